@@ -1,0 +1,87 @@
+"""Holdfast: an assistant's memories, kept through every deployment.
+
+with open_service() as service:
+    service.add_text_memory("Alice@Example.com ", "Alice is allergic to cashews.")
+    service.query_memories("alice@example.com", "Which nuts must she avoid?")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    AccessDenied,
+    BackendError,
+    BackendUnavailable,
+    EntryExists,
+    IndexMismatch,
+    InvalidMemory,
+    InvalidUserId,
+    LedgerCorrupt,
+    LedgerError,
+    MemoryCoreError,
+    MemoryNotFound,
+    NotIndexed,
+    SettingsError,
+)
+from .identity import UserId, describe_changes, get_user_id_from_request, normalize_user_id
+from .records import (
+    Event,
+    Hit,
+    IndexInfo,
+    Kind,
+    MemoryRecord,
+    Receipt,
+    SearchResult,
+    Status,
+    Step,
+    UserSummary,
+)
+from .service import MemoryService, open_service
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .aio import AsyncMemoryService
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "AsyncMemoryService",
+    "BackendError",
+    "BackendUnavailable",
+    "EntryExists",
+    "Event",
+    "Hit",
+    "IndexInfo",
+    "IndexMismatch",
+    "InvalidMemory",
+    "InvalidUserId",
+    "Kind",
+    "LedgerCorrupt",
+    "LedgerError",
+    "MemoryCoreError",
+    "MemoryNotFound",
+    "MemoryRecord",
+    "MemoryService",
+    "NotIndexed",
+    "Receipt",
+    "SearchResult",
+    "Settings",
+    "SettingsError",
+    "Status",
+    "Step",
+    "UserId",
+    "UserSummary",
+    "describe_changes",
+    "get_user_id_from_request",
+    "normalize_user_id",
+    "open_service",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the asynchronous service when it is asked for: asyncio would double the import time."""
+    if name == "AsyncMemoryService":
+        from .aio import AsyncMemoryService
+
+        return AsyncMemoryService
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

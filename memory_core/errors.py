@@ -1,0 +1,105 @@
+"""Everything Holdfast raises on purpose.
+
+    MemoryCoreError
+      SettingsError         a variable is missing, malformed or contradicts another
+      InvalidUserId         also a ValueError
+      InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
+      MemoryNotFound        also a KeyError; also when the memory belongs to someone else
+      NotIndexed            recorded in the ledger, not yet searchable
+      BackendError          a service or a disk we depend on failed
+        BackendUnavailable  throttled or unreachable after retries; trying later helps
+        AccessDenied        refused; names the permission or the variable to change
+        IndexMismatch       the index cannot hold our memories, or is not ours
+      LedgerError           the append-only record
+        EntryExists         another writer was first
+        LedgerCorrupt       an entry cannot be read
+
+Every message is one sentence: what happened, to which thing, what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessDenied",
+    "BackendError",
+    "BackendUnavailable",
+    "EntryExists",
+    "IndexMismatch",
+    "InvalidMemory",
+    "InvalidUserId",
+    "LedgerCorrupt",
+    "LedgerError",
+    "MemoryCoreError",
+    "MemoryNotFound",
+    "NotIndexed",
+    "SettingsError",
+]
+
+
+class MemoryCoreError(Exception):
+    """Base of every error that Holdfast raises on purpose."""
+
+
+class SettingsError(MemoryCoreError):
+    """A variable is missing, malformed or contradicts another; the message names it."""
+
+
+class InvalidUserId(MemoryCoreError, ValueError):
+    """The value cannot be a user id; the message shows `repr(raw)`."""
+
+
+class InvalidMemory(MemoryCoreError, ValueError):
+    """The text, document or metadata cannot be stored; the message says the limit."""
+
+
+class MemoryNotFound(MemoryCoreError, KeyError):
+    """No such memory for this user, also when it exists but belongs to someone else."""
+
+    # KeyError shows repr(args[0]); people are to read the sentence as it is.
+    __str__ = Exception.__str__
+
+
+class NotIndexed(MemoryCoreError):
+    """The memory is recorded in the ledger and safe, but not searchable yet."""
+
+    def __init__(self, message: str, memory_id: str) -> None:
+        super().__init__(message)
+        self.memory_id = memory_id
+
+
+class BackendError(MemoryCoreError):
+    """A service or a disk failed; the original error is kept as `__cause__`."""
+
+    def __init__(self, message: str, *, backend: str, operation: str, code: str = "") -> None:
+        super().__init__(message)
+        self.backend = backend
+        self.operation = operation
+        self.code = code
+
+
+class BackendUnavailable(BackendError):
+    """Throttled or unreachable after retries; trying again later helps."""
+
+
+class AccessDenied(BackendError):
+    """Refused for lack of a permission, which the message names."""
+
+
+class IndexMismatch(BackendError):
+    """The index is missing, or differs in dimension, metric or non-filterable keys."""
+
+
+class LedgerError(MemoryCoreError):
+    """The append-only record of what should be stored could not be used."""
+
+
+class EntryExists(LedgerError):
+    """An object of that name exists already: another writer was first."""
+
+
+class LedgerCorrupt(LedgerError):
+    """An entry of the ledger cannot be read; `.key` names it."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key

@@ -1,0 +1,170 @@
+"""The values that travel between the layers: frozen, slotted, comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from .identity import UserId
+
+SearchMode = Literal["auto", "exact", "index"]
+
+
+class Kind(StrEnum):
+    """What an event of the ledger did."""
+
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    FORGET = "FORGET"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """One remembered statement.
+
+    `metadata` holds what the caller attached; a memory cut from a document has the keys
+    `document` and `place` there too.
+    `indexed` is False while the memory is recorded but not in the vector store yet.
+    `already_stored` and `verified` speak of the save that returned this record: the same
+    text was there before in the same scope; it was read back by id afterwards.
+    """
+
+    id: str
+    user_id: UserId
+    memory: str
+    created_at: datetime
+    updated_at: datetime
+    agent_id: str | None = None
+    run_id: str | None = None
+    role: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    indexed: bool = True
+    already_stored: bool = False
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A memory found by a question. `score` and its parts `cosine`, `bm25` lie in 0..1."""
+
+    memory: MemoryRecord
+    score: float
+    rank: int
+    cosine: float
+    bm25: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and how they were found.
+
+    `complete` says that every one of the user's `searched` memories was ranked; it is False
+    when the index was asked, which may miss matches.
+    """
+
+    hits: tuple[Hit, ...]
+    mode: Literal["exact", "index"]
+    searched: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the history. `id` is a memory id, or `*` for all of the user's memories."""
+
+    kind: Kind
+    at: datetime
+    id: str
+    user_id: UserId
+    raw_user_id: str
+    memory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """How many memories a user has, and when the first and last event was written."""
+
+    user_id: UserId
+    memories: int
+    first_write: datetime
+    last_write: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a deletion did: `removed` memories, and how many a recount still finds."""
+
+    user_id: UserId
+    kind: Kind
+    removed: int
+    left: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a vector store says of its index. `mode` is the service's own word, or empty."""
+
+    backend: str
+    name: str
+    dimensions: int
+    metric: str
+    mode: str = ""
+    created_at: datetime | None = None
+    non_filterable_keys: tuple[str, ...] = ()
+    vectors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the choice of a backend; `deciding` marks the one that settled it."""
+
+    name: str
+    ok: bool
+    detail: str
+    deciding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where memories go, why, and how many there are.
+
+    `since` is the first event of the ledger, None while nothing is stored.
+    `location` maps a word ("folder", "bucket", "index") to a name.
+    """
+
+    backend: str
+    persistent: bool
+    reason: str
+    steps: tuple[Step, ...]
+    embedder: str
+    dimensions: int
+    location: Mapping[str, str]
+    memories: int
+    users: int
+    since: datetime | None
+    last_write: datetime | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose memories: a user, and optionally an agent and a run."""
+
+    user_id: UserId
+    agent_id: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text to be remembered as it is, and who said it."""
+
+    text: str
+    role: str = "user"
+    name: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)

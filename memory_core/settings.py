@@ -1,0 +1,129 @@
+"""What the environment says, read in one place and never at import."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+from .errors import SettingsError
+
+BackendChoice = Literal["auto", "s3_vectors", "chroma"]
+EmbedderChoice = Literal["auto", "local", "openai"]
+_Choice = TypeVar("_Choice", bound=str)
+
+DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
+DEFAULT_DATA_DIR = "data"
+DEFAULT_PREFIX = "memory/"
+
+# None of the libraries may call out on its own. mem0 reads its two at import and would write
+# a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
+_QUIET = {
+    "MEM0_TELEMETRY": "False",
+    "ANONYMIZED_TELEMETRY": "False",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything Holdfast takes from outside. Secrets do not show in its repr.
+
+    `aws_access_key_id` is here only to notice a configuration that is half there; credentials
+    themselves always come through boto3's own chain.
+    """
+
+    backend: BackendChoice = "auto"
+    require_persistent: bool = False
+    data_dir: Path = Path(DEFAULT_DATA_DIR)
+    chroma_path: Path = Path(DEFAULT_DATA_DIR, "chroma")
+    index: str | None = None
+    embedder: EmbedderChoice = "auto"
+    embedding_model: str = DEFAULT_OPENAI_EMBEDDING_MODEL
+    llm: str | None = None
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_base_url: str | None = None
+    bucket: str | None = None
+    region: str | None = None
+    aws_profile: str | None = None
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    vector_bucket: str | None = None
+    prefix: str = DEFAULT_PREFIX
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the variables that docs/configuration.md lists.
+
+        A variable that is set but empty counts as not set.
+
+        Raises:
+            SettingsError: a value is not one of those allowed; names the variable and the value.
+        """
+        read = _Reader(os.environ if environ is None else environ)
+        data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
+        return cls(
+            backend=read.choice("MEMORY_BACKEND", get_args(BackendChoice)),
+            require_persistent=read.flag("MEMORY_REQUIRE_PERSISTENT"),
+            data_dir=data_dir,
+            chroma_path=Path(read.text("CHROMA_PATH") or data_dir / "chroma"),
+            index=read.text("MEMORY_INDEX"),
+            embedder=read.choice("MEMORY_EMBEDDER", get_args(EmbedderChoice)),
+            embedding_model=read.text("MEMORY_EMBEDDING_MODEL") or DEFAULT_OPENAI_EMBEDDING_MODEL,
+            llm=read.text("MEMORY_LLM"),
+            openai_api_key=read.text("OPENAI_API_KEY"),
+            openai_base_url=read.text("OPENAI_BASE_URL"),
+            bucket=read.text("AWS_S3_BUCKET"),
+            region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION"),
+            aws_profile=read.text("AWS_PROFILE"),
+            aws_access_key_id=read.text("AWS_ACCESS_KEY_ID"),
+            vector_bucket=read.text("MEMORY_VECTOR_BUCKET"),
+            prefix=read.prefix("MEMORY_PREFIX", DEFAULT_PREFIX),
+        )
+
+
+def silence_telemetry() -> None:
+    """Keep mem0, ChromaDB and Streamlit from calling out; call before importing them."""
+    for name, value in _QUIET.items():
+        os.environ[name] = value
+    os.environ.setdefault("MEM0_DIR", str(Path(tempfile.gettempdir(), "holdfast-mem0")))
+
+
+class _Reader:
+    """Typed access to variables, with errors that name variable and value."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str | None:
+        value = self._environ.get(name, "").strip()
+        if value[:1] in "'\"" and value[:1] == value[-1:] and value:
+            raise SettingsError(
+                f"{name} has quotation marks around its value; set it again without them"
+            )
+        return value or None
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
+        value = self.text(name)
+        if value is None:
+            return allowed[0]
+        for option in allowed:
+            if value.lower() == option:
+                return option
+        raise SettingsError(f"{name} is {value!r}; set it to one of {', '.join(allowed)}")
+
+    def prefix(self, name: str, default: str) -> str:
+        """Return a prefix that ends with a slash, or none at all for a slash alone."""
+        stripped = (self.text(name) or default).strip("/")
+        return f"{stripped}/" if stripped else ""
+
+    def flag(self, name: str) -> bool:
+        value = (self.text(name) or "0").lower()
+        if value in {"1", "true", "yes", "on"}:
+            return True
+        if value in {"0", "false", "no", "off"}:
+            return False
+        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
