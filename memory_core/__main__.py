@@ -1,0 +1,5 @@
+"""python -m memory_core"""
+
+from .cli import main
+
+main()

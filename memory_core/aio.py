@@ -1,0 +1,75 @@
+"""The same service for asynchronous callers: each call runs on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from threading import Lock
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from .service import MemoryService, open_service
+from .settings import Settings
+
+_Params = ParamSpec("_Params")
+_Result = TypeVar("_Result")
+
+
+def _on_thread(
+    method: Callable[Concatenate[MemoryService, _Params], _Result],
+) -> Callable[Concatenate[AsyncMemoryService, _Params], Coroutine[Any, Any, _Result]]:
+    @wraps(method)
+    async def call(
+        self: AsyncMemoryService, /, *args: _Params.args, **kwargs: _Params.kwargs
+    ) -> _Result:
+        return await asyncio.to_thread(lambda: method(self._opened(), *args, **kwargs))
+
+    return call
+
+
+class AsyncMemoryService:
+    """`MemoryService`, awaited. Opens on the first call or on `async with`, closes on leaving.
+
+    A cancelled call goes on to its end on its thread: nothing is left half-written.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._service: MemoryService | None = None
+        self._lock = Lock()
+
+    def _opened(self) -> MemoryService:
+        with self._lock:
+            if self._service is None:
+                self._service = open_service(self._settings)
+            return self._service
+
+    add_text_memory = _on_thread(MemoryService.add_text_memory)
+    add_messages = _on_thread(MemoryService.add_messages)
+    add_document = _on_thread(MemoryService.add_document)
+    query_memories = _on_thread(MemoryService.query_memories)
+    search = _on_thread(MemoryService.search)
+    list_memories = _on_thread(MemoryService.list_memories)
+    get_memory = _on_thread(MemoryService.get_memory)
+    update_memory = _on_thread(MemoryService.update_memory)
+    delete_memory = _on_thread(MemoryService.delete_memory)
+    delete_user = _on_thread(MemoryService.delete_user)
+    forget_user = _on_thread(MemoryService.forget_user)
+    history = _on_thread(MemoryService.history)
+    users = _on_thread(MemoryService.users)
+    memories_per_day = _on_thread(MemoryService.memories_per_day)
+    storage = _on_thread(MemoryService.storage)
+    status = _on_thread(MemoryService.status)
+
+    async def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+        service, self._service = self._service, None
+        if service is not None:
+            await asyncio.to_thread(service.close)
+
+    async def __aenter__(self) -> AsyncMemoryService:
+        await asyncio.to_thread(self._opened)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()

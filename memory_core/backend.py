@@ -1,0 +1,211 @@
+"""Which store is used: decided once when opening, and recorded step by step."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .aws import credentials_source
+from .embedders import Embedder
+from .errors import BackendError, SettingsError
+from .objects import LocalObjects, ObjectStore
+from .records import Step
+from .settings import Settings
+from .stores import VectorStore
+
+LOG_S3_READY = "[Mem0] OK Mem0 service initialized with S3 (persistent) storage"
+LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
+LOG_CHROMA_READY = "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage"
+LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
+
+# Mount points that a plain computer has anyway: being below one of them proves no disk of its own.
+_ORDINARY_MOUNTS = frozenset(
+    map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
+) | {Path("/System/Volumes/Data")}
+_NONE_FOUND = "none found"
+_NOT_SET = "not set"
+_ABSENT = {_NONE_FOUND, _NOT_SET}
+_logger = logging.getLogger("memory_core")
+_PASSING_FILESYSTEMS = frozenset(
+    "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The decision, and how to open what was decided on.
+
+    `open_store(create)` makes a missing index only if `create`; `log_lines` are said once open.
+    """
+
+    name: str
+    persistent: bool
+    reason: str
+    steps: tuple[Step, ...]
+    location: Mapping[str, str]
+    log_lines: tuple[str, ...]
+    objects: ObjectStore
+    open_store: Callable[[bool], VectorStore]
+
+    def announce(self) -> None:
+        """Log that the backend is in use."""
+        for line in self.log_lines:
+            _logger.log(logging.WARNING if "WARNING" in line else logging.INFO, line)
+
+
+def select_backend(settings: Settings, embedder: Embedder) -> Backend:
+    """Decide where memories go; nothing is opened or written.
+
+    Raises:
+        SettingsError: a persistent backend is required and this is not one, or S3 Vectors is
+            forced without what it needs.
+        BackendError: S3 Vectors is chosen but cannot be used.
+    """
+    steps = [_forced_step(settings), *_aws_steps(settings)]
+    if settings.backend == "s3_vectors" or (
+        settings.backend == "auto" and all(step.ok for step in steps[1:])
+    ):
+        return _s3_vectors(settings, steps)
+    return _chroma(settings, embedder, steps)
+
+
+def _forced_step(settings: Settings) -> Step:
+    forced = settings.backend != "auto"
+    detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
+    return Step("MEMORY_BACKEND", True, detail, deciding=forced)
+
+
+def _aws_steps(settings: Settings) -> list[Step]:
+    return [
+        _credentials_step(settings),
+        Step("AWS_S3_BUCKET", settings.bucket is not None, settings.bucket or _NOT_SET),
+        Step("AWS_REGION", settings.region is not None, settings.region or _NOT_SET),
+    ]
+
+
+def _credentials_step(settings: Settings) -> Step:
+    name = "AWS credentials"
+    if settings.bucket and settings.region:
+        try:
+            source = credentials_source(settings)
+        except SettingsError as exc:
+            return Step(name, False, str(exc))
+        return Step(name, source is not None, source or _NONE_FOUND)
+    if settings.aws_access_key_id:
+        return Step(name, True, "AWS_ACCESS_KEY_ID")
+    if settings.aws_profile:
+        return Step(name, True, f"profile {settings.aws_profile}")
+    return Step(name, False, _NONE_FOUND)
+
+
+def _s3_vectors(settings: Settings, steps: list[Step]) -> Backend:
+    missing = [step.name for step in steps[1:] if not step.ok]
+    if missing:
+        raise SettingsError(
+            f"MEMORY_BACKEND is s3_vectors but {_missing(steps)}; complete it, or set "
+            "MEMORY_BACKEND=auto"
+        )
+    raise BackendError(
+        f"bucket {settings.bucket!r} is configured for S3 Vectors, which this version cannot use "
+        "yet; set MEMORY_BACKEND=chroma to keep memories on this machine's disk",
+        backend="s3_vectors",
+        operation="open",
+    )
+
+
+def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
+    disk = _disk_step(settings)
+    if settings.require_persistent and not disk.ok:
+        raise SettingsError(
+            "MEMORY_REQUIRE_PERSISTENT is set, but memories would be on this machine's disk and be "
+            "lost on the next deployment; set AWS_S3_BUCKET, AWS_REGION and credentials, or put "
+            "MEMORY_DATA_DIR on a mounted disk"
+        )
+    name = settings.index or f"mem0-{embedder.slug}-{embedder.dimensions}"
+
+    def open_store(create: bool) -> VectorStore:
+        from .stores.chroma import open_chroma
+
+        return open_chroma(settings.chroma_path, name, embedder.dimensions, create=create)
+
+    return Backend(
+        name="chroma",
+        persistent=disk.ok,
+        reason=_chroma_reason(settings, steps, disk),
+        steps=(*steps, disk, _decision(settings, steps)),
+        location={
+            "folder": str(settings.chroma_path),
+            "collection": name,
+            "ledger": str(settings.data_dir / "ledger"),
+        },
+        log_lines=(LOG_CHROMA_READY,) if disk.ok else (LOG_CHROMA_READY, LOG_CHROMA_LOST),
+        objects=LocalObjects(settings.data_dir),
+        open_store=open_store,
+    )
+
+
+def _decision(settings: Settings, steps: list[Step]) -> Step:
+    if settings.backend == "chroma":
+        return Step("ChromaDB", True, "forced by MEMORY_BACKEND")
+    missing = [step.name for step in steps[1:] if not step.ok]
+    detail = "AWS is not configured" if len(missing) == 3 else _missing(steps)
+    return Step("ChromaDB", True, f"{detail}, so the embedded default is used", deciding=True)
+
+
+def _chroma_reason(settings: Settings, steps: list[Step], disk: Step) -> str:
+    if disk.ok:
+        return f"memories are in ChromaDB on a disk that is kept: {disk.detail}"
+    missing = [step.name for step in steps[1:] if not step.ok]
+    if settings.backend == "chroma":
+        remedy = "set MEMORY_BACKEND=auto and configure AWS to keep them"
+    elif len(missing) == 3:
+        remedy = "set AWS_S3_BUCKET, AWS_REGION and AWS credentials to keep them"
+    else:
+        remedy = f"AWS is only half configured: {_missing(steps)}"
+    return "memories are on this machine's disk and will be lost on the next deployment; " + remedy
+
+
+def _disk_step(settings: Settings) -> Step:
+    for path in (settings.chroma_path, settings.data_dir):
+        mount = _mount_point(path)
+        filesystem = _filesystem(mount)
+        if mount in _ORDINARY_MOUNTS or filesystem in _PASSING_FILESYSTEMS:
+            detail = f"{path} is on {mount} ({filesystem or 'system disk'}), not on a mounted disk"
+            return Step("disk", False, detail)
+    return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
+
+
+def _mount_point(path: Path) -> Path:
+    place = Path(os.path.realpath(path))
+    while not os.path.ismount(place):
+        place = place.parent
+    return place
+
+
+def _filesystem(mount: Path) -> str:
+    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    kinds = {_unescaped(fields[1]): fields[2] for line in lines if len(fields := line.split()) > 2}
+    return kinds.get(str(mount), "")
+
+
+def _unescaped(field: str) -> str:
+    """Undo what /proc/mounts does to spaces and other characters: a backslash and octal digits."""
+    raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
+    return os.fsdecode(raw)
+
+
+def _missing(steps: list[Step]) -> str:
+    """Say what of the AWS configuration is missing, or wrong."""
+    failed = [one for one in steps[1:] if not one.ok]
+    names = [one.name for one in failed if one.detail in _ABSENT]
+    wrong = [one.detail for one in failed if one.detail not in _ABSENT]
+    verb = "is" if len(names) == 1 else "are"
+    return ", ".join([*wrong, *([f"{' and '.join(names)} {verb} missing"] if names else [])])

@@ -1,0 +1,53 @@
+"""WordLlama: a small model inside its package, no network, no key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from .base import unit_rows
+
+if TYPE_CHECKING:
+    from .base import Vectors
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Keep WordLlama's `logging.basicConfig` at import (0.4.0) from configuring its host."""
+    root = logging.getLogger()
+    placeholder = logging.NullHandler()
+    root.addHandler(placeholder)
+    try:
+        yield
+    finally:
+        root.removeHandler(placeholder)
+
+
+class LocalEmbedder:
+    """The 256-dimension model that WordLlama 0.4 ships; loaded on first use."""
+
+    name = "WordLlama"
+    slug = "wordllama"
+    dimensions = 256
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            return unit_rows(self._model.embed(list(texts), norm=False))
+
+    @cached_property
+    def _model(self) -> Any:
+        with _root_logger_kept():
+            import wordllama
+
+        # Without the two arguments it looks for the model on a hub, over the network.
+        return wordllama.WordLlama.load(
+            cache_dir=Path(wordllama.__file__).parent, disable_download=True
+        )

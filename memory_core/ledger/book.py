@@ -1,0 +1,175 @@
+"""Reading and appending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote
+
+from ..errors import EntryExists, LedgerCorrupt, LedgerError
+from ..identity import UserId
+from ..objects import ObjectStore
+from ..records import Kind
+from .entries import (
+    DIGEST_MARK,
+    ROOT,
+    Draft,
+    Entry,
+    check_place,
+    decode_event,
+    encode_event,
+    entry_name,
+    folder_of,
+    match_name,
+    next_ulid,
+)
+from .folding import UserView, fold
+
+_APPEND_ATTEMPTS = 8
+_VIEWS_KEPT = 2_000
+_BATCHES_KEPT = 500
+
+
+class Ledger:
+    """Reads and appends; safe to share between threads, and with other processes."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
+        self._batches: dict[str, list[dict[str, Any]]] = {}
+        self._lock = Lock()
+
+    def append(self, seen: UserView, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Record the events of one call durably, in one object, after everything in `seen`.
+
+        Raises:
+            LedgerError: other writers took every name that was tried.
+        """
+        moment = datetime.now(UTC)
+        lines = [encode_event(seen.user_id, draft, moment) for draft in drafts]
+        ulid = next_ulid(seen.last_ulid)
+        for _ in range(_APPEND_ATTEMPTS):
+            key = folder_of(seen.user_id) + entry_name(ulid, drafts)
+            data = b"\n".join(lines)
+            try:
+                self._objects.put_if_absent(key, data)
+            except EntryExists:
+                # Our own write whose acknowledgement was lost counts as done.
+                if self._objects.get(key) != data:
+                    ulid = next_ulid(ulid)
+                    continue
+            if len(drafts) > 1:
+                self._keep(key, [decode_event(line) for line in lines])
+            return tuple(
+                Entry(key, draft.kind, draft.memory_id, None if len(drafts) == 1 else line)
+                for line, draft in enumerate(drafts)
+            )
+        raise LedgerError(f"could not record an event for user {seen.user_id!r}; try again")
+
+    def view(self, user_id: UserId) -> UserView:
+        """Return the user's entries as they are now; unchanged ones come from the cache."""
+        folder = folder_of(user_id)
+        known = self._views.get(user_id)
+        version = self._objects.version(folder)
+        if known and version is not None and version == known[0]:
+            return known[2]
+        # The version is older than the listing, so a change in between is seen next time.
+        keys = tuple(self._objects.list(folder))
+        view = known[2] if known and keys == known[1] else self._fold(user_id, keys)
+        with self._lock:
+            self._views.pop(user_id, None)
+            self._views[user_id] = (version, keys, view)
+            _trim(self._views, _VIEWS_KEPT)
+        return view
+
+    def details(self, entry: Entry) -> dict[str, Any] | None:
+        """Return the recorded event: kind, id, user_id, raw_user_id, at, payload.
+
+        None when the user was forgotten since the entry was listed.
+        """
+        events = self._read(entry.key)
+        return dict(events[entry.line or 0]) if events else None
+
+    def payload(self, entry: Entry) -> dict[str, Any] | None:
+        """Return the payload that an ADD or UPDATE recorded; None as `details`."""
+        event = self.details(entry)
+        return event["payload"] if event else None
+
+    def look_again(self, user_id: UserId) -> UserView | None:
+        """Return the user's entries as they are now, None where looking costs a request."""
+        return self.view(user_id) if self._objects.lists_freely else None
+
+    def is_empty(self) -> bool:
+        """Say whether nothing was ever recorded."""
+        return next(self._objects.list(ROOT), None) is None
+
+    def users(self) -> Iterator[UserView]:
+        """Yield every user that has an entry, in the order of their encoded ids."""
+        keys = self._objects.list(ROOT)
+        for folder, group in groupby(keys, key=lambda key: key[len(ROOT) :].partition("/")[0]):
+            found = tuple(group)
+            user_id = self._user_of(folder, found)
+            if user_id is None:
+                continue
+            known = self._views.get(user_id)
+            yield known[2] if known and known[1] == found else self._fold(user_id, found)
+
+    def erase(self, user_id: UserId, entries: Sequence[Entry]) -> None:
+        """Remove a user's entries for good: the content of what they recorded is gone."""
+        self._objects.delete(dict.fromkeys(entry.key for entry in entries))
+        with self._lock:
+            self._views.pop(user_id, None)
+            for entry in entries:
+                self._batches.pop(entry.key, None)
+
+    def _fold(self, user_id: UserId, keys: Iterable[str]) -> UserView:
+        return fold(user_id, (entry for key in keys for entry in self._entries(key)))
+
+    def _entries(self, key: str) -> list[Entry]:
+        name = match_name(key)
+        if name["kind"]:
+            return [Entry(key, Kind(name["kind"]), unquote(name["id"]))]
+        return [
+            Entry(key, Kind(event["kind"]), event["id"], line)
+            for line, event in enumerate(self._read(key))
+        ]
+
+    def _read(self, key: str) -> list[dict[str, Any]]:
+        if (known := self._batches.get(key)) is not None:
+            return known
+        data = self._objects.get(key)
+        if data is None:
+            return []
+        try:
+            events = [decode_event(line) for line in data.splitlines()]
+            check_place(key, events)
+        except (ValueError, KeyError, TypeError) as exc:
+            raise LedgerCorrupt(
+                f"ledger entry {key!r} is damaged; restore it from a backup, or move it away to "
+                "go on without it",
+                key,
+            ) from exc
+        if ".BATCH." in key:
+            self._keep(key, events)
+        return events
+
+    def _keep(self, key: str, events: list[dict[str, Any]]) -> None:
+        with self._lock:
+            self._batches[key] = events
+            _trim(self._batches, _BATCHES_KEPT)
+
+    def _user_of(self, folder: str, keys: Sequence[str]) -> UserId | None:
+        """Return whose folder it is; None for a digest whose user was forgotten meanwhile."""
+        if not folder.startswith(DIGEST_MARK):
+            return UserId(unquote(folder))
+        events = self._read(keys[-1])
+        return UserId(events[0]["user_id"]) if events else None
+
+
+def _trim(cache: dict[Any, Any], size: int) -> None:
+    """Drop what was put first, down to `size`."""
+    for key in list(islice(cache, max(0, len(cache) - size))):
+        del cache[key]

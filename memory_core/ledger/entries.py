@@ -1,0 +1,145 @@
+"""Entries of the ledger: what they are called, and how they are written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ..errors import LedgerCorrupt
+from ..identity import UserId
+from ..records import Kind
+
+ROOT = "ledger/v1/"
+ALL = "*"
+"""The memory id of a DELETE or FORGET that means every memory of the user before it."""
+
+# The longest file name is 255 bytes; an id that is longer once encoded goes by its digest, and the
+# id itself is read from an event. No encoded id begins with "%~".
+_LONGEST_FOLDER = 240
+DIGEST_MARK = "%~"
+_NAME = re.compile(
+    r"[0-7][0-9A-HJKMNP-TV-Z]{25}\."
+    r"(?:(?P<kind>ADD|UPDATE|DELETE|FORGET)\.(?P<id>[^./]+)\.json|BATCH\.(?P<count>\d+)\.jsonl)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened to one memory. `line` is its line in a BATCH, None in an object of its own."""
+
+    key: str
+    kind: Kind
+    memory_id: str
+    line: int | None = None
+
+    @property
+    def ulid(self) -> str:
+        return _name(self.key)[:26]
+
+    @property
+    def at(self) -> datetime:
+        """The time in the entry's name (aware UTC, milliseconds)."""
+        from ulid import ULID
+
+        return ULID.from_str(self.ulid).datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event to be appended; `payload` is what the vector store will hold, whole."""
+
+    kind: Kind
+    memory_id: str
+    raw_user_id: str
+    payload: Mapping[str, Any] | None = None
+
+
+def folder_of(user_id: UserId) -> str:
+    """Return the prefix of a user's entries."""
+    encoded = quote(user_id, safe="")
+    if not encoded.strip("."):
+        # "." and ".." would be the folder itself and the one above.
+        encoded = encoded.replace(".", "%2E")
+    if len(encoded) > _LONGEST_FOLDER:
+        encoded = DIGEST_MARK + hashlib.sha256(user_id.encode()).hexdigest()
+    return f"{ROOT}{encoded}/"
+
+
+def entry_name(ulid: str, drafts: Sequence[Draft]) -> str:
+    """Return the name of the object that records the drafts."""
+    if len(drafts) == 1:
+        memory_id = quote(drafts[0].memory_id, safe="*").replace(".", "%2E")
+        return f"{ulid}.{drafts[0].kind}.{memory_id}.json"
+    return f"{ulid}.BATCH.{len(drafts)}.jsonl"
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def check_place(key: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError for an entry that was cut off, or that belongs to another name or user."""
+    name = match_name(key)
+    if len(events) != int(name["count"] or 1):
+        raise ValueError("cut off")
+    if name["kind"] and (name["kind"], unquote(name["id"])) != (events[0]["kind"], events[0]["id"]):
+        raise ValueError("renamed")
+    if any(folder_of(event["user_id"]) != key[: key.rindex("/") + 1] for event in events):
+        raise ValueError("of another user")
+
+
+def match_name(key: str) -> re.Match[str]:
+    """Return the parts `kind` and `id`, or `count`, of an entry's name.
+
+    Raises:
+        LedgerCorrupt: it is not the name of an entry.
+    """
+    match = _NAME.fullmatch(_name(key))
+    if match is None:
+        raise LedgerCorrupt(
+            f"{key!r} is not the name of a ledger entry; move the file out of the ledger", key
+        )
+    return match
+
+
+def next_ulid(after: str) -> str:
+    """Return a ULID of now, or the one that follows `after` where a clock ran ahead."""
+    from ulid import ULID
+
+    fresh = str(ULID())
+    return fresh if fresh > after else str(ULID.from_int(int(ULID.from_str(after)) + 1))
+
+
+def encode_event(user_id: UserId, draft: Draft, at: datetime) -> bytes:
+    """Return the event as one line of JSON."""
+    event: dict[str, Any] = {
+        "v": 1,
+        "kind": draft.kind,
+        "id": draft.memory_id,
+        "user_id": user_id,
+        "raw_user_id": draft.raw_user_id,
+        "at": at.isoformat(timespec="milliseconds"),
+    }
+    if draft.payload is not None:
+        event["payload"] = dict(draft.payload)
+    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+
+
+def decode_event(line: bytes) -> dict[str, Any]:
+    """Return the event; ValueError, KeyError or TypeError for what is none."""
+    event = json.loads(line)
+    if not isinstance(event, dict):
+        raise ValueError("not an event")
+    if not all(isinstance(event[name], str) for name in ("id", "user_id", "raw_user_id", "at")):
+        raise ValueError("not text")
+    datetime.fromisoformat(event["at"])
+    writes = Kind(event["kind"]) in (Kind.ADD, Kind.UPDATE)
+    if writes and not isinstance(event["payload"]["data"], str):
+        raise ValueError("no text")
+    return event

@@ -1,0 +1,80 @@
+"""From a user's entries to the memories that should be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import NAMESPACE_URL, uuid5
+
+from ..identity import UserId
+from ..records import Kind
+from .entries import ALL, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A memory that should be stored: the entry that added it and the newest one.
+
+    `revisions` are the ULIDs of all entries that say what the newest says: the store holds the
+    memory as it should be when it names one of them.
+    """
+
+    added: Entry
+    latest: Entry
+    revisions: frozenset[str]
+
+    @property
+    def updated(self) -> bool:
+        return self.latest is not self.added
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """One user's entries in order, folded to the memories that are live, oldest first."""
+
+    user_id: UserId
+    entries: tuple[Entry, ...]
+    live: Mapping[str, Live]
+
+    @property
+    def all_ids(self) -> set[str]:
+        """Every memory that ever was the user's, live or not."""
+        return self.live.keys() | {entry.memory_id for entry in self.entries} - {ALL}
+
+    @property
+    def last_ulid(self) -> str:
+        return self.entries[-1].ulid if self.entries else ""
+
+
+def fold(user_id: UserId, entries: Iterable[Entry]) -> UserView:
+    """Return what the entries amount to."""
+    found = tuple(entries)
+    live: dict[str, Live] = {}
+    for entry in found:
+        if entry.kind is Kind.ADD:
+            _add(live, entry)
+        elif entry.kind is Kind.UPDATE:
+            # One of a memory that was deleted meanwhile changes nothing.
+            if current := live.get(entry.memory_id):
+                revisions = frozenset({entry.ulid})
+                live[entry.memory_id] = replace(current, latest=entry, revisions=revisions)
+        elif entry.memory_id == ALL:
+            live.clear()
+        else:
+            live.pop(entry.memory_id, None)
+    return UserView(user_id, found, live)
+
+
+def _add(live: dict[str, Live], entry: Entry) -> None:
+    current = live.get(entry.memory_id)
+    if current is None:
+        live[entry.memory_id] = Live(entry, entry, frozenset({entry.ulid}))
+    elif not current.updated:
+        # A save that was repeated, or made by two writers at once.
+        revisions = current.revisions | {entry.ulid}
+        live[entry.memory_id] = replace(current, revisions=revisions)
+    else:
+        # Its writer did not see that the memory was updated: both texts were acknowledged, so both
+        # are kept, the later one under an id that every reader derives alike.
+        twin = str(uuid5(NAMESPACE_URL, f"{entry.memory_id}/{entry.ulid}"))
+        live[twin] = Live(entry, entry, frozenset({entry.ulid}))

@@ -1,0 +1,46 @@
+"""Named blobs: what the ledger is written on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+
+class ObjectStore(Protocol):
+    """Blobs under `/`-separated keys, written once and never changed.
+
+    Keys sort by their UTF-8 bytes. Failures of the medium are `BackendError`s.
+    """
+
+    @property
+    def lists_freely(self) -> bool:
+        """Whether `list` costs no request."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> None:
+        """Write durably and atomically.
+
+        Raises:
+            EntryExists: an object of that name is there; nothing was changed.
+        """
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """Return the content, or None when there is no such object."""
+        ...
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
+        """Yield, in order, every key that begins with `prefix` and sorts after `start_after`."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects; those already gone are no error."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove for good what writers that died left half-written."""
+        ...
+
+    def version(self, prefix: str) -> str | None:
+        """Return a token that differs when `list(prefix)` may, or None where none is cheap."""
+        ...

@@ -1,0 +1,289 @@
+"""Values -> text for a terminal, and JSON with fixed keys."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from .identity import UserId
+from .records import Event, MemoryRecord, Receipt, SearchResult, Status, UserSummary
+
+_TEXT_WIDTH = 100
+_HARMLESS = "\n\t\u200c\u200d"
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return one JSON document; times are ISO 8601 in UTC."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=_default)
+    # Still the same JSON, and nothing in it can steer a terminal.
+    return "".join(
+        char if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf"} else _escaped(char)
+        for char in text
+    )
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    return {
+        "backend": status.backend,
+        "persistent": status.persistent,
+        "reason": status.reason,
+        "steps": [
+            {"name": one.name, "ok": one.ok, "detail": one.detail, "deciding": one.deciding}
+            for one in status.steps
+        ],
+        "embedder": {"name": status.embedder, "dimensions": status.dimensions},
+        "location": dict(status.location),
+        "memories": status.memories,
+        "users": status.users,
+        "since": status.since,
+        "last_write": status.last_write,
+        "as_of": status.as_of,
+    }
+
+
+def status_text(status: Status) -> str:
+    word = "Persistent" if status.persistent else "Temporary"
+    lines = [f"{word}: {_printable(status.reason)}.", ""]
+    lines += [
+        f"  {'>>' if one.deciding else 'ok' if one.ok else '--'}  {one.name}: "
+        + _printable(one.detail)
+        for one in status.steps
+    ]
+    lines += ["", f"  embedder    {status.embedder}, {status.dimensions} dimensions"]
+    lines += [f"  {what:<11} {_printable(where)}" for what, where in status.location.items()]
+    lines += ["", f"{_counted(status.memories, 'memory')} of {_counted(status.users, 'user')}"]
+    if status.last_write:
+        lines[-1] += f", last write {_utc(status.last_write)}"
+    return "\n".join(lines)
+
+
+def saved_document(
+    user_id: UserId, backend: str, records: Sequence[MemoryRecord]
+) -> dict[str, Any]:
+    """Return what a save did; for one memory its keys stand at the top as well."""
+    memories = [
+        {
+            "id": one.id,
+            "memory": one.memory,
+            "already_stored": one.already_stored,
+            "verified": one.verified,
+        }
+        for one in records
+    ]
+    return {
+        "id": records[0].id if records else None,
+        "user_id": user_id,
+        "backend": backend,
+        "verified": bool(records) and all(one.verified for one in records),
+        "already_stored": bool(records) and all(one.already_stored for one in records),
+        "memories": memories,
+    }
+
+
+def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -> str:
+    if not records:
+        return f"Nothing worth remembering was found, so nothing was stored for {_line(user_id)}."
+    known = sum(one.already_stored for one in records)
+    fresh = len(records) - known
+    parts = []
+    if fresh:
+        proof = ", read back" if all(one.verified for one in records) else ""
+        parts.append(
+            f"Stored {_counted(fresh, 'memory')} for {_line(user_id)} in {backend}{proof}."
+        )
+    if known:
+        parts.append(f"{_counted(known, 'memory')} for {_line(user_id)} had been stored already.")
+    shown = [f"  {one.id}  {_line(one.memory)}" for one in records[:10]]
+    if len(records) > 10:
+        shown.append(f"  and {len(records) - 10:,} more")
+    return "\n".join([*parts, *shown])
+
+
+def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "mode": result.mode,
+        "searched": result.searched,
+        "complete": result.complete,
+        "hits": [
+            {
+                "id": hit.memory.id,
+                "memory": hit.memory.memory,
+                "score": round(hit.score, 4),
+                "rank": hit.rank,
+                "created_at": hit.memory.created_at,
+                "cosine": round(hit.cosine, 4),
+                "bm25": round(hit.bm25, 4),
+            }
+            for hit in result.hits
+        ],
+    }
+
+
+def search_text(user_id: UserId, result: SearchResult) -> str:
+    if not result.searched:
+        return f"{_line(user_id)} has no memories; save one with `save {_line(user_id)} TEXT`."
+    lines = [
+        f"{hit.rank:>3}  {hit.score:.2f}  {_line(hit.memory.memory)}  [{hit.memory.id}]"
+        for hit in result.hits
+    ]
+    scope = "complete over" if result.complete else "approximate, by the index, over"
+    return "\n".join([*lines, f"{scope} {_counted(result.searched, 'memory')} of {_line(user_id)}"])
+
+
+def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "complete": True,
+        "memories": [
+            {
+                "id": one.id,
+                "memory": one.memory,
+                "created_at": one.created_at,
+                "indexed": one.indexed,
+            }
+            for one in records
+        ],
+    }
+
+
+def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
+    lines = [
+        f"{_utc(one.created_at)}  {_line(one.memory)}  [{one.id}]"
+        + ("" if one.indexed else "  (recorded, not searchable yet)")
+        for one in records
+    ]
+    return "\n".join([*lines, f"{_counted(len(records), 'memory')} of {_line(user_id)}, complete"])
+
+
+def record_document(record: MemoryRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "user_id": record.user_id,
+        "memory": record.memory,
+        "metadata": dict(record.metadata),
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "agent_id": record.agent_id,
+        "run_id": record.run_id,
+        "indexed": record.indexed,
+        "verified": record.verified,
+    }
+
+
+def record_text(record: MemoryRecord) -> str:
+    scope = [
+        f"{name} {_line(value)}"
+        for name, value in (("agent", record.agent_id), ("run", record.run_id))
+        if value
+    ]
+    lines = [
+        f"{record.id} of {', '.join([_line(record.user_id), *scope])}",
+        f"created {_utc(record.created_at)}, updated {_utc(record.updated_at)}",
+        *(f"{_line(key)}: {_line(str(value))}" for key, value in record.metadata.items()),
+        "",
+        _printable(record.memory),
+    ]
+    return "\n".join(lines)
+
+
+def users_document(users: Iterable[UserSummary], as_of: datetime) -> dict[str, Any]:
+    return {
+        "complete": True,
+        "as_of": as_of,
+        "users": [
+            {
+                "user_id": one.user_id,
+                "memories": one.memories,
+                "first_write": one.first_write,
+                "last_write": one.last_write,
+            }
+            for one in users
+        ],
+    }
+
+
+def users_text(users: Sequence[UserSummary], as_of: datetime) -> str:
+    lines = [f"{one.memories:>8,}  {_utc(one.last_write)}  {_line(one.user_id)}" for one in users]
+    total = sum(one.memories for one in users)
+    counted = f"{_counted(total, 'memory')} of {_counted(len(users), 'user')}"
+    return "\n".join([*lines, f"{counted}, complete, as of {_utc(as_of)}"])
+
+
+def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "events": [
+            {
+                "kind": one.kind,
+                "at": one.at,
+                "id": one.id,
+                "memory": one.memory,
+                "raw_user_id": one.raw_user_id,
+            }
+            for one in events
+        ],
+    }
+
+
+def history_text(user_id: UserId, events: Sequence[Event]) -> str:
+    lines = [
+        f"{_utc(one.at)}  {one.kind:<6}  {'all memories' if one.id == '*' else one.id}"
+        + (f"  {_line(one.memory)}" if one.memory else "")
+        for one in events
+    ]
+    return "\n".join([*lines, f"{_counted(len(events), 'event')} of {_line(user_id)}"])
+
+
+def receipt_document(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "user_id": receipt.user_id,
+        "kind": receipt.kind,
+        "removed": receipt.removed,
+        "left": receipt.left,
+        "at": receipt.at,
+    }
+
+
+def receipt_text(receipt: Receipt) -> str:
+    verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
+    removed = _counted(receipt.removed, "memory")
+    return f"{verb} {removed} of {_line(receipt.user_id)}; a recount finds {receipt.left}."
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _line(text: str) -> str:
+    flat = " ".join(_printable(text).split())
+    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Replace what could steer a terminal or turn the text around.
+
+    Line ends, tabs and the joiners that scripts and emoji need are kept.
+    """
+    return "".join(
+        char if char in _HARMLESS or unicodedata.category(char) not in {"Cc", "Cf"} else "\ufffd"
+        for char in text
+    )
+
+
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
+
+
+def _default(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} does not go into JSON")

@@ -1,0 +1,91 @@
+"""Answering questions: exactly over a user's own memories, or by the index beyond that."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, get_args
+
+from .embedders import Embedder
+from .errors import InvalidMemory
+from .identity import UserId
+from .ledger import Ledger, UserView
+from .limits import MAX_QUERY_BYTES, check_text
+from .memories import Memories, RecordAt, to_record
+from .ranking import Ranker
+from .records import Hit, SearchMode, SearchResult
+from .stores import Vector, VectorStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LOG_FOUND = "[Mem0] Found %d relevant memories for user %s"
+EXACT_UP_TO = 2_000
+"""Memories of one user that `auto` ranks exactly: about 2 MB of vectors, 20 requests when cold."""
+
+_CANDIDATES = 100
+_NEIGHBOURS = 10
+_logger = logging.getLogger("memory_core")
+
+
+class Searcher:
+    """Finds memories; never writes."""
+
+    def __init__(
+        self, ledger: Ledger, store: VectorStore, embedder: Embedder, memories: Memories
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._embedder = embedder
+        self._memories = memories
+
+    def search(
+        self, user_id: UserId, question: str, limit: int, mode: SearchMode = "auto"
+    ) -> SearchResult:
+        """Return the best `limit` memories for the question.
+
+        Raises:
+            InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
+        """
+        check_text(question, "question", MAX_QUERY_BYTES)
+        if not isinstance(limit, int) or limit < 1:
+            raise InvalidMemory(
+                f"limit is {limit!r}; ask for a whole number of memories, 1 or more"
+            )
+        if mode not in get_args(SearchMode):
+            raise InvalidMemory(f"mode is {mode!r}; use one of {', '.join(get_args(SearchMode))}")
+        view = self._ledger.view(user_id)
+        exact = mode == "exact" or (mode == "auto" and len(view.live) <= EXACT_UP_TO)
+        hits: tuple[Hit, ...] = ()
+        if view.live:
+            values = self._embedder.embed([question])[0]
+            ranker, record_at = (
+                self._memories.ranker(view) if exact else self._candidates(view, values, limit)
+            )
+            hits = tuple(
+                Hit(record_at(one.position), one.score, rank, one.cosine, one.bm25)
+                for rank, one in enumerate(ranker.rank(question, values, limit), 1)
+            )
+        _logger.info(LOG_FOUND, len(hits), user_id)
+        return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
+
+    def neighbours(self, user_id: UserId, text: str, values: NDArray[np.float32]) -> list[Vector]:
+        """Return the user's memories nearest to a text, for mem0 to compare with."""
+        view = self._ledger.view(user_id)
+        if not view.live:
+            return []
+        ranker, record_at = self._memories.ranker(view)
+        near = [record_at(one.position).id for one in ranker.rank(text, values, _NEIGHBOURS)]
+        found = self._memories.read(view, near)[0]
+        return [found[one] for one in near if one in found]
+
+    def _candidates(
+        self, view: UserView, values: NDArray[np.float32], limit: int
+    ) -> tuple[Ranker, RecordAt]:
+        """Let the index choose, and rank its choice as exactly as the rest."""
+        near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit))
+        # What the index still holds of deleted memories is none of the user's any more.
+        ids = [one for one, _ in near if one in view.live]
+        vectors, matrix = self._memories.with_values(view, ids)
+        texts = [one.payload["data"] for one in vectors]
+        return Ranker(texts, matrix), lambda position: to_record(vectors[position])

@@ -1,0 +1,295 @@
+"""MemoryService: everything Holdfast does for a user's memories, in the order that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from . import census, saving
+from .backend import Backend, select_backend
+from .embedders import Embedder, open_embedder
+from .identity import normalize_user_id
+from .ledger import ALL, Draft, Ledger, UserView
+from .limits import check_metadata, check_text
+from .memories import Memories, not_found, to_record
+from .records import (
+    Event,
+    Hit,
+    Kind,
+    MemoryRecord,
+    Receipt,
+    SearchMode,
+    SearchResult,
+    Status,
+    UserSummary,
+)
+from .searching import Searcher
+from .settings import Settings
+from .stores import VectorStore
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many memories are stored."""
+
+
+def open_service(settings: Settings | None = None) -> MemoryService:
+    """Choose the backend, open it and return the service, a context manager.
+
+    Raises:
+        SettingsError: the configuration is missing something, or contradicts itself.
+        BackendError: the chosen store cannot be used; there is no silent fallback.
+    """
+    settings = settings or Settings.from_env()
+    embedder = open_embedder(settings)
+    backend = select_backend(settings, embedder)
+    backend.objects.sweep()
+    ledger = Ledger(backend.objects)
+    store = backend.open_store(ledger.is_empty())
+    backend.announce()
+    return MemoryService(settings, backend, embedder, ledger, store)
+
+
+class MemoryService:
+    """Get it from `open_service`. Safe to share between threads; other processes may write too.
+
+    Every call normalises its `user_id` first. Errors of every call: `InvalidUserId`, and
+    `BackendError` when the store or the ledger cannot be reached.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        embedder: Embedder,
+        ledger: Ledger,
+        store: VectorStore,
+    ) -> None:
+        self.settings = settings
+        self._backend = backend
+        self._embedder = embedder
+        self._ledger = ledger
+        self._store = store
+        self._memories = Memories(ledger, store, embedder)
+        self._searcher = Searcher(ledger, store, embedder, self._memories)
+        self._saver = saving.Saver(ledger, store, self._memories)
+
+    def add_text_memory(
+        self,
+        user_id: str,
+        text: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        infer: bool = False,
+        verify: bool = False,
+    ) -> list[MemoryRecord]:
+        """Remember a text: as it is, or with `infer` what a language model finds in it.
+
+        The same text in the same scope is kept once; the record then says `already_stored`.
+        `verify` reads the memory back by its id before it returns.
+
+        Raises:
+            InvalidMemory: the text or the metadata cannot be stored.
+            NotIndexed: recorded, and safe, but the vector store could not be written.
+            SettingsError: `infer` without a language model.
+        """
+        message = {"role": "user", "content": check_text(text)}
+        return self.add_messages(
+            user_id,
+            [message],
+            metadata=metadata,
+            agent_id=agent_id,
+            run_id=run_id,
+            infer=infer,
+            verify=verify,
+        )
+
+    def add_messages(
+        self,
+        user_id: str,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        infer: bool = True,
+        verify: bool = False,
+    ) -> list[MemoryRecord]:
+        """Remember a conversation, `[{"role": ..., "content": ...}]`; raises as `add_text_memory`.
+
+        With `infer` a language model extracts what is worth remembering, which may be nothing;
+        without, each message is a memory.
+        """
+        scope = saving.to_scope(user_id, agent_id, run_id)
+        attached = check_metadata(metadata)
+        sources = saving.to_sources(messages, attached)
+        if infer:
+            composed = self._engine.extract(
+                scope,
+                saving.to_messages(sources),
+                attached,
+                lambda text, values: self._searcher.neighbours(scope.user_id, text, values),
+            )
+        else:
+            composed = self._engine.compose(scope, sources)
+        return self._saver.save(scope, str(user_id), composed, verify=verify)
+
+    def add_document(
+        self,
+        user_id: str,
+        name: str,
+        content: bytes,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        verify: bool = False,
+        on_progress: Progress | None = None,
+    ) -> list[MemoryRecord]:
+        """Cut a file (.txt .md .pdf .docx .csv .json .jsonl) into memories and remember them.
+
+        Each memory knows its `document` and `place` in its metadata. Whoever repeats a call that
+        was cut off stores only what was not stored before.
+
+        Raises:
+            InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty.
+            NotIndexed: as `add_text_memory`; earlier parts of the document are stored.
+        """
+        from .documents import clean_name, read_document
+
+        scope = saving.to_scope(user_id, agent_id, run_id)
+        attached = check_metadata(metadata)
+        chunks = read_document(name, content)
+        saved: list[MemoryRecord] = []
+        for part, sources in saving.by_scope(scope, clean_name(name), chunks, attached):
+            composed = self._engine.compose(part, sources)
+            saved += self._saver.save(part, str(user_id), composed, verify=verify)
+            if on_progress:
+                on_progress(len(saved), len(chunks))
+        return saved
+
+    def query_memories(
+        self, user_id: str, query: str, *, limit: int = 10, mode: SearchMode = "auto"
+    ) -> list[Hit]:
+        """Return the memories that answer the question best, best first.
+
+        Raises:
+            InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
+        """
+        return list(self.search(user_id, query, limit=limit, mode=mode).hits)
+
+    def search(
+        self, user_id: str, query: str, *, limit: int = 10, mode: SearchMode = "auto"
+    ) -> SearchResult:
+        """As `query_memories`, and how many memories were ranked and whether that is all."""
+        return self._searcher.search(normalize_user_id(user_id), query, limit, mode)
+
+    def list_memories(self, user_id: str) -> list[MemoryRecord]:
+        """Return all of the user's memories, newest first; always complete."""
+        return self._memories.records(self._ledger.view(normalize_user_id(user_id)))
+
+    def get_memory(self, user_id: str, memory_id: str) -> MemoryRecord:
+        """Return one memory.
+
+        Raises:
+            MemoryNotFound: the user has no such memory.
+        """
+        view = self._view_with(user_id, memory_id)
+        found, missing = self._memories.one(view, memory_id)
+        return to_record(found, indexed=not missing)
+
+    def update_memory(
+        self,
+        user_id: str,
+        memory_id: str,
+        text: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        verify: bool = False,
+    ) -> MemoryRecord:
+        """Give a memory another text; `metadata` is merged into its own.
+
+        Raises `MemoryNotFound`, and as `add_text_memory`.
+        """
+        check_text(text)
+        attached = check_metadata(metadata)
+        view = self._view_with(user_id, memory_id)
+        stored, _ = self._memories.one(view, memory_id)
+        revised = self._engine.revise(stored, text, attached)
+        check_metadata(to_record(revised).metadata)
+        return self._saver.write(view, Kind.UPDATE, str(user_id), [revised], verify=verify)[0]
+
+    def delete_memory(self, user_id: str, memory_id: str) -> Receipt:
+        """Remove one memory; its history stays. Raises `MemoryNotFound`."""
+        view = self._view_with(user_id, memory_id)
+        return self._saver.remove(view, Draft(Kind.DELETE, memory_id, str(user_id)))
+
+    def delete_user(self, user_id: str) -> Receipt:
+        """Remove all of the user's memories; their history stays."""
+        view = self._ledger.view(normalize_user_id(user_id))
+        return self._saver.remove(view, Draft(Kind.DELETE, ALL, str(user_id)))
+
+    def forget_user(self, user_id: str) -> Receipt:
+        """Remove all of the user's memories and their history for good, for privacy.
+
+        What is left is the fact that something was forgotten, without content.
+        """
+        receipt = self._saver.forget(normalize_user_id(user_id))
+        self._backend.objects.sweep()
+        return receipt
+
+    def history(self, user_id: str, memory_id: str | None = None) -> list[Event]:
+        """Return what happened to the user's memories, or to one, oldest first."""
+        return census.read_history(self._ledger, normalize_user_id(user_id), memory_id)
+
+    def users(self) -> list[UserSummary]:
+        """Return every user that has memories, most memories first; exact, from the ledger."""
+        return census.count_users(self._ledger)
+
+    def memories_per_day(self) -> dict[date, int]:
+        """Return how many of today's memories were saved on which day (UTC), in order."""
+        return census.count_days(self._ledger)
+
+    def storage(self) -> dict[str, int]:
+        """Return how many memories the store holds, and how many only the ledger; a full scan."""
+        return census.count_stored(self._ledger, self._store, self._backend)
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend in use."""
+        return self._backend.name
+
+    def status(self) -> Status:
+        """Return which backend is used, why, and how much is in it."""
+        return census.make_status(self._ledger, self._backend, self._embedder)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._store.close()
+
+    def __enter__(self) -> MemoryService:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _view_with(self, user_id: str, memory_id: str) -> UserView:
+        user = normalize_user_id(user_id)
+        view = self._ledger.view(user)
+        if memory_id not in view.live:
+            # A deletion that was cut off before the vectors went is finished here.
+            if any(entry.memory_id == memory_id for entry in view.entries):
+                self._store.delete([memory_id])
+            raise not_found(user, memory_id)
+        return view
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from .engine import Engine
+
+        return Engine(self.settings, self._embedder)

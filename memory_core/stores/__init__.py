@@ -1,0 +1,5 @@
+"""Vector stores behind one interface; each is loaded when a backend asks for it."""
+
+from .base import Vector, VectorStore
+
+__all__ = ["Vector", "VectorStore"]

@@ -1,0 +1,57 @@
+"""Fixtures for every test: an environment of its own, and services on real parts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from memory_core import MemoryService, Settings, open_service
+from memory_core.embedders import Embedder
+from memory_core.embedders.local import LocalEmbedder
+
+_OURS = ("AWS_", "CHROMA_", "DASHBOARD_", "MEM0_", "MEMORY_", "OPENAI_", "RENDER")
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away every variable that Holdfast reads, and point the data folder to a new one."""
+    for name in list(os.environ):
+        if name.startswith(_OURS) and name != "MEMORY_TEST_LIVE_BUCKET":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The local embedder, loaded once."""
+    return LocalEmbedder()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def reopen(data_dir: Path) -> Iterator[Callable[[], MemoryService]]:
+    """Open the embedded default on the test's folder; closes what it opened before."""
+    opened: list[MemoryService] = []
+
+    def open_again() -> MemoryService:
+        while opened:
+            opened.pop().close()
+        opened.append(open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})))
+        return opened[0]
+
+    yield open_again
+    for service in opened:
+        service.close()
+
+
+@pytest.fixture
+def service(reopen: Callable[[], MemoryService]) -> MemoryService:
+    """The embedded default, empty."""
+    return reopen()

@@ -1,0 +1,48 @@
+"""Every vector store that has to pass the contract, and services built on them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from memory_core import MemoryService, Settings
+from memory_core.backend import select_backend
+from memory_core.embedders import Embedder
+from memory_core.ledger import Ledger
+from memory_core.objects import ObjectStore
+from memory_core.stores import VectorStore
+from memory_core.stores.chroma import open_chroma
+from memory_core.stores.in_memory import InMemoryStore
+
+StoreFactory = Callable[[Path, int], VectorStore]
+"""Given the test's data folder and the dimensions: an index, made where there is none."""
+
+COLLECTION = "contract"
+
+
+def _in_memory(folder: Path, dimensions: int) -> VectorStore:
+    return InMemoryStore(dimensions)
+
+
+def _chroma(folder: Path, dimensions: int) -> VectorStore:
+    return open_chroma(folder / "chroma", COLLECTION, dimensions, create=True)
+
+
+STORES: dict[str, StoreFactory] = {"in_memory": _in_memory, "chroma": _chroma}
+
+
+def build_service(
+    data_dir: Path,
+    embedder: Embedder,
+    store: VectorStore,
+    *,
+    name: str = "in_memory",
+    objects: ObjectStore | None = None,
+) -> MemoryService:
+    """Put a service together from its parts; the ledger is below `data_dir` unless given."""
+    settings = Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})
+    backend = replace(
+        select_backend(settings, embedder), name=name, open_store=lambda create: store
+    )
+    return MemoryService(settings, backend, embedder, Ledger(objects or backend.objects), store)

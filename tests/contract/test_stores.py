@@ -1,0 +1,265 @@
+"""What `VectorStore` promises, sentence by sentence, over every store."""
+
+from __future__ import annotations
+
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory_core.errors import InvalidMemory
+from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
+from memory_core.records import UserId
+from memory_core.stores import Vector, VectorStore
+
+from .conftest import DIMENSIONS
+from .factories import STORES
+
+TEXTS = {
+    "accents": "Zoë naïve Straße",
+    "emoji": "👩‍👩‍👧‍👦 🇺🇳 e\u0301",
+    "right to left": "שלום \u202eevil",
+    "nul": "before\x00after",
+    "line ends": "a\r\nb\rc\n\u2028d\x1b[31m",
+    "32 KB": "é" * (MAX_MEMORY_BYTES // 2),
+    "blank edges": "  two  ",
+    "quotes": "'; DROP TABLE memories; -- \" \\",
+}
+METADATA: dict[str, Any] = {
+    "text": "x",
+    "empty text": "",
+    "nul": "a\x00b",
+    "whole number": 2**53,
+    "negative": -7,
+    "fraction": 0.1,
+    "small": 5e-324,
+    "whole fraction": 3.0,
+    "true": True,
+    "false": False,
+    "zero": 0,
+    "texts": ["a", "ü", ""],
+    "numbers": [1, 2, 2**53],
+    "fractions": [0.5, 2.0],
+    "a.b[c]/d": "key with marks",
+    "ключ 🔑": "key in another script",
+}
+
+
+def unit(*numbers: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+    values = np.zeros(DIMENSIONS, dtype=np.float32)
+    values[: len(numbers)] = numbers
+    return values / np.linalg.norm(values)
+
+
+def vector(key: str, user: str = "ann", at: float = 0.0, **payload: Any) -> Vector:
+    return Vector(key, {"user_id": user, "data": key, **payload}, unit(np.cos(at), np.sin(at)))
+
+
+def nearest(store: VectorStore, user: str, values: Any, limit: int) -> list[tuple[str, float]]:
+    return store.query(UserId(user), values, limit)
+
+
+def _same(found: Any, put: Any) -> bool:
+    if isinstance(put, float):
+        # ChromaDB 1.5.9 returns one fraction in ten with its last bit changed.
+        return isinstance(found, float) and isclose(found, put, rel_tol=1e-15)
+    if isinstance(put, list):
+        return len(found) == len(put) and all(map(_same, found, put))
+    return type(found) is type(put) and bool(found == put)
+
+
+def payloads(store: VectorStore, *keys: str) -> dict[str, dict[str, Any]]:
+    return {key: dict(found.payload) for key, found in store.get(keys).items()}
+
+
+def test_get_returns_what_was_put(store: VectorStore) -> None:
+    store.put([vector("a", at=0.3, topic="diet"), vector("b")])
+    found = store.get(["a"], with_values=True)["a"]
+    assert found.key == "a"
+    assert found.payload == {"user_id": "ann", "data": "a", "topic": "diet"}
+    assert found.values is not None
+    assert found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values, unit(np.cos(0.3), np.sin(0.3)), atol=1e-6)
+
+
+def test_get_leaves_values_out_unless_asked(store: VectorStore) -> None:
+    store.put([vector("a")])
+    assert store.get(["a"])["a"].values is None
+
+
+def test_get_leaves_out_what_is_missing(store: VectorStore) -> None:
+    store.put([vector("a")])
+    assert set(store.get(["x", "a", "y"])) == {"a"}
+    assert set(store.get(["x", "a", "y"], with_values=True)) == {"a"}
+    assert store.get(["x"]) == {}
+    assert store.get(["x"], with_values=True) == {}
+
+
+def test_get_takes_any_iterable_in_any_order_with_repetitions(store: VectorStore) -> None:
+    store.put([vector(key) for key in "abc"])
+    found = store.get(key for key in ("c", "a", "c", "b", "a"))
+    assert {key: one.payload["data"] for key, one in found.items()} == {
+        "a": "a",
+        "b": "b",
+        "c": "c",
+    }
+
+
+def test_nothing_is_a_valid_amount(store: VectorStore) -> None:
+    store.put([])
+    store.delete([])
+    assert store.get([]) == {}
+    assert list(store.keys()) == []
+    assert nearest(store, "ann", unit(1), 5) == []
+
+
+def test_put_replaces_payload_and_values_wholly(store: VectorStore) -> None:
+    store.put([vector("a", at=0.0, topic="diet", stars=5, tags=["x", "y"])])
+    store.put([vector("a", user="bob", at=1.0, stars="many")])
+    found = store.get(["a"], with_values=True)["a"]
+    assert found.payload == {"user_id": "bob", "data": "a", "stars": "many"}
+    assert found.values is not None
+    np.testing.assert_allclose(found.values, unit(np.cos(1), np.sin(1)), atol=1e-6)
+    assert nearest(store, "ann", unit(1), 5) == []
+    assert list(store.keys()) == ["a"]
+
+
+def test_repeating_a_put_changes_nothing(store: VectorStore) -> None:
+    for _ in range(3):
+        store.put([vector("a", topic="diet")])
+    assert list(store.keys()) == ["a"]
+    assert payloads(store, "a") == {"a": {"user_id": "ann", "data": "a", "topic": "diet"}}
+    assert store.describe().vectors == 1
+
+
+def test_of_equal_keys_in_one_put_the_last_stays(store: VectorStore) -> None:
+    store.put([vector("a", n=1), vector("b"), vector("a", n=2, last=True)])
+    assert payloads(store, "a")["a"] == {"user_id": "ann", "data": "a", "n": 2, "last": True}
+    assert sorted(store.keys()) == ["a", "b"]
+
+
+def test_a_payload_changed_after_the_put_stays_as_it_was_put(store: VectorStore) -> None:
+    payload = {"user_id": "ann", "data": "before"}
+    store.put([Vector("a", payload, unit(1))])
+    payload["data"] = "after"
+    assert payloads(store, "a")["a"]["data"] == "before"
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_texts_come_back_letter_for_letter(store: VectorStore, text: str) -> None:
+    store.put([vector("a", data=text)])
+    assert payloads(store, "a")["a"]["data"] == text
+
+
+def test_every_kind_of_metadata_comes_back_as_it_was(store: VectorStore) -> None:
+    for key, value in METADATA.items():
+        checked = check_metadata({key: value})
+        store.put([vector("a", **checked)])
+        found = payloads(store, "a")["a"]
+        assert found == {"user_id": "ann", "data": "a", **checked}
+        assert type(found[key]) is type(checked[key])
+
+
+_FRACTIONS = st.floats(-(2.0**53), 2.0**53)
+_VALUES = st.one_of(
+    st.text(max_size=20),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    _FRACTIONS,
+    st.lists(st.text(max_size=5), min_size=1, max_size=3),
+    st.lists(st.integers(-(2**53), 2**53), min_size=1, max_size=3),
+    st.lists(_FRACTIONS, min_size=1, max_size=3),
+)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_whatever_the_limits_let_pass_comes_back_equal(
+    kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = STORES[kind](tmp_path_factory.mktemp("metadata"), DIMENSIONS)
+
+    keys = st.builds(str.__add__, st.sampled_from(["", "#", "$", "chroma:", "_", "."]), st.text())
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.dictionaries(keys, _VALUES, max_size=5))
+    def round_trip(metadata: dict[str, Any]) -> None:
+        try:
+            checked = check_metadata(metadata)
+        except InvalidMemory:
+            return
+        store.put([vector("a", **{"user_id": "ann", **checked})])
+        found = payloads(store, "a")["a"]
+        assert found.keys() == {"data", "user_id"} | checked.keys()
+        assert all(_same(found[key], value) for key, value in checked.items())
+
+    round_trip()
+    store.close()
+
+
+def test_a_batch_larger_than_any_page_is_kept_whole(store: VectorStore) -> None:
+    keys = [f"k{number:04}" for number in range(1200)]
+    store.put([vector(key, at=number / 1200) for number, key in enumerate(keys)])
+    assert sorted(store.keys()) == keys
+    found = store.get(reversed(keys), with_values=True)
+    assert set(found) == set(keys)
+    assert all(one.payload["data"] == key and one.values is not None for key, one in found.items())
+    assert store.describe().vectors == 1200
+    store.delete(keys[:-1])
+    assert list(store.keys()) == keys[-1:]
+
+
+def test_delete_removes_and_may_be_repeated(store: VectorStore) -> None:
+    store.put([vector(key) for key in "abc"])
+    store.delete(["a", "x", "a"])
+    store.delete(key for key in ("a", "b"))
+    assert list(store.keys()) == ["c"]
+    assert set(store.get("abc")) == {"c"}
+    assert [key for key, _ in nearest(store, "ann", unit(1), 5)] == ["c"]
+    store.put([vector("a", again=True)])
+    assert payloads(store, "a")["a"] == {"user_id": "ann", "data": "a", "again": True}
+
+
+def test_query_returns_the_cosine_nearest_first(store: VectorStore) -> None:
+    angles = {"a": 0.0, "b": 0.4, "c": 1.2, "d": 2.0, "e": 3.0}
+    store.put([vector(key, at=angle) for key, angle in angles.items()])
+    found = store.query("ann", unit(np.cos(0.1), np.sin(0.1)), 10)
+    assert [key for key, _ in found] == list("abcde")
+    for key, cosine in found:
+        assert cosine == pytest.approx(np.cos(angles[key] - 0.1), abs=1e-3)
+    assert [key for key, _ in nearest(store, "ann", unit(1), 2)] == ["a", "b"]
+
+
+def test_query_returns_only_the_users_own(store: VectorStore) -> None:
+    users = ["ann", "an", "ann ", "ann%", "ANN", "*", "ann\x00", "ann'--"]
+    store.put([vector(f"{user} {n}", user) for user in users for n in range(3)])
+    for user in users:
+        found = {key for key, _ in nearest(store, user, unit(1), 100)}
+        assert found == {f"{user} {n}" for n in range(3)}
+    assert nearest(store, "nobody", unit(1), 5) == []
+
+
+def test_describe_says_dimensions_metric_and_count(store: VectorStore) -> None:
+    store.put([vector("a"), vector("b")])
+    info = store.describe()
+    assert (info.dimensions, info.metric, info.vectors) == (DIMENSIONS, "cosine", 2)
+    assert info.backend
+    assert info.name
+
+
+def test_an_index_that_is_persistent_keeps_everything_when_opened_again(tmp_path: Path) -> None:
+    store = STORES["chroma"](tmp_path, DIMENSIONS)
+    store.put([vector(key, n=1) for key in "abc"])
+    store.put([vector("a", last=True)])
+    store.delete(["b"])
+    store.close()
+    store = STORES["chroma"](tmp_path, DIMENSIONS)
+    assert payloads(store, *"abc") == {
+        "a": {"user_id": "ann", "data": "a", "last": True},
+        "c": {"user_id": "ann", "data": "c", "n": 1},
+    }
+    assert all(one.values is not None for one in store.get("ac", with_values=True).values())
+    store.close()

@@ -1,0 +1,263 @@
+"""What the command line prints: fixed JSON keys, and text that cannot steer a terminal."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory_core import (
+    Event,
+    Hit,
+    Kind,
+    MemoryRecord,
+    Receipt,
+    SearchResult,
+    Status,
+    Step,
+    UserId,
+    UserSummary,
+    render,
+)
+
+ALICE = UserId("alice@example.com")
+NOW = datetime(2026, 11, 22, 14, 5, 9, 123456, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+
+
+def record(text: str = "Likes tea.", **changes: Any) -> MemoryRecord:
+    return MemoryRecord("id-1", ALICE, text, NOW, LATER, **changes)
+
+
+def result(*texts: str, complete: bool = True) -> SearchResult:
+    hits = tuple(
+        Hit(record(text), 0.123456, rank, 0.2, 0.00001) for rank, text in enumerate(texts, 1)
+    )
+    return SearchResult(hits, "exact" if complete else "index", len(texts), complete)
+
+
+def status(**changes: Any) -> Status:
+    steps = (Step("AWS_REGION", False, "not set"), Step("ChromaDB", True, "used", deciding=True))
+    plain: dict[str, Any] = {
+        "backend": "chroma", "persistent": False, "reason": "no AWS", "steps": steps,
+        "embedder": "WordLlama", "dimensions": 256, "location": {"folder": "/data"},
+        "memories": 2, "users": 1, "since": NOW, "last_write": LATER, "as_of": LATER,
+    }  # fmt: skip
+    return Status(**{**plain, **changes})
+
+
+EVENT = Event(Kind.ADD, NOW, "id-1", ALICE, " Alice@Example.com", "Likes tea.")
+USER = UserSummary(ALICE, 3, NOW, LATER)
+RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
+
+# The keys that design.md, section 7, fixes; more may be added.
+DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
+    "status": (
+        render.status_document(status()),
+        "backend persistent reason steps[].name steps[].ok steps[].detail embedder.name "
+        "embedder.dimensions location.folder memories",
+    ),
+    "save": (
+        render.saved_document(ALICE, "chroma", [record(verified=True)]),
+        "id user_id backend verified",
+    ),
+    "query": (
+        render.search_document(ALICE, result("a", "b")),
+        "user_id mode hits[].id hits[].memory hits[].score hits[].rank hits[].created_at",
+    ),
+    "list": (
+        render.list_document(ALICE, [record()]),
+        "user_id complete memories[].id memories[].memory memories[].created_at",
+    ),
+    "users": (
+        render.users_document([USER], NOW),
+        "complete as_of users[].user_id users[].memories users[].last_write",
+    ),
+    "get": (
+        render.record_document(record(metadata={"k": 1})),
+        "id user_id memory metadata.k created_at",
+    ),
+    "history": (
+        render.history_document(ALICE, [EVENT]),
+        "user_id events[].kind events[].at events[].id events[].memory",
+    ),
+    "delete": (render.receipt_document(RECEIPT), "user_id kind removed left at"),
+}
+
+
+def paths(value: Any, path: str = "") -> set[str]:
+    """Every key of a JSON document with the keys above it."""
+    if isinstance(value, dict):
+        return {one for key in value for one in paths(value[key], f"{path}.{key}")}
+    if isinstance(value, list):
+        return {one for item in value for one in paths(item, f"{path}[]")}
+    return {path.removeprefix(".")}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_has_the_fixed_keys(name: str) -> None:
+    document, keys = DOCUMENTS[name]
+    assert set(keys.split()) <= paths(json.loads(render.to_json(document)))
+
+
+def test_times_in_json_are_iso_8601_in_utc() -> None:
+    berlin = timezone(timedelta(hours=2))
+    for moment in (NOW, NOW.astimezone(berlin)):
+        back = json.loads(render.to_json({"at": moment}))
+        assert datetime.fromisoformat(back["at"]) == NOW
+        assert back["at"].endswith(("+00:00", "Z"))
+
+
+def test_times_in_text_are_utc_whatever_zone_they_came_with() -> None:
+    far = record()
+    for zone in (UTC, timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=30))):
+        moved = MemoryRecord(far.id, ALICE, far.memory, NOW.astimezone(zone), LATER)
+        assert "2026-11-22 14:05:09 UTC" in render.list_text(ALICE, [moved])
+
+
+def test_what_is_no_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="object"):
+        render.to_json({"a": object()})
+
+
+def test_any_script_is_readable_in_json() -> None:
+    assert "火曜日 😀" in render.to_json({"memory": "火曜日 😀"})
+
+
+def test_a_save_of_one_memory_has_its_keys_at_the_top() -> None:
+    one = render.saved_document(ALICE, "chroma", [record(verified=True)])
+    assert (one["id"], one["verified"], one["already_stored"]) == ("id-1", True, False)
+    several = render.saved_document(ALICE, "chroma", [record(verified=True), record()])
+    assert several["verified"] is False
+    assert len(several["memories"]) == 2
+    nothing = render.saved_document(ALICE, "chroma", [])
+    assert (nothing["id"], nothing["verified"]) == (None, False)
+
+
+def test_scores_are_rounded_for_reading() -> None:
+    (hit,) = render.search_document(ALICE, result("a"))["hits"]
+    assert (hit["score"], hit["cosine"], hit["bm25"]) == (0.1235, 0.2, 0.0)
+
+
+def everywhere(text: str) -> dict[str, str]:
+    """Every text that shows a memory, with `text` in each place that a caller can fill."""
+    full = record(text, metadata={text: text}, agent_id=text, run_id=text, role=text)
+    return {
+        "saved": render.saved_text(ALICE, "chroma", [full]),
+        "search": render.search_text(ALICE, result(text)),
+        "list": render.list_text(ALICE, [full]),
+        "history": render.history_text(
+            ALICE, [Event(Kind.ADD, NOW, "id-1", ALICE, text, memory=text)]
+        ),
+        "record": render.record_text(full),
+    }
+
+
+STEERING = "\x1b[2J\x9b31m\u202e\u2066\u200f\x07\x00\x7f\x85\r\n\b"
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.text(STEERING))
+def test_no_memory_can_steer_the_terminal(text: str) -> None:
+    for name, shown in everywhere(text).items():
+        steering = {
+            char
+            for char in shown
+            if char not in "\n\t\u200c\u200d" and unicodedata.category(char) in {"Cc", "Cf"}
+        }
+        assert not steering, f"{name}: {steering}"
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map("{}\n\n\x85\u2028x".format)
+)
+def test_a_memory_of_many_lines_takes_one_line_of_a_list(text: str) -> None:
+    shown = everywhere(text)
+    plain = everywhere("one line")
+    for name in ("saved", "search", "list", "history"):
+        assert len(shown[name].splitlines()) == len(plain[name].splitlines())
+
+
+def test_one_memory_alone_keeps_its_lines_and_its_length() -> None:
+    assert render.record_text(record("a\nb\tc")).endswith("\na\nb\tc")
+    assert render.record_text(record("x" * 5_000)).endswith("x" * 5_000)
+
+
+def test_a_long_memory_is_cut_in_a_list() -> None:
+    line = render.list_text(ALICE, [record("x" * 5_000)]).splitlines()[0]
+    assert "…" in line
+    assert len(line) < 160
+
+
+@pytest.mark.parametrize("text", ["می‌خواهم", "👩‍👩‍👧 mother", "क्‍ष"])
+def test_joiners_that_scripts_and_emoji_need_are_kept(text: str) -> None:
+    assert text in render.list_text(ALICE, [record(text)])
+
+
+def test_no_setting_can_steer_the_terminal() -> None:
+    evil = "\x1b]0;x\x07\u202e"
+    shown = render.status_text(
+        status(reason=evil, location={"folder": evil}, steps=(Step("s", True, evil),))
+    )
+    assert not set(evil[:1] + evil[-2:]) & set(shown)
+
+
+COUNTS: list[tuple[Callable[[int], str], str, str]] = [
+    (lambda n: render.list_text(ALICE, [record()] * n), "memory", "memories"),
+    (lambda n: render.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
+    (lambda n: render.history_text(ALICE, [EVENT] * n), "event", "events"),
+    (lambda n: render.users_text([USER] * n, NOW), "user", "users"),
+    (lambda n: render.status_text(status(memories=n, users=n)), "memory", "memories"),
+    (lambda n: render.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
+    (lambda n: render.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)), "memory", "memories"),
+]
+
+
+@pytest.mark.parametrize(("show", "one", "many"), COUNTS)
+def test_one_is_singular_and_others_are_plural(
+    show: Callable[[int], str], one: str, many: str
+) -> None:
+    assert f"1 {one}" in show(1)
+    assert f"1 {many}" not in show(1)
+    assert f"2 {many}" in show(2)
+    assert f"1,234 {many}" in show(1234)
+
+
+def test_nothing_found_and_nothing_there_are_told_apart() -> None:
+    assert "has no memories" in render.search_text(ALICE, result())
+    assert "Nothing worth remembering" in render.saved_text(ALICE, "chroma", [])
+    assert "0 memories" in render.list_text(ALICE, [])
+    assert "approximate" in render.search_text(ALICE, result("a", complete=False))
+
+
+def test_what_was_stored_before_is_not_called_stored_again() -> None:
+    shown = render.saved_text(ALICE, "chroma", [record(already_stored=True)])
+    assert "already" in shown
+    assert "Stored" not in shown
+
+
+def test_a_memory_that_is_not_searchable_yet_says_so() -> None:
+    assert "not searchable yet" in render.list_text(ALICE, [record(indexed=False)])
+    assert "not searchable yet" not in render.list_text(ALICE, [record()])
+
+
+def test_the_status_begins_with_the_word_that_matters() -> None:
+    assert render.status_text(status()).startswith("Temporary: no AWS")
+    assert render.status_text(status(persistent=True)).startswith("Persistent: no AWS")
+    empty = render.status_text(status(memories=0, users=0, since=None, last_write=None))
+    assert "0 memories of 0 users" in empty
+
+
+def test_a_receipt_says_what_was_done_and_what_a_recount_finds() -> None:
+    assert render.receipt_text(RECEIPT) == (
+        "Forgot 3 memories of alice@example.com; a recount finds 0."
+    )
+    deleted = Receipt(ALICE, Kind.DELETE, 1, 1, NOW)
+    assert render.receipt_text(deleted).startswith("Deleted 1 memory of")
+    assert render.receipt_text(deleted).endswith("finds 1.")
