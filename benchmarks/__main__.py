@@ -1,0 +1,24 @@
+"""`make bench`: ratios to the same work through chromadb alone or plain mem0, in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from . import dashboard_memory, importing, querying, retrieval, saving
+from .table import Row, print_table
+
+
+def main() -> None:
+    """Measure everything and print one table; nothing is asserted."""
+    rows: list[Row] = []
+    for measure in (importing.measure, saving.measure, querying.measure, dashboard_memory.measure):
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measure(Path(folder))
+    print_table(rows)
+    print()
+    retrieval.main([])
+
+
+if __name__ == "__main__":
+    main()
