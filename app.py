@@ -1,0 +1,19 @@
+"""The launcher: `streamlit run app.py`.
+
+It stands apart from the router so that no `pages/` folder lies beside the script that Streamlit
+executes; beside it, a deep link would run a page without its gate.
+"""
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from dashboard import startup
+from dashboard.auth.headers import SecureHeaders
+
+# Streamlit finds the ASGI app by reading this file: the call has to stay literal.
+app = st.App(
+    "dashboard/main.py",
+    lifespan=startup.lifespan,
+    middleware=[Middleware(SecureHeaders)],
+    on_script_error=startup.report_script_error,
+)

@@ -1,0 +1,1 @@
+"""Who may reach the dashboard, and how its answers are protected."""

@@ -1,0 +1,285 @@
+"""The dashboard's way to `memory_core`, and the only place with cache decorators.
+
+One service serves all visitors. What is read is kept for a few seconds under the number of the
+last write, so a write made here is seen at once and one made elsewhere soon after.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import streamlit as st
+
+from memory_core import MemoryService, Settings, logs, open_service
+from memory_core.errors import MemoryCoreError
+from memory_core.records import (
+    Event,
+    MemoryRecord,
+    Receipt,
+    SearchResult,
+    Status,
+    UserId,
+    UserSummary,
+)
+
+FRESH_S = 20
+"""How long something read is shown again without asking the store."""
+
+RETRY_S = 10
+"""How long a failure to open the store is remembered before it is tried again."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An error as people meet it: its kind and the sentence that it came with."""
+
+    kind: str
+    sentence: str
+
+    @classmethod
+    def of(cls, error: MemoryCoreError) -> Trouble:
+        """Keep what is shown of an error."""
+        return cls(type(error).__name__, str(error))
+
+
+@dataclass(frozen=True)
+class Health:
+    """Either the status of the storage, or why there is none."""
+
+    status: Status | None
+    trouble: Trouble | None
+
+    @property
+    def word(self) -> str:
+        """One of persistent, temporary, broken."""
+        if self.status is None:
+            return "broken"
+        return "persistent" if self.status.persistent else "temporary"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What one save returned, and how long it took."""
+
+    records: tuple[MemoryRecord, ...]
+    ms: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one question found, and how long it took."""
+
+    result: SearchResult
+    ms: int
+
+
+class Connection:
+    """The one service, opened at first use; a failure is repeated, not retried, for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._service: MemoryService | None = None
+        self._error: MemoryCoreError | None = None
+        self._failed_at = 0.0
+        self.settings: Settings | None = None
+        self.writes = 0
+
+    def service(self) -> MemoryService:
+        """Return the service, opening it if need be.
+
+        Raises:
+            MemoryCoreError: the settings are wrong or the store cannot be opened.
+        """
+        with self._lock:
+            if self._service is None:
+                self._service = self._open()
+            return self._service
+
+    def _open(self) -> MemoryService:
+        if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
+            raise self._error.with_traceback(None)
+        try:
+            self.settings = Settings.from_env()
+            return open_service(self.settings)
+        except MemoryCoreError as error:
+            self._error, self._failed_at = error, time.monotonic()
+            raise
+
+    def close(self) -> None:
+        """Close the service; the next caller opens it again."""
+        with self._lock:
+            if self._service is not None:
+                self._service.close()
+            self._service = self._error = None
+
+    def forget_failure(self) -> None:
+        """Let the next caller try to open the store again."""
+        with self._lock:
+            self._error = None
+
+
+@st.cache_resource(show_spinner=False)
+def connection() -> Connection:
+    """Return the connection that all visitors share."""
+    return Connection()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def process_wide(factory: Callable[[], T]) -> T:
+    """Return the one instance that `factory` makes for all visitors."""
+    return factory()
+
+
+def health() -> Health:
+    """Return the state of the storage; never raises a `MemoryCoreError`."""
+    return _health(connection().writes)
+
+
+def users() -> list[UserSummary]:
+    """Return every user that has memories, most memories first."""
+    return _users(connection().writes)
+
+
+def memories_per_day() -> dict[dt.date, int]:
+    """Return how many of today's memories were saved on which UTC day."""
+    return _memories_per_day(connection().writes)
+
+
+def storage() -> dict[str, int]:
+    """Return how many memories lie in which backend, and how many only in the ledger."""
+    return _storage(connection().writes)
+
+
+def memories(user_id: UserId) -> list[MemoryRecord]:
+    """Return all memories of a user, newest first."""
+    return _memories(user_id, connection().writes)
+
+
+def search(user_id: UserId, question: str, limit: int) -> Found:
+    """Return the memories that answer the question best."""
+    return _search(user_id, question, limit, connection().writes)
+
+
+def history(user_id: UserId, memory_id: str) -> list[Event]:
+    """Return what happened to one memory, oldest first."""
+    return connection().service().history(user_id, memory_id)
+
+
+def recent_lines(limit: int) -> list[logs.LogLine]:
+    """Return the last log lines of this process, newest last."""
+    return logs.install_recent_lines().lines()[-limit:]
+
+
+def language_model() -> str | None:
+    """Return the name of the model that extracts memories, None where there is none."""
+    settings = connection().settings
+    return settings.llm if settings else None
+
+
+def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
+    """Save one text for a user and read it back."""
+    return _save(lambda s: s.add_text_memory(raw_user_id, text, infer=infer, verify=True))
+
+
+def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
+    """Save a conversation for a user and read it back."""
+    return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
+
+
+def save_document(
+    raw_user_id: str, name: str, content: bytes, on_progress: Callable[[int, int], None]
+) -> Saved:
+    """Save the passages of a document for a user and read them back."""
+    return _save(
+        lambda s: s.add_document(raw_user_id, name, content, verify=True, on_progress=on_progress)
+    )
+
+
+def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
+    """Give one memory a new text and read it back."""
+    return _write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
+
+
+def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
+    """Delete one memory and count what is left of it."""
+    return _write(lambda s: s.delete_memory(user_id, memory_id))
+
+
+def try_again() -> None:
+    """Forget what was read and the last failure to open the store."""
+    shared = connection()
+    shared.forget_failure()
+    _forget_reads(shared)
+
+
+def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
+    started = time.perf_counter()
+    records = _write(call)
+    return Saved(tuple(records), _ms_since(started))
+
+
+def _write(call: Callable[[MemoryService], T]) -> T:
+    # All of Streamlit that can interrupt a script comes before the call.
+    shared = connection()
+    service = shared.service()
+    try:
+        return call(service)
+    finally:
+        # Also after an error: a memory may be recorded though not searchable yet.
+        _forget_reads(shared)
+
+
+def _forget_reads(shared: Connection) -> None:
+    shared.writes += 1
+    for cached in (_health, _users, _memories_per_day, _storage, _memories, _search):
+        cached.clear()
+
+
+def _ms_since(started: float) -> int:
+    return max(1, round((time.perf_counter() - started) * 1000))
+
+
+# `version` is the number of the last write: part of the key, so that a read that was under way
+# while something was written is never shown afterwards.
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _health(version: int) -> Health:
+    try:
+        return Health(connection().service().status(), None)
+    except MemoryCoreError as error:
+        return Health(None, Trouble.of(error))
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _users(version: int) -> list[UserSummary]:
+    return connection().service().users()
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _memories_per_day(version: int) -> dict[dt.date, int]:
+    return connection().service().memories_per_day()
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _storage(version: int) -> dict[str, int]:
+    return connection().service().storage()
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=8, show_spinner=False)
+def _memories(user_id: UserId, version: int) -> list[MemoryRecord]:
+    return connection().service().list_memories(user_id)
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=32, show_spinner=False)
+def _search(user_id: UserId, question: str, limit: int, version: int) -> Found:
+    started = time.perf_counter()
+    result = connection().service().search(user_id, question, limit=limit)
+    return Found(result, _ms_since(started))

@@ -1,0 +1,127 @@
+"""Long work outside the scripts, which a click or a reload would interrupt."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from dashboard import data
+from memory_core.errors import MemoryCoreError
+
+_logger = logging.getLogger("dashboard")
+
+WORKERS = 2
+MAX_WAITING = 8
+MAX_KEPT = 64
+
+Progress = Callable[[int, int], None]
+Work = Callable[[Progress], Any]
+
+
+class TooBusy(MemoryCoreError):
+    """So much is waiting that nothing more is taken."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work as it stands now."""
+
+    id: str
+    subject: str
+    fingerprint: str
+    state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    done: int = 0
+    total: int = 0
+    result: Any = None
+    trouble: data.Trouble | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {"done", "failed"}
+
+
+@dataclass
+class Jobs:
+    """A small pool of daemon threads and what became of their work, newest `MAX_KEPT`."""
+
+    _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: queue.Queue[tuple[str, Work]] = field(
+        default_factory=lambda: queue.Queue(MAX_WAITING)
+    )
+
+    def __post_init__(self) -> None:
+        for number in range(WORKERS):
+            threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
+
+    def submit(self, work: Work, *, subject: str, fingerprint: str) -> str:
+        """Take on the work and return the id of its job.
+
+        Work that is not finished yet and has the same fingerprint is not taken twice.
+
+        Raises:
+            TooBusy: `MAX_WAITING` others are waiting.
+        """
+        with self._lock:
+            for job in self._jobs.values():
+                if job.fingerprint == fingerprint and not job.finished:
+                    return job.id
+            job = Job(secrets.token_urlsafe(12), subject, fingerprint)
+            try:
+                self._waiting.put_nowait((job.id, work))
+            except queue.Full:
+                raise TooBusy(
+                    f"{MAX_WAITING} files are waiting to be saved already; "
+                    "try again when some of them are done"
+                ) from None
+            self._jobs[job.id] = job
+            self._forget_oldest()
+            return job.id
+
+    def get(self, job_id: str) -> Job | None:
+        """Return the job as it stands, None when it is not known or not any more."""
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def _run(self) -> None:
+        while True:
+            self._do(*self._waiting.get())
+
+    def _do(self, job_id: str, work: Work) -> None:
+        self._change(job_id, state="running")
+        try:
+            result = work(lambda done, total: self._change(job_id, done=done, total=total))
+            self._change(job_id, state="done", result=result)
+        except MemoryCoreError as error:
+            self._change(job_id, state="failed", trouble=data.Trouble.of(error))
+        except Exception as error:
+            self._change(job_id, state="failed", trouble=_unexpected(error))
+
+    def _change(self, job_id: str, **values: Any) -> None:
+        with self._lock:
+            if job_id in self._jobs:
+                self._jobs[job_id] = replace(self._jobs[job_id], **values)
+
+    def _forget_oldest(self) -> None:
+        for job_id in [key for key, job in self._jobs.items() if job.finished]:
+            if len(self._jobs) <= MAX_KEPT:
+                return
+            del self._jobs[job_id]
+
+
+def board() -> Jobs:
+    """Return the jobs that all visitors share."""
+    return data.process_wide(Jobs)
+
+
+def _unexpected(error: Exception) -> data.Trouble:
+    reference = secrets.token_hex(4)
+    _logger.error("unexpected error in a job, reference %s", reference, exc_info=error)
+    return data.Trouble("Unexpected", f"Something went wrong on our side; reference {reference}.")

@@ -1,0 +1,25 @@
+"""The router: every page is drawn by way of this script."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import data, routes
+from dashboard.auth import guard
+from dashboard.ui import frame
+
+st.set_page_config(
+    page_title="Holdfast",
+    page_icon=str(Path(__file__).parent / "ui" / "assets" / "mark.png"),
+    layout="wide",
+)
+guard.mark_routed()
+pages = routes.build_pages()
+page = st.navigation(pages, position="hidden")
+# After the navigation, which would put the page's Material icon in place of ours.
+st.set_page_config(page_title=f"{page.title} · Holdfast")
+
+health = frame.wait_for(data.health)
+frame.draw_sidebar(pages, health)
+frame.draw_band(health)
+page.run()

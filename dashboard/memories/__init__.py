@@ -1,0 +1,1 @@
+"""The parts of the Memories page: the user, saving, searching, browsing, one memory."""

@@ -1,0 +1,81 @@
+"""The line that chooses the user, and the one id that their memories are kept under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.ui import actions, times, words
+from dashboard.ui.errors import friendly_errors
+from dashboard.ui.text import one_line
+from memory_core import describe_changes, normalize_user_id
+from memory_core.records import UserId, UserSummary
+
+MAX_SUGGESTIONS = 1000
+_NEXT = "memories.next-user"
+
+
+@dataclass(frozen=True)
+class Person:
+    """The user as typed, and the canonical id."""
+
+    raw: str
+    id: UserId
+
+
+def choose_person() -> Person | None:
+    """Draw the field for the user and what became of the input; None until it is usable."""
+    known = data.users()
+    if _NEXT in st.session_state:
+        st.session_state["user"] = st.session_state.pop(_NEXT)
+    raw = st.selectbox(
+        "User",
+        [user.user_id for user in known[:MAX_SUGGESTIONS]],
+        index=None,
+        key="user",
+        bind="query-params",
+        accept_new_options=True,
+        on_change=_forget,
+        format_func=one_line,
+        placeholder="Type an e-mail address or id, in any form",
+        filter_mode="contains",
+    )
+    if raw is None:
+        return None
+    with friendly_errors():
+        person = Person(raw, normalize_user_id(raw))
+        _draw_canonical(person, describe_changes(raw), known)
+        return person
+    return None
+
+
+def choose_next(user_id: UserId) -> None:
+    """Draw the page anew for this user; the field itself can be set only before it is drawn."""
+    st.session_state[_NEXT] = user_id
+    st.rerun()
+
+
+def _draw_canonical(person: Person, changes: tuple[str, ...], known: list[UserSummary]) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="canonical"):
+        st.markdown(":material/person:", width="content")
+        st.text(one_line(person.id, 254))
+        st.caption(_standing(person, known), width="content")
+    if changes:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.badge("id brought to one form", color="blue", icon=":material/spellcheck:")
+            st.text("; ".join(one_line(change) for change in changes))
+
+
+def _standing(person: Person, known: list[UserSummary]) -> str:
+    for user in known:
+        if user.user_id == person.id:
+            written = times.ago(user.last_write)
+            return f"{words.counted(user.memories, 'memory')}, last write {written}"
+    return "no memories yet"
+
+
+def _forget() -> None:
+    actions.forget_outcomes()
+    st.query_params.pop("job", None)

@@ -1,0 +1,94 @@
+"""The Search tab: a question, and the memories that answer it best."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.ui import times, words
+from dashboard.ui.text import show_memory
+from memory_core.records import Hit
+
+from . import browse
+from .person import Person
+
+LIMITS: Final = (5, 10, 20, 50)
+_RANK_PX: Final = 24
+_SCORE_PX: Final = 36
+_BAR_PX: Final = 80
+
+
+def draw(person: Person) -> None:
+    """Draw the question and the ranked list of its answers."""
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    question = left.text_input(
+        "Question",
+        key="q",
+        bind="query-params",
+        icon=":material/search:",
+        placeholder="Which food should they avoid?",
+    )
+    limit = right.selectbox("Results", LIMITS, index=1, key="n", bind="query-params")
+    if not question.strip():
+        st.caption("Ask in your own words; the memories need not contain them.")
+        return
+    with st.skeleton(height=240):
+        found = data.search(person.id, question, limit)
+    _draw_found(found, person)
+
+
+def _draw_found(found: data.Found, person: Person) -> None:
+    if not found.result.hits:
+        st.markdown("**Nothing found.** This user has no memory that could answer the question.")
+        st.caption(_how(found))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{words.counted(len(found.result.hits), 'memory')}**, best first; {_how(found)}",
+            width="stretch",
+        )
+        parts = st.toggle("Show the parts of the score", key="search.parts")
+    for hit in found.result.hits:
+        _draw_hit(hit, person, parts=parts)
+
+
+def _how(found: data.Found) -> str:
+    over = words.counted(found.result.searched, "memory")
+    if found.result.complete:
+        return f"complete over {over} in {found.ms:,} ms"
+    return f"from the index over {over} in {found.ms:,} ms; it may miss some"
+
+
+def _draw_hit(hit: Hit, person: Person, *, parts: bool) -> None:
+    memory = hit.memory
+    left, right = st.columns([4, 1], gap="small")
+    with left.container(horizontal=True, gap="small", key=f"hit-{hit.rank}"):
+        st.markdown(f"**{hit.rank}**", width=_RANK_PX)
+        with st.container(width="stretch", gap=None):
+            show_memory(memory.memory, key=f"search.more.{memory.id}")
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.caption(f"saved {times.ago(memory.created_at)}", width="content")
+                st.button(
+                    "Details",
+                    key=f"search.open.{memory.id}",
+                    type="tertiary",
+                    icon=":material/open_in_full:",
+                    on_click=browse.select,
+                    args=(memory.id,),
+                )
+    with right.container(gap=None):
+        _draw_score(hit.score)
+        if parts:
+            st.caption(f"cosine {hit.cosine:.2f}  \nBM25 {hit.bm25:.2f}")
+
+
+def _draw_score(score: float) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown(f"**{score:.2f}**", width=_SCORE_PX)
+        st.progress(_share(score), width=_BAR_PX)
+
+
+def _share(score: float) -> float:
+    return min(1.0, max(0.0, score))

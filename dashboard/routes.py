@@ -1,0 +1,25 @@
+"""The pages: where they lie, what they are called, how to link to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+_PAGES: Final = Path(__file__).parent.parent / "pages"
+OVERVIEW: Final = _PAGES / "overview.py"
+MEMORIES: Final = _PAGES / "memories.py"
+
+
+def build_pages() -> list[st.Page]:
+    """Return the pages in the order of the navigation."""
+    return [
+        st.Page(OVERVIEW, title="Overview", icon=":material/monitoring:", default=True),
+        st.Page(MEMORIES, title="Memories", icon=":material/database_search:"),
+    ]
+
+
+def open_user(user_id: str) -> None:
+    """Leave this page for one user's memories."""
+    st.switch_page(MEMORIES, query_params={"user": user_id, "tab": "Browse"})

@@ -1,0 +1,98 @@
+"""What happens around the scripts: logging, warming up, the start line, the last resort."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import streamlit as st
+
+from memory_core import logs, settings
+
+_logger = logging.getLogger("dashboard")
+_HEAVY_MODULES = ("pandas", "plotly.graph_objects", "memory_core.engine", "bm25s", "wordllama")
+_LISTENING_WITHIN_S = 30
+
+
+class _Stderr(logging.StreamHandler):
+    """Ours, told apart from handlers that others added."""
+
+
+@asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[None]:
+    """Prepare the process, then tell where it listens and warm up while it already answers."""
+    settings.silence_telemetry()
+    configure_logging(propagate=False)
+    # Not at the top: cached functions want the runtime, which starts before the lifespan.
+    from dashboard import data
+
+    tasks = [asyncio.create_task(_announce()), asyncio.create_task(asyncio.to_thread(warm_up))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        data.connection().close()
+        configure_logging(propagate=True)
+
+
+def configure_logging(*, propagate: bool) -> None:
+    """Write our log lines to stderr, their text unchanged after a time and a level.
+
+    A library that gives the root logger a handler of its own would write them a second time,
+    hence no propagation while the server runs.
+    """
+    handler = _Stderr()
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    for name in ("memory_core", "dashboard"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [h for h in logger.handlers if not isinstance(h, _Stderr)]
+        logger.addHandler(handler)
+        logger.propagate = propagate
+    logs.install_recent_lines()
+
+
+def warm_up() -> None:
+    """Open the store and import what is slow, so that the first visitor does not wait."""
+    from dashboard import data
+
+    health = data.health()
+    if health.trouble:
+        _logger.error("storage is not available: %s", health.trouble.sentence)
+    for name in _HEAVY_MODULES:
+        importlib.import_module(name)
+
+
+def report_script_error(error: Exception) -> bool:
+    """Log an unexpected error under a reference and show the reference instead of a traceback."""
+    reference = secrets.token_hex(4)
+    _logger.error("unexpected error, reference %s", reference, exc_info=error)
+    st.error(
+        "Something went wrong on our side and this page could not be finished. Reload it; if it "
+        "happens again, pass on the reference below, it leads to the details in the log.",
+        icon=":material/error:",
+    )
+    st.code(reference, language=None)
+    return True
+
+
+async def _announce() -> None:
+    port = st.get_option("server.port")
+    host = st.get_option("server.address") or "127.0.0.1"
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
+    for _ in range(_LISTENING_WITHIN_S * 10):
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            print(f"Holdfast dashboard: http://{host}:{port}", flush=True)
+            return
+        await asyncio.sleep(0.1)

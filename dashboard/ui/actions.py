@@ -1,0 +1,86 @@
+"""A button press that changes something: once, visibly under way, with a result that stays.
+
+The press only notes what is to be done. The run that follows draws its button disabled, does the
+work, and keeps the outcome in a plain object: a further click interrupts a script at its next
+Streamlit call, so nothing may lie between the work and the place of its outcome.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard.data import Trouble
+from memory_core.errors import MemoryCoreError
+
+DOUBLE_CLICK_S: Final = 1.5
+_KEY: Final = "dashboard.actions"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an action gave: a value, or a trouble."""
+
+    value: Any = None
+    trouble: Trouble | None = None
+
+
+@dataclass
+class Action:
+    """One place on a page where something can be done."""
+
+    pending: Callable[[], Any] | None = None
+    outcome: Outcome | None = None
+    _asked: tuple[object, ...] = ()
+    _ended_at: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether the work was asked for and is not done."""
+        return self.pending is not None
+
+    def ask(self, work: Callable[[], Any], *what: object) -> None:
+        """Note the work; the second half of a double click is let fall. For callbacks."""
+        twice = what == self._asked and time.monotonic() - self._ended_at < DOUBLE_CLICK_S
+        if not self.busy and not twice:
+            self.pending, self._asked, self.outcome = work, what, None
+
+    def do(self, work: Callable[[], Any]) -> None:
+        """Do the work at once and keep its outcome. For callbacks."""
+        try:
+            self.outcome = Outcome(value=work())
+        except MemoryCoreError as error:
+            self.outcome = Outcome(trouble=Trouble.of(error))
+        finally:
+            self._ended_at = time.monotonic()
+
+    def run(self, saying: str) -> None:
+        """Do what was asked for, if anything, and draw the page anew.
+
+        A click elsewhere may interrupt the work where it touches Streamlit; it is then still
+        pending and the next run does it again, which finds what was stored already.
+        """
+        if self.pending is None:
+            return
+        with st.spinner(saying):
+            try:
+                self.do(self.pending)
+            except Exception:
+                self.pending = None
+                raise
+            self.pending = None
+        st.rerun()
+
+
+def action(name: str) -> Action:
+    """Return the action of that name in this visitor's session."""
+    return st.session_state.setdefault(_KEY, {}).setdefault(name, Action())
+
+
+def forget_outcomes() -> None:
+    """Drop all outcomes; they speak of another user than the one chosen now."""
+    st.session_state.pop(_KEY, None)

@@ -1,0 +1,52 @@
+"""What surrounds every page: name, state of the storage, navigation, version, the band on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from dashboard.data import Health
+from memory_core import __version__
+
+ASSETS: Final = Path(__file__).parent / "assets"
+
+# Per state of the storage: colour, icon and word, as constant Markdown.
+STATES: Final = {
+    "persistent": ":green[:material/verified_user: **Persistent**]",
+    "temporary": ":orange[:material/hourglass_bottom: **Temporary**]",
+    "broken": ":red[:material/heart_broken: **Broken**]",
+}
+
+
+def wait_for(ask: Callable[[], Health]) -> Health:
+    """Ask for the state of the storage; the place of the page stays visible meanwhile."""
+    with st.skeleton(height=320):
+        return ask()
+
+
+def draw_sidebar(pages: list[st.Page], health: Health) -> None:
+    """Draw the name, the state of the storage, the pages, the version."""
+    st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "mark.svg"))
+    with st.sidebar:
+        st.markdown(STATES[health.word])
+        with st.container(gap="xsmall", key="navigation"):
+            for page in pages:
+                st.page_link(page)
+        st.caption(f"Version {__version__}")
+
+
+def draw_band(health: Health) -> None:
+    """Draw a band across the page while memories are not safe."""
+    if health.word == "broken":
+        st.error(
+            "**The storage cannot be used.** Nothing can be saved or found until it works again.",
+            icon=":material/heart_broken:",
+        )
+    elif health.word == "temporary":
+        st.warning(
+            "**Temporary storage.** The next deployment deletes all memories.",
+            icon=":material/hourglass_bottom:",
+        )

@@ -1,0 +1,101 @@
+"""The status card, the steps that led to it, and the row of key figures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import data
+from memory_core.records import Status, Step
+
+from . import times, words
+from .errors import headline
+from .frame import STATES
+from .text import one_line, plain_word, sentence, show
+
+_LABEL_PX: Final = 96
+_STEP_ICONS: Final = {
+    True: ":green[:material/check_circle:]",
+    False: ":gray[:material/do_not_disturb_on:]",
+}
+
+
+def draw_status_card(status: Status) -> None:
+    """Draw where memories go, in words, then the names that engineers want."""
+    state = "persistent" if status.persistent else "temporary"
+    with st.container(border=True, height="stretch", key="status-card"):
+        st.subheader(STATES[state], anchor=False)
+        since = f" since {times.day(status.since)}" if status.since else ""
+        st.markdown(f"**on {words.backend_name(status.backend)}{since}**")
+        show(sentence(status.reason))
+        st.space("xsmall")
+        for name, value in status.location.items():
+            _row(plain_word(name.capitalize(), "Location"), value)
+        _row("Embedder", f"{status.embedder}, {status.dimensions} dimensions")
+
+
+def draw_broken_card(trouble: data.Trouble) -> None:
+    """Draw that there is no storage, why, and what to do."""
+    with st.container(border=True, key="status-card"):
+        st.subheader(STATES["broken"], anchor=False)
+        st.markdown(f"**{headline(trouble)}**")
+        show(sentence(trouble.sentence))
+        st.caption(
+            "Memories that were acknowledged are not lost by this. Correct what the sentence "
+            "names, then try again; a changed variable needs a restart of the dashboard."
+        )
+        st.button("Try again", icon=":material/refresh:", on_click=data.try_again)
+
+
+def draw_steps(steps: tuple[Step, ...]) -> None:
+    """Draw how the backend was chosen; the step that settled it is marked."""
+    with st.container(border=True, height="stretch", key="decision"):
+        st.subheader("Why this storage", anchor=False)
+        for step in steps:
+            _draw_step(step)
+
+
+def draw_key_figures(status: Status) -> None:
+    """Draw memories, users, last write and embedder."""
+    with st.grid(4, min_column_width=190, key="key-figures"):
+        _figure("Memories", f"{status.memories:,}", f"complete, {times.ago(status.as_of)}")
+        _figure("Users", f"{status.users:,}", "with at least one memory")
+        written = status.last_write
+        _figure(
+            "Last write",
+            times.ago(written) if written else "none yet",
+            times.utc(written) if written else "nothing was saved so far",
+        )
+        _figure(
+            "Embedder", plain_word(status.embedder, "Custom"), f"{status.dimensions} dimensions"
+        )
+
+
+def _figure(label: str, value: str, note: str) -> None:
+    st.metric(
+        label,
+        value,
+        delta=note,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
+
+
+def _draw_step(step: Step) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+        st.markdown(_STEP_ICONS[step.ok], width="content")
+        with st.container(gap=None, width="stretch"):
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.text(one_line(step.name))
+                if step.deciding:
+                    st.badge("decided", color="blue", icon=":material/flag:")
+            show(step.detail)
+
+
+def _row(label: str, value: str) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+        st.caption(label, width=_LABEL_PX)
+        st.text(one_line(value, 200), width="stretch")

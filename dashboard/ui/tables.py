@@ -1,0 +1,104 @@
+"""Frames for tables: cells are cleaned and short, nothing private is sent along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from memory_core.logs import LogLine
+from memory_core.records import Event, MemoryRecord, UserId, UserSummary
+
+from . import words
+from .text import one_line
+
+CELL = 200
+HEADER_PX = 38
+ROW_PX = 35
+_KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "Forgotten"}
+
+
+def memory_frame(records: Sequence[MemoryRecord]) -> pd.DataFrame:
+    """Return one row per memory, in the order given."""
+    columns = {
+        "Memory": [one_line(record.memory, CELL) for record in records],
+        "Saved": [record.created_at for record in records],
+        "Changed": [_changed(record) for record in records],
+    }
+    if not any(columns["Changed"]):
+        del columns["Changed"]
+    return pd.DataFrame(columns)
+
+
+def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
+    """Return one row per user, in the order given."""
+    return pd.DataFrame(
+        {
+            "User": [one_line(user.user_id, CELL) for user in users],
+            "Memories": [user.memories for user in users],
+            "Last write": [user.last_write for user in users],
+        }
+    )
+
+
+def pick_user(users: Sequence[UserSummary], key: str) -> UserId | None:
+    """Draw the users as a table and return the one whose row is selected."""
+    picked = st.dataframe(
+        user_frame(users),
+        hide_index=True,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        height=table_height(len(users), at_most=12),
+        alt="Users with their number of memories and last write",
+        column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
+    )
+    rows = picked.selection.rows
+    return users[rows[0]].user_id if rows else None
+
+
+def table_height(rows: int, at_most: int) -> int:
+    """Return the pixels that a table of so many rows takes."""
+    return HEADER_PX + ROW_PX * min(rows, at_most)
+
+
+def event_frame(events: Sequence[Event]) -> pd.DataFrame:
+    """Return one row per event, in the order given."""
+    return pd.DataFrame(
+        {
+            "What": [_KINDS.get(str(event.kind), "Other") for event in events],
+            "When": [event.at for event in events],
+            "Text": [one_line(event.memory or "", CELL) for event in events],
+            "User id as sent": [one_line(event.raw_user_id, CELL) for event in events],
+        }
+    )
+
+
+def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row per entry."""
+    return pd.DataFrame(
+        {
+            "Key": [one_line(key, CELL) for key in metadata],
+            "Value": [one_line(value, CELL) for value in metadata.values()],
+        }
+    )
+
+
+def log_text(lines: Sequence[LogLine]) -> str:
+    """Return log lines newest first, the known ones with a mark in front."""
+    return "\n".join(
+        f"{line.at:%H:%M:%S} {'✓' if line.known else ' '} {one_line(line.text, 300)}"
+        for line in reversed(lines)
+    )
+
+
+def known_sentence(lines: Sequence[LogLine]) -> str:
+    """Say how many lines there are and how many of them are known."""
+    known = sum(line.known for line in lines)
+    return f"{words.counted(len(lines), 'line')}, newest first; {known:,} marked"
+
+
+def _changed(record: MemoryRecord) -> object:
+    return record.updated_at if record.updated_at > record.created_at else None

@@ -1,0 +1,89 @@
+"""Untrusted text on its way to the screen.
+
+Memory texts, user ids, file names, metadata, log lines and error sentences pass through here and
+then only into sinks that show them as they are: `st.text`, `st.code`, table cells, input values.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+import streamlit as st
+
+SHORT = 600
+"""Characters of a memory that are shown at once; the rest is one click away."""
+
+SHORT_LINES = 12
+"""Lines of a memory that are shown at once."""
+
+LONG = 40_000
+"""Characters that are ever sent; above the 32 KB that one memory may have."""
+
+# Zero-width (non-)joiner: scripts and emoji sequences need them. Every other invisible format
+# character goes, first of all those that turn the direction of writing around.
+_KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
+_MARK = "[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff]"
+_STACKED_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:[ -]|(?<=\d)\.(?=\d))[A-Za-z0-9]+)*")
+
+
+def clean(value: object, limit: int = LONG) -> str:
+    """Return the text without control and direction characters, at most `limit` long."""
+    text = "".join(char for char in str(value)[: limit * 2] if _is_shown(char))
+    text = _STACKED_MARKS.sub(r"\1", text).strip()
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
+def one_line(value: object, limit: int = 120) -> str:
+    """Return the text on one line, for table cells and options."""
+    return clean(" ".join(clean(value, limit * 4).split()), limit)
+
+
+def shorten(value: object, keep: int = 6) -> str:
+    """Return an id with its middle left out."""
+    text = one_line(value, 400)
+    return text if len(text) <= 2 * keep + 3 else f"{text[:keep]}…{text[-keep:]}"
+
+
+def chart_label(value: object, limit: int = 28) -> str:
+    """Return the text for a chart, where `<` would begin markup."""
+    return html.escape(one_line(value, limit))
+
+
+def plain_word(value: object, otherwise: str) -> str:
+    """Return the value if nothing in it could be markup, else the constant given."""
+    text = str(value)
+    return text if len(text) <= 40 and _PLAIN_WORD.fullmatch(text) else otherwise
+
+
+def sentence(value: object) -> str:
+    """Return a sentence that begins with a capital, where it begins with a word, and ends."""
+    text = clean(value)
+    ended = text if text.endswith((".", "?", "…")) else f"{text}."
+    return ended[:1].upper() + ended[1:] if ended[:2].islower() else ended
+
+
+def show(value: object, limit: int = LONG) -> None:
+    """Draw untrusted text, line breaks kept."""
+    st.text(clean(value, limit), width="stretch")
+
+
+def show_memory(value: str, key: str) -> None:
+    """Draw a memory: its beginning, and all of it one click away when it is long."""
+    text = clean(value)
+    beginning = clean("\n".join(text.split("\n")[:SHORT_LINES]), SHORT)
+    if beginning == text:
+        st.text(text, width="stretch")
+        return
+    st.text(beginning, width="stretch")
+    more = st.expander(f"All {len(text):,} characters", key=key, on_change="rerun", type="compact")
+    if more.open:
+        more.code(text, language=None, wrap_lines=True, height=320)
+
+
+def _is_shown(char: str) -> bool:
+    if char in "\n\t" or char in _KEPT_FORMAT_CHARACTERS:
+        return True
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -1,0 +1,104 @@
+"""Overview: where memories go, why, how many there are, and what happened last."""
+
+import streamlit as st
+
+from dashboard import data, routes
+from dashboard.auth.guard import require_access
+from dashboard.ui import charts, status, tables
+from dashboard.ui.errors import friendly_errors
+
+require_access()
+LINES = 12
+
+
+def draw_users_chart() -> None:
+    """Draw memories per user; a click on a bar opens that user."""
+    with st.container(key="per-user"):
+        st.subheader("Memories per user", anchor=False)
+        with st.skeleton(height=260):
+            users = data.users()
+            chart = charts.per_user(users)
+            event = st.plotly_chart(
+                chart.figure,
+                key="overview.users",
+                on_select="rerun",
+                selection_mode="points",
+                config=charts.CONFIG,
+                alt=chart.alt,
+            )
+        st.caption("Click a bar to open the user.")
+        numbers = st.expander(
+            "As a table", on_change="rerun", key="overview.numbers", type="compact"
+        )
+        chosen = charts.clicked_user(event)
+        if numbers.open:
+            with numbers:
+                chosen = tables.pick_user(users, "overview.user-table") or chosen
+    if chosen:
+        routes.open_user(chosen)
+
+
+def draw_days_chart() -> None:
+    """Draw on which days the present memories were saved."""
+    with st.container(key="per-day"):
+        st.subheader("Memories over time", anchor=False)
+        with st.skeleton(height=260):
+            chart = charts.per_day(data.memories_per_day(), height=300)
+            st.plotly_chart(chart.figure, key="overview.days", config=charts.CONFIG, alt=chart.alt)
+        st.caption("By the UTC day on which they were saved; deleted memories are not counted.")
+
+
+def draw_storage_chart() -> None:
+    """Draw how the memories are split over the places where they lie."""
+    with st.container(key="storage"):
+        st.subheader("Where memories are stored", anchor=False)
+        chart = charts.stored_where(data.storage())
+        st.plotly_chart(chart.figure, key="overview.storage", config=charts.CONFIG, alt=chart.alt)
+
+
+def draw_empty() -> None:
+    """Draw the next step for somebody who has saved nothing yet."""
+    with st.container(border=True, key="empty"):
+        st.subheader("No memories yet", anchor=False)
+        st.markdown("Save the first one, or load the demo data with `make demo-data`.")
+        if st.button("Save a memory", type="primary", icon=":material/add:"):
+            st.switch_page(routes.MEMORIES)
+
+
+def draw_log() -> None:
+    """Draw the last log lines of this process."""
+    lines = data.recent_lines(LINES)
+    with st.container(key="log"):
+        st.subheader("Recent log lines", anchor=False)
+        if not lines:
+            st.caption("Nothing was logged since the dashboard started.")
+            return
+        st.code(tables.log_text(lines), language=None, wrap_lines=True)
+        st.caption(
+            f"{tables.known_sentence(lines)} ✓ as one of the seven lines that are always "
+            "written in exactly these words. Times are UTC."
+        )
+
+
+st.title("Overview", anchor=False)
+health = data.health()
+if health.trouble:
+    status.draw_broken_card(health.trouble)
+else:
+    left, right = st.columns(2)
+    with left:
+        status.draw_status_card(health.status)
+    with right:
+        status.draw_steps(health.status.steps)
+    status.draw_key_figures(health.status)
+    with friendly_errors():
+        if health.status.memories:
+            left, right = st.columns(2)
+            with left:
+                draw_users_chart()
+            with right:
+                draw_days_chart()
+            draw_storage_chart()
+        else:
+            draw_empty()
+draw_log()

@@ -1,0 +1,46 @@
+"""The dashboard's script in-process, on a real service in the test's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from memory_core import MemoryService
+
+ROOT = Path(__file__).parent.parent.parent
+MEMORIES = "../pages/memories.py"
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> Iterator[None]:
+    """Caches outlive an AppTest: every test begins and ends without them."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    data.connection().close()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def app() -> AppTest:
+    """The router, not yet run."""
+    return AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=60)
+
+
+@pytest.fixture
+def memories(app: AppTest) -> AppTest:
+    """The Memories page, not yet drawn: a link may still be followed to a user."""
+    app.run()
+    return app.switch_page(MEMORIES)
+
+
+@pytest.fixture
+def shared() -> MemoryService:
+    """The service that the pages use, to prepare and to check what they show."""
+    return data.connection().service()

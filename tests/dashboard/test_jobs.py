@@ -1,0 +1,115 @@
+"""Long work goes on without a page, is bounded, and always ends in something to show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from dashboard import jobs
+from dashboard.jobs import Jobs, Progress, TooBusy
+from memory_core.errors import InvalidMemory
+
+TIMEOUT_S = 20
+
+
+def _wait_for(board: Jobs, job_id: str, done: Callable[[jobs.Job], bool]) -> jobs.Job:
+    ticks = threading.Event()
+    for _ in range(TIMEOUT_S * 100):
+        job = board.get(job_id)
+        if job is not None and done(job):
+            return job
+        ticks.wait(0.01)
+    pytest.fail(f"job {job_id} did not get there")
+
+
+def _finish(board: Jobs, job_id: str) -> jobs.Job:
+    return _wait_for(board, job_id, lambda job: job.finished)
+
+
+def test_a_job_gives_its_result() -> None:
+    board = Jobs()
+    job = _finish(board, board.submit(lambda _: 42, subject="a.txt", fingerprint="a"))
+    assert (job.state, job.result, job.subject) == ("done", 42, "a.txt")
+
+
+def test_progress_can_be_watched_while_the_job_runs() -> None:
+    board, go_on = Jobs(), threading.Event()
+
+    def work(progress: Progress) -> str:
+        progress(3, 10)
+        go_on.wait(TIMEOUT_S)
+        return "done"
+
+    job_id = board.submit(work, subject="a.txt", fingerprint="a")
+    job = _wait_for(board, job_id, lambda job: job.total == 10)
+    assert (job.state, job.done) == ("running", 3)
+    go_on.set()
+    assert _finish(board, job_id).result == "done"
+
+
+def test_an_error_of_holdfast_is_kept_as_its_sentence() -> None:
+    def work(_: Progress) -> None:
+        raise InvalidMemory("the file is empty; check it")
+
+    board = Jobs()
+    job = _finish(board, board.submit(work, subject="a.txt", fingerprint="a"))
+    assert job.trouble is not None
+    assert (job.trouble.kind, job.trouble.sentence) == (
+        "InvalidMemory",
+        "the file is empty; check it",
+    )
+
+
+def test_an_unexpected_error_is_a_reference_that_the_log_has_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def work(_: Progress) -> None:
+        raise RuntimeError("secret detail")
+
+    board = Jobs()
+    job = _finish(board, board.submit(work, subject="a.txt", fingerprint="a"))
+    assert job.trouble is not None
+    assert "secret" not in job.trouble.sentence
+    reference = job.trouble.sentence.removesuffix(".").split()[-1]
+    assert reference in caplog.text
+    assert "secret detail" in caplog.text
+
+
+def test_the_same_work_is_not_taken_twice_while_it_runs() -> None:
+    board, go_on = Jobs(), threading.Event()
+    first = board.submit(lambda _: go_on.wait(TIMEOUT_S), subject="a", fingerprint="same")
+    assert board.submit(lambda _: None, subject="a", fingerprint="same") == first
+    go_on.set()
+    _finish(board, first)
+    assert board.submit(lambda _: None, subject="a", fingerprint="same") != first
+
+
+def test_a_full_queue_is_refused_with_a_sentence() -> None:
+    board, go_on = Jobs(), threading.Event()
+    running = [
+        board.submit(lambda _: go_on.wait(TIMEOUT_S), subject="a", fingerprint=f"r{number}")
+        for number in range(jobs.WORKERS)
+    ]
+    for job_id in running:
+        _wait_for(board, job_id, lambda job: job.state == "running")
+    for number in range(jobs.MAX_WAITING):
+        board.submit(lambda _: None, subject="a", fingerprint=f"w{number}")
+    with pytest.raises(TooBusy, match="try again when some of them are done"):
+        board.submit(lambda _: None, subject="a", fingerprint="one too many")
+    go_on.set()
+
+
+def test_old_finished_jobs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_KEPT", 2)
+    board = Jobs()
+    ids = []
+    for number in range(4):
+        ids.append(board.submit(lambda _: None, subject="a", fingerprint=str(number)))
+        _finish(board, ids[-1])
+    assert [board.get(job_id) is not None for job_id in ids] == [False, False, True, True]
+
+
+def test_an_unknown_id_is_no_job() -> None:
+    assert Jobs().get("guessed") is None
