@@ -23,12 +23,16 @@ from .errors import (
     SettingsError,
 )
 from .identity import UserId, describe_changes, get_user_id_from_request, normalize_user_id
+from .rebuild import rebuild_index
 from .records import (
+    AuditItem,
+    AuditReport,
     Event,
     Hit,
     IndexInfo,
     Kind,
     MemoryRecord,
+    RebuildReport,
     Receipt,
     SearchResult,
     Status,
@@ -46,6 +50,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessDenied",
     "AsyncMemoryService",
+    "AuditItem",
+    "AuditReport",
     "BackendError",
     "BackendUnavailable",
     "EntryExists",
@@ -63,6 +69,7 @@ __all__ = [
     "MemoryRecord",
     "MemoryService",
     "NotIndexed",
+    "RebuildReport",
     "Receipt",
     "SearchResult",
     "Settings",
@@ -75,6 +82,7 @@ __all__ = [
     "get_user_id_from_request",
     "normalize_user_id",
     "open_service",
+    "rebuild_index",
 ]
 
 

@@ -60,6 +60,7 @@ class AsyncMemoryService:
     memories_per_day = _on_thread(MemoryService.memories_per_day)
     storage = _on_thread(MemoryService.storage)
     status = _on_thread(MemoryService.status)
+    audit = _on_thread(MemoryService.audit)
 
     async def close(self) -> None:
         """Let go of files and connections; a later call opens them again."""

@@ -44,7 +44,7 @@ class Shelf:
 
 
 class Memories:
-    """Reads memories; never writes. Safe to share between threads and with other processes.
+    """Reads memories; records nothing. Safe to share between threads and with other processes.
 
     A memory that the store lacks, or holds in an older revision, comes from the ledger instead.
     """
@@ -55,6 +55,20 @@ class Memories:
         self._embedder = embedder
         self._shelves: OrderedDict[UserId, Shelf] = OrderedDict()
         self._lock = Lock()
+
+    def view_with(self, user_id: UserId, memory_id: str) -> UserView:
+        """Return the user's view, in which the memory is live.
+
+        Raises:
+            MemoryNotFound: the user has no such memory.
+        """
+        view = self._ledger.view(user_id)
+        if memory_id not in view.live:
+            # A deletion that was cut off before the vectors went is finished here.
+            if any(entry.memory_id == memory_id for entry in view.entries):
+                self._store.delete([memory_id])
+            raise not_found(user_id, memory_id)
+        return view
 
     def read(
         self, view: UserView, ids: Collection[str]

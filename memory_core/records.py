@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,11 @@ from typing import Any, Literal
 from .identity import UserId
 
 SearchMode = Literal["auto", "exact", "index"]
+Unexpected = Literal["keep", "adopt", "remove"]
+"""What a repair does with vectors that were never recorded."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many memories are done; the second number may still grow."""
 
 
 class Kind(StrEnum):
@@ -168,3 +173,62 @@ class Source:
     role: str = "user"
     name: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditItem:
+    """A memory that is not as recorded, and how it differs.
+
+    `user_id` is None for a vector that names no user. `memory` is None for what was deleted. The
+    id is `*` for a user who is being forgotten and whose entries are still in the ledger.
+    """
+
+    id: str
+    user_id: UserId | None
+    detail: str
+    memory: str | None = None
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Where the store differs from the ledger, over `checked` memories of `users` users.
+
+    `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
+    not in the recorded state, `undeleted` are deleted or forgotten and still there.
+    """
+
+    missing: tuple[AuditItem, ...]
+    unexpected: tuple[AuditItem, ...]
+    altered: tuple[AuditItem, ...]
+    undeleted: tuple[AuditItem, ...]
+    checked: int
+    users: int
+
+    @property
+    def found(self) -> tuple[AuditItem, ...]:
+        return self.missing + self.altered + self.undeleted + self.unexpected
+
+    @property
+    def repaired(self) -> int:
+        return sum(item.repaired for item in self.found)
+
+    @property
+    def clean(self) -> bool:
+        """Whether the store is as recorded by now: nothing was found, or all of it repaired."""
+        return all(item.repaired for item in self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What a rebuild did: `embedded` of `memories` were not in the index yet, or not as recorded.
+
+    `audit` is what an audit finds afterwards.
+    """
+
+    index: str
+    memories: int
+    users: int
+    embedded: int
+    seconds: float
+    audit: AuditReport

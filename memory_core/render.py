@@ -54,7 +54,7 @@ def status_text(status: Status) -> str:
     ]
     lines += ["", f"  embedder    {status.embedder}, {status.dimensions} dimensions"]
     lines += [f"  {what:<11} {_printable(where)}" for what, where in status.location.items()]
-    lines += ["", f"{_counted(status.memories, 'memory')} of {_counted(status.users, 'user')}"]
+    lines += ["", f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"]
     if status.last_write:
         lines[-1] += f", last write {_utc(status.last_write)}"
     return "\n".join(lines)
@@ -85,18 +85,20 @@ def saved_document(
 
 def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -> str:
     if not records:
-        return f"Nothing worth remembering was found, so nothing was stored for {_line(user_id)}."
+        return (
+            f"Nothing worth remembering was found, so nothing was stored for {one_line(user_id)}."
+        )
     known = sum(one.already_stored for one in records)
     fresh = len(records) - known
     parts = []
     if fresh:
         proof = ", read back" if all(one.verified for one in records) else ""
         parts.append(
-            f"Stored {_counted(fresh, 'memory')} for {_line(user_id)} in {backend}{proof}."
+            f"Stored {counted(fresh, 'memory')} for {one_line(user_id)} in {backend}{proof}."
         )
     if known:
-        parts.append(f"{_counted(known, 'memory')} for {_line(user_id)} had been stored already.")
-    shown = [f"  {one.id}  {_line(one.memory)}" for one in records[:10]]
+        parts.append(f"{counted(known, 'memory')} for {one_line(user_id)} had been stored already.")
+    shown = [f"  {one.id}  {one_line(one.memory)}" for one in records[:10]]
     if len(records) > 10:
         shown.append(f"  and {len(records) - 10:,} more")
     return "\n".join([*parts, *shown])
@@ -125,13 +127,17 @@ def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:
 
 def search_text(user_id: UserId, result: SearchResult) -> str:
     if not result.searched:
-        return f"{_line(user_id)} has no memories; save one with `save {_line(user_id)} TEXT`."
+        return (
+            f"{one_line(user_id)} has no memories; save one with `save {one_line(user_id)} TEXT`."
+        )
     lines = [
-        f"{hit.rank:>3}  {hit.score:.2f}  {_line(hit.memory.memory)}  [{hit.memory.id}]"
+        f"{hit.rank:>3}  {hit.score:.2f}  {one_line(hit.memory.memory)}  [{hit.memory.id}]"
         for hit in result.hits
     ]
     scope = "complete over" if result.complete else "approximate, by the index, over"
-    return "\n".join([*lines, f"{scope} {_counted(result.searched, 'memory')} of {_line(user_id)}"])
+    return "\n".join(
+        [*lines, f"{scope} {counted(result.searched, 'memory')} of {one_line(user_id)}"]
+    )
 
 
 def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str, Any]:
@@ -152,11 +158,13 @@ def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str,
 
 def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
     lines = [
-        f"{_utc(one.created_at)}  {_line(one.memory)}  [{one.id}]"
+        f"{_utc(one.created_at)}  {one_line(one.memory)}  [{one.id}]"
         + ("" if one.indexed else "  (recorded, not searchable yet)")
         for one in records
     ]
-    return "\n".join([*lines, f"{_counted(len(records), 'memory')} of {_line(user_id)}, complete"])
+    return "\n".join(
+        [*lines, f"{counted(len(records), 'memory')} of {one_line(user_id)}, complete"]
+    )
 
 
 def record_document(record: MemoryRecord) -> dict[str, Any]:
@@ -176,14 +184,14 @@ def record_document(record: MemoryRecord) -> dict[str, Any]:
 
 def record_text(record: MemoryRecord) -> str:
     scope = [
-        f"{name} {_line(value)}"
+        f"{name} {one_line(value)}"
         for name, value in (("agent", record.agent_id), ("run", record.run_id))
         if value
     ]
     lines = [
-        f"{record.id} of {', '.join([_line(record.user_id), *scope])}",
+        f"{record.id} of {', '.join([one_line(record.user_id), *scope])}",
         f"created {_utc(record.created_at)}, updated {_utc(record.updated_at)}",
-        *(f"{_line(key)}: {_line(str(value))}" for key, value in record.metadata.items()),
+        *(f"{one_line(key)}: {one_line(str(value))}" for key, value in record.metadata.items()),
         "",
         _printable(record.memory),
     ]
@@ -207,10 +215,12 @@ def users_document(users: Iterable[UserSummary], as_of: datetime) -> dict[str, A
 
 
 def users_text(users: Sequence[UserSummary], as_of: datetime) -> str:
-    lines = [f"{one.memories:>8,}  {_utc(one.last_write)}  {_line(one.user_id)}" for one in users]
+    lines = [
+        f"{one.memories:>8,}  {_utc(one.last_write)}  {one_line(one.user_id)}" for one in users
+    ]
     total = sum(one.memories for one in users)
-    counted = f"{_counted(total, 'memory')} of {_counted(len(users), 'user')}"
-    return "\n".join([*lines, f"{counted}, complete, as of {_utc(as_of)}"])
+    sums = f"{counted(total, 'memory')} of {counted(len(users), 'user')}"
+    return "\n".join([*lines, f"{sums}, complete, as of {_utc(as_of)}"])
 
 
 def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
@@ -232,10 +242,10 @@ def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]
 def history_text(user_id: UserId, events: Sequence[Event]) -> str:
     lines = [
         f"{_utc(one.at)}  {one.kind:<6}  {'all memories' if one.id == '*' else one.id}"
-        + (f"  {_line(one.memory)}" if one.memory else "")
+        + (f"  {one_line(one.memory)}" if one.memory else "")
         for one in events
     ]
-    return "\n".join([*lines, f"{_counted(len(events), 'event')} of {_line(user_id)}"])
+    return "\n".join([*lines, f"{counted(len(events), 'event')} of {one_line(user_id)}"])
 
 
 def receipt_document(receipt: Receipt) -> dict[str, Any]:
@@ -250,11 +260,11 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
 
 def receipt_text(receipt: Receipt) -> str:
     verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
-    removed = _counted(receipt.removed, "memory")
-    return f"{verb} {removed} of {_line(receipt.user_id)}; a recount finds {receipt.left}."
+    removed = counted(receipt.removed, "memory")
+    return f"{verb} {removed} of {one_line(receipt.user_id)}; a recount finds {receipt.left}."
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
 
@@ -263,7 +273,7 @@ def _utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     flat = " ".join(_printable(text).split())
     return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
 

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from . import census, saving
 from .backend import Backend, select_backend
 from .embedders import Embedder, open_embedder
 from .identity import normalize_user_id
-from .ledger import ALL, Draft, Ledger, UserView
+from .ledger import ALL, Draft, Ledger
 from .limits import check_metadata, check_text
-from .memories import Memories, not_found, to_record
+from .memories import Memories, to_record
 from .records import (
+    AuditReport,
     Event,
     Hit,
     Kind,
     MemoryRecord,
+    Progress,
     Receipt,
     SearchMode,
     SearchResult,
     Status,
+    Unexpected,
     UserSummary,
 )
+from .repair import Repairer
 from .searching import Searcher
 from .settings import Settings
 from .stores import VectorStore
 
 if TYPE_CHECKING:
     from .engine import Engine
-
-Progress = Callable[[int, int], None]
-"""Called with how many of how many memories are stored."""
 
 
 def open_service(settings: Settings | None = None) -> MemoryService:
@@ -76,6 +77,7 @@ class MemoryService:
         self._memories = Memories(ledger, store, embedder)
         self._searcher = Searcher(ledger, store, embedder, self._memories)
         self._saver = saving.Saver(ledger, store, self._memories)
+        self._repairer = Repairer(ledger, store, embedder, self._memories)
 
     def add_text_memory(
         self,
@@ -129,12 +131,9 @@ class MemoryService:
         attached = check_metadata(metadata)
         sources = saving.to_sources(messages, attached)
         if infer:
-            composed = self._engine.extract(
-                scope,
-                saving.to_messages(sources),
-                attached,
-                lambda text, values: self._searcher.neighbours(scope.user_id, text, values),
-            )
+            neighbours = partial(self._searcher.neighbours, scope.user_id)
+            texts = saving.to_messages(sources)
+            composed = self._engine.extract(scope, texts, attached, neighbours)
         else:
             composed = self._engine.compose(scope, sources)
         return self._saver.save(scope, str(user_id), composed, verify=verify)
@@ -199,7 +198,7 @@ class MemoryService:
         Raises:
             MemoryNotFound: the user has no such memory.
         """
-        view = self._view_with(user_id, memory_id)
+        view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         found, missing = self._memories.one(view, memory_id)
         return to_record(found, indexed=not missing)
 
@@ -218,7 +217,7 @@ class MemoryService:
         """
         check_text(text)
         attached = check_metadata(metadata)
-        view = self._view_with(user_id, memory_id)
+        view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         stored, _ = self._memories.one(view, memory_id)
         revised = self._engine.revise(stored, text, attached)
         check_metadata(to_record(revised).metadata)
@@ -226,7 +225,7 @@ class MemoryService:
 
     def delete_memory(self, user_id: str, memory_id: str) -> Receipt:
         """Remove one memory; its history stays. Raises `MemoryNotFound`."""
-        view = self._view_with(user_id, memory_id)
+        view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         return self._saver.remove(view, Draft(Kind.DELETE, memory_id, str(user_id)))
 
     def delete_user(self, user_id: str) -> Receipt:
@@ -259,6 +258,20 @@ class MemoryService:
         """Return how many memories the store holds, and how many only the ledger; a full scan."""
         return census.count_stored(self._ledger, self._store, self._backend)
 
+    def audit(
+        self,
+        *,
+        repair: bool = False,
+        unexpected: Unexpected = "keep",
+        on_progress: Progress | None = None,
+    ) -> AuditReport:
+        """Compare the store with the ledger over all users; with `repair` make it as recorded.
+
+        What was never recorded is only reported unless a repair is told to "adopt" it for the
+        user it names, or to "remove" it. A repair that was cut off can be repeated.
+        """
+        return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
+
     @property
     def backend(self) -> str:
         """The name of the backend in use."""
@@ -277,16 +290,6 @@ class MemoryService:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def _view_with(self, user_id: str, memory_id: str) -> UserView:
-        user = normalize_user_id(user_id)
-        view = self._ledger.view(user)
-        if memory_id not in view.live:
-            # A deletion that was cut off before the vectors went is finished here.
-            if any(entry.memory_id == memory_id for entry in view.entries):
-                self._store.delete([memory_id])
-            raise not_found(user, memory_id)
-        return view
 
     @cached_property
     def _engine(self) -> Engine:

@@ -155,8 +155,8 @@ def _with_exact_floats(payload: Mapping[str, Any]) -> dict[str, Any]:
     return dict(payload) | ({_EXACT: json.dumps(floats)} if floats else {})
 
 
-def _without_exact_floats(stored: Mapping[str, Any]) -> dict[str, Any]:
-    payload = dict(stored)
+def _without_exact_floats(stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    payload = dict(stored or {})
     exact: dict[str, Any] = json.loads(payload.pop(_EXACT, "{}"))
     return payload | exact
 

@@ -1,30 +1,21 @@
-"""The command line: parse, one call, render."""
+"""The commands about users and their memories."""
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import __version__, render
-from .errors import BackendError, InvalidMemory, LedgerError, MemoryCoreError, NotIndexed
-from .identity import describe_changes, normalize_user_id
-from .limits import MAX_UPLOAD_BYTES
-from .logs import LOGGER
-from .service import MemoryService, open_service
+from .. import render
+from ..errors import InvalidMemory
+from ..identity import describe_changes, normalize_user_id
+from ..limits import MAX_UPLOAD_BYTES
+from ..service import MemoryService
+from .base import cli, json_option, output, progress_bar, with_service
 
-EXIT_BAD_INPUT = 2
-EXIT_NO_ANSWER = 3
-
-_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
-)
 _verify_option = click.option(
     "--verify/--no-verify",
     default=True,
@@ -32,77 +23,33 @@ _verify_option = click.option(
 )
 
 
-class _Commands(click.Group):
-    """Turns our errors into one sentence on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MemoryCoreError as exc:
-            click.echo(f"Error: {exc}", err=True)
-            no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
-            ctx.exit(EXIT_NO_ANSWER if no_answer else EXIT_BAD_INPUT)
-
-
-def _output(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    click.echo(render.to_json(document) if as_json else text)
-
-
-def _with_service(command: Callable[..., None]) -> Callable[..., None]:
-    """Open the service for a command, and close it."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        with open_service() as service:
-            command(service, *args, **kwargs)
-
-    return run
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="memory_core")
-@click.option("-v", "--verbose", is_flag=True, help="Show the log lines on stderr.")
-def cli(verbose: bool) -> None:
-    """Keep an assistant's memories through every deployment.
-
-    USER may be written in any form; the canonical id is used. Exit codes: 0 done, 1 a check
-    failed, 2 wrong usage or bad input, 3 the backend did not answer.
-    """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger(LOGGER)
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.INFO if verbose else logging.ERROR)
-
-
 @cli.command()
-@_json_option
-@_with_service
+@json_option
+@with_service
 def status(service: MemoryService, as_json: bool) -> None:
     """Show which backend is used, why, and how much is in it."""
     found = service.status()
-    _output(render.status_document(found), render.status_text(found), as_json=as_json)
+    output(render.status_document(found), render.status_text(found), as_json=as_json)
 
 
 @cli.command()
-@_json_option
-@_with_service
+@json_option
+@with_service
 def users(service: MemoryService, as_json: bool) -> None:
     """List every user with the number of memories."""
     found, as_of = service.users(), datetime.now(UTC)
-    _output(render.users_document(found, as_of), render.users_text(found, as_of), as_json=as_json)
+    output(render.users_document(found, as_of), render.users_text(found, as_of), as_json=as_json)
 
 
 @cli.command()
 @click.argument("raw")
-@_json_option
+@json_option
 def normalize(raw: str, as_json: bool) -> None:
     """Show the canonical form of the user id RAW, and what was changed."""
     canonical, changes = normalize_user_id(raw), describe_changes(raw)
     text = "\n".join([canonical, *(f"  {change}" for change in changes)])
     document = {"raw": raw, "user_id": canonical, "changes": list(changes)}
-    _output(document, text, as_json=as_json)
+    output(document, text, as_json=as_json)
 
 
 @cli.command()
@@ -113,8 +60,8 @@ def normalize(raw: str, as_json: bool) -> None:
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Metadata; may be repeated.")
 @click.option("--infer", is_flag=True, help="Let the language model extract what matters.")
 @_verify_option
-@_json_option
-@_with_service
+@json_option
+@with_service
 def save(
     service: MemoryService,
     user: str,
@@ -137,31 +84,22 @@ def save(
         verify=verify,
     )
     told = normalize_user_id(user), service.backend, saved
-    _output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
+    output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
 
 
 @cli.command()
 @click.argument("user")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_verify_option
-@_json_option
-@_with_service
+@json_option
+@with_service
 def upload(service: MemoryService, user: str, file: Path, verify: bool, as_json: bool) -> None:
     """Cut FILE (.txt .md .pdf .docx .csv .json .jsonl) into memories of USER."""
-    with file.open("rb") as opened:
-        # One byte more than allowed is enough to tell; a huge file is never read whole.
-        content = opened.read(MAX_UPLOAD_BYTES + 1)
-    with click.progressbar(
-        length=1, label=file.name, file=sys.stderr, hidden=as_json or not sys.stderr.isatty()
-    ) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
+    content = _read(file)
+    with progress_bar(file.name, as_json=as_json) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
     told = normalize_user_id(user), service.backend, saved
-    _output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
+    output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
 
 
 @cli.command()
@@ -175,36 +113,36 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool, as_json:
     show_default=True,
     help="Rank all memories exactly, or ask the index.",
 )
-@_json_option
-@_with_service
+@json_option
+@with_service
 def query(
     service: MemoryService, user: str, text: str, limit: int, mode: Any, as_json: bool
 ) -> None:
     """Find USER's memories that answer the question TEXT."""
     result = service.search(user, text, limit=limit, mode=mode)
     told = normalize_user_id(user), result
-    _output(render.search_document(*told), render.search_text(*told), as_json=as_json)
+    output(render.search_document(*told), render.search_text(*told), as_json=as_json)
 
 
 @cli.command("list")
 @click.argument("user")
-@_json_option
-@_with_service
+@json_option
+@with_service
 def list_(service: MemoryService, user: str, as_json: bool) -> None:
     """List all memories of USER, newest first."""
     told = normalize_user_id(user), service.list_memories(user)
-    _output(render.list_document(*told), render.list_text(*told), as_json=as_json)
+    output(render.list_document(*told), render.list_text(*told), as_json=as_json)
 
 
 @cli.command()
 @click.argument("user")
 @click.argument("memory_id", metavar="ID")
-@_json_option
-@_with_service
+@json_option
+@with_service
 def get(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Show one memory of USER."""
     record = service.get_memory(user, memory_id)
-    _output(render.record_document(record), render.record_text(record), as_json=as_json)
+    output(render.record_document(record), render.record_text(record), as_json=as_json)
 
 
 @cli.command()
@@ -213,8 +151,8 @@ def get(service: MemoryService, user: str, memory_id: str, as_json: bool) -> Non
 @click.argument("text")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Metadata to merge in.")
 @_verify_option
-@_json_option
-@_with_service
+@json_option
+@with_service
 def update(
     service: MemoryService,
     user: str,
@@ -226,25 +164,25 @@ def update(
 ) -> None:
     """Give the memory ID of USER another TEXT."""
     record = service.update_memory(user, memory_id, text, metadata=_metadata(meta), verify=verify)
-    _output(render.record_document(record), render.record_text(record), as_json=as_json)
+    output(render.record_document(record), render.record_text(record), as_json=as_json)
 
 
 @cli.command()
 @click.argument("user")
 @click.argument("memory_id", metavar="ID")
-@_json_option
-@_with_service
+@json_option
+@with_service
 def delete(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Delete the memory ID of USER; its history stays."""
     receipt = service.delete_memory(user, memory_id)
-    _output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
+    output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
 
 
 @cli.command()
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json_option
-@_with_service
+@json_option
+@with_service
 def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
     """Remove all memories of USER and their history for good."""
     canonical = normalize_user_id(user)
@@ -253,18 +191,18 @@ def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
         question = f"Forget {count:,} memories of {canonical} and their history for good?"
         click.confirm(question, abort=True, err=True)
     receipt = service.forget_user(user)
-    _output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
+    output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
 
 
 @cli.command()
 @click.argument("user")
 @click.argument("memory_id", metavar="[ID]", required=False)
-@_json_option
-@_with_service
+@json_option
+@with_service
 def history(service: MemoryService, user: str, memory_id: str | None, as_json: bool) -> None:
     """Show what happened to the memories of USER, or to one of them."""
     told = normalize_user_id(user), service.history(user, memory_id)
-    _output(render.history_document(*told), render.history_text(*told), as_json=as_json)
+    output(render.history_document(*told), render.history_text(*told), as_json=as_json)
 
 
 def _metadata(pairs: Sequence[str]) -> dict[str, str]:
@@ -279,10 +217,12 @@ def _metadata(pairs: Sequence[str]) -> dict[str, str]:
     return metadata
 
 
-def main() -> None:
-    """Run the command line."""
-    # Names and memories hold any script; a terminal that cannot show one gets a replacement.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    cli(prog_name="python -m memory_core")
+def _read(file: Path) -> bytes:
+    """Return the content, up to one byte more than allowed: a huge file is never read whole."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_UPLOAD_BYTES + 1)
+    except OSError as exc:
+        raise InvalidMemory(
+            f"could not read {str(file)!r}: {exc.strerror or exc}; check who may read it"
+        ) from exc

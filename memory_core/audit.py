@@ -1,0 +1,256 @@
+"""The ledger against the store: what is not as recorded. Looking changes nothing.
+
+Everything is compared by id and by whole payload; nothing is asked of a similarity search. The
+store's keys are read before the ledger: an event is written before its vector, so what the store
+holds was recorded by then, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from .identity import UserId
+from .ledger import ALL, Entry, Ledger, UserView
+from .payloads import differing, owner, time_of
+from .records import AuditItem, AuditReport, Kind, Progress
+from .stores import Vector, VectorStore
+from .stores.base import batches
+
+BATCH = 200
+NOBODY = UserId("")
+"""In a pair, where a vector names no user; no user id is empty."""
+
+Pair = tuple[UserId, str]
+"""A user and the id of a memory."""
+
+
+Sort = Literal["missing", "unexpected", "altered", "undeleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as recorded.
+
+    `wanted` is what the store should hold, still without values, None for nothing. `stray` is the
+    payload that was never recorded, None where nobody may adopt it.
+    """
+
+    kind: Sort
+    pair: Pair
+    item: AuditItem
+    wanted: Vector | None = None
+    stray: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an audit found, over `checked` live memories of `users` users."""
+
+    differences: tuple[Difference, ...]
+    checked: int
+    users: int
+
+    def report(self, left: Mapping[Pair, str] | None = None) -> AuditReport:
+        """Return the findings; after a repair, `left` says what was not put right, and why."""
+
+        def of(kind: Sort) -> tuple[AuditItem, ...]:
+            return tuple(_outcome(one, left) for one in self.differences if one.kind == kind)
+
+        return AuditReport(
+            missing=of("missing"),
+            unexpected=of("unexpected"),
+            altered=of("altered"),
+            undeleted=of("undeleted"),
+            checked=self.checked,
+            users=self.users,
+        )
+
+
+@dataclass(slots=True)
+class Steps:
+    """Counts towards a total, which grows when there is something to repair."""
+
+    report: Progress | None
+    total: int = 0
+    done: int = 0
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        if self.report:
+            self.report(self.done, self.total)
+
+
+class Auditor:
+    """Compares store and ledger. Others may read and write meanwhile."""
+
+    def __init__(self, ledger: Ledger, store: VectorStore) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def audit(self, steps: Steps) -> Findings:
+        """Compare all memories of all users."""
+        keys = set(self._store.keys())
+        views = {view.user_id: view for view in self._ledger.users()}
+        pairs, strays = _divide(keys, views.values())
+        steps.total += len(pairs) + len(strays)
+        found = [*self._recorded(pairs, views, steps), *self._unrecorded(strays, views, steps)]
+        found += [_unforgotten(view) for view in views.values() if left_behind(view)]
+        return Findings(
+            tuple(found),
+            checked=sum(len(view.live) for view in views.values()),
+            users=sum(bool(view.live) for view in views.values()),
+        )
+
+    def compare(self, pairs: Sequence[Pair]) -> list[Difference]:
+        """Compare some memories with what the ledger says of them now."""
+        users = {user_id for user_id, _ in pairs}
+        return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
+
+    def _recorded(
+        self, pairs: Iterable[Pair], views: Mapping[UserId, UserView], steps: Steps
+    ) -> Iterator[Difference]:
+        for batch in batches(pairs, BATCH):
+            # Looked at twice: it may have been written since the views were taken.
+            yield from self.compare([one.pair for one in self._compare(batch, views)])
+            steps.advance(len(batch))
+
+    def _unrecorded(
+        self, keys: Iterable[str], views: Mapping[UserId, UserView], steps: Steps
+    ) -> Iterator[Difference]:
+        for batch in batches(sorted(keys), BATCH):
+            for vector in self._read(batch, with_values=False).values():
+                user_id = owner(vector.payload)
+                view = views.get(user_id) if user_id else None
+                if view and _was_recorded(view, vector.payload):
+                    item = AuditItem(vector.key, user_id, "deleted, but still in the store")
+                    yield Difference("undeleted", (view.user_id, vector.key), item)
+                else:
+                    item = AuditItem(vector.key, user_id, "never recorded", _text(vector))
+                    pair = (user_id or NOBODY, vector.key)
+                    yield Difference("unexpected", pair, item, stray=vector.payload)
+            steps.advance(len(batch))
+
+    def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
+        stored = self._read([one for _, one in pairs], with_values=True)
+        found = []
+        for user_id, one in pairs:
+            if one in views[user_id].live:
+                difference = self._compare_live(views[user_id], one, stored.get(one))
+            else:
+                difference = _compare_dead(user_id, stored.get(one))
+            if difference:
+                found.append(difference)
+        return found
+
+    def _compare_live(self, view: UserView, one: str, found: Vector | None) -> Difference | None:
+        entry = _expected(view, one, found)
+        recorded = self._ledger.payload(entry)
+        if recorded is None:
+            # Forgotten since the view was taken.
+            return None
+        wanted = Vector(one, {**recorded, "revision": entry.ulid})
+        kind: Sort
+        if found is None:
+            kind, detail = "missing", "not in the store"
+        elif found.values is None:
+            kind, detail = "missing", "the store has lost its vector"
+        elif keys := differing(wanted.payload, found.payload):
+            revision = found.payload.get("revision")
+            older = isinstance(revision, str) and revision < entry.ulid
+            named = f"{', '.join(keys)} not as recorded"
+            kind, detail = "altered", "in the store in an older revision" if older else named
+        else:
+            return None
+        item = AuditItem(one, view.user_id, detail, _text(wanted))
+        return Difference(kind, (view.user_id, one), item, wanted)
+
+    def _read(self, keys: Sequence[str], *, with_values: bool) -> dict[str, Vector]:
+        found = self._store.get(keys, with_values=with_values) if keys else {}
+        # What others have put into a ChromaDB collection may have no payload at all.
+        return {key: replace(one, payload=one.payload or {}) for key, one in found.items()}
+
+
+def left_behind(view: UserView) -> tuple[Entry, ...]:
+    """Return what the ledger still holds from before the user was to be forgotten."""
+    last = max((at for at, one in enumerate(view.entries) if one.kind is Kind.FORGET), default=0)
+    return tuple(one for one in view.entries[:last] if one.kind is not Kind.FORGET)
+
+
+def _outcome(one: Difference, left: Mapping[Pair, str] | None) -> AuditItem:
+    why = (left or {}).get(one.pair)
+    return replace(
+        one.item,
+        detail=f"{one.item.detail}; {why}" if why else one.item.detail,
+        repaired=left is not None and one.pair not in left,
+    )
+
+
+def _divide(keys: set[str], views: Iterable[UserView]) -> tuple[list[Pair], set[str]]:
+    """Return what to compare with the ledger, and the keys of which it knows nothing."""
+    live = [(view.user_id, one) for view in views for one in view.live]
+    known = {one for _, one in live}
+    strays = keys - known
+    dead = {
+        (view.user_id, one.memory_id): None
+        for view in views
+        for one in view.entries
+        if one.memory_id in strays
+    }
+    return [*live, *dead], strays - {one for _, one in dead}
+
+
+def _compare_dead(user_id: UserId, found: Vector | None) -> Difference | None:
+    if found is None:
+        return None
+    named = owner(found.payload)
+    if named in (user_id, None):
+        item = AuditItem(found.key, user_id, "deleted, but still in the store")
+        return Difference("undeleted", (user_id, found.key), item)
+    # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
+    detail = "never recorded, under the id of a memory that another user has deleted"
+    item = AuditItem(found.key, named, detail, _text(found))
+    return Difference("unexpected", (user_id, found.key), item)
+
+
+def _expected(view: UserView, one: str, found: Vector | None) -> Entry:
+    """Return the entry that the store should hold a memory in.
+
+    Where a save was repeated, by two writers at once, either of its events may be the one.
+    """
+    live = view.live[one]
+    revision = found.payload.get("revision") if found else None
+    if revision in live.revisions and revision != live.latest.ulid:
+        for entry in view.entries:
+            if entry.memory_id == one and entry.ulid == revision:
+                return entry
+    return live.latest
+
+
+def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
+    """Say whether a memory was its user's once, though the ledger does not know its id.
+
+    Its entry is there, or was erased when the user was forgotten, while a writer was still busy.
+    """
+    revision = payload.get("revision")
+    if any(entry.ulid == revision for entry in view.entries):
+        return True
+    forgotten = [entry for entry in view.entries if entry.kind is Kind.FORGET]
+    if not forgotten:
+        return False
+    if isinstance(revision, str):
+        return revision < forgotten[-1].ulid
+    created_at = time_of(payload, "created_at")
+    return created_at is None or created_at < forgotten[-1].at
+
+
+def _unforgotten(view: UserView) -> Difference:
+    count = len(left_behind(view))
+    detail = f"forgotten, but {count} of the user's events are still in the ledger"
+    return Difference("undeleted", (view.user_id, ALL), AuditItem(ALL, view.user_id, detail))
+
+
+def _text(vector: Vector) -> str | None:
+    text = vector.payload.get("data")
+    return text if isinstance(text, str) else None

@@ -1,0 +1,168 @@
+"""Making the store as recorded: batch by batch, so that whoever is cut off can start again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import get_args
+
+from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, Steps, left_behind
+from .embedders import Embedder
+from .errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
+from .identity import UserId
+from .ledger import ALL, Draft, Ledger
+from .memories import Memories
+from .payloads import adopt, identity
+from .records import AuditReport, Kind, Progress, Unexpected
+from .stores import Vector, VectorStore
+from .stores.base import batches
+
+_ATTEMPTS = 3
+_DIFFERS = "it differs again after the repair; audit once more"
+_Left = dict[Pair, str]
+"""What was not put right, and why."""
+
+
+class Repairer:
+    """Audits, and puts right what an audit finds."""
+
+    def __init__(
+        self, ledger: Ledger, store: VectorStore, embedder: Embedder, memories: Memories
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._embedder = embedder
+        self._memories = memories
+        self._auditor = Auditor(ledger, store)
+
+    def audit(
+        self, *, repair: bool, unexpected: Unexpected, on_progress: Progress | None
+    ) -> AuditReport:
+        """Report what is not as recorded, and with `repair` put it right.
+
+        Raises:
+            InvalidMemory: `unexpected` is none of its values.
+        """
+        if unexpected not in get_args(Unexpected):
+            allowed = ", ".join(get_args(Unexpected))
+            raise InvalidMemory(f"unexpected is {unexpected!r}; use one of {allowed}")
+        steps = Steps(on_progress)
+        findings = self._auditor.audit(steps)
+        return findings.report(self._repair(findings, unexpected, steps) if repair else None)
+
+    def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
+        strays = [one for one in findings.differences if one.kind == "unexpected"]
+        others = [one.pair for one in findings.differences if one.kind != "unexpected"]
+        treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
+        steps.total += len(others) + len(strays)
+        left: _Left = {}
+        for batch in batches([pair for pair in others if pair[1] != ALL], BATCH):
+            left |= self._settle(batch)
+            steps.advance(len(batch))
+        for group in batches(sorted(strays, key=lambda one: one.pair), BATCH):
+            left |= treat(group)
+            steps.advance(len(group))
+        # These come last: their entries say which vectors had to go.
+        for user_id in [user_id for user_id, one in others if one == ALL]:
+            self._ledger.erase(user_id, left_behind(self._ledger.view(user_id)))
+            steps.advance(1)
+        return left
+
+    def _settle(self, pairs: Sequence[Pair]) -> _Left:
+        """Make the store agree with the ledger as it is by now.
+
+        Each change is followed by another look, since somebody may have updated or deleted a
+        memory between our reading and our writing.
+        """
+        refused: dict[str, str] = {}
+        for attempt in range(_ATTEMPTS + 1):
+            wrong = [one for one in self._auditor.compare(pairs) if one.kind != "unexpected"]
+            if not wrong or attempt == _ATTEMPTS:
+                break
+            refused = self._put([one.wanted for one in wrong if one.wanted])
+            self._delete([one.pair for one in wrong if not one.wanted])
+            for user_id in {user_id for user_id, _ in pairs}:
+                self._memories.refresh(user_id)
+        return {one.pair: refused.get(one.item.id, _DIFFERS) for one in wrong}
+
+    def _put(self, vectors: Sequence[Vector]) -> dict[str, str]:
+        """Embed and put; return which the store refuses, and why."""
+        if not vectors:
+            return {}
+        rows = self._embedder.embed([vector.payload["data"] for vector in vectors])
+        return self._put_embedded(
+            [replace(vector, values=row) for vector, row in zip(vectors, rows, strict=True)]
+        )
+
+    def _put_embedded(self, vectors: Sequence[Vector]) -> dict[str, str]:
+        try:
+            self._store.put(vectors)
+        except (AccessDenied, BackendUnavailable):
+            raise
+        except BackendError as exc:
+            # One that is refused keeps no other out.
+            if len(vectors) == 1:
+                return {vectors[0].key: str(exc)}
+            middle = len(vectors) // 2
+            return self._put_embedded(vectors[:middle]) | self._put_embedded(vectors[middle:])
+        return {}
+
+    def _delete(self, pairs: Iterable[Pair]) -> None:
+        for user_id, group in groupby(sorted(pairs), key=lambda pair: pair[0]):
+            entries = self._ledger.view(user_id).entries
+            forgotten = any(entry.kind is Kind.FORGET for entry in entries)
+            (self._store.erase if forgotten else self._store.delete)([one for _, one in group])
+
+    def _adopt(self, strays: Sequence[Difference]) -> _Left:
+        """Record what can be a memory for the user it names, then put it as recorded."""
+        left: _Left = {}
+        for user_id, group in groupby(strays, key=lambda one: one.pair[0]):
+            left |= self._record(user_id, list(group))
+        adopted = [one.pair for one in strays if one.pair not in left]
+        return left | (self._settle(adopted) if adopted else {})
+
+    def _record(self, user_id: UserId, strays: Sequence[Difference]) -> _Left:
+        """Append what can be adopted; return what cannot."""
+        if user_id == NOBODY:
+            return {one.pair: "it names no user" for one in strays}
+        left: _Left = {}
+        drafts: list[Draft] = []
+        view = self._ledger.view(user_id)
+        known = {identity(self._ledger.payload(live.latest) or {}) for live in view.live.values()}
+        for one in strays:
+            if one.stray is None:
+                left[one.pair] = "it cannot be adopted"
+                continue
+            if one.item.id in view.live:
+                # Another audit was faster.
+                continue
+            try:
+                payload = adopt(one.stray)
+            except (InvalidMemory, InvalidUserId) as exc:
+                left[one.pair] = str(exc)
+                continue
+            if identity(payload) in known:
+                left[one.pair] = "the user has another memory with this text"
+                continue
+            known.add(identity(payload))
+            drafts.append(Draft(Kind.ADD, one.item.id, str(one.stray["user_id"]), payload))
+        if drafts:
+            self._ledger.append(view, drafts)
+        return left
+
+    def _remove(self, strays: Sequence[Difference]) -> _Left:
+        """Delete what is still not on record."""
+        keys = {one.item.id for one in strays}
+        users = {one.item.user_id for one in strays if one.item.user_id}
+        for user_id in users:
+            keys -= self._ledger.view(user_id).live.keys()
+        self._store.delete(keys)
+        # One that was recorded in this moment is put back.
+        left = self._settle([one.pair for one in strays if one.pair[0] != NOBODY])
+        remaining = self._store.get(keys)
+        return left | {one.pair: _DIFFERS for one in strays if one.item.id in remaining}
+
+
+def _keep(strays: Sequence[Difference]) -> _Left:
+    return {one.pair: "" for one in strays}
