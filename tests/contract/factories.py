@@ -46,3 +46,15 @@ def build_service(
         select_backend(settings, embedder), name=name, open_store=lambda create: store
     )
     return MemoryService(settings, backend, embedder, Ledger(objects or backend.objects), store)
+
+
+def files_holding(folder: Path, word: str) -> list[str]:
+    """Return the files below a folder that hold a word, in their name or content."""
+    return [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        # ChromaDB fills its vector file with whatever the process had in freed memory; no text is
+        # stored there, but one may turn up (docs/caveats.md).
+        if path.name != "data_level0.bin"
+        and (word in path.name or (path.is_file() and word.encode() in path.read_bytes()))
+    ]

@@ -11,6 +11,7 @@ from memory_core.records import Kind
 
 from ..openai_server import openai_server
 from .conftest import Bench
+from .factories import files_holding
 
 # Words that occur nowhere else, in texts, metadata, names and ids.
 SECRETS = ["zebrafish", "marmalade", "xylophone", "pelican", "quokka", "ocelot", "Wombat"]
@@ -25,30 +26,18 @@ def fill(service: MemoryService, user: str = "ann") -> None:
     service.add_document(user, "Wombat.txt", b"Owns a zebrafish.")
 
 
-def left_of(words: list[str], folder: Path) -> set[tuple[str, str]]:
-    """Return which of the words stand in which file or file name below a folder.
-
-    Not in the spare room of ChromaDB's vector file: chromadb 1.5.9 fills that with whatever the
-    process had in freed memory, each time anew (docs/caveats.md).
-    """
-    return {
-        (word, str(path.relative_to(folder)))
-        for path in folder.rglob("*")
-        if path.name != "data_level0.bin"
-        for word in words
-        if word in path.name or (path.is_file() and word.encode() in path.read_bytes())
-    }
-
-
 def test_after_forgetting_no_file_holds_a_word_of_it(bench: Bench) -> None:
     fill(bench.service)
-    assert {word for word, _ in left_of(SECRETS, bench.data_dir)} == set(SECRETS)
+    for word in SECRETS:
+        assert files_holding(bench.data_dir, word) != []
     receipt = bench.service.forget_user("Ann ")
     assert (receipt.user_id, receipt.kind) == ("ann", Kind.FORGET)
     assert (receipt.removed, receipt.left) == (3, 0)
-    assert left_of(SECRETS, bench.data_dir) == set()
+    for word in SECRETS:
+        assert files_holding(bench.data_dir, word) == []
     bench.reopen()
-    assert left_of(SECRETS, bench.data_dir) == set()
+    for word in SECRETS:
+        assert files_holding(bench.data_dir, word) == []
 
 
 def test_after_forgetting_only_the_fact_is_in_the_history(bench: Bench) -> None:
