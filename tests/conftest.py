@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
+from memory_core.logs import LOGGER
 
 _OURS = ("AWS_", "CHROMA_", "DASHBOARD_", "MEM0_", "MEMORY_", "OPENAI_", "RENDER")
 
@@ -22,6 +24,16 @@ def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_OURS) and name != "MEMORY_TEST_LIVE_BUCKET":
             monkeypatch.delenv(name)
     monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def kept_logger() -> Iterator[None]:
+    """Leave the logger as the next test expects it, whatever configured it meanwhile."""
+    logger = logging.getLogger(LOGGER)
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
+    logger.setLevel(logger.level)
 
 
 @pytest.fixture(scope="session")

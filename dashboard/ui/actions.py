@@ -2,7 +2,8 @@
 
 The press only notes what is to be done. The run that follows draws its button disabled, does the
 work, and keeps the outcome in a plain object: a further click interrupts a script at its next
-Streamlit call, so nothing may lie between the work and the place of its outcome.
+Streamlit call, so nothing may lie between the work and the place of its outcome. One session runs
+one script at a time, because `.streamlit/config.toml` switches fast reruns off.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from .frame import STATES
 from .text import one_line, plain_word, sentence, show
 
 _LABEL_PX: Final = 96
+_FITS: Final = 14
+_OTHER_MODEL: Final = "API model"
 _STEP_ICONS: Final = {
     True: ":green[:material/check_circle:]",
     False: ":gray[:material/do_not_disturb_on:]",
@@ -67,9 +69,7 @@ def draw_key_figures(status: Status) -> None:
             times.ago(written) if written else "none yet",
             times.utc(written) if written else "nothing was saved so far",
         )
-        _figure(
-            "Embedder", plain_word(status.embedder, "Custom"), f"{status.dimensions} dimensions"
-        )
+        _figure("Embedder", _short(status.embedder), f"{status.dimensions} dimensions")
 
 
 def _figure(label: str, value: str, note: str) -> None:
@@ -82,6 +82,11 @@ def _figure(label: str, value: str, note: str) -> None:
         border=True,
         height="stretch",
     )
+
+
+def _short(embedder: str) -> str:
+    """Return the embedder's name where it fits into a figure; the card above has all of it."""
+    return plain_word(embedder, _OTHER_MODEL) if len(embedder) <= _FITS else _OTHER_MODEL
 
 
 def _draw_step(step: Step) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,34 @@ def test_a_vector_index_that_lost_its_files_still_lists_and_finds_everything(
     service = reopen()
     assert [one.memory for one in service.list_memories("ann")] == ["likes tea"]
     assert service.query_memories("ann", "likes tea")[0].memory.memory == "likes tea"
+
+
+def test_a_copy_of_the_folder_elsewhere_has_everything_and_goes_on(
+    service: MemoryService, data_dir: Path, tmp_path: Path
+) -> None:
+    (first,) = service.add_text_memory("ann", "likes tea")
+    service.update_memory("ann", first.id, "likes cocoa")
+    service.add_text_memory("ann", "likes rye")
+    service.close()
+    moved = Path(shutil.copytree(data_dir, tmp_path / "other host" / "data"))
+    with open_with(moved) as copied:
+        assert copied.list_memories("ann") == service.list_memories("ann")
+        assert copied.history("ann") == service.history("ann")
+        copied.add_text_memory("ann", "likes oats", verify=True)
+        assert len(copied.search("ann", "oats", mode="index").hits) == 3
+    assert len(service.list_memories("ann")) == 2
+
+
+def test_a_ledger_without_its_index_is_an_error_that_offers_rebuild(
+    service: MemoryService, data_dir: Path
+) -> None:
+    service.add_text_memory("ann", "likes tea")
+    service.close()
+    shutil.rmtree(data_dir / "chroma")
+    for _ in range(2):
+        with pytest.raises(IndexMismatch, match="rebuild"):
+            open_with(data_dir)
+    assert not (data_dir / "chroma").exists()
 
 
 def test_two_services_in_one_process_share_the_folder_and_survive_each_others_closing(

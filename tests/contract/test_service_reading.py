@@ -10,7 +10,7 @@ import pytest
 from memory_core import MemoryService
 from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
-from memory_core.records import Kind
+from memory_core.records import Kind, SearchMode
 
 from .conftest import Bench
 
@@ -124,7 +124,8 @@ def test_history_is_in_order_and_of_one_memory_when_asked(bench: Bench) -> None:
 def test_search_ranks_and_limits_and_says_what_it_did(bench: Bench) -> None:
     texts = [f"The number {n} belongs to drawer {chr(65 + n)}" for n in range(20)]
     add(bench.service, "ann", *texts)
-    for mode, complete in (("exact", True), ("index", False), ("auto", True)):
+    modes: list[tuple[SearchMode, bool]] = [("exact", True), ("index", False), ("auto", True)]
+    for mode, complete in modes:
         result = bench.service.search("ann", texts[7], limit=5, mode=mode)
         assert (result.complete, result.searched) == (complete, 20)
         assert result.mode == ("index" if mode == "index" else "exact")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memory_core.errors import InvalidMemory
 from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
-from memory_core.records import UserId
+from memory_core.identity import UserId
 from memory_core.stores import Vector, VectorStore
 
 from .conftest import DIMENSIONS

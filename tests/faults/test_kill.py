@@ -1,0 +1,183 @@
+"""kill -9 at every step: nothing acknowledged is missing, and doing it again finishes the work.
+
+A process does one call and dies at its n-th write, before or after that took effect, for every n
+until the call gets through. What it printed before it died was acknowledged. Fresh processes then
+look, do the call again, and look again.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..contract.factories import files_holding
+from .wrappers import When
+from .zygote import Zygote
+
+Memories = list[list[str]]
+
+BEFORE = ["likes tea", "likes rye", "likes oats"]
+LINES = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(4))
+MANY = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(450))
+# The ids follow from user, scope and text; `{tea}` stands for that of the first.
+CALLS: dict[str, list[Any]] = {
+    "save": ["save", "ann", "likes figs"],
+    "save what is there": ["save", "ann", "likes tea"],
+    "messages": ["messages", "ann", "likes figs", "likes tea", "likes kiwis"],
+    "document": ["document", "ann", "notes.jsonl", LINES],
+    "update": ["update", "ann", "{tea}", "likes cocoa"],
+    "delete": ["delete", "ann", "{tea}"],
+    "delete user": ["delete user", "ann"],
+    "forget": ["forget", "ann"],
+}
+
+
+class Drill:
+    """A data folder with memories of Ann and Bob, copied for every death."""
+
+    def __init__(self, zygote: Zygote, folder: Path, store: str, texts: list[str] = BEFORE) -> None:
+        self.zygote = zygote
+        self.store = store
+        self._folder = folder
+        self._template = folder / "template"
+        saves = [["save", user, text] for text in texts for user in ("ann", "bob")]
+        zygote.run("work", data_dir=self._template, store=store, calls=saves)
+        self.before = self.examine(self._template)
+        self.bob = self.examine(self._template, "bob")
+
+    def call(self, name: str) -> list[Any]:
+        ids = {"{tea}": self.before[0][0]}
+        return [ids.get(part, part) for part in CALLS[name]]
+
+    def copy(self, name: str) -> Path:
+        return Path(shutil.copytree(self._template, self._folder / name))
+
+    def examine(self, data_dir: Path, user: str = "ann") -> Memories:
+        (found,) = self.zygote.run("examine", data_dir=data_dir, store=self.store, user=user)
+        return [list(one) for one in found]
+
+    def aftermath(self, data_dir: Path, call: list[Any]) -> list[Memories]:
+        return self.zygote.run("aftermath", data_dir=data_dir, store=self.store, call=call)
+
+    def die(self, data_dir: Path, call: list[Any], at: int, when: When) -> tuple[int, list[Any]]:
+        child = self.zygote.start(
+            "work", data_dir=data_dir, store=self.store, calls=[call], at=at, when=when
+        )
+        return child.wait(), child.reported()
+
+    def again(self, data_dir: Path, call: list[Any]) -> None:
+        self.zygote.run("work", data_dir=data_dir, store=self.store, calls=[call])
+
+
+def drill_every_step(drill: Drill, name: str) -> int:
+    """Die at every write of the call; return how many there are."""
+    call = drill.call(name)
+    undisturbed = drill.copy(f"{name} undisturbed")
+    drill.again(undisturbed, call)
+    after = drill.examine(undisturbed)
+    for at in count(0):
+        # Before the next write is after this one: nothing changes in between.
+        moment: tuple[int, When] = (at, "after") if at else (1, "before")
+        data_dir = drill.copy(f"{name} {at}")
+        code, acknowledged = drill.die(data_dir, call, *moment)
+        if code == 0:
+            return max(0, at - 1)
+        assert code == -signal.SIGKILL
+        assert acknowledged == []
+        found, finished, of_bob = drill.aftermath(data_dir, call)
+        assert found in (drill.before, after), f"write {at}"
+        assert finished == after, f"write {at}"
+        assert of_bob == drill.bob
+        if name == "forget":
+            assert_forgotten(data_dir)
+    raise AssertionError("never done")
+
+
+def assert_forgotten(data_dir: Path) -> None:
+    own = (data_dir / "ledger" / "v1" / "ann").iterdir()
+    assert [path.name.split(".")[1] for path in own] == ["FORGET"]
+
+
+@pytest.fixture(scope="module")
+def drill(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    return Drill(zygote, tmp_path_factory.mktemp("drill"), "in_memory")
+
+
+@pytest.fixture(scope="module")
+def chroma_drill(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    return Drill(zygote, tmp_path_factory.mktemp("chroma_drill"), "chroma", BEFORE[:2])
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_process_may_die_at_any_write_of_a_call(drill: Drill, name: str) -> None:
+    assert drill_every_step(drill, name) >= (name != "save what is there")
+
+
+@pytest.mark.parametrize("name", ["messages", "update", "forget"])
+def test_a_process_may_die_at_any_write_of_a_call_with_chromadb(
+    chroma_drill: Drill, name: str
+) -> None:
+    assert drill_every_step(chroma_drill, name) >= 2
+
+
+def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill: Drill) -> None:
+    call = ["document", "ann", "many.jsonl", MANY]
+    texts = [f"entry {number}" for number in range(450)]
+    # The writes are an entry and then 200 vectors, twice, and an entry and 50 vectors.
+    for at, kept in ((201, 200), (202, 200), (203, 400), (403, 400), (404, 450)):
+        data_dir = drill.copy(f"many {at}")
+        code, acknowledged = drill.die(data_dir, call, at, "before")
+        assert (code, acknowledged) == (-signal.SIGKILL, [])
+        found, finished, _ = drill.aftermath(data_dir, call)
+        assert [text for _, text in found] == [*BEFORE, *texts[:kept]]
+        assert [text for _, text in finished] == [*BEFORE, *texts]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_process_killed_at_any_moment_loses_nothing_it_acknowledged(
+    zygote: Zygote, tmp_path: Path, seed: int
+) -> None:
+    texts = [f"number {number} of this one" for number in range(200)]
+    child = zygote.start("save_many", data_dir=tmp_path, texts=texts)
+    child.wait_for(3)
+    time.sleep(random.Random(seed).uniform(0.05, 0.4))
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    acknowledged = child.reported()[1:]
+    where = {"data_dir": tmp_path, "store": "chroma", "user": "ann"}
+    (found,) = zygote.run("examine", **where)
+    assert found[: len(acknowledged)] == acknowledged
+    assert len(found) <= len(acknowledged) + 1
+    again = texts[: len(found) + 2]
+    zygote.run("save_many", data_dir=tmp_path, texts=again)
+    (found,) = zygote.run("examine", **where, mended=True)
+    assert [text for _, text in found] == again
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_process_killed_while_it_forgets_leaves_a_store_that_works(
+    zygote: Zygote, tmp_path: Path, seed: int
+) -> None:
+    calls: list[list[str]] = [["save", "bob", "likes rye"]]
+    for number in range(40):
+        calls += [["save", "ann", f"zebrafish {number}"], ["forget", "ann"]]
+    where = {"data_dir": tmp_path, "store": "chroma"}
+    child = zygote.start("work", **where, calls=calls)
+    child.wait_for(4)
+    time.sleep(random.Random(seed).uniform(0.0, 0.3))
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    (found,) = zygote.run("examine", **where, user="ann")
+    assert len(found) <= 1
+    zygote.run("work", **where, calls=[["forget", "ann"]])
+    (found,) = zygote.run("examine", **where, user="bob", mended=True)
+    assert [text for _, text in found] == ["likes rye"]
+    assert files_holding(tmp_path, "zebrafish") == []
