@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .aws import credentials_source
+from .aws import Aws, credentials_source
 from .embedders import Embedder
-from .errors import BackendError, SettingsError
-from .objects import LocalObjects, ObjectStore
+from .errors import SettingsError
+from .objects import LocalObjects, ObjectStore, S3Objects
 from .records import Step
 from .settings import Settings
 from .stores import VectorStore
@@ -29,6 +29,8 @@ _ORDINARY_MOUNTS = frozenset(
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
 _ABSENT = {_NONE_FOUND, _NOT_SET}
+_INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _logger = logging.getLogger("memory_core")
 _PASSING_FILESYSTEMS = frozenset(
     "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
@@ -61,15 +63,14 @@ def select_backend(settings: Settings, embedder: Embedder) -> Backend:
     """Decide where memories go; nothing is opened or written.
 
     Raises:
-        SettingsError: a persistent backend is required and this is not one, or S3 Vectors is
-            forced without what it needs.
-        BackendError: S3 Vectors is chosen but cannot be used.
+        SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
+            without what it needs, or the name of an index or vector bucket is not allowed.
     """
     steps = [_forced_step(settings), *_aws_steps(settings)]
     if settings.backend == "s3_vectors" or (
         settings.backend == "auto" and all(step.ok for step in steps[1:])
     ):
-        return _s3_vectors(settings, steps)
+        return _s3_vectors(settings, embedder, steps)
     return _chroma(settings, embedder, steps)
 
 
@@ -102,19 +103,69 @@ def _credentials_step(settings: Settings) -> Step:
     return Step(name, False, _NONE_FOUND)
 
 
-def _s3_vectors(settings: Settings, steps: list[Step]) -> Backend:
-    missing = [step.name for step in steps[1:] if not step.ok]
-    if missing:
+def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
+    if not all(step.ok for step in steps[1:]) or not settings.bucket or not settings.region:
         raise SettingsError(
             f"MEMORY_BACKEND is s3_vectors but {_missing(steps)}; complete it, or set "
             "MEMORY_BACKEND=auto"
         )
-    raise BackendError(
-        f"bucket {settings.bucket!r} is configured for S3 Vectors, which this version cannot use "
-        "yet; set MEMORY_BACKEND=chroma to keep memories on this machine's disk",
-        backend="s3_vectors",
-        operation="open",
+    vector_bucket = _vector_bucket(settings.vector_bucket, settings.bucket)
+    index = _index_name(settings, embedder)
+    aws = Aws(settings)
+
+    def open_store(create: bool) -> VectorStore:
+        from .stores.s3_index import IndexName
+        from .stores.s3_vectors import open_s3_vectors
+
+        return open_s3_vectors(
+            aws, IndexName(vector_bucket, index), embedder.dimensions, create=create
+        )
+
+    forced = settings.backend == "s3_vectors"
+    detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
+    location = {
+        "bucket": settings.bucket,
+        "vector bucket": vector_bucket,
+        "index": index,
+        "region": settings.region,
+        "prefix": settings.prefix,
+    }
+    if settings.endpoint_s3vectors:
+        location["endpoint"] = settings.endpoint_s3vectors
+    return Backend(
+        name="s3_vectors",
+        persistent=True,
+        reason="memories are on Amazon S3 Vectors and survive deployments",
+        steps=(*steps, Step("S3 Vectors", True, detail, deciding=not forced)),
+        location=location,
+        log_lines=(LOG_S3_READY, LOG_S3_USED),
+        objects=S3Objects(aws, settings.bucket, settings.prefix),
+        open_store=open_store,
     )
+
+
+def _vector_bucket(given: str | None, bucket: str) -> str:
+    """Return the name of the vector bucket: unlike others, it has neither capitals nor `_ .`."""
+    name = given or re.sub(r"[^a-z0-9-]", "-", bucket.lower())[:63].strip("-")
+    if not _VECTOR_BUCKET_NAME.fullmatch(name):
+        raise SettingsError(
+            f"MEMORY_VECTOR_BUCKET is {given!r}, which no vector bucket can be called; use 3 to 63 "
+            "of a-z, 0-9 and -"
+            if given
+            else f"AWS_S3_BUCKET is {bucket!r}, from which no name for a vector bucket can be "
+            "made; set MEMORY_VECTOR_BUCKET to 3 to 63 of a-z, 0-9 and -"
+        )
+    return name
+
+
+def _index_name(settings: Settings, embedder: Embedder) -> str:
+    name = settings.index or f"mem0-{embedder.slug}-{embedder.dimensions}"
+    if not _INDEX_NAME.fullmatch(name):
+        raise SettingsError(
+            f"MEMORY_INDEX is {name!r}, which no index can be called; use 3 to 63 of a-z, 0-9, . "
+            "and -, a letter or digit at both ends"
+        )
+    return name
 
 
 def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 
 _NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
-_BATCH = 200
+_BATCH = 500  # Vectors that S3 Vectors takes in one request.
 _logger = logging.getLogger("memory_core")
 
 

@@ -165,11 +165,13 @@ class MemoryService:
         attached = check_metadata(metadata)
         chunks = read_document(name, content)
         saved: list[MemoryRecord] = []
+        done = 0
         for part, sources in saving.by_scope(scope, clean_name(name), chunks, attached):
             composed = self._engine.compose(part, sources)
             saved += self._saver.save(part, str(user_id), composed, verify=verify)
+            done += len(sources)
             if on_progress:
-                on_progress(len(saved), len(chunks))
+                on_progress(done, len(chunks))
         return saved
 
     def query_memories(

@@ -53,6 +53,8 @@ class Settings:
     aws_access_key_id: str | None = field(default=None, repr=False)
     vector_bucket: str | None = None
     prefix: str = DEFAULT_PREFIX
+    endpoint_s3: str | None = None
+    endpoint_s3vectors: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -65,6 +67,13 @@ class Settings:
         """
         read = _Reader(os.environ if environ is None else environ)
         data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
+        # As boto3 chooses them; its configuration file comes after these.
+        endpoint_s3 = read.text("AWS_ENDPOINT_URL_S3") or read.text("AWS_ENDPOINT_URL")
+        endpoint_s3vectors = read.text("AWS_ENDPOINT_URL_S3VECTORS") or read.text(
+            "AWS_ENDPOINT_URL"
+        )
+        if read.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+            endpoint_s3 = endpoint_s3vectors = None
         return cls(
             backend=read.choice("MEMORY_BACKEND", get_args(BackendChoice)),
             require_persistent=read.flag("MEMORY_REQUIRE_PERSISTENT"),
@@ -82,6 +91,8 @@ class Settings:
             aws_access_key_id=read.text("AWS_ACCESS_KEY_ID"),
             vector_bucket=read.text("MEMORY_VECTOR_BUCKET"),
             prefix=read.prefix("MEMORY_PREFIX", DEFAULT_PREFIX),
+            endpoint_s3=endpoint_s3,
+            endpoint_s3vectors=endpoint_s3vectors,
         )
 
 

@@ -25,8 +25,8 @@ ORDER = (
 
 # Each foreign library has one file that knows it.
 ONLY_IN = {
-    "boto3": "memory_core/aws.py",
-    "botocore": "memory_core/aws.py",
+    "boto3": "memory_core/aws/clients.py",
+    "botocore": "memory_core/aws/clients.py",
     "mem0": "memory_core/engine.py",
     "chromadb": "memory_core/stores/chroma_folder.py",
 }

@@ -50,6 +50,8 @@ VARIABLES = [
     ("AWS_ACCESS_KEY_ID", "AKIA1", "aws_access_key_id", "AKIA1"),
     ("MEMORY_VECTOR_BUCKET", "vectors", "vector_bucket", "vectors"),
     ("MEMORY_PREFIX", "/a/b/", "prefix", "a/b/"),
+    ("AWS_ENDPOINT_URL_S3", "http://h/s3", "endpoint_s3", None),
+    ("AWS_ENDPOINT_URL_S3VECTORS", "http://h/v", "endpoint_s3vectors", None),
     ("CHROMA_PATH", "/mnt/c", "chroma_path", Path("/mnt/c")),
 ]
 

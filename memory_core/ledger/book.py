@@ -63,6 +63,8 @@ class Ledger:
                     continue
             if len(drafts) > 1:
                 self._keep(key, [decode_event(line) for line in lines])
+            if len(drafts) > 1:
+                self._keep(key, [decode_event(line) for line in lines])
             return tuple(
                 Entry(key, draft.kind, draft.memory_id, None if len(drafts) == 1 else line)
                 for line, draft in enumerate(drafts)

@@ -2,5 +2,6 @@
 
 from .base import ObjectStore
 from .local import LocalObjects
+from .s3 import S3Objects
 
-__all__ = ["LocalObjects", "ObjectStore"]
+__all__ = ["LocalObjects", "ObjectStore", "S3Objects"]

@@ -1,0 +1,184 @@
+"""Vectors in an index of Amazon S3 Vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..aws import Aws, pace_of
+from ..aws.failures import INVALID_PAGE_TOKEN
+from ..errors import BackendError, InvalidUserId
+from ..identity import UserId
+from ..records import IndexInfo
+from .base import Vector, batches
+from .s3_index import IndexName, describe_index, open_index
+from .s3_wire import put_requests
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_GET_BATCH = 100
+_DELETE_BATCH = 500
+_LIST_PAGE = 1000
+_SEGMENTS = 8
+_THREADS = 8
+_MAX_TOP_K = 10_000
+_MAX_KEY_BYTES = 1024
+_LISTING_STARTS = 3
+
+
+def open_s3_vectors(aws: Aws, index: IndexName, dimensions: int, *, create: bool) -> S3VectorStore:
+    """Open the index, making it and its bucket if `create` and they are missing.
+
+    Raises:
+        IndexMismatch: it is missing, or cannot hold our memories; says both sides.
+        BackendError: AWS refused, or could not be reached.
+    """
+    info = open_index(aws, index, dimensions, create=create)
+    return S3VectorStore(aws, index, info)
+
+
+class S3VectorStore:
+    """One index; get it from `open_s3_vectors`."""
+
+    def __init__(self, aws: Aws, index: IndexName, info: IndexInfo) -> None:
+        self._aws = aws
+        self._index = index
+        self._dimensions = info.dimensions
+        settings = aws.settings
+        self._pace = pace_of(settings.endpoint_s3vectors or "", settings.region or "", *index)
+        # An index made before the mode existed may still filter before it searches.
+        self._query_mode: dict[str, str] = (
+            {"queryMode": "ENHANCED"}
+            if info.mode == "CLASSIC" and aws.offers("s3vectors", "QueryVectors", "queryMode")
+            else {}
+        )
+
+    def put(self, vectors: Sequence[Vector]) -> None:
+        unique = {vector.key: vector for vector in vectors}
+        for request in put_requests(unique.values(), self._dimensions, str(self._index)):
+            self._pace.take(len(request))
+            self._ask("PutVectors", vectors=request)
+
+    def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
+        def read(batch: list[str]) -> list[dict[str, Any]]:
+            answer = self._ask(
+                "GetVectors", keys=batch, returnData=with_values, returnMetadata=True
+            )
+            found: list[dict[str, Any]] = answer["vectors"]
+            return found
+
+        wanted = batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH)
+        return {
+            one["key"]: Vector(one["key"], one.get("metadata", {}), _values(one))
+            for found in _each(read, list(wanted))
+            for one in found
+        }
+
+    def keys(self) -> Iterator[str]:
+        def scan(segment: int) -> list[dict[str, Any]]:
+            return self._listing(
+                "ListVectors",
+                maxResults=_LIST_PAGE,
+                segmentCount=_SEGMENTS,
+                segmentIndex=segment,
+            )
+
+        for found in _each(scan, range(_SEGMENTS)):
+            yield from (one["key"] for one in found)
+
+    def query(
+        self, user_id: UserId, values: NDArray[np.float32], limit: int
+    ) -> list[tuple[str, float]]:
+        found = self._listing(
+            "QueryVectors",
+            queryVector={"float32": values.tolist()},
+            topK=min(limit, _MAX_TOP_K),
+            filter=owned_by(user_id),
+            returnDistance=True,
+            **self._query_mode,
+        )
+        # Rounding gives even an identical vector a small distance, or a negative one.
+        return [(one["key"], min(1.0, max(-1.0, 1.0 - one["distance"]))) for one in found]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for batch in batches(filter(_is_possible, dict.fromkeys(keys)), _DELETE_BATCH):
+            self._pace.take(len(batch))
+            self._ask("DeleteVectors", keys=batch)
+
+    def erase(self, keys: Iterable[str]) -> None:
+        self.delete(keys)
+
+    def describe(self) -> IndexInfo:
+        return describe_index(self._aws, self._index)
+
+    def close(self) -> None:
+        self._aws.close()
+
+    def _listing(self, operation: str, **members: Any) -> list[dict[str, Any]]:
+        """Follow a listing to its end, from the start again when its token has expired."""
+        starts = 0
+        while True:
+            starts += 1
+            try:
+                return list(self._follow(operation, members))
+            except BackendError as exc:
+                if exc.code != INVALID_PAGE_TOKEN or starts == _LISTING_STARTS:
+                    raise
+
+    def _follow(self, operation: str, members: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        token: dict[str, str] = {}
+        while True:
+            page = self._ask(operation, **members, **token)
+            yield from page["vectors"]
+            # A short page, even an empty one, is not the end.
+            if not page.get("nextToken"):
+                return
+            token = {"nextToken": page["nextToken"]}
+
+    def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
+        return self._aws.ask(
+            "s3vectors", operation, str(self._index), **self._index.address, **members
+        )
+
+
+def owned_by(user_id: UserId) -> dict[str, Any]:
+    """Return the filter that lets through one user's vectors.
+
+    Raises:
+        InvalidUserId: there is no user; boto3 would drop a filter of None without a word and
+            search everybody's memories.
+    """
+    if not isinstance(user_id, str) or not user_id:
+        raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
+    return {"$and": [{"user_id": user_id}]}
+
+
+def _each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """Yield the result for each item in order, working on several at once."""
+    if len(items) < 2:
+        yield from map(read, items)
+        return
+    with ThreadPoolExecutor(min(_THREADS, len(items))) as threads:
+        yield from threads.map(read, items)
+
+
+def _is_possible(key: str) -> bool:
+    """Say whether there can be a vector of that key; the service refuses to look for others."""
+    try:
+        return 0 < len(key.encode()) <= _MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _values(found: dict[str, Any]) -> NDArray[np.float32] | None:
+    if "data" not in found:
+        return None
+    import numpy as np
+
+    return np.asarray(found["data"]["float32"], dtype=np.float32)
