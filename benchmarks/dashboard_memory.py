@@ -2,81 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import ARGUMENTS, NAMES
+from tests.browser.screen import Screen
+from tests.browser.server import running_server
 
 from .table import Row
 
-_ROOT = Path(__file__).parent.parent
 _AIM_MB = 400.0
-_START_S = 60
 
 
 def measure(folder: Path) -> list[Row]:
-    """Start the server, save and ask as a person would, and read its high-water mark."""
-    from playwright.sync_api import sync_playwright
-
-    port = _free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    environ = {**os.environ, "MEMORY_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=_ROOT, env=environ, stdout=log, stderr=log)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-                )
-                _save_and_ask(browser.new_page(), f"http://127.0.0.1:{port}")
-                browser.close()
-            peak_mb = _peak_mb(server.pid)
-        finally:
-            server.terminate()
-            server.wait()
+    """Start the server, save and ask as a person would, and read its high-water mark (Linux)."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    with running_server(folder) as address, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        screen = Screen(browser.new_context(), address)
+        screen.go("/memories?user=alice@example.com&tab=Save")
+        screen.save("Alice is allergic to cashews.")
+        screen.open_tab("Search")
+        screen.ask("Which nuts must she avoid?")
+        browser.close()
+        peak_mb = _peak_mb(address.rpartition(":")[2])
     return [Row("peak memory of the dashboard / 400 MB", peak_mb, _AIM_MB, "MB", 1.0)]
 
 
-def _save_and_ask(page: object, url: str) -> None:
-    from playwright.sync_api import Page, expect
-
-    assert isinstance(page, Page)
-    page.goto(f"{url}/memories?user=alice@example.com&tab=Save")
-    page.get_by_label("Memory", exact=True).fill("Alice is allergic to cashews.")
-    page.get_by_role("button", name="Save memory").click()
-    expect(page.get_by_text("read back").first).to_be_visible(timeout=30_000)
-    page.goto(f"{url}/memories?user=alice@example.com&tab=Search&q=Which+nuts")
-    expect(page.get_by_text("complete over").first).to_be_visible(timeout=30_000)
-
-
-def _peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found, "this system does not tell the peak memory of a process"
-    return int(found[1]) / 1024
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + _START_S
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _peak_mb(port: str) -> float:
+    """Return the peak of the server that was started with this port."""
+    for process in Path("/proc").glob("[0-9]*"):
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        if b"streamlit" in words and port.encode() in words:
+            found = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
+            return int(found[1]) / 1024 if found else float("nan")
+    raise RuntimeError(f"no server on port {port} was found in /proc")

@@ -36,7 +36,7 @@ def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Comman
 def tea(commands: CommandLine) -> str:
     """The id of Ann's memory of tea."""
     listed = commands.run("list", "ann@x.com", "--json").document["memories"]
-    return next(one["id"] for one in listed if one["memory"] == TEA)
+    return next(str(one["id"]) for one in listed if one["memory"] == TEA)
 
 
 def ok(result: Result) -> str:

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryNotFound
-from memory_core.records import MemoryRecord
+from memory_core.records import MemoryRecord, SearchMode
 
 USERS = ["ann", "Ann ", "bob", "."]
 # Texts that share words, so that finding one is not a matter of chance.
@@ -130,7 +130,7 @@ class MemoriesMachine(RuleBasedStateMachine):
 
     @rule(user=users, text=texts, index=st.booleans())
     def query(self, user: str, text: str, index: bool) -> None:
-        mode = "index" if index else "exact"
+        mode: SearchMode = "index" if index else "exact"
         model = self._of(user)
         hits = self.service.search(user, text, limit=50, mode=mode).hits
         found = {hit.memory.id: hit.memory.memory for hit in hits}
