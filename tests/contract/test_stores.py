@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_core.errors import InvalidMemory
-from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
 from memory_core.identity import UserId
+from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
 from memory_core.stores import Vector, VectorStore
 
 from .conftest import DIMENSIONS
@@ -226,7 +226,7 @@ def test_delete_removes_and_may_be_repeated(store: VectorStore) -> None:
 def test_query_returns_the_cosine_nearest_first(store: VectorStore) -> None:
     angles = {"a": 0.0, "b": 0.4, "c": 1.2, "d": 2.0, "e": 3.0}
     store.put([vector(key, at=angle) for key, angle in angles.items()])
-    found = store.query("ann", unit(np.cos(0.1), np.sin(0.1)), 10)
+    found = nearest(store, "ann", unit(np.cos(0.1), np.sin(0.1)), 10)
     assert [key for key, _ in found] == list("abcde")
     for key, cosine in found:
         assert cosine == pytest.approx(np.cos(angles[key] - 0.1), abs=1e-3)

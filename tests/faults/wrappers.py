@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
 from memory_core.errors import BackendUnavailable
-from memory_core.objects import ObjectStore
 from memory_core.identity import UserId
+from memory_core.objects import ObjectStore
 from memory_core.records import IndexInfo
 from memory_core.stores import Vector, VectorStore
 
