@@ -13,6 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from memory_core import Settings, open_service
 
+from . import hostile
 from .screen import Screen
 from .server import ROOT, running_server
 
@@ -27,7 +28,7 @@ OpenScreen = Callable[..., Screen]
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The dashboard with the memories of four people."""
+    """The dashboard with the memories of four people, and of one who means no good."""
     folder = tmp_path_factory.mktemp("server")
     _store_examples(folder / "data")
     with running_server(folder) as address:
@@ -77,11 +78,14 @@ def open_screen(
         theme: str = "light",
         fresh: bool = False,
     ) -> Screen:
-        if fresh or (size, theme) not in contexts:
-            contexts[size, theme] = browser.new_context(
+        context = None if fresh else contexts.get((size, theme))
+        if context is None:
+            context = browser.new_context(
                 viewport={"width": size[0], "height": size[1]}, color_scheme=theme
             )
-        screens.append(Screen(contexts[size, theme], address))
+        if not fresh:
+            contexts[size, theme] = context
+        screens.append(Screen(context, address))
         screens[-1].go(path)
         return screens[-1]
 
@@ -96,3 +100,5 @@ def _store_examples(folder: Path) -> None:
             lines = path.read_text("utf-8").splitlines()
             messages = [{"role": "user", "content": json.loads(line)["memory"]} for line in lines]
             service.add_messages(path.stem, messages, infer=False)
+        for text in hostile.TEXTS:
+            service.add_text_memory(hostile.USER, text, metadata=hostile.METADATA)

@@ -40,7 +40,7 @@ def test_axe_finds_nothing_serious(address: str, open_screen: OpenScreen, theme:
 
 
 def test_axe_finds_nothing_serious_on_a_phone(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, "/memories", size=(390, 844))
+    screen = open_screen(address, "/memories", size=(390, 844), fresh=True)
     assert _serious(screen) == []
     screen.page.get_by_test_id("stExpandSidebarButton").click()
     screen.settle()
