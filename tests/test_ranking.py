@@ -35,9 +35,10 @@ def test_no_texts_have_no_ranking() -> None:
 
 
 def test_equal_scores_keep_the_order_given() -> None:
-    ranked = Ranker(["same"] * 6, axes(*[0] * 6)).rank("same", axes(0)[0], 6)
-    assert [one.position for one in ranked] == [0, 1, 2, 3, 4, 5]
-    assert len({one.score for one in ranked}) == 1
+    texts = ["same", "other"] * 40
+    ranked = Ranker(texts, axes(*[0, 1] * 40)).rank("same", axes(0)[0], 80)
+    assert [one.position for one in ranked] == [*range(0, 80, 2), *range(1, 80, 2)]
+    assert len({one.score for one in ranked}) == 2
 
 
 def test_no_more_than_the_limit_is_returned_and_it_is_the_best() -> None:

@@ -26,7 +26,7 @@ ARGUMENTS = (
 OpenScreen = Callable[..., Screen]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard with the memories of four people, and of one who means no good."""
     folder = tmp_path_factory.mktemp("server")
@@ -35,13 +35,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright_driver() -> Iterator[Playwright]:
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright_driver: Playwright) -> Iterator[Browser]:
     """A Chromium of this machine, or Playwright's own; never a reason to skip."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
@@ -57,7 +57,7 @@ def browser(playwright_driver: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def contexts(browser: Browser) -> dict[tuple[tuple[int, int], str], BrowserContext]:
     """One context for each size and theme: tabs share its cache of files, and nothing else."""
     return {}

@@ -47,6 +47,8 @@ def test_a_broken_storage_is_a_card_and_no_traceback(
         screen.go("/memories")
         expect(screen.page.get_by_text("Memories cannot be shown or saved")).to_be_visible()
         assert "Traceback" not in screen.page.content()
+        # Away, before the server ends and the page would call for it.
+        screen.page.goto("about:blank")
     # After the server has ended all of its log is there.
     log = (tmp_path / "server.log").read_text()
     assert f"Holdfast dashboard: {address}" in log
