@@ -26,7 +26,7 @@ Memories = list[list[str]]
 
 BEFORE = ["likes tea", "likes rye", "likes oats"]
 LINES = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(4))
-MANY = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(450))
+MANY = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(1_050))
 # The ids follow from user, scope and text; `{tea}` stands for that of the first.
 CALLS: dict[str, list[Any]] = {
     "save": ["save", "ann", "likes figs"],
@@ -130,9 +130,9 @@ def test_a_process_may_die_at_any_write_of_a_call_with_chromadb(
 
 def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill: Drill) -> None:
     call = ["document", "ann", "many.jsonl", MANY]
-    texts = [f"entry {number}" for number in range(450)]
-    # The writes are an entry and then 200 vectors, twice, and an entry and 50 vectors.
-    for at, kept in ((201, 200), (202, 200), (203, 400), (403, 400), (404, 450)):
+    texts = [f"entry {number}" for number in range(1_050)]
+    # The writes are an entry and then 500 vectors, twice, and an entry and 50 vectors.
+    for at, kept in ((501, 500), (502, 500), (503, 1_000), (1_003, 1_000), (1_004, 1_050)):
         data_dir = drill.copy(f"many {at}")
         code, acknowledged = drill.die(data_dir, call, at, "before")
         assert (code, acknowledged) == (-signal.SIGKILL, [])
