@@ -16,6 +16,7 @@ from .person import Person
 
 PAGE: Final = 20
 _TIME_PX: Final = 120
+_BESIDE_DETAIL_PX: Final = 300
 _SELECTED: Final = "browse.selected"
 _REVEAL: Final = "browse.reveal"
 _START: Final = "browse.start"
@@ -117,6 +118,7 @@ def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None
         height=tables.table_height(len(shown), at_most=PAGE),
         alt="Memories of this user, one per row",
         column_config={
+            "Memory": st.column_config.TextColumn(width=_BESIDE_DETAIL_PX if selected else None),
             "Saved": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
             "Changed": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
         },

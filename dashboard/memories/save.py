@@ -28,7 +28,14 @@ def draw(person: Person) -> None:
     """Draw the form of the chosen kind, then what was stored."""
     if "job" in st.query_params and "save.kind" not in st.session_state:
         st.session_state["save.kind"] = KINDS[-1]
-    kind = st.radio("What to save", KINDS, horizontal=True, key="save.kind", persist_state="page")
+    kind = st.radio(
+        "What to save",
+        KINDS,
+        horizontal=True,
+        key="save.kind",
+        persist_state="page",
+        on_change=actions.forget_outcomes,
+    )
     if kind == "File":
         _draw_file(person)
         return

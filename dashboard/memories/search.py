@@ -16,8 +16,7 @@ from .person import Person
 
 LIMITS: Final = (5, 10, 20, 50)
 _RANK_PX: Final = 24
-_SCORE_PX: Final = 36
-_BAR_PX: Final = 80
+_BAR_PX: Final = 64
 
 
 def draw(person: Person) -> None:
@@ -36,10 +35,10 @@ def draw(person: Person) -> None:
         return
     with st.skeleton(height=240):
         found = data.search(person.id, question, limit)
-    _draw_found(found, person)
+    _draw_found(found)
 
 
-def _draw_found(found: data.Found, person: Person) -> None:
+def _draw_found(found: data.Found) -> None:
     if not found.result.hits:
         st.markdown("**Nothing found.** This user has no memory that could answer the question.")
         st.caption(_how(found))
@@ -51,7 +50,7 @@ def _draw_found(found: data.Found, person: Person) -> None:
         )
         parts = st.toggle("Show the parts of the score", key="search.parts")
     for hit in found.result.hits:
-        _draw_hit(hit, person, parts=parts)
+        _draw_hit(hit, parts=parts)
 
 
 def _how(found: data.Found) -> str:
@@ -61,33 +60,25 @@ def _how(found: data.Found) -> str:
     return f"from the index over {over} in {found.ms:,} ms; it may miss some"
 
 
-def _draw_hit(hit: Hit, person: Person, *, parts: bool) -> None:
+def _draw_hit(hit: Hit, *, parts: bool) -> None:
     memory = hit.memory
-    left, right = st.columns([4, 1], gap="small")
-    with left.container(horizontal=True, gap="small", key=f"hit-{hit.rank}"):
+    with st.container(horizontal=True, gap="small", key=f"hit-{hit.rank}"):
         st.markdown(f"**{hit.rank}**", width=_RANK_PX)
         with st.container(width="stretch", gap=None):
             show_memory(memory.memory, key=f"search.more.{memory.id}")
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.markdown(f"**{hit.score:.2f}**", width="content")
+                st.progress(_share(hit.score), width=_BAR_PX)
+                if parts:
+                    st.caption(f"cosine {hit.cosine:.2f}, BM25 {hit.bm25:.2f}", width="content")
                 st.caption(f"saved {times.ago(memory.created_at)}", width="content")
                 st.button(
                     "Details",
                     key=f"search.open.{memory.id}",
                     type="tertiary",
-                    icon=":material/open_in_full:",
                     on_click=browse.select,
                     args=(memory.id,),
                 )
-    with right.container(gap=None):
-        _draw_score(hit.score)
-        if parts:
-            st.caption(f"cosine {hit.cosine:.2f}  \nBM25 {hit.bm25:.2f}")
-
-
-def _draw_score(score: float) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.markdown(f"**{score:.2f}**", width=_SCORE_PX)
-        st.progress(_share(score), width=_BAR_PX)
 
 
 def _share(score: float) -> float:

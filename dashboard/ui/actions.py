@@ -83,5 +83,5 @@ def action(name: str) -> Action:
 
 
 def forget_outcomes() -> None:
-    """Drop all outcomes; they speak of another user than the one chosen now."""
+    """Drop all outcomes, when they would speak of another user or another form."""
     st.session_state.pop(_KEY, None)
