@@ -12,7 +12,7 @@ run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: .venv/dev.stamp  ## Measure against plain mem0 and chromadb, as ratios
 	@$(BIN)/python -m benchmarks

@@ -125,16 +125,13 @@ def test_s3_vectors_that_is_forced_without_what_it_needs_is_an_error(
     assert f"{wanted} is missing" in str(caught.value)
 
 
-@pytest.mark.parametrize("forced", [{}, {"MEMORY_BACKEND": "s3_vectors"}])
-def test_s3_that_does_not_work_is_an_error_and_never_chroma(
-    decide: Decide, tmp_path: Path, forced: dict[str, str]
-) -> None:
+def test_s3_that_does_not_work_is_an_error_and_never_chroma(decide: Decide, tmp_path: Path) -> None:
     nobody = dict.fromkeys(
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_S3VECTORS"),
         "http://127.0.0.1:9",
     )
     with pytest.raises(BackendError) as caught:
-        open_service(decide.settings({**WHOLE, **nobody, **forced}))
+        open_service(decide.settings({**WHOLE, **nobody}))
     assert caught.value.backend == "s3_vectors"
     assert not (tmp_path / "data").exists()
 
