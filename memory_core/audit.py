@@ -134,37 +134,25 @@ class Auditor:
 
     def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
         stored = self._read([one for _, one in pairs], with_values=True)
+        expected = {
+            (user_id, one): _expected(views[user_id], one, stored.get(one))
+            for user_id, one in pairs
+            if one in views[user_id].live
+        }
+        recorded = self._ledger.payloads(expected.values())
         found = []
-        for user_id, one in pairs:
-            if one in views[user_id].live:
-                difference = self._compare_live(views[user_id], one, stored.get(one))
+        for pair in pairs:
+            entry = expected.get(pair)
+            if entry is None:
+                difference = _compare_dead(pair[0], stored.get(pair[1]))
+            elif entry in recorded:
+                difference = _compare_live(pair, entry, recorded[entry], stored.get(pair[1]))
             else:
-                difference = _compare_dead(user_id, stored.get(one))
+                # Forgotten since the view was taken.
+                continue
             if difference:
                 found.append(difference)
         return found
-
-    def _compare_live(self, view: UserView, one: str, found: Vector | None) -> Difference | None:
-        entry = _expected(view, one, found)
-        recorded = self._ledger.payload(entry)
-        if recorded is None:
-            # Forgotten since the view was taken.
-            return None
-        wanted = Vector(one, {**recorded, "revision": entry.ulid})
-        kind: Sort
-        if found is None:
-            kind, detail = "missing", "not in the store"
-        elif found.values is None:
-            kind, detail = "missing", "the store has lost its vector"
-        elif keys := differing(wanted.payload, found.payload):
-            revision = found.payload.get("revision")
-            older = isinstance(revision, str) and revision < entry.ulid
-            named = f"{', '.join(keys)} not as recorded"
-            kind, detail = "altered", "in the store in an older revision" if older else named
-        else:
-            return None
-        item = AuditItem(one, view.user_id, detail, _text(wanted))
-        return Difference(kind, (view.user_id, one), item, wanted)
 
     def _read(self, keys: Sequence[str], *, with_values: bool) -> dict[str, Vector]:
         found = self._store.get(keys, with_values=with_values) if keys else {}
@@ -199,6 +187,25 @@ def _divide(keys: set[str], views: Iterable[UserView]) -> tuple[list[Pair], set[
         if one.memory_id in strays
     }
     return [*live, *dead], strays - {one for _, one in dead}
+
+
+def _compare_live(
+    pair: Pair, entry: Entry, recorded: Mapping[str, Any], found: Vector | None
+) -> Difference | None:
+    wanted = Vector(pair[1], {**recorded, "revision": entry.ulid})
+    kind: Sort
+    if found is None:
+        kind, detail = "missing", "not in the store"
+    elif found.values is None:
+        kind, detail = "missing", "the store has lost its vector"
+    elif keys := differing(wanted.payload, found.payload):
+        revision = found.payload.get("revision")
+        older = isinstance(revision, str) and revision < entry.ulid
+        named = f"{', '.join(keys)} not as recorded"
+        kind, detail = "altered", "in the store in an older revision" if older else named
+    else:
+        return None
+    return Difference(kind, pair, AuditItem(pair[1], pair[0], detail, _text(wanted)), wanted)
 
 
 def _compare_dead(user_id: UserId, found: Vector | None) -> Difference | None:

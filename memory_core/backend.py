@@ -30,6 +30,7 @@ _NONE_FOUND = "none found"
 _NOT_SET = "not set"
 _ABSENT = {_NONE_FOUND, _NOT_SET}
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 _VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _logger = logging.getLogger("memory_core")
 _PASSING_FILESYSTEMS = frozenset(
@@ -110,7 +111,9 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
             "MEMORY_BACKEND=auto"
         )
     vector_bucket = _vector_bucket(settings.vector_bucket, settings.bucket)
-    index = _index_name(settings, embedder)
+    index = _index_name(
+        settings, embedder, _INDEX_NAME, "no index can be called; use 3 to 63 of a-z, 0-9, . and -"
+    )
     aws = Aws(settings)
 
     def open_store(create: bool) -> VectorStore:
@@ -158,12 +161,11 @@ def _vector_bucket(given: str | None, bucket: str) -> str:
     return name
 
 
-def _index_name(settings: Settings, embedder: Embedder) -> str:
+def _index_name(settings: Settings, embedder: Embedder, allowed: re.Pattern[str], rule: str) -> str:
     name = settings.index or f"mem0-{embedder.slug}-{embedder.dimensions}"
-    if not _INDEX_NAME.fullmatch(name):
+    if not allowed.fullmatch(name):
         raise SettingsError(
-            f"MEMORY_INDEX is {name!r}, which no index can be called; use 3 to 63 of a-z, 0-9, . "
-            "and -, a letter or digit at both ends"
+            f"MEMORY_INDEX is {name!r}, which {rule}, a letter or digit at both ends"
         )
     return name
 
@@ -176,7 +178,12 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
             "lost on the next deployment; set AWS_S3_BUCKET, AWS_REGION and credentials, or put "
             "MEMORY_DATA_DIR on a mounted disk"
         )
-    name = settings.index or f"mem0-{embedder.slug}-{embedder.dimensions}"
+    name = _index_name(
+        settings,
+        embedder,
+        _COLLECTION_NAME,
+        "no ChromaDB collection can be called; use 3 to 512 of a-z, A-Z, 0-9, . _ and -",
+    )
 
     def open_store(create: bool) -> VectorStore:
         from .stores.chroma import open_chroma

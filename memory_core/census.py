@@ -17,12 +17,12 @@ from .stores import VectorStore
 
 def read_history(ledger: Ledger, user_id: UserId, memory_id: str | None) -> list[Event]:
     """Return what happened to a user's memories, or to one of them, oldest first."""
-    return [
-        _to_event(details, entry)
+    entries = [
+        entry
         for entry in ledger.view(user_id).entries
         if memory_id in (None, entry.memory_id) or entry.memory_id == ALL
-        if (details := ledger.details(entry)) is not None
     ]
+    return [_to_event(details, entry) for entry, details in ledger.details(entries).items()]
 
 
 def count_users(ledger: Ledger) -> list[UserSummary]:

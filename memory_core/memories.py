@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from .embedders import Embedder
 from .errors import MemoryNotFound
 from .identity import UserId
-from .ledger import Ledger, Live, UserView
+from .ledger import Entry, Ledger, UserView
+from .ledger.book import trim
 from .limits import RESERVED_KEYS
+from .payloads import fingerprint, parse_time, time_of
 from .records import MemoryRecord
 from .stores import Vector, VectorStore
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _MEMORIES_KEPT = 20_000
 """About 40 MB with the local embedder."""
+_FINGERPRINTS_KEPT = 50_000
 
 
 RecordAt = Callable[[int], MemoryRecord]
@@ -54,6 +57,7 @@ class Memories:
         self._store = store
         self._embedder = embedder
         self._shelves: OrderedDict[UserId, Shelf] = OrderedDict()
+        self._fingerprints: dict[Entry, bytes] = {}
         self._lock = Lock()
 
     def view_with(self, user_id: UserId, memory_id: str) -> UserView:
@@ -65,10 +69,39 @@ class Memories:
         view = self._ledger.view(user_id)
         if memory_id not in view.live:
             # A deletion that was cut off before the vectors went is finished here.
-            if any(entry.memory_id == memory_id for entry in view.entries):
-                self._store.delete([memory_id])
+            if memory_id in view.all_ids:
+                self._store.delete(self.removable(view, {memory_id}))
             raise not_found(user_id, memory_id)
         return view
+
+    def removable(self, view: UserView, ids: Set[str]) -> set[str]:
+        """Return which of the ids, all once the user's, the store holds no one else's memory of.
+
+        An id that is free again may have come to another user by a tool that writes any.
+        """
+        freed = ids - view.live.keys()
+        found = self._store.get(freed) if freed else {}
+        return {
+            one for one in ids if one not in found or _owner(found[one]) in (None, view.user_id)
+        }
+
+    def with_other_ids(self, view: UserView) -> dict[bytes, str]:
+        """Return, by fingerprint, the live memories whose id may not follow from their text."""
+        others = {
+            one: live.latest
+            for one, live in view.live.items()
+            if live.updated or live.added.memory_id != one or not _is_derived(one)
+        }
+        # What an entry recorded never changes.
+        known = {entry: self._fingerprints.get(entry) for entry in others.values()}
+        unread = [one for one, entry in others.items() if known[entry] is None]
+        found = self.read(view, unread)[0] if unread else {}
+        fresh = {others[one]: fingerprint(vector.payload) for one, vector in found.items()}
+        with self._lock:
+            self._fingerprints |= fresh
+            trim(self._fingerprints, _FINGERPRINTS_KEPT)
+        known |= fresh
+        return {mark: one for one, entry in others.items() if (mark := known[entry]) is not None}
 
     def read(
         self, view: UserView, ids: Collection[str]
@@ -156,12 +189,10 @@ class Memories:
         self, view: UserView, ids: Collection[str], *, with_values: bool
     ) -> tuple[dict[str, Vector], frozenset[str]]:
         stored = self._store.get(ids, with_values=with_values) if ids else {}
-        missing = frozenset(one for one in ids if not _is_current(stored.get(one), view.live[one]))
-        recorded = {
-            one: Vector(one, payload)
-            for one in missing
-            if (payload := self._ledger.payload(view.live[one].latest)) is not None
-        }
+        missing = frozenset(one for one in ids if not _is_current(stored.get(one), view, one))
+        latest = {view.live[one].latest: one for one in missing}
+        payloads = self._ledger.payloads(latest)
+        recorded = {latest[entry]: Vector(latest[entry], payloads[entry]) for entry in payloads}
         # What is in neither was forgotten since the view was taken.
         gone = missing - recorded.keys()
         current = {one: found for one, found in stored.items() if one not in gone}
@@ -195,13 +226,12 @@ def not_found(user_id: UserId, memory_id: str) -> MemoryNotFound:
 def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
     """Return the record of a stored payload; `changes` set its other fields."""
     payload = vector.payload
-    created_at = _time(payload["created_at"])
     record = MemoryRecord(
         id=vector.key,
         user_id=payload["user_id"],
         memory=payload["data"],
-        created_at=created_at,
-        updated_at=_time(payload["updated_at"]) if payload.get("updated_at") else created_at,
+        created_at=parse_time(payload["created_at"]),
+        updated_at=parse_time(payload.get("updated_at") or payload["created_at"]),
         agent_id=payload.get("agent_id"),
         run_id=payload.get("run_id"),
         role=payload.get("role"),
@@ -214,10 +244,25 @@ def _attached(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in RESERVED_KEYS}
 
 
-def _is_current(stored: Vector | None, live: Live) -> bool:
-    return stored is not None and stored.payload.get("revision") in live.revisions
+def _is_current(stored: Vector | None, view: UserView, one: str) -> bool:
+    """Say whether the store holds a memory as recorded last, as far as it takes to show it."""
+    payload = stored.payload or {} if stored else {}
+    return (
+        payload.get("revision") in view.live[one].revisions
+        and payload.get("user_id") == view.user_id
+        and isinstance(payload.get("data"), str)
+        and time_of(payload, "created_at") is not None
+        and (not payload.get("updated_at") or time_of(payload, "updated_at") is not None)
+    )
 
 
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _is_derived(memory_id: str) -> bool:
+    """Say whether an id is one that Holdfast makes of a text; mem0's own are drawn by lot."""
+    try:
+        return UUID(memory_id).version == 5
+    except ValueError:
+        return False
+
+
+def _owner(stored: Vector) -> object:
+    return (stored.payload or {}).get("user_id")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,6 +39,11 @@ def identity(payload: Mapping[str, Any]) -> tuple[object, ...]:
     return payload.get("agent_id"), payload.get("run_id"), payload.get("data")
 
 
+def fingerprint(payload: Mapping[str, Any]) -> bytes:
+    """Return the identity as 32 bytes."""
+    return hashlib.sha256(json.dumps(identity(payload)).encode()).digest()
+
+
 def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return a payload that others stored as we would record it.
 
@@ -67,9 +74,14 @@ def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
 def time_of(payload: Mapping[str, Any], name: str) -> datetime | None:
     """Return a time in a stored payload (aware), None where it cannot be read."""
     try:
-        moment = datetime.fromisoformat(payload[name])
+        return parse_time(payload[name])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def parse_time(text: str) -> datetime:
+    """Return a time as payloads write it (aware); ValueError or TypeError for what is none."""
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

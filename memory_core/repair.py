@@ -129,7 +129,8 @@ class Repairer:
         left: _Left = {}
         drafts: list[Draft] = []
         view = self._ledger.view(user_id)
-        known = {identity(self._ledger.payload(live.latest) or {}) for live in view.live.values()}
+        latest = [live.latest for live in view.live.values()]
+        known = {identity(payload) for payload in self._ledger.payloads(latest).values()}
         for one in strays:
             if one.stray is None:
                 left[one.pair] = "it cannot be adopted"

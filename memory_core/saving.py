@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from .errors import BackendError, InvalidMemory, NotIndexed
-from .identity import UserId, normalize_user_id
+from .errors import BackendError, NotIndexed
+from .identity import UserId
 from .ledger import ALL, Draft, Entry, Ledger, UserView
-from .limits import MAX_METADATA_KEY_BYTES, check_metadata, check_payload, check_scope, check_text
+from .limits import check_payload
 from .memories import Memories, to_record
-from .records import Kind, MemoryRecord, Receipt, Scope, Source
+from .payloads import fingerprint
+from .records import Kind, MemoryRecord, Receipt, Scope
 from .stores import Vector, VectorStore
-from .stores.base import batches
-
-if TYPE_CHECKING:
-    from .documents import Chunk
+from .stores.base import PUT_BATCH, batches
 
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 
 _NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
-_BATCH = 500  # Vectors that S3 Vectors takes in one request.
 _logger = logging.getLogger("memory_core")
 
 
@@ -71,7 +67,7 @@ class Saver:
         for vector in vectors:
             check_payload(vector.payload)
         records: list[MemoryRecord] = []
-        for batch in batches(vectors, _BATCH):
+        for batch in batches(vectors, PUT_BATCH):
             drafts = [Draft(kind, one.key, raw_user_id, one.payload) for one in batch]
             entries = self._ledger.append(view, drafts)
             twins = _twins(self._ledger.look_again(view.user_id))
@@ -106,6 +102,7 @@ class Saver:
         left = 0
         if view.entries:
             self._ledger.append(view, [draft])
+            ids = self._memories.removable(view, ids)
             self._store.delete(ids)
             left = len(self._store.get(ids)) if everything else 0
         return Receipt(view.user_id, draft.kind, removed, left, datetime.now(UTC))
@@ -119,18 +116,16 @@ class Saver:
             # What others recorded before our entry, after we had looked, goes too.
             now = self._ledger.view(user_id)
             before = [entry for entry in now.entries if entry.ulid < forgotten.ulid]
-            ids = (view.all_ids | now.all_ids) - now.live.keys()
+            ids = self._memories.removable(view, (view.all_ids | now.all_ids) - now.live.keys())
             self._store.erase(ids)
             self._ledger.erase(user_id, before)
             left = len(self._store.get(ids))
         return Receipt(user_id, Kind.FORGET, len(view.live), left, datetime.now(UTC))
 
     def _ids(self, view: UserView, scope: Scope, composed: Sequence[Vector]) -> list[str]:
-        updated = [one for one, live in view.live.items() if live.updated]
-        current = self._memories.read(view, updated)[0] if updated else {}
-        known = {_identity(vector.payload): one for one, vector in current.items()}
+        known = self._memories.with_other_ids(view)
         return [
-            known.get(_identity(vector.payload)) or _new_id(view, scope, vector)
+            known.get(fingerprint(vector.payload)) or _new_id(view, scope, vector)
             for vector in composed
         ]
 
@@ -169,101 +164,10 @@ class Saver:
             raise _not_indexed(lost[0], "it was not there when it was read back")
 
 
-def to_scope(user_id: str, agent_id: str | None, run_id: str | None) -> Scope:
-    """Return whose memories are meant, in canonical form.
-
-    Raises:
-        InvalidUserId, InvalidMemory: an id cannot be one.
-    """
-    user = normalize_user_id(user_id)
-    return Scope(user, check_scope(agent_id, "agent_id"), check_scope(run_id, "run_id"))
-
-
-def to_sources(messages: object, metadata: Mapping[str, Any]) -> list[Source]:
-    """Check messages, `[{"role": ..., "content": ...}]`, and return them as sources.
-
-    Raises:
-        InvalidMemory: something else, or a message that cannot be stored; says which.
-    """
-    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
-        raise InvalidMemory('messages are not a list; pass [{"role": "user", "content": "..."}]')
-    if not messages:
-        raise InvalidMemory("there are no messages; pass at least one")
-    return [_to_source(one, at, metadata) for at, one in enumerate(messages, 1)]
-
-
-def by_scope(
-    scope: Scope, document: str, chunks: Sequence[Chunk], metadata: Mapping[str, Any]
-) -> list[tuple[Scope, list[Source]]]:
-    """Check the chunks of a document and return them in groups that can be saved in one go.
-
-    A chunk may name an agent and a run of its own, as exported memories do.
-
-    Raises:
-        InvalidMemory: a chunk cannot be stored; says which.
-    """
-    groups: list[tuple[Scope, list[Source]]] = []
-    for chunk in chunks:
-        try:
-            part = Scope(
-                scope.user_id,
-                check_scope(chunk.agent_id, "agent_id") or scope.agent_id,
-                check_scope(chunk.run_id, "run_id") or scope.run_id,
-            )
-            check_text(chunk.text)
-            attached = {**metadata, **chunk.metadata, "document": document, "place": chunk.place}
-            source = Source(chunk.text, chunk.role or "user", chunk.name, check_metadata(attached))
-            check_payload(_filterable(part, source))
-        except InvalidMemory as exc:
-            raise InvalidMemory(f"{document}, {chunk.place}: {exc}") from exc
-        if not groups or groups[-1][0] != part or len(groups[-1][1]) == _BATCH:
-            groups.append((part, []))
-        groups[-1][1].append(source)
-    return groups
-
-
-def to_messages(sources: Iterable[Source]) -> list[dict[str, str]]:
-    """Return the sources as mem0 takes them."""
-    return [
-        {"role": source.role, "content": source.text}
-        | ({"name": source.name} if source.name else {})
-        for source in sources
-    ]
-
-
-def _to_source(message: object, number: int, metadata: Mapping[str, Any]) -> Source:
-    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-        raise InvalidMemory(
-            f'message {number} has no role; pass {{"role": "user", "content": "..."}}'
-        )
-    check_text(message["role"], f"the role of message {number}", MAX_METADATA_KEY_BYTES)
-    text = check_text(message.get("content"), f"message {number}")
-    name = message.get("name")
-    if name is not None:
-        check_metadata({"name": name})
-    return Source(text, message["role"], name, metadata)
-
-
-def _filterable(scope: Scope, source: Source) -> dict[str, Any]:
-    """Return what an index will filter a source's memory by."""
-    own = {
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id,
-        "run_id": scope.run_id,
-        "actor_id": source.name,
-        "role": source.role,
-    }
-    return {**source.metadata, **{key: value for key, value in own.items() if value}}
-
-
 def _twins(view: UserView | None) -> dict[Entry, str]:
     """Return the entries of memories that are live under another id than they were added with."""
     live = view.live if view else {}
     return {one.added: key for key, one in live.items() if one.added.memory_id != key}
-
-
-def _identity(payload: Mapping[str, Any]) -> tuple[object, ...]:
-    return payload.get("agent_id"), payload.get("run_id"), payload["data"]
 
 
 def _new_id(view: UserView, scope: Scope, vector: Vector) -> str:

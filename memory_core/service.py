@@ -7,7 +7,7 @@ from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from . import census, saving
+from . import census
 from .backend import Backend, select_backend
 from .embedders import Embedder, open_embedder
 from .identity import normalize_user_id
@@ -29,8 +29,10 @@ from .records import (
     UserSummary,
 )
 from .repair import Repairer
+from .saving import Saver
 from .searching import Searcher
 from .settings import Settings
+from .sources import by_scope, to_messages, to_scope, to_sources
 from .stores import VectorStore
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class MemoryService:
         self._store = store
         self._memories = Memories(ledger, store, embedder)
         self._searcher = Searcher(ledger, store, embedder, self._memories)
-        self._saver = saving.Saver(ledger, store, self._memories)
+        self._saver = Saver(ledger, store, self._memories)
         self._repairer = Repairer(ledger, store, embedder, self._memories)
 
     def add_text_memory(
@@ -100,10 +102,9 @@ class MemoryService:
             NotIndexed: recorded, and safe, but the vector store could not be written.
             SettingsError: `infer` without a language model.
         """
-        message = {"role": "user", "content": check_text(text)}
         return self.add_messages(
             user_id,
-            [message],
+            [{"role": "user", "content": check_text(text)}],
             metadata=metadata,
             agent_id=agent_id,
             run_id=run_id,
@@ -127,13 +128,12 @@ class MemoryService:
         With `infer` a language model extracts what is worth remembering, which may be nothing;
         without, each message is a memory.
         """
-        scope = saving.to_scope(user_id, agent_id, run_id)
+        scope = to_scope(user_id, agent_id, run_id)
         attached = check_metadata(metadata)
-        sources = saving.to_sources(messages, attached)
+        sources = to_sources(messages, attached)
         if infer:
             neighbours = partial(self._searcher.neighbours, scope.user_id)
-            texts = saving.to_messages(sources)
-            composed = self._engine.extract(scope, texts, attached, neighbours)
+            composed = self._engine.extract(scope, to_messages(sources), attached, neighbours)
         else:
             composed = self._engine.compose(scope, sources)
         return self._saver.save(scope, str(user_id), composed, verify=verify)
@@ -161,12 +161,12 @@ class MemoryService:
         """
         from .documents import clean_name, read_document
 
-        scope = saving.to_scope(user_id, agent_id, run_id)
+        scope = to_scope(user_id, agent_id, run_id)
         attached = check_metadata(metadata)
         chunks = read_document(name, content)
         saved: list[MemoryRecord] = []
         done = 0
-        for part, sources in saving.by_scope(scope, clean_name(name), chunks, attached):
+        for part, sources in by_scope(scope, clean_name(name), chunks, attached):
             composed = self._engine.compose(part, sources)
             saved += self._saver.save(part, str(user_id), composed, verify=verify)
             done += len(sources)

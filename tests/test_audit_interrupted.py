@@ -123,7 +123,8 @@ def test_either_of_two_saves_at_once_is_as_recorded(
 ) -> None:
     _, service, ids = watched
     view = service._ledger.view(normalize_user_id(ANN))
-    payload = service._ledger.payload(view.live[ids["tea"]].latest)
+    latest = view.live[ids["tea"]].latest
+    payload = service._ledger.payloads([latest])[latest]
     (entry,) = service._ledger.append(view, [Draft(Kind.ADD, ids["tea"], ANN, payload)])
     assert service.audit().clean
     overwrite(service, ids["tea"], revision=entry.ulid)

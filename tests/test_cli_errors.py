@@ -140,7 +140,7 @@ AWS = {
         ({"MEMORY_REQUIRE_PERSISTENT": "1"}, 2, "AWS_S3_BUCKET"),
         ({"MEMORY_BACKEND": "s3_vectors"}, 2, "AWS_S3_BUCKET"),
         ({"AWS_S3_BUCKET": "'quoted'"}, 2, "quotation marks"),
-        ({"MEMORY_INDEX": "no/such index"}, 3, "MEMORY_INDEX"),
+        ({"MEMORY_INDEX": "no/such index"}, 2, "MEMORY_INDEX"),
     ],
 )
 def test_a_broken_configuration_is_one_sentence_that_names_the_variable(

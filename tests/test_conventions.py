@@ -19,8 +19,8 @@ MAX_LINES = 300
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
     "errors identity records settings limits aws objects ledger embedders ranking stores backend "
-    "documents engine memories payloads saving searching census audit repair rebuild service aio "
-    "logs render render_audit cli"
+    "documents engine payloads memories sources saving searching census audit repair rebuild "
+    "service aio logs render render_audit cli"
 ).split()
 
 # Each foreign library has one file that knows it.

@@ -3,5 +3,6 @@
 from .clients import Aws, credentials_source
 from .pace import Pace, pace_of
 from .retries import Retries
+from .threads import each
 
-__all__ = ["Aws", "Pace", "Retries", "credentials_source", "pace_of"]
+__all__ = ["Aws", "Pace", "Retries", "credentials_source", "each", "pace_of"]

@@ -23,6 +23,7 @@ from .entries import (
     encode_event,
     entry_name,
     folder_of,
+    is_batch,
     match_name,
     next_ulid,
 )
@@ -32,6 +33,9 @@ _APPEND_ATTEMPTS = 8
 _VIEWS_KEPT = 2_000
 _BATCHES_KEPT = 500
 
+Events = Sequence[dict[str, Any]]
+"""What one object records."""
+
 
 class Ledger:
     """Reads and appends; safe to share between threads, and with other processes."""
@@ -39,7 +43,7 @@ class Ledger:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
-        self._batches: dict[str, list[dict[str, Any]]] = {}
+        self._batches: dict[str, Events] = {}
         self._lock = Lock()
 
     def append(self, seen: UserView, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
@@ -63,8 +67,6 @@ class Ledger:
                     continue
             if len(drafts) > 1:
                 self._keep(key, [decode_event(line) for line in lines])
-            if len(drafts) > 1:
-                self._keep(key, [decode_event(line) for line in lines])
             return tuple(
                 Entry(key, draft.kind, draft.memory_id, None if len(drafts) == 1 else line)
                 for line, draft in enumerate(drafts)
@@ -84,21 +86,21 @@ class Ledger:
         with self._lock:
             self._views.pop(user_id, None)
             self._views[user_id] = (version, keys, view)
-            _trim(self._views, _VIEWS_KEPT)
+            trim(self._views, _VIEWS_KEPT)
         return view
 
-    def details(self, entry: Entry) -> dict[str, Any] | None:
-        """Return the recorded event: kind, id, user_id, raw_user_id, at, payload.
+    def details(self, entries: Iterable[Entry]) -> dict[Entry, dict[str, Any]]:
+        """Return the recorded events: kind, id, user_id, raw_user_id, at, payload.
 
-        None when the user was forgotten since the entry was listed.
+        Entries whose user was forgotten since they were listed are left out.
         """
-        events = self._read(entry.key)
-        return dict(events[entry.line or 0]) if events else None
+        wanted = list(entries)
+        events = self._read(entry.key for entry in wanted)
+        return {one: dict(events[one.key][one.line or 0]) for one in wanted if one.key in events}
 
-    def payload(self, entry: Entry) -> dict[str, Any] | None:
-        """Return the payload that an ADD or UPDATE recorded; None as `details`."""
-        event = self.details(entry)
-        return event["payload"] if event else None
+    def payloads(self, entries: Iterable[Entry]) -> dict[Entry, dict[str, Any]]:
+        """Return the payloads that ADDs and UPDATEs recorded; some left out as in `details`."""
+        return {entry: event["payload"] for entry, event in self.details(entries).items()}
 
     def look_again(self, user_id: UserId) -> UserView | None:
         """Return the user's entries as they are now, None where looking costs a request."""
@@ -127,51 +129,58 @@ class Ledger:
             for entry in entries:
                 self._batches.pop(entry.key, None)
 
-    def _fold(self, user_id: UserId, keys: Iterable[str]) -> UserView:
-        return fold(user_id, (entry for key in keys for entry in self._entries(key)))
+    def _fold(self, user_id: UserId, keys: Sequence[str]) -> UserView:
+        batches = self._read(filter(is_batch, keys))
+        return fold(
+            user_id, (entry for key in keys for entry in _entries(key, batches.get(key, ())))
+        )
 
-    def _entries(self, key: str) -> list[Entry]:
-        name = match_name(key)
-        if name["kind"]:
-            return [Entry(key, Kind(name["kind"]), unquote(name["id"]))]
-        return [
-            Entry(key, Kind(event["kind"]), event["id"], line)
-            for line, event in enumerate(self._read(key))
-        ]
+    def _read(self, keys: Iterable[str]) -> dict[str, Events]:
+        """Return the events of the objects that are there."""
+        wanted = dict.fromkeys(keys)
+        found = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
+        for key, data in self._objects.get_many(wanted.keys() - found.keys()).items():
+            found[key] = _decode(key, data)
+            if is_batch(key):
+                self._keep(key, found[key])
+        return found
 
-    def _read(self, key: str) -> list[dict[str, Any]]:
-        if (known := self._batches.get(key)) is not None:
-            return known
-        data = self._objects.get(key)
-        if data is None:
-            return []
-        try:
-            events = [decode_event(line) for line in data.splitlines()]
-            check_place(key, events)
-        except (ValueError, KeyError, TypeError) as exc:
-            raise LedgerCorrupt(
-                f"ledger entry {key!r} is damaged; restore it from a backup, or move it away to "
-                "go on without it",
-                key,
-            ) from exc
-        if ".BATCH." in key:
-            self._keep(key, events)
-        return events
-
-    def _keep(self, key: str, events: list[dict[str, Any]]) -> None:
+    def _keep(self, key: str, events: Events) -> None:
         with self._lock:
             self._batches[key] = events
-            _trim(self._batches, _BATCHES_KEPT)
+            trim(self._batches, _BATCHES_KEPT)
 
     def _user_of(self, folder: str, keys: Sequence[str]) -> UserId | None:
         """Return whose folder it is; None for a digest whose user was forgotten meanwhile."""
         if not folder.startswith(DIGEST_MARK):
             return UserId(unquote(folder))
-        events = self._read(keys[-1])
+        events = self._read(keys[-1:]).get(keys[-1])
         return UserId(events[0]["user_id"]) if events else None
 
 
-def _trim(cache: dict[Any, Any], size: int) -> None:
-    """Drop what was put first, down to `size`."""
+def _entries(key: str, events: Events) -> Iterator[Entry]:
+    """Yield the entries of one object; `events` are what a BATCH holds."""
+    name = match_name(key)
+    if name["kind"]:
+        yield Entry(key, Kind(name["kind"]), unquote(name["id"]))
+    for line, event in enumerate(events):
+        yield Entry(key, Kind(event["kind"]), event["id"], line)
+
+
+def _decode(key: str, data: bytes) -> Events:
+    try:
+        events = [decode_event(line) for line in data.splitlines()]
+        check_place(key, events)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise LedgerCorrupt(
+            f"ledger entry {key!r} is damaged; restore it from a backup, or move it away to "
+            "go on without it",
+            key,
+        ) from exc
+    return events
+
+
+def trim(cache: dict[Any, Any], size: int) -> None:
+    """Drop from a cache what was put first, down to `size`."""
     for key in list(islice(cache, max(0, len(cache) - size))):
         del cache[key]

@@ -79,6 +79,11 @@ def entry_name(ulid: str, drafts: Sequence[Draft]) -> str:
     return f"{ulid}.BATCH.{len(drafts)}.jsonl"
 
 
+def is_batch(key: str) -> bool:
+    """Say whether an object records several events: which ones, its name does not tell."""
+    return ".BATCH." in _name(key)
+
+
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
 

@@ -35,11 +35,13 @@ class UserView:
     user_id: UserId
     entries: tuple[Entry, ...]
     live: Mapping[str, Live]
+    twins: frozenset[str]
+    """Ids that no entry names: see `fold`."""
 
     @property
     def all_ids(self) -> set[str]:
         """Every memory that ever was the user's, live or not."""
-        return self.live.keys() | {entry.memory_id for entry in self.entries} - {ALL}
+        return {entry.memory_id for entry in self.entries} - {ALL} | self.twins
 
     @property
     def last_ulid(self) -> str:
@@ -50,9 +52,12 @@ def fold(user_id: UserId, entries: Iterable[Entry]) -> UserView:
     """Return what the entries amount to."""
     found = tuple(entries)
     live: dict[str, Live] = {}
+    twins = set()
     for entry in found:
         if entry.kind is Kind.ADD:
-            _add(live, entry)
+            added = _add(live, entry)
+            if added != entry.memory_id:
+                twins.add(added)
         elif entry.kind is Kind.UPDATE:
             # One of a memory that was deleted meanwhile changes nothing.
             if current := live.get(entry.memory_id):
@@ -62,10 +67,11 @@ def fold(user_id: UserId, entries: Iterable[Entry]) -> UserView:
             live.clear()
         else:
             live.pop(entry.memory_id, None)
-    return UserView(user_id, found, live)
+    return UserView(user_id, found, live, frozenset(twins))
 
 
-def _add(live: dict[str, Live], entry: Entry) -> None:
+def _add(live: dict[str, Live], entry: Entry) -> str:
+    """Add a memory; return the id that it is live under."""
     current = live.get(entry.memory_id)
     if current is None:
         live[entry.memory_id] = Live(entry, entry, frozenset({entry.ulid}))
@@ -78,3 +84,5 @@ def _add(live: dict[str, Live], entry: Entry) -> None:
         # are kept, the later one under an id that every reader derives alike.
         twin = str(uuid5(NAMESPACE_URL, f"{entry.memory_id}/{entry.ulid}"))
         live[twin] = Live(entry, entry, frozenset({entry.ulid}))
+        return twin
+    return entry.memory_id

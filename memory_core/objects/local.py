@@ -52,6 +52,9 @@ class LocalObjects:
         except OSError as exc:
             raise self._failed("read", path, exc) from exc
 
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        return {key: data for key in keys if (data := self.get(key)) is not None}
+
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         folder = prefix.rpartition("/")[0]
         for key in self._walk(folder):

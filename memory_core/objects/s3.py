@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from ..aws import Aws
+from ..aws import Aws, each
 from ..errors import BackendError, EntryExists
 
 _BATCH = 1000
@@ -42,6 +42,11 @@ class S3Objects:
             if exc.code != "NoSuchKey":
                 raise
             return None
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(keys)
+        found = zip(wanted, each(self.get, wanted), strict=True)
+        return {key: data for key, data in found if data is not None}
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         wanted = {"Prefix": self._prefix + prefix}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
+PUT_BATCH = 500
+"""Vectors that are written together: as many as S3 Vectors takes in one request."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vector:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..aws import Aws, pace_of
+from ..aws import Aws, each, pace_of
 from ..aws.failures import INVALID_PAGE_TOKEN
 from ..errors import BackendError, InvalidUserId
 from ..identity import UserId
@@ -19,14 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
 _GET_BATCH = 100
 _DELETE_BATCH = 500
 _LIST_PAGE = 1000
 _SEGMENTS = 8
-_THREADS = 8
 _MAX_TOP_K = 10_000
 _MAX_KEY_BYTES = 1024
 _LISTING_STARTS = 3
@@ -76,7 +71,7 @@ class S3VectorStore:
         wanted = batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH)
         return {
             one["key"]: Vector(one["key"], one.get("metadata", {}), _values(one))
-            for found in _each(read, list(wanted))
+            for found in each(read, list(wanted))
             for one in found
         }
 
@@ -89,7 +84,7 @@ class S3VectorStore:
                 segmentIndex=segment,
             )
 
-        for found in _each(scan, range(_SEGMENTS)):
+        for found in each(scan, range(_SEGMENTS)):
             yield from (one["key"] for one in found)
 
     def query(
@@ -157,15 +152,6 @@ def owned_by(user_id: UserId) -> dict[str, Any]:
     if not isinstance(user_id, str) or not user_id:
         raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
     return {"$and": [{"user_id": user_id}]}
-
-
-def _each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
-    """Yield the result for each item in order, working on several at once."""
-    if len(items) < 2:
-        yield from map(read, items)
-        return
-    with ThreadPoolExecutor(min(_THREADS, len(items))) as threads:
-        yield from threads.map(read, items)
 
 
 def _is_possible(key: str) -> bool:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError
-from .base import Vector
+from .base import PUT_BATCH, Vector
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_VECTORS = 500
 MAX_BODY_BYTES = 15 * 1024 * 1024
 """The service takes 20 MiB."""
 
@@ -34,7 +33,7 @@ def put_requests(
         record = _to_record(vector, dimensions, index)
         # As botocore will write it.
         length = len(json.dumps(record)) + 2
-        if request and (len(request) == MAX_VECTORS or size + length > MAX_BODY_BYTES):
+        if request and (len(request) == PUT_BATCH or size + length > MAX_BODY_BYTES):
             yield request
             request, size = [], 0
         request.append(record)

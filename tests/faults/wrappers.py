@@ -77,6 +77,9 @@ class TrippedObjects:
         with self._trip.call("objects.get"):
             return self._inner.get(key)
 
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        return {key: data for key in keys if (data := self.get(key)) is not None}
+
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         with self._trip.call("objects.list"):
             found = list(self._inner.list(prefix, start_after))
