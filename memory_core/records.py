@@ -112,7 +112,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What a vector store says of its index. `mode` is the service's own word, or empty."""
+    """What a vector store says of its index. `mode` is the service's own word, or empty.
+
+    `searchable_keys` are those of the payload that the index can search for words by now.
+    `vectors` is None where the service does not count them.
+    """
 
     backend: str
     name: str
@@ -121,6 +125,7 @@ class IndexInfo:
     mode: str = ""
     created_at: datetime | None = None
     non_filterable_keys: tuple[str, ...] = ()
+    searchable_keys: tuple[str, ...] = ()
     vectors: int | None = None
 
 

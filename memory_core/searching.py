@@ -60,7 +60,9 @@ class Searcher:
         if view.live:
             values = self._embedder.embed([question])[0]
             ranker, record_at = (
-                self._memories.ranker(view) if exact else self._candidates(view, values, limit)
+                self._memories.ranker(view)
+                if exact
+                else self._candidates(view, question, values, limit)
             )
             hits = tuple(
                 Hit(record_at(one.position), one.score, rank, one.cosine, one.bm25)
@@ -80,10 +82,10 @@ class Searcher:
         return [found[one] for one in near if one in found]
 
     def _candidates(
-        self, view: UserView, values: NDArray[np.float32], limit: int
+        self, view: UserView, question: str, values: NDArray[np.float32], limit: int
     ) -> tuple[Ranker, RecordAt]:
         """Let the index choose, and rank its choice as exactly as the rest."""
-        near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit))
+        near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit), question)
         # What the index still holds of deleted memories is none of the user's any more.
         ids = [one for one, _ in near if one in view.live]
         vectors, matrix = self._memories.with_values(view, ids)

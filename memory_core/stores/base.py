@@ -55,11 +55,13 @@ class VectorStore(Protocol):
         ...
 
     def query(
-        self, user_id: UserId, values: NDArray[np.float32], limit: int
-    ) -> list[tuple[str, float]]:
+        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
         """Return keys of this user's nearest vectors with their cosine, nearest first.
 
-        Approximate: matches may be missing. Never use it to list, count or delete.
+        An index that can search texts is asked for the `words` as well, and fuses both rankings;
+        one that it found by words alone has None. Approximate: matches may be missing. Never use
+        it to list, count or delete.
         """
         ...
 

@@ -104,8 +104,8 @@ class ChromaStore:
         yield from found
 
     def query(
-        self, user_id: UserId, values: NDArray[np.float32], limit: int
-    ) -> list[tuple[str, float]]:
+        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
         with self._folder.collection(self._name, "query") as collection:
             found = collection.query(
                 query_embeddings=[values],

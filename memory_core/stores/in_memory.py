@@ -37,14 +37,14 @@ class InMemoryStore:
         yield from tuple(self._vectors)
 
     def query(
-        self, user_id: UserId, values: NDArray[np.float32], limit: int
-    ) -> list[tuple[str, float]]:
-        scored = [
+        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
+        scored: list[tuple[str, float | None]] = [
             (vector.key, float(vector.values @ values))
             for vector in self._vectors.values()
             if vector.payload["user_id"] == user_id and vector.values is not None
         ]
-        return sorted(scored, key=lambda found: -found[1])[:limit]
+        return sorted(scored, key=lambda found: -(found[1] or 0.0))[:limit]
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -10,11 +10,14 @@ from ..errors import BackendError, IndexMismatch
 from ..limits import NON_FILTERABLE_KEYS
 from ..records import IndexInfo
 
+SEARCHED = "data"
+"""The key of a payload that holds the text."""
+
 _METRIC = "cosine"
 _ENHANCED = "ENHANCED"
 _MISSING = "NotFoundException"
 _EXISTS = "ConflictException"
-_INVALID = "ValidationException"
+INVALID = "ValidationException"
 _TEXTS = "textSearchConfigurations"
 
 
@@ -63,6 +66,11 @@ def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
         mode=found.get("indexMode", ""),
         created_at=found["creationTime"].astimezone(UTC),
         non_filterable_keys=tuple(configuration.get("nonFilterableMetadataKeys", ())),
+        searchable_keys=tuple(
+            text["metadataKey"]
+            for text in configuration.get(_TEXTS, ())
+            if text.get("status") == "ACTIVE"
+        ),
     )
 
 
@@ -89,13 +97,13 @@ def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -
         "metadataConfiguration": metadata,
     }
     if enhanced and aws.offers("s3vectors", "CreateIndex", "metadataConfiguration", _TEXTS):
-        searchable = {**metadata, _TEXTS: [{"metadataKey": "data"}]}
+        searchable = {**metadata, _TEXTS: [{"metadataKey": SEARCHED}]}
         try:
             _create(aws, "CreateIndex", str(name), wanted | {"metadataConfiguration": searchable})
         except BackendError as exc:
             # Full-text search is newer than the mode, and may not have reached the region; the
             # index can be made searchable later.
-            if exc.code != _INVALID:
+            if exc.code != INVALID:
                 raise
         else:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ..errors import BackendError, InvalidUserId
 from ..identity import UserId
 from ..records import IndexInfo
 from .base import Vector, batches
-from .s3_index import IndexName, describe_index, open_index
+from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
 from .s3_wire import put_requests
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ _LIST_PAGE = 1000
 _SEGMENTS = 8
 _MAX_TOP_K = 10_000
 _MAX_KEY_BYTES = 1024
+_MAX_WORDS = 1024
+"""Characters of a question that is searched for by its words."""
 _LISTING_STARTS = 3
+_logger = logging.getLogger("memory_core")
 
 
 def open_s3_vectors(aws: Aws, index: IndexName, dimensions: int, *, create: bool) -> S3VectorStore:
@@ -47,6 +51,7 @@ class S3VectorStore:
         self._dimensions = info.dimensions
         settings = aws.settings
         self._pace = pace_of(settings.endpoint_s3vectors or "", settings.region or "", *index)
+        self._searches_texts = SEARCHED in info.searchable_keys
         # An index made before the mode existed may still filter before it searches.
         self._query_mode: dict[str, str] = (
             {"queryMode": "ENHANCED"}
@@ -88,18 +93,18 @@ class S3VectorStore:
             yield from (one["key"] for one in found)
 
     def query(
-        self, user_id: UserId, values: NDArray[np.float32], limit: int
-    ) -> list[tuple[str, float]]:
-        found = self._listing(
-            "QueryVectors",
-            queryVector={"float32": values.tolist()},
-            topK=min(limit, _MAX_TOP_K),
-            filter=owned_by(user_id),
-            returnDistance=True,
+        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
+        members = {
+            "queryVector": {"float32": values.tolist()},
+            "topK": min(limit, _MAX_TOP_K),
+            "filter": owned_by(user_id),
             **self._query_mode,
-        )
-        # Rounding gives even an identical vector a small distance, or a negative one.
-        return [(one["key"], min(1.0, max(-1.0, 1.0 - one["distance"]))) for one in found]
+        }
+        found = self._hybrid(words, members) if words and self._searches_texts else None
+        if found is None:
+            found = self._listing("QueryVectors", **members, returnDistance=True)
+        return [(one["key"], _cosine(one)) for one in found]
 
     def delete(self, keys: Iterable[str]) -> None:
         for batch in batches(filter(_is_possible, dict.fromkeys(keys)), _DELETE_BATCH):
@@ -114,6 +119,18 @@ class S3VectorStore:
 
     def close(self) -> None:
         self._aws.close()
+
+    def _hybrid(self, words: str, members: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Ask for nearness and words in one request; None where the service refuses to."""
+        texts = [{"metadataKey": SEARCHED, "text": words[:_MAX_WORDS]}]
+        try:
+            return self._listing("QueryVectors", **members, queryTexts=texts, returnScores=True)
+        except BackendError as exc:
+            # Newer than most of the service, and little is written down of what it takes.
+            if exc.code != INVALID:
+                raise
+            _logger.warning("%s, so the search goes by vectors alone", exc)
+            return None
 
     def _listing(self, operation: str, **members: Any) -> list[dict[str, Any]]:
         """Follow a listing to its end, from the start again when its token has expired."""
@@ -152,6 +169,12 @@ def owned_by(user_id: UserId) -> dict[str, Any]:
     if not isinstance(user_id, str) or not user_id:
         raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
     return {"$and": [{"user_id": user_id}]}
+
+
+def _cosine(found: dict[str, Any]) -> float | None:
+    gap = found.get("distance", found.get("scores", {}).get("vectorDistance"))
+    # Rounding gives even an identical vector a small distance, or a negative one.
+    return None if gap is None else min(1.0, max(-1.0, 1.0 - gap))
 
 
 def _is_possible(key: str) -> bool:

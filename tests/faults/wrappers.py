@@ -120,9 +120,11 @@ class TrippedStore:
             found = list(self._inner.keys())
         yield from found
 
-    def query(self, user_id: UserId, values: Any, limit: int) -> list[tuple[str, float]]:
+    def query(
+        self, user_id: UserId, values: Any, limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
         with self._trip.call("store.query"):
-            return self._inner.query(user_id, values, limit)
+            return self._inner.query(user_id, values, limit, words)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
