@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test bench check format demo-data clean
+.PHONY: help run demo test bench check format demo-data clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
+
+demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
+	@$(BIN)/python -m tests.aws_standin.demo
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

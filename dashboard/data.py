@@ -30,6 +30,9 @@ from memory_core.records import (
 FRESH_S = 20
 """How long something read is shown again without asking the store."""
 
+COUNTED_UP_TO = 10_000
+"""Memories on S3 Vectors that are counted unasked: about 20 requests to read all keys."""
+
 RETRY_S = 10
 """How long a failure to open the store is remembered before it is tried again."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .aws import Aws, credentials_source
 from .embedders import Embedder
@@ -26,8 +27,21 @@ LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
 _ORDINARY_MOUNTS = frozenset(
     map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
 ) | {Path("/System/Volumes/Data")}
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
+# What boto3 calls the places where it finds credentials; others go by its own name.
+_SOURCES = {
+    "env": "from the environment",
+    "shared-credentials-file": "from the AWS credentials file",
+    "config-file": "from the AWS configuration file",
+    "iam-role": "from the role of the instance",
+    "container-role": "from the role of the container",
+    "assume-role": "from an assumed role",
+    "assume-role-with-web-identity": "from a web identity role",
+    "sso": "from AWS single sign-on",
+    "login": "from `aws login`",
+}
 _ABSENT = {_NONE_FOUND, _NOT_SET}
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
@@ -42,6 +56,7 @@ _PASSING_FILESYSTEMS = frozenset(
 class Backend:
     """The decision, and how to open what was decided on.
 
+    `stand_in` is the address of what takes Amazon's place, None where nothing does.
     `open_store(create)` makes a missing index only if `create`; `log_lines` are said once open.
     """
 
@@ -53,6 +68,7 @@ class Backend:
     log_lines: tuple[str, ...]
     objects: ObjectStore
     open_store: Callable[[bool], VectorStore]
+    stand_in: str | None = None
 
     def announce(self) -> None:
         """Log that the backend is in use."""
@@ -96,7 +112,7 @@ def _credentials_step(settings: Settings) -> Step:
             source = credentials_source(settings)
         except SettingsError as exc:
             return Step(name, False, str(exc))
-        return Step(name, source is not None, source or _NONE_FOUND)
+        return Step(name, source is not None, _SOURCES.get(source or "", source) or _NONE_FOUND)
     if settings.aws_access_key_id:
         return Step(name, True, "AWS_ACCESS_KEY_ID")
     if settings.aws_profile:
@@ -124,6 +140,7 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
             aws, IndexName(vector_bucket, index), embedder.dimensions, create=create
         )
 
+    stand_in = _stand_in(settings)
     forced = settings.backend == "s3_vectors"
     detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
     location = {
@@ -138,13 +155,25 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
     return Backend(
         name="s3_vectors",
         persistent=True,
-        reason="memories are on Amazon S3 Vectors and survive deployments",
+        reason=f"memories are on a stand-in for Amazon S3 Vectors at {stand_in}, and last as long "
+        "as it keeps them"
+        if stand_in
+        else "memories are on Amazon S3 Vectors and survive deployments",
         steps=(*steps, Step("S3 Vectors", True, detail, deciding=not forced)),
         location=location,
         log_lines=(LOG_S3_READY, LOG_S3_USED),
         objects=S3Objects(aws, settings.bucket, settings.prefix),
         open_store=open_store,
+        stand_in=stand_in,
     )
+
+
+def _stand_in(settings: Settings) -> str | None:
+    """Return the endpoint that is none of Amazon's own, public or in a private network."""
+    for endpoint in (settings.endpoint_s3vectors, settings.endpoint_s3):
+        if endpoint and not (urlsplit(endpoint).hostname or "").endswith(_AMAZON):
+            return endpoint
+    return None
 
 
 def _vector_bucket(given: str | None, bucket: str) -> str:

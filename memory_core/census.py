@@ -64,6 +64,7 @@ def make_status(ledger: Ledger, backend: Backend, embedder: Embedder) -> Status:
         since=min((user.first_write for user in users), default=None),
         last_write=max((user.last_write for user in users), default=None),
         as_of=datetime.now(UTC),
+        stand_in=backend.stand_in,
     )
 
 

@@ -144,7 +144,8 @@ class Status:
     """Where memories go, why, and how many there are.
 
     `since` is the first event of the ledger, None while nothing is stored.
-    `location` maps a word ("folder", "bucket", "index") to a name.
+    `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of
+    what takes Amazon's place, None where nothing does.
     """
 
     backend: str
@@ -159,6 +160,7 @@ class Status:
     since: datetime | None
     last_write: datetime | None
     as_of: datetime
+    stand_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

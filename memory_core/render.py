@@ -41,6 +41,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "since": status.since,
         "last_write": status.last_write,
         "as_of": status.as_of,
+        "stand_in": status.stand_in,
     }
 
 

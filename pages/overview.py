@@ -48,10 +48,17 @@ def draw_days_chart() -> None:
         st.caption("By the UTC day on which they were saved; deleted memories are not counted.")
 
 
-def draw_storage_chart() -> None:
+def draw_storage_chart(memories: int, backend: str) -> None:
     """Draw how the memories are split over the places where they lie."""
     with st.container(key="storage"):
         st.subheader("Where memories are stored", anchor=False)
+        if backend == "s3_vectors" and memories > data.COUNTED_UP_TO:
+            st.caption(
+                "Counting reads the keys of the whole index, which costs requests: about "
+                f"{memories // 500:,} for {memories:,} memories."
+            )
+            if not st.button("Count the index", key="overview.count", icon=":material/123:"):
+                return
         chart = charts.stored_where(data.storage())
         st.plotly_chart(chart.figure, key="overview.storage", config=charts.CONFIG, alt=chart.alt)
 
@@ -98,7 +105,7 @@ else:
                 draw_users_chart()
             with right:
                 draw_days_chart()
-            draw_storage_chart()
+            draw_storage_chart(health.status.memories, health.status.backend)
         else:
             draw_empty()
 draw_log()

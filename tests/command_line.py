@@ -40,14 +40,18 @@ class CommandLine:
     `run` forks a process that has loaded the libraries already; `run_fresh` starts Python anew.
     """
 
-    def __init__(self, zygote: Zygote, folder: Path) -> None:
+    def __init__(self, zygote: Zygote, folder: Path, **environ: str) -> None:
         self.folder = folder
+        self._environ = environ
         self.data_dir = folder / "data"
         self._zygote = zygote
         self._numbers = count()
 
     def environ(self, **more: str) -> dict[str, str]:
-        return {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder), **more}
+        return {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)} | {
+            **self._environ,
+            **more,
+        }
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
         name = next(self._numbers)

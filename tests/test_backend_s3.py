@@ -58,7 +58,11 @@ def opened(bench: Bench, **more: str) -> MemoryService:
 def test_credentials_bucket_and_region_choose_s3_vectors(bench: Bench) -> None:
     backend = decide(bench)
     assert (backend.name, backend.persistent) == ("s3_vectors", True)
-    assert backend.reason == "memories are on Amazon S3 Vectors and survive deployments"
+    assert backend.stand_in == bench.standin.url_s3vectors
+    assert backend.reason == (
+        f"memories are on a stand-in for Amazon S3 Vectors at {backend.stand_in}, and last as "
+        "long as it keeps them"
+    )
     assert backend.log_lines == tuple(LINES)
     assert [step.name for step in backend.steps if step.deciding] == ["S3 Vectors"]
     assert all(step.ok for step in backend.steps)

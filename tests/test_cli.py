@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,45 @@ import pytest
 from .command_line import CommandLine, Result
 from .faults.conftest import zygote
 from .faults.zygote import Zygote
+from .s3_bench import open_bench
 
 __all__ = ["zygote"]
 
+OPENED = {
+    "chroma": [
+        "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage",
+        "[Mem0] WARNING: Local ChromaDB will be lost on deployment",
+    ],
+    "s3_vectors": [
+        "[Mem0] OK Mem0 service initialized with S3 (persistent) storage",
+        "[Mem0] Using S3 vectors for persistent storage",
+    ],
+}
 TEA, RYE = "Likes green tea in the morning", "Allergic to rye bread"
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@pytest.fixture(scope="module", params=["chroma", "s3_vectors"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A folder with two memories of Ann and one of Bob."""
-    made = CommandLine(zygote, tmp_path_factory.mktemp("cli"))
+def commands(
+    backend: str, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """A backend with two memories of Ann and one of Bob."""
+    folder = tmp_path_factory.mktemp("cli")
+    if backend == "chroma":
+        yield filled(CommandLine(zygote, folder))
+        return
+    with open_bench() as bench:
+        yield filled(CommandLine(zygote, folder, **bench.environ))
+        # Nothing but the store that was asked for is written to.
+        assert not (folder / "data").exists()
+
+
+def filled(made: CommandLine) -> CommandLine:
     saved = made.run(
         "save", "Ann@X.com ", TEA, "--meta", "topic=drinks", "--agent", "chef", "--json"
     )
@@ -50,17 +79,19 @@ def is_time(value: Any) -> bool:
     return datetime.fromisoformat(value).utcoffset() is not None
 
 
-def test_save_says_what_was_stored_and_once_more_that_it_was(commands: CommandLine) -> None:
+def test_save_says_what_was_stored_and_once_more_that_it_was(
+    commands: CommandLine, backend: str
+) -> None:
     document = commands.run("save", "CLEO", "likes figs", "--json").document
     assert {"id", "user_id", "backend", "verified"} <= document.keys()
     assert ID.fullmatch(document["id"])
-    assert (document["user_id"], document["backend"]) == ("cleo", "chroma")
+    assert (document["user_id"], document["backend"]) == ("cleo", backend)
     assert (document["verified"], document["already_stored"]) == (True, False)
     again = commands.run("save", "cleo", "likes figs", "--json").document
     assert (again["id"], again["already_stored"]) == (document["id"], True)
     assert "had been stored already" in ok(commands.run("save", "cleo", "likes figs"))
     told = ok(commands.run("save", "cleo", "likes kiwis", "--no-verify"))
-    assert told.startswith("Stored 1 memory for cleo in chroma.")
+    assert told.startswith(f"Stored 1 memory for cleo in {backend}.")
     assert "read back" not in told
     assert "read back" in ok(commands.run("save", "cleo", "likes plums"))
 
@@ -108,7 +139,7 @@ def test_get_shows_one_memory_whole(commands: CommandLine, tea: str) -> None:
     assert all(part in told for part in (tea, "ann@x.com", "agent chef", "topic: drinks", TEA))
 
 
-def test_users_and_status_count_exactly(commands: CommandLine) -> None:
+def test_users_and_status_count_exactly(commands: CommandLine, backend: str) -> None:
     users = commands.run("users", "--json").document
     assert users["complete"] is True
     assert is_time(users["as_of"])
@@ -116,18 +147,33 @@ def test_users_and_status_count_exactly(commands: CommandLine) -> None:
     assert (counts["ann@x.com"], counts["bob"]) == (2, 1)
     assert all(is_time(one["last_write"]) for one in users["users"])
     status = commands.run("status", "--json").document
-    assert (status["backend"], status["persistent"]) == ("chroma", False)
+    assert (status["backend"], status["persistent"]) == (backend, backend == "s3_vectors")
     assert status["memories"] == sum(counts.values())
     assert status["embedder"] == {"name": "WordLlama", "dimensions": 256}
-    assert str(commands.data_dir) in status["location"]["folder"]
     assert status["reason"]
     assert {frozenset(step) for step in status["steps"]} == {
         frozenset({"name", "ok", "detail", "deciding"})
     }
     assert "ann@x.com" in ok(commands.run("users"))
+
+
+@pytest.mark.parametrize("backend", ["chroma"], indirect=True)
+def test_status_warns_of_a_disk_that_a_deployment_wipes(commands: CommandLine) -> None:
+    status = commands.run("status", "--json").document
+    assert str(commands.data_dir) in status["location"]["folder"]
+    assert status["stand_in"] is None
     told = ok(commands.run("status"))
     assert told.startswith("Temporary: ")
     assert "lost on the next deployment" in told
+
+
+@pytest.mark.parametrize("backend", ["s3_vectors"], indirect=True)
+def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: CommandLine) -> None:
+    status = commands.run("status", "--json").document
+    assert {"bucket", "vector bucket", "index", "region", "prefix"} <= status["location"].keys()
+    assert status["stand_in"] == status["location"]["endpoint"]
+    told = ok(commands.run("status"))
+    assert told.startswith("Persistent: memories are on a stand-in for Amazon S3 Vectors at ")
 
 
 def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
@@ -190,11 +236,12 @@ def test_normalize_says_what_it_changed(commands: CommandLine) -> None:
     assert ok(commands.run("normalize", "ann")) == "ann\n"
 
 
-def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(commands: CommandLine) -> None:
+def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(
+    commands: CommandLine, backend: str
+) -> None:
     saved = commands.run("-v", "save", "Gus@X.com", "likes figs")
     assert saved.err.splitlines() == [
-        "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage",
-        "[Mem0] WARNING: Local ChromaDB will be lost on deployment",
+        *OPENED[backend],
         "[Mem0] OK Memory added for user gus@x.com",
     ]
     assert saved.out.startswith("Stored 1 memory")

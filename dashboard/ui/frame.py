@@ -39,7 +39,7 @@ def draw_sidebar(pages: list[st.Page], health: Health) -> None:
 
 
 def draw_band(health: Health) -> None:
-    """Draw a band across the page while memories are not safe."""
+    """Draw a band across the page while memories are not safe, or not where they seem to be."""
     if health.word == "broken":
         st.error(
             "**The storage cannot be used.** Nothing can be saved or found until it works again.",
@@ -49,4 +49,10 @@ def draw_band(health: Health) -> None:
         st.warning(
             "**Temporary storage.** The next deployment deletes all memories.",
             icon=":material/hourglass_bottom:",
+        )
+    elif health.status and health.status.stand_in:
+        st.info(
+            "**Stand-in storage.** This dashboard talks to a stand-in for Amazon S3 Vectors, not "
+            "to Amazon; nothing here is in an AWS account.",
+            icon=":material/theater_comedy:",
         )

@@ -29,7 +29,8 @@ def draw_status_card(status: Status) -> None:
     with st.container(border=True, height="stretch", key="status-card"):
         st.subheader(STATES[state], anchor=False)
         since = f" since {times.day(status.since)}" if status.since else ""
-        st.markdown(f"**on {words.backend_name(status.backend)}{since}**")
+        where = words.backend_name(status.backend)
+        st.markdown(f"**on {'a stand-in for ' if status.stand_in else ''}{where}{since}**")
         show(sentence(status.reason))
         st.space("xsmall")
         for name, value in status.location.items():

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 FILE_NAME = "standin.sqlite3"
+LOCK_NAME = "standin.lock"
+
+
+class DirectoryInUse(Exception):
+    """Two processes on one directory would overwrite each other's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Store:
 
     def __init__(self, directory: Path | None):
         self._lock = threading.Lock()
+        self._held = _hold(directory) if directory is not None else None
         self._db = _open(directory) if directory is not None else None
 
     @property
@@ -70,10 +78,23 @@ class Store:
         """Close the file."""
         if self._db is not None:
             self._db.close()
+        if self._held is not None:
+            self._held.close()
+
+
+def _hold(directory: Path) -> IO[str]:
+    """Keep other processes out of the directory until the file is closed, or this process dies."""
+    directory.mkdir(parents=True, exist_ok=True)
+    held = (directory / LOCK_NAME).open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise DirectoryInUse(f"another stand-in uses {directory}; end it first") from None
+    return held
 
 
 def _open(directory: Path) -> sqlite3.Connection:
-    directory.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(directory / FILE_NAME, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")

@@ -23,25 +23,25 @@ def running_server(folder: Path, **variables: str) -> Iterator[str]:
     """Start the dashboard on a free port with a home of its own; yield its address."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     environ |= {"HOME": str(folder), "MEMORY_DATA_DIR": str(folder / "data"), **variables}
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
         try:
-            _wait_until_healthy(port, server, folder / "server.log")
+            wait_until_healthy(port, server, folder / "server.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
-def _wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + START_WITHIN_S
     while time.monotonic() < end:
         if server.poll() is not None:

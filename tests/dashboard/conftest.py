@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from memory_core import MemoryService
+from memory_core import MemoryService, logs
+from tests.s3_bench import Bench, open_bench
 
 ROOT = Path(__file__).parent.parent.parent
 MEMORIES = "../pages/memories.py"
@@ -18,13 +19,35 @@ MEMORIES = "../pages/memories.py"
 
 @pytest.fixture(autouse=True)
 def fresh_caches() -> Iterator[None]:
-    """Caches outlive an AppTest: every test begins and ends without them."""
+    """Caches outlive an AppTest: every test begins and ends without them.
+
+    Log lines are kept from the start on, as by the server.
+    """
+    logs.install_recent_lines()
     st.cache_data.clear()
     st.cache_resource.clear()
     yield
     data.connection().close()
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """The pages are on S3 Vectors: a stand-in with an empty bucket."""
+    with open_bench() as bench:
+        for name, value in bench.environ.items():
+            monkeypatch.setenv(name, value)
+        yield bench
+        data.connection().close()
+
+
+@pytest.fixture(params=["chroma", "s3_vectors"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The pages are on either backend."""
+    if request.param == "s3_vectors":
+        request.getfixturevalue("s3")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from memory_core import MemoryService
 
 from .reading import text_of
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 ALICE = "alice@example.com"
 
 
