@@ -45,8 +45,13 @@ class Action:
         return self.pending is not None
 
     def ask(self, work: Callable[[], Any], *what: object) -> None:
-        """Note the work; the second half of a double click is let fall. For callbacks."""
-        twice = what == self._asked and time.monotonic() - self._ended_at < DOUBLE_CLICK_S
+        """Note the work; the second half of a double click is let fall. For callbacks.
+
+        What failed may be asked for again at once.
+        """
+        failed = self.outcome is not None and self.outcome.trouble is not None
+        soon = time.monotonic() - self._ended_at < DOUBLE_CLICK_S
+        twice = what == self._asked and soon and not failed
         if not self.busy and not twice:
             self.pending, self._asked, self.outcome = work, what, None
 

@@ -60,3 +60,16 @@ def test_the_same_can_be_asked_again_later() -> None:
     action._ended_at -= DOUBLE_CLICK_S + 1
     action.ask(lambda: "saved again", "text")
     assert action.busy
+
+
+def test_what_failed_can_be_asked_again_at_once() -> None:
+    def refuse() -> None:
+        raise InvalidMemory("it is empty; write something")
+
+    action = Action()
+    action.ask(refuse, "text")
+    work, action.pending = action.pending, None
+    assert work is not None
+    action.do(work)
+    action.ask(lambda: "saved", "text")
+    assert action.busy
