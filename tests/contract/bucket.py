@@ -26,9 +26,9 @@ _numbers = count(1)
 
 
 class Bucket:
-    """A prefix of a bucket and an index; `environ` has whatever names them but the credentials.
+    """A prefix of a bucket, and an index; `environ` names all of them and the vector bucket.
 
-    Those are found by boto3 itself.
+    The credentials are those that boto3 finds by itself.
     """
 
     counts = False
@@ -39,11 +39,10 @@ class Bucket:
         self.kind = kind
         self.finds_all = finds_all
         self._embedder = embedder
-        self._settings = Settings.from_env(environ)
-        where = select_backend(self._settings, embedder).location
-        self._index = IndexName(where["vector bucket"], where["index"])
-        self._objects = {"Bucket": where["bucket"], "Prefix": where["prefix"]}
-        self._aws = Aws(self._settings)
+        self._settings = settings = Settings.from_env(environ)
+        self._index = IndexName(str(settings.vector_bucket), str(settings.index))
+        self._objects = {"Bucket": str(settings.bucket), "Prefix": settings.prefix}
+        self._aws = Aws(settings)
 
     def store(self, dimensions: int) -> VectorStore:
         return open_s3_vectors(Aws(self._settings), self._index, dimensions, create=True)
@@ -132,10 +131,12 @@ def on_standin(
     standin.reset()
     s3.create_bucket(Bucket=bucket)
     standin.set_switches(**switches)
-    environ = {**standin.environ(), "AWS_S3_BUCKET": bucket}
+    names = {"AWS_S3_BUCKET": bucket, "MEMORY_VECTOR_BUCKET": bucket, "MEMORY_INDEX": "contract"}
+    environ = {**standin.environ(), **names}
     place = Bucket(kind, environ, embedder, finds_all="lossy_queries" not in switches)
     try:
         yield place
+        assert standin.warnings() == [], "relies on what AWS does not document"
     finally:
         place.close()
         standin.reset()
@@ -145,16 +146,18 @@ def on_standin(
 def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[Bucket]:
     """Give a new prefix and index in a bucket of somebody's own; they are removed at the end."""
     name = f"{_run}-{next(_numbers)}"
+    taken = {key: value for key, value in given.items() if key.startswith("AWS_")}
     environ = {
-        **{key: value for key, value in given.items() if key.startswith("AWS_")},
+        **taken,
+        "MEMORY_VECTOR_BUCKET": given.get("MEMORY_VECTOR_BUCKET", ""),
         "AWS_REGION": _region(given),
         "AWS_S3_BUCKET": given[LIVE_VARIABLE],
-        "MEMORY_VECTOR_BUCKET": given.get("MEMORY_VECTOR_BUCKET", ""),
         "MEMORY_BACKEND": "s3_vectors",
         "MEMORY_PREFIX": f"{name}/",
         "MEMORY_INDEX": name,
     }
-    place = Bucket(kind, environ, embedder)
+    where = select_backend(Settings.from_env(environ), embedder).location
+    place = Bucket(kind, environ | {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}, embedder)
     try:
         yield place
     finally:

@@ -73,8 +73,10 @@ def test_a_forgotten_user_can_begin_again(bench: Bench) -> None:
 
 def test_forgetting_one_leaves_everybody_else_whole(bench: Bench) -> None:
     others = ["anna", "an", "ann%20", "ann.", "bob"]
-    for user in (*others, "ann"):
-        fill(bench.service, user)
+    fill(bench.service)
+    texts = [{"role": "user", "content": f"{verb} a zebrafish"} for verb in ("keeps", "saw")]
+    for user in others:
+        bench.service.add_messages(user, texts, infer=False)
     before = {user: bench.service.list_memories(user) for user in others}
     histories = {user: bench.service.history(user) for user in others}
     bench.service.forget_user("ann")
