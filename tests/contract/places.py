@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from memory_core import AsyncMemoryService, MemoryService, Settings
 from memory_core.embedders import Embedder
@@ -74,8 +74,8 @@ class Folder:
 
     def service(self) -> MemoryService:
         if self.kind == "async":
-            awaited: Any = Awaited(Settings.from_env({"MEMORY_DATA_DIR": str(self._data_dir)}))
-            return awaited
+            settings = Settings.from_env({"MEMORY_DATA_DIR": str(self._data_dir)})
+            return cast(MemoryService, Awaited(settings))
         if self.kind == "in_memory":
             return build_service(self._data_dir, self._embedder, self._in_memory)
         store = self.store(self._embedder.dimensions)

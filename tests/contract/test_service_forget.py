@@ -92,17 +92,17 @@ def test_forgetting_one_leaves_everybody_else_whole(bench: Bench) -> None:
 
 
 def test_a_service_that_knew_the_memories_shows_nothing_after_another_forgot_them(
-    data_dir: Path,
+    bench: Bench,
 ) -> None:
-    settings = Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})
-    with open_service(settings) as knowing, open_service(settings) as forgetting:
-        fill(knowing)
-        assert knowing.query_memories("ann", "zebrafish")
-        assert knowing.list_memories("ann")
-        forgetting.forget_user("ann")
-        assert knowing.list_memories("ann") == []
-        assert knowing.query_memories("ann", "zebrafish") == []
-        assert [event.kind for event in knowing.history("ann")] == [Kind.FORGET]
+    knowing, forgetting = bench.service, bench.place.service()
+    fill(knowing)
+    assert knowing.query_memories("ann", "zebrafish")
+    assert knowing.list_memories("ann")
+    assert forgetting.forget_user("ann").left == 0
+    assert knowing.list_memories("ann") == []
+    assert knowing.query_memories("ann", "zebrafish") == []
+    assert [event.kind for event in knowing.history("ann")] == [Kind.FORGET]
+    forgetting.close()
 
 
 def test_what_was_forgotten_is_never_told_to_the_language_model_again(data_dir: Path) -> None:
