@@ -48,7 +48,7 @@ METADATA: dict[str, Any] = {
 }
 # Enough to need more than one request of every kind: 500 are put and deleted at once, 100 read.
 # What a page holds is not a matter of amounts where a page holds one.
-AMOUNTS = {"s3_vectors_pages_of_one": 501}
+AMOUNTS = {"s3_vectors_pages_of_one": 510}
 # What metadata goes through is the same for every kind of S3 Vectors, so one tries it in earnest.
 EXAMPLES = {kind: 10 for kind in KINDS if kind.startswith("s3_vectors_")}
 
