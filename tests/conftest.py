@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,17 @@ from memory_core.logs import LOGGER
 _OURS = ("AWS_", "CHROMA_", "DASHBOARD_", "MEM0_", "MEMORY_", "OPENAI_", "RENDER")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def given_environ() -> Mapping[str, str]:
+    """The environment of the test run, before anything is taken away."""
+    return dict(os.environ)
+
+
 @pytest.fixture(autouse=True)
 def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away every variable that Holdfast reads, and point the data folder to a new one."""
     for name in list(os.environ):
-        if name.startswith(_OURS) and name != "MEMORY_TEST_LIVE_BUCKET":
+        if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "data"))
 

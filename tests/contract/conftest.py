@@ -2,82 +2,88 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memory_core import AsyncMemoryService, MemoryService, Settings
+from memory_core import MemoryService
 from memory_core.embedders import Embedder
 from memory_core.stores import VectorStore
+from tests.aws_standin import StandIn
 
-from .factories import STORES, build_service
+from .bucket import on_aws, on_standin
+from .places import KINDS, LIVE, S3_SWITCHES, SERVICES, Folder, Place
 
 DIMENSIONS = 8
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, data_dir: Path) -> Iterator[VectorStore]:
+@pytest.fixture(scope="session")
+def standin() -> Iterator[tuple[StandIn, Any]]:
+    """One stand-in for all tests, and a client of its S3: each test has a bucket of its own."""
+    with StandIn() as started:
+        yield started, started.client("s3")
+
+
+@pytest.fixture
+def open_place(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    given_environ: Mapping[str, str],
+    data_dir: Path,
+    embedder: Embedder,
+) -> Iterator[Callable[[str], Place]]:
+    """Opens an empty place of a kind, with its credentials in the environment."""
+    with ExitStack() as stack:
+
+        def open_one(kind: str) -> Place:
+            if kind not in S3_SWITCHES and kind != LIVE:
+                return Folder(kind, data_dir, embedder)
+            if kind == LIVE:
+                environ, place = given_environ, on_aws(kind, given_environ, embedder)
+            else:
+                standin, s3 = request.getfixturevalue("standin")
+                environ = standin.environ()
+                place = on_standin(kind, standin, s3, S3_SWITCHES[kind], embedder)
+            for name, value in environ.items():
+                if name.startswith("AWS_"):
+                    monkeypatch.setenv(name, value)
+            return stack.enter_context(place)
+
+        yield open_one
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, open_place: Callable[[str], Place]) -> Place:
+    return open_place(request.param)
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[VectorStore]:
     """An empty index of 8 dimensions."""
-    opened = STORES[request.param](data_dir, DIMENSIONS)
+    opened = place.store(DIMENSIONS)
     yield opened
     opened.close()
 
 
-class Awaited:
-    """AsyncMemoryService behind the face of MemoryService: every call is run to its end."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._service = AsyncMemoryService(settings)
-        self._loop = asyncio.new_event_loop()
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(self._run, name)
-
-    def close(self) -> None:
-        if self._loop.is_closed():
-            return
-        self._run("close")
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-
-    def _run(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return self._loop.run_until_complete(getattr(self._service, name)(*args, **kwargs))
-
-
 class Bench:
-    """A service of one kind on the test's folder, which can be opened again."""
+    """A service on a place, which can be opened again."""
 
-    def __init__(self, kind: str, data_dir: Path, embedder: Embedder) -> None:
-        self.kind = kind
-        self.data_dir = data_dir
-        self._embedder = embedder
-        # Its memories do not outlive it, so the same one is kept for every service.
-        self._in_memory = STORES["in_memory"](data_dir, embedder.dimensions)
-        self.service = self._open()
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.service = place.service()
 
     def reopen(self) -> MemoryService:
         self.service.close()
-        self.service = self._open()
+        self.service = self.place.service()
         return self.service
 
-    def _open(self) -> MemoryService:
-        if self.kind == "async":
-            settings = Settings.from_env({"MEMORY_DATA_DIR": str(self.data_dir)})
-            awaited: Any = Awaited(settings)
-            return awaited
-        store = self._in_memory
-        if self.kind != "in_memory":
-            store = STORES[self.kind](self.data_dir, self._embedder.dimensions)
-        return build_service(self.data_dir, self._embedder, store, name=self.kind)
 
-
-@pytest.fixture(params=[*STORES, "async"])
-def bench(request: pytest.FixtureRequest, data_dir: Path, embedder: Embedder) -> Iterator[Bench]:
+@pytest.fixture(params=SERVICES)
+def bench(request: pytest.FixtureRequest, open_place: Callable[[str], Place]) -> Iterator[Bench]:
     """A service over each store, and the asynchronous one over the embedded default."""
-    opened = Bench(request.param, data_dir, embedder)
+    opened = Bench(open_place(request.param))
     yield opened
     opened.service.close()

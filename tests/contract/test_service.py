@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from memory_core import MemoryService
 from memory_core.errors import MemoryNotFound
+from memory_core.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
 from memory_core.records import Kind, MemoryRecord
 
 from .conftest import Bench
@@ -40,6 +42,8 @@ def check(bench: Bench, expected: dict[str, list[str]]) -> None:
         assert {one.user_id: one.memories for one in service.users()} == counts
         assert service.status().memories == sum(counts.values())
         assert sum(service.memories_per_day().values()) == sum(counts.values())
+    # Nothing is left in the store that should have been deleted, and nothing is missing.
+    assert bench.service.audit().clean
 
 
 def test_a_saved_memory_is_listed_found_and_read(bench: Bench) -> None:
@@ -165,6 +169,24 @@ def test_list_is_newest_first_and_complete(bench: Bench) -> None:
     assert texts(bench.reopen()) == many[::-1]
 
 
+def test_nothing_is_missed_whatever_the_index_finds(bench: Bench) -> None:
+    numbers = [f"Remembers the number {number}" for number in range(30)]
+    messages = [{"role": "user", "content": text} for text in numbers]
+    bench.service.add_messages("ann", messages, infer=False)
+    save(bench.service, TEA, user="bob")
+    service = bench.reopen()
+    near = service.search("ann", "number", limit=100, mode="index").hits
+    assert len(near) == 30 if bench.place.finds_all else 0 < len(near) < 30
+    exact = service.search("ann", "number", limit=100)
+    assert sorted(hit.memory.memory for hit in exact.hits) == sorted(numbers)
+    assert texts(service) == numbers[::-1]
+    assert (service.status().memories, sum(service.storage().values())) == (31, 31)
+    assert service.audit().clean
+    assert (service.delete_user("ann").removed, service.delete_user("ann").removed) == (30, 0)
+    assert service.audit().clean
+    assert texts(service, "bob") == [TEA]
+
+
 def test_a_memory_of_somebody_else_is_not_found_and_stays_as_it_was(bench: Bench) -> None:
     service = bench.service
     theirs = save(service, TEA, user="bob")
@@ -242,3 +264,15 @@ def test_messages_without_extraction_are_a_memory_each_whoever_spoke(bench: Benc
     again = bench.service.add_messages("ann", messages, infer=False)
     assert all(one.already_stored for one in again)
     check(bench, {"ann": ["Noted.", TEA, "The user is called Ann"]})
+
+
+def test_what_is_just_within_every_limit_is_stored(bench: Bench) -> None:
+    text = "é" * (MAX_MEMORY_BYTES // 2)
+    metadata: dict[str, Any] = {f"k{n}": n for n in range(MAX_METADATA_KEYS - 1)} | {"k" * 63: "v"}
+    (record,) = bench.service.add_text_memory(
+        "a" * 254, text, metadata=metadata, agent_id="b" * 254, run_id="c" * 254, verify=True
+    )
+    assert record.verified
+    (listed,) = bench.reopen().list_memories("a" * 254)
+    assert (listed.memory, listed.metadata) == (text, metadata)
+    assert bench.service.query_memories("a" * 254, text)[0].memory.id == record.id

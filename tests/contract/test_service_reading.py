@@ -46,7 +46,7 @@ def test_looking_writes_nothing(bench: Bench) -> None:
     service = bench.service
     add(service, "ann", "likes tea")
     (one,) = service.list_memories("ann")
-    before = sorted(path for path in (bench.data_dir / "ledger").rglob("*"))
+    before = bench.place.contents()
     for user in ("ann", "nobody"):
         service.list_memories(user)
         service.query_memories(user, "tea")
@@ -54,7 +54,7 @@ def test_looking_writes_nothing(bench: Bench) -> None:
         service.history(user)
     service.get_memory("ann", one.id)
     service.users(), service.memories_per_day(), service.storage(), service.status()
-    assert sorted(path for path in (bench.data_dir / "ledger").rglob("*")) == before
+    assert bench.place.contents() == before
 
 
 def test_users_are_counted_exactly_most_memories_first(bench: Bench) -> None:
@@ -130,7 +130,7 @@ def test_search_ranks_and_limits_and_says_what_it_did(bench: Bench) -> None:
         assert (result.complete, result.searched) == (complete, 20)
         assert result.mode == ("index" if mode == "index" else "exact")
         assert [hit.rank for hit in result.hits] == [1, 2, 3, 4, 5]
-        assert result.hits[0].memory.memory == texts[7]
+        assert result.hits[0].memory.memory == texts[7] or not (complete or bench.place.finds_all)
         scores = [hit.score for hit in result.hits]
         assert scores == sorted(scores, reverse=True)
         for hit in result.hits:
@@ -184,7 +184,8 @@ def test_a_document_becomes_memories_that_know_where_they_stood(bench: Bench) ->
 
 
 def test_a_document_longer_than_any_batch_is_stored_whole_once_and_in_order(bench: Bench) -> None:
-    texts = [f"Entry number {n}" for n in range(450)]
+    # 500 are written in one go.
+    texts = [f"Entry number {n}" for n in range(510)]
     content = "\n".join(json.dumps({"memory": text}) for text in [*texts, texts[3]]).encode()
     told: list[tuple[int, int]] = []
     saved = bench.service.add_document(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isclose
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
 from memory_core.stores import Vector, VectorStore
 
 from .conftest import DIMENSIONS
-from .factories import STORES
+from .places import KINDS, Place
 
 TEXTS = {
     "accents": "Zoë naïve Straße",
@@ -47,6 +46,11 @@ METADATA: dict[str, Any] = {
     "a.b[c]/d": "key with marks",
     "ключ 🔑": "key in another script",
 }
+# Enough to need more than one request of every kind: 500 are put and deleted at once, 100 read.
+# What a page holds is not a matter of amounts where a page holds one.
+AMOUNTS = {"s3_vectors_pages_of_one": 510}
+# What metadata goes through is the same for every kind of S3 Vectors, so one tries it in earnest.
+EXAMPLES = {kind: 10 for kind in KINDS if kind.startswith("s3_vectors_")}
 
 
 def unit(*numbers: float) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -55,7 +59,7 @@ def unit(*numbers: float) -> np.ndarray[Any, np.dtype[np.float32]]:
     return values / np.linalg.norm(values)
 
 
-def vector(key: str, user: str = "ann", at: float = 0.0, **payload: Any) -> Vector:
+def vector(key: str, user: str = "ann", at: float = 0.0, /, **payload: Any) -> Vector:
     return Vector(key, {"user_id": user, "data": key, **payload}, unit(np.cos(at), np.sin(at)))
 
 
@@ -77,7 +81,7 @@ def payloads(store: VectorStore, *keys: str) -> dict[str, dict[str, Any]]:
 
 
 def test_get_returns_what_was_put(store: VectorStore) -> None:
-    store.put([vector("a", at=0.3, topic="diet"), vector("b")])
+    store.put([vector("a", "ann", 0.3, topic="diet"), vector("b")])
     found = store.get(["a"], with_values=True)["a"]
     assert found.key == "a"
     assert found.payload == {"user_id": "ann", "data": "a", "topic": "diet"}
@@ -118,8 +122,8 @@ def test_nothing_is_a_valid_amount(store: VectorStore) -> None:
 
 
 def test_put_replaces_payload_and_values_wholly(store: VectorStore) -> None:
-    store.put([vector("a", at=0.0, topic="diet", stars=5, tags=["x", "y"])])
-    store.put([vector("a", user="bob", at=1.0, stars="many")])
+    store.put([vector("a", topic="diet", stars=5, tags=["x", "y"])])
+    store.put([vector("a", "bob", 1.0, stars="many")])
     found = store.get(["a"], with_values=True)["a"]
     assert found.payload == {"user_id": "bob", "data": "a", "stars": "many"}
     assert found.values is not None
@@ -133,7 +137,7 @@ def test_repeating_a_put_changes_nothing(store: VectorStore) -> None:
         store.put([vector("a", topic="diet")])
     assert list(store.keys()) == ["a"]
     assert payloads(store, "a") == {"a": {"user_id": "ann", "data": "a", "topic": "diet"}}
-    assert store.describe().vectors == 1
+    assert store.describe().vectors in (1, None)
 
 
 def test_of_equal_keys_in_one_put_the_last_stays(store: VectorStore) -> None:
@@ -176,38 +180,34 @@ _VALUES = st.one_of(
 )
 
 
-@pytest.mark.parametrize("kind", STORES)
-def test_whatever_the_limits_let_pass_comes_back_equal(
-    kind: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    store = STORES[kind](tmp_path_factory.mktemp("metadata"), DIMENSIONS)
-
+def test_whatever_the_limits_let_pass_comes_back_equal(place: Place, store: VectorStore) -> None:
     keys = st.builds(str.__add__, st.sampled_from(["", "#", "$", "chroma:", "_", "."]), st.text())
+    examples = EXAMPLES.get(place.kind, 60)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.dictionaries(keys, _VALUES, max_size=5))
     def round_trip(metadata: dict[str, Any]) -> None:
         try:
             checked = check_metadata(metadata)
         except InvalidMemory:
             return
-        store.put([vector("a", **{"user_id": "ann", **checked})])
+        store.put([vector("a", **checked)])
         found = payloads(store, "a")["a"]
         assert found.keys() == {"data", "user_id"} | checked.keys()
         assert all(_same(found[key], value) for key, value in checked.items())
 
     round_trip()
-    store.close()
 
 
-def test_a_batch_larger_than_any_page_is_kept_whole(store: VectorStore) -> None:
-    keys = [f"k{number:04}" for number in range(1200)]
-    store.put([vector(key, at=number / 1200) for number, key in enumerate(keys)])
+def test_a_batch_larger_than_any_page_is_kept_whole(place: Place, store: VectorStore) -> None:
+    many = AMOUNTS.get(place.kind, 1200)
+    keys = [f"k{number:04}" for number in range(many)]
+    store.put([vector(key, "ann", number / many) for number, key in enumerate(keys)])
     assert sorted(store.keys()) == keys
     found = store.get(reversed(keys), with_values=True)
     assert set(found) == set(keys)
     assert all(one.payload["data"] == key and one.values is not None for key, one in found.items())
-    assert store.describe().vectors == 1200
+    assert store.describe().vectors in (many, None)
     store.delete(keys[:-1])
     assert list(store.keys()) == keys[-1:]
 
@@ -218,45 +218,50 @@ def test_delete_removes_and_may_be_repeated(store: VectorStore) -> None:
     store.delete(key for key in ("a", "b"))
     assert list(store.keys()) == ["c"]
     assert set(store.get("abc")) == {"c"}
-    assert [key for key, _ in nearest(store, "ann", unit(1), 5)] == ["c"]
+    assert {key for key, _ in nearest(store, "ann", unit(1), 5)} <= {"c"}
     store.put([vector("a", again=True)])
     assert payloads(store, "a")["a"] == {"user_id": "ann", "data": "a", "again": True}
 
 
-def test_query_returns_the_cosine_nearest_first(store: VectorStore) -> None:
+def test_query_returns_the_cosine_nearest_first(place: Place, store: VectorStore) -> None:
     angles = {"a": 0.0, "b": 0.4, "c": 1.2, "d": 2.0, "e": 3.0}
-    store.put([vector(key, at=angle) for key, angle in angles.items()])
+    store.put([vector(key, "ann", angle) for key, angle in angles.items()])
     found = nearest(store, "ann", unit(np.cos(0.1), np.sin(0.1)), 10)
-    assert [key for key, _ in found] == list("abcde")
+    keys = [key for key, _ in found]
+    assert keys == sorted(keys)
+    assert keys == list(angles) or not place.finds_all
     for key, cosine in found:
         assert cosine == pytest.approx(np.cos(angles[key] - 0.1), abs=1e-3)
-    assert [key for key, _ in nearest(store, "ann", unit(1), 2)] == ["a", "b"]
+    assert nearest(store, "ann", unit(np.cos(0.1), np.sin(0.1)), 2) == found[:2]
 
 
-def test_query_returns_only_the_users_own(store: VectorStore) -> None:
+def test_query_returns_only_the_users_own(place: Place, store: VectorStore) -> None:
     users = ["ann", "an", "ann ", "ann%", "ANN", "*", "ann\x00", "ann'--"]
     store.put([vector(f"{user} {n}", user) for user in users for n in range(3)])
     for user in users:
         found = {key for key, _ in nearest(store, user, unit(1), 100)}
-        assert found == {f"{user} {n}" for n in range(3)}
+        own = {f"{user} {n}" for n in range(3)}
+        assert found == own if place.finds_all else found <= own
     assert nearest(store, "nobody", unit(1), 5) == []
 
 
-def test_describe_says_dimensions_metric_and_count(store: VectorStore) -> None:
+def test_describe_says_dimensions_metric_and_count(place: Place, store: VectorStore) -> None:
     store.put([vector("a"), vector("b")])
     info = store.describe()
-    assert (info.dimensions, info.metric, info.vectors) == (DIMENSIONS, "cosine", 2)
+    assert (info.dimensions, info.metric) == (DIMENSIONS, "cosine")
+    assert info.vectors == (2 if place.counts else None)
     assert info.backend
     assert info.name
 
 
-def test_an_index_that_is_persistent_keeps_everything_when_opened_again(tmp_path: Path) -> None:
-    store = STORES["chroma"](tmp_path, DIMENSIONS)
+@pytest.mark.parametrize("place", [kind for kind in KINDS if kind != "in_memory"], indirect=True)
+def test_an_index_that_is_persistent_keeps_everything_when_opened_again(place: Place) -> None:
+    store = place.store(DIMENSIONS)
     store.put([vector(key, n=1) for key in "abc"])
     store.put([vector("a", last=True)])
     store.delete(["b"])
     store.close()
-    store = STORES["chroma"](tmp_path, DIMENSIONS)
+    store = place.store(DIMENSIONS)
     assert payloads(store, *"abc") == {
         "a": {"user_id": "ann", "data": "a", "last": True},
         "c": {"user_id": "ann", "data": "c", "n": 1},
