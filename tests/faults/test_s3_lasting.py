@@ -1,0 +1,153 @@
+"""AWS that does not come back in time: one clear error, nothing lost, and the call can be repeated.
+
+From its n-th request on a call meets only failures, for every n. An error after the retries are
+used up leaves a state that the next call finishes, or a repair; what a refused n-th request leaves
+is what a lost answer to the one before leaves, so each of the two is followed by one of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+
+import pytest
+
+from memory_core.embedders import Embedder
+from memory_core.errors import BackendUnavailable, MemoryCoreError, MemoryNotFound, NotIndexed
+
+from ..damage import found_in
+from .s3_worlds import AFTER, BEFORE, OATS, READS, WRITES, Cloud, Ids, Work, World, open_cloud
+
+REFUSALS = ["throttle", "error503", "timeout408", "drop_before"]
+LOST = ["drop_after"]
+BUDGET_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def cloud(embedder: Embedder) -> Iterator[Cloud]:
+    with open_cloud(embedder, budget_s=BUDGET_S) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def filled(cloud: Cloud) -> World:
+    world = cloud.world()
+    world.fill("ann")
+    return world
+
+
+def fail(cloud: Cloud, world: World, work: Work, ids: Ids, at: int, action: str) -> bool:
+    """Do a call that meets only failures from its request `at` on; say whether it met one."""
+    clock = cloud.bench.clock
+    started = clock.now
+    with cloud.failing(at, action, times=10_000) as failed:
+        try:
+            work(world.service(), "ann", ids)
+        except (BackendUnavailable, NotIndexed) as exc:
+            assert clock.now - started <= BUDGET_S
+            assert_one_sentence(exc)
+        except MemoryNotFound:
+            assert not failed()
+        else:
+            assert not failed()
+        return failed()
+
+
+def assert_one_sentence(error: MemoryCoreError) -> None:
+    text = str(error)
+    assert "\n" not in text
+    assert "Amazon S3" in text
+    assert "try again" in text or "save it again" in text
+    assert len(text) < 500
+
+
+def prepared(cloud: Cloud, name: str) -> tuple[World, Ids]:
+    world = cloud.world()
+    ids = world.fill("ann")
+    if name == "save what is not indexed":
+        world.lose(ids, OATS)
+    return world, ids
+
+
+def finish(world: World, name: str, ids: Ids) -> None:
+    with suppress(MemoryNotFound):
+        WRITES[name](world.service(), "ann", ids)
+    assert world.texts("ann") == AFTER[name]
+    world.assert_sound()
+    if name == "forget":
+        assert set(world.kinds("ann")) == {"FORGET"}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_doing_it_again_finishes_a_call_that_was_refused(cloud: Cloud, name: str) -> None:
+    for at in count(1):
+        world, ids = prepared(cloud, name)
+        met = [fail(cloud, world, WRITES[name], ids, at, action) for action in REFUSALS]
+        assert world.texts("ann") in (BEFORE, AFTER[name]), f"request {at}"
+        finish(world, name, ids)
+        if not any(met):
+            break
+    assert at > 2
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_one_repair_makes_sound_what_a_call_without_answers_left(cloud: Cloud, name: str) -> None:
+    for at in count(1):
+        world, ids = prepared(cloud, name)
+        met = fail(cloud, world, WRITES[name], ids, at, *LOST)
+        found = world.texts("ann")
+        assert found in (BEFORE, AFTER[name]), f"request {at}"
+        assert world.service().audit(repair=True).clean, f"request {at}"
+        world.assert_sound()
+        assert world.look("ann") == [(one, text, True) for one, text, _ in world.look("ann")]
+        assert world.texts("ann") == found
+        finish(world, name, ids)
+        if not met:
+            break
+    assert at > 2
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_call_that_reads_never_answers_in_part(cloud: Cloud, filled: World, name: str) -> None:
+    ids = {text: one for one, text, _ in filled.look("ann")}
+    for at in count(1):
+        met = [fail(cloud, filled, READS[name], ids, at, action) for action in REFUSALS + LOST]
+        assert len(set(met)) == 1
+        if not any(met):
+            break
+    assert at > 2
+
+
+def test_a_repair_that_was_cut_off_is_finished_by_the_next(cloud: Cloud) -> None:
+    def repair(service: object, user: str, ids: Ids) -> None:
+        service.audit(repair=True)  # type: ignore[attr-defined]
+
+    for at in count(1):
+        for action in ("throttle", *LOST):
+            world = cloud.world()
+            ids = world.fill("ann")
+            world.lose(ids, OATS)
+            met = fail(cloud, world, repair, ids, at, action)
+            assert world.texts("ann") == BEFORE
+            report = world.service().audit(repair=True)
+            assert report.clean
+            assert found_in(report) in ({}, {"missing": {ids[OATS]}})
+            world.assert_sound()
+        if not met:
+            break
+    assert at > 8
+
+
+def test_opening_that_failed_can_be_repeated(cloud: Cloud) -> None:
+    for at in count(1):
+        world = cloud.world()
+        met = []
+        for action in REFUSALS + LOST:
+            met.append(fail(cloud, world, lambda *_: world.open(), {}, at, action))  # noqa: B023
+        world.open()
+        world.fill("ann")
+        assert world.texts("ann") == BEFORE
+        if not any(met):
+            break
+    assert at > 2

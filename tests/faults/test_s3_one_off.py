@@ -1,0 +1,111 @@
+"""A request to AWS that fails once changes nothing: not the answer, not what is stored.
+
+Every call is made once for each of its requests: that one is refused in every way, one after the
+other, before it is let through; or it takes effect and the answer is lost. The waits of the
+retries take no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from memory_core.embedders import Embedder
+
+from ..damage import found_in
+from .s3_worlds import AFTER, OATS, READS, WRITES, Cloud, World, open_cloud
+
+FAULTS = {
+    "refused": ["throttle", "error503", "timeout408", "drop_before"],
+    "answer lost": ["drop_after"],
+}
+each_fault = pytest.mark.parametrize("fault", FAULTS)
+
+
+@pytest.fixture(scope="module")
+def cloud(embedder: Embedder) -> Iterator[Cloud]:
+    with open_cloud(embedder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def filled(cloud: Cloud) -> World:
+    world = cloud.world()
+    world.fill("ann")
+    world.fill("bob")
+    return world
+
+
+@each_fault
+@pytest.mark.parametrize("name", WRITES)
+def test_a_call_that_changes_memories_is_as_undisturbed(
+    cloud: Cloud, name: str, fault: str
+) -> None:
+    world = cloud.world()
+    undisturbed = None
+    for at in count(0):
+        user = f"user{at}"
+        ids = world.fill(user)
+        if name == "save what is not indexed":
+            world.lose(ids, OATS)
+        with cloud.failing(at, *FAULTS[fault] if at else ()) as failed:
+            said = WRITES[name](world.service(), user, ids)
+            over = at and not failed()
+        seen = said, world.texts(user), world.kinds(user)
+        undisturbed = undisturbed or seen
+        assert seen == undisturbed, f"request {at}"
+        assert seen[1] == AFTER[name]
+        if over:
+            break
+    assert at > 2
+    world.assert_sound()
+
+
+@each_fault
+@pytest.mark.parametrize("name", READS)
+def test_a_call_that_reads_answers_the_same(
+    cloud: Cloud, filled: World, name: str, fault: str
+) -> None:
+    ids = {text: one for one, text, _ in filled.look("ann")}
+    undisturbed = READS[name](filled.service(), "ann", ids)
+    for at in count(1):
+        with cloud.failing(at, *FAULTS[fault]) as failed:
+            assert READS[name](filled.service(), "ann", ids) == undisturbed, f"request {at}"
+            if not failed():
+                break
+    assert at > 2
+
+
+@each_fault
+def test_a_repair_puts_right_what_it_found(cloud: Cloud, fault: str) -> None:
+    world = cloud.world()
+    ids = world.fill("ann")
+    for at in count(1):
+        world.lose(ids, OATS)
+        with cloud.failing(at, *FAULTS[fault]) as failed:
+            report = world.service().audit(repair=True)
+            over = not failed()
+        assert found_in(report) == {"missing": {ids[OATS]}}, f"request {at}"
+        assert report.clean, f"request {at}"
+        if over:
+            break
+    assert at > 8
+    world.assert_sound()
+
+
+@each_fault
+def test_opening_makes_one_index_and_opening_again_finds_it(cloud: Cloud, fault: str) -> None:
+    for at in count(1):
+        world = cloud.world()
+        with cloud.failing(at, *FAULTS[fault]) as failed:
+            world.open()
+            over = not failed()
+        with cloud.failing(at, *FAULTS[fault]):
+            world.open()
+        world.fill("ann")
+        if over:
+            break
+    assert at > 4
+    world.assert_sound()
