@@ -14,8 +14,11 @@ from typing import Any
 
 import memory_core
 from memory_core import MemoryService, Settings, normalize_user_id
+from memory_core.aws.clients import _service_descriptions
+from memory_core.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
+from memory_core.ledger import Ledger
 from memory_core.objects import LocalObjects
 from memory_core.stores import VectorStore
 from memory_core.stores.chroma import open_chroma
@@ -34,8 +37,13 @@ _COLLECTION = f"mem0-{_embedder.slug}-{_embedder.dimensions}"
 
 def preload() -> None:
     """Load what is slow to load, without using it."""
-    for module in ("bm25s", "chromadb", "Stemmer", "memory_core.engine", "memory_core.cli"):
+    for module in (
+        "bm25s", "boto3", "chromadb", "Stemmer", "memory_core.engine", "memory_core.cli"
+    ):  # fmt: skip
         import_module(module)
+    for described in ("s3", "s3vectors"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            _service_descriptions().load_service_model(described, kind)
     logging.disable(logging.CRITICAL)
     # The model is loaded without embedding anything, which would start threads.
     _embedder._model  # noqa: B018
@@ -60,6 +68,23 @@ def open_service(data_dir: str, store: str, trip: Trip | None = None) -> MemoryS
 def front_door(data_dir: str) -> MemoryService:
     """Open the embedded default as a program would."""
     return memory_core.open_service(Settings.from_env({"MEMORY_DATA_DIR": data_dir}))
+
+
+def open_on_aws(environ: dict[str, str]) -> MemoryService:
+    """Open the service that the variables describe, as a program would, with the loaded model."""
+    os.environ.update(environ)
+    settings = Settings.from_env(environ)
+    backend = select_backend(settings, _embedder)
+    ledger = Ledger(backend.objects)
+    store = backend.open_store(ledger.is_empty())
+    return MemoryService(settings, backend, _embedder, ledger, store)
+
+
+def work_on_aws(report: Report, environ: dict[str, str], calls: list[Any]) -> None:
+    """Do the calls, each reported once it has returned."""
+    service = open_on_aws(environ)
+    for call in calls:
+        report(do(service, call))
 
 
 def work(
@@ -94,6 +119,8 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             service.delete_user(user)
         elif name == "forget":
             service.forget_user(user)
+        elif name == "repair":
+            service.audit(repair=True)
         else:
             raise ValueError(name)
     except MemoryNotFound:

@@ -67,6 +67,16 @@ class World:
             self._aws.settings, self.backend, self._embedder, Ledger(self.backend.objects), store
         )
 
+    def environ(self, **more: str) -> dict[str, str]:
+        """Return the variables by which another process finds this world."""
+        return {
+            **self.bench.environ,
+            "MEMORY_PREFIX": self.prefix,
+            "MEMORY_VECTOR_BUCKET": self.index.bucket,
+            "MEMORY_INDEX": self.index.name,
+            **more,
+        }
+
     def fill(self, user: str, texts: Sequence[str] = BEFORE) -> Ids:
         """Save texts for a user; return the ids."""
         messages = [{"role": "user", "content": text} for text in texts]
