@@ -78,20 +78,27 @@ class Executioner:
 
 
 class Delay:
-    """Holds one request back until it is released, long after the client has given up on it."""
+    """Holds a request back until it is released, long after the client has given up on it."""
 
-    def __init__(self, is_meant: Callable[[Request], bool]) -> None:
-        self._is_meant = is_meant
+    def __init__(self) -> None:
+        self._part: str | None = None
         self._held: tuple[Request, App] | None = None
 
+    @contextmanager
+    def holding(self, part: str) -> Iterator[None]:
+        """Hold back the first request from now on that changes something and names `part`."""
+        self._part, self._held = part, None
+        yield
+        assert self._held is not None
+
     def watch(self, request: Request, app: App) -> Response | None:
-        if self._held or not self._is_meant(request):
+        if self._part is None or self._part not in request.target or not changes(request):
             return None
-        self._held = request, app
+        self._part, self._held = None, (request, app)
         raise Dropped
 
     def release(self) -> Response:
-        """Let the request take effect now."""
+        """Let the request take effect now; return the answer that nobody waits for."""
         assert self._held is not None
         request, app = self._held
         return app(request)

@@ -17,6 +17,7 @@ from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
 from memory_core.objects import S3Objects
 from memory_core.records import MemoryRecord
+from memory_core.settings import Settings
 from memory_core.stores import VectorStore
 from memory_core.stores.s3_index import IndexName
 from memory_core.stores.s3_vectors import open_s3_vectors
@@ -126,6 +127,10 @@ class Cloud:
     def world(self) -> World:
         return World(self.bench, self._aws, self._backend, self._embedder)
 
+    def through(self, settings: Settings) -> Cloud:
+        """Return the same at other addresses."""
+        return replace(self, _aws=_ready(self.bench.aws(settings)))
+
     @contextmanager
     def failing(self, at: int, *actions: str, **rule: Any) -> Iterator[Callable[[], bool]]:
         """Have the request numbered `at` fail, and those after it, each in another way.
@@ -147,11 +152,15 @@ def open_cloud(embedder: Embedder, **options: Any) -> Iterator[Cloud]:
     with open_bench() as bench, pytest.MonkeyPatch.context() as patch:
         # Two are enough to be joined, and a scan is most of what an audit asks.
         patch.setattr("memory_core.stores.s3_vectors._SEGMENTS", 2)
-        aws = bench.aws(**options)
-        # The clients read the credentials now: each test has an environment of its own.
-        assert aws.offers("s3", "GetObject", "Key")
-        assert aws.offers("s3vectors", "GetVectors", "keys")
+        aws = _ready(bench.aws(**options))
         yield Cloud(bench, embedder, aws, select_backend(bench.settings, embedder))
+
+
+def _ready(aws: Aws) -> Aws:
+    """Let the clients read the credentials now: each test has an environment of its own."""
+    assert aws.offers("s3", "GetObject", "Key")
+    assert aws.offers("s3vectors", "GetVectors", "keys")
+    return aws
 
 
 def _saved(records: Sequence[MemoryRecord]) -> list[object]:
