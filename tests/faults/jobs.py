@@ -65,9 +65,12 @@ def open_service(data_dir: str, store: str, trip: Trip | None = None) -> MemoryS
     return build_service(Path(data_dir), _embedder, TrippedStore(opened, trip), objects=objects)
 
 
-def front_door(data_dir: str) -> MemoryService:
-    """Open the embedded default as a program would."""
-    return memory_core.open_service(Settings.from_env({"MEMORY_DATA_DIR": data_dir}))
+def front_door(data_dir: str, environ: dict[str, str] | None = None) -> MemoryService:
+    """Open the embedded default as a program would, or what the variables describe."""
+    os.environ.update(environ or {})
+    return memory_core.open_service(
+        Settings.from_env({"MEMORY_DATA_DIR": data_dir, **(environ or {})})
+    )
 
 
 def open_on_aws(environ: dict[str, str]) -> MemoryService:
@@ -196,18 +199,30 @@ def command(
     report(code)
 
 
-def save_many(report: Report, data_dir: str, texts: list[str], user: str = "ann") -> None:
+def save_many(
+    report: Report,
+    data_dir: str,
+    texts: list[str],
+    user: str = "ann",
+    environ: dict[str, str] | None = None,
+) -> None:
     """Save one after the other by the front door; report each."""
-    with front_door(data_dir) as service:
+    with front_door(data_dir, environ) as service:
         report("ready")
         for text in texts:
             (one,) = service.add_text_memory(user, text, verify=True)
             report([one.id, one.memory])
 
 
-def look(report: Report, data_dir: str, until: int, user: str = "ann") -> None:
+def look(
+    report: Report,
+    data_dir: str,
+    until: int,
+    user: str = "ann",
+    environ: dict[str, str] | None = None,
+) -> None:
     """List and query until `until` memories are there; report every count."""
-    with front_door(data_dir) as service:
+    with front_door(data_dir, environ) as service:
         report("ready")
         seen = 0
         while seen < until:
@@ -219,12 +234,16 @@ def look(report: Report, data_dir: str, until: int, user: str = "ann") -> None:
             report(seen)
 
 
-def change_many(report: Report, data_dir: str, ids: list[str], seed: int) -> None:
+def change_many(
+    report: Report,
+    data_dir: str,
+    ids: list[str],
+    seed: int,
+    environ: dict[str, str] | None = None,
+) -> None:
     """Update and delete the same memories as somebody else does; report what was answered."""
-    from memory_core import open_service as open_settings
-
     dice = random.Random(seed)
-    with open_settings(Settings.from_env({"MEMORY_DATA_DIR": data_dir})) as service:
+    with front_door(data_dir, environ) as service:
         report("ready")
         for number in range(25):
             one = dice.choice(ids)
