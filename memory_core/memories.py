@@ -189,7 +189,7 @@ class Memories:
         self, view: UserView, ids: Collection[str], *, with_values: bool
     ) -> tuple[dict[str, Vector], frozenset[str]]:
         stored = self._store.get(ids, with_values=with_values) if ids else {}
-        missing = frozenset(one for one in ids if not _is_current(stored.get(one), view, one))
+        missing = frozenset(one for one in ids if not is_current(stored.get(one), view, one))
         latest = {view.live[one].latest: one for one in missing}
         payloads = self._ledger.payloads(latest)
         recorded = {latest[entry]: Vector(latest[entry], payloads[entry]) for entry in payloads}
@@ -244,7 +244,7 @@ def _attached(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in RESERVED_KEYS}
 
 
-def _is_current(stored: Vector | None, view: UserView, one: str) -> bool:
+def is_current(stored: Vector | None, view: UserView, one: str) -> bool:
     """Say whether the store holds a memory as recorded last, as far as it takes to show it."""
     payload = stored.payload or {} if stored else {}
     return (

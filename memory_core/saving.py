@@ -13,7 +13,7 @@ from .errors import BackendError, NotIndexed
 from .identity import UserId
 from .ledger import ALL, Draft, Entry, Ledger, UserView
 from .limits import check_payload
-from .memories import Memories, to_record
+from .memories import Memories, is_current, to_record
 from .payloads import fingerprint
 from .records import Kind, MemoryRecord, Receipt, Scope
 from .stores import Vector, VectorStore
@@ -157,9 +157,14 @@ class Saver:
         except BackendError as exc:
             raise _not_indexed(vectors[0], str(exc)) from exc
         lost = [one for one in vectors if verify and not _is_there(one, found.get(one.key))]
-        if lost and (now := self._ledger.look_again(lost[0].payload["user_id"])):
-            # Deleted or forgotten by another process meanwhile: that is no loss.
-            lost = [one for one in lost if one.key in now.live]
+        if lost:
+            # Deleted meanwhile by another process, or saved by it as well: that is no loss.
+            now = self._ledger.view(lost[0].payload["user_id"])
+            lost = [
+                one
+                for one in lost
+                if one.key in now.live and not is_current(found.get(one.key), now, one.key)
+            ]
         if lost:
             raise _not_indexed(lost[0], "it was not there when it was read back")
 
