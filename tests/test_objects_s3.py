@@ -17,6 +17,7 @@ from tests.aws_standin.httpd import Request, Response
 from .s3_bench import Bench, in_front, open_bench
 
 ANN = normalize_user_id("ann@example.com")
+BROKEN_OFF = (("Content-Length", "100"), ("Connection", "close"), ("x-amz-request-id", "FRONT"))
 ODD = ["a%40b/%2E.json", "a b+c.json", "ü/👪.json", "&amp;<x>\"'.json", "*.json", "a//b", "~(!)."]
 
 
@@ -219,7 +220,7 @@ def test_an_answer_that_breaks_off_is_read_again(bench: Bench) -> None:
         if request.method != "GET" or not next(broken):
             return None
         # Too short for its length; the server hangs up when the client asks for no more.
-        return Response(200, (("Content-Length", "100"), ("Connection", "close")), b"cut")
+        return Response(200, BROKEN_OFF, b"cut")
 
     with in_front(bench.standin, "s3", answer) as url:
         settings = replace(bench.settings, endpoint_s3=url)
@@ -269,4 +270,5 @@ def test_a_bucket_of_somebody_else_is_denied(bench: Bench) -> None:
 
 
 def xml(status: int, body: str) -> Response:
-    return Response(status, (("Content-Type", "application/xml"),), body.encode())
+    headers = (("Content-Type", "application/xml"), ("x-amz-request-id", "FRONT"))
+    return Response(status, headers, body.encode())

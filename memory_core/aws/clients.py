@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import SettingsError
 from ..settings import Settings
+from .answers import NotFromAws, check_sender
 from .failures import INVALID_PAGE_TOKEN, Call, Failure, rule_for, translate
 from .retries import Retries
 
@@ -74,7 +75,7 @@ class Aws:
             client = self._client(service)
             try:
                 return send(client)
-            except (BotoCoreError, ClientError) as exc:
+            except (BotoCoreError, ClientError, NotFromAws) as exc:
                 failure = _failure(exc)
                 rule = rule_for(failure)
                 if rule.renew and not renewed:
@@ -142,9 +143,11 @@ class Aws:
             s3={"addressing_style": "path"} if endpoint else None,
         )
         self._session = self._session or _session(settings)
-        return self._session.client(
+        client = self._session.client(
             service, region_name=settings.region, endpoint_url=endpoint, config=config
         )
+        client.meta.events.register("before-parse", _check_sender)
+        return client
 
     def _renew(self, service: ServiceName, refused: Any) -> None:
         """Read the credentials anew, unless another thread has done so since."""
@@ -200,6 +203,10 @@ def _service_descriptions() -> Any:
     from botocore.loaders import create_loader
 
     return create_loader()
+
+
+def _check_sender(response_dict: dict[str, Any], **_: Any) -> None:
+    check_sender(response_dict["status_code"], response_dict["headers"])
 
 
 def _failure(exc: Exception) -> Failure:

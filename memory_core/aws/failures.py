@@ -6,7 +6,7 @@ The keys are the service's error codes, and the class names of botocore's except
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import (
     AccessDenied,
@@ -93,6 +93,13 @@ _UNREACHABLE = Rule(
     "AWS_REGION and the AWS_ENDPOINT_URL variables, then try again",
     patience=0.25,
 )
+_IMPOSTOR = Rule(
+    BackendUnavailable,
+    "something other than {title} answered {operation} on {resource} ({said}); check the "
+    "AWS_ENDPOINT_URL variables and what stands between here and AWS, or try again later",
+    patience=0.25,
+)
+_GATEWAY = replace(_IMPOSTOR, patience=1.0)
 _DENIED = Rule(
     AccessDenied,
     "AWS refused {action} on {where}; allow it in the IAM policy of the credentials in use",
@@ -212,6 +219,8 @@ RULES: dict[str, Rule] = {
     "RequestThrottled": _BUSY,
     "Throttling": _BUSY,
     "ThrottlingException": _BUSY,
+    "GatewayFailed": _GATEWAY,
+    "NotFromAws": _IMPOSTOR,
     # Exceptions of botocore; a base class stands for those derived from it
     "ConnectionError": _UNREACHABLE,
     "HTTPClientError": _INTERRUPTED,

@@ -111,4 +111,5 @@ def _error(request: Request, status: int, code: str, message: str) -> Response:
     )
     # The answer to HEAD has no body, and so no code but the status.
     content = b"" if request.method == "HEAD" else body.encode()
-    return Response(status, (("Content-Type", "application/xml"),), content)
+    headers = (("Content-Type", "application/xml"), ("x-amz-request-id", "STANDIN"))
+    return Response(status, headers, content)

@@ -127,9 +127,9 @@ class Cloud:
     def world(self) -> World:
         return World(self.bench, self._aws, self._backend, self._embedder)
 
-    def through(self, settings: Settings) -> Cloud:
+    def through(self, settings: Settings, **options: Any) -> Cloud:
         """Return the same at other addresses."""
-        return replace(self, _aws=_ready(self.bench.aws(settings)))
+        return replace(self, _aws=_ready(self.bench.aws(settings, **options)))
 
     @contextmanager
     def failing(self, at: int, *actions: str, **rule: Any) -> Iterator[Callable[[], bool]]:

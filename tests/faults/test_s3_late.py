@@ -75,7 +75,7 @@ def test_a_vector_that_comes_after_its_update_is_not_shown(world: World, delay: 
     assert delay.release().status == 200
     assert world.texts("ann") == [COCOA, RYE, OATS]
     for mode in ("exact", "index"):
-        hits = world.service().query_memories("ann", COCOA, mode=mode)  # type: ignore[arg-type]
+        hits = world.service().query_memories("ann", COCOA, mode=mode)
         assert hits[0].memory.memory == COCOA
         assert TEA not in {hit.memory.memory for hit in hits}
     assert repaired(world) == {"altered": {ids[TEA]}}
