@@ -1,0 +1,185 @@
+"""A permission that is missing is one error, at once, that names it; for commands as well."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory_core.embedders import Embedder
+from memory_core.errors import AccessDenied, NotIndexed
+from memory_core.stores.s3_index import IndexName
+
+from ..command_line import CommandLine
+from .s3_worlds import AFTER, BEFORE, OATS, READS, WRITES, Cloud, Work, World, open_cloud
+from .zygote import ROOT, Zygote
+
+# What each call needs beyond s3:ListBucket and s3:GetObject, which all need.
+READING = {"s3vectors:GetVectors"}
+WRITING = {"s3:PutObject", "s3vectors:PutVectors"}
+DELETING = {"s3:PutObject", "s3vectors:DeleteVectors"}
+NEEDS: dict[str, set[str]] = {
+    "save": WRITING,
+    "save and verify": WRITING | READING,
+    "save what is there": READING,
+    "save what is not indexed": READING | {"s3vectors:PutVectors"},
+    "messages": WRITING | READING,
+    "document": WRITING | READING,
+    "update": WRITING | READING,
+    "delete": DELETING,
+    "delete user": DELETING | READING,
+    "forget": DELETING | READING | {"s3:DeleteObject"},
+    "list": READING,
+    "get": READING,
+    "query": READING,
+    "query the index": READING | {"s3vectors:QueryVectors"},
+    "history": set(),
+    "users": set(),
+    "days": set(),
+    "storage": {"s3vectors:ListVectors"},
+    "status": set(),
+    "audit": READING | {"s3vectors:ListVectors"},
+}
+EVERY = {"s3:ListBucket", "s3:GetObject"}
+OPENING = {
+    "s3:ListBucket",
+    "s3vectors:GetIndex",
+    "s3vectors:GetVectorBucket",
+    "s3vectors:CreateVectorBucket",
+    "s3vectors:CreateIndex",
+}
+FOR_VERSIONS = {"s3:ListBucketVersions", "s3:DeleteObjectVersion"}
+"""Needed in a bucket with versions."""
+ACTIONS = sorted(EVERY.union(*NEEDS.values()))
+
+
+@pytest.fixture(scope="module")
+def cloud(embedder: Embedder) -> Iterator[Cloud]:
+    with open_cloud(embedder) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def allowed_again(cloud: Cloud) -> Iterator[None]:
+    yield
+    cloud.bench.standin.reset_switches()
+
+
+def deny(cloud: Cloud, action: str) -> None:
+    cloud.bench.standin.set_switches(deny_actions=[action])
+    cloud.bench.standin.reset_requests()
+
+
+def refusal(cloud: Cloud, action: str, work: Work, world: World, *about: Any) -> str | None:
+    """Do a call without a permission; return what it said, None where it did not need it."""
+    service = world.service()
+    deny(cloud, action)
+    slept = len(cloud.bench.clock.slept)
+    said = None
+    try:
+        work(service, *about)
+    except (AccessDenied, NotIndexed) as exc:
+        said = str(exc)
+    finally:
+        cloud.bench.standin.reset_switches()
+    assert len(cloud.bench.clock.slept) == slept
+    refused = [one for one in cloud.bench.standin.requests() if one.status == 403]
+    # Parts of a scan are under way together.
+    assert bool(refused) == (said is not None)
+    assert len(refused) <= 2
+    return said
+
+
+def test_every_call_has_its_needs_written_down() -> None:
+    assert NEEDS.keys() == WRITES.keys() | READS.keys()
+
+
+def test_the_guide_lists_what_a_role_needs_and_nothing_else() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    listed = {
+        f"{service}:{name}"
+        for service, names in re.findall(r"^    (s3(?:vectors)?):((?:\w+ )*\w+)", guide, re.M)
+        for name in names.split()
+    }
+    assert listed == OPENING.union(ACTIONS, FOR_VERSIONS)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_call_says_which_permission_it_lacks(cloud: Cloud, action: str) -> None:
+    world = cloud.world()
+    ids = world.fill("ann")
+    for name, work in READS.items():
+        said = refusal(cloud, action, work, world, "ann", ids)
+        assert (said is not None) == (action in NEEDS[name] | EVERY), name
+        assert said is None or f"AWS refused {action} on " in said
+    for name, work in WRITES.items():
+        user = name.replace(" ", "-")
+        ids = world.fill(user)
+        if name == "save what is not indexed":
+            world.lose(ids, OATS)
+        said = refusal(cloud, action, work, world, user, ids)
+        assert (said is not None) == (action in NEEDS[name] | EVERY), name
+        assert said is None or f"AWS refused {action} on " in said
+        assert world.texts(user) in (BEFORE, AFTER[name])
+    assert world.service().audit(repair=True).clean
+    world.assert_sound()
+
+
+@pytest.mark.parametrize("action", sorted(OPENING))
+def test_opening_says_which_permission_it_lacks(cloud: Cloud, action: str) -> None:
+    world = cloud.world()
+    world.index = IndexName(world.index.bucket + "-" + action.split(":")[1].lower(), "own")
+    deny(cloud, action)
+    with pytest.raises(AccessDenied, match=f"AWS refused {action} on .*IAM policy"):
+        world.open()
+    assert cloud.bench.clock.slept == []
+    cloud.bench.standin.reset_switches()
+    world.open()
+    world.fill("ann")
+    assert world.texts("ann") == BEFORE
+
+
+COMMANDS = {
+    "s3:ListBucket": ["users", "--json"],
+    "s3:GetObject": ["list", "ann"],
+    "s3:PutObject": ["save", "ann", "likes figs"],
+    "s3:DeleteObject": ["forget", "cy", "--yes"],
+    "s3vectors:GetIndex": ["status"],
+    "s3vectors:PutVectors": ["save", "ann", "likes plums"],
+    "s3vectors:GetVectors": ["query", "ann", "tea"],
+    "s3vectors:QueryVectors": ["query", "ann", "tea", "--mode", "index", "--json"],
+    "s3vectors:ListVectors": ["audit", "--repair"],
+    "s3vectors:DeleteVectors": ["delete", "bob", "{tea}"],
+}
+
+
+@pytest.fixture(scope="module")
+def filled(cloud: Cloud) -> World:
+    world = cloud.world()
+    world.fill("ann")
+    world.fill("bob")
+    world.fill("cy")
+    return world
+
+
+@pytest.mark.parametrize("action", COMMANDS)
+def test_a_command_says_it_in_one_sentence_and_exits_with_3(
+    cloud: Cloud, filled: World, zygote: Zygote, tmp_path: Path, action: str
+) -> None:
+    commands = CommandLine(zygote, tmp_path)
+    ids = {text: one for one, text, _ in filled.look("bob")}
+    arguments = [ids["likes tea"] if one == "{tea}" else one for one in COMMANDS[action]]
+    deny(cloud, action)
+    started = time.monotonic()
+    result = commands.run(*arguments, **filled.environ())
+    assert time.monotonic() - started < 10
+    assert (result.code, result.out) == (3, ""), result
+    assert result.err.startswith("Error: ")
+    assert result.err.count("\n") == 1
+    assert f"AWS refused {action} on " in result.err
+    assert "standin-secret" not in result.err
+    assert not commands.data_dir.exists()
