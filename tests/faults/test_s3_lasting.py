@@ -151,3 +151,18 @@ def test_opening_that_failed_can_be_repeated(cloud: Cloud) -> None:
         if not any(met):
             break
     assert at > 2
+
+
+def test_the_many_requests_of_one_call_are_given_up_together(cloud: Cloud) -> None:
+    world = cloud.world()
+    for number in range(40):
+        world.service().add_text_memory("ann", f"number {number}")
+    cloud.bench.standin.reset_requests()
+    with (
+        cloud.failing(2, "throttle", times=10_000),
+        pytest.raises(BackendUnavailable, match="try again later"),
+    ):
+        world.service().history("ann")
+    # Eight at a time, each twice; those that were not begun are not made.
+    assert cloud.bench.asked() < 40
+    assert len(world.service().history("ann")) == 40
