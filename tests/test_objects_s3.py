@@ -121,7 +121,8 @@ def test_deleting_takes_a_thousand_at_a_time_and_may_be_repeated(bench: Bench) -
     fill(objects, "a", "b")
     bench.standin.reset_requests()
     objects.delete(["a", *(f"missing {number}" for number in range(2000))])
-    assert bench.asked() == bench.asked("DeleteObjects") == 3
+    # One looks whether the bucket keeps versions.
+    assert bench.asked() == bench.asked("DeleteObjects") + 1 == 4
     objects.delete(["a"])
     assert list(objects.list("")) == ["b"]
 
@@ -148,6 +149,19 @@ def test_a_bucket_with_versions_keeps_nothing_of_deleted_objects(
     bench.standin.reset_switches()
     left = client.list_object_versions(Bucket=bench.bucket)
     assert [one["Key"] for one in left["Versions"]] == ["memory/u/3", "memory/v/1"]
+    assert "DeleteMarkers" not in left
+
+
+def test_objects_from_before_the_bucket_kept_versions_go_too(bench: Bench) -> None:
+    client = bench.standin.client("s3")
+    objects = bench.objects()
+    fill(objects, "u/1", "u/2")
+    client.put_bucket_versioning(Bucket=bench.bucket, VersioningConfiguration={"Status": "Enabled"})
+    fill(objects, "u/3")
+    objects.delete(["u/1"])
+    objects.delete(["u/2", "u/3"])
+    left = client.list_object_versions(Bucket=bench.bucket)
+    assert "Versions" not in left
     assert "DeleteMarkers" not in left
 
 

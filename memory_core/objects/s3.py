@@ -58,12 +58,21 @@ class S3Objects:
                 yield found["Key"].removeprefix(self._prefix)
 
     def delete(self, keys: Iterable[str]) -> None:
-        folders: dict[str, None] = {}
-        for deleted in self._delete({"Key": self._prefix + key} for key in keys):
-            if deleted.get("DeleteMarker"):
-                folders[deleted["Key"].rpartition("/")[0] + "/"] = None
+        names = [self._prefix + key for key in keys]
+        folders = dict.fromkeys(map(_folder, names))
+        if names and self._is_versioned(names[-1]):
+            # Without markers: what a call that is cut off did not reach is still listed.
+            for folder in folders:
+                self._purge(folder, names)
+            return
+        marked = {
+            _folder(deleted["Key"])
+            for deleted in self._delete({"Key": name} for name in names)
+            if deleted.get("DeleteMarker")
+        }
         for folder in folders:
-            self._purge(folder)
+            if folder in marked:
+                self._purge(folder)
 
     def sweep(self) -> None:
         """Nothing is ever half-written: an object appears whole or not at all."""
@@ -71,15 +80,26 @@ class S3Objects:
     def version(self, prefix: str) -> str | None:
         return None
 
-    def _purge(self, folder: str) -> None:
-        """Remove what a bucket with versioning keeps of deleted objects, also by earlier calls."""
+    def _is_versioned(self, name: str) -> bool:
+        try:
+            found = self._ask("HeadObject", Key=name)
+        except BackendError as exc:
+            if exc.code != "404":
+                raise
+            return False
+        return bool(found.get("VersionId", "null") != "null")
+
+    def _purge(self, folder: str, names: Iterable[str] = ()) -> None:
+        """Remove all versions of some objects, and of those deleted by earlier calls."""
         paging = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
         markers, versions = [], []
         for page in self._pages("ListObjectVersions", {"Prefix": folder}, paging):
             markers += page.get("DeleteMarkers", [])
             versions += page.get("Versions", [])
-        gone = {one["Key"] for one in markers if one["IsLatest"]}
-        # The markers last: while one is there, a call that was cut off can be repeated.
+        gone = {one["Key"] for one in markers if one["IsLatest"]}.union(names)
+        # What is seen of an object comes last: while it is there, a call that was cut off can be
+        # repeated.
+        versions.sort(key=lambda one: one["IsLatest"])
         for _ in self._delete(
             {"Key": one["Key"], "VersionId": one["VersionId"]}
             for one in (*versions, *markers)
@@ -116,3 +136,7 @@ class S3Objects:
     @property
     def _where(self) -> str:
         return f"bucket {self._bucket!r}"
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0] + "/"
