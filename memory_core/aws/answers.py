@@ -20,7 +20,8 @@ Answer = dict[str, Any]
 def read_faster(client: Any, service: str) -> None:
     """Have a new client's answers read by the functions of `_READERS`."""
     for operation, read in _READERS.get(service, {}).items():
-        client.meta.events.register(f"before-parse.{service}.{operation}", _handler(read))
+        # By the asterisk it comes before boto3's own look for errors, which reads the whole answer.
+        client.meta.events.register(f"before-parse.*.{operation}", _handler(read))
 
 
 def _handler(read: Callable[[bytes], Answer]) -> Callable[..., None]:

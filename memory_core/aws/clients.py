@@ -132,6 +132,7 @@ class Aws:
             return self._clients[service]
 
     def _make(self, service: ServiceName) -> Any:
+        import boto3
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
@@ -141,6 +142,8 @@ class Aws:
             read_timeout=transport.read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": transport.attempts},
             max_pool_connections=_CONNECTIONS,
+            # boto3 would put together its own anew for every request, for 0.2 ms.
+            user_agent=f"memory_core Boto3/{boto3.__version__}",
             # At an address of its own the bucket cannot be part of the host name.
             s3={"addressing_style": "path"} if endpoint else None,
         )
