@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import SettingsError
 from ..settings import Settings
-from .answers import read_faster
+from .reading import read_faster
 from .failures import INVALID_PAGE_TOKEN, Call, Failure, rule_for, translate
 from .retries import Retries
 
