@@ -25,24 +25,17 @@ def measure(folder: Path) -> list[Row]:
 
 def _measure(folder: Path, users: int, name: str) -> Row:
     embedder = LocalEmbedder()
-    texts = [
-        f"Note {number}: the {_THINGS[number % 9]} from {_PLACES[number % 10]} is number "
-        f"{number * 7 % 1000} on the list"
-        for number in range(_MEMORIES)
-    ]
+    texts = make_texts()
     collection = _fill_bare(folder / "bare", embedder, texts, users)
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})) as service:
-        _fill_ours(service, texts, users)
-
-        def question(number: int) -> str:
-            return f"Which {_THINGS[number % 9]} came from {_PLACES[number % 10]}?"
+        fill_ours(service, texts, users)
 
         def ours(number: int) -> Any:
-            return service.query_memories(f"user{number % users}", question(number))
+            return service.query_memories(f"user{number % users}", ask(number))
 
         def theirs(number: int) -> Any:
             return collection.query(
-                query_embeddings=embedder.embed([question(number)]),
+                query_embeddings=embedder.embed([ask(number)]),
                 n_results=10,
                 where={"user_id": f"user{number % users}"},
             )
@@ -53,7 +46,22 @@ def _measure(folder: Path, users: int, name: str) -> Row:
         return Row(name, *medians_ms(ours, theirs, _TIMES), "ms", 2.0)
 
 
-def _fill_ours(service: MemoryService, texts: list[str], users: int) -> None:
+def make_texts() -> list[str]:
+    """Return 10,000 short texts."""
+    return [
+        f"Note {number}: the {_THINGS[number % 9]} from {_PLACES[number % 10]} is number "
+        f"{number * 7 % 1000} on the list"
+        for number in range(_MEMORIES)
+    ]
+
+
+def ask(number: int) -> str:
+    """Return a question about the texts."""
+    return f"Which {_THINGS[number % 9]} came from {_PLACES[number % 10]}?"
+
+
+def fill_ours(service: MemoryService, texts: list[str], users: int) -> None:
+    """Save the texts, dealt out to user0, user1 and so on."""
     for user in range(users):
         messages = [{"role": "user", "content": text} for text in texts[user::users]]
         service.add_messages(f"user{user}", messages, infer=False)

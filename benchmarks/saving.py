@@ -17,7 +17,8 @@ _WARM, _TIMES = 20, 150
 
 def measure(folder: Path) -> list[Row]:
     """Save different texts for one user, alternately here and there."""
-    plain = open_plain_mem0(folder / "plain", LocalEmbedder())
+    chroma = {"collection_name": "plain", "path": str(folder / "plain")}
+    plain = open_plain_mem0(folder, LocalEmbedder(), "chroma", chroma)
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})) as service:
 
         def ours(number: int) -> None:
@@ -41,8 +42,8 @@ def measure(folder: Path) -> list[Row]:
     ]
 
 
-def open_plain_mem0(folder: Path, embedder: Embedder) -> Any:
-    """Return mem0's own Memory on its own ChromaDB store, with our embedder put in."""
+def open_plain_mem0(folder: Path, embedder: Embedder, store: str, config: dict[str, Any]) -> Any:
+    """Return mem0's own Memory on one of its own stores, with our embedder put in."""
     silence_telemetry()
     from mem0 import Memory
 
@@ -53,10 +54,7 @@ def open_plain_mem0(folder: Path, embedder: Embedder) -> Any:
 
     memory = Memory.from_config(
         {
-            "vector_store": {
-                "provider": "chroma",
-                "config": {"collection_name": "plain", "path": str(folder / "chroma")},
-            },
+            "vector_store": {"provider": store, "config": config},
             "llm": {"provider": "openai", "config": {"api_key": "unused"}},
             "embedder": {"provider": "openai", "config": {"api_key": "unused"}},
             "history_db_path": str(folder / "history.db"),

@@ -12,13 +12,14 @@ Call = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured, ours and theirs in `unit`, and the ratio that is aimed at."""
+    """What was measured, ours and theirs in `unit`, and the ratio that is aimed at, if any."""
 
     name: str
     ours: float
     theirs: float
     unit: str
-    aim: float
+    aim: float | None = None
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -40,8 +41,10 @@ def print_table(rows: Iterable[Row]) -> None:
     """Print the rows; a ratio above its aim is marked."""
     print(f"{'what':<58}{'ours':>10}{'theirs':>10}  {'unit':<5}{'ratio':>7}{'aim':>7}")
     for row in rows:
-        mark = "" if row.ratio <= row.aim else "  over"
+        aim = "" if row.aim is None else f"{row.aim:.2f}"
+        over = "over" if row.aim is not None and row.ratio > row.aim else ""
+        remark = "; ".join(filter(None, (over, row.note)))
         print(
             f"{row.name:<58}{row.ours:>10.2f}{row.theirs:>10.2f}  {row.unit:<5}"
-            f"{row.ratio:>7.2f}{row.aim:>7.2f}{mark}"
+            f"{row.ratio:>7.2f}{aim:>7}  {remark}".rstrip()
         )

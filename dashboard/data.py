@@ -212,7 +212,7 @@ def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
 
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
-    return _write(lambda s: s.delete_memory(user_id, memory_id))
+    return _write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
 def try_again() -> None:

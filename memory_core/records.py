@@ -101,12 +101,15 @@ class UserSummary:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a deletion did: `removed` memories, and how many a recount still finds."""
+    """What a deletion did: `removed` memories, and how many of them a recount still finds.
+
+    `left` is None where there was no recount.
+    """
 
     user_id: UserId
     kind: Kind
     removed: int
-    left: int
+    left: int | None
     at: datetime
 
 

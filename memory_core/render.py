@@ -261,8 +261,8 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
 
 def receipt_text(receipt: Receipt) -> str:
     verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
-    removed = counted(receipt.removed, "memory")
-    return f"{verb} {removed} of {one_line(receipt.user_id)}; a recount finds {receipt.left}."
+    told = f"{verb} {counted(receipt.removed, 'memory')} of {one_line(receipt.user_id)}"
+    return f"{told}." if receipt.left is None else f"{told}; a recount finds {receipt.left}."
 
 
 def counted(number: int, noun: str) -> str:

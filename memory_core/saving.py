@@ -94,17 +94,16 @@ class Saver:
         hidden = [one for one in now.entries if one.ulid in ours and one.ulid < forgot]
         self._ledger.erase(user_id, hidden)
 
-    def remove(self, view: UserView, draft: Draft) -> Receipt:
-        """Record the deletion, then delete the vectors; counts what a recount still finds."""
+    def remove(self, view: UserView, draft: Draft, *, verify: bool) -> Receipt:
+        """Record the deletion, then delete the vectors; with `verify` count what is left of them."""
         everything = draft.memory_id == ALL
         ids = view.all_ids if everything else {draft.memory_id}
         removed = len(view.live) if everything else 1
-        left = 0
         if view.entries:
             self._ledger.append(view, [draft])
             ids = self._memories.removable(view, ids)
             self._store.delete(ids)
-            left = len(self._store.get(ids)) if everything else 0
+        left = len(self._store.get(ids)) if verify else None
         return Receipt(view.user_id, draft.kind, removed, left, datetime.now(UTC))
 
     def forget(self, user_id: UserId) -> Receipt:

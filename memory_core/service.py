@@ -225,15 +225,15 @@ class MemoryService:
         check_metadata(to_record(revised).metadata)
         return self._saver.write(view, Kind.UPDATE, str(user_id), [revised], verify=verify)[0]
 
-    def delete_memory(self, user_id: str, memory_id: str) -> Receipt:
+    def delete_memory(self, user_id: str, memory_id: str, *, verify: bool = False) -> Receipt:
         """Remove one memory; its history stays. Raises `MemoryNotFound`."""
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
-        return self._saver.remove(view, Draft(Kind.DELETE, memory_id, str(user_id)))
+        return self._saver.remove(view, Draft(Kind.DELETE, memory_id, str(user_id)), verify=verify)
 
-    def delete_user(self, user_id: str) -> Receipt:
-        """Remove all of the user's memories; their history stays."""
+    def delete_user(self, user_id: str, *, verify: bool = False) -> Receipt:
+        """Remove all of the user's memories; their history stays. `verify` counts them again."""
         view = self._ledger.view(normalize_user_id(user_id))
-        return self._saver.remove(view, Draft(Kind.DELETE, ALL, str(user_id)))
+        return self._saver.remove(view, Draft(Kind.DELETE, ALL, str(user_id)), verify=verify)
 
     def forget_user(self, user_id: str) -> Receipt:
         """Remove all of the user's memories and their history for good, for privacy.

@@ -54,7 +54,7 @@ def test_the_id_of_a_deleted_memory_in_anothers_hand_is_out_of_reach(
     for call in (service.get_memory, service.delete_memory):
         with pytest.raises(MemoryNotFound):
             call(ANN, ids["tea"])
-    assert service.delete_user(ANN).left == 0
+    assert service.delete_user(ANN, verify=True).left == 0
     assert service.forget_user(ANN).left == 0
     assert stored(service, ids["tea"]).payload["data"] == "rye"
 
@@ -98,7 +98,7 @@ def test_a_memory_of_two_writers_is_removed_whole_when_its_user_is_deleted_twice
     assert payload["data"] == "tea"
     service._ledger.append(service._ledger.view(ann), [Draft(Kind.DELETE, "*", ANN)])
     assert service._store.get([twin])[twin].payload == kept.payload
-    assert service.delete_user(ANN).left == 0
+    assert service.delete_user(ANN, verify=True).left == 0
     assert service._store.get([first.id, twin]) == {}
     assert found_in(service.audit()) == {}
 

@@ -110,7 +110,7 @@ class MemoriesMachine(RuleBasedStateMachine):
             with pytest.raises(MemoryNotFound):
                 self.service.delete_memory(user, memory_id)
         else:
-            assert self.service.delete_memory(user, memory_id).left == 0
+            assert self.service.delete_memory(user, memory_id, verify=True).left == 0
 
     @rule(user=users, forget=st.booleans())
     def delete_user(self, user: str, forget: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal, TypeVar
@@ -12,6 +14,7 @@ from ..errors import SettingsError
 from ..settings import Settings
 from .answers import NotFromAws, check_sender
 from .failures import INVALID_PAGE_TOKEN, Call, Failure, rule_for, translate
+from .reading import read_faster
 from .retries import Retries
 
 ServiceName = Literal["s3", "s3vectors"]
@@ -130,6 +133,7 @@ class Aws:
             return self._clients[service]
 
     def _make(self, service: ServiceName) -> Any:
+        import boto3
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
@@ -139,6 +143,8 @@ class Aws:
             read_timeout=transport.read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": transport.attempts},
             max_pool_connections=_CONNECTIONS,
+            # boto3 would put together its own anew for every request, for 0.2 ms.
+            user_agent=f"memory_core Boto3/{boto3.__version__}",
             # At an address of its own the bucket cannot be part of the host name.
             s3={"addressing_style": "path"} if endpoint else None,
         )
@@ -147,6 +153,7 @@ class Aws:
             service, region_name=settings.region, endpoint_url=endpoint, config=config
         )
         client.meta.events.register("before-parse", _check_sender)
+        read_faster(client, service)
         return client
 
     def _renew(self, service: ServiceName, refused: Any) -> None:
@@ -194,6 +201,7 @@ def _session(settings: Settings) -> Any:
     variables = {"profile": (None, None, settings.aws_profile, None)}
     session = botocore.session.Session(session_vars=variables)
     session.register_component("data_loader", _service_descriptions())
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return boto3.Session(botocore_session=session)
 
 
@@ -207,6 +215,17 @@ def _service_descriptions() -> Any:
 
 def _check_sender(response_dict: dict[str, Any], **_: Any) -> None:
     check_sender(response_dict["status_code"], response_dict["headers"])
+
+
+def _moment(value: Any) -> datetime:
+    """Read a time of an answer: boto3's own way takes most of the time of a listing."""
+    if isinstance(value, str) and value.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 def _failure(exc: Exception) -> Failure:

@@ -174,7 +174,7 @@ def update(
 @with_service
 def delete(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Delete the memory ID of USER; its history stays."""
-    receipt = service.delete_memory(user, memory_id)
+    receipt = service.delete_memory(user, memory_id, verify=True)
     output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
 
 

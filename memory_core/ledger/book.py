@@ -32,6 +32,7 @@ from .folding import UserView, fold
 _APPEND_ATTEMPTS = 8
 _VIEWS_KEPT = 2_000
 _BATCHES_KEPT = 500
+_USERS_AT_ONCE = 50
 
 Events = Sequence[dict[str, Any]]
 """What one object records."""
@@ -82,7 +83,12 @@ class Ledger:
             return known[2]
         # The version is older than the listing, so a change in between is seen next time.
         keys = tuple(self._objects.list(folder))
-        view = known[2] if known and keys == known[1] else self._fold(user_id, keys)
+        if known and keys[: len(known[1])] == known[1]:
+            # Entries are never changed: only those behind the known ones are to be read.
+            new = keys[len(known[1]) :]
+            view = self._fold(user_id, new, known[2]) if new else known[2]
+        else:
+            view = self._fold(user_id, keys)
         with self._lock:
             self._views.pop(user_id, None)
             self._views[user_id] = (version, keys, view)
@@ -113,13 +119,21 @@ class Ledger:
     def users(self) -> Iterator[UserView]:
         """Yield every user that has an entry, in the order of their encoded ids."""
         keys = self._objects.list(ROOT)
-        for folder, group in groupby(keys, key=lambda key: key[len(ROOT) :].partition("/")[0]):
-            found = tuple(group)
-            user_id = self._user_of(folder, found)
-            if user_id is None:
-                continue
-            known = self._views.get(user_id)
-            yield known[2] if known and known[1] == found else self._fold(user_id, found)
+        groups = (
+            (folder, tuple(group))
+            for folder, group in groupby(keys, key=lambda key: key[len(ROOT) :].partition("/")[0])
+        )
+        at_once = 1
+        while part := list(islice(groups, at_once)):
+            # Read together what each of them would ask for by itself.
+            self._read(key for _, found in part for key in found if is_batch(key))
+            for folder, found in part:
+                user_id = self._user_of(folder, found)
+                if user_id is None:
+                    continue
+                known = self._views.get(user_id)
+                yield known[2] if known and known[1] == found else self._fold(user_id, found)
+            at_once = _USERS_AT_ONCE
 
     def erase(self, user_id: UserId, entries: Sequence[Entry]) -> None:
         """Remove a user's entries for good: the content of what they recorded is gone."""
@@ -129,11 +143,12 @@ class Ledger:
             for entry in entries:
                 self._batches.pop(entry.key, None)
 
-    def _fold(self, user_id: UserId, keys: Sequence[str]) -> UserView:
+    def _fold(
+        self, user_id: UserId, keys: Sequence[str], before: UserView | None = None
+    ) -> UserView:
         batches = self._read(filter(is_batch, keys))
-        return fold(
-            user_id, (entry for key in keys for entry in _entries(key, batches.get(key, ())))
-        )
+        entries = (entry for key in keys for entry in _entries(key, batches.get(key, ())))
+        return fold(user_id, entries, before)
 
     def _read(self, keys: Iterable[str]) -> dict[str, Events]:
         """Return the events of the objects that are there."""

@@ -48,11 +48,11 @@ class UserView:
         return self.entries[-1].ulid if self.entries else ""
 
 
-def fold(user_id: UserId, entries: Iterable[Entry]) -> UserView:
-    """Return what the entries amount to."""
+def fold(user_id: UserId, entries: Iterable[Entry], before: UserView | None = None) -> UserView:
+    """Return what the entries amount to, after those of the view `before`."""
     found = tuple(entries)
-    live: dict[str, Live] = {}
-    twins = set()
+    live: dict[str, Live] = dict(before.live) if before else {}
+    twins = set(before.twins) if before else set()
     for entry in found:
         if entry.kind is Kind.ADD:
             added = _add(live, entry)
@@ -67,7 +67,8 @@ def fold(user_id: UserId, entries: Iterable[Entry]) -> UserView:
             live.clear()
         else:
             live.pop(entry.memory_id, None)
-    return UserView(user_id, found, live, frozenset(twins))
+    earlier = before.entries if before else ()
+    return UserView(user_id, earlier + found, live, frozenset(twins))
 
 
 def _add(live: dict[str, Live], entry: Entry) -> str:

@@ -143,7 +143,7 @@ def test_an_update_back_and_forth_ends_where_it_began(bench: Bench) -> None:
 def test_a_deleted_memory_saved_again_is_there_again(bench: Bench) -> None:
     first = save(bench.service, TEA)
     save(bench.service, RYE)
-    receipt = bench.service.delete_memory("ann", first.id)
+    receipt = bench.service.delete_memory("ann", first.id, verify=True)
     assert (receipt.user_id, receipt.kind) == ("ann", Kind.DELETE)
     assert (receipt.removed, receipt.left) == (1, 0)
     assert texts(bench.service) == [RYE]
@@ -229,9 +229,9 @@ def test_delete_user_removes_everything_of_one_user_and_keeps_the_history(bench:
     for text in (TEA, RYE):
         save(service, text)
     save(service, TEA, user="bob")
-    receipt = service.delete_user("Ann")
+    receipt = service.delete_user("Ann", verify=True)
     assert (receipt.kind, receipt.removed, receipt.left) == (Kind.DELETE, 2, 0)
-    assert service.delete_user("ann").removed == 0
+    assert (service.delete_user("ann").removed, service.delete_user("ann").left) == (0, None)
     assert service.delete_user("nobody").removed == 0
     assert [event.memory for event in service.history("ann")][:2] == [TEA, RYE]
     assert service.history("ann")[2].id == "*"

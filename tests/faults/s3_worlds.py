@@ -172,7 +172,7 @@ def _messages(service: MemoryService, user: str, ids: Ids) -> list[object]:
     return _saved(service.add_messages(user, messages, infer=False))
 
 
-def _receipt(receipt: Any) -> tuple[int, int]:
+def _receipt(receipt: Any) -> tuple[int, int | None]:
     return receipt.removed, receipt.left
 
 
@@ -193,7 +193,7 @@ WRITES: dict[str, Work] = {
         [service.update_memory(user, ids[TEA], COCOA, verify=True)]
     ),
     "delete": lambda service, user, ids: _receipt(service.delete_memory(user, ids[TEA])),
-    "delete user": lambda service, user, ids: _receipt(service.delete_user(user)),
+    "delete user": lambda service, user, ids: _receipt(service.delete_user(user, verify=True)),
     "forget": lambda service, user, ids: _receipt(service.forget_user(user)),
 }
 READS: dict[str, Work] = {
