@@ -27,7 +27,6 @@ _ACTIONS = {
     "ListObjectsV2": "ListBucket",
     "ListObjectVersions": "ListBucketVersions",
     "DeleteObjects": "DeleteObject",
-    "HeadObject": "GetObject",
 }
 _REFUSED_ACTION = re.compile(r'not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
 _LONGEST_QUOTE = 300

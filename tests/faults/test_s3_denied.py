@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from memory_core.stores.s3_index import IndexName
 
 from ..command_line import CommandLine
 from .s3_worlds import AFTER, BEFORE, OATS, READS, WRITES, Cloud, Work, World, open_cloud
-from .zygote import ROOT, Zygote
+from .zygote import Zygote
 
 # What each call needs beyond s3:ListBucket and s3:GetObject, which all need.
 READING = {"s3vectors:GetVectors"}
@@ -52,8 +51,6 @@ OPENING = {
     "s3vectors:CreateVectorBucket",
     "s3vectors:CreateIndex",
 }
-FOR_VERSIONS = {"s3:ListBucketVersions", "s3:DeleteObjectVersion"}
-"""Needed in a bucket with versions."""
 ACTIONS = sorted(EVERY.union(*NEEDS.values()))
 
 
@@ -96,16 +93,6 @@ def refusal(cloud: Cloud, action: str, work: Work, world: World, *about: Any) ->
 
 def test_every_call_has_its_needs_written_down() -> None:
     assert NEEDS.keys() == WRITES.keys() | READS.keys()
-
-
-def test_the_guide_lists_what_a_role_needs_and_nothing_else() -> None:
-    guide = (ROOT / "docs" / "operations.md").read_text()
-    listed = {
-        f"{service}:{name}"
-        for service, names in re.findall(r"^    (s3(?:vectors)?):((?:\w+ )*\w+)", guide, re.M)
-        for name in names.split()
-    }
-    assert listed == OPENING.union(ACTIONS, FOR_VERSIONS)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
