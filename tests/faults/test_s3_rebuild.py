@@ -1,0 +1,74 @@
+"""A rebuild on AWS is as undisturbed when a request fails once, and goes on when it was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from memory_core import Settings, open_service
+from memory_core.aws import Retries
+from memory_core.aws.clients import Transport
+from memory_core.embedders import Embedder
+from memory_core.errors import BackendUnavailable
+from memory_core.rebuild import rebuild_index
+from memory_core.records import RebuildReport
+
+from ..s3_bench import Bench, Clock, open_bench
+from .s3_worlds import BEFORE
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> Iterator[Bench]:
+    """A bucket with memories; the waits of the retries take no time, the model is loaded once."""
+    clock = Clock()
+    for module in ("rebuild", "service"):
+        monkeypatch.setattr(f"memory_core.{module}.open_embedder", lambda settings: embedder)
+    monkeypatch.setattr("memory_core.stores.s3_vectors._SEGMENTS", 1)
+    monkeypatch.setattr(
+        "memory_core.aws.clients.Retries",
+        lambda: Retries(budget_s=2.0, sleep=clock.sleep, clock=clock, random=lambda: 1.0),
+    )
+    monkeypatch.setattr("memory_core.aws.clients.Transport", lambda: Transport(attempts=1))
+    with open_bench() as opened:
+        with open_service(opened.settings) as service:
+            for text in BEFORE:
+                service.add_text_memory("ann", text)
+        yield opened
+
+
+def rebuild(bench: Bench, index: str) -> RebuildReport:
+    return rebuild_index(Settings.from_env({**bench.environ, "MEMORY_INDEX": index}))
+
+
+def assert_complete(bench: Bench, index: str) -> None:
+    with open_service(Settings.from_env({**bench.environ, "MEMORY_INDEX": index})) as service:
+        assert service.storage() == {"s3_vectors": 3, "ledger": 0}
+
+
+def test_a_request_that_fails_once_changes_nothing(bench: Bench) -> None:
+    for at in count(1):
+        # Refused, and once it is let through the answer is lost.
+        bench.standin.add_fault("throttle", nth=at)
+        bench.standin.add_fault("drop_after", nth=at + 1)
+        report = rebuild(bench, f"again-{at}")
+        rule, _ = bench.standin.faults()
+        bench.standin.clear_faults()
+        assert (report.memories, report.embedded, report.audit.clean) == (3, 3, True), at
+        if not rule["fired"]:
+            break
+    assert at > 10
+    assert_complete(bench, f"again-{at}")
+
+
+@pytest.mark.parametrize("fault", ["error503", "drop_after"])
+def test_one_that_was_cut_off_goes_on(bench: Bench, fault: str) -> None:
+    for at in range(2, 20, 5):
+        bench.standin.add_fault(fault, nth=at, times=10_000)
+        with pytest.raises(BackendUnavailable, match=r"try again|check the network"):
+            rebuild(bench, f"again-{at}")
+        bench.standin.clear_faults()
+        report = rebuild(bench, f"again-{at}")
+        assert (report.memories, report.audit.clean) == (3, True), at
+        assert_complete(bench, f"again-{at}")
