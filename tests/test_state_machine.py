@@ -114,8 +114,10 @@ class MemoriesMachine(RuleBasedStateMachine):
 
     @rule(user=users, forget=st.booleans())
     def delete_user(self, user: str, forget: bool) -> None:
-        call = self.service.forget_user if forget else self.service.delete_user
-        receipt = call(user)
+        if forget:
+            receipt = self.service.forget_user(user)
+        else:
+            receipt = self.service.delete_user(user, verify=True)
         assert (receipt.removed, receipt.left) == (len(self._of(user)), 0)
         self._of(user).clear()
 

@@ -48,7 +48,7 @@ def assert_complete(bench: Bench, index: str) -> None:
 
 
 def test_a_request_that_fails_once_changes_nothing(bench: Bench) -> None:
-    for at in count(1):
+    for at in count(1, 2):
         # Refused, and once it is let through the answer is lost.
         bench.standin.add_fault("throttle", nth=at)
         bench.standin.add_fault("drop_after", nth=at + 1)
