@@ -95,7 +95,7 @@ class Saver:
         self._ledger.erase(user_id, hidden)
 
     def remove(self, view: UserView, draft: Draft, *, verify: bool) -> Receipt:
-        """Record the deletion, then delete the vectors; with `verify` count what is left of them."""
+        """Record the deletion, then delete the vectors; with `verify` count what is left."""
         everything = draft.memory_id == ALL
         ids = view.all_ids if everything else {draft.memory_id}
         removed = len(view.live) if everything else 1
@@ -162,7 +162,7 @@ class Saver:
             lost = [
                 one
                 for one in lost
-                if one.key in now.live and not is_current(found.get(one.key), now, one.key)
+                if one.key in now.live and not _is_anothers(one, found.get(one.key), now)
             ]
         if lost:
             raise _not_indexed(lost[0], "it was not there when it was read back")
@@ -198,6 +198,15 @@ def _is_there(written: Vector, found: Vector | None) -> bool:
         return False
     newer = found.payload.get("revision", "") > written.payload["revision"]
     return newer or found.payload == written.payload
+
+
+def _is_anothers(written: Vector, found: Vector | None, view: UserView) -> bool:
+    """Say whether what was read back is the same memory as another writer put it."""
+    return (
+        found is not None
+        and found.payload.get("revision") != written.payload["revision"]
+        and is_current(found, view, written.key)
+    )
 
 
 def _not_indexed(vector: Vector, why: str) -> NotIndexed:

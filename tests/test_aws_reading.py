@@ -17,6 +17,7 @@ from tests.aws_standin.httpd import Request, Response
 from .s3_bench import Bench, in_front, open_bench
 
 KEYS = ["plain", "a b&<c>+%25", "żółw/🐢", "ends with ]]>"]
+FROM_AWS = (("x-amzn-requestid", "1"),)
 NAMES = [f"memory-{number}" for number in range(5)]
 
 
@@ -77,7 +78,7 @@ def test_a_folder_without_objects_is_empty(bench: Bench) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"not json", b'{"vectors": 1}', b"\xff\xfe"])
 def test_vectors_that_are_none_are_left_to_boto3(bench: Bench, body: bytes) -> None:
     outcomes = []
-    with in_front(bench.standin, "s3vectors", lambda _: Response(200, (), body)) as url:
+    with in_front(bench.standin, "s3vectors", lambda _: Response(200, FROM_AWS, body)) as url:
         environ = {**bench.environ, "AWS_ENDPOINT_URL_S3VECTORS": url}
         for client in (_ours(bench, environ), _plain(environ)):
             try:
@@ -95,7 +96,7 @@ def test_vectors_that_are_none_are_left_to_boto3(bench: Bench, body: bytes) -> N
 )
 def test_a_listing_that_is_none_is_no_empty_folder(bench: Bench, body: bytes) -> None:
     def answer(request: Request) -> Response | None:
-        return Response(200, (), body) if "list-type=2" in request.target else None
+        return Response(200, FROM_AWS, body) if "list-type=2" in request.target else None
 
     with in_front(bench.standin, "s3", answer) as url:
         settings = bench.settings.from_env({**bench.environ, "AWS_ENDPOINT_URL_S3": url})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from memory_core import MemoryService
 from memory_core.embedders import Embedder
+from memory_core.errors import NotIndexed
 from memory_core.objects import LocalObjects
+from memory_core.stores import Vector
 from memory_core.stores.in_memory import InMemoryStore
 
 from ..contract.factories import build_service
@@ -23,6 +29,23 @@ def interrupted(
     )
     tripped = TrippedStore(store, Trip(1, "before", read_back, only=["store.get"]))
     return build_service(data_dir, embedder, tripped, objects=objects)
+
+
+class Careless(TrippedStore):
+    """Keeps a memory without its metadata."""
+
+    def put(self, vectors: Sequence[Vector]) -> None:
+        kept = "data", "user_id", "created_at", "revision"
+        super().put(
+            [replace(one, payload={key: one.payload[key] for key in kept}) for one in vectors]
+        )
+
+
+def test_a_store_that_keeps_half_of_a_memory_is_noticed(data_dir: Path, embedder: Embedder) -> None:
+    store = Careless(InMemoryStore(embedder.dimensions), Trip(0))
+    service = build_service(data_dir, embedder, store)
+    with pytest.raises(NotIndexed, match="read back"):
+        service.add_text_memory("ann", "likes tea", metadata={"topic": "drinks"}, verify=True)
 
 
 def test_what_the_other_put_last_is_what_was_saved(data_dir: Path, embedder: Embedder) -> None:
