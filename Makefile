@@ -43,7 +43,7 @@ clean:  ## Remove the virtual environment and caches; memories in data/ stay
 	@$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+.venv/dev.stamp: requirements-dev.txt examples/fastapi_backend/requirements.txt .venv/run.stamp
 	@echo "Installing what the tests need ..."
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -34,7 +34,7 @@ HEAVY = ("streamlit", "mem0", "chromadb", "boto3", "pandas", "numpy", "openai")
 
 
 def _sources() -> Iterator[Path]:
-    for folder in ("memory_core", "dashboard", "pages", "benchmarks", "tests"):
+    for folder in ("memory_core", "dashboard", "pages", "examples", "benchmarks", "tests"):
         yield from (ROOT / folder).rglob("*.py")
     yield ROOT / "app.py"
 

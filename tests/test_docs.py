@@ -13,7 +13,9 @@ from memory_core.logs import KNOWN_LINES
 from memory_core.searching import EXACT_UP_TO
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 SETTINGS = (ROOT / "memory_core" / "settings.py").read_text()
