@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial, wraps
 from threading import Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from .service import MemoryService, open_service
 from .settings import Settings
+
+# Of its own: the loop's default has six threads on two cores, and a few uploads would keep
+# everybody else waiting.
+_threads = ThreadPoolExecutor(32, thread_name_prefix="memory_core")
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
@@ -22,9 +28,14 @@ def _on_thread(
     async def call(
         self: AsyncMemoryService, /, *args: _Params.args, **kwargs: _Params.kwargs
     ) -> _Result:
-        return await asyncio.to_thread(lambda: method(self._opened(), *args, **kwargs))
+        return await _run(lambda: method(self._opened(), *args, **kwargs))
 
     return call
+
+
+async def _run(work: Callable[[], _Result]) -> _Result:
+    run_in_context = partial(copy_context().run, work)
+    return await asyncio.get_running_loop().run_in_executor(_threads, run_in_context)
 
 
 class AsyncMemoryService:
@@ -66,10 +77,10 @@ class AsyncMemoryService:
         """Let go of files and connections; a later call opens them again."""
         service, self._service = self._service, None
         if service is not None:
-            await asyncio.to_thread(service.close)
+            await _run(service.close)
 
     async def __aenter__(self) -> AsyncMemoryService:
-        await asyncio.to_thread(self._opened)
+        await _run(self._opened)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

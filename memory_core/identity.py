@@ -49,6 +49,15 @@ _VISIBLE_FORMATS = _characters(
 )  # fmt: skip
 
 
+PROBE_DOMAIN = "redeploy.holdfast.invalid"
+"""Where the users of redeploy tests are: a domain that nobody can have (RFC 2606)."""
+
+
+def is_probe(user_id: str) -> bool:
+    """Say whether a canonical id belongs to a redeploy test and to nobody real."""
+    return user_id.endswith("@" + PROBE_DOMAIN)
+
+
 def normalize_user_id(raw: str) -> UserId:
     """Return the canonical form of a user id; pure and idempotent.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from .embedders import Embedder, open_embedder
 from .identity import normalize_user_id
 from .ledger import ALL, Draft, Ledger
 from .limits import check_metadata, check_text
-from .memories import Memories, to_record
+from .memories import to_record
+from .overall import Overall
 from .records import (
-    AuditReport,
     Event,
     Hit,
     Kind,
@@ -24,11 +23,7 @@ from .records import (
     Receipt,
     SearchMode,
     SearchResult,
-    Status,
-    Unexpected,
-    UserSummary,
 )
-from .repair import Repairer
 from .saving import Saver
 from .searching import Searcher
 from .settings import Settings
@@ -56,7 +51,7 @@ def open_service(settings: Settings | None = None) -> MemoryService:
     return MemoryService(settings, backend, embedder, ledger, store)
 
 
-class MemoryService:
+class MemoryService(Overall):
     """Get it from `open_service`. Safe to share between threads; other processes may write too.
 
     Every call normalises its `user_id` first. Errors of every call: `InvalidUserId`, and
@@ -71,15 +66,9 @@ class MemoryService:
         ledger: Ledger,
         store: VectorStore,
     ) -> None:
-        self.settings = settings
-        self._backend = backend
-        self._embedder = embedder
-        self._ledger = ledger
-        self._store = store
-        self._memories = Memories(ledger, store, embedder)
+        super().__init__(settings, backend, embedder, ledger, store)
         self._searcher = Searcher(ledger, store, embedder, self._memories)
         self._saver = Saver(ledger, store, self._memories)
-        self._repairer = Repairer(ledger, store, embedder, self._memories)
 
     def add_text_memory(
         self,
@@ -247,51 +236,6 @@ class MemoryService:
     def history(self, user_id: str, memory_id: str | None = None) -> list[Event]:
         """Return what happened to the user's memories, or to one, oldest first."""
         return census.read_history(self._ledger, normalize_user_id(user_id), memory_id)
-
-    def users(self) -> list[UserSummary]:
-        """Return every user that has memories, most memories first; exact, from the ledger."""
-        return census.count_users(self._ledger)
-
-    def memories_per_day(self) -> dict[date, int]:
-        """Return how many of today's memories were saved on which day (UTC), in order."""
-        return census.count_days(self._ledger)
-
-    def storage(self) -> dict[str, int]:
-        """Return how many memories the store holds, and how many only the ledger; a full scan."""
-        return census.count_stored(self._ledger, self._store, self._backend)
-
-    def audit(
-        self,
-        *,
-        repair: bool = False,
-        unexpected: Unexpected = "keep",
-        on_progress: Progress | None = None,
-    ) -> AuditReport:
-        """Compare the store with the ledger over all users; with `repair` make it as recorded.
-
-        What was never recorded is only reported unless a repair is told to "adopt" it for the
-        user it names, or to "remove" it. A repair that was cut off can be repeated.
-        """
-        return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
-
-    @property
-    def backend(self) -> str:
-        """The name of the backend in use."""
-        return self._backend.name
-
-    def status(self) -> Status:
-        """Return which backend is used, why, and how much is in it."""
-        return census.make_status(self._ledger, self._backend, self._embedder)
-
-    def close(self) -> None:
-        """Let go of files and connections."""
-        self._store.close()
-
-    def __enter__(self) -> MemoryService:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     @cached_property
     def _engine(self) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from memory_core import AsyncMemoryService, MemoryService, Settings
+from memory_core.aio import _on_thread
 from memory_core.errors import BackendError, InvalidMemory, MemoryNotFound, SettingsError
 
-NOT_AWAITED = {"backend", "settings"}
+NOT_AWAITED = {"backend", "parts", "settings"}
 
 
 def settings_of(data_dir: Path, **environ: str) -> Settings:
@@ -22,7 +24,8 @@ def settings_of(data_dir: Path, **environ: str) -> Settings:
 
 
 def public(kind: type) -> dict[str, Callable[..., Any]]:
-    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    found = {name: value for one in reversed(kind.__mro__) for name, value in vars(one).items()}
+    return {name: value for name, value in found.items() if not name.startswith("_")}
 
 
 def test_every_call_of_the_service_is_there_with_its_signature_and_docstring() -> None:
@@ -146,3 +149,23 @@ def test_what_is_saved_awaited_is_read_by_the_plain_service(
     asyncio.run(save())
     (one,) = reopen().list_memories("ann")
     assert one.memory == "The key is under the mat."
+
+
+class Waiting(AsyncMemoryService):
+    """Has a call that lasts until it is told to end, as a large upload does."""
+
+    hold = _on_thread(lambda service, end: end.wait(60))
+
+
+def test_many_slow_calls_keep_nobody_waiting(data_dir: Path) -> None:
+    async def look_meanwhile() -> None:
+        end = threading.Event()
+        async with Waiting(settings_of(data_dir)) as service:
+            held = [asyncio.create_task(service.hold(end)) for _ in range(16)]
+            try:
+                assert await asyncio.wait_for(service.list_memories("ann"), 30) == []
+            finally:
+                end.set()
+                await asyncio.gather(*held)
+
+    asyncio.run(look_meanwhile())
