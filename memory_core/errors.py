@@ -13,6 +13,8 @@
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
+      InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
+      RedeployTestFailed    the test itself could not be made
 
 Every message is one sentence: what happened, to which thing, what to do.
 """
@@ -26,12 +28,14 @@ __all__ = [
     "EntryExists",
     "IndexMismatch",
     "InvalidMemory",
+    "InvalidReceipt",
     "InvalidUserId",
     "LedgerCorrupt",
     "LedgerError",
     "MemoryCoreError",
     "MemoryNotFound",
     "NotIndexed",
+    "RedeployTestFailed",
     "SettingsError",
 ]
 
@@ -103,3 +107,11 @@ class LedgerCorrupt(LedgerError):
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+class InvalidReceipt(MemoryCoreError, ValueError):
+    """The receipt of a redeploy test cannot be read, was altered, or is of another installation."""
+
+
+class RedeployTestFailed(MemoryCoreError):
+    """The redeploy test itself could not be made; it says nothing about memories."""

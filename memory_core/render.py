@@ -47,14 +47,14 @@ def status_document(status: Status) -> dict[str, Any]:
 
 def status_text(status: Status) -> str:
     word = "Persistent" if status.persistent else "Temporary"
-    lines = [f"{word}: {_printable(status.reason)}.", ""]
+    lines = [f"{word}: {printable(status.reason)}.", ""]
     lines += [
         f"  {'>>' if one.deciding else 'ok' if one.ok else '--'}  {one.name}: "
-        + _printable(one.detail)
+        + printable(one.detail)
         for one in status.steps
     ]
     lines += ["", f"  embedder    {status.embedder}, {status.dimensions} dimensions"]
-    lines += [f"  {what:<11} {_printable(where)}" for what, where in status.location.items()]
+    lines += [f"  {what:<11} {printable(where)}" for what, where in status.location.items()]
     lines += ["", f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"]
     if status.last_write:
         lines[-1] += f", last write {_utc(status.last_write)}"
@@ -194,7 +194,7 @@ def record_text(record: MemoryRecord) -> str:
         f"created {_utc(record.created_at)}, updated {_utc(record.updated_at)}",
         *(f"{one_line(key)}: {one_line(str(value))}" for key, value in record.metadata.items()),
         "",
-        _printable(record.memory),
+        printable(record.memory),
     ]
     return "\n".join(lines)
 
@@ -275,11 +275,11 @@ def _utc(moment: datetime) -> str:
 
 
 def one_line(text: str) -> str:
-    flat = " ".join(_printable(text).split())
+    flat = " ".join(printable(text).split())
     return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace what could steer a terminal or turn the text around.
 
     Line ends, tabs and the joiners that scripts and emoji need are kept.

@@ -168,6 +168,12 @@ class Saver:
             raise _not_indexed(lost[0], "it was not there when it was read back")
 
 
+def memory_id(scope: Scope, text: str, number: int = 0) -> str:
+    """Return the id of a text saved in a scope; the number tells those apart that it had before."""
+    parts = [scope.user_id, scope.agent_id, scope.run_id, text, number]
+    return str(uuid5(_NAMESPACE, json.dumps(parts)))
+
+
 def _twins(view: UserView | None) -> dict[Entry, str]:
     """Return the entries of memories that are live under another id than they were added with."""
     live = view.live if view else {}
@@ -181,8 +187,7 @@ def _new_id(view: UserView, scope: Scope, vector: Vector) -> str:
     """
     number = 0
     while True:
-        parts = [scope.user_id, scope.agent_id, scope.run_id, vector.payload["data"], number]
-        one = str(uuid5(_NAMESPACE, json.dumps(parts)))
+        one = memory_id(scope, vector.payload["data"], number)
         if one not in view.live or not view.live[one].updated:
             return one
         number += 1

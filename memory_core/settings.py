@@ -19,6 +19,9 @@ DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
 DEFAULT_PREFIX = "memory/"
 
+_PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
+_PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
+
 # None of the libraries may call out on its own. mem0 reads its two at import and would write
 # a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
 _QUIET = {
@@ -27,6 +30,17 @@ _QUIET = {
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     "HF_HUB_OFFLINE": "1",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What the host says of the deployment that runs, where it says anything."""
+
+    commit: str | None = None
+    instance: str | None = None
+    service: str | None = None
+    host: str | None = None
+    hook_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,8 @@ class Settings:
     prefix: str = DEFAULT_PREFIX
     endpoint_s3: str | None = None
     endpoint_s3vectors: str | None = None
+    receipt_key: str | None = field(default=None, repr=False)
+    deployment: Deployment = Deployment()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -93,7 +109,32 @@ class Settings:
             prefix=read.prefix("MEMORY_PREFIX", DEFAULT_PREFIX),
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
+            receipt_key=read.text("MEMORY_RECEIPT_KEY"),
+            deployment=Deployment(
+                commit=read.text("RENDER_GIT_COMMIT"),
+                instance=read.text("RENDER_INSTANCE_ID"),
+                service=read.text("RENDER_SERVICE_ID"),
+                host=read.text("MEMORY_HOST"),
+                hook_url=read.text("RENDER_DEPLOY_HOOK_URL"),
+            ),
         )
+
+
+def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a process of ours needs of an environment, and nothing else.
+
+    Files with AWS credentials are named by their path, since the process gets another home.
+    """
+    given = dict(os.environ if environ is None else environ)
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_BY_PREFIX)
+    }
+    home = Path(given.get("HOME") or Path.home())
+    kept.setdefault("AWS_CONFIG_FILE", str(home / ".aws" / "config"))
+    kept.setdefault("AWS_SHARED_CREDENTIALS_FILE", str(home / ".aws" / "credentials"))
+    return kept
 
 
 def silence_telemetry() -> None:

@@ -20,7 +20,7 @@ MAX_LINES = 300
 ORDER = (
     "errors identity records settings limits aws objects ledger embedders ranking stores backend "
     "documents engine payloads memories sources saving searching census audit repair rebuild "
-    "overall service aio redeploy logs render render_audit cli"
+    "overall service aio redeploy logs render render_audit render_redeploy cli"
 ).split()
 
 # Each foreign library has one file that knows it.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from memory_core import Settings, SettingsError
+from memory_core.settings import Deployment
 
 DEFAULTS = Settings(
     backend="auto",
@@ -53,6 +54,12 @@ VARIABLES = [
     ("AWS_ENDPOINT_URL_S3", "http://h/s3", "endpoint_s3", None),
     ("AWS_ENDPOINT_URL_S3VECTORS", "http://h/v", "endpoint_s3vectors", None),
     ("CHROMA_PATH", "/mnt/c", "chroma_path", Path("/mnt/c")),
+    ("MEMORY_RECEIPT_KEY", "s3cret", "receipt_key", "s3cret"),
+    ("RENDER_GIT_COMMIT", "1a2b", "deployment", Deployment(commit="1a2b")),
+    ("RENDER_INSTANCE_ID", "srv-1", "deployment", Deployment(instance="srv-1")),
+    ("RENDER_SERVICE_ID", "srv", "deployment", Deployment(service="srv")),
+    ("RENDER_DEPLOY_HOOK_URL", "https://h/d", "deployment", Deployment(hook_url="https://h/d")),
+    ("MEMORY_HOST", "web-1", "deployment", Deployment(host="web-1")),
 ]
 
 

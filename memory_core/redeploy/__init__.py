@@ -1,0 +1,44 @@
+"""The redeploy test: proof that memories survive a deployment, or exactly which did not.
+
+Distinct probes are written under reserved users and read back; a receipt that the tester keeps
+says what is expected; after the deployment a fresh process looks. Only what was acknowledged
+counts, only a deployment that is shown to have happened proves anything, and each simulation
+carries a control that has to be lost.
+"""
+
+from .hook import start_deployment
+from .receipts import Receipt, from_code, from_file, to_code, to_file
+from .simulation import simulate
+from .testing import (
+    DEFAULT_PROBES,
+    abandon,
+    begin,
+    leftovers,
+    pending,
+    reports,
+    verify,
+)
+from .values import Level, ProbeResult, Report, State, StepDone, Verdict
+
+__all__ = [
+    "DEFAULT_PROBES",
+    "Level",
+    "ProbeResult",
+    "Receipt",
+    "Report",
+    "State",
+    "StepDone",
+    "Verdict",
+    "abandon",
+    "begin",
+    "from_code",
+    "from_file",
+    "leftovers",
+    "pending",
+    "reports",
+    "simulate",
+    "start_deployment",
+    "to_code",
+    "to_file",
+    "verify",
+]

@@ -1,0 +1,164 @@
+"""From what was expected and what was seen to a verdict and the sentence that goes with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from .evidence import changes, digest_of, is_elsewhere, place_digest
+from .receipts import Receipt
+from .values import Control, Evidence, Observation, ProbeResult, State, Verdict
+
+_GONE = (State.LOST, State.ALTERED, State.UNEXPECTED)
+_WEAK = (State.STALE, State.DUPLICATED)
+_RESTART = "restart"
+
+
+class Judgement(NamedTuple):
+    """A verdict, why, and what changed between the phases."""
+
+    verdict: Verdict
+    reason: str
+    headlines: tuple[str, ...]
+
+
+class Deployment(NamedTuple):
+    """Whether another deployment ran the second phase, and what shows it."""
+
+    proven: bool
+    words: str
+
+
+def judge(
+    receipt: Receipt, seen: Observation, *, level: str = "", control: Control | None = None
+) -> Judgement:
+    """Judge a test; `level` names what was simulated, and is empty for a real deployment."""
+    if seen.evidence is None:
+        return _inconclusive(f"the storage could not be read, so nothing is proven: {seen.error}")
+    headlines = tuple(_headlines(receipt, seen.evidence))
+
+    def of(verdict: Verdict, reason: str) -> Judgement:
+        return Judgement(verdict, reason, headlines)
+
+    acknowledged = [one for one in seen.results if one.state is not State.NEVER]
+    count = Counter(one.state for one in acknowledged)
+    written = len(receipt.acknowledged)
+    if control and control.survived:
+        return of(
+            Verdict.INCONCLUSIVE,
+            f"the control must be lost, but {control.survived} of its {control.written} probes "
+            "were found on a wiped disk, so the test cannot tell what is kept from what is lost",
+        )
+    if not written:
+        return of(Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose")
+    if _is_elsewhere(receipt, seen.evidence):
+        return of(
+            Verdict.INCONCLUSIVE,
+            "the memories were looked for in another place than they were written to, where the "
+            "application does not see them now; restore the settings and check again",
+        )
+    if any(count[state] for state in _GONE):
+        return of(Verdict.FAIL, _loss(acknowledged, written, seen.evidence))
+    if seen.missing_users:
+        return of(
+            Verdict.FAIL,
+            f"the probes are there, but {_counted(seen.missing_users, 'real user')} had more "
+            "memories before, and nobody deleted them",
+        )
+    deployment = see_deployment(receipt, seen)
+    if not deployment.proven and level != _RESTART:
+        return of(
+            Verdict.INCONCLUSIVE,
+            f"all that was stored is there, but no new deployment was seen: {deployment.words}",
+        )
+    if any(count[state] for state in _WEAK):
+        weak = sum(count[state] for state in _WEAK)
+        return of(
+            Verdict.DEGRADED,
+            f"all {written} probes are there, but {weak} of them not as they should be: "
+            f"{_first(acknowledged, _WEAK)}",
+        )
+    if written < receipt.count and level != "crash":
+        return of(
+            Verdict.DEGRADED,
+            f"what was stored is all there, but only {written} of {receipt.count} probes could "
+            "be stored before",
+        )
+    return of(Verdict.PASS, _passed(written, deployment))
+
+
+def see_deployment(receipt: Receipt, seen: Observation) -> Deployment:
+    """Say whether the second phase ran on another deployment than the first."""
+    after, before = seen.evidence, receipt.evidence
+    if after is None:
+        return Deployment(False, "the storage could not be opened")
+    if before is None:
+        if after.deployment and digest_of(after.deployment) != receipt.marks[0]:
+            return Deployment(True, "another commit or instance runs than when the test began")
+    elif before.commit and after.commit and before.commit != after.commit:
+        return Deployment(True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}")
+    elif before.instance and after.instance and before.instance != after.instance:
+        return Deployment(True, f"instance {after.instance} runs, it was {before.instance}")
+    if seen.canary is False:
+        return Deployment(True, "the local disk is a new one")
+    if before and before.process != after.process:
+        return Deployment(
+            False, "the process was started again, but on the same disk, commit and instance"
+        )
+    return Deployment(False, "the same deployment is still running")
+
+
+def survived(results: tuple[ProbeResult, ...]) -> int:
+    """Count the acknowledged probes that are there, whatever else is wrong with them."""
+    return sum(one.state in (State.OK, *_WEAK) for one in results)
+
+
+def _headlines(receipt: Receipt, after: Evidence) -> list[str]:
+    if receipt.evidence:
+        return list(changes(receipt.evidence, after))
+    if _is_elsewhere(receipt, after):
+        return ["The place of memories changed since the test began; the receipt file says how."]
+    return []
+
+
+def _is_elsewhere(receipt: Receipt, after: Evidence) -> bool:
+    if receipt.evidence:
+        return is_elsewhere(receipt.evidence, after)
+    return place_digest(after) != receipt.marks[1]
+
+
+def _loss(results: list[ProbeResult], written: int, after: Evidence) -> str:
+    count = Counter(one.state for one in results)
+    parts = [
+        f"{count[state]} of {written} {word}"
+        for state, word in ((State.LOST, "are lost"), (State.ALTERED, "were altered"))
+        if count[state]
+    ]
+    if not parts:
+        parts = [f"{_counted(count[State.UNEXPECTED], 'memory')} nobody wrote turned up"]
+    sentence = " and ".join(parts)
+    if count[State.LOST] or count[State.ALTERED]:
+        sentence = f"of the probes stored before, {sentence}"
+    if not after.persistent:
+        return f"{sentence}, because ChromaDB was on a disk that goes with the deployment"
+    return f"{sentence}: {_first(results, _GONE)}"
+
+
+def _first(results: list[ProbeResult], states: tuple[State, ...]) -> str:
+    one = next(result for result in results if result.state in states)
+    name = f"probe {one.number}" if one.number else f"memory {one.id}"
+    return f"{name}: {one.detail or one.state.value}"
+
+
+def _passed(written: int, deployment: Deployment) -> str:
+    shown = f", and {deployment.words}" if deployment.proven else ""
+    return f"all {written} probes that were stored before are there and found{shown}"
+
+
+def _inconclusive(reason: str) -> Judgement:
+    return Judgement(Verdict.INCONCLUSIVE, reason, ())
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

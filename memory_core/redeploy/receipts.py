@@ -1,0 +1,173 @@
+"""Receipts: what a test expects, kept by the tester and not by the storage that is tested."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ulid import ULID
+
+from ..errors import InvalidReceipt
+from ..settings import Settings
+from .evidence import digest_of, place_digest
+from .probes import MOST, make_probes
+from .values import Census, Evidence, Probe, evidence_from, to_json
+
+_VERSION = 1
+_GROUP = 6
+_MAC_BYTES = 5
+_CODE_BYTES = 16 + 1 + 4 + 4 + 4 + _MAC_BYTES
+_NO_KEY = b"holdfast"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A test that was begun.
+
+    `acknowledged` are the numbers of the probes that were read back. From a short code alone
+    `evidence` and `census` are None, and `marks` stand for deployment and place.
+    """
+
+    run: str
+    count: int
+    begun_at: str
+    acknowledged: tuple[int, ...]
+    evidence: Evidence | None
+    census: Census | None
+    marks: tuple[bytes, bytes]
+
+    @property
+    def probes(self) -> list[Probe]:
+        """The probes, made again from the test's id."""
+        return make_probes(self.run, self.count)
+
+    def with_acknowledged(self, number: int) -> Receipt:
+        """Return the receipt with one more probe acknowledged."""
+        return replace(self, acknowledged=(*self.acknowledged, number))
+
+
+def begin_receipt(
+    run: str, count: int, begun_at: str, evidence: Evidence, census: Census
+) -> Receipt:
+    """Return the receipt of a test of which nothing is acknowledged yet."""
+    marks = digest_of(evidence.deployment), place_digest(evidence)
+    return Receipt(run, count, begun_at, (), evidence, census, marks)
+
+
+def to_file(receipt: Receipt, settings: Settings) -> bytes:
+    """Return the receipt as a signed file (JSON)."""
+    body = {
+        "holdfast_redeploy_receipt": _VERSION,
+        "run": receipt.run,
+        "count": receipt.count,
+        "begun_at": receipt.begun_at,
+        "acknowledged": list(receipt.acknowledged),
+        "evidence": to_json(receipt.evidence) if receipt.evidence else None,
+        "census": to_json(receipt.census) if receipt.census else None,
+        "key": _fingerprint(settings),
+    }
+    signed = {**body, "signature": _sign(_canonical(body), settings).hex()}
+    return json.dumps(signed, indent=1, ensure_ascii=False).encode()
+
+
+def from_file(content: bytes, settings: Settings) -> Receipt:
+    """Read a file made by `to_file`.
+
+    Raises:
+        InvalidReceipt: it is no receipt, was altered, or is of another installation.
+    """
+    try:
+        data: dict[str, Any] = json.loads(content)
+        signature = bytes.fromhex(data.pop("signature"))
+        if data["holdfast_redeploy_receipt"] != _VERSION:
+            raise ValueError("another version")
+        key = str(data["key"])
+        body = _canonical(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise InvalidReceipt(
+            "this file is no receipt of a redeploy test; choose the file that was downloaded when "
+            "the test began"
+        ) from exc
+    if key != _fingerprint(settings):
+        raise InvalidReceipt(
+            "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
+            "check it where the test began"
+        )
+    if not hmac.compare_digest(signature, _sign(body, settings)):
+        raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
+    return _from_body(data)
+
+
+def to_code(receipt: Receipt, settings: Settings) -> str:
+    """Return the receipt as a short code, for links and for reading aloud.
+
+    It holds the test's id, the number of probes, which deployment and which place.
+    """
+    acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
+    raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
+    raw += receipt.marks[0] + receipt.marks[1] + acknowledged
+    code = base64.b32encode(raw + _sign(raw, settings)[:_MAC_BYTES]).decode().rstrip("=")
+    return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
+
+
+def from_code(code: str, settings: Settings) -> Receipt:
+    """Read a code made by `to_code`, however it is spaced; only complete tests have one.
+
+    Raises:
+        InvalidReceipt: it is no code, or was mistyped, or is of another installation.
+    """
+    letters = "".join(code.split()).replace("-", "").upper()
+    try:
+        raw = base64.b32decode(letters + "=" * (-len(letters) % 8))
+    except ValueError:
+        raw = b""
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    if len(raw) != _CODE_BYTES or not hmac.compare_digest(mac, _sign(body, settings)[:_MAC_BYTES]):
+        raise InvalidReceipt(
+            "this is no code of a redeploy test of this installation; copy the whole code, or "
+            "choose the receipt file"
+        )
+    run, count = str(ULID.from_bytes(body[:16])), body[16]
+    numbers = tuple(range(1, count + 1))
+    if hashlib.sha256(bytes(numbers)).digest()[:4] != body[25:29]:
+        raise InvalidReceipt(
+            "not every probe of this test was stored; choose the receipt file, which says which"
+        )
+    begun_at = ULID.from_str(run).datetime.isoformat(timespec="seconds")
+    return Receipt(run, count, begun_at, numbers, None, None, (body[17:21], body[21:25]))
+
+
+def _from_body(data: Mapping[str, Any]) -> Receipt:
+    run, count = str(ULID.from_str(data["run"])), int(data["count"])
+    if not 1 <= count <= MOST:
+        raise InvalidReceipt(f"the receipt names {count} probes; there can be 1 to {MOST}")
+    evidence = evidence_from(data["evidence"])
+    receipt = begin_receipt(run, count, data["begun_at"], evidence, Census(**data["census"]))
+    return replace(receipt, acknowledged=tuple(data["acknowledged"]))
+
+
+def _canonical(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _key(settings: Settings) -> bytes:
+    """Return the signing key.
+
+    Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
+    follows from what names the installation and stays the same when its storage is wiped.
+    """
+    given = settings.receipt_key or settings.deployment.service or ""
+    return hashlib.sha256(_NO_KEY + given.encode()).digest()
+
+
+def _fingerprint(settings: Settings) -> str:
+    return _sign(b"fingerprint", settings).hex()[:16]
+
+
+def _sign(body: bytes, settings: Settings) -> bytes:
+    return hmac.new(_key(settings), body, hashlib.sha256).digest()

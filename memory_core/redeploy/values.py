@@ -1,0 +1,205 @@
+"""What a redeploy test writes, sees and says. All of it can be written as JSON as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+Level = Literal["restart", "redeploy", "crash", "server-move"]
+"""What is simulated: see `simulate`."""
+
+
+class Verdict(StrEnum):
+    """What a test says. Only PASS is a proof that memories survive."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    DEGRADED = "DEGRADED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class State(StrEnum):
+    """What became of a probe.
+
+    STALE is there, but not by every way of reading, or not at the first look. NEVER was not
+    acknowledged before the deployment, so that its absence means nothing.
+    """
+
+    OK = "ok"
+    LOST = "lost"
+    ALTERED = "altered"
+    STALE = "stale"
+    DUPLICATED = "duplicated"
+    UNEXPECTED = "unexpected"
+    NEVER = "never acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One memory of a test; all of it follows from the test's id and the number, from 1."""
+
+    number: int
+    kind: str
+    id: str
+    raw_user_id: str
+    user_id: str
+    text: str
+    question: str
+    agent_id: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What became of one probe; number 0 is a memory that no probe is."""
+
+    number: int
+    kind: str
+    id: str
+    user_id: str
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where memories were, and on which deployment; times are ISO 8601 in UTC, or empty."""
+
+    backend: str
+    persistent: bool
+    reason: str
+    location: Mapping[str, str]
+    index_created_at: str
+    embedder: str
+    dimensions: int
+    commit: str
+    instance: str
+    service: str
+    host: str
+    boot: str
+    process: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def deployment(self) -> str:
+        """What names a deployment where the host tells; empty where it does not."""
+        return "/".join(filter(None, (self.commit, self.instance)))
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Real users and their memories; `counts` has them by a digest of the user's id."""
+
+    users: int
+    memories: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen after the deployment. With `error` nothing could be read."""
+
+    evidence: Evidence | None
+    results: tuple[ProbeResult, ...] = ()
+    census: Census | None = None
+    canary: bool | None = None
+    missing_users: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The same probes on a throw-away local store, whose disk was wiped: they must be lost."""
+
+    written: int
+    survived: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One step of a test as it happens; `ms` is None while it goes on."""
+
+    name: str
+    detail: str = ""
+    ms: int | None = None
+    failed: bool = False
+
+
+OnStep = Callable[[StepDone], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a test says, and what it says it by."""
+
+    run: str
+    level: str
+    verdict: Verdict
+    reason: str
+    headlines: tuple[str, ...]
+    written: int
+    survived: int
+    probes: tuple[ProbeResult, ...]
+    begun_at: str
+    ended_at: str
+    before: Evidence | None
+    after: Evidence | None
+    census_before: Census | None
+    census_after: Census | None
+    control: Control | None = None
+    left_behind: int | None = None
+    steps: tuple[StepDone, ...] = ()
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """Return a value of this module as JSON has it."""
+    return asdict(value)
+
+
+def observation_from(data: Mapping[str, Any]) -> Observation:
+    """Undo `to_json` of an observation."""
+    return Observation(
+        evidence=_evidence(data["evidence"]),
+        results=_results(data["results"]),
+        census=_census(data["census"]),
+        canary=data["canary"],
+        missing_users=data["missing_users"],
+        error=data["error"],
+    )
+
+
+def report_from(data: Mapping[str, Any]) -> Report:
+    """Undo `to_json` of a report; KeyError, TypeError or ValueError for what is none."""
+    return Report(
+        **{
+            **data,
+            "verdict": Verdict(data["verdict"]),
+            "headlines": tuple(data["headlines"]),
+            "probes": _results(data["probes"]),
+            "before": _evidence(data["before"]),
+            "after": _evidence(data["after"]),
+            "census_before": _census(data["census_before"]),
+            "census_after": _census(data["census_after"]),
+            "control": Control(**data["control"]) if data["control"] else None,
+            "steps": tuple(StepDone(**one) for one in data["steps"]),
+        }
+    )
+
+
+def evidence_from(data: Mapping[str, Any]) -> Evidence:
+    """Undo `to_json` of evidence."""
+    return Evidence(**data)
+
+
+def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:
+    return evidence_from(data) if data else None
+
+
+def _census(data: Mapping[str, Any] | None) -> Census | None:
+    return Census(**data) if data else None
+
+
+def _results(found: Any) -> tuple[ProbeResult, ...]:
+    return tuple(ProbeResult(**{**one, "state": State(one["state"])}) for one in found)
