@@ -58,7 +58,11 @@ def configure_logging(*, propagate: bool) -> None:
         logger.handlers = [h for h in logger.handlers if not isinstance(h, _Stderr)]
         logger.addHandler(handler)
         logger.propagate = propagate
-    logs.install_recent_lines()
+    keeper = logs.install_recent_lines()
+    if keeper not in _logger.handlers:
+        _logger.addHandler(keeper)
+    # It tells at each start that it found credentials, through any root handler there is.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def warm_up() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard import startup
+from memory_core import logs
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,9 @@ def restored_loggers() -> Iterator[None]:
     for name in ("memory_core", "dashboard"):
         logger = logging.getLogger(name)
         logger.propagate = True
-        logger.handlers = [h for h in logger.handlers if not isinstance(h, startup._Stderr)]
+        logger.handlers = [
+            h for h in logger.handlers if not isinstance(h, (startup._Stderr, logs.RecentLines))
+        ]
 
 
 def test_a_log_line_ends_with_exactly_its_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,3 +47,9 @@ def test_an_unexpected_error_is_logged_under_the_reference_that_is_shown(
     assert "secret" not in shown.getvalue()
     assert shown.getvalue().splitlines()[-1] in caplog.text
     assert "secret detail" in caplog.text
+
+
+def test_what_the_dashboard_logs_is_among_the_recent_lines() -> None:
+    startup.configure_logging(propagate=False)
+    logging.getLogger("dashboard").error("storage is not available: no answer")
+    assert logs.install_recent_lines().lines()[-1].text == "storage is not available: no answer"
