@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from .aws import Aws, credentials_source
+from .disks import disk_step
 from .embedders import Embedder
 from .errors import SettingsError
 from .objects import LocalObjects, ObjectStore, S3Objects
@@ -23,10 +22,6 @@ LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
 LOG_CHROMA_READY = "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage"
 LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
 
-# Mount points that a plain computer has anyway: being below one of them proves no disk of its own.
-_ORDINARY_MOUNTS = frozenset(
-    map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
-) | {Path("/System/Volumes/Data")}
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
@@ -47,9 +42,6 @@ _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 _VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _logger = logging.getLogger("memory_core")
-_PASSING_FILESYSTEMS = frozenset(
-    "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +123,14 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
         settings, embedder, _INDEX_NAME, "no index can be called; use 3 to 63 of a-z, 0-9, . and -"
     )
     aws = Aws(settings)
+    objects = S3Objects(aws, settings.bucket, settings.prefix)
 
     def open_store(create: bool) -> VectorStore:
         from .stores.s3_index import IndexName
         from .stores.s3_vectors import open_s3_vectors
 
+        if create:
+            objects.check_region()
         return open_s3_vectors(
             aws, IndexName(vector_bucket, index), embedder.dimensions, create=create
         )
@@ -162,7 +157,7 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
         steps=(*steps, Step("S3 Vectors", True, detail, deciding=not forced)),
         location=location,
         log_lines=(LOG_S3_READY, LOG_S3_USED),
-        objects=S3Objects(aws, settings.bucket, settings.prefix),
+        objects=objects,
         open_store=open_store,
         stand_in=stand_in,
     )
@@ -200,7 +195,7 @@ def _index_name(settings: Settings, embedder: Embedder, allowed: re.Pattern[str]
 
 
 def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
-    disk = _disk_step(settings)
+    disk = disk_step(settings)
     if settings.require_persistent and not disk.ok:
         raise SettingsError(
             "MEMORY_REQUIRE_PERSISTENT is set, but memories would be on this machine's disk and be "
@@ -254,39 +249,6 @@ def _chroma_reason(settings: Settings, steps: list[Step], disk: Step) -> str:
     else:
         remedy = f"AWS is only half configured: {_missing(steps)}"
     return "memories are on this machine's disk and will be lost on the next deployment; " + remedy
-
-
-def _disk_step(settings: Settings) -> Step:
-    for path in (settings.chroma_path, settings.data_dir):
-        mount = _mount_point(path)
-        filesystem = _filesystem(mount)
-        if mount in _ORDINARY_MOUNTS or filesystem in _PASSING_FILESYSTEMS:
-            detail = f"{path} is on {mount} ({filesystem or 'system disk'}), not on a mounted disk"
-            return Step("disk", False, detail)
-    return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
-
-
-def _mount_point(path: Path) -> Path:
-    place = Path(os.path.realpath(path))
-    while not os.path.ismount(place):
-        place = place.parent
-    return place
-
-
-def _filesystem(mount: Path) -> str:
-    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
-    try:
-        lines = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    kinds = {_unescaped(fields[1]): fields[2] for line in lines if len(fields := line.split()) > 2}
-    return kinds.get(str(mount), "")
-
-
-def _unescaped(field: str) -> str:
-    """Undo what /proc/mounts does to spaces and other characters: a backslash and octal digits."""
-    raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
-    return os.fsdecode(raw)
 
 
 def _missing(steps: list[Step]) -> str:

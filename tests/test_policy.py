@@ -19,7 +19,7 @@ POLICY = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)[0])
 ALLOWED = {action for statement in POLICY["Statement"] for action in statement["Action"]}
 # S3 checks these under the name of another action.
 S3_ACTIONS = {
-    "HeadObject": "s3:GetObject",
+    "HeadBucket": "s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
     "DeleteObjects": "s3:DeleteObject",

@@ -27,6 +27,7 @@ _ACTIONS = {
     "ListObjectsV2": "ListBucket",
     "ListObjectVersions": "ListBucketVersions",
     "DeleteObjects": "DeleteObject",
+    "HeadBucket": "ListBucket",
 }
 _REFUSED_ACTION = re.compile(r'not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
 _LONGEST_QUOTE = 300

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ..aws import Aws, each
-from ..errors import BackendError, EntryExists
+from ..errors import BackendError, EntryExists, SettingsError
 
 _BATCH = 1000
 
@@ -94,6 +94,20 @@ class S3Objects:
             if exc.code not in ("NoSuchKey", "InvalidRange"):
                 raise
             return False
+
+    def check_region(self) -> None:
+        """See that the bucket is where the configuration says, before anything is made there.
+
+        Raises:
+            SettingsError: it is in another region; boto3 would follow it there in silence.
+        """
+        found = self._ask("HeadBucket").get("BucketRegion")
+        wanted = self._aws.settings.region
+        if found and found != wanted:
+            raise SettingsError(
+                f"AWS_REGION is {wanted!r}, but {self._where} is in {found!r}; set AWS_REGION to "
+                f"{found}"
+            )
 
     def _purge(self, folder: str, names: Iterable[str] = ()) -> None:
         """Remove all versions of some objects, and of those deleted by earlier calls."""

@@ -23,6 +23,7 @@ from memory_core.errors import (
     BackendUnavailable,
     IndexMismatch,
     MemoryCoreError,
+    SettingsError,
 )
 from tests.aws_standin.httpd import App, Request, Response
 
@@ -189,6 +190,12 @@ def test_a_bucket_in_another_region_does_not_hide_that_the_index_is_missing(
     with program.open(elsewhere) as service:
         assert len(service.list_memories("ann")) == 1
     assert not program.data_dir.exists()
+
+
+def test_in_another_region_than_the_bucket_nothing_is_made(program: Program) -> None:
+    """Else the first memories would be where the corrected configuration does not look."""
+    match = r"AWS_REGION is 'eu-west-1', but bucket '.*' is in 'us-east-1'; set AWS_REGION to us-"
+    program.refused(SettingsError, match, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")
 
 
 CALLS: dict[str, Callable[[MemoryService], Any]] = {
