@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import data
+from dashboard import data, jobs
 from dashboard.ui import actions
 from dashboard.ui.errors import show_trouble
 from memory_core.errors import InvalidReceipt
@@ -55,6 +55,7 @@ def _draw_simulation() -> None:
         type="primary",
         icon=":material/play_arrow:",
         key="redeploy.simulate",
+        disabled=_runs("simulate"),
         on_click=_simulate,
     )
     st.caption("Takes some seconds. Real memories are not touched; the probes are removed again.")
@@ -68,6 +69,7 @@ def _draw_real() -> None:
         type="primary",
         icon=":material/edit_note:",
         key="redeploy.begin",
+        disabled=_runs("begin"),
         on_click=_begin,
     )
     st.caption("You get a receipt: a file, a code and a link. Keep one of them, then deploy.")
@@ -79,10 +81,16 @@ def _draw_real() -> None:
     if "redeploy.code" not in st.session_state:
         st.session_state["redeploy.code"] = st.query_params.get(address.RECEIPT, "")[:200]
     st.text_input("Code of the receipt", key="redeploy.code", max_chars=200, persist_state="page")
-    st.file_uploader("Or the receipt file", type=["json"], key="redeploy.file")
+    st.file_uploader("Or the receipt file", type=["json"], key="redeploy.file", max_upload_size=1)
     st.button(
         "Check the receipt", icon=":material/fact_check:", key="redeploy.check", on_click=_check
     )
+
+
+def _runs(kind: str) -> bool:
+    """Say whether the run that is watched is this visitor's own of that kind."""
+    job = jobs.board().get(st.query_params.get(address.JOB, ""))
+    return job is not None and not job.finished and work.is_of(job, kind, address.visitor())
 
 
 def _draw_count(key: str) -> None:

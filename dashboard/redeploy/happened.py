@@ -70,7 +70,8 @@ def _draw_job(job: jobs.Job) -> Report | None:
     if isinstance(result, Receipt) or (isinstance(result, Report) and _kept(result)):
         # From here on the address outlives this process.
         st.query_params.from_dict({address.TEST: result.run})
-        return _draw_test(result.run, job.steps)
+    if isinstance(result, Receipt):
+        return _draw_test(result.run)
     if isinstance(result, Report):
         return _draw_report(result, job.steps)
     if isinstance(result, work.Done):
@@ -79,12 +80,12 @@ def _draw_job(job: jobs.Job) -> Report | None:
     return None
 
 
-def _draw_test(run: str, steps: Sequence[StepDone] = ()) -> Report | None:
+def _draw_test(run: str) -> Report | None:
     if check := work.check_of(run):
         return _draw_job(check)
     for report in data.test_reports():
         if report.run == run:
-            return _draw_report(report, steps)
+            return _draw_report(report)
     for receipt in data.waiting_tests():
         if receipt.run == run:
             with st.container(border=True, key="receipt"):

@@ -41,7 +41,7 @@ def _draw_probes(report: Report) -> None:
         frame,
         hide_index=True,
         key="redeploy.probes",
-        height=tables.table_height(len(frame), at_most=12),
+        height=tables.whole_height(len(frame), at_most=20),
         alt=f"What became of each probe: {said}",
         column_config={"Probe": st.column_config.NumberColumn(width=64)},
     )
@@ -68,7 +68,7 @@ def _draw_compared(report: Report) -> None:
         frame,
         hide_index=True,
         key="redeploy.compared",
-        height=tables.table_height(len(frame), at_most=16),
+        height=tables.whole_height(len(frame), at_most=20),
         alt=f"Before and after: {sum(differ)} of {len(rows)} rows differ",
         column_config={"": st.column_config.TextColumn(width=36)},
     )

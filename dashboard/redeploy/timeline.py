@@ -25,7 +25,6 @@ COLOURS: Final = {
 _CHART: Final = "redeploy.timeline"
 _TABLE: Final = "redeploy.runs"
 _LABELLED: Final = 8
-_COUNTED: Final = 30
 _FEW: Final = 10
 
 
@@ -126,7 +125,7 @@ def _draw_table(reports: Sequence[Report]) -> None:
         key=_TABLE,
         on_select=_open_selected,
         selection_mode="single-row",
-        height=tables.table_height(len(frame), at_most=10),
+        height=tables.whole_height(len(frame), at_most=10),
         alt="Runs of the redeploy test, newest first",
         column_config={
             "Ended": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")

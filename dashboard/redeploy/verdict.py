@@ -45,12 +45,6 @@ def draw(report: Report) -> None:
         _draw_downloads(report)
 
 
-def ended_words(report: Report) -> str:
-    """Return how long ago a test ended."""
-    ended = times.parsed(report.ended_at)
-    return times.ago(ended) if ended else "at an unknown time"
-
-
 def _draw_control(report: Report) -> None:
     if report.control is None:
         return
@@ -66,7 +60,8 @@ def _draw_control(report: Report) -> None:
 
 def _draw_census(report: Report) -> None:
     before, after = report.census_before, report.census_after
-    if before and after:
+    # A simulation on a disk of its own knows nobody; that is no news of real memories.
+    if before and after and (before.users or after.users):
         _line(
             ":material/groups:",
             f"Real memories: {before.memories:,} of {before.users:,} users before, "

@@ -83,6 +83,11 @@ def check_of(run: str) -> jobs.Job | None:
     return jobs.board().unfinished(f"redeploy/{_checking(run)}")
 
 
+def is_of(job: jobs.Job, kind: str, visitor: str) -> bool:
+    """Say whether a visitor started this job, and to do that."""
+    return job.fingerprint.startswith(f"redeploy/{kind}/") and job.fingerprint.endswith(visitor)
+
+
 def run_end(run: str) -> str:
     """Start to end a test without a verdict."""
 
