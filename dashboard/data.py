@@ -7,7 +7,6 @@ last write, so a write made here is seen at once and one made elsewhere soon aft
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import TypeVar
 
 import streamlit as st
 
-from memory_core import MemoryService, Settings, logs, open_service
+from dashboard.connection import Connection, Trouble
+from memory_core import MemoryService, Settings, logs
 from memory_core.errors import MemoryCoreError
 from memory_core.records import (
     Event,
@@ -26,30 +26,19 @@ from memory_core.records import (
     UserId,
     UserSummary,
 )
+from memory_core.redeploy import Receipt as TestReceipt
+from memory_core.redeploy import Report, leftovers, pending, reports
 
 FRESH_S = 20
 """How long something read is shown again without asking the store."""
 
+TESTS_FRESH_S = 60
+"""How long the reports of redeploy tests are: each is an object of its own to read."""
+
 COUNTED_UP_TO = 10_000
 """Memories on S3 Vectors that are counted unasked: about 20 requests to read all keys."""
 
-RETRY_S = 10
-"""How long a failure to open the store is remembered before it is tried again."""
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """An error as people meet it: its kind and the sentence that it came with."""
-
-    kind: str
-    sentence: str
-
-    @classmethod
-    def of(cls, error: MemoryCoreError) -> Trouble:
-        """Keep what is shown of an error."""
-        return cls(type(error).__name__, str(error))
 
 
 @dataclass(frozen=True)
@@ -81,51 +70,6 @@ class Found:
 
     result: SearchResult
     ms: int
-
-
-class Connection:
-    """The one service, opened at first use; a failure is repeated, not retried, for a while."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._service: MemoryService | None = None
-        self._error: MemoryCoreError | None = None
-        self._failed_at = 0.0
-        self.settings: Settings | None = None
-        self.writes = 0
-
-    def service(self) -> MemoryService:
-        """Return the service, opening it if need be.
-
-        Raises:
-            MemoryCoreError: the settings are wrong or the store cannot be opened.
-        """
-        with self._lock:
-            if self._service is None:
-                self._service = self._open()
-            return self._service
-
-    def _open(self) -> MemoryService:
-        if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
-            raise self._error.with_traceback(None)
-        try:
-            self.settings = Settings.from_env()
-            return open_service(self.settings)
-        except MemoryCoreError as error:
-            self._error, self._failed_at = error, time.monotonic()
-            raise
-
-    def close(self) -> None:
-        """Close the service; the next caller opens it again."""
-        with self._lock:
-            if self._service is not None:
-                self._service.close()
-            self._service = self._error = None
-
-    def forget_failure(self) -> None:
-        """Let the next caller try to open the store again."""
-        with self._lock:
-            self._error = None
 
 
 @st.cache_resource(show_spinner=False)
@@ -168,6 +112,21 @@ def memories(user_id: UserId) -> list[MemoryRecord]:
 def search(user_id: UserId, question: str, limit: int) -> Found:
     """Return the memories that answer the question best."""
     return _search(user_id, question, limit, connection().writes)
+
+
+def test_reports() -> list[Report]:
+    """Return the reports of redeploy tests, newest first."""
+    return _test_reports(connection().tests)
+
+
+def waiting_tests() -> list[TestReceipt]:
+    """Return the redeploy tests that wait for a deployment, oldest first."""
+    return _waiting_tests(connection().tests)
+
+
+def leftover_tests() -> list[str]:
+    """Return the redeploy tests that nobody waits for and whose probes are still stored."""
+    return _leftover_tests(connection().tests)
 
 
 def history(user_id: UserId, memory_id: str) -> list[Event]:
@@ -215,11 +174,26 @@ def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     return _write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
+def change_tests(call: Callable[[MemoryService], T]) -> T:
+    """Do something that writes or takes away probes or reports."""
+    shared = connection()
+    try:
+        return _write(call)
+    finally:
+        _forget_tests(shared)
+
+
+def settings() -> Settings:
+    """Return the settings that the service was opened with, opening it if need be."""
+    return connection().service().settings
+
+
 def try_again() -> None:
     """Forget what was read and the last failure to open the store."""
     shared = connection()
     shared.forget_failure()
     _forget_reads(shared)
+    _forget_tests(shared)
 
 
 def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
@@ -242,6 +216,12 @@ def _write(call: Callable[[MemoryService], T]) -> T:
 def _forget_reads(shared: Connection) -> None:
     shared.writes += 1
     for cached in (_health, _users, _memories_per_day, _storage, _memories, _search):
+        cached.clear()
+
+
+def _forget_tests(shared: Connection) -> None:
+    shared.tests += 1
+    for cached in (_test_reports, _waiting_tests, _leftover_tests):
         cached.clear()
 
 
@@ -286,3 +266,18 @@ def _search(user_id: UserId, question: str, limit: int, version: int) -> Found:
     started = time.perf_counter()
     result = connection().service().search(user_id, question, limit=limit)
     return Found(result, _ms_since(started))
+
+
+@st.cache_data(ttl=TESTS_FRESH_S, max_entries=2, show_spinner=False)
+def _test_reports(version: int) -> list[Report]:
+    return reports(connection().service())
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _waiting_tests(version: int) -> list[TestReceipt]:
+    return pending(connection().service())
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _leftover_tests(version: int) -> list[str]:
+    return leftovers(connection().service())

@@ -9,10 +9,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from dashboard import data
 from memory_core.errors import MemoryCoreError
+from memory_core.redeploy import StepDone
 
 _logger = logging.getLogger("dashboard")
 
@@ -20,7 +22,24 @@ WORKERS = 2
 MAX_WAITING = 8
 MAX_KEPT = 64
 
-Progress = Callable[[int, int], None]
+
+@dataclass(frozen=True)
+class Progress:
+    """How work tells how far it is: by number, or step by step."""
+
+    _change: Callable[..., None]
+    _steps: dict[str, StepDone] = field(default_factory=dict)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Note that `done` of `total` parts are done."""
+        self._change(done=done, total=total)
+
+    def step(self, step: StepDone) -> None:
+        """Note that a step begins, or that the one of that name ended."""
+        self._steps[step.name] = step
+        self._change(steps=tuple(self._steps.values()))
+
+
 Work = Callable[[Progress], Any]
 
 
@@ -38,6 +57,7 @@ class Job:
     state: Literal["waiting", "running", "done", "failed"] = "waiting"
     done: int = 0
     total: int = 0
+    steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: data.Trouble | None = None
 
@@ -78,7 +98,7 @@ class Jobs:
                 self._waiting.put_nowait((job.id, work))
             except queue.Full:
                 raise TooBusy(
-                    f"{MAX_WAITING} files are waiting to be saved already; "
+                    f"{MAX_WAITING} uploads and tests are waiting already; "
                     "try again when some of them are done"
                 ) from None
             self._jobs[job.id] = job
@@ -90,6 +110,14 @@ class Jobs:
         with self._lock:
             return self._jobs.get(job_id)
 
+    def unfinished(self, fingerprint: str) -> Job | None:
+        """Return the job that does this work or will, None when there is none."""
+        with self._lock:
+            for job in self._jobs.values():
+                if job.fingerprint == fingerprint and not job.finished:
+                    return job
+        return None
+
     def _run(self) -> None:
         while True:
             self._do(*self._waiting.get())
@@ -97,7 +125,7 @@ class Jobs:
     def _do(self, job_id: str, work: Work) -> None:
         self._change(job_id, state="running")
         try:
-            result = work(lambda done, total: self._change(job_id, done=done, total=total))
+            result = work(Progress(partial(self._change, job_id)))
             self._change(job_id, state="done", result=result)
         except MemoryCoreError as error:
             self._change(job_id, state="failed", trouble=data.Trouble.of(error))

@@ -66,14 +66,20 @@ def configure_logging(*, propagate: bool) -> None:
 
 
 def warm_up() -> None:
-    """Open the store and import what is slow, so that the first visitor does not wait."""
+    """Open the store and import what is slow, so that the first visitor does not wait.
+
+    Then check the redeploy tests that waited for this start.
+    """
     from dashboard import data
+    from dashboard.redeploy import work
 
     health = data.health()
     if health.trouble:
         _logger.error("storage is not available: %s", health.trouble.sentence)
     for name in _HEAVY_MODULES:
         importlib.import_module(name)
+    if not health.trouble:
+        work.check_waiting()
 
 
 def report_script_error(error: Exception) -> bool:

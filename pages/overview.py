@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import data, routes
 from dashboard.auth.guard import require_access
+from dashboard.redeploy import waiting
 from dashboard.ui import charts, status, tables
 from dashboard.ui.errors import friendly_errors
 
@@ -72,6 +73,16 @@ def draw_empty() -> None:
             st.switch_page(routes.MEMORIES)
 
 
+def draw_test_link() -> None:
+    """Draw the way to the redeploy test, and whether one waits."""
+    waits = data.waiting_tests()
+    label = "Test whether memories survive a deployment"
+    if waits:
+        label = f"A redeploy test is {waiting.waiting_words(waits[0])}"
+    with st.container(key="redeploy-link"):
+        st.page_link(routes.REDEPLOY, label=label, icon=":material/published_with_changes:")
+
+
 def draw_log() -> None:
     """Draw the last log lines of this process."""
     lines = data.recent_lines(LINES)
@@ -97,8 +108,9 @@ else:
         status.draw_status_card(health.status)
     with right:
         status.draw_steps(health.status.steps)
-    status.draw_key_figures(health.status)
     with friendly_errors():
+        status.draw_key_figures(health.status, data.test_reports())
+        draw_test_link()
         if health.status.memories:
             left, right = st.columns(2)
             with left:

@@ -1,4 +1,4 @@
-"""The charts of the overview, each with a sentence that says the same."""
+"""Charts, each with a sentence that says the same."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def per_user(users: Sequence[UserSummary]) -> Chart:
         hovertext=labels,
         hovertemplate="%{hovertext}: %{x:,}<extra></extra>",
     )
-    figure = _figure(go.Figure(bars), height=max(160, 26 * len(labels) + 24))
+    figure = fix(go.Figure(bars), height=max(160, 26 * len(labels) + 24))
     figure.update_yaxes(tickvals=places, ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_xaxes(visible=False, range=[0, max(counts, default=1) * 1.12])
     return Chart(figure, _per_user_sentence(users))
@@ -74,7 +74,7 @@ def per_day(days: Mapping[dt.date, int], height: int) -> Chart:
     else:
         figure.add_scatter(x=dates, y=counts, fill="tozeroy", mode="lines", hovertemplate=hover)
         figure.update_xaxes(nticks=6)
-    _figure(figure, height)
+    fix(figure, height)
     figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=5)
     figure.update_xaxes(tickformat="%-d %b\n%Y", showgrid=False)
     return Chart(figure, _per_day_sentence(days))
@@ -93,7 +93,7 @@ def stored_where(counts: Mapping[str, int]) -> Chart:
                 name=f"{words.backend_name(name)}: {count:,}",
                 marker_color=BACKEND_COLOURS.get(name, BACKEND_COLOURS["ledger"]),
             )
-    figure = _figure(figure, height=84)
+    figure = fix(figure, height=84)
     figure.update_layout(
         barmode="stack",
         bargap=0,
@@ -124,7 +124,8 @@ def clicked_user(event: Any) -> UserId | None:
     return UserId(chosen) if isinstance(chosen, str) else None
 
 
-def _figure(figure: go.Figure, height: int) -> go.Figure:
+def fix(figure: go.Figure, height: int) -> go.Figure:
+    """Give a figure its size and take away what moves it."""
     figure.update_layout(
         height=height,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},

@@ -24,6 +24,8 @@ _HEADLINES: Final = {
     "AccessDenied": "The storage refused access",
     "IndexMismatch": "The index does not fit these memories",
     "LedgerCorrupt": "An entry of the record cannot be read",
+    "InvalidReceipt": "This receipt cannot be used",
+    "RedeployTestFailed": "The test itself did not come to its end",
     "TooBusy": "Too much is waiting already",
     "Unexpected": "Something went wrong on our side",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
 from dashboard import data
 from memory_core.records import Status, Step
+from memory_core.redeploy import Report
 
 from . import times, words
 from .errors import headline
@@ -15,8 +17,6 @@ from .frame import STATES
 from .text import one_line, plain_word, sentence, show
 
 _LABEL_PX: Final = 96
-_FITS: Final = 14
-_OTHER_MODEL: Final = "API model"
 _STEP_ICONS: Final = {
     True: ":green[:material/check_circle:]",
     False: ":gray[:material/do_not_disturb_on:]",
@@ -59,8 +59,8 @@ def draw_steps(steps: tuple[Step, ...]) -> None:
             _draw_step(step)
 
 
-def draw_key_figures(status: Status) -> None:
-    """Draw memories, users, last write and embedder."""
+def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
+    """Draw memories, users, last write and the newest redeploy test."""
     with st.grid(4, min_column_width=190, key="key-figures"):
         _figure("Memories", f"{status.memories:,}", f"complete, {times.ago(status.as_of)}")
         _figure("Users", f"{status.users:,}", "with at least one memory")
@@ -70,7 +70,13 @@ def draw_key_figures(status: Status) -> None:
             times.ago(written) if written else "none yet",
             times.utc(written) if written else "nothing was saved so far",
         )
-        _figure("Embedder", _short(status.embedder), f"{status.dimensions} dimensions")
+        newest = reports[0] if reports else None
+        ended = times.parsed(newest.ended_at) if newest else None
+        _figure(
+            "Last redeploy test",
+            newest.verdict.value if newest else "none yet",
+            times.ago(ended) if ended else "nothing is proven so far",
+        )
 
 
 def _figure(label: str, value: str, note: str) -> None:
@@ -83,11 +89,6 @@ def _figure(label: str, value: str, note: str) -> None:
         border=True,
         height="stretch",
     )
-
-
-def _short(embedder: str) -> str:
-    """Return the embedder's name where it fits into a figure; the card above has all of it."""
-    return plain_word(embedder, _OTHER_MODEL) if len(embedder) <= _FITS else _OTHER_MODEL
 
 
 def _draw_step(step: Step) -> None:

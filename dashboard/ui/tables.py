@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -62,6 +62,11 @@ def pick_user(users: Sequence[UserSummary], key: str) -> UserId | None:
 def table_height(rows: int, at_most: int) -> int:
     """Return the pixels that a table of so many rows takes."""
     return HEADER_PX + ROW_PX * min(rows, at_most)
+
+
+def whole_height(rows: int, at_most: int) -> int | Literal["content"]:
+    """Return the height that shows all rows while they are few, else `at_most` of them."""
+    return "content" if rows <= at_most else table_height(rows, at_most)
 
 
 def event_frame(events: Sequence[Event]) -> pd.DataFrame:

@@ -18,6 +18,15 @@ def ago(at: dt.datetime, now: dt.datetime | None = None) -> str:
     return _counted(max(1, round(seconds / 31_536_000)), "year")
 
 
+def parsed(text: str) -> dt.datetime | None:
+    """Return the time that an ISO 8601 text names, None where it names none."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
 def utc(at: dt.datetime) -> str:
     """Return the exact time: 12 Nov 2025, 14:32:05 UTC."""
     return f"{day(at)}, {at.astimezone(dt.UTC):%H:%M:%S} UTC"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard import data
+from dashboard.connection import RETRY_S
 from memory_core.errors import SettingsError
 
 
@@ -20,7 +21,7 @@ def test_a_failure_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MEMORY_BACKEND", "chroma")
     with pytest.raises(SettingsError, match="pinecone"):
         connection.service()
-    connection._failed_at -= data.RETRY_S + 1
+    connection._failed_at -= RETRY_S + 1
     connection.service()
     connection.close()
 

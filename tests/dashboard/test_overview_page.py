@@ -46,7 +46,7 @@ def test_key_figures_count_memories_and_users(app: AppTest, shared: MemoryServic
     assert figures["Memories"] == "4"
     assert figures["Users"] == "2"
     assert figures["Last write"] == "just now"
-    assert figures["Embedder"] == "WordLlama"
+    assert figures["Last redeploy test"] == "none yet"
 
 
 def test_charts_show_users_days_and_backends(app: AppTest, shared: MemoryService) -> None:

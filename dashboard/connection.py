@@ -1,0 +1,72 @@
+"""The one open service of the process, and errors as the dashboard keeps them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from memory_core import MemoryService, Settings, open_service
+from memory_core.errors import MemoryCoreError
+
+RETRY_S = 10
+"""How long a failure to open the store is remembered before it is tried again."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An error as people meet it: its kind and the sentence that it came with."""
+
+    kind: str
+    sentence: str
+
+    @classmethod
+    def of(cls, error: MemoryCoreError) -> Trouble:
+        """Keep what is shown of an error."""
+        return cls(type(error).__name__, str(error))
+
+
+class Connection:
+    """The one service, opened at first use; a failure is repeated, not retried, for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._service: MemoryService | None = None
+        self._error: MemoryCoreError | None = None
+        self._failed_at = 0.0
+        self.settings: Settings | None = None
+        self.writes = 0
+        self.tests = 0
+
+    def service(self) -> MemoryService:
+        """Return the service, opening it if need be.
+
+        Raises:
+            MemoryCoreError: the settings are wrong or the store cannot be opened.
+        """
+        with self._lock:
+            if self._service is None:
+                self._service = self._open()
+            return self._service
+
+    def _open(self) -> MemoryService:
+        if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
+            raise self._error.with_traceback(None)
+        try:
+            self.settings = Settings.from_env()
+            return open_service(self.settings)
+        except MemoryCoreError as error:
+            self._error, self._failed_at = error, time.monotonic()
+            raise
+
+    def close(self) -> None:
+        """Close the service; the next caller opens it again."""
+        with self._lock:
+            if self._service is not None:
+                self._service.close()
+            self._service = self._error = None
+
+    def forget_failure(self) -> None:
+        """Let the next caller try to open the store again."""
+        with self._lock:
+            self._error = None

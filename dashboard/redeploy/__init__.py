@@ -1,0 +1,1 @@
+"""The page Redeploy test: what to do, what happened, and the proof."""

@@ -1,0 +1,135 @@
+"""Tests that wait for a deployment, their receipts, and what earlier tests left behind."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data, jobs
+from dashboard.ui import times, words
+from memory_core.redeploy import Receipt, to_code, to_file
+
+from . import address, work
+
+_POLL_S = 2
+
+
+def draw() -> None:
+    """Draw the waiting tests, then what is left of others."""
+    tests = data.waiting_tests()
+    if tests:
+        _watch(_state(tests))
+        for receipt in tests:
+            _draw_waiting(receipt)
+    if left := data.leftover_tests():
+        _draw_leftovers(left)
+
+
+def draw_receipt(receipt: Receipt) -> None:
+    """Draw the receipt in its three forms."""
+    settings, stored = data.settings(), len(receipt.acknowledged)
+    st.markdown(
+        f":material/receipt_long: **Receipt** · {stored:,} of "
+        f"{words.counted(receipt.count, 'probe')} stored and read back"
+    )
+    st.caption("Keep one of these where the deployment does not reach; each of them is enough.")
+    if stored == receipt.count:
+        code = to_code(receipt, settings)
+        st.caption("Link that opens this page with the receipt")
+        st.code(address.link_to(code), language=None, wrap_lines=True)
+        st.caption("Code, also for reading aloud")
+        st.code(code, language=None, wrap_lines=True)
+    else:
+        st.caption("Not every probe was stored, so that only the file says which were.")
+    st.download_button(
+        "Receipt file",
+        to_file(receipt, settings),
+        file_name=f"redeploy-receipt-{receipt.run}.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"redeploy.receipt-{receipt.run}",
+    )
+
+
+def waiting_words(receipt: Receipt) -> str:
+    """Return since when a test waits, and with how much."""
+    begun = times.parsed(receipt.begun_at)
+    since = f", begun {times.ago(begun)}" if begun else ""
+    return f"waiting for a deployment{since}, {words.counted(receipt.count, 'probe')}"
+
+
+def _draw_waiting(receipt: Receipt) -> None:
+    run, busy = receipt.run, work.check_of(receipt.run) is not None
+    with st.container(border=True, key=f"waiting-{run}"):
+        if busy:
+            st.markdown(":material/sync: **Being checked now**")
+        st.markdown(f":material/hourglass_top: A redeploy test is **{waiting_words(receipt)}**")
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Check now",
+                icon=":material/fact_check:",
+                key=f"redeploy.check-{run}",
+                disabled=busy,
+                on_click=address.start,
+                args=(lambda: work.run_check(receipt),),
+            )
+            if data.settings().deployment.hook_url:
+                with st.popover("Start the deployment", icon=":material/rocket_launch:"):
+                    st.markdown(
+                        "The host builds and starts the latest commit. Everybody who uses the "
+                        "application now is interrupted for a moment."
+                    )
+                    st.button(
+                        "Deploy now",
+                        key=f"redeploy.deploy-{run}",
+                        on_click=address.start,
+                        args=(work.run_deployment,),
+                    )
+            with st.popover("End without a verdict", icon=":material/cancel:", type="tertiary"):
+                st.markdown(
+                    f"The {words.counted(receipt.count, 'probe')} are removed; nothing will be "
+                    "known about this deployment."
+                )
+                st.button(
+                    ":red[End the test]",
+                    key=f"redeploy.end-{run}",
+                    on_click=address.start,
+                    args=(lambda: work.run_end(run),),
+                )
+            st.button(
+                "Show the receipt",
+                type="tertiary",
+                icon=":material/receipt_long:",
+                key=f"redeploy.show-{run}",
+                on_click=address.open_test,
+                args=(run,),
+            )
+
+
+def _draw_leftovers(left: list[str]) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="leftovers"):
+        st.markdown(
+            f":material/cleaning_services: {words.counted(len(left), 'earlier test')} did not end; "
+            "the probes are still stored. No count includes them."
+        )
+        st.button(
+            "Clean up",
+            key="redeploy.clean-up",
+            on_click=address.start,
+            args=(lambda: work.run_clean_up(left),),
+        )
+
+
+@st.fragment(run_every=f"{_POLL_S}s")
+def _watch(known: list[tuple[str, str]]) -> None:
+    """Draw the page anew when a check begins or ends, here or in the next deployment."""
+    if _state(data.waiting_tests()) != known:
+        st.rerun()
+
+
+def _state(tests: list[Receipt]) -> list[tuple[str, str]]:
+    checks: list[jobs.Job | None] = [work.check_of(receipt.run) for receipt in tests]
+    return [
+        (receipt.run, check.id if check else "")
+        for receipt, check in zip(tests, checks, strict=True)
+    ]
