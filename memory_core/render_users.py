@@ -44,25 +44,25 @@ def found_document(found: Found) -> dict[str, Any]:
 
 
 def found_text(found: Found) -> str:
-    lines = [f"asked for   {_visible(found.asked)}"]
+    lines = [f"asked for   {visible(found.asked)}"]
     if found.user_id is None:
         lines.append(f"no id       {one_line(found.problem)}")
     else:
-        lines.append(f"looked for  {_visible(found.user_id)}")
+        lines.append(f"looked for  {visible(found.user_id)}")
         lines += [f"            {change}" for change in found.changes]
         lines.append(f"stored      {_count(found.user)}")
     for one in found.memories:
         state = "is one of" if one.live else "was deleted by"
-        lines.append(f"memory      {one.id} {state} {_visible(one.user_id)}")
+        lines.append(f"memory      {one.id} {state} {visible(one.user_id)}")
     if found.close:
         lines += ["", "close to it:"]
         lines += [
-            f"  {_visible(one.user.user_id)}  {_count(one.user)}: {', '.join(one.reasons)}"
+            f"  {visible(one.user.user_id)}  {_count(one.user)}: {', '.join(one.reasons)}"
             for one in found.close
         ]
     if found.placeholders:
         lines += ["", "under an id that names nobody:"]
-        lines += [f"  {_visible(one.user_id)}  {_count(one)}" for one in found.placeholders]
+        lines += [f"  {visible(one.user_id)}  {_count(one)}" for one in found.placeholders]
     return "\n".join([*lines, "", f"looked through {counted(found.users, 'user')}, complete"])
 
 
@@ -81,7 +81,7 @@ def _count(user: UserSummary | None) -> str:
     return f"{counted(user.memories, 'memory')}, last write {utc(user.last_write)}"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Show what cannot be seen, and what looks like ASCII and is not, by its code point."""
     return "".join(
         char
