@@ -110,11 +110,11 @@ class Jobs:
         with self._lock:
             return self._jobs.get(job_id)
 
-    def unfinished(self, fingerprint: str) -> Job | None:
-        """Return the job that does this work or will, None when there is none."""
+    def latest(self, fingerprint: str) -> Job | None:
+        """Return the newest job for this work, finished or not; None when there is none."""
         with self._lock:
-            for job in self._jobs.values():
-                if job.fingerprint == fingerprint and not job.finished:
+            for job in reversed(self._jobs.values()):
+                if job.fingerprint == fingerprint:
                     return job
         return None
 

@@ -83,6 +83,8 @@ def _draw_job(job: jobs.Job) -> Report | None:
 def _draw_test(run: str) -> Report | None:
     if check := work.check_of(run):
         return _draw_job(check)
+    if checked := work.checked_here(run):
+        return _draw_report(checked.result, checked.steps)
     for report in data.test_reports():
         if report.run == run:
             return _draw_report(report)

@@ -75,12 +75,12 @@ def _when(report: Report) -> str:
 
 
 def _draw_downloads(report: Report) -> None:
-    document = render_redeploy.report_document(report)
+    # Made when somebody asks: a file of an earlier run of the script may be gone by then.
     name = f"redeploy-test-{one_line(report.run, 40)}"
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Report as Markdown",
-            render_redeploy.report_markdown(report),
+            lambda: render_redeploy.report_markdown(report),
             file_name=f"{name}.md",
             mime="text/markdown",
             icon=":material/download:",
@@ -89,13 +89,17 @@ def _draw_downloads(report: Report) -> None:
         )
         st.download_button(
             "Report as JSON",
-            json.dumps(document, indent=1, ensure_ascii=False),
+            lambda: _as_json(report),
             file_name=f"{name}.json",
             mime="application/json",
             icon=":material/download:",
             on_click="ignore",
             key="redeploy.json",
         )
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps(render_redeploy.report_document(report), indent=1, ensure_ascii=False)
 
 
 def _line(icon: str, text: str) -> None:

@@ -42,7 +42,7 @@ def draw_receipt(receipt: Receipt) -> None:
         st.caption("Not every probe was stored, so that only the file says which were.")
     st.download_button(
         "Receipt file",
-        to_file(receipt, settings),
+        lambda: to_file(receipt, settings),
         file_name=f"redeploy-receipt-{receipt.run}.json",
         mime="application/json",
         icon=":material/download:",

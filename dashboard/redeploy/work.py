@@ -80,7 +80,15 @@ def run_check(receipt: Receipt) -> str:
 
 def check_of(run: str) -> jobs.Job | None:
     """Return the job that checks this test now, if one does."""
-    return jobs.board().unfinished(f"redeploy/{_checking(run)}")
+    job = _latest_check(run)
+    return job if job and not job.finished else None
+
+
+def checked_here(run: str) -> jobs.Job | None:
+    """Return the job that ended with a verdict: it knows its steps and the recount as well."""
+    job = _latest_check(run)
+    ended = job is not None and isinstance(job.result, Report)
+    return job if ended and job.result.verdict is not Verdict.INCONCLUSIVE else None
 
 
 def is_of(job: jobs.Job, kind: str, visitor: str) -> bool:
@@ -134,6 +142,10 @@ def check_waiting() -> None:
             run_check(receipt)
     except MemoryCoreError as error:
         _logger.error("waiting redeploy tests could not be checked: %s", error)
+
+
+def _latest_check(run: str) -> jobs.Job | None:
+    return jobs.board().latest(f"redeploy/{_checking(run)}")
 
 
 def _checking(run: str) -> str:

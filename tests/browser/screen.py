@@ -100,10 +100,10 @@ class Screen:
         field.press("Enter")
         self.settle()
 
-    def select_row(self, number: int) -> None:
-        """Select a row of the table that is on the page; a canvas knows only places."""
-        table = self.page.get_by_test_id("stDataFrame").first
-        table.click(position={"x": 18, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2})
+    def select_row(self, number: int, table: int = 0) -> None:
+        """Select a row of a table that is on the page; a canvas knows only places."""
+        found = self.page.get_by_test_id("stDataFrame").nth(table)
+        found.click(position={"x": 18, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2})
         self.settle()
 
     def part(self, key: str) -> Locator:

@@ -75,6 +75,7 @@ def test_the_next_deployment_checks_by_itself(
     page = finish(_follow(begun, test=receipt.run))
     assert not page.exception
     assert data.waiting_tests() == []
+    assert "Cleaned up: a recount finds 0 of the probes." in text_of(page.run())
     (report,) = data.test_reports()
     assert (report.run, report.survived) == (receipt.run, 2)
     words = text_of(page)
