@@ -11,7 +11,9 @@ from ulid import ULID
 
 from ..errors import EntryExists, InvalidReceipt
 from ..identity import is_probe
+from ..ledger import UserView
 from ..objects import ObjectStore
+from ..records import Kind
 from ..service import MemoryService
 from ..settings import Settings
 from .evidence import remove_canary
@@ -76,15 +78,15 @@ def pending(service: MemoryService) -> list[Receipt]:
 
 
 def leftovers(service: MemoryService) -> list[str]:
-    """Return the ids of tests whose probes are still stored though nobody waits for them."""
+    """Return the ids of tests of which something is still stored though nobody waits for them."""
     objects = objects_of(service)
     waiting = _waiting(objects) | {run for run in _runs(objects, busy_key) if _is_recent(run)}
-    found = {
-        run_of(view.user_id): None
+    found = _runs(objects, begun_key) | {
+        run_of(view.user_id)
         for view in service.parts.ledger.users()
-        if is_probe(view.user_id) and view.live
+        if is_probe(view.user_id) and _has_traces(view)
     }
-    return [run for run in found if run not in waiting]
+    return sorted(found - waiting)
 
 
 def _erase_vectors(service: MemoryService, run: str) -> int:
@@ -115,7 +117,12 @@ def remains(service: MemoryService, run: str) -> bool:
     objects = objects_of(service)
     if objects.get(begun_key(run)) or objects.get(busy_key(run)):
         return True
-    return any(service.list_memories(user_id) for user_id in probe_users(run))
+    return any(_has_traces(service.parts.ledger.view(user_id)) for user_id in probe_users(run))
+
+
+def _has_traces(view: UserView) -> bool:
+    """Say whether more is left of a user than the fact that something was forgotten."""
+    return any(entry.kind is not Kind.FORGET for entry in view.entries)
 
 
 def _waiting(objects: ObjectStore) -> set[str]:

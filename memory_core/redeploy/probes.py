@@ -107,7 +107,7 @@ def _make(run: str, number: int, at: int) -> Probe:
         raw_user_id=f" {user_id.upper()}{_MESSY} " if kind == "messy id" else user_id,
         user_id=normalize_user_id(user_id),
         text=text,
-        question=f"Where does the {colour} {thing} wait?",
+        question=f"Probe {number}: where does the {colour} {thing} wait?",
         agent_id=scope.agent_id,
         run_id=scope.run_id,
     )

@@ -83,7 +83,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
     try:
         data: dict[str, Any] = json.loads(content)
         as_written = _written(data) == content.rstrip(b"\r\n")
-        signature = bytes.fromhex(data.pop("signature"))
+        signature = str(data.pop("signature")).encode()
         if data["holdfast_redeploy_receipt"] != _VERSION:
             raise ValueError("another version")
         key = str(data["key"])
@@ -98,7 +98,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
             "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
             "check it where the test began"
         )
-    if not as_written or not hmac.compare_digest(signature, _sign(body, settings)):
+    if not as_written or not hmac.compare_digest(signature, _sign(body, settings).hex().encode()):
         raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
     return _from_body(data)
 
