@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
+from memory_core.records import Step
 from memory_core.redeploy import Level, Report, State, StepDone, Verdict, leftovers, simulate
 from memory_core.redeploy.values import report_from, to_json
 
@@ -96,6 +97,23 @@ def test_memories_in_chromadb_survive_a_restart_alone(
     states = {one.state for one in report.probes} - {State.NEVER}
     assert states == {State.OK if level == "restart" else State.LOST}
     check(installation, report, level, 2)
+
+
+def test_memories_in_chromadb_survive_on_a_disk_that_is_kept(
+    install: MakeInstallation, run: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The disk of this machine takes the place of a mounted one.
+    monkeypatch.setattr(
+        "memory_core.backend.disk_step", lambda settings: Step("disk", True, "kept")
+    )
+    installation = install("chroma")
+    with installation.open() as service:
+        service.add_text_memory(ANN, "likes tea")
+    before = contents(installation.data_dir)
+    report = run(installation, "redeploy")
+    assert (report.verdict, report.survived) == (Verdict.PASS, 2), report.reason
+    assert contents(installation.data_dir) == before
+    assert list(installation.data_dir.glob(".redeploy-*")) == []
 
 
 def test_an_empty_data_folder_stays_empty(install: MakeInstallation, run: Simulate) -> None:
