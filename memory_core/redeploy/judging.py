@@ -114,7 +114,7 @@ def see_deployment(receipt: Receipt, seen: Observation) -> Deployment:
         if before.commit and after.commit and before.commit != after.commit:
             return Deployment(True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}")
         if (before.process, before.host) == (after.process, after.host):
-            return Deployment(False, "the same process is still running")
+            return Deployment(False, "the same deployment is still running")
     words = _another_machine(receipt, seen, after)
     if words and _ran_before(receipt, after):
         return Deployment(

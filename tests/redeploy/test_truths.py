@@ -198,7 +198,7 @@ TABLE = {
     "index lost": Row(
         lose_index, INCONCLUSIVE, "could not be read, so nothing is proven: .*rebuild", kinds=S3
     ),
-    "no deployment happened": Row(nothing, INCONCLUSIVE, "the same process is still running"),
+    "no deployment happened": Row(nothing, INCONCLUSIVE, "the same deployment is still running"),
     "no deployment, and one lost": Row(
         lambda installation, receipt: _lose_now(installation, receipt),
         FAIL, "1 of 6 are lost", {State.LOST: 1},
