@@ -26,6 +26,7 @@ from memory_core.records import (
     UserId,
     UserSummary,
 )
+from memory_core.records import Found as WhoFound
 from memory_core.redeploy import Receipt as TestReceipt
 from memory_core.redeploy import Report, leftovers, pending, reports
 
@@ -92,6 +93,11 @@ def health() -> Health:
 def users() -> list[UserSummary]:
     """Return every user that has memories, most memories first."""
     return _users(connection().writes)
+
+
+def find(text: str) -> WhoFound:
+    """Return whose memories may be meant by an id in any form, a name or a memory's id."""
+    return connection().service().find(text)
 
 
 def memories_per_day() -> dict[dt.date, int]:

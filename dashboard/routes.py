@@ -10,6 +10,7 @@ import streamlit as st
 _PAGES: Final = Path(__file__).parent.parent / "pages"
 OVERVIEW: Final = _PAGES / "overview.py"
 MEMORIES: Final = _PAGES / "memories.py"
+USERS: Final = _PAGES / "users.py"
 REDEPLOY: Final = _PAGES / "redeploy.py"
 
 
@@ -18,6 +19,7 @@ def build_pages() -> list[st.Page]:
     return [
         st.Page(OVERVIEW, title="Overview", icon=":material/monitoring:", default=True),
         st.Page(MEMORIES, title="Memories", icon=":material/database_search:"),
+        st.Page(USERS, title="Users", icon=":material/group:"),
         st.Page(REDEPLOY, title="Redeploy test", icon=":material/published_with_changes:"),
     ]
 

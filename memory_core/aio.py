@@ -68,6 +68,7 @@ class AsyncMemoryService:
     forget_user = _on_thread(MemoryService.forget_user)
     history = _on_thread(MemoryService.history)
     users = _on_thread(MemoryService.users)
+    find = _on_thread(MemoryService.find)
     memories_per_day = _on_thread(MemoryService.memories_per_day)
     storage = _on_thread(MemoryService.storage)
     status = _on_thread(MemoryService.status)

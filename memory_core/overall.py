@@ -10,7 +10,7 @@ from .backend import Backend
 from .embedders import Embedder
 from .ledger import Ledger
 from .memories import Memories
-from .records import AuditReport, Progress, Status, Unexpected, UserSummary
+from .records import AuditReport, Found, Progress, Status, Unexpected, UserSummary
 from .repair import Repairer
 from .settings import Settings
 from .stores import VectorStore
@@ -52,6 +52,12 @@ class Overall:
     def users(self) -> list[UserSummary]:
         """Return every user that has memories, most memories first; exact, from the ledger."""
         return census.count_users(self._ledger)
+
+    def find(self, text: str) -> Found:
+        """Return whose memories may be meant: an id in any form, a name, or a memory's id."""
+        from .finding import find
+
+        return find(self._ledger, text)
 
     def memories_per_day(self) -> dict[date, int]:
         """Return how many of today's memories were saved on which day (UTC), in order."""

@@ -100,6 +100,43 @@ class UserSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseUser:
+    """A user whose id is close to the one that was asked for, and in what they agree."""
+
+    user: UserSummary
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMemory:
+    """The owner of a memory that was asked for by its id; not live once it was deleted."""
+
+    user_id: UserId
+    id: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of something typed: an id in any form, a name, or a memory's id.
+
+    `user_id` is the canonical form that the application would ask for, None with `problem` saying
+    why there is none. `user` is None when nothing was ever recorded under it. `users` is how many
+    were looked through.
+    """
+
+    asked: str
+    user_id: UserId | None
+    changes: tuple[str, ...]
+    problem: str
+    user: UserSummary | None
+    close: tuple[CloseUser, ...]
+    placeholders: tuple[UserSummary, ...]
+    memories: tuple[FoundMemory, ...]
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What a deletion did: `removed` memories, and how many of them a recount still finds.
 

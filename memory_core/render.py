@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .identity import UserId
-from .records import Event, MemoryRecord, Receipt, SearchResult, Status, UserSummary
+from .records import Event, MemoryRecord, Receipt, SearchResult, Status
 
 _TEXT_WIDTH = 100
 _HARMLESS = "\n\t\u200c\u200d"
@@ -57,7 +57,7 @@ def status_text(status: Status) -> str:
     lines += [f"  {what:<11} {printable(where)}" for what, where in status.location.items()]
     lines += ["", f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"]
     if status.last_write:
-        lines[-1] += f", last write {_utc(status.last_write)}"
+        lines[-1] += f", last write {utc(status.last_write)}"
     return "\n".join(lines)
 
 
@@ -159,7 +159,7 @@ def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str,
 
 def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
     lines = [
-        f"{_utc(one.created_at)}  {one_line(one.memory)}  [{one.id}]"
+        f"{utc(one.created_at)}  {one_line(one.memory)}  [{one.id}]"
         + ("" if one.indexed else "  (recorded, not searchable yet)")
         for one in records
     ]
@@ -191,37 +191,12 @@ def record_text(record: MemoryRecord) -> str:
     ]
     lines = [
         f"{record.id} of {', '.join([one_line(record.user_id), *scope])}",
-        f"created {_utc(record.created_at)}, updated {_utc(record.updated_at)}",
+        f"created {utc(record.created_at)}, updated {utc(record.updated_at)}",
         *(f"{one_line(key)}: {one_line(str(value))}" for key, value in record.metadata.items()),
         "",
         printable(record.memory),
     ]
     return "\n".join(lines)
-
-
-def users_document(users: Iterable[UserSummary], as_of: datetime) -> dict[str, Any]:
-    return {
-        "complete": True,
-        "as_of": as_of,
-        "users": [
-            {
-                "user_id": one.user_id,
-                "memories": one.memories,
-                "first_write": one.first_write,
-                "last_write": one.last_write,
-            }
-            for one in users
-        ],
-    }
-
-
-def users_text(users: Sequence[UserSummary], as_of: datetime) -> str:
-    lines = [
-        f"{one.memories:>8,}  {_utc(one.last_write)}  {one_line(one.user_id)}" for one in users
-    ]
-    total = sum(one.memories for one in users)
-    sums = f"{counted(total, 'memory')} of {counted(len(users), 'user')}"
-    return "\n".join([*lines, f"{sums}, complete, as of {_utc(as_of)}"])
 
 
 def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
@@ -242,7 +217,7 @@ def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]
 
 def history_text(user_id: UserId, events: Sequence[Event]) -> str:
     lines = [
-        f"{_utc(one.at)}  {one.kind:<6}  {'all memories' if one.id == '*' else one.id}"
+        f"{utc(one.at)}  {one.kind:<6}  {'all memories' if one.id == '*' else one.id}"
         + (f"  {one_line(one.memory)}" if one.memory else "")
         for one in events
     ]
@@ -270,7 +245,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

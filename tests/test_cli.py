@@ -176,6 +176,16 @@ def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: Comma
     assert told.startswith("Persistent: memories are on a stand-in for Amazon S3 Vectors at ")
 
 
+def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
+    document = commands.run("users", "find", " ANN@x.com", "--json").document
+    assert (document["user_id"], document["user"]["memories"]) == ("ann@x.com", 2)
+    close = commands.run("users", "find", "anne@x.com", "--json").document["close"]
+    assert [(one["user_id"], one["reasons"]) for one in close] == [
+        ("ann@x.com", ["a typing error"])
+    ]
+    assert "ann@x.com  2 memories" in ok(commands.run("users", "find", "anne@x.com"))
+
+
 def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
     one = commands.run("save", "dan", "likes figs", "--meta", "a=1", "--json").document["id"]
     updated = commands.run("update", "Dan", one, "likes dates", "--meta", "b=2", "--json").document

@@ -24,6 +24,7 @@ from memory_core import (
     UserId,
     UserSummary,
     render,
+    render_users,
 )
 
 ALICE = UserId("alice@example.com")
@@ -76,7 +77,7 @@ DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
         "user_id complete memories[].id memories[].memory memories[].created_at",
     ),
     "users": (
-        render.users_document([USER], NOW),
+        render_users.users_document([USER], NOW),
         "complete as_of users[].user_id users[].memories users[].last_write",
     ),
     "get": (
@@ -212,7 +213,7 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
     (lambda n: render.list_text(ALICE, [record()] * n), "memory", "memories"),
     (lambda n: render.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
     (lambda n: render.history_text(ALICE, [EVENT] * n), "event", "events"),
-    (lambda n: render.users_text([USER] * n, NOW), "user", "users"),
+    (lambda n: render_users.users_text([USER] * n, NOW), "user", "users"),
     (lambda n: render.status_text(status(memories=n, users=n)), "memory", "memories"),
     (lambda n: render.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
     (lambda n: render.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)), "memory", "memories"),

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import data
 from dashboard.ui import actions, times, words
 from dashboard.ui.errors import friendly_errors
+from dashboard.ui.ids import draw_changes
 from dashboard.ui.text import one_line
 from memory_core import describe_changes, normalize_user_id
 from memory_core.records import UserId, UserSummary
@@ -62,10 +63,7 @@ def _draw_canonical(person: Person, changes: tuple[str, ...], known: list[UserSu
         st.markdown(":material/person:", width="content")
         st.text(one_line(person.id, 254))
         st.caption(_standing(person, known), width="content")
-    if changes:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.badge("id brought to one form", color="blue", icon=":material/spellcheck:")
-            st.text("; ".join(one_line(change) for change in changes))
+    draw_changes(changes)
 
 
 def _standing(person: Person, known: list[UserSummary]) -> str:

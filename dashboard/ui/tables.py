@@ -43,7 +43,7 @@ def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
     )
 
 
-def pick_user(users: Sequence[UserSummary], key: str) -> UserId | None:
+def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> UserId | None:
     """Draw the users as a table and return the one whose row is selected."""
     picked = st.dataframe(
         user_frame(users),
@@ -51,7 +51,7 @@ def pick_user(users: Sequence[UserSummary], key: str) -> UserId | None:
         key=key,
         on_select="rerun",
         selection_mode="single-row",
-        height=table_height(len(users), at_most=12),
+        height=whole_height(len(users), at_most),
         alt="Users with their number of memories and last write",
         column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
     )

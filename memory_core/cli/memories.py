@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,6 @@ def status(service: MemoryService, as_json: bool) -> None:
     """Show which backend is used, why, and how much is in it."""
     found = service.status()
     output(render.status_document(found), render.status_text(found), as_json=as_json)
-
-
-@cli.command()
-@json_option
-@with_service
-def users(service: MemoryService, as_json: bool) -> None:
-    """List every user with the number of memories."""
-    found, as_of = service.users(), datetime.now(UTC)
-    output(render.users_document(found, as_of), render.users_text(found, as_of), as_json=as_json)
 
 
 @cli.command()

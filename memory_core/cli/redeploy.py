@@ -71,8 +71,13 @@ def begin_command(
 
     def keep(state: Receipt) -> None:
         staged = receipt.with_name(f".{receipt.name}.new")
-        staged.write_bytes(to_file(state, service.settings))
-        os.replace(staged, receipt)
+        try:
+            staged.write_bytes(to_file(state, service.settings))
+            os.replace(staged, receipt)
+        except OSError as exc:
+            raise click.BadParameter(
+                f"{str(receipt)!r} cannot be written: {exc.strerror}", param_hint="--receipt"
+            ) from exc
 
     done = begin(service, probes, on_receipt=keep, on_step=_teller(as_json))
     complete = len(done.acknowledged) == done.count

@@ -7,17 +7,10 @@ carries a control that has to be lost.
 """
 
 from .hook import start_deployment
+from .keeping import abandon, leftovers, pending, reports
 from .receipts import Receipt, from_code, from_file, to_code, to_file
 from .simulation import simulate
-from .testing import (
-    DEFAULT_PROBES,
-    abandon,
-    begin,
-    leftovers,
-    pending,
-    reports,
-    verify,
-)
+from .testing import DEFAULT_PROBES, begin, verify
 from .values import Level, ProbeResult, Report, State, StepDone, Verdict
 
 __all__ = [

@@ -6,20 +6,22 @@ import hashlib
 import os
 import platform
 import socket
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import BackendUnavailable
 from ..identity import is_probe
-from ..ledger import Ledger
+from ..ledger import ALL, Ledger, UserView
 from ..records import Kind
 from ..service import MemoryService
 from ..settings import Settings
 from .values import Census, Evidence
 
-_STARTED_AT = datetime.now(UTC)
 _COUNTED_APART = 5_000
 _LIBRARIES = ("mem0ai", "boto3", "chromadb")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -28,6 +30,7 @@ _PLACE = ("bucket", "prefix", "vector bucket")
 _NAMES = {
     "bucket": "bucket", "prefix": "prefix in the bucket", "vector bucket": "vector bucket",
     "index": "index", "collection": "collection", "folder": "ChromaDB folder", "region": "region",
+    "endpoint": "endpoint",
 }  # fmt: skip
 
 
@@ -36,6 +39,7 @@ def take_evidence(service: MemoryService) -> Evidence:
     backend, embedder, _, store = service.parts
     deployment = service.settings.deployment
     created_at = store.describe().created_at
+    started_at = _process_start(os.getpid()).isoformat(timespec="milliseconds")
     return Evidence(
         backend=backend.name,
         persistent=backend.persistent,
@@ -49,10 +53,12 @@ def take_evidence(service: MemoryService) -> Evidence:
         service=deployment.service or "",
         host=deployment.host or socket.gethostname(),
         boot=_boot_id(),
-        process=f"{os.getpid()} since {_STARTED_AT.isoformat(timespec='milliseconds')}",
+        process=f"{os.getpid()} since {started_at}",
         versions={
             "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}
         },
+        started_at=started_at,
+        data_dir=str(service.settings.data_dir.resolve()),
     )  # fmt: skip
 
 
@@ -70,7 +76,8 @@ def changes(before: Evidence, after: Evidence) -> Iterator[str]:
             f"The embedder changed: {before.embedder} with {before.dimensions} dimensions before, "
             f"{after.embedder} with {after.dimensions} after."
         )
-    if before.index_created_at < after.index_created_at and before.index_created_at:
+    made = [one.index_created_at for one in (before, after)]
+    if all(made) and datetime.fromisoformat(made[0]) < datetime.fromisoformat(made[1]):
         yield "The index was made anew after the probes were written."
 
 
@@ -100,7 +107,7 @@ def put_canary(settings: Settings, run: str) -> None:
     Raises:
         BackendUnavailable: the folder cannot be written.
     """
-    path = _canary(settings, run)
+    path = _canary(settings.data_dir, run)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(run)
@@ -113,51 +120,87 @@ def put_canary(settings: Settings, run: str) -> None:
         ) from exc
 
 
-def has_canary(settings: Settings, run: str) -> bool:
-    """Say whether the disk is still the one that the test began on."""
-    return _canary(settings, run).exists()
+def has_canary(settings: Settings, run: str, before: Evidence | None) -> bool:
+    """Say whether the disk is still the one that the test began on.
+
+    Another data folder is not another disk: the file is also looked for where it was left.
+    """
+    return any(path.exists() for path in _canaries(settings, run, before))
 
 
-def remove_canary(settings: Settings, run: str) -> None:
-    """Take the file away again."""
-    _canary(settings, run).unlink(missing_ok=True)
+def remove_canary(settings: Settings, run: str, before: Evidence | None = None) -> None:
+    """Take the file away again; where that is not allowed it does no harm."""
+    for path in _canaries(settings, run, before):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
-def _canary(settings: Settings, run: str) -> Path:
-    return settings.data_dir / f".redeploy-test-{run}"
+def _canaries(settings: Settings, run: str, before: Evidence | None) -> list[Path]:
+    folders = [settings.data_dir, *([Path(before.data_dir)] if before and before.data_dir else [])]
+    return [_canary(folder, run) for folder in folders]
+
+
+def _canary(data_dir: Path, run: str) -> Path:
+    return data_dir / f".redeploy-test-{run}"
 
 
 # The census: real users, to see that the deployment cost nobody anything.
 
 
 def take_census(ledger: Ledger) -> Census:
-    """Count real users and memories; beyond 5,000 users only in total."""
+    """Count real users and memories; of more than 5,000 users a sample is counted one by one."""
     found = {
-        _mark(view.user_id): len(view.live)
+        _mark(view.user_id): (len(view.live), view.last_ulid)
         for view in ledger.users()
         if view.live and not is_probe(view.user_id)
     }
-    counts = found if len(found) <= _COUNTED_APART else {}
-    return Census(len(found), sum(found.values()), counts)
+    # The digests are as good as drawn by lot, and the same ones are drawn again.
+    apart = sorted(found)[:_COUNTED_APART]
+    return Census(
+        users=len(found),
+        memories=sum(count for count, _ in found.values()),
+        counts={mark: found[mark][0] for mark in apart},
+        newest={mark: found[mark][1] for mark in apart},
+    )
 
 
-def missing_users(ledger: Ledger, before: Census, run: str) -> int:
-    """Count the users who have fewer memories than before, though nothing of theirs was deleted."""
+def missing_users(ledger: Ledger, before: Census) -> int:
+    """Count the users who lack memories that they had before and that nobody deleted since.
+
+    What was saved since makes up for nothing.
+    """
     now = {_mark(view.user_id): view for view in ledger.users()}
-    short = 0
-    for mark, count in before.counts.items():
-        view = now.get(mark)
-        if view and len(view.live) >= count:
-            continue
-        deleted = view and any(
-            entry.kind in (Kind.DELETE, Kind.FORGET) and entry.ulid > run for entry in view.entries
-        )
-        short += not deleted
-    return short
+    return sum(
+        mark not in now or _kept(now[mark], before.newest.get(mark, "~"), count) < count
+        for mark, count in before.counts.items()
+    )
+
+
+def _kept(view: UserView, until: str, count: int) -> int:
+    """Count the memories recorded up to an entry that are live, or were deleted after it."""
+    since = [entry for entry in view.entries if entry.ulid > until]
+    removed = [entry.memory_id for entry in since if entry.kind in (Kind.DELETE, Kind.FORGET)]
+    if ALL in removed:
+        return count
+    first = {entry.memory_id: entry.kind for entry in reversed(since)}
+    deleted = sum(first[one] is not Kind.ADD for one in set(removed))
+    return deleted + sum(one.added.ulid <= until for one in view.live.values())
 
 
 def _mark(user_id: str) -> str:
     return hashlib.sha256(user_id.encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _process_start(pid: int) -> datetime:
+    """Return when this process began; now, once, where the system does not say."""
+    now = datetime.now(UTC)
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return now
+    return now - timedelta(seconds=max(age, 0.0))
 
 
 def _boot_id() -> str:

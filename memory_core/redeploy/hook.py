@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 
@@ -33,7 +34,7 @@ def start_deployment(settings: Settings) -> None:
     except urllib.error.HTTPError as exc:
         exc.close()
         said = f"answered {exc.code}"
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         said = "did not answer"
     raise BackendUnavailable(
         f"the deploy hook {said}, so no deployment was started; check RENDER_DEPLOY_HOOK_URL, or "

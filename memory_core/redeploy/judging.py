@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import NamedTuple
 
 from .evidence import changes, digest_of, is_elsewhere, place_digest
@@ -49,6 +50,16 @@ def judge(
             f"the control must be lost, but {control.survived} of its {control.written} probes "
             "were found on a wiped disk, so the test cannot tell what is kept from what is lost",
         )
+    if control and not control.written:
+        return of(
+            Verdict.INCONCLUSIVE,
+            "the control was never stored, so that its loss shows nothing",
+        )
+    if seen.ended:
+        return of(
+            Verdict.INCONCLUSIVE,
+            "the test was ended before: its probes were removed on purpose; begin a new one",
+        )
     if not written:
         return of(Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose")
     if _is_elsewhere(receipt, seen.evidence):
@@ -78,6 +89,8 @@ def judge(
             f"all {written} probes are there, but {weak} of them not as they should be: "
             f"{_first(acknowledged, _WEAK)}",
         )
+    if len(acknowledged) < written:
+        return of(Verdict.INCONCLUSIVE, "not all that was stored before was looked for")
     if written < receipt.count and level != "crash":
         return of(
             Verdict.DEGRADED,
@@ -92,20 +105,45 @@ def see_deployment(receipt: Receipt, seen: Observation) -> Deployment:
     after, before = seen.evidence, receipt.evidence
     if after is None:
         return Deployment(False, "the storage could not be opened")
+    if before:
+        if before.service and before.service != after.service:
+            return Deployment(False, f"this is not the service {before.service} that it began on")
+        if before.deployment and not after.deployment:
+            return Deployment(False, "it began on a host that names its deployments, and this is "
+                              "another")  # fmt: skip
+        if before.commit and after.commit and before.commit != after.commit:
+            return Deployment(True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}")
+        if (before.process, before.host) == (after.process, after.host):
+            return Deployment(False, "the same process is still running")
+    words = _another_machine(receipt, seen, after)
+    if words and _ran_before(receipt, after):
+        return Deployment(
+            False,
+            f"{words}, but by its clock this process ran already when the test began, as on "
+            "another machine of the same deployment",
+        )
+    if words:
+        return Deployment(True, words)
+    return Deployment(
+        False, "the process was started again, but on the same disk, commit and instance"
+    )
+
+
+def _another_machine(receipt: Receipt, seen: Observation, after: Evidence) -> str:
+    """Say what shows another machine than the one the test began on, if anything does."""
+    before = receipt.evidence
     if before is None:
         if after.deployment and digest_of(after.deployment) != receipt.marks[0]:
-            return Deployment(True, "another commit or instance runs than when the test began")
-    elif before.commit and after.commit and before.commit != after.commit:
-        return Deployment(True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}")
+            return "another commit or instance runs than when the test began"
     elif before.instance and after.instance and before.instance != after.instance:
-        return Deployment(True, f"instance {after.instance} runs, it was {before.instance}")
-    if seen.canary is False:
-        return Deployment(True, "the local disk is a new one")
-    if before and before.process != after.process:
-        return Deployment(
-            False, "the process was started again, but on the same disk, commit and instance"
-        )
-    return Deployment(False, "the same deployment is still running")
+        return f"instance {after.instance} runs, it was {before.instance}"
+    return "the local disk is a new one" if seen.canary is False else ""
+
+
+def _ran_before(receipt: Receipt, after: Evidence) -> bool:
+    if not after.started_at:
+        return False
+    return datetime.fromisoformat(after.started_at) < datetime.fromisoformat(receipt.begun_at)
 
 
 def survived(results: tuple[ProbeResult, ...]) -> int:
@@ -139,7 +177,7 @@ def _loss(results: list[ProbeResult], written: int, after: Evidence) -> str:
     sentence = " and ".join(parts)
     if count[State.LOST] or count[State.ALTERED]:
         sentence = f"of the probes stored before, {sentence}"
-    if not after.persistent:
+    if count[State.LOST] == written and not after.persistent:
         return f"{sentence}, because ChromaDB was on a disk that goes with the deployment"
     return f"{sentence}: {_first(results, _GONE)}"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
-from ..errors import MemoryNotFound
+from ..errors import LedgerCorrupt, MemoryNotFound
 from ..identity import PROBE_DOMAIN, UserId, normalize_user_id
 from ..records import MemoryRecord, Scope
 from ..saving import memory_id
@@ -60,12 +59,8 @@ def write(service: MemoryService, probe: Probe) -> bool:
 
 def look(service: MemoryService, probes: Sequence[Probe]) -> list[ProbeResult]:
     """Return what became of each probe, then what else its users have."""
-    ordered = sorted(probes, key=lambda probe: probe.user_id)
-    lists = {
-        user_id: service.list_memories(user_id)
-        for user_id, _ in groupby(ordered, key=lambda probe: probe.user_id)
-    }
-    return [_look_for(service, probe, lists) for probe in probes]
+    lists = {user_id: _list(service, user_id) for user_id in {one.user_id for one in probes}}
+    return [_look_for(service, probe, lists[probe.user_id]) for probe in probes]
 
 
 def strangers(service: MemoryService, run: str, probes: Sequence[Probe]) -> list[ProbeResult]:
@@ -75,9 +70,17 @@ def strangers(service: MemoryService, run: str, probes: Sequence[Probe]) -> list
     return [
         ProbeResult(0, "", one.id, user_id, State.UNEXPECTED, "no probe of this user")
         for user_id in probe_users(run)
-        for one in service.list_memories(user_id)
+        for one in _list(service, user_id)[0]
         if (user_id, one.id) not in known and (user_id, one.memory) not in texts
     ]
+
+
+def _list(service: MemoryService, user_id: str) -> tuple[list[MemoryRecord], str]:
+    """Return the memories, or why they cannot be read: what is damaged is lost to its user."""
+    try:
+        return service.list_memories(user_id), ""
+    except LedgerCorrupt as exc:
+        return [], str(exc)
 
 
 def _make(run: str, number: int, at: int) -> Probe:
@@ -111,18 +114,19 @@ def _make(run: str, number: int, at: int) -> Probe:
 
 
 def _look_for(
-    service: MemoryService, probe: Probe, lists: dict[str, list[MemoryRecord]]
+    service: MemoryService, probe: Probe, listed: tuple[list[MemoryRecord], str]
 ) -> ProbeResult:
-    own = [one for one in lists[probe.user_id] if one.id == probe.id or one.memory == probe.text]
+    records, damage = listed
+    own = [one for one in records if one.id == probe.id or one.memory == probe.text]
     state, detail = State.OK, ""
     if not own:
-        state, detail = State.LOST, _trace(service, probe)
+        state, detail = State.LOST, damage or _trace(service, probe)
     elif len(own) > 1:
         state, detail = State.DUPLICATED, f"there are {len(own)} of it"
     elif changes := list(_changes(own[0], probe)):
         state, detail = State.ALTERED, f"{' and '.join(changes)} changed"
     elif not own[0].indexed:
-        state, detail = State.STALE, "on record, but not in the vector store"
+        state, detail = _compare_vector(service, probe)
     elif missed := list(_missed(service, probe)):
         state, detail = State.STALE, f"listed, but not found by {' or '.join(missed)}"
     return ProbeResult(probe.number, probe.kind, probe.id, probe.user_id, state, detail)
@@ -137,6 +141,19 @@ def _changes(record: MemoryRecord, probe: Probe) -> Iterator[str]:
         yield "its metadata"
     if record.id != probe.id:
         yield "its id"
+
+
+def _compare_vector(service: MemoryService, probe: Probe) -> tuple[State, str]:
+    """Say what the vector store has in place of a probe that is on record."""
+    found = service.parts.store.get([probe.id])
+    if not found:
+        return State.STALE, "on record, but not in the vector store"
+    payload = found[probe.id].payload or {}
+    if payload.get("user_id") != probe.user_id:
+        return State.ALTERED, f"its vector belongs to {payload.get('user_id')!r} now"
+    if payload.get("data") != probe.text:
+        return State.ALTERED, "its text changed in the vector store"
+    return State.STALE, "on record, but the vector store has another state of it"
 
 
 def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:

@@ -71,8 +71,7 @@ def to_file(receipt: Receipt, settings: Settings) -> bytes:
         "census": to_json(receipt.census) if receipt.census else None,
         "key": _fingerprint(settings),
     }
-    signed = {**body, "signature": _sign(_canonical(body), settings).hex()}
-    return json.dumps(signed, indent=1, ensure_ascii=False).encode()
+    return _written({**body, "signature": _sign(_canonical(body), settings).hex()})
 
 
 def from_file(content: bytes, settings: Settings) -> Receipt:
@@ -83,6 +82,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
     """
     try:
         data: dict[str, Any] = json.loads(content)
+        as_written = _written(data) == content.rstrip(b"\r\n")
         signature = bytes.fromhex(data.pop("signature"))
         if data["holdfast_redeploy_receipt"] != _VERSION:
             raise ValueError("another version")
@@ -98,7 +98,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
             "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
             "check it where the test began"
         )
-    if not hmac.compare_digest(signature, _sign(body, settings)):
+    if not as_written or not hmac.compare_digest(signature, _sign(body, settings)):
         raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
     return _from_body(data)
 
@@ -111,7 +111,7 @@ def to_code(receipt: Receipt, settings: Settings) -> str:
     acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
     raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
     raw += receipt.marks[0] + receipt.marks[1] + acknowledged
-    code = base64.b32encode(raw + _sign(raw, settings)[:_MAC_BYTES]).decode().rstrip("=")
+    code = _letters(raw + _sign(raw, settings)[:_MAC_BYTES])
     return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
 
 
@@ -127,7 +127,9 @@ def from_code(code: str, settings: Settings) -> Receipt:
     except ValueError:
         raw = b""
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    if len(raw) != _CODE_BYTES or not hmac.compare_digest(mac, _sign(body, settings)[:_MAC_BYTES]):
+    # The last letter has bits to spare, which decoding does not look at.
+    whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
+    if not whole or not hmac.compare_digest(mac, _sign(body, settings)[:_MAC_BYTES]):
         raise InvalidReceipt(
             "this is no code of a redeploy test of this installation; copy the whole code, or "
             "choose the receipt file"
@@ -149,6 +151,14 @@ def _from_body(data: Mapping[str, Any]) -> Receipt:
     evidence = evidence_from(data["evidence"])
     receipt = begin_receipt(run, count, data["begun_at"], evidence, Census(**data["census"]))
     return replace(receipt, acknowledged=tuple(data["acknowledged"]))
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
+
+
+def _letters(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=")
 
 
 def _canonical(body: Mapping[str, Any]) -> bytes:

@@ -16,22 +16,30 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from ..backend import select_backend
 from ..embedders import open_embedder
-from ..errors import BackendError, InvalidMemory, RedeployTestFailed
-from ..service import open_service
+from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
 from ..settings import Settings, child_environment
+from .keeping import keep
+from .probes import MOST
 from .receipts import from_file
-from .testing import DEFAULT_PROBES, ignore, keep, make_report, step
-from .values import Control, Level, OnStep, Report, State, StepDone, observation_from
+from .testing import DEFAULT_PROBES, ignore, make_report, step
+from .values import Control, Level, Observation, OnStep, Report, State, StepDone, observation_from
+from .worker import EXIT_NO_ANSWER
 
 _SOURCES = Path(__file__).parent.parent.parent
 _PROCESS_S = 180.0
-_CONTROL = {"MEMORY_BACKEND": "chroma", "MEMORY_EMBEDDER": "local"}
+_RESTART: Level = "restart"
+_CONTROL = {
+    "MEMORY_BACKEND": "chroma",
+    "MEMORY_EMBEDDER": "local",
+    "MEMORY_REQUIRE_PERSISTENT": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,73 +97,108 @@ def simulate(
         if done.ms is not None:
             steps.append(done)
 
-    base = child_environment(environ)
-    settings = Settings.from_env(base)
-    sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-"))
-    disk = _disk(settings, sandbox)
+    if not 1 <= count <= MOST:
+        raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
+    settings = Settings.from_env(environ)
+    backend = select_backend(settings, open_embedder(settings))
+    sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
+    kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
     try:
-        report = _simulate(level, count, base, settings, sandbox, disk, tell)
+        stage = _Stage(sandbox, kept, child_environment(environ), settings, level)
+        report = replace(_simulate(stage, count, tell), steps=tuple(steps))
     finally:
-        shutil.rmtree(sandbox, ignore_errors=True)
-        shutil.rmtree(disk, ignore_errors=True)
-    report = replace(report, steps=tuple(steps))
-    with open_service(settings) as service:
-        return keep(service, report)
+        for folder in filter(None, (sandbox, kept)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return keep(backend.objects, report)
 
 
-def _simulate(
-    level: Level,
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where a simulation takes place; `kept` is a folder on the disk that a deployment keeps."""
+
+    sandbox: Path
+    kept: Path | None
+    variables: Mapping[str, str]
+    settings: Settings
+    level: Level
+
+    @property
+    def disk(self) -> Path:
+        """What takes the place of the data folder."""
+        return (self.kept or self.sandbox / "disk") / "data"
+
+    def machine(self, phase: str) -> _Machine:
+        """Return a machine; where nothing else would tell the two apart, by another instance."""
+        variables = dict(self.variables)
+        if self.level == "server-move":
+            variables["MEMORY_HOST"] = f"server-{phase}"
+        if self.level == "server-move" or (self.kept and self.level != _RESTART):
+            variables["RENDER_INSTANCE_ID"] = f"instance-{phase}"
+        return _Machine(self.sandbox / phase, self.disk, variables)
+
+    def control(self) -> _Machine:
+        """Return the machine of the control, which knows no AWS and has a disk of its own."""
+        plain = {k: v for k, v in self.variables.items() if not k.startswith("AWS_")}
+        disk = self.sandbox / "control-disk"
+        return _Machine(self.sandbox / "control", disk, {**plain, **_CONTROL})
+
+
+def _simulate(stage: _Stage, count: int, tell: OnStep) -> Report:
+    level, after, control = stage.level, stage.machine("after"), stage.control()
+    receipts = stage.sandbox / "receipt.json", stage.sandbox / "control.json"
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            _write(stage, control, receipts, count, threads, tell)
+            with step(tell, *_end_of(level)):
+                if level != _RESTART and not stage.kept:
+                    shutil.rmtree(stage.disk, ignore_errors=True)
+                shutil.rmtree(stage.sandbox / "before")
+                shutil.rmtree(control.disk)
+            with step(
+                tell, "Look for the probes", "a new process, with the receipt alone; then clean up"
+            ):
+                looking = threads.submit(_finish, control.run("look", receipts[1]))
+                said = _finish(after.run("look", receipts[0]))
+                control_seen = observation_from(looking.result()["seen"])
+        receipt = from_file(receipts[0].read_bytes(), stage.settings)
+        judged = _control(receipts[1], stage.settings, control_seen)
+        seen = observation_from(said["seen"])
+        report = make_report(receipt, seen, level=level, control=judged)
+    except BaseException:
+        # What the test wrote to a real bucket must not stay there because the test went wrong.
+        with suppress(MemoryCoreError, OSError):
+            if receipts[0].exists():
+                _finish(after.run("clean", receipts[0]))
+        raise
+    return replace(report, left_behind=said["left"])
+
+
+def _write(
+    stage: _Stage,
+    control: _Machine,
+    receipts: tuple[Path, Path],
     count: int,
-    base: Mapping[str, str],
-    settings: Settings,
-    sandbox: Path,
-    disk: Path,
+    threads: ThreadPoolExecutor,
     tell: OnStep,
-) -> Report:
-    without_aws = {name: value for name, value in base.items() if not name.startswith("AWS_")}
-    before = _Machine(sandbox / "before", disk, _on(base, "before", level))
-    after = _Machine(sandbox / "after", disk, _on(base, "after", level))
-    control_disk = sandbox / "control"
-    control = _Machine(sandbox / "control-machine", control_disk, {**without_aws, **_CONTROL})
-    receipts = sandbox / "receipt.json", sandbox / "control.json"
-    with ThreadPoolExecutor(1) as threads:
-        with step(tell, "Write the control", "the same probes on a throw-away local store"):
-            written = threads.submit(_finish, control.run("write", receipts[1], str(count)))
-            with step(tell, "Write the probes", f"{count} memories, each read back in three ways"):
-                if level == "crash":
-                    _kill_halfway(before.run("write", receipts[0], str(count)), receipts[0], count)
-                else:
-                    _finish(before.run("write", receipts[0], str(count)))
-            written.result()
-        with step(tell, *_end_of(level)):
-            if level != "restart" and not _kept(settings):
-                shutil.rmtree(disk, ignore_errors=True)
-            shutil.rmtree(before.folder)
-            shutil.rmtree(control_disk)
-        with step(tell, "Look for the probes", "a new process, which knows the receipt alone"):
-            looking = threads.submit(_finish, control.run("look", receipts[1]))
-            seen = observation_from(_finish(after.run("look", receipts[0])))
-            control_seen = observation_from(looking.result())
-    receipt = from_file(receipts[0].read_bytes(), settings)
-    report = make_report(
-        receipt, seen, level=level, control=_control(receipts[1], settings, control_seen)
-    )
-    with step(tell, "Clean up", "forget the probes and count again"):
-        left = int(_finish(after.run("clean", receipts[0]))["left"])
-    return replace(report, left_behind=left)
+) -> None:
+    before = stage.machine("before")
+    with step(tell, "Write the control", "the same probes on a throw-away local store"):
+        written = threads.submit(_finish, control.run("write", receipts[1], str(count)))
+        with step(tell, "Write the probes", f"{count} memories, each read back in three ways"):
+            writer = before.run("write", receipts[0], str(count))
+            if stage.level == "crash":
+                _kill_halfway(writer, receipts[0], count)
+            else:
+                _finish(writer)
+        written.result()
 
 
-def _control(receipt: Path, settings: Settings, seen: Any) -> Control:
+def _control(receipt: Path, settings: Settings, seen: Observation) -> Control:
+    if seen.evidence is None:
+        raise RedeployTestFailed(f"the control could not be read: {seen.error}")
     written = from_file(receipt.read_bytes(), settings).acknowledged
     there = sum(one.state not in (State.LOST, State.NEVER) for one in seen.results)
     return Control(len(written), there)
-
-
-def _on(base: Mapping[str, str], phase: str, level: Level) -> dict[str, str]:
-    """Return the variables of a machine; after a move they name another host and instance."""
-    if level != "server-move":
-        return dict(base)
-    return {**base, "MEMORY_HOST": f"server-{phase}", "RENDER_INSTANCE_ID": f"instance-{phase}"}
 
 
 def _end_of(level: Level) -> tuple[str, str]:
@@ -167,31 +210,20 @@ def _end_of(level: Level) -> tuple[str, str]:
     }[level]
 
 
-def _kept(settings: Settings) -> bool:
-    """Say whether local data is on a disk that a deployment keeps."""
-    backend = select_backend(settings, open_embedder(settings))
-    return backend.name == "chroma" and backend.persistent
-
-
-def _disk(settings: Settings, sandbox: Path) -> Path:
-    if _kept(settings):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)) / "data"
-    return sandbox / "disk" / "data"
+def _make_kept_folder(settings: Settings) -> Path:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
 
 
 def _kill_halfway(writer: subprocess.Popen[bytes], receipt: Path, count: int) -> None:
     """Kill the writer once half of its probes are acknowledged."""
     until = time.monotonic() + _PROCESS_S
-    with writer:
-        while time.monotonic() < until and writer.poll() is None:
-            if receipt.exists() and _acknowledged(receipt) >= max(1, count // 2):
-                writer.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.005)
-        _, told = writer.communicate(timeout=_PROCESS_S)
-    if writer.returncode not in (0, -signal.SIGKILL):
-        raise _failed(told)
+    while time.monotonic() < until and writer.poll() is None:
+        if receipt.exists() and _acknowledged(receipt) >= max(1, count // 2):
+            writer.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    _end(writer, 0, -signal.SIGKILL)
 
 
 def _acknowledged(receipt: Path) -> int:
@@ -200,19 +232,29 @@ def _acknowledged(receipt: Path) -> int:
 
 def _finish(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
     """Wait for a worker and return what it says."""
-    with worker:
-        try:
-            out, told = worker.communicate(timeout=_PROCESS_S)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            raise
-    if worker.returncode:
-        raise _failed(told)
-    said: dict[str, Any] = json.loads(out)
+    said: dict[str, Any] = json.loads(_end(worker, 0))
     return said
 
 
-def _failed(told: bytes) -> RedeployTestFailed | BackendError:
+def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
+    """Wait for a worker, which has to end with one of the codes; return its output."""
+    with worker:
+        try:
+            out, told = worker.communicate(timeout=_PROCESS_S)
+        except subprocess.TimeoutExpired as exc:
+            raise RedeployTestFailed(
+                f"a process of the redeploy test was not done after {_PROCESS_S:.0f} s"
+            ) from exc
+        finally:
+            worker.kill()
+    if worker.returncode in codes:
+        return out
     lines = told.decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else "it said nothing"
-    return RedeployTestFailed(f"a process of the redeploy test failed: {last}")
+    said = lines[-1] if lines else f"it ended with code {worker.returncode}"
+    if worker.returncode == EXIT_NO_ANSWER:
+        raise BackendUnavailable(
+            f"the redeploy test could not be made: {said}",
+            backend="storage",
+            operation="redeploy test",
+        )
+    raise RedeployTestFailed(f"a process of the redeploy test failed: {said}")

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ulid import ULID
 
-from ..errors import BackendError, EntryExists, InvalidMemory, LedgerError, SettingsError
-from ..identity import is_probe
-from ..objects import ObjectStore
+from ..errors import (
+    BackendError,
+    InvalidMemory,
+    LedgerError,
+    NotIndexed,
+    SettingsError,
+)
+from ..records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import (
     has_canary,
     missing_users,
     put_canary,
-    remove_canary,
     take_census,
     take_evidence,
 )
 from .judging import judge, survived
-from .probes import MOST, look, make_probes, probe_users, run_of, strangers, write
-from .receipts import Receipt, begin_receipt, from_file, to_file
+from .keeping import (
+    begun_key,
+    busy_key,
+    clean_up,
+    completed,
+    keep,
+    objects_of,
+    remains,
+    report_of,
+)
+from .probes import MOST, look, make_probes, probe_users, strangers, write
+from .receipts import Receipt, begin_receipt, to_file
 from .values import (
     Control,
     Observation,
     OnStep,
+    Probe,
     ProbeResult,
     Report,
     State,
     StepDone,
     Verdict,
-    report_from,
-    to_json,
 )
 
-ROOT = "redeploy/v1/"
 DEFAULT_PROBES = 12
 _LOOKS = 3
 _PAUSE_S = 1.0
-_KEPT = 200
+_GIVE_UP_AFTER = 3
 
 OnReceipt = Callable[[Receipt], None]
 
@@ -59,15 +70,17 @@ def begin(
     *,
     on_receipt: OnReceipt = ignore,
     on_step: OnStep = ignore,
+    leave: bool = True,
 ) -> Receipt:
     """Write the probes and read each back; `on_receipt` is given every state of the receipt.
 
     The receipt is all that `verify` needs; it is also left in object storage, so that the next
-    deployment can verify by itself.
+    deployment can verify by itself, unless `leave` is False. A probe that could not be indexed or
+    found is not acknowledged; the third in a row ends the test.
 
     Raises:
         InvalidMemory: `count` is not 1 to 200.
-        BackendError: the storage cannot be written.
+        BackendError, NotIndexed: the storage cannot be written.
     """
     if not 1 <= count <= MOST:
         raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
@@ -76,14 +89,16 @@ def begin(
         receipt = begin_receipt(
             run, count, _now(), take_evidence(service), take_census(service.parts.ledger)
         )
-        put_canary(settings, run)
         on_receipt(receipt)
+        put_canary(settings, run)
+        objects_of(service).put_if_absent(busy_key(run), b"{}")
     with step(on_step, "Write the probes", f"{count} memories, each read by id, list and question"):
-        for probe in make_probes(run, count):
-            if write(service, probe):
-                receipt = receipt.with_acknowledged(probe.number)
-                on_receipt(receipt)
-    _objects(service).put_if_absent(_begun(run), to_file(receipt, settings))
+        for number in _acknowledged(service, make_probes(run, count)):
+            receipt = receipt.with_acknowledged(number)
+            on_receipt(receipt)
+    if leave:
+        objects_of(service).put_if_absent(begun_key(run), to_file(receipt, settings))
+        objects_of(service).delete([busy_key(run)])
     return receipt
 
 
@@ -92,24 +107,31 @@ def observe(service: MemoryService, receipt: Receipt) -> Observation:
     probes = receipt.probes
     results = {one.number: one for one in look(service, probes)}
     for _ in range(_LOOKS - 1):
-        missing = [one for one in probes if results[one.number].state is State.LOST]
-        if not missing or len(missing) == len(probes):
+        missing = [
+            one
+            for one in probes
+            if one.number in receipt.acknowledged and results[one.number].state is State.LOST
+        ]
+        if not missing or len(missing) == len(receipt.acknowledged):
             break
         time.sleep(_PAUSE_S)
         for again in look(service, missing):
             if again.state is not State.LOST:
                 results[again.number] = _late(again)
     known = set(receipt.acknowledged)
+    ledger = service.parts.ledger
     found = [one if one.number in known else _never(one) for one in results.values()]
-    census = take_census(service.parts.ledger)
     return Observation(
         evidence=take_evidence(service),
         results=(*found, *strangers(service, receipt.run, probes)),
-        census=census,
-        canary=has_canary(service.settings, receipt.run),
-        missing_users=missing_users(service.parts.ledger, receipt.census, receipt.run)
-        if receipt.census
-        else 0,
+        census=take_census(ledger),
+        canary=has_canary(service.settings, receipt.run, receipt.evidence),
+        missing_users=missing_users(ledger, receipt.census) if receipt.census else 0,
+        ended=any(
+            entry.kind is Kind.FORGET
+            for user_id in probe_users(receipt.run)
+            for entry in ledger.view(user_id).entries
+        ),
     )
 
 
@@ -119,25 +141,33 @@ def verify(
     """Look with a service of its own what became of the probes, judge, keep the report, clean up.
 
     After INCONCLUSIVE (the storage cannot be read, no new deployment was seen) nothing is kept and
-    nothing cleaned up: the test goes on, and can be verified again or abandoned.
+    nothing cleaned up: the test goes on, and can be verified again or abandoned. A test has one
+    report, whoever verifies it how often; a clean-up that failed is made up for the next time.
     """
     settings = settings or Settings.from_env()
+    kept: Report | None = None
     try:
         with open_service(settings) as service:
-            known = _report(_objects(service), receipt.run)
-            if known:
-                return known
+            objects = objects_of(service)
+            kept = report_of(objects, receipt.run)
+            if kept:
+                if remains(service, receipt.run):
+                    clean_up(service, receipt.run, receipt.evidence)
+                return kept
+            receipt = completed(objects, receipt, settings)
             with step(on_step, "Look for the probes", "by id, list and question"):
                 seen = observe(service, receipt)
             report = make_report(receipt, seen)
             if report.verdict is Verdict.INCONCLUSIVE:
-                return report
-            kept = keep(service, report)
+                # Somebody else may have judged it and cleaned up while this process looked.
+                return report_of(objects, receipt.run) or report
+            kept = keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
-                left = clean_up(service, receipt.run)
+                left = clean_up(service, receipt.run, receipt.evidence)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
-        return make_report(receipt, Observation(None, error=str(exc)))
+        # A verdict that was kept stands, whatever becomes of the cleaning up.
+        return kept or make_report(receipt, Observation(None, error=str(exc)))
 
 
 def make_report(
@@ -158,64 +188,10 @@ def make_report(
         ended_at=_now(),
         before=receipt.evidence,
         after=seen.evidence,
-        census_before=receipt.census,
-        census_after=seen.census,
+        census_before=receipt.census.totals if receipt.census else None,
+        census_after=seen.census.totals if seen.census else None,
         control=control,
     )
-
-
-def clean_up(service: MemoryService, run: str) -> int:
-    """Forget all that a test wrote; return how much of it a recount still finds."""
-    left = 0
-    for user_id in probe_users(run):
-        left += service.forget_user(user_id).left or 0
-        left += len(service.list_memories(user_id))
-    remove_canary(service.settings, run)
-    _objects(service).delete([_begun(run)])
-    return left
-
-
-def abandon(service: MemoryService, run: str) -> int:
-    """End a test without a verdict; return how much of it a recount still finds."""
-    return clean_up(service, run)
-
-
-def keep(service: MemoryService, report: Report) -> Report:
-    """Keep a report for the timeline; of two of one test the first counts."""
-    objects = _objects(service)
-    data = json.dumps(to_json(report), ensure_ascii=False).encode()
-    try:
-        objects.put_if_absent(_kept(report.run), data)
-    except EntryExists:
-        return _report(objects, report.run) or report
-    return report
-
-
-def reports(service: MemoryService) -> list[Report]:
-    """Return the newest reports, at most 200, newest first."""
-    objects = _objects(service)
-    keys = [key for key in objects.list(ROOT) if key.endswith(".report.json")][-_KEPT:]
-    found = objects.get_many(keys)
-    return [report_from(json.loads(found[key])) for key in reversed(keys) if key in found]
-
-
-def pending(service: MemoryService) -> list[Receipt]:
-    """Return the tests that were begun here and not verified yet, oldest first."""
-    objects = _objects(service)
-    keys = [key for key in objects.list(ROOT) if key.endswith(".begun.json")]
-    found = objects.get_many(keys)
-    return [from_file(found[key], service.settings) for key in keys if key in found]
-
-
-def leftovers(service: MemoryService) -> list[str]:
-    """Return the ids of tests whose probes are still stored though nobody waits for them."""
-    waiting = {receipt.run for receipt in pending(service)}
-    found = {
-        run_of(view.user_id): None
-        for view in service.parts.ledger.users()
-        if is_probe(view.user_id) and view.live
-    }
-    return [run for run in found if run not in waiting]
 
 
 class step:
@@ -242,21 +218,18 @@ def _never(found: ProbeResult) -> ProbeResult:
     return replace(found, state=State.NEVER, detail=f"it was not read back before{there}")
 
 
-def _objects(service: MemoryService) -> ObjectStore:
-    return service.parts.backend.objects
-
-
-def _report(objects: ObjectStore, run: str) -> Report | None:
-    data = objects.get(_kept(run))
-    return report_from(json.loads(data)) if data else None
-
-
-def _begun(run: str) -> str:
-    return f"{ROOT}{run}.begun.json"
-
-
-def _kept(run: str) -> str:
-    return f"{ROOT}{run}.report.json"
+def _acknowledged(service: MemoryService, probes: list[Probe]) -> Iterator[int]:
+    """Write the probes and yield the numbers of those that were read back."""
+    failed = 0
+    for probe in probes:
+        try:
+            if write(service, probe):
+                yield probe.number
+            failed = 0
+        except NotIndexed:
+            failed += 1
+            if failed == _GIVE_UP_AFTER:
+                raise
 
 
 def _now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -65,7 +65,10 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where memories were, and on which deployment; times are ISO 8601 in UTC, or empty."""
+    """Where memories were, and on which deployment; times are ISO 8601 in UTC, or empty.
+
+    `started_at` is when the process began, `data_dir` where its local data is.
+    """
 
     backend: str
     persistent: bool
@@ -81,6 +84,8 @@ class Evidence:
     boot: str
     process: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    started_at: str = ""
+    data_dir: str = ""
 
     @property
     def deployment(self) -> str:
@@ -90,16 +95,28 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Real users and their memories; `counts` has them by a digest of the user's id."""
+    """Real users and their memories; `counts` has them by a digest of the user's id.
+
+    `newest` names the last entry of each that was counted. Reports have the totals alone.
+    """
 
     users: int
     memories: int
     counts: Mapping[str, int] = field(default_factory=dict)
+    newest: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> Census:
+        """The same without what is known of single users."""
+        return Census(self.users, self.memories)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen after the deployment. With `error` nothing could be read."""
+    """What was seen after the deployment. With `error` nothing could be read.
+
+    `ended` says that the probes were removed on purpose meanwhile.
+    """
 
     evidence: Evidence | None
     results: tuple[ProbeResult, ...] = ()
@@ -107,6 +124,7 @@ class Observation:
     canary: bool | None = None
     missing_users: int = 0
     error: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +185,7 @@ def observation_from(data: Mapping[str, Any]) -> Observation:
         canary=data["canary"],
         missing_users=data["missing_users"],
         error=data["error"],
+        ended=data["ended"],
     )
 
 
@@ -189,8 +208,9 @@ def report_from(data: Mapping[str, Any]) -> Report:
 
 
 def evidence_from(data: Mapping[str, Any]) -> Evidence:
-    """Undo `to_json` of evidence."""
-    return Evidence(**data)
+    """Undo `to_json` of evidence; what another release knows beyond that is left out."""
+    known = {one.name for one in fields(Evidence)}
+    return Evidence(**{name: value for name, value in data.items() if name in known})
 
 
 def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:

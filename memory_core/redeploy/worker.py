@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import MemoryCoreError
+from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..service import open_service
 from ..settings import Settings
+from .keeping import clean_up
 from .receipts import Receipt, from_file, to_file
-from .testing import begin, clean_up, observe
+from .testing import begin, observe
 from .values import Observation, to_json
+
+EXIT_NO_ANSWER = 3
 
 
 def write_receipt(path: Path, receipt: Receipt, settings: Settings) -> None:
@@ -32,6 +36,7 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
                 service,
                 int(arguments[0]),
                 on_receipt=lambda receipt: write_receipt(path, receipt, settings),
+                leave=False,
             )
         return {}
     receipt = from_file(path.read_bytes(), settings)
@@ -40,13 +45,19 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
             return {"left": clean_up(service, receipt.run)}
     try:
         with open_service(settings) as service:
-            return to_json(observe(service, receipt))
+            seen, left = observe(service, receipt), None
+            with suppress(MemoryCoreError):
+                # What was seen stands, whatever becomes of the cleaning up.
+                left = clean_up(service, receipt.run)
+            return {"seen": to_json(seen), "left": left}
     except MemoryCoreError as exc:
-        return to_json(Observation(None, error=str(exc)))
+        return {"seen": to_json(Observation(None, error=str(exc))), "left": None}
 
 
 if __name__ == "__main__":
     try:
         sys.stdout.write(json.dumps(main(*sys.argv[1:])))
     except MemoryCoreError as exc:
-        sys.exit(str(exc))
+        sys.stderr.write(f"{exc}\n")
+        no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
+        sys.exit(EXIT_NO_ANSWER if no_answer else 1)

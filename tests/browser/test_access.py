@@ -37,6 +37,9 @@ def test_axe_finds_nothing_serious(address: str, open_screen: OpenScreen, theme:
     screen.part("detail").get_by_role("button", name="Delete").click()
     screen.settle()
     assert _serious(screen) == []
+    for path in ("/users", "/users?who=Alice"):
+        screen.go(path)
+        assert _serious(screen) == []
 
 
 def test_axe_finds_nothing_serious_on_a_phone(address: str, open_screen: OpenScreen) -> None:
@@ -56,6 +59,9 @@ def test_nothing_is_wider_than_the_window(
     assert screen.overflow() <= 0
     screen.go(link("alice@example.com", q=QUESTION))
     assert screen.overflow() <= 0
+    screen.go("/users?who=Alice")
+    assert screen.overflow() <= 0
+    screen.go(link("alice@example.com", q=QUESTION))
     for tab in ("Save", "Browse"):
         screen.open_tab(tab)
         assert screen.overflow() <= 0

@@ -1,0 +1,105 @@
+"""What is known of something typed: the id behind it, who is close to it, a memory's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import routes
+from dashboard.ui import tables, times, words
+from dashboard.ui.ids import draw_changes
+from dashboard.ui.text import one_line, sentence, show
+from memory_core.records import Found, UserId, UserSummary
+from memory_core.render_users import visible
+
+_CLOSE_SHOWN: Final = 12
+
+
+def draw(found: Found) -> None:
+    """Draw the answer first, then who is close, then ids that name nobody."""
+    if found.user_id is None:
+        st.markdown("**This can be no user id.**")
+        show(sentence(found.problem))
+    else:
+        _draw_asked(found, found.user_id)
+    for memory in found.memories:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(":material/sticky_note_2:", width="content")
+            state = "is a memory of" if memory.live else "was a memory, deleted since, of"
+            st.text(f"{memory.id} {state} {one_line(memory.user_id)}")
+            if memory.live:
+                _open(memory.user_id, "memory")
+    _draw_close(found)
+    st.caption(f"Looked through {words.counted(found.users, 'user')}, complete.")
+
+
+def draw_placeholders(users: Sequence[UserSummary]) -> None:
+    """Draw users whose id names nobody: memories of people that a program did not know."""
+    if not users:
+        return
+    with st.container(key="placeholders"):
+        st.subheader("Under an id that names nobody", anchor=False)
+        st.markdown(
+            "Programs write such ids when they know nobody; several people's memories may be "
+            "under one of them."
+        )
+        if chosen := tables.pick_user(users, "users.placeholders"):
+            routes.open_user(chosen)
+
+
+def _draw_asked(found: Found, user_id: UserId) -> None:
+    with st.container(border=True, key="asked"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(":material/person:", width="content")
+            st.text(visible(user_id))
+            if found.user and found.user.memories:
+                _open(user_id, "asked")
+        st.markdown(f"**{_standing(found.user)}**")
+        draw_changes(found.changes)
+
+
+def _standing(user: UserSummary | None) -> str:
+    if user is None:
+        return "Nothing was ever saved under this id."
+    written = times.ago(user.last_write)
+    if not user.memories:
+        return f"No memories now; the last event was {written}."
+    return f"{words.counted(user.memories, 'memory')}, last write {written}."
+
+
+def _draw_close(found: Found) -> None:
+    with st.container(key="close"):
+        st.subheader("Close to it", anchor=False)
+        if not found.close:
+            st.caption("No other id is close to this one.")
+            return
+        picked = st.dataframe(
+            pd.DataFrame(
+                {
+                    "User": [visible(one.user.user_id) for one in found.close],
+                    "Memories": [one.user.memories for one in found.close],
+                    "Last write": [one.user.last_write for one in found.close],
+                    "How it is close": ["; ".join(one.reasons) for one in found.close],
+                }
+            ),
+            hide_index=True,
+            key="users.close",
+            on_select="rerun",
+            selection_mode="single-row",
+            height=tables.whole_height(len(found.close), _CLOSE_SHOWN),
+            alt="Users whose id is close to the one asked for",
+            column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
+        )
+        st.caption(
+            "Whether two ids are one person is for you to decide. Select a row to see the memories."
+        )
+        if picked.selection.rows:
+            routes.open_user(found.close[picked.selection.rows[0]].user.user_id)
+
+
+def _open(user_id: UserId, key: str) -> None:
+    if st.button("Open", key=f"users.open.{key}", type="tertiary", icon=":material/open_in_new:"):
+        routes.open_user(user_id)

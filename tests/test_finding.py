@@ -1,0 +1,131 @@
+"""Where did Alice's memories go: under this id, under one that is close to it, or nowhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_core import MemoryService, normalize_user_id
+from memory_core.errors import InvalidUserId
+from memory_core.finding import is_placeholder
+from memory_core.identity import PROBE_DOMAIN
+from memory_core.render_users import found_document, found_text
+
+ALICE = "alice.whitcombe@example.com"
+
+
+def close_to(service: MemoryService, text: str) -> dict[str, tuple[str, ...]]:
+    return {one.user.user_id: one.reasons for one in service.find(text).close}
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "reason"),
+    [
+        ("ａlice@example.com", "alice@example.com", "full-width"),
+        ("alice@example.com", "ALICE＠example.com", "full-width"),
+        ("zoë@example.com", "zoe@example.com", "accents"),
+        ("alice+news@example.com", "alice@example.com", "+tag"),
+        ("a.l.ice@gmail.com", "alice@gmail.com", "dots at Gmail"),
+        ("alice@googlemail.com", "alice@gmail.com", "googlemail"),
+        ("alice_whitcombe@example.com", ALICE, "dots, dashes or underscores"),
+        ("alice.whitcombe@example.org", ALICE, "another domain"),
+        ("alice.whitcmobe@example.com", ALICE, "a typing error"),
+        ("alice.witcomb@example.com", ALICE, "two typing errors"),
+        (ALICE, "Alice", "the name in the id"),
+        (ALICE, "whitcombe alice", "the name in the id"),
+        (ALICE, "Alicé", "the name in the id"),
+    ],
+)
+def test_who_is_close_is_found_and_it_is_said_in_what(
+    service: MemoryService, stored: str, asked: str, reason: str
+) -> None:
+    service.add_text_memory(stored, "likes tea")
+    service.add_text_memory("bob@example.net", "likes rye")
+    assert [*close_to(service, asked)] == [normalize_user_id(stored)]
+    assert reason in close_to(service, asked)[normalize_user_id(stored)][0]
+
+
+def test_the_user_asked_for_is_told_apart_with_what_was_changed(service: MemoryService) -> None:
+    service.add_text_memory(ALICE, "likes tea")
+    found = service.find(" Alice.Whitcombe@Example.com\u200b")
+    assert found.user is not None
+    assert (found.user_id, found.user.memories, found.close) == (ALICE, 1, ())
+    assert any("capital letters" in change for change in found.changes)
+    assert service.find("carol@example.com").user is None
+
+
+def test_a_user_whose_memories_were_all_deleted_was_there(service: MemoryService) -> None:
+    service.add_text_memory(ALICE, "likes tea")
+    service.delete_user(ALICE)
+    found = service.find(ALICE).user
+    assert found is not None
+    assert found.memories == 0
+
+
+def test_a_memory_is_found_by_its_id_also_when_it_was_deleted(service: MemoryService) -> None:
+    (one,) = service.add_text_memory(ALICE, "likes tea")
+    (memory,) = service.find(f" {one.id.upper()} ").memories
+    assert (memory.user_id, memory.live) == (ALICE, True)
+    service.delete_memory(ALICE, one.id)
+    assert not service.find(one.id).memories[0].live
+    assert service.find("6f0b5d0e-9a3c-4d3a-8f3f-000000000000").memories == ()
+
+
+def test_users_that_are_nobody_are_listed_and_probes_are_not(service: MemoryService) -> None:
+    for user in ("default", "test@example.com", "nobody-special", f"x.a@{PROBE_DOMAIN}"):
+        service.add_text_memory(user, "likes tea")
+    found = service.find("alice")
+    assert [one.user_id for one in found.placeholders] == ["default", "test@example.com"]
+    assert found.users == 3
+    assert not is_placeholder("testa@example.com")
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\u200b", "x" * 300])
+def test_what_can_be_no_id_says_why(service: MemoryService, nothing: str) -> None:
+    found = service.find(nothing)
+    assert found.user_id is None
+    assert found.problem
+    assert found.problem in found_text(found).replace("\n", " ") or len(found.problem) > 80
+
+
+def test_strangers_are_not_close(service: MemoryService) -> None:
+    for user in ("bob@example.com", "al@example.com", "carol.jones@example.org", "42"):
+        service.add_text_memory(user, "likes tea")
+    assert close_to(service, ALICE) == {}
+    assert close_to(service, "43@example.com") == {}
+
+
+def test_characters_that_cannot_be_seen_are_shown_by_their_code_points(
+    service: MemoryService,
+) -> None:
+    service.add_text_memory("аlice@example.com", "the first letter is Cyrillic")
+    told = found_text(service.find("alice@example.com\u200b"))
+    assert "alice@example.com<U+200B>" in told
+    assert "а<U+0430>lice@example.com  1 memory" in told
+    assert "a typing error" in told
+    told = found_text(service.find("alice\x1b[31m"))
+    assert "alice<U+001B>[31m" in told
+    assert "\x1b" not in told
+
+
+@given(st.text(max_size=40))
+def test_anything_may_be_typed(text: str) -> None:
+    from memory_core.finding import _reasons
+
+    try:
+        canonical = normalize_user_id(text)
+    except InvalidUserId:
+        return
+    assert isinstance([*_reasons(canonical, ALICE, text.split())], list)
+    assert [*_reasons(ALICE, canonical, [])] == [] or canonical != ALICE
+
+
+def test_the_document_has_what_the_text_says(service: MemoryService) -> None:
+    service.add_text_memory("alice+news@example.com", "likes tea")
+    document = found_document(service.find("Alice@example.com"))
+    assert (document["user_id"], document["user"], document["users"]) == (
+        "alice@example.com", None, 1,
+    )  # fmt: skip
+    assert document["close"][0]["user_id"] == "alice+news@example.com"
+    assert document["close"][0]["memories"] == 1
