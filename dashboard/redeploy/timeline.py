@@ -102,7 +102,7 @@ def _add(
     }
     figure.add_bar(
         y=[report.written for _, report in runs],
-        marker={"color": colour, "opacity": 0.22, "line": {"color": colour, "width": 1.5 * roomy}},
+        marker={"color": _pale(colour), "line": {"color": colour, "width": 1.5 * roomy}},
         showlegend=False,
         **common,
     )
@@ -112,6 +112,11 @@ def _add(
         name=f"{verdict.value} {len(runs):,}",
         **common,
     )
+
+
+def _pale(colour: str) -> str:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red}, {green}, {blue}, 0.22)"
 
 
 def _draw_table(reports: Sequence[Report]) -> None:
