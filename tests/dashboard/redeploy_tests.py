@@ -14,7 +14,7 @@ from ulid import ULID
 from dashboard import data, jobs
 from memory_core import MemoryService
 from memory_core.redeploy import ProbeResult, Report, State, StepDone, Verdict
-from memory_core.redeploy.keeping import keep, objects_of
+from memory_core.redeploy.keeping import keep
 from memory_core.redeploy.values import Evidence
 
 PAGE = "../pages/redeploy.py"
@@ -90,4 +90,4 @@ def make_evidence(commit: str, **location: str) -> Evidence:
 def keep_reports(shared: MemoryService, *reports: Report) -> None:
     """Put reports where the pages read them."""
     for report in reports:
-        keep(objects_of(shared), report)
+        keep(shared.parts.backend.objects, report)
