@@ -55,6 +55,7 @@ def _draw_compared(report: Report) -> None:
         st.caption("Nothing is known of either side.")
         return
     known = report.before is not None and report.after is not None
+    rows = sorted(rows, key=lambda row: row[1] == row[2]) if known else rows
     differ = [known and was != now for _, was, now in rows]
     frame = pd.DataFrame(
         {
@@ -70,9 +71,15 @@ def _draw_compared(report: Report) -> None:
         key="redeploy.compared",
         height=tables.whole_height(len(frame), at_most=20),
         alt=f"Before and after: {sum(differ)} of {len(rows)} rows differ",
-        column_config={"": st.column_config.TextColumn(width=36)},
+        column_config={
+            "": st.column_config.TextColumn(width=36),
+            # What it has too much the next would have too little.
+            "Before": st.column_config.TextColumn(width=140),
+        },
     )
     if known:
-        st.caption(f"{sum(differ):,} of {words.counted(len(rows), 'row')} differ, marked with ≠.")
+        st.caption(
+            f"{sum(differ):,} of {words.counted(len(rows), 'row')} differ, marked with ≠, first."
+        )
     else:
         st.caption("Only one side is known: a code, unlike the receipt file, does not hold it.")

@@ -26,6 +26,8 @@ _CHART: Final = "redeploy.timeline"
 _TABLE: Final = "redeploy.runs"
 _LABELLED: Final = 8
 _FEW: Final = 10
+_ROOMY: Final = 60
+"""Up to so many bars have room for an outline and a hatch."""
 
 
 def draw() -> None:
@@ -44,7 +46,7 @@ def draw() -> None:
         alt=chart.alt,
     )
     st.caption(
-        "Filled: probes that survived. Outlined: probes that were stored before. Oldest first; "
+        "Filled: probes that survived. Pale: probes that were stored before. Oldest first; "
         "click a bar to open its report. Times are UTC."
     )
     table = st.expander("As a table", on_change="rerun", key="redeploy.numbers", type="compact")
@@ -56,11 +58,11 @@ def draw() -> None:
 def survival(reports: Sequence[Report]) -> charts.Chart:
     """Draw survived and written probes per run, coloured by verdict; newest first is given."""
     runs = list(reversed(reports))
-    figure = go.Figure()
+    figure, roomy = go.Figure(), len(runs) <= _ROOMY
     for verdict, colour in COLOURS.items():
         places = [place for place, run in enumerate(runs) if run.verdict is verdict]
         if places:
-            _add(figure, verdict, colour, [(place, runs[place]) for place in places])
+            _add(figure, verdict, colour, [(place, runs[place]) for place in places], roomy)
     charts.fix(figure, height=240)
     every = max(1, -(-len(runs) // _LABELLED))
     shown = range(0, len(runs), every)
@@ -87,26 +89,34 @@ def survival(reports: Sequence[Report]) -> charts.Chart:
     return charts.Chart(figure, _sentence(reports))
 
 
-def _add(figure: go.Figure, verdict: Verdict, colour: str, runs: list[tuple[int, Report]]) -> None:
+def _add(
+    figure: go.Figure, verdict: Verdict, colour: str, runs: list[tuple[int, Report]], roomy: bool
+) -> None:
+    failed = verdict is Verdict.FAIL
     common = {
         "x": [place for place, _ in runs],
         "customdata": [report.run for _, report in runs],
         "hovertext": [_hover(report) for _, report in runs],
         "hovertemplate": "%{hovertext}<extra></extra>",
-        "width": 0.66,
+        "width": 0.66 if roomy else 0.9,
     }
     figure.add_bar(
         y=[report.written for _, report in runs],
-        marker={"color": "rgba(0,0,0,0)", "line": {"color": colour, "width": 1.5}},
+        marker={"color": _pale(colour), "line": {"color": colour, "width": 1.5 * roomy}},
         showlegend=False,
         **common,
     )
     figure.add_bar(
         y=[report.survived for _, report in runs],
-        marker={"color": colour, "pattern": {"shape": "/" if verdict is Verdict.FAIL else ""}},
+        marker={"color": colour, "pattern": {"shape": "/" if failed and roomy else ""}},
         name=f"{verdict.value} {len(runs):,}",
         **common,
     )
+
+
+def _pale(colour: str) -> str:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red}, {green}, {blue}, 0.22)"
 
 
 def _draw_table(reports: Sequence[Report]) -> None:

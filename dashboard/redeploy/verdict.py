@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.ui import times
+from dashboard.ui import times, words
 from dashboard.ui.text import one_line, show
 from memory_core import render_redeploy
 from memory_core.redeploy import Report, Verdict
@@ -64,8 +64,8 @@ def _draw_census(report: Report) -> None:
     if before and after and (before.users or after.users):
         _line(
             ":material/groups:",
-            f"Real memories: {before.memories:,} of {before.users:,} users before, "
-            f"{after.memories:,} of {after.users:,} after.",
+            f"Real memories: {before.memories:,} of {words.counted(before.users, 'user')} before, "
+            f"{after.memories:,} of {words.counted(after.users, 'user')} after.",
         )
 
 

@@ -56,7 +56,7 @@ def make_report(
     **more: object,
 ) -> Report:
     """Return a report as a test of two probes leaves it."""
-    run = str(ULID.from_timestamp(1_750_000_000 + number * 3600))
+    run = str(ULID.from_timestamp(1_750_000_000.0 + number * 3600))
     at = ULID.from_str(run).datetime.isoformat(timespec="seconds")
     survived = 2 if verdict is Verdict.PASS else 0
     state = State.OK if survived else State.LOST

@@ -10,6 +10,7 @@ import pytest
 from dashboard import jobs
 from dashboard.jobs import Jobs, Progress, TooBusy
 from memory_core.errors import InvalidMemory
+from memory_core.redeploy import StepDone
 
 TIMEOUT_S = 20
 
@@ -47,6 +48,19 @@ def test_progress_can_be_watched_while_the_job_runs() -> None:
     assert (job.state, job.done) == ("running", 3)
     go_on.set()
     assert _finish(board, job_id).result == "done"
+
+
+def test_a_step_that_ended_takes_the_place_of_the_one_that_began() -> None:
+    def work(progress: Progress) -> None:
+        progress.step(StepDone("Write", "12 memories"))
+        progress.step(StepDone("Deploy"))
+        progress.step(StepDone("Write", "12 memories", 7))
+
+    board = Jobs()
+    job = _finish(board, board.submit(work, subject="a", fingerprint="a"))
+    assert job.steps == (StepDone("Write", "12 memories", 7), StepDone("Deploy"))
+    assert board.latest("a") == job
+    assert board.latest("b") is None
 
 
 def test_an_error_of_holdfast_is_kept_as_its_sentence() -> None:

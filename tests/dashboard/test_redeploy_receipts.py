@@ -24,7 +24,9 @@ def begun(app: AppTest, backend: str, monkeypatch: pytest.MonkeyPatch) -> AppTes
     app.run()
     app.switch_page(PAGE).run()
     app.number_input(key="redeploy.begin-count").set_value(2)
-    return press(app, "redeploy.begin")
+    page = press(app, "redeploy.begin")
+    assert not page.error, text_of(page)
+    return page
 
 
 def _receipt() -> Receipt:
@@ -61,7 +63,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     page = press(begun, f"redeploy.check-{run}")
     words = text_of(page)
     assert "INCONCLUSIVE]" in words
-    assert "the same deployment is still running" in words
+    assert "the same process is still running" in words
     assert "waiting for a deployment" in words
     assert data.test_reports() == []
 
