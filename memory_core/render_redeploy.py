@@ -104,7 +104,7 @@ def _counts(report: Report) -> list[str]:
         lines.append(f"control: {lost} of {report.control.written} lost, as it must be")
         if report.control.survived:
             lines[-1] = f"control: {report.control.survived} survived, which must not be"
-    if report.census_before and report.census_after:
+    if report.census_before and report.census_after and report.census_before.users:
         lines.append(
             f"real memories: {report.census_before.memories:,} of "
             f"{report.census_before.users:,} users before, {report.census_after.memories:,} of "

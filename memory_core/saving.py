@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 from .errors import BackendError, NotIndexed
-from .identity import UserId
+from .identity import UserId, is_probe
 from .ledger import ALL, Draft, Entry, Ledger, UserView
 from .limits import check_payload
 from .memories import Memories, is_current, to_record
@@ -49,7 +49,7 @@ class Saver:
             view = self._ledger.view(scope.user_id)
         fresh = [vector for one, vector in asked.items() if one not in records]
         written = self.write(view, Kind.ADD, raw_user_id, fresh, verify=verify)
-        if written:
+        if written and not is_probe(scope.user_id):
             _logger.info(LOG_ADDED, scope.user_id)
         records |= {vector.key: one for vector, one in zip(fresh, written, strict=True)}
         return [records[one] for one in asked]

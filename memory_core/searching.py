@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from .embedders import Embedder
 from .errors import InvalidMemory
-from .identity import UserId
+from .identity import UserId, is_probe
 from .ledger import Ledger, UserView
 from .limits import MAX_QUERY_BYTES, check_text
 from .memories import Memories, RecordAt, to_record
@@ -68,7 +68,8 @@ class Searcher:
                 Hit(record_at(one.position), one.score, rank, one.cosine, one.bm25)
                 for rank, one in enumerate(ranker.rank(question, values, limit), 1)
             )
-        _logger.info(LOG_FOUND, len(hits), user_id)
+        if not is_probe(user_id):
+            _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
 
     def neighbours(self, user_id: UserId, text: str, values: NDArray[np.float32]) -> list[Vector]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
@@ -54,12 +55,19 @@ def keep(objects: ObjectStore, report: Report) -> Report:
     return report
 
 
+def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
+    """Keep beside the report, which is never changed, what a recount found."""
+    with suppress(EntryExists):
+        objects.put_if_absent(cleaned_key(run), json.dumps({"left": left}).encode())
+
+
 def reports(service: MemoryService) -> list[Report]:
     """Return the newest reports, at most 200, newest first; what is no report is left out."""
     objects = objects_of(service)
-    keys = [kept_key(run) for run in sorted(_runs(objects, kept_key), reverse=True)[:_KEPT]]
-    found = objects.get_many(keys)
-    read = [_read(found[key]) for key in keys if key in found]
+    runs = sorted(_runs(objects, kept_key), reverse=True)[:_KEPT]
+    cleaned = _runs(objects, cleaned_key).intersection(runs)
+    found = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
+    read = [_read(found.get(kept_key(run)), found.get(cleaned_key(run))) for run in runs]
     return [one for one in read if one]
 
 
@@ -146,16 +154,18 @@ def _is_recent(run: str) -> bool:
 
 def report_of(objects: ObjectStore, run: str) -> Report | None:
     """Return the report of a test that was judged."""
-    data = objects.get(kept_key(run))
-    return _read(data) if data else None
+    found = objects.get_many([kept_key(run), cleaned_key(run)])
+    return _read(found.get(kept_key(run)), found.get(cleaned_key(run)))
 
 
-def _read(data: bytes) -> Report | None:
+def _read(data: bytes | None, cleaned: bytes | None) -> Report | None:
     """Return a report; None for what is damaged, or of another release."""
     try:
-        return report_from(json.loads(data))
+        report = report_from(json.loads(data or b""))
+        left = json.loads(cleaned)["left"] if cleaned else report.left_behind
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    return replace(report, left_behind=left)
 
 
 def begun_key(run: str) -> str:
@@ -171,6 +181,11 @@ def busy_key(run: str) -> str:
 def kept_key(run: str) -> str:
     """Name the report."""
     return f"{ROOT}{run}.report.json"
+
+
+def cleaned_key(run: str) -> str:
+    """Name what a recount found after the cleaning up."""
+    return f"{ROOT}{run}.cleaned.json"
 
 
 def objects_of(service: MemoryService) -> ObjectStore:

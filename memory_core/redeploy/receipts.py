@@ -100,7 +100,13 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
         )
     if not as_written or not hmac.compare_digest(signature, _sign(body, settings).hex().encode()):
         raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
-    return _from_body(data)
+    try:
+        return _from_body(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise InvalidReceipt(
+            "the receipt is signed, but not one that Holdfast writes; use the file as it was "
+            "downloaded"
+        ) from exc
 
 
 def to_code(receipt: Receipt, settings: Settings) -> str:

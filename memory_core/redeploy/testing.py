@@ -34,6 +34,7 @@ from .keeping import (
     clean_up,
     completed,
     keep,
+    note_cleaned,
     objects_of,
     remains,
     report_of,
@@ -164,6 +165,7 @@ def verify(
             kept = keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
                 left = clean_up(service, receipt.run, receipt.evidence)
+                note_cleaned(objects, receipt.run, left)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
         # A verdict that was kept stands, whatever becomes of the cleaning up.

@@ -30,7 +30,7 @@ def test_the_user_stays_while_pages_change(address: str, open_screen: OpenScreen
     screen = open_screen(address, "/memories?user=alice%40example.com&tab=Browse")
     screen.page.get_by_role("link", name="Overview").click()
     screen.settle()
-    screen.page.get_by_role("link", name="Memories").click()
+    screen.page.get_by_role("link", name="Memories", exact=True).click()
     screen.settle()
     expect(screen.part("canonical")).to_contain_text("alice@example.com")
     expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")

@@ -63,7 +63,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     page = press(begun, f"redeploy.check-{run}")
     words = text_of(page)
     assert "INCONCLUSIVE]" in words
-    assert "the same process is still running" in words
+    assert "the same deployment is still running" in words
     assert "waiting for a deployment" in words
     assert data.test_reports() == []
 

@@ -43,7 +43,7 @@ def changes(request: Request) -> bool:
     operation = request.path.rpartition("/")[2]
     if operation.endswith(("Vectors", "Index", "VectorBucket")):
         return operation.startswith(("Create", "Delete", "Put"))
-    return request.method != "GET"
+    return request.method not in ("GET", "HEAD")
 
 
 class Executioner:

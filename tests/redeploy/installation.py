@@ -89,7 +89,7 @@ class Installation:
             left += [
                 key
                 for key in service.parts.backend.objects.list("redeploy/")
-                if receipt.run in key and not key.endswith(".report.json")
+                if receipt.run in key and not key.endswith((".report.json", ".cleaned.json"))
             ]
         return left + [str(path) for path in self.data_dir.glob(".redeploy-test-*")]
 

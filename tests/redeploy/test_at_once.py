@@ -17,6 +17,7 @@ from memory_core.redeploy import (
     from_code,
     leftovers,
     pending,
+    reports,
     to_code,
     verify,
 )  # fmt: skip
@@ -72,6 +73,8 @@ def test_two_verifiers_at_once_give_one_report(install: MakeInstallation, kind: 
     assert len({one.ended_at for one in found_reports}) == 1
     assert installation.look(receipt) == ([Verdict.PASS], [], [])
     assert installation.remains(receipt) == []
+    with installation.open() as service:
+        assert [one.left_behind for one in reports(service)] == [0]
 
 
 def test_a_clean_up_that_fails_changes_no_verdict_and_is_made_up_for(

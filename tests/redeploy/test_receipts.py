@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from memory_core import Settings
 from memory_core.errors import InvalidReceipt
 from memory_core.redeploy import Receipt, from_code, from_file, to_code, to_file
-from memory_core.redeploy.receipts import begin_receipt
+from memory_core.redeploy.receipts import _canonical, _sign, _written, begin_receipt
 from memory_core.redeploy.values import Census, Evidence
 
 HERE = Settings.from_env({"MEMORY_RECEIPT_KEY": "secret"})
@@ -105,3 +106,18 @@ def test_a_receipt_of_a_newer_release_is_read(receipt: Receipt) -> None:
     from memory_core.redeploy.values import evidence_from, to_json
 
     assert evidence_from({**to_json(EVIDENCE), "weather": "fine"}) == EVIDENCE
+
+
+@pytest.mark.parametrize(
+    "changes", [{"evidence": None}, {"count": "x"}, {"run": 7}, {"census": []}]
+)
+def test_a_signed_file_that_is_none_of_ours_is_refused(
+    receipt: Receipt, changes: dict[str, object]
+) -> None:
+    """Without a secret key anybody can sign."""
+    settings = Settings()
+    body = {**json.loads(to_file(receipt, settings)), **changes}
+    del body["signature"]
+    signature = _sign(_canonical(body), settings).hex()
+    with pytest.raises(InvalidReceipt, match="not one that Holdfast writes"):
+        from_file(_written({**body, "signature": signature}), settings)
