@@ -92,13 +92,21 @@ class Memories:
         others = {
             one: live.latest
             for one, live in view.live.items()
-            if live.updated or live.added.memory_id != one or not _is_derived(one)
+            if live.updated
+            or live.added.moved
+            or live.added.memory_id != one
+            or not _is_derived(one)
         }
         # What an entry recorded never changes.
         known = {entry: self._fingerprints.get(entry) for entry in others.values()}
         unread = [one for one, entry in others.items() if known[entry] is None]
-        found = self.read(view, unread)[0] if unread else {}
-        fresh = {others[one]: fingerprint(vector.payload) for one, vector in found.items()}
+        # What lies in a batch is read in one go; the rest is asked of the store, many at once.
+        batched = [others[one] for one in unread if others[one].line is not None]
+        payloads = self._ledger.payloads(batched)
+        alone = [one for one in unread if others[one].line is None]
+        found = self.read(view, alone)[0] if alone else {}
+        payloads |= {others[one]: dict(vector.payload) for one, vector in found.items()}
+        fresh = {entry: fingerprint(payload) for entry, payload in payloads.items()}
         with self._lock:
             self._fingerprints |= fresh
             trim(self._fingerprints, _FINGERPRINTS_KEPT)

@@ -168,9 +168,13 @@ class Saver:
             raise _not_indexed(lost[0], "it was not there when it was read back")
 
 
-def memory_id(scope: Scope, text: str, number: int = 0) -> str:
-    """Return the id of a text saved in a scope; the number tells those apart that it had before."""
+def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> str:
+    """Return the id of a text saved in a scope; the number tells those apart that it had before.
+
+    `forgotten`, the ULID of the user's last FORGET, keeps ids from coming back after it.
+    """
     parts = [scope.user_id, scope.agent_id, scope.run_id, text, number]
+    parts += [forgotten] if forgotten else []
     return str(uuid5(_NAMESPACE, json.dumps(parts)))
 
 
@@ -183,12 +187,14 @@ def _twins(view: UserView | None) -> dict[Entry, str]:
 def _new_id(view: UserView, scope: Scope, vector: Vector) -> str:
     """Return an id that follows from scope and text, so that a repeated save finds the first.
 
-    One that is live under another text (it was updated since) is passed over.
+    One that is live under another text (it was updated since), or that another user took along,
+    is passed over.
     """
     number = 0
     while True:
-        one = memory_id(scope, vector.payload["data"], number)
-        if one not in view.live or not view.live[one].updated:
+        one = memory_id(scope, vector.payload["data"], number, view.forgotten)
+        known = view.live.get(one)
+        if one not in view.given_away and not (known and (known.updated or known.added.moved)):
             return one
         number += 1
 

@@ -66,11 +66,12 @@ class Ledger:
                 if self._objects.get(key) != data:
                     ulid = next_ulid(ulid)
                     continue
-            if len(drafts) > 1:
+            batch = is_batch(key)
+            if batch:
                 self._keep(key, [decode_event(line) for line in lines])
             return tuple(
-                Entry(key, draft.kind, draft.memory_id, None if len(drafts) == 1 else line)
-                for line, draft in enumerate(drafts)
+                Entry(key, draft.kind, draft.memory_id, at if batch else None, bool(draft.moved))
+                for at, draft in enumerate(drafts)
             )
         raise LedgerError(f"could not record an event for user {seen.user_id!r}; try again")
 
@@ -179,7 +180,7 @@ def _entries(key: str, events: Events) -> Iterator[Entry]:
     if name["kind"]:
         yield Entry(key, Kind(name["kind"]), unquote(name["id"]))
     for line, event in enumerate(events):
-        yield Entry(key, Kind(event["kind"]), event["id"], line)
+        yield Entry(key, Kind(event["kind"]), event["id"], line, bool(event.get("moved")))
 
 
 def _decode(key: str, data: bytes) -> Events:

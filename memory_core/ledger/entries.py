@@ -31,12 +31,17 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happened to one memory. `line` is its line in a BATCH, None in an object of its own."""
+    """What happened to one memory. `line` is its line in a BATCH, None in an object of its own.
+
+    `moved` says that the memory came from elsewhere under an id that was given to it there, or
+    that it went to another user under the id that it has.
+    """
 
     key: str
     kind: Kind
     memory_id: str
     line: int | None = None
+    moved: bool = False
 
     @property
     def ulid(self) -> str:
@@ -52,12 +57,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event to be appended; `payload` is what the vector store will hold, whole."""
+    """An event to be appended; `payload` is what the vector store will hold, whole.
+
+    `moved` says where a memory that keeps its id came from, or where it went: `{"from": ...}` or
+    `{"to": ...}`, with the id of a user or the name of an export.
+    """
 
     kind: Kind
     memory_id: str
     raw_user_id: str
     payload: Mapping[str, Any] | None = None
+    moved: Mapping[str, str] | None = None
 
 
 def folder_of(user_id: UserId) -> str:
@@ -73,7 +83,7 @@ def folder_of(user_id: UserId) -> str:
 
 def entry_name(ulid: str, drafts: Sequence[Draft]) -> str:
     """Return the name of the object that records the drafts."""
-    if len(drafts) == 1:
+    if len(drafts) == 1 and not drafts[0].moved:
         memory_id = quote(drafts[0].memory_id, safe="*").replace(".", "%2E")
         return f"{ulid}.{drafts[0].kind}.{memory_id}.json"
     return f"{ulid}.BATCH.{len(drafts)}.jsonl"
@@ -133,6 +143,8 @@ def encode_event(user_id: UserId, draft: Draft, at: datetime) -> bytes:
     }
     if draft.payload is not None:
         event["payload"] = dict(draft.payload)
+    if draft.moved:
+        event["moved"] = dict(draft.moved)
     return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
 
 

@@ -37,6 +37,10 @@ class UserView:
     live: Mapping[str, Live]
     twins: frozenset[str]
     """Ids that no entry names: see `fold`."""
+    given_away: frozenset[str] = frozenset()
+    """Ids of memories that went to another user, who holds them under these ids."""
+    forgotten: str = ""
+    """The ULID of the last FORGET."""
 
     @property
     def all_ids(self) -> set[str]:
@@ -53,8 +57,11 @@ def fold(user_id: UserId, entries: Iterable[Entry], before: UserView | None = No
     found = tuple(entries)
     live: dict[str, Live] = dict(before.live) if before else {}
     twins = set(before.twins) if before else set()
+    away = set(before.given_away) if before else set()
+    forgotten = before.forgotten if before else ""
     for entry in found:
         if entry.kind is Kind.ADD:
+            away.discard(entry.memory_id)
             added = _add(live, entry)
             if added != entry.memory_id:
                 twins.add(added)
@@ -65,10 +72,13 @@ def fold(user_id: UserId, entries: Iterable[Entry], before: UserView | None = No
                 live[entry.memory_id] = replace(current, latest=entry, revisions=revisions)
         elif entry.memory_id == ALL:
             live.clear()
+            forgotten = entry.ulid if entry.kind is Kind.FORGET else forgotten
         else:
             live.pop(entry.memory_id, None)
+            if entry.moved:
+                away.add(entry.memory_id)
     earlier = before.entries if before else ()
-    return UserView(user_id, earlier + found, live, frozenset(twins))
+    return UserView(user_id, earlier + found, live, frozenset(twins), frozenset(away), forgotten)
 
 
 def _add(live: dict[str, Live], entry: Entry) -> str:
