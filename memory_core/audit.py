@@ -7,7 +7,7 @@ holds was recorded by then, or never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from .identity import UserId
 from .ledger import ALL, Entry, Ledger, UserView
 from .payloads import differing, owner, time_of
 from .records import AuditItem, AuditReport, Kind, Progress
+from .reuniting import unfinished
 from .stores import Vector, VectorStore
 from .stores.base import batches
 
@@ -34,7 +35,8 @@ class Difference:
     """One thing that is not as recorded.
 
     `wanted` is what the store should hold, still without values, None for nothing. `stray` is the
-    payload that was never recorded, None where nobody may adopt it.
+    payload that was never recorded, None where nobody may adopt it. `taker` is who has a memory
+    whose move from its user was cut off.
     """
 
     kind: Sort
@@ -42,6 +44,7 @@ class Difference:
     item: AuditItem
     wanted: Vector | None = None
     stray: Mapping[str, Any] | None = None
+    taker: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ class Auditor:
         """Compare all memories of all users."""
         keys = set(self._store.keys())
         views = {view.user_id: view for view in self._ledger.users()}
-        pairs, strays = _divide(keys, views.values())
+        moves = unfinished(self._ledger, views.values())
+        pairs, strays = _divide(keys, views.values(), moves)
         steps.total += len(pairs) + len(strays)
         found = [*self._recorded(pairs, views, steps), *self._unrecorded(strays, views, steps)]
+        found += [_unfinished(pair, taker) for pair, taker in moves.items()]
         found += [_unforgotten(view) for view in views.values() if left_behind(view)]
         return Findings(
             tuple(found),
@@ -175,16 +180,18 @@ def _outcome(one: Difference, left: Mapping[Pair, str] | None) -> AuditItem:
     )
 
 
-def _divide(keys: set[str], views: Iterable[UserView]) -> tuple[list[Pair], set[str]]:
+def _divide(
+    keys: set[str], views: Iterable[UserView], moves: Collection[Pair]
+) -> tuple[list[Pair], set[str]]:
     """Return what to compare with the ledger, and the keys of which it knows nothing."""
-    live = [(view.user_id, one) for view in views for one in view.live]
+    live = [(v.user_id, one) for v in views for one in v.live if (v.user_id, one) not in moves]
     known = {one for _, one in live}
     strays = keys - known
     dead = {
         (view.user_id, one.memory_id): None
         for view in views
         for one in view.entries
-        if one.memory_id in strays
+        if one.memory_id in strays and one.memory_id not in view.given_away
     }
     return [*live, *dead], strays - {one for _, one in dead}
 
@@ -250,6 +257,11 @@ def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
         return revision < forgotten[-1].ulid
     created_at = time_of(payload, "created_at")
     return created_at is None or created_at < forgotten[-1].at
+
+
+def _unfinished(pair: Pair, taker: UserId) -> Difference:
+    detail = f"moved to user {taker!r}, but the move was cut off and both have it"
+    return Difference("altered", pair, AuditItem(pair[1], pair[0], detail), taker=taker)
 
 
 def _unforgotten(view: UserView) -> Difference:

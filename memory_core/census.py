@@ -76,6 +76,7 @@ def _real_users(ledger: Ledger) -> Iterator[UserView]:
 
 
 def _to_event(details: Mapping[str, Any], entry: Entry) -> Event:
+    moved = details.get("moved") or {}
     return Event(
         kind=entry.kind,
         at=datetime.fromisoformat(details["at"]),
@@ -83,4 +84,6 @@ def _to_event(details: Mapping[str, Any], entry: Entry) -> Event:
         user_id=details["user_id"],
         raw_user_id=details["raw_user_id"],
         memory=(details.get("payload") or {}).get("data"),
+        came_from=moved.get("from"),
+        went_to=moved.get("to"),
     )

@@ -4,6 +4,7 @@
       SettingsError         a variable is missing, malformed or contradicts another
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
+      InvalidMove           also a ValueError: two ids that cannot be reunited, a bad undo file
       MemoryNotFound        also a KeyError; also when the memory belongs to someone else
       NotIndexed            recorded in the ledger, not yet searchable
       BackendError          a service or a disk we depend on failed
@@ -28,6 +29,7 @@ __all__ = [
     "EntryExists",
     "IndexMismatch",
     "InvalidMemory",
+    "InvalidMove",
     "InvalidReceipt",
     "InvalidUserId",
     "LedgerCorrupt",
@@ -54,6 +56,10 @@ class InvalidUserId(MemoryCoreError, ValueError):
 
 class InvalidMemory(MemoryCoreError, ValueError):
     """The text, document or metadata cannot be stored; the message says the limit."""
+
+
+class InvalidMove(MemoryCoreError, ValueError):
+    """Memories cannot be moved between these users, or that move cannot be undone."""
 
 
 class MemoryNotFound(MemoryCoreError, KeyError):

@@ -142,7 +142,11 @@ class Memories:
         if shelf is None:
             vectors, missing = self._read(view, view.live, with_values=False)
             shelf = Shelf(view, vectors, missing)
-        return [_record(shelf, one) for one in reversed(shelf.ids)]
+        found = [_record(shelf, one) for one in reversed(shelf.ids)]
+        if any(live.added.moved for live in view.live.values()):
+            # They were recorded here long after they were made.
+            found.sort(key=lambda record: record.created_at, reverse=True)
+        return found
 
     def ranker(self, view: UserView) -> tuple[Ranker, RecordAt]:
         """Return a ranker over every live memory, and what gives the record of a position."""

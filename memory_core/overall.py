@@ -8,10 +8,12 @@ from typing import NamedTuple, Self
 from . import census
 from .backend import Backend
 from .embedders import Embedder
+from .identity import normalize_user_id
 from .ledger import Ledger
 from .memories import Memories
 from .records import AuditReport, Found, Progress, Status, Unexpected, UserSummary
 from .repair import Repairer
+from .reuniting import Reunion, ReunionPlan, Reuniter
 from .settings import Settings
 from .stores import VectorStore
 
@@ -43,6 +45,7 @@ class Overall:
         self._store = store
         self._memories = Memories(ledger, store, embedder)
         self._repairer = Repairer(ledger, store, embedder, self._memories)
+        self._reuniter = Reuniter(ledger, store, embedder, self._memories)
 
     @property
     def parts(self) -> Parts:
@@ -80,6 +83,40 @@ class Overall:
         user it names, or to "remove" it. A repair that was cut off can be repeated.
         """
         return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
+
+    def plan_reunion(self, former: str, user_id: str) -> ReunionPlan:
+        """Say what `reunite` would move, and what it could not; changes nothing.
+
+        Raises:
+            InvalidMove: the two are one user, one is of a redeploy test, or has nothing to move.
+        """
+        return self._reuniter.plan(normalize_user_id(former), normalize_user_id(user_id))
+
+    def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Reunion:
+        """Move all memories of the user `former` to `user_id`: ids, texts and times stay.
+
+        One that was cut off can be repeated. Keep what is returned: `undo_reunion` takes it.
+
+        Raises:
+            InvalidMove: as `plan_reunion`.
+            NotIndexed: recorded, and nothing is lost, but the vector store could not be written.
+        """
+        return self._reuniter.reunite(
+            normalize_user_id(former), normalize_user_id(user_id), on_progress=on_progress
+        )
+
+    def reunions(self, user_id: str) -> list[Reunion]:
+        """Return what moved to the user from others and is still there, oldest first."""
+        return self._reuniter.reunions(normalize_user_id(user_id))
+
+    def undo_reunion(self, reunion: Reunion, *, on_progress: Progress | None = None) -> Reunion:
+        """Give the memories of a reunion back, as they are now; those deleted since stay deleted.
+
+        Raises:
+            InvalidMove: none of them is with the new owner any more.
+            NotIndexed: as `reunite`.
+        """
+        return self._reuniter.undo(reunion, on_progress)
 
     @property
     def backend(self) -> str:

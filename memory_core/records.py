@@ -79,7 +79,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of the history. `id` is a memory id, or `*` for all of the user's memories."""
+    """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
+
+    `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
+    """
 
     kind: Kind
     at: datetime
@@ -87,6 +90,8 @@ class Event:
     user_id: UserId
     raw_user_id: str
     memory: str | None = None
+    came_from: str | None = None
+    went_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

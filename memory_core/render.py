@@ -209,6 +209,8 @@ def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]
                 "id": one.id,
                 "memory": one.memory,
                 "raw_user_id": one.raw_user_id,
+                "came_from": one.came_from,
+                "went_to": one.went_to,
             }
             for one in events
         ],
@@ -218,6 +220,8 @@ def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]
 def history_text(user_id: UserId, events: Sequence[Event]) -> str:
     lines = [
         f"{utc(one.at)}  {one.kind:<6}  {'all memories' if one.id == '*' else one.id}"
+        + (f"  came from {one_line(one.came_from)}" if one.came_from else "")
+        + (f"  went to {one_line(one.went_to)}" if one.went_to else "")
         + (f"  {one_line(one.memory)}" if one.memory else "")
         for one in events
     ]

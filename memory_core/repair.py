@@ -15,6 +15,7 @@ from .ledger import ALL, Draft, Ledger
 from .memories import Memories
 from .payloads import adopt, identity
 from .records import AuditReport, Kind, Progress, Unexpected
+from .reuniting import Reuniter
 from .stores import Vector, VectorStore
 from .stores.base import batches
 
@@ -35,6 +36,7 @@ class Repairer:
         self._embedder = embedder
         self._memories = memories
         self._auditor = Auditor(ledger, store)
+        self._reuniter = Reuniter(ledger, store, embedder, memories)
 
     def audit(
         self, *, repair: bool, unexpected: Unexpected, on_progress: Progress | None
@@ -53,10 +55,19 @@ class Repairer:
 
     def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
         strays = [one for one in findings.differences if one.kind == "unexpected"]
-        others = [one.pair for one in findings.differences if one.kind != "unexpected"]
+        moves = [one for one in findings.differences if one.taker]
+        others = [
+            one.pair
+            for one in findings.differences
+            if one.kind != "unexpected" and one.taker is None
+        ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
-        steps.total += len(others) + len(strays)
+        steps.total += len(others) + len(strays) + len(moves)
         left: _Left = {}
+        for (former, taker), cut in groupby(moves, key=lambda one: (one.pair[0], one.taker)):
+            if taker:
+                self._reuniter.let_go(former, taker, [one.item.id for one in cut])
+        steps.advance(len(moves))
         for batch in batches([pair for pair in others if pair[1] != ALL], BATCH):
             left |= self._settle(batch)
             steps.advance(len(batch))

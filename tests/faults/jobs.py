@@ -122,6 +122,8 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             service.delete_user(user)
         elif name == "forget":
             service.forget_user(user)
+        elif name == "reunite":
+            return [[one, rest[0]] for one in service.reunite(user, rest[0]).ids]
         elif name == "repair":
             service.audit(repair=True)
         else:

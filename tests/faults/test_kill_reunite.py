@@ -1,0 +1,48 @@
+"""kill -9 at every write of a reunion: both or one have the memories, and it can be finished."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from .zygote import Zygote
+
+HERS = ["likes figs", "likes kiwis", "likes plums"]
+CALL = ["reunite", "ann", "bob"]
+WRITES = 5
+"""A batch for the one who takes them, three vectors, a batch for the one who had them."""
+
+
+@pytest.fixture(scope="module")
+def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reunite") / "template"
+    calls = [["messages", "ann", *HERS], ["save", "bob", "likes tea"]]
+    zygote.run("work", data_dir=folder, store="chroma", calls=calls)
+    return folder
+
+
+@pytest.mark.parametrize("finish", [CALL, ["repair", ""]], ids=["again", "repair"])
+def test_a_process_may_die_at_any_write(
+    zygote: Zygote, template: Path, tmp_path: Path, finish: list[str]
+) -> None:
+    for at in range(1, WRITES + 2):
+        where = {"data_dir": tmp_path / str(at), "store": "chroma"}
+        shutil.copytree(template, where["data_dir"])
+        child = zygote.start("work", **where, calls=[CALL], at=at, when="after")
+        if at > WRITES:
+            assert child.wait() == 0
+        else:
+            assert child.wait() == -signal.SIGKILL
+            assert child.reported() == []
+        (of_ann,) = zygote.run("examine", **where, user="ann")
+        (of_bob,) = zygote.run("examine", **where, user="bob")
+        assert {text for _, text in of_ann} in ({*HERS}, set())
+        assert {text for _, text in of_bob} == {*HERS, "likes tea"}
+        if at < WRITES:
+            zygote.run("work", **where, calls=[finish])
+        for user, texts in (("ann", []), ("bob", ["likes tea", *HERS])):
+            (found,) = zygote.run("examine", **where, user=user, mended=True)
+            assert sorted(text for _, text in found) == sorted(texts)
