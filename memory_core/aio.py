@@ -60,6 +60,7 @@ class AsyncMemoryService:
     add_document = _on_thread(MemoryService.add_document)
     query_memories = _on_thread(MemoryService.query_memories)
     search = _on_thread(MemoryService.search)
+    explain = _on_thread(MemoryService.explain)
     list_memories = _on_thread(MemoryService.list_memories)
     get_memory = _on_thread(MemoryService.get_memory)
     update_memory = _on_thread(MemoryService.update_memory)

@@ -15,7 +15,7 @@ from .identity import UserId
 from .ledger import Entry, Ledger, UserView
 from .ledger.book import trim
 from .limits import RESERVED_KEYS
-from .payloads import fingerprint, parse_time, time_of
+from .payloads import expiry_of, fingerprint, parse_time, time_of
 from .records import MemoryRecord
 from .stores import Vector, VectorStore
 
@@ -250,6 +250,7 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         run_id=payload.get("run_id"),
         role=payload.get("role"),
         metadata=_attached(payload),
+        expires=expiry_of(payload),
     )
     return replace(record, **changes)
 

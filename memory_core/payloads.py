@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from .errors import InvalidMemory, InvalidUserId
@@ -76,6 +76,14 @@ def time_of(payload: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return parse_time(payload[name])
     except (KeyError, TypeError, ValueError):
+        return None
+
+
+def expiry_of(payload: Mapping[str, Any]) -> date | None:
+    """Return the expiry date in a stored payload; as in mem0, one that is no date never comes."""
+    try:
+        return date.fromisoformat(str(payload.get("expiration_date") or ""))
+    except ValueError:
         return None
 
 

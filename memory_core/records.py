@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ class MemoryRecord:
     `indexed` is False while the memory is recorded but not in the vector store yet.
     `already_stored` and `verified` speak of the save that returned this record: the same
     text was there before in the same scope; it was read back by id afterwards.
+    `expires` is the last day (UTC) on which questions find it, set by mem0's own tools.
     """
 
     id: str
@@ -50,6 +51,7 @@ class MemoryRecord:
     indexed: bool = True
     already_stored: bool = False
     verified: bool = False
+    expires: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

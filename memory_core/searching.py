@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, get_args
 
 from .embedders import Embedder
@@ -12,7 +13,7 @@ from .ledger import Ledger, UserView
 from .limits import MAX_QUERY_BYTES, check_text
 from .memories import Memories, RecordAt, to_record
 from .ranking import Ranker
-from .records import Hit, SearchMode, SearchResult
+from .records import Hit, MemoryRecord, SearchMode, SearchResult
 from .stores import Vector, VectorStore
 
 if TYPE_CHECKING:
@@ -40,9 +41,17 @@ class Searcher:
         self._memories = memories
 
     def search(
-        self, user_id: UserId, question: str, limit: int, mode: SearchMode = "auto"
+        self,
+        user_id: UserId,
+        question: str,
+        limit: int,
+        mode: SearchMode = "auto",
+        *,
+        quiet: bool = False,
     ) -> SearchResult:
-        """Return the best `limit` memories for the question.
+        """Return the best `limit` memories for the question; those past their expiry date never.
+
+        `quiet` writes no log line.
 
         Raises:
             InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
@@ -64,11 +73,8 @@ class Searcher:
                 if exact
                 else self._candidates(view, question, values, limit)
             )
-            hits = tuple(
-                Hit(record_at(one.position), one.score, rank, one.cosine, one.bm25)
-                for rank, one in enumerate(ranker.rank(question, values, limit), 1)
-            )
-        if not is_probe(user_id):
+            hits = _best(ranker, record_at, question, values, limit)
+        if not quiet and not is_probe(user_id):
             _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
 
@@ -92,3 +98,26 @@ class Searcher:
         vectors, matrix = self._memories.with_values(view, ids)
         texts = [one.payload["data"] for one in vectors]
         return Ranker(texts, matrix), lambda position: to_record(vectors[position])
+
+
+def is_expired(record: MemoryRecord, today: date) -> bool:
+    """Say whether a memory is past its expiry date (UTC), as mem0 understands it."""
+    return record.expires is not None and record.expires < today
+
+
+def _best(
+    ranker: Ranker, record_at: RecordAt, question: str, values: NDArray[np.float32], limit: int
+) -> tuple[Hit, ...]:
+    """Return the best that have not expired; more are ranked only where some have."""
+    today = datetime.now(UTC).date()
+    asked = limit
+    while True:
+        ranked = ranker.rank(question, values, asked)
+        found = [(one, record_at(one.position)) for one in ranked]
+        valid = [pair for pair in found if not is_expired(pair[1], today)][:limit]
+        if len(valid) == limit or len(ranked) < asked:
+            return tuple(
+                Hit(record, one.score, rank, one.cosine, one.bm25)
+                for rank, (one, record) in enumerate(valid, 1)
+            )
+        asked *= 4

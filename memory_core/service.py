@@ -32,6 +32,7 @@ from .stores import VectorStore
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .explaining import Recall
 
 
 def open_service(settings: Settings | None = None) -> MemoryService:
@@ -178,6 +179,16 @@ class MemoryService(Overall):
     ) -> SearchResult:
         """As `query_memories`, and how many memories were ranked and whether that is all."""
         return self._searcher.search(normalize_user_id(user_id), query, limit, mode)
+
+    def explain(self, user_id: str, query: str, *, limit: int = 10) -> Recall:
+        """Return what `query_memories` answers, what it leaves out, and by which rule.
+
+        All of the user's memories are ranked, however many; raises as `query_memories`.
+        """
+        from .explaining import Explainer
+
+        explainer = Explainer(self._ledger, self._embedder, self._memories, self._searcher)
+        return explainer.explain(normalize_user_id(user_id), query, limit)
 
     def list_memories(self, user_id: str) -> list[MemoryRecord]:
         """Return all of the user's memories, newest first; always complete."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .. import render
+from .. import render, render_recall
 from ..errors import InvalidMemory
 from ..identity import describe_changes, normalize_user_id
 from ..limits import MAX_UPLOAD_BYTES
@@ -112,6 +112,20 @@ def query(
     result = service.search(user, text, limit=limit, mode=mode)
     told = normalize_user_id(user), result
     output(render.search_document(*told), render.search_text(*told), as_json=as_json)
+
+
+@cli.command()
+@click.argument("user")
+@click.argument("text")
+@click.option("--limit", default=10, show_default=True, help="How many memories at most.")
+@json_option
+@with_service
+def explain(service: MemoryService, user: str, text: str, limit: int, as_json: bool) -> None:
+    """Show what USER's assistant would remember for TEXT, what not, and by which rule."""
+    recall = service.explain(user, text, limit=limit)
+    output(
+        render_recall.recall_document(recall), render_recall.recall_text(recall), as_json=as_json
+    )
 
 
 @cli.command("list")

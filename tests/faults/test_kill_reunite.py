@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,15 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("finish", [CALL, ["repair", ""]], ids=["again", "repair"])
+@pytest.mark.parametrize(
+    ("finish", "moments"),
+    [(CALL, range(1, WRITES + 2)), (["repair", ""], (1, WRITES - 1))],
+    ids=["again", "repair"],
+)
 def test_a_process_may_die_at_any_write(
-    zygote: Zygote, template: Path, tmp_path: Path, finish: list[str]
+    zygote: Zygote, template: Path, tmp_path: Path, finish: list[str], moments: Iterable[int]
 ) -> None:
-    for at in range(1, WRITES + 2):
+    for at in moments:
         where = {"data_dir": tmp_path / str(at), "store": "chroma"}
         shutil.copytree(template, where["data_dir"])
         child = zygote.start("work", **where, calls=[CALL], at=at, when="after")
