@@ -172,19 +172,19 @@ def save_document(
 
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
     """Give one memory a new text and read it back."""
-    return _write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
+    return change(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
-    return _write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
+    return change(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
 def change_tests(call: Callable[[MemoryService], T]) -> T:
     """Do something that writes or takes away probes or reports."""
     shared = connection()
     try:
-        return _write(call)
+        return change(call)
     finally:
         _forget_tests(shared)
 
@@ -204,11 +204,12 @@ def try_again() -> None:
 
 def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
     started = time.perf_counter()
-    records = _write(call)
+    records = change(call)
     return Saved(tuple(records), _ms_since(started))
 
 
-def _write(call: Callable[[MemoryService], T]) -> T:
+def change(call: Callable[[MemoryService], T]) -> T:
+    """Do something that writes memories; what was read before is read anew."""
     # All of Streamlit that can interrupt a script comes before the call.
     shared = connection()
     service = shared.service()

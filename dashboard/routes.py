@@ -11,6 +11,7 @@ _PAGES: Final = Path(__file__).parent.parent / "pages"
 OVERVIEW: Final = _PAGES / "overview.py"
 MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"
+USER: Final = _PAGES / "user.py"
 REDEPLOY: Final = _PAGES / "redeploy.py"
 
 
@@ -20,10 +21,21 @@ def build_pages() -> list[st.Page]:
         st.Page(OVERVIEW, title="Overview", icon=":material/monitoring:", default=True),
         st.Page(MEMORIES, title="Memories", icon=":material/database_search:"),
         st.Page(USERS, title="Users", icon=":material/group:"),
+        st.Page(USER, title="User", icon=":material/person:"),
         st.Page(REDEPLOY, title="Redeploy test", icon=":material/published_with_changes:"),
     ]
+
+
+def in_navigation(page: st.Page) -> bool:
+    """Say whether a page is in the navigation; one user's is reached from Users."""
+    return page.url_path != "user"
 
 
 def open_user(user_id: str) -> None:
     """Leave this page for one user's memories."""
     st.switch_page(MEMORIES, query_params={"user": user_id, "tab": "Browse"})
+
+
+def open_view(user_id: str, tab: str = "") -> None:
+    """Leave this page for all that is known of one user."""
+    st.switch_page(USER, query_params={"user": user_id, **({"view": tab} if tab else {})})

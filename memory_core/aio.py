@@ -68,6 +68,7 @@ class AsyncMemoryService:
     delete_user = _on_thread(MemoryService.delete_user)
     forget_user = _on_thread(MemoryService.forget_user)
     history = _on_thread(MemoryService.history)
+    events_per_day = _on_thread(MemoryService.events_per_day)
     users = _on_thread(MemoryService.users)
     plan_reunion = _on_thread(MemoryService.plan_reunion)
     reunite = _on_thread(MemoryService.reunite)

@@ -11,18 +11,30 @@ from .backend import Backend
 from .embedders import Embedder
 from .identity import UserId, is_probe
 from .ledger import ALL, Entry, Ledger, UserView
-from .records import Event, Status, UserSummary
+from .records import Event, Kind, Status, UserSummary
 from .stores import VectorStore
 
 
-def read_history(ledger: Ledger, user_id: UserId, memory_id: str | None) -> list[Event]:
+def read_history(
+    ledger: Ledger, user_id: UserId, memory_id: str | None, last: int | None
+) -> list[Event]:
     """Return what happened to a user's memories, or to one of them, oldest first."""
     entries = [
         entry
         for entry in ledger.view(user_id).entries
         if memory_id in (None, entry.memory_id) or entry.memory_id == ALL
     ]
+    if last is not None:
+        entries = entries[-last:] if last > 0 else []
     return [_to_event(details, entry) for entry, details in ledger.details(entries).items()]
+
+
+def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counter[Kind]]:
+    """Return how many events of which kind a user had on which day (UTC), in order."""
+    days: dict[date, Counter[Kind]] = {}
+    for entry in ledger.view(user_id).entries:
+        days.setdefault(entry.at.date(), Counter())[entry.kind] += 1
+    return dict(sorted(days.items()))
 
 
 def count_users(ledger: Ledger) -> list[UserSummary]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -244,9 +246,18 @@ class MemoryService(Overall):
         self._backend.objects.sweep()
         return receipt
 
-    def history(self, user_id: str, memory_id: str | None = None) -> list[Event]:
-        """Return what happened to the user's memories, or to one, oldest first."""
-        return census.read_history(self._ledger, normalize_user_id(user_id), memory_id)
+    def history(
+        self, user_id: str, memory_id: str | None = None, *, last: int | None = None
+    ) -> list[Event]:
+        """Return what happened to the user's memories, or to one, oldest first.
+
+        With `last`, only so many events, the newest.
+        """
+        return census.read_history(self._ledger, normalize_user_id(user_id), memory_id, last)
+
+    def events_per_day(self, user_id: str) -> dict[date, Counter[Kind]]:
+        """Return how many events of which kind the user had on which day (UTC), in order."""
+        return census.count_events(self._ledger, normalize_user_id(user_id))
 
     @cached_property
     def _engine(self) -> Engine:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from memory_core.records import UserId, UserSummary
+from memory_core.records import Kind, UserId, UserSummary
 
-from . import times, words
+from . import tables, times, words
 from .text import chart_label, one_line
 
 TOP_USERS: Final = 20
@@ -78,6 +78,39 @@ def per_day(days: Mapping[dt.date, int], height: int) -> Chart:
     figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=5)
     figure.update_xaxes(tickformat="%-d %b\n%Y", showgrid=False)
     return Chart(figure, _per_day_sentence(days))
+
+
+def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
+    """Draw a user's events by UTC day, a colour a kind."""
+    figure = go.Figure()
+    for kind in Kind:
+        counted = {day: found[kind] for day, found in days.items() if found.get(kind)}
+        if counted:
+            word = tables.kind_word(kind)
+            figure.add_bar(
+                x=list(counted),
+                y=list(counted.values()),
+                name=f"{word}: {sum(counted.values()):,}",
+                width=_DAY_MS * 0.8,
+                hovertemplate="%{x|%-d %b %Y}: %{y:,} " + word.lower() + "<extra></extra>",
+            )
+    fix(figure, height)
+    figure.update_layout(
+        barmode="stack",
+        showlegend=True,
+        margin_t=32,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    )
+    margin = dt.timedelta(days=max(1, FEW_DAYS - len(days)))
+    figure.update_xaxes(range=[min(days) - margin, max(days) + margin], tickformat="%-d %b\n%Y")
+    figure.update_xaxes(nticks=6, showgrid=False)
+    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
+    busiest = max(days, key=lambda day: sum(days[day].values()))
+    return Chart(
+        figure,
+        f"Events by day, {times.day(min(days))} to {times.day(max(days))}; most on "
+        f"{times.day(busiest)}, {sum(days[busiest].values()):,}.",
+    )
 
 
 def stored_where(counts: Mapping[str, int]) -> Chart:

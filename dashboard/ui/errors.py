@@ -17,6 +17,7 @@ _HEADLINES: Final = {
     "SettingsError": "A setting is missing or wrong",
     "InvalidUserId": "This user id cannot be used",
     "InvalidMemory": "This text cannot be stored",
+    "InvalidMove": "These memories cannot be moved",
     "MemoryNotFound": "This memory does not exist any more",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",

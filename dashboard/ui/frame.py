@@ -8,6 +8,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard import routes
 from dashboard.data import Health
 from memory_core import __version__
 
@@ -33,7 +34,7 @@ def draw_sidebar(pages: list[st.Page], health: Health) -> None:
     with st.sidebar:
         st.markdown(STATES[health.word])
         with st.container(gap="xsmall", key="navigation"):
-            for page in pages:
+            for page in filter(routes.in_navigation, pages):
                 st.page_link(page)
         st.caption(f"Version {__version__}")
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from memory_core.logs import LogLine
-from memory_core.records import Event, MemoryRecord, UserId, UserSummary
+from memory_core.records import Event, Kind, MemoryRecord, UserId, UserSummary
 
 from . import words
 from .text import one_line
@@ -73,12 +73,25 @@ def event_frame(events: Sequence[Event]) -> pd.DataFrame:
     """Return one row per event, in the order given."""
     return pd.DataFrame(
         {
-            "What": [_KINDS.get(str(event.kind), "Other") for event in events],
+            "What": [_what(event) for event in events],
             "When": [event.at for event in events],
             "Text": [one_line(event.memory or "", CELL) for event in events],
             "User id as sent": [one_line(event.raw_user_id, CELL) for event in events],
         }
     )
+
+
+def _what(event: Event) -> str:
+    if event.came_from:
+        return f"Came from {one_line(event.came_from, 60)}"
+    if event.went_to:
+        return f"Went to {one_line(event.went_to, 60)}"
+    return kind_word(event.kind)
+
+
+def kind_word(kind: Kind) -> str:
+    """Return what an event of this kind did, in a word."""
+    return _KINDS.get(str(kind), "Other")
 
 
 def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:

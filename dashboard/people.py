@@ -1,0 +1,56 @@
+"""What the pages ask about one user, and what they do for one: a call each into `memory_core`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+from dashboard import data
+from memory_core.explaining import Recall
+from memory_core.records import Event, Kind, Receipt, UserId
+from memory_core.reuniting import Reunion, ReunionPlan
+
+
+def recall(user_id: UserId, question: str, limit: int) -> Recall:
+    """Return what the assistant would remember, and why not the rest."""
+    return data.connection().service().explain(user_id, question, limit=limit)
+
+
+def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:
+    """Return how many events of which kind the user had on which UTC day."""
+    return data.connection().service().events_per_day(user_id)
+
+
+def events(user_id: UserId, last: int) -> list[Event]:
+    """Return the user's newest events, oldest first."""
+    return data.connection().service().history(user_id, last=last)
+
+
+def reunions(user_id: UserId) -> list[Reunion]:
+    """Return what moved to the user from others and is still there, oldest first."""
+    return data.connection().service().reunions(user_id)
+
+
+def plan_reunion(former: str, user_id: str) -> ReunionPlan:
+    """Return what `reunite` would do."""
+    return data.connection().service().plan_reunion(former, user_id)
+
+
+def reunite(former: UserId, user_id: UserId) -> Reunion:
+    """Move all memories of a user to another."""
+    return data.change(lambda service: service.reunite(former, user_id))
+
+
+def undo_reunion(reunion: Reunion) -> Reunion:
+    """Give the memories of a reunion back."""
+    return data.change(lambda service: service.undo_reunion(reunion))
+
+
+def delete_user(user_id: UserId) -> Receipt:
+    """Delete all memories of a user and count them again."""
+    return data.change(lambda service: service.delete_user(user_id, verify=True))
+
+
+def forget_user(user_id: UserId) -> Receipt:
+    """Remove all memories of a user and their history for good."""
+    return data.change(lambda service: service.forget_user(user_id))

@@ -1,0 +1,1 @@
+"""The page of one user, part by part."""

@@ -1,0 +1,72 @@
+"""One user: what is stored, what happened, what the assistant would remember, what can be done."""
+
+import streamlit as st
+
+from dashboard import data, routes
+from dashboard.auth.guard import require_access
+from dashboard.ui import tables, words
+from dashboard.ui.errors import friendly_errors, show_trouble
+from dashboard.user import head, moves, remembered, removal, timeline
+from memory_core import normalize_user_id
+from memory_core.records import Found, UserId
+
+require_access()
+MEMORIES, TIMELINE, REMEMBERED, REUNITE, REMOVE = (
+    "Memories",
+    "Timeline",
+    "What is remembered",
+    "Reunite",
+    "Remove",
+)
+
+
+def draw_memories(user_id: UserId, found: Found) -> None:
+    """Draw the memories as a table; Memories shows one in full."""
+    records = data.memories(user_id)
+    if not records:
+        st.caption("No memories now.")
+        return
+    st.dataframe(
+        tables.memory_frame(records),
+        hide_index=True,
+        height=tables.whole_height(len(records), 12),
+        alt="The memories of this user, newest first",
+        column_config={
+            "Saved": st.column_config.DatetimeColumn(format="distance"),
+            "Changed": st.column_config.DatetimeColumn(format="distance"),
+        },
+    )
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(f"{words.counted(len(records), 'memory')}, complete, newest first")
+        if st.button("Open in Memories", type="tertiary", icon=":material/open_in_new:"):
+            routes.open_user(user_id)
+
+
+def draw_view(user_id: UserId) -> None:
+    """Draw the user, then one view of what there is."""
+    found = head.draw(user_id)
+    views = {
+        MEMORIES: lambda: draw_memories(user_id, found),
+        TIMELINE: lambda: timeline.draw(user_id),
+        REMEMBERED: lambda: remembered.draw(user_id),
+        REUNITE: lambda: moves.draw(user_id, found),
+        REMOVE: lambda: removal.draw(user_id, found),
+    }
+    chosen = st.segmented_control(
+        "View", list(views), default=MEMORIES, key="view", bind="query-params", required=True
+    )
+    with friendly_errors():
+        views[chosen or MEMORIES]()
+
+
+st.title("User", anchor=False)
+health = data.health()
+asked = st.query_params.get("user", "")
+if health.trouble:
+    show_trouble(health.trouble)
+elif not asked:
+    st.markdown("No user is chosen.")
+    st.page_link(routes.USERS, label="Find one under Users", icon=":material/group:")
+else:
+    with friendly_errors():
+        draw_view(normalize_user_id(asked))
