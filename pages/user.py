@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import data, routes
 from dashboard.auth.guard import require_access
-from dashboard.ui import tables, words
+from dashboard.ui import tables, tabs, words
 from dashboard.ui.errors import friendly_errors, show_trouble
 from dashboard.user import head, moves, remembered, removal, timeline
 from memory_core import normalize_user_id
@@ -52,11 +52,11 @@ def draw_view(user_id: UserId) -> None:
         REUNITE: lambda: moves.draw(user_id, found),
         REMOVE: lambda: removal.draw(user_id, found),
     }
-    chosen = st.segmented_control(
-        "View", list(views), default=MEMORIES, key="view", bind="query-params", required=True
-    )
-    with friendly_errors():
-        views[chosen or MEMORIES]()
+    drawn = tabs.draw(views, key="user.view", parameter="view", first=MEMORIES)
+    for name, tab in drawn.items():
+        if tab.open:
+            with tab, friendly_errors():
+                views[name]()
 
 
 st.title("User", anchor=False)

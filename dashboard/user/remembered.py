@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 from dashboard import people, routes
 from dashboard.ui import tables, words
 from dashboard.ui.text import one_line, show_memory
-from memory_core.explaining import Recall
+from memory_core.explaining import Ranked, Recall
 from memory_core.records import UserId
 from memory_core.render_recall import REASONS, told
 
@@ -64,19 +65,7 @@ def _draw_ranking(recall: Recall) -> None:
         st.caption("This user has no memories.")
         return
     st.dataframe(
-        pd.DataFrame(
-            {
-                "Rank": [one.hit.rank for one in recall.ranking],
-                "Memory": [one_line(one.hit.memory.memory, 200) for one in recall.ranking],
-                "Score": [one.hit.score for one in recall.ranking],
-                "Answered": [
-                    f"as {one.place}" if one.place else REASONS[one.reason or "limit"]
-                    for one in recall.ranking
-                ],
-                "Agent": [one_line(one.hit.memory.agent_id or "") for one in recall.ranking],
-                "Run": [one_line(one.hit.memory.run_id or "") for one in recall.ranking],
-            }
-        ),
+        _frame(recall.ranking),
         hide_index=True,
         height=tables.whole_height(len(recall.ranking), 12),
         alt="All memories at their exact rank, and why some are not answered",
@@ -85,6 +74,20 @@ def _draw_ranking(recall: Recall) -> None:
     shown = len(recall.ranking)
     if shown < recall.memories:
         st.caption(f"{shown:,} of {words.counted(recall.memories, 'memory')} shown")
+
+
+def _frame(ranking: Sequence[Ranked]) -> pd.DataFrame:
+    columns = {
+        "Rank": [one.hit.rank for one in ranking],
+        "Answered": [
+            f"as {one.place}" if one.place else REASONS[one.reason or "limit"] for one in ranking
+        ],
+        "Score": [one.hit.score for one in ranking],
+        "Memory": [one_line(one.hit.memory.memory, 200) for one in ranking],
+        "Agent": [one_line(one.hit.memory.agent_id or "") for one in ranking],
+        "Run": [one_line(one.hit.memory.run_id or "") for one in ranking],
+    }
+    return pd.DataFrame({name: found for name, found in columns.items() if any(found)})
 
 
 def _draw_elsewhere(recall: Recall) -> None:
