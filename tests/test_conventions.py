@@ -18,9 +18,10 @@ MAX_LINES = 300
 
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
-    "errors identity records settings limits aws objects ledger embedders ranking stores disks "
-    "backend documents engine payloads memories sources saving searching census finding audit "
-    "repair rebuild overall service aio redeploy logs render render_users "
+    "errors identity records people settings limits aws objects ledger embedders ranking stores "
+    "disks backend documents engine payloads memories sources saving searching census finding "
+    "audit scanning repair rebuild elsewhere overall service aio redeploy logs render "
+    "render_scan render_users "
     "render_audit render_redeploy cli"
 ).split()
 

@@ -12,7 +12,8 @@ from dashboard import routes
 from dashboard.ui import tables, times, words
 from dashboard.ui.ids import draw_changes
 from dashboard.ui.text import one_line, sentence, show
-from memory_core.records import Found, UserId, UserSummary
+from memory_core.people import Found
+from memory_core.records import UserId, UserSummary
 from memory_core.render_users import visible
 
 _CLOSE_SHOWN: Final = 12
