@@ -30,6 +30,9 @@ from .people import (
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _SHORT = 8
 _NAME_FROM = 3
+_NO_ASCII_LETTER = {
+    code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
+}
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -186,20 +189,28 @@ def _forms(user_id: str) -> set[str]:
     """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
     plain = _plain(user_id)
     name = plain.partition("@")[0]
-    return {_compatible(user_id), plain, _mailbox(user_id), _letters(user_id), f"={name}"}
+    return {
+        _compatible(user_id), plain, _mailbox_of(plain), _letters_of(plain), f"={name}"
+    }  # fmt: skip
 
 
 def _compatible(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     parts = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in parts if not unicodedata.combining(char))
 
 
 def _mailbox(text: str) -> str:
-    name, at, domain = _plain(text).partition("@")
+    return _mailbox_of(_plain(text))
+
+
+def _mailbox_of(plain: str) -> str:
+    name, at, domain = plain.partition("@")
     name = name.partition("+")[0]
     if domain in _GMAIL:
         return f"{name.replace('.', '')}@gmail.com"
@@ -207,7 +218,13 @@ def _mailbox(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in _plain(text) if char.isalnum() or char == "@")
+    return _letters_of(_plain(text))
+
+
+def _letters_of(plain: str) -> str:
+    if plain.isascii():
+        return plain.translate(_NO_ASCII_LETTER)
+    return "".join(char for char in plain if char.isalnum() or char == "@")
 
 
 def _most_first(one: CloseUser) -> tuple[int, str]:

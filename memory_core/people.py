@@ -223,6 +223,7 @@ class TakenUp:
     forms: tuple[StoredForm, ...]
     items: tuple[AuditItem, ...]
     preview: bool
+    at: datetime
 
     @property
     def taken(self) -> int:

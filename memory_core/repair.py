@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import get_args
 
@@ -66,6 +67,7 @@ class Repairer:
             forms=tuple(StoredForm(raw, user_id, count, 0) for raw, count in forms.most_common()),
             items=Findings(tuple(strays), 0, 0).report(left).unexpected,
             preview=preview,
+            at=datetime.now(UTC),
         )
 
     def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
