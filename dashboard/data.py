@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,8 @@ import streamlit as st
 from dashboard.connection import Connection, Trouble
 from memory_core import MemoryService, Settings, logs
 from memory_core.errors import MemoryCoreError
+from memory_core.people import Census, Elsewhere, StoreScan
+from memory_core.people import Found as WhoFound
 from memory_core.records import (
     Event,
     MemoryRecord,
@@ -26,7 +28,6 @@ from memory_core.records import (
     UserId,
     UserSummary,
 )
-from memory_core.records import Found as WhoFound
 from memory_core.redeploy import Receipt as TestReceipt
 from memory_core.redeploy import Report, leftovers, pending, reports
 
@@ -87,22 +88,39 @@ def process_wide(factory: Callable[[], T]) -> T:
 
 def health() -> Health:
     """Return the state of the storage; never raises a `MemoryCoreError`."""
-    return _health(connection().writes)
+    try:
+        # The one count serves the status as well, so that nothing is listed twice.
+        return Health(connection().service().status(census()), None)
+    except MemoryCoreError as error:
+        return Health(None, Trouble.of(error))
+
+
+def census() -> Census:
+    """Return every user with numbers, as they were counted some seconds ago at most."""
+    counted = _counted(connection().writes)
+    if isinstance(counted, MemoryCoreError):
+        raise counted.with_traceback(None)
+    return counted
+
+
+def count_again() -> None:
+    """Forget the count of users, so that the next one is of now. For callbacks."""
+    _counted.clear()
 
 
 def users() -> list[UserSummary]:
     """Return every user that has memories, most memories first."""
-    return _users(connection().writes)
+    return list(census().users)
 
 
-def find(text: str) -> WhoFound:
-    """Return whose memories may be meant by an id in any form, a name or a memory's id."""
-    return connection().service().find(text)
+def find(text: str, scan: StoreScan | None = None, away: Elsewhere | None = None) -> WhoFound:
+    """Return whose memories may be meant, counted now; in the store as it was scanned."""
+    return connection().service().find(text, scan=scan, elsewhere=away)
 
 
-def memories_per_day() -> dict[dt.date, int]:
+def memories_per_day() -> Mapping[dt.date, int]:
     """Return how many of today's memories were saved on which UTC day."""
-    return _memories_per_day(connection().writes)
+    return census().days
 
 
 def storage() -> dict[str, int]:
@@ -172,19 +190,19 @@ def save_document(
 
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
     """Give one memory a new text and read it back."""
-    return change(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
+    return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
-    return change(lambda s: s.delete_memory(user_id, memory_id, verify=True))
+    return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
 def change_tests(call: Callable[[MemoryService], T]) -> T:
     """Do something that writes or takes away probes or reports."""
     shared = connection()
     try:
-        return change(call)
+        return write(call)
     finally:
         _forget_tests(shared)
 
@@ -204,12 +222,12 @@ def try_again() -> None:
 
 def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
     started = time.perf_counter()
-    records = change(call)
+    records = write(call)
     return Saved(tuple(records), _ms_since(started))
 
 
-def change(call: Callable[[MemoryService], T]) -> T:
-    """Do something that writes memories; what was read before is read anew."""
+def write(call: Callable[[MemoryService], T]) -> T:
+    """Do something that changes memories."""
     # All of Streamlit that can interrupt a script comes before the call.
     shared = connection()
     service = shared.service()
@@ -222,7 +240,7 @@ def change(call: Callable[[MemoryService], T]) -> T:
 
 def _forget_reads(shared: Connection) -> None:
     shared.writes += 1
-    for cached in (_health, _users, _memories_per_day, _storage, _memories, _search):
+    for cached in (_counted, _storage, _memories, _search):
         cached.clear()
 
 
@@ -240,22 +258,13 @@ def _ms_since(started: float) -> int:
 # while something was written is never shown afterwards.
 
 
-@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _health(version: int) -> Health:
+# As a resource: the values are frozen, and copying 10,000 users on every redraw takes long.
+@st.cache_resource(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _counted(version: int) -> Census | MemoryCoreError:
     try:
-        return Health(connection().service().status(), None)
+        return connection().service().count_users()
     except MemoryCoreError as error:
-        return Health(None, Trouble.of(error))
-
-
-@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _users(version: int) -> list[UserSummary]:
-    return connection().service().users()
-
-
-@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _memories_per_day(version: int) -> dict[dt.date, int]:
-    return connection().service().memories_per_day()
+        return error
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)

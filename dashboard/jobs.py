@@ -18,6 +18,8 @@ from memory_core.redeploy import StepDone
 
 _logger = logging.getLogger("dashboard")
 
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
 WORKERS = 2
 MAX_WAITING = 8
 MAX_KEPT = 64
@@ -25,14 +27,20 @@ MAX_KEPT = 64
 
 @dataclass(frozen=True)
 class Progress:
-    """How work tells how far it is: by number, or step by step."""
+    """How work tells how far it is: by number, or step by step.
+
+    Telling it ends the work where somebody has cancelled it.
+    """
 
     _change: Callable[..., None]
+    _cancelled: threading.Event = field(default_factory=threading.Event)
     _steps: dict[str, StepDone] = field(default_factory=dict)
 
     def __call__(self, done: int, total: int) -> None:
         """Note that `done` of `total` parts are done."""
         self._change(done=done, total=total)
+        if self._cancelled.is_set():
+            raise Cancelled
 
     def step(self, step: StepDone) -> None:
         """Note that a step begins, or that the one of that name ended."""
@@ -41,6 +49,10 @@ class Progress:
 
 
 Work = Callable[[Progress], Any]
+
+
+class Cancelled(Exception):
+    """Somebody does not want the result of the work any more."""
 
 
 class TooBusy(MemoryCoreError):
@@ -54,7 +66,7 @@ class Job:
     id: str
     subject: str
     fingerprint: str
-    state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    state: State = "waiting"
     done: int = 0
     total: int = 0
     steps: tuple[StepDone, ...] = ()
@@ -64,7 +76,7 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen."""
-        return self.state in {"done", "failed"}
+        return self.state in {"done", "failed", "cancelled"}
 
 
 @dataclass
@@ -73,6 +85,7 @@ class Jobs:
 
     _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
     _waiting: queue.Queue[tuple[str, Work]] = field(
         default_factory=lambda: queue.Queue(MAX_WAITING)
     )
@@ -102,6 +115,7 @@ class Jobs:
                     "try again when some of them are done"
                 ) from None
             self._jobs[job.id] = job
+            self._cancelled[job.id] = threading.Event()
             self._forget_oldest()
             return job.id
 
@@ -110,11 +124,17 @@ class Jobs:
         with self._lock:
             return self._jobs.get(job_id)
 
-    def latest(self, fingerprint: str) -> Job | None:
-        """Return the newest job for this work, finished or not; None when there is none."""
+    def cancel(self, job_id: str) -> None:
+        """Have the work end where it next tells how far it is; what is finished stays so."""
+        with self._lock:
+            if job_id in self._cancelled:
+                self._cancelled[job_id].set()
+
+    def latest(self, fingerprint: str, state: State | None = None) -> Job | None:
+        """Return the newest job for this work, in this state if one is given; or None."""
         with self._lock:
             for job in reversed(self._jobs.values()):
-                if job.fingerprint == fingerprint:
+                if job.fingerprint == fingerprint and state in (None, job.state):
                     return job
         return None
 
@@ -123,10 +143,17 @@ class Jobs:
             self._do(*self._waiting.get())
 
     def _do(self, job_id: str, work: Work) -> None:
+        with self._lock:
+            cancelled = self._cancelled[job_id]
+        if cancelled.is_set():
+            self._change(job_id, state="cancelled")
+            return
         self._change(job_id, state="running")
         try:
-            result = work(Progress(partial(self._change, job_id)))
+            result = work(Progress(partial(self._change, job_id), cancelled))
             self._change(job_id, state="done", result=result)
+        except Cancelled:
+            self._change(job_id, state="cancelled")
         except MemoryCoreError as error:
             self._change(job_id, state="failed", trouble=data.Trouble.of(error))
         except Exception as error:
@@ -141,7 +168,7 @@ class Jobs:
         for job_id in [key for key, job in self._jobs.items() if job.finished]:
             if len(self._jobs) <= MAX_KEPT:
                 return
-            del self._jobs[job_id]
+            del self._jobs[job_id], self._cancelled[job_id]
 
 
 def board() -> Jobs:

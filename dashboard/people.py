@@ -9,6 +9,7 @@ from dashboard import data
 from memory_core.explaining import Recall
 from memory_core.records import Event, Kind, Receipt, UserId
 from memory_core.reuniting import Reunion, ReunionPlan
+from memory_core.traces import Traces
 
 
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
@@ -38,19 +39,24 @@ def plan_reunion(former: str, user_id: str) -> ReunionPlan:
 
 def reunite(former: UserId, user_id: UserId) -> Reunion:
     """Move all memories of a user to another."""
-    return data.change(lambda service: service.reunite(former, user_id))
+    return data.write(lambda service: service.reunite(former, user_id))
 
 
 def undo_reunion(reunion: Reunion) -> Reunion:
     """Give the memories of a reunion back."""
-    return data.change(lambda service: service.undo_reunion(reunion))
+    return data.write(lambda service: service.undo_reunion(reunion))
 
 
 def delete_user(user_id: UserId) -> Receipt:
     """Delete all memories of a user and count them again."""
-    return data.change(lambda service: service.delete_user(user_id, verify=True))
+    return data.write(lambda service: service.delete_user(user_id, verify=True))
 
 
 def forget_user(user_id: UserId) -> Receipt:
     """Remove all memories of a user and their history for good."""
-    return data.change(lambda service: service.forget_user(user_id))
+    return data.write(lambda service: service.forget_user(user_id))
+
+
+def traces(user_id: UserId) -> Traces:
+    """Look everywhere for what is left of a user."""
+    return data.connection().service().traces(user_id)

@@ -113,6 +113,15 @@ class Auditor:
         users = {user_id for user_id, _ in pairs}
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
+    def strays_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
+        """Return the vectors that name this user, in whatever form, and were never recorded."""
+        keys = set(self._store.keys())
+        views = {view.user_id: view for view in self._ledger.users()}
+        _, strays = _divide(keys, views.values(), ())
+        steps.total += len(strays)
+        found = self._unrecorded(strays, views, steps)
+        return [one for one in found if one.kind == "unexpected" and one.pair[0] == user_id]
+
     def _recorded(
         self, pairs: Iterable[Pair], views: Mapping[UserId, UserView], steps: Steps
     ) -> Iterator[Difference]:

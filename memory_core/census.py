@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from .backend import Backend
 from .embedders import Embedder
 from .identity import UserId, is_probe
-from .ledger import ALL, Entry, Ledger, UserView
-from .records import Event, Kind, Status, UserSummary
+from .ledger import ALL, Entry, Ledger, Survey, UserView
+from .objects import ObjectStore
+from .people import Census
+from .records import Event, Kind, Progress, Status, UserSummary
 from .stores import VectorStore
+
+WEEKS = 12
+_DAY_MS = 24 * 3600 * 1000
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def read_history(
@@ -29,30 +36,45 @@ def read_history(
     return [_to_event(details, entry) for entry, details in ledger.details(entries).items()]
 
 
-def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counter[Kind]]:
+def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
     """Return how many events of which kind a user had on which day (UTC), in order."""
-    days: dict[date, Counter[Kind]] = {}
+    days: dict[date, Counted[Kind]] = {}
     for entry in ledger.view(user_id).entries:
-        days.setdefault(entry.at.date(), Counter())[entry.kind] += 1
+        days.setdefault(entry.at.date(), Counted())[entry.kind] += 1
     return dict(sorted(days.items()))
 
 
-def count_users(ledger: Ledger) -> list[UserSummary]:
-    """Return every user that has memories, most memories first."""
-    found = [
-        UserSummary(view.user_id, len(view.live), view.entries[0].at, view.entries[-1].at)
-        for view in _real_users(ledger)
-        if view.live
-    ]
-    return sorted(found, key=lambda user: (-user.memories, user.user_id))
+class Counter:
+    """Counts memories per user, day and week; what it counted is kept while nothing changes."""
 
+    def __init__(self, ledger: Ledger, objects: ObjectStore) -> None:
+        self._survey = Survey(ledger, objects, _tally)
+        self._summaries: dict[UserId, tuple[_Tally, int, UserSummary]] = {}
 
-def count_days(ledger: Ledger) -> dict[date, int]:
-    """Return how many of today's memories were saved on which day (UTC), in order."""
-    days = Counter(
-        live.added.at.date() for view in _real_users(ledger) for live in view.live.values()
-    )
-    return dict(sorted(days.items()))
+    def count(self, on_progress: Progress | None = None) -> Census:
+        """Return every user; `on_progress` is told of users, and cancels where it raises."""
+        as_of = datetime.now(UTC)
+        tallies = self._survey.take(on_progress)
+        week = _week(as_of.date().toordinal() - _EPOCH)
+        known = self._summaries
+        self._summaries = {
+            one.user_id: (one, week, _summary(one, week))
+            if (old := known.get(one.user_id)) is None or old[0] is not one or old[1] != week
+            else old
+            for one in tallies
+        }
+        users = [summary for _, _, summary in self._summaries.values()]
+        users.sort(key=lambda user: (-user.memories, user.user_id))
+        days: Counted[int] = Counted()
+        for one in tallies:
+            days.update(dict(one.days))
+        return Census(
+            users=tuple(one for one in users if one.memories),
+            without=tuple(one for one in users if not one.memories),
+            memories=sum(user.memories for user in users),
+            days={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
+            as_of=as_of,
+        )
 
 
 def count_stored(ledger: Ledger, store: VectorStore, backend: Backend) -> dict[str, int]:
@@ -62,9 +84,9 @@ def count_stored(ledger: Ledger, store: VectorStore, backend: Backend) -> dict[s
     return {backend.name: stored, "ledger": len(live) - stored}
 
 
-def make_status(ledger: Ledger, backend: Backend, embedder: Embedder) -> Status:
+def make_status(census: Census, backend: Backend, embedder: Embedder) -> Status:
     """Return the decision on the backend, and what is in it."""
-    users = count_users(ledger)
+    users = census.users
     return Status(
         backend=backend.name,
         persistent=backend.persistent,
@@ -73,11 +95,11 @@ def make_status(ledger: Ledger, backend: Backend, embedder: Embedder) -> Status:
         embedder=embedder.name,
         dimensions=embedder.dimensions,
         location=backend.location,
-        memories=sum(user.memories for user in users),
+        memories=census.memories,
         users=len(users),
         since=min((user.first_write for user in users), default=None),
         last_write=max((user.last_write for user in users), default=None),
-        as_of=datetime.now(UTC),
+        as_of=census.as_of,
         stand_in=backend.stand_in,
     )
 
@@ -85,6 +107,47 @@ def make_status(ledger: Ledger, backend: Backend, embedder: Embedder) -> Status:
 def _real_users(ledger: Ledger) -> Iterator[UserView]:
     """Yield every user but those of redeploy tests."""
     return (view for view in ledger.users() if not is_probe(view.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What is kept of a user: `days` and `weeks` since 1970 with their numbers."""
+
+    user_id: UserId
+    memories: int
+    first: datetime
+    last: datetime
+    days: tuple[tuple[int, int], ...]
+    weeks: tuple[tuple[int, int], ...]
+
+
+def _tally(view: UserView) -> _Tally | None:
+    """Return None for the users of redeploy tests."""
+    if is_probe(view.user_id):
+        return None
+    entries = view.entries
+    days = Counted(live.added.ms // _DAY_MS for live in view.live.values())
+    weeks = Counted(_week(entry.ms // _DAY_MS) for entry in entries)
+    latest = max(weeks)
+    return _Tally(
+        user_id=view.user_id,
+        memories=len(view.live),
+        first=entries[0].at,
+        last=entries[-1].at,
+        days=tuple(days.items()),
+        weeks=tuple((week, count) for week, count in weeks.items() if week > latest - WEEKS),
+    )
+
+
+def _summary(one: _Tally, week: int) -> UserSummary:
+    weeks = dict(one.weeks)
+    activity = tuple(weeks.get(at, 0) for at in range(week - WEEKS + 1, week + 1))
+    return UserSummary(one.user_id, one.memories, one.first, one.last, activity)
+
+
+def _week(day: int) -> int:
+    """Return the number of the week of a day since 1970, which began on a Thursday."""
+    return (day + 3) // 7
 
 
 def _to_event(details: Mapping[str, Any], entry: Entry) -> Event:

@@ -8,17 +8,17 @@ memory is left out for one of the reasons of `Reason`, or because it is under an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from .embedders import Embedder
-from .finding import find
 from .identity import UserId
 from .ledger import Ledger
 from .memories import Memories
-from .records import CloseUser, Hit, SearchResult
+from .people import CloseUser
+from .records import Hit, SearchResult
 from .searching import Searcher, is_expired
 
 Reason = Literal["limit", "expired", "not indexed", "missed"]
@@ -75,8 +75,13 @@ class Explainer:
         self._memories = memories
         self._searcher = searcher
 
-    def explain(self, user_id: UserId, question: str, limit: int) -> Recall:
-        """Return what is answered, what is not, and why; raises as `Searcher.search`."""
+    def explain(
+        self, user_id: UserId, question: str, limit: int, close: Iterable[CloseUser]
+    ) -> Recall:
+        """Return what is answered, what is not, and why; raises as `Searcher.search`.
+
+        `close` are the users whose ids are close to this one's.
+        """
         answer = self._searcher.search(user_id, question, limit)
         view = self._ledger.view(user_id)
         places = {hit.memory.id: hit.rank for hit in answer.hits}
@@ -108,16 +113,16 @@ class Explainer:
             tuple(ranking),
             dict(counts),
             len(view.live),
-            tuple(self._elsewhere(user_id, question)),
+            tuple(self._elsewhere(question, close)),
         )
 
-    def _elsewhere(self, user_id: UserId, question: str) -> list[Elsewhere]:
-        close = [one for one in find(self._ledger, user_id).close if one.user.memories]
-        found = []
-        for one in close[:_OTHERS]:
-            hits = self._searcher.search(one.user.user_id, question, 1, quiet=True).hits
-            found += [Elsewhere(one, hit) for hit in hits]
-        return found
+    def _elsewhere(self, question: str, close: Iterable[CloseUser]) -> list[Elsewhere]:
+        asked = [one for one in close if one.user and one.user.memories][:_OTHERS]
+        return [
+            Elsewhere(one, hit)
+            for one in asked
+            for hit in self._searcher.search(one.user_id, question, 1, quiet=True).hits
+        ]
 
 
 def _reason(expired: bool, behind: bool, complete: bool, *, indexed: bool) -> Reason:

@@ -6,55 +6,146 @@ Whether two ids are one person is for a human to decide; here it is said how the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from threading import Lock
 from uuid import UUID
 
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
 
 from .errors import InvalidUserId
 from .identity import UserId, describe_changes, is_probe, normalize_user_id
-from .ledger import Ledger, UserView
-from .records import CloseUser, Found, FoundMemory, UserSummary
+from .ledger import Ledger
+from .people import (
+    Census,
+    CloseUser,
+    Elsewhere,
+    ElsewhereUser,
+    Found,
+    FoundMemory,
+    OtherPlace,
+    StoreScan,
+)
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _SHORT = 8
 _NAME_FROM = 3
+_NO_ASCII_LETTER = {
+    code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
+}
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
 )
 
 
-def find(ledger: Ledger, text: str) -> Found:
-    """Return what is known of an id, a name or a memory's id, as typed; reads only."""
-    try:
-        user_id: UserId | None = normalize_user_id(text)
-        changes, problem = describe_changes(text), ""
-    except InvalidUserId as exc:
-        user_id, changes, problem = None, (), str(exc)
-    wanted = text.strip()
-    words = [_plain(word) for word in text.split()]
-    views = [view for view in ledger.users() if not is_probe(view.user_id)]
-    close = sorted(
-        (
-            CloseUser(_summary(view), reasons)
-            for view in views
-            if user_id and view.user_id != user_id
-            if (reasons := tuple(_reasons(user_id, view.user_id, words)))
-        ),
-        key=lambda one: (-one.user.memories, one.user.user_id),
-    )
-    return Found(
-        asked=text,
-        user_id=user_id,
-        changes=changes,
-        problem=problem,
-        user=next((_summary(view) for view in views if view.user_id == user_id), None),
-        close=tuple(close),
-        placeholders=tuple(_summary(view) for view in views if is_placeholder(view.user_id)),
-        memories=tuple(_holders(views, wanted)) if _is_memory_id(wanted) else (),
-        users=len(views),
-    )
+class Finder:
+    """Finds among all users; keeps the ids in the forms in which they are compared."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._index = IdIndex()
+        self._lock = Lock()
+
+    def find(
+        self,
+        text: str,
+        census: Census,
+        scan: StoreScan | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> Found:
+        """Return what is known of an id, a name or a memory's id, as typed; reads only."""
+        try:
+            user_id: UserId | None = normalize_user_id(text)
+            changes, problem = describe_changes(text), ""
+        except InvalidUserId as exc:
+            user_id, changes, problem = None, (), str(exc)
+        recorded = {one.user_id: one for one in (*census.users, *census.without)}
+        stored = {one.user_id: one for one in scan.users} if scan else {}
+        away = _by_user(elsewhere)
+        known = recorded.keys() | stored.keys() | away.keys()
+        words = [_plain(word) for word in text.split()]
+        with self._lock:
+            self._index = index = self._index.holding(known)
+            reasons = index.close_to(user_id, words) if user_id else {}
+        close = [
+            CloseUser(one, why, recorded.get(one), stored.get(one))
+            for one, why in reasons.items()
+            if one in known
+        ]
+        placeholders = [recorded.get(one) for one in index.placeholders]
+        wanted = text.strip()
+        return Found(
+            asked=text,
+            user_id=user_id,
+            changes=changes,
+            problem=problem,
+            user=recorded.get(user_id) if user_id else None,
+            close=tuple(sorted(close, key=_most_first)),
+            placeholders=tuple(sorted(filter(None, placeholders), key=lambda one: one.user_id)),
+            memories=tuple(self._holders(wanted.lower())) if _is_memory_id(wanted) else (),
+            users=len(known),
+            stored=stored.get(user_id) if user_id else None,
+            scan=scan,
+            elsewhere=tuple(
+                found
+                for one in ([user_id] if user_id else []) + [one.user_id for one in close]
+                for found in away.get(one, ())
+            ),
+        )
+
+    def _holders(self, memory_id: str) -> Iterator[FoundMemory]:
+        for view in self._ledger.users():
+            if not is_probe(view.user_id) and memory_id in view.all_ids:
+                yield FoundMemory(view.user_id, memory_id, memory_id in view.live)
+
+
+class IdIndex:
+    """Ids in the forms in which they are compared, so that few are looked at one by one."""
+
+    def __init__(self) -> None:
+        self._known: set[UserId] = set()
+        self._ids: list[UserId] = []
+        self._plain: list[str] = []
+        self._names: list[str] = []
+        self._alike: dict[str, list[int]] = {}
+        self.placeholders: list[UserId] = []
+
+    def holding(self, ids: Set[UserId]) -> IdIndex:
+        """Return an index with these ids, and maybe others: this one, unless most are gone."""
+        new = ids - self._known
+        index = self if 2 * len(ids) > len(self._known | new) or not self._known else IdIndex()
+        for one in sorted(ids - index._known):
+            index._add(one)
+        return index
+
+    def close_to(self, asked: UserId, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
+        """Return the other ids that are close, and in what."""
+        plain = _plain(asked)
+        name, _, domain = plain.partition("@")
+        places = {at for form in _forms(asked) for at in self._alike.get(form, ())}
+        if allowed := _allowed(name):
+            near = extract(
+                plain, self._plain, scorer=OSA.distance, score_cutoff=allowed, limit=None,
+                processor=None,
+            )  # fmt: skip
+            places.update(at for _, _, at in near)
+        if not domain and len(name) >= _NAME_FROM and words:
+            longest = max(words, key=len)
+            places.update(at for at, its_name in enumerate(self._names) if longest in its_name)
+        found = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
+        return {one: why for one, why in found.items() if why and one != asked}
+
+    def _add(self, user_id: UserId) -> None:
+        at = len(self._ids)
+        self._known.add(user_id)
+        self._ids.append(user_id)
+        self._plain.append(_plain(user_id))
+        self._names.append(self._plain[-1].partition("@")[0])
+        for form in _forms(user_id):
+            self._alike.setdefault(form, []).append(at)
+        if is_placeholder(user_id):
+            self.placeholders.append(user_id)
 
 
 def is_placeholder(user_id: str) -> bool:
@@ -81,7 +172,7 @@ def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
     if name == its_name and domain != its_domain:
         yield "the same name at another domain" if domain and its_domain else "the name in the id"
         return
-    allowed = 0 if len(name) < _NAME_FROM else 1 if len(name) < _SHORT else 2
+    allowed = _allowed(name)
     distance = OSA.distance(_plain(asked), _plain(other), score_cutoff=allowed)
     if distance and distance <= allowed:
         yield "a typing error" if distance == 1 else "two typing errors"
@@ -89,17 +180,37 @@ def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
         yield "the name in the id"
 
 
+def _allowed(name: str) -> int:
+    """Return how many typing errors two ids may be apart."""
+    return 0 if len(name) < _NAME_FROM else 1 if len(name) < _SHORT else 2
+
+
+def _forms(user_id: str) -> set[str]:
+    """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
+    plain = _plain(user_id)
+    name = plain.partition("@")[0]
+    return {
+        _compatible(user_id), plain, _mailbox_of(plain), _letters_of(plain), f"={name}"
+    }  # fmt: skip
+
+
 def _compatible(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     parts = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in parts if not unicodedata.combining(char))
 
 
 def _mailbox(text: str) -> str:
-    name, at, domain = _plain(text).partition("@")
+    return _mailbox_of(_plain(text))
+
+
+def _mailbox_of(plain: str) -> str:
+    name, at, domain = plain.partition("@")
     name = name.partition("+")[0]
     if domain in _GMAIL:
         return f"{name.replace('.', '')}@gmail.com"
@@ -107,12 +218,29 @@ def _mailbox(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in _plain(text) if char.isalnum() or char == "@")
+    return _letters_of(_plain(text))
 
 
-def _summary(view: UserView) -> UserSummary:
-    entries = view.entries
-    return UserSummary(view.user_id, len(view.live), entries[0].at, entries[-1].at)
+def _letters_of(plain: str) -> str:
+    if plain.isascii():
+        return plain.translate(_NO_ASCII_LETTER)
+    return "".join(char for char in plain if char.isalnum() or char == "@")
+
+
+def _most_first(one: CloseUser) -> tuple[int, str]:
+    count = one.user.memories if one.user else one.stored.stored if one.stored else 0
+    return -count, one.user_id
+
+
+def _by_user(
+    elsewhere: Elsewhere | None,
+) -> dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]]:
+    found: dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]] = {}
+    for place in elsewhere.places if elsewhere else ():
+        for one in place.users:
+            if one.user_id and one.missing:
+                found.setdefault(one.user_id, []).append((place, one))
+    return found
 
 
 def _is_memory_id(text: str) -> bool:
@@ -120,10 +248,3 @@ def _is_memory_id(text: str) -> bool:
         return str(UUID(text)) == text.lower()
     except ValueError:
         return False
-
-
-def _holders(views: Iterable[UserView], memory_id: str) -> Iterator[FoundMemory]:
-    wanted = memory_id.lower()
-    for view in views:
-        if wanted in view.all_ids:
-            yield FoundMemory(view.user_id, wanted, wanted in view.live)

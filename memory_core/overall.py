@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from . import census
 from .backend import Backend
 from .embedders import Embedder
+from .finding import Finder
 from .identity import normalize_user_id
 from .ledger import Ledger
 from .memories import Memories
-from .records import AuditReport, Found, Progress, Status, Unexpected, UserSummary
+from .people import Census, Elsewhere, Found, StoreScan, TakenUp
+from .records import AuditReport, Progress, Status, Unexpected, UserSummary
 from .repair import Repairer
 from .reuniting import Reunion, ReunionPlan, Reuniter
+from .scanning import Scanner
 from .settings import Settings
 from .stores import VectorStore
+
+if TYPE_CHECKING:
+    from .traces import Traces
 
 
 class Parts(NamedTuple):
@@ -46,25 +52,88 @@ class Overall:
         self._memories = Memories(ledger, store, embedder)
         self._repairer = Repairer(ledger, store, embedder, self._memories)
         self._reuniter = Reuniter(ledger, store, embedder, self._memories)
+        self._counter = census.Counter(ledger, backend.objects)
+        self._finder = Finder(ledger)
 
     @property
     def parts(self) -> Parts:
         """What the service is made of."""
         return Parts(self._backend, self._embedder, self._ledger, self._store)
 
+    def count_users(self, on_progress: Progress | None = None) -> Census:
+        """Count every user's memories, exactly, from the ledger.
+
+        After the first time only users whose entries changed are read again. `on_progress` is told
+        of users; where it raises, the call ends, and the next one goes on from there.
+        """
+        return self._counter.count(on_progress)
+
     def users(self) -> list[UserSummary]:
         """Return every user that has memories, most memories first; exact, from the ledger."""
-        return census.count_users(self._ledger)
+        return list(self.count_users().users)
 
-    def find(self, text: str) -> Found:
-        """Return whose memories may be meant: an id in any form, a name, or a memory's id."""
-        from .finding import find
+    def scan_store(self, on_progress: Progress | None = None) -> StoreScan:
+        """Read the whole store and compare it with the ledger, user by user: a second opinion.
 
-        return find(self._ledger, text)
+        Every vector is counted under the id that it stands under. `on_progress` is told of
+        vectors; where it raises, the call ends. Nothing is changed.
+        """
+        return Scanner(self.backend, self._ledger, self._store).scan(on_progress)
+
+    def elsewhere(self, on_progress: Progress | None = None) -> Elsewhere:
+        """Return what lies in another place than the one in use, and is not here.
+
+        On S3 Vectors that is the local data folder, in which nothing is made or changed; on
+        ChromaDB it is other collections of the folder, and S3 where the settings suffice.
+        `on_progress` is told of memories; where it raises, the call ends.
+        """
+        from .elsewhere import look_elsewhere
+
+        return look_elsewhere(self.settings, self.parts, on_progress)
+
+    def take_up(
+        self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
+    ) -> TakenUp:
+        """Record what lies in the store for this user and never was recorded.
+
+        Taken up is what names the user in any form that differs in case, whitespace or invisible
+        characters alone; it is the user's from then on. Safe to repeat. With `preview` nothing is
+        changed.
+        """
+        return self._repairer.take_up(
+            normalize_user_id(user_id), preview=preview, on_progress=on_progress
+        )
+
+    def find(
+        self,
+        text: str,
+        *,
+        scan: StoreScan | None = None,
+        elsewhere: Elsewhere | None = None,
+        counted: Census | None = None,
+    ) -> Found:
+        """Return whose memories may be meant: an id in any form, a name, or a memory's id.
+
+        With a `scan` the ids in the store are looked through as well, with `elsewhere` those of
+        other places. Users are counted now unless `counted` is given.
+        """
+        return self._finder.find(text, counted or self.count_users(), scan, elsewhere)
+
+    def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
+        """Return what is left of a user, looked for everywhere: the proof of a deletion.
+
+        Reads the whole store, the record and other places; `on_progress` is told of vectors.
+        """
+        from .traces import sum_up
+
+        user = normalize_user_id(user_id)
+        scan, other = self.scan_store(on_progress), self.elsewhere()
+        found = self.find(user, scan=scan, elsewhere=other)
+        return sum_up(user, self._ledger, self._memories, found, other)
 
     def memories_per_day(self) -> dict[date, int]:
         """Return how many of today's memories were saved on which day (UTC), in order."""
-        return census.count_days(self._ledger)
+        return dict(self.count_users().days)
 
     def storage(self) -> dict[str, int]:
         """Return how many memories the store holds, and how many only the ledger; a full scan."""
@@ -123,9 +192,9 @@ class Overall:
         """The name of the backend in use."""
         return self._backend.name
 
-    def status(self) -> Status:
-        """Return which backend is used, why, and how much is in it."""
-        return census.make_status(self._ledger, self._backend, self._embedder)
+    def status(self, counted: Census | None = None) -> Status:
+        """Return which backend is used, why, and how much is in it, as of now or as `counted`."""
+        return census.make_status(counted or self.count_users(), self._backend, self._embedder)
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -98,49 +98,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """How many memories a user has, and when the first and last event was written."""
+    """How many memories a user has, and when the first and last event was written.
+
+    `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
+    present one last; it is empty where nobody counted them.
+    """
 
     user_id: UserId
     memories: int
     first_write: datetime
     last_write: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CloseUser:
-    """A user whose id is close to the one that was asked for, and in what they agree."""
-
-    user: UserSummary
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FoundMemory:
-    """The owner of a memory that was asked for by its id; not live once it was deleted."""
-
-    user_id: UserId
-    id: str
-    live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of something typed: an id in any form, a name, or a memory's id.
-
-    `user_id` is the canonical form that the application would ask for, None with `problem` saying
-    why there is none. `user` is None when nothing was ever recorded under it. `users` is how many
-    were looked through.
-    """
-
-    asked: str
-    user_id: UserId | None
-    changes: tuple[str, ...]
-    problem: str
-    user: UserSummary | None
-    close: tuple[CloseUser, ...]
-    placeholders: tuple[UserSummary, ...]
-    memories: tuple[FoundMemory, ...]
-    users: int
+    activity: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .render import counted, one_line
-from .render_users import visible
+from .render_scan import visible
 from .reuniting import Reunion, ReunionPlan, reunion_document
 
 _REFUSED_SHOWN = 20

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from .explaining import Ranked, Reason, Recall
 from .render import counted, one_line, search_document
-from .render_users import visible
+from .render_scan import visible
 
 REASONS: Final[dict[Reason, str]] = {
     "limit": "behind the limit",
@@ -40,9 +40,9 @@ def recall_document(recall: Recall) -> dict[str, Any]:
         ],
         "elsewhere": [
             {
-                "user_id": one.user.user.user_id,
+                "user_id": one.user.user_id,
                 "reasons": list(one.user.reasons),
-                "memories": one.user.user.memories,
+                "memories": one.user.user.memories if one.user.user else 0,
                 "memory": one.best.memory.memory,
                 "score": round(one.best.score, 4),
             }
@@ -61,7 +61,7 @@ def recall_text(recall: Recall) -> str:
     lines.append(told(recall))
     for one in recall.elsewhere:
         lines.append(
-            f"Another id, so never asked: {visible(one.user.user.user_id)} "
+            f"Another id, so never asked: {visible(one.user.user_id)} "
             f"({', '.join(one.user.reasons)}) has {one.best.score:.2f}  "
             f"{one_line(one.best.memory.memory)}"
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import get_args
 
@@ -14,6 +16,7 @@ from .identity import UserId
 from .ledger import ALL, Draft, Ledger
 from .memories import Memories
 from .payloads import adopt, identity
+from .people import StoredForm, TakenUp
 from .records import AuditReport, Kind, Progress, Unexpected
 from .reuniting import Reuniter
 from .stores import Vector, VectorStore
@@ -52,6 +55,22 @@ class Repairer:
         steps = Steps(on_progress)
         findings = self._auditor.audit(steps)
         return findings.report(self._repair(findings, unexpected, steps) if repair else None)
+
+    def take_up(self, user_id: UserId, *, preview: bool, on_progress: Progress | None) -> TakenUp:
+        """Adopt the vectors that name this user in whatever form and were never recorded."""
+        steps = Steps(on_progress)
+        strays = sorted(self._auditor.strays_of(user_id, steps), key=lambda one: one.pair)
+        forms = Counter(str((one.stray or {}).get("user_id")) for one in strays)
+        left: _Left = {one.pair: "" for one in strays} if preview else {}
+        for group in batches(strays, BATCH) if not preview else ():
+            left |= self._adopt(group)
+        return TakenUp(
+            user_id=user_id,
+            forms=tuple(StoredForm(raw, user_id, count, 0) for raw, count in forms.most_common()),
+            items=Findings(tuple(strays), 0, 0).report(left).unexpected,
+            preview=preview,
+            at=datetime.now(UTC),
+        )
 
     def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
         strays = [one for one in findings.differences if one.kind == "unexpected"]

@@ -190,7 +190,8 @@ class MemoryService(Overall):
         from .explaining import Explainer
 
         explainer = Explainer(self._ledger, self._embedder, self._memories, self._searcher)
-        return explainer.explain(normalize_user_id(user_id), query, limit)
+        user = normalize_user_id(user_id)
+        return explainer.explain(user, query, limit, self.find(user).close)
 
     def list_memories(self, user_id: str) -> list[MemoryRecord]:
         """Return all of the user's memories, newest first; always complete."""

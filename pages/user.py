@@ -8,7 +8,8 @@ from dashboard.ui import tables, tabs, words
 from dashboard.ui.errors import friendly_errors, show_trouble
 from dashboard.user import head, moves, remembered, removal, timeline
 from memory_core import normalize_user_id
-from memory_core.records import Found, UserId
+from memory_core.people import Found
+from memory_core.records import UserId
 
 require_access()
 MEMORIES, TIMELINE, REMEMBERED, REUNITE, REMOVE = (

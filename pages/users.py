@@ -2,31 +2,12 @@
 
 import streamlit as st
 
-from dashboard import data, routes
+from dashboard import data
 from dashboard.auth.guard import require_access
-from dashboard.ui import tables, words
 from dashboard.ui.errors import friendly_errors, show_trouble
-from dashboard.users import found
+from dashboard.users import compare, everyone, found, work
 
 require_access()
-
-
-def draw_all() -> None:
-    """Draw every user; a row opens the user's memories."""
-    users = data.users()
-    if not users:
-        with st.container(border=True, key="empty"):
-            st.subheader("No users yet", anchor=False)
-            st.markdown("Save a memory, or load the demo data with `make demo-data`.")
-        return
-    total = sum(user.memories for user in users)
-    st.caption(
-        f"{words.counted(total, 'memory')} of {words.counted(len(users), 'user')}, complete. "
-        "Select a row to see the memories."
-    )
-    if chosen := tables.pick_user(users, "users.all", at_most=20):
-        routes.open_user(chosen)
-
 
 st.title("Users", anchor=False)
 health = data.health()
@@ -43,8 +24,10 @@ else:
     )
     with friendly_errors():
         if asked:
-            answer = data.find(asked)
+            seen = work.last_comparison()
+            answer = data.find(asked, seen and seen.scan, seen and seen.elsewhere)
             found.draw(answer)
             found.draw_placeholders(answer.placeholders)
         else:
-            draw_all()
+            everyone.draw()
+            compare.draw()

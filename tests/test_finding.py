@@ -16,7 +16,7 @@ ALICE = "alice.whitcombe@example.com"
 
 
 def close_to(service: MemoryService, text: str) -> dict[str, tuple[str, ...]]:
-    return {one.user.user_id: one.reasons for one in service.find(text).close}
+    return {one.user_id: one.reasons for one in service.find(text).close}
 
 
 @pytest.mark.parametrize(

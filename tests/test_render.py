@@ -26,6 +26,7 @@ from memory_core import (
     render,
     render_users,
 )
+from memory_core.people import Census
 
 ALICE = UserId("alice@example.com")
 NOW = datetime(2026, 11, 22, 14, 5, 9, 123456, tzinfo=UTC)
@@ -55,6 +56,7 @@ def status(**changes: Any) -> Status:
 
 EVENT = Event(Kind.ADD, NOW, "id-1", ALICE, " Alice@Example.com", "Likes tea.")
 USER = UserSummary(ALICE, 3, NOW, LATER)
+CENSUS = Census((USER,), (), 3, {NOW.date(): 3}, NOW)
 RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
 
 # The keys that design.md, section 7, fixes; more may be added.
@@ -77,7 +79,7 @@ DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
         "user_id complete memories[].id memories[].memory memories[].created_at",
     ),
     "users": (
-        render_users.users_document([USER], NOW),
+        render_users.users_document(CENSUS),
         "complete as_of users[].user_id users[].memories users[].last_write",
     ),
     "get": (
@@ -213,7 +215,7 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
     (lambda n: render.list_text(ALICE, [record()] * n), "memory", "memories"),
     (lambda n: render.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
     (lambda n: render.history_text(ALICE, [EVENT] * n), "event", "events"),
-    (lambda n: render_users.users_text([USER] * n, NOW), "user", "users"),
+    (lambda n: render_users.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
     (lambda n: render.status_text(status(memories=n, users=n)), "memory", "memories"),
     (lambda n: render.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
     (lambda n: render.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)), "memory", "memories"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -58,7 +59,7 @@ def choose_next(user_id: UserId) -> None:
     st.rerun()
 
 
-def _draw_canonical(person: Person, changes: tuple[str, ...], known: list[UserSummary]) -> None:
+def _draw_canonical(person: Person, changes: tuple[str, ...], known: Sequence[UserSummary]) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="canonical"):
         st.markdown(":material/person:", width="content")
         st.text(one_line(person.id, 254))
@@ -66,7 +67,7 @@ def _draw_canonical(person: Person, changes: tuple[str, ...], known: list[UserSu
     draw_changes(changes)
 
 
-def _standing(person: Person, known: list[UserSummary]) -> str:
+def _standing(person: Person, known: Sequence[UserSummary]) -> str:
     for user in known:
         if user.user_id == person.id:
             written = times.ago(user.last_write)

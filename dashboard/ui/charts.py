@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from .text import chart_label, one_line
 TOP_USERS: Final = 20
 FEW_DAYS: Final = 3
 """Below so many days an area would be a line or a dot; bars say more."""
+
+_MANY: Final = 10**12
+_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 500, 1_000, _MANY)
+"""The most memories that each bar of the distribution stands for."""
 
 _DAY_MS: Final = 24 * 3600 * 1000
 CONFIG: Final = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -113,6 +118,28 @@ def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
     )
 
 
+def distribution(users: Sequence[UserSummary]) -> Chart:
+    """Draw how many users have how many memories."""
+    counts = [0] * len(_SIZES)
+    for user in users:
+        counts[bisect.bisect_left(_SIZES, user.memories)] += 1
+    while counts and not counts[-1]:
+        counts.pop()
+    labels = _size_labels()[: len(counts)]
+    bars = go.Bar(
+        x=labels,
+        y=counts,
+        text=[f"{count:,}" if count else "" for count in counts],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{x} memories: %{y:,} users<extra></extra>",
+    )
+    figure = fix(go.Figure(bars), height=240)
+    figure.update_xaxes(type="category", showgrid=False, title_text="memories")
+    figure.update_yaxes(visible=False, range=[0, max(counts, default=1) * 1.15])
+    return Chart(figure, _distribution_sentence(users, labels, counts))
+
+
 def stored_where(counts: Mapping[str, int]) -> Chart:
     """Draw one bar split by where memories lie."""
     figure = go.Figure()
@@ -146,6 +173,26 @@ def stored_where(counts: Mapping[str, int]) -> Chart:
     figure.update_yaxes(visible=False)
     parts = ", ".join(f"{words.backend_name(name)} {count:,}" for name, count in counts.items())
     return Chart(figure, f"Memories by where they are stored: {parts}.")
+
+
+def _size_labels() -> list[str]:
+    lowest = [1, *(size + 1 for size in _SIZES[:-1])]
+    return [
+        f"{low:,}" if low == high else f"{low:,}–{high:,}" if high < _MANY else f"{low:,} or more"
+        for low, high in zip(lowest, _SIZES, strict=True)
+    ]
+
+
+def _distribution_sentence(
+    users: Sequence[UserSummary], labels: Sequence[str], counts: Sequence[int]
+) -> str:
+    middle = sorted(user.memories for user in users)[len(users) // 2]
+    parts = [
+        f"{words.counted(count, 'user')} with {label}"
+        for label, count in zip(labels, counts, strict=True)
+        if count
+    ]
+    return f"Users by their number of memories, half of them up to {middle:,}: {', '.join(parts)}."
 
 
 def clicked_user(event: Any) -> UserId | None:

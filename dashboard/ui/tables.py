@@ -38,7 +38,9 @@ def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
         {
             "User": [one_line(user.user_id, CELL) for user in users],
             "Memories": [user.memories for user in users],
+            "First write": [user.first_write for user in users],
             "Last write": [user.last_write for user in users],
+            "Activity": [user.activity for user in users],
         }
     )
 
@@ -52,8 +54,14 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
         on_select="rerun",
         selection_mode="single-row",
         height=whole_height(len(users), at_most),
-        alt="Users with their number of memories and last write",
-        column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
+        alt="Users with their number of memories, first and last write and recent activity",
+        column_config={
+            "First write": st.column_config.DatetimeColumn(format="distance"),
+            "Last write": st.column_config.DatetimeColumn(format="distance"),
+            "Activity": st.column_config.LineChartColumn(
+                help="What was saved, changed or deleted in each of the last twelve weeks", y_min=0
+            ),
+        },
     )
     rows = picked.selection.rows
     return users[rows[0]].user_id if rows else None

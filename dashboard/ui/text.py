@@ -38,6 +38,10 @@ def clean(value: object, limit: int = LONG) -> str:
 
 def one_line(value: object, limit: int = 120) -> str:
     """Return the text on one line, for table cells and options."""
+    text = str(value)
+    if len(text) <= limit and text.isascii() and text.isprintable() and " " not in text:
+        # As most ids are, and tables have many.
+        return text
     return clean(" ".join(clean(value, limit * 4).split()), limit)
 
 

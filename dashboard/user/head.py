@@ -8,8 +8,9 @@ from dashboard import data, routes
 from dashboard.ui import times, words
 from dashboard.ui.text import one_line
 from memory_core.finding import is_placeholder
-from memory_core.records import Found, UserId
-from memory_core.render_users import visible
+from memory_core.people import Found
+from memory_core.records import UserId
+from memory_core.render_scan import visible
 
 
 def draw(user_id: UserId) -> Found:
@@ -38,7 +39,7 @@ def _draw_findings(user_id: UserId, found: Found) -> None:
             "under it.",
             icon=":material/no_accounts:",
         )
-    close = [one for one in found.close if one.user.memories]
+    close = [(one, one.user) for one in found.close if one.user and one.user.memories]
     if not close:
         return
     st.warning(
@@ -47,11 +48,11 @@ def _draw_findings(user_id: UserId, found: Found) -> None:
         "of them.",
         icon=":material/join_inner:",
     )
-    for at, one in enumerate(close[:5]):
+    for at, (one, user) in enumerate(close[:5]):
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.text(
-                f"{one_line(visible(one.user.user_id), 80)}  ·  "
-                f"{words.counted(one.user.memories, 'memory')}  ·  {'; '.join(one.reasons)}"
+                f"{one_line(visible(one.user_id), 80)}  ·  "
+                f"{words.counted(user.memories, 'memory')}  ·  {'; '.join(one.reasons)}"
             )
             if st.button("Open", key=f"who.close.{at}", type="tertiary"):
-                routes.open_view(one.user.user_id)
+                routes.open_view(one.user_id)

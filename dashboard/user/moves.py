@@ -12,7 +12,8 @@ from dashboard.ui import actions, times, words
 from dashboard.ui.confirm import draw_typed
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, show
-from memory_core.records import Found, UserId
+from memory_core.people import Found
+from memory_core.records import UserId
 from memory_core.reuniting import Reunion, ReunionPlan, reunion_document
 
 _SHOWN: Final = 10
@@ -29,7 +30,7 @@ def draw(user_id: UserId, found: Found) -> None:
     )
     for name in (_MOVE, _UNDO):
         actions.action(name).run("Moving the memories and reading them back…")
-    close = [one.user.user_id for one in found.close if one.user.memories]
+    close = [one.user_id for one in found.close if one.user and one.user.memories]
     former = st.selectbox(
         "The other id",
         close,

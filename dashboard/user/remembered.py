@@ -96,9 +96,9 @@ def _draw_elsewhere(recall: Recall) -> None:
     st.subheader("Under other ids, so never asked", anchor=False)
     for at, one in enumerate(recall.elsewhere):
         with st.container(border=True, key=f"elsewhere-{at}", gap="small"):
-            st.text(f"{one_line(one.user.user.user_id, 100)}  ·  {'; '.join(one.user.reasons)}")
+            st.text(f"{one_line(one.user.user_id, 100)}  ·  {'; '.join(one.user.reasons)}")
             show_memory(one.best.memory.memory, key=f"user.elsewhere.{at}")
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.caption(f"score {one.best.score:.2f}", width="content")
                 if st.button("Open", key=f"user.elsewhere.open.{at}", type="tertiary"):
-                    routes.open_view(one.user.user.user_id)
+                    routes.open_view(one.user.user_id)

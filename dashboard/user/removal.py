@@ -10,7 +10,9 @@ from dashboard import people
 from dashboard.ui import words
 from dashboard.ui.confirm import draw_typed
 from dashboard.ui.errors import show_trouble
-from memory_core.records import Found, Receipt, UserId
+from dashboard.user import proof
+from memory_core.people import Found
+from memory_core.records import Receipt, UserId
 
 _DELETE: Final = "Delete the memories"
 _FORGET: Final = "Forget the user"
@@ -29,9 +31,14 @@ def draw(user_id: UserId, found: Found) -> None:
     count = found.user.memories if found.user else 0
     known = found.user is not None
     st.markdown(f"**{words.counted(count, 'memory')}** of this user would go.")
-    if not known:
+    if known:
+        _draw_removing(user_id, way)
+    else:
         st.caption("Nothing was ever saved under this id.")
-        return
+    proof.draw(user_id)
+
+
+def _draw_removing(user_id: UserId, way: str) -> None:
     forget = way == _FORGET
     name = f"user.{'forget' if forget else 'delete'}"
     work = people.forget_user if forget else people.delete_user

@@ -10,10 +10,14 @@ import streamlit as st
 
 from dashboard import routes
 from dashboard.ui import tables, times, words
+from dashboard.ui.errors import show_trouble
 from dashboard.ui.ids import draw_changes
 from dashboard.ui.text import one_line, sentence, show
-from memory_core.records import Found, UserId, UserSummary
+from memory_core.people import ComparedUser, Found
+from memory_core.records import UserId, UserSummary
 from memory_core.render_users import visible
+
+from . import work
 
 _CLOSE_SHOWN: Final = 12
 
@@ -33,7 +37,8 @@ def draw(found: Found) -> None:
             if memory.live:
                 _open(memory.user_id, "memory")
     _draw_close(found)
-    st.caption(f"Looked through {words.counted(found.users, 'user')}, complete.")
+    _draw_elsewhere(found)
+    st.caption(f"Looked through {words.counted(found.users, 'user')}, complete. {_depth(found)}")
 
 
 def draw_placeholders(users: Sequence[UserSummary]) -> None:
@@ -57,8 +62,11 @@ def _draw_asked(found: Found, user_id: UserId) -> None:
             st.text(visible(user_id))
             if found.user and found.user.memories:
                 _open(user_id, "asked")
-        st.markdown(f"**{_standing(found.user)}**")
+        st.markdown(f"**{_standing(found.user)}** The application asks for this id only.")
         draw_changes(found.changes)
+        if found.stored:
+            _draw_stored(found.stored)
+        _draw_take_up(found, user_id)
 
 
 def _standing(user: UserSummary | None) -> str:
@@ -70,6 +78,65 @@ def _standing(user: UserSummary | None) -> str:
     return f"{words.counted(user.memories, 'memory')}, last write {written}."
 
 
+def _draw_stored(user: ComparedUser) -> None:
+    """Draw what the store was seen to hold for the user, form by form."""
+    st.caption(
+        f"In the store: {user.stored:,}, of which {user.unexpected:,} not on record; "
+        f"{user.missing:,} on record and missing."
+    )
+    for form in user.forms:
+        if not form.canonical:
+            st.text(f"{form.vectors:,} stand under {visible(form.raw)}")
+
+
+def _draw_take_up(found: Found, user_id: UserId) -> None:
+    """Draw the way to record what never was, and what came of it."""
+    job = work.taking_up(user_id)
+    if job and not job.finished:
+        work.watch(job.id, "memory", "memories")
+    elif job and job.trouble:
+        show_trouble(job.trouble)
+    elif job and job.result and found.scan and job.result.at > found.scan.as_of:
+        taken = job.result
+        st.markdown(
+            f":green[:material/check_circle:] **Taken up {words.counted(taken.taken, 'memory')}**, "
+            f"{words.counted(len(taken.left), 'memory')} left as they are."
+        )
+        for item in taken.left[:_CLOSE_SHOWN]:
+            show(f"{item.id}: {item.detail}")
+    elif found.stored and found.stored.unexpected:
+        with st.popover("Take up", icon=":material/move_to_inbox:"):
+            st.markdown(
+                f"{words.counted(found.stored.unexpected, 'memory')} in the store "
+                "differ from this id in case, whitespace or invisible characters at most and "
+                "are not on record. Those that never were recorded become this user's; what was "
+                "deleted stays deleted."
+            )
+            st.button(
+                "Take them up",
+                key="users.take-up",
+                type="primary",
+                on_click=work.start_take_up,
+                args=(user_id,),
+            )
+
+
+def _draw_elsewhere(found: Found) -> None:
+    if found.elsewhere:
+        with st.container(border=True, key="elsewhere"):
+            st.markdown(":orange[:material/call_split:] **In another place only**")
+            for place, one in found.elsewhere:
+                name = visible(one.user_id or "")
+                count = words.counted(one.missing, "memory")
+                show(one_line(f"{name}: {count} in {place.where}", 400))
+
+
+def _depth(found: Found) -> str:
+    if found.scan is None:
+        return "The store itself was not looked at: compare with it on this page first."
+    return f"The store as of {times.utc(found.scan.as_of)}."
+
+
 def _draw_close(found: Found) -> None:
     with st.container(key="close"):
         st.subheader("Close to it", anchor=False)
@@ -79,9 +146,10 @@ def _draw_close(found: Found) -> None:
         picked = st.dataframe(
             pd.DataFrame(
                 {
-                    "User": [visible(one.user.user_id) for one in found.close],
-                    "Memories": [one.user.memories for one in found.close],
-                    "Last write": [one.user.last_write for one in found.close],
+                    "User": [visible(one.user_id) for one in found.close],
+                    "Memories": [one.user.memories if one.user else 0 for one in found.close],
+                    **_stored_column(found),
+                    "Last write": [one.user and one.user.last_write for one in found.close],
                     "How it is close": ["; ".join(one.reasons) for one in found.close],
                 }
             ),
@@ -97,7 +165,13 @@ def _draw_close(found: Found) -> None:
             "Whether two ids are one person is for you to decide. Select a row to see the memories."
         )
         if picked.selection.rows:
-            routes.open_user(found.close[picked.selection.rows[0]].user.user_id)
+            routes.open_user(found.close[picked.selection.rows[0]].user_id)
+
+
+def _stored_column(found: Found) -> dict[str, list[int]]:
+    if found.scan is None:
+        return {}
+    return {"In the store": [one.stored.stored if one.stored else 0 for one in found.close]}
 
 
 def _open(user_id: UserId, key: str) -> None:

@@ -8,7 +8,8 @@ says what is there, the ledger says what should be: whenever the two differ, the
 """
 
 from .book import Ledger
-from .entries import ALL, Draft, Entry
+from .entries import ALL, ROOT, Draft, Entry
 from .folding import Live, UserView
+from .survey import Survey
 
-__all__ = ["ALL", "Draft", "Entry", "Ledger", "Live", "UserView"]
+__all__ = ["ALL", "ROOT", "Draft", "Entry", "Ledger", "Live", "Survey", "UserView"]

@@ -126,15 +126,26 @@ class Ledger:
         )
         at_once = 1
         while part := list(islice(groups, at_once)):
-            # Read together what each of them would ask for by itself.
-            self._read(key for _, found in part for key in found if is_batch(key))
+            self.read_ahead(key for _, found in part for key in found)
             for folder, found in part:
-                user_id = self._user_of(folder, found)
-                if user_id is None:
-                    continue
-                known = self._views.get(user_id)
-                yield known[2] if known and known[1] == found else self._fold(user_id, found)
+                if view := self.look(folder, found):
+                    yield view
             at_once = _USERS_AT_ONCE
+
+    def read_ahead(self, keys: Iterable[str]) -> None:
+        """Read together what looking at each user by itself would ask for one by one."""
+        self._read(filter(is_batch, keys))
+
+    def look(self, folder: str, keys: Sequence[str]) -> UserView | None:
+        """Return the view of the user whose keys these are, by the folder's encoded name.
+
+        None where the user was forgotten since they were listed.
+        """
+        user_id = self._user_of(folder, keys)
+        if user_id is None:
+            return None
+        known = self._views.get(user_id)
+        return known[2] if known and known[1] == tuple(keys) else self._fold(user_id, keys)
 
     def erase(self, user_id: UserId, entries: Sequence[Entry]) -> None:
         """Remove a user's entries for good: the content of what they recorded is gone."""

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -23,6 +23,8 @@ ALL = "*"
 # id itself is read from an event. No encoded id begins with "%~".
 _LONGEST_FOLDER = 240
 DIGEST_MARK = "%~"
+# The ten characters of a ULID that tell the time, in the digits of `int`.
+_AS_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "abcdefghijklmnopqrstuv")
 _NAME = re.compile(
     r"[0-7][0-9A-HJKMNP-TV-Z]{25}\."
     r"(?:(?P<kind>ADD|UPDATE|DELETE|FORGET)\.(?P<id>[^./]+)\.json|BATCH\.(?P<count>\d+)\.jsonl)"
@@ -50,9 +52,12 @@ class Entry:
     @property
     def at(self) -> datetime:
         """The time in the entry's name (aware UTC, milliseconds)."""
-        from ulid import ULID
+        return datetime.fromtimestamp(self.ms / 1000, UTC)
 
-        return ULID.from_str(self.ulid).datetime
+    @property
+    def ms(self) -> int:
+        """The same time in milliseconds since 1970."""
+        return int(self.ulid[:10].translate(_AS_BASE_32), 32)
 
 
 @dataclass(frozen=True, slots=True)

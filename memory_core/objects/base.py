@@ -37,6 +37,13 @@ class ObjectStore(Protocol):
         """Yield, in order, every key that begins with `prefix` and sorts after `start_after`."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str] | None:
+        """Yield, in no order, the names right below `prefix`, those of folders with a slash.
+
+        None where that takes as many requests as listing all keys.
+        """
+        ...
+
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; those already gone are no error."""
         ...

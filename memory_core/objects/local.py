@@ -61,6 +61,20 @@ class LocalObjects:
             if key.startswith(prefix) and key > start_after:
                 yield key
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        path = self._path(prefix.rpartition("/")[0])
+        try:
+            with os.scandir(path) as found:
+                for entry in found:
+                    if entry.is_dir():
+                        yield f"{entry.name}/"
+                    elif not entry.name.startswith("."):
+                        yield entry.name
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise self._failed("list", path, exc) from exc
+
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()
         for key in keys:

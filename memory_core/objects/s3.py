@@ -57,6 +57,9 @@ class S3Objects:
             for found in page.get("Contents", ()):
                 yield found["Key"].removeprefix(self._prefix)
 
+    def folders(self, prefix: str) -> None:
+        return None
+
     def delete(self, keys: Iterable[str]) -> None:
         names = [self._prefix + key for key in keys]
         folders = dict.fromkeys(map(_folder, names))

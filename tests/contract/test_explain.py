@@ -79,7 +79,7 @@ def test_another_form_of_the_id_is_shown_and_not_asked(bench: Bench) -> None:
     recall = bench.service.explain("annlee@gmail.com", "green tea")
     assert (recall.memories, recall.ranking, recall.answer.hits) == (0, (), ())
     (other,) = recall.elsewhere
-    assert other.user.user.user_id == "ann.lee@gmail.com"
+    assert other.user.user_id == "ann.lee@gmail.com"
     assert other.best.memory.memory == TEA
 
 

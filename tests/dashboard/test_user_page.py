@@ -91,6 +91,8 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert "Forgot 1 memory; a recount by their ids finds 0." in press(page, "Forget the user")
     assert shared.list_memories(ANN) == []
     assert [event.kind for event in shared.history(ANN)] == ["FORGET"]
+    assert "Nothing is left of this user" in press(page, "Look everywhere")
+    assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
 
 
 def test_without_a_user_it_says_where_to_find_one(app: AppTest) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import data
 from memory_core import MemoryService
+from tests.damage import put_stray
 
 from .reading import text_of
 
@@ -37,9 +39,50 @@ def test_every_user_is_in_the_table_most_memories_first(
 ) -> None:
     for user, text in (("bob@x.com", "rye"), ("ann@x.com", "tea"), ("ann@x.com", "oats")):
         shared.add_text_memory(user, text)
+    data.count_again()
     page.run()
-    assert page.dataframe[0].value["User"].tolist() == ["ann@x.com", "bob@x.com"]
-    assert "3 memories of 2 users, complete" in text_of(page)
+    table = page.dataframe[0].value
+    assert table["User"].tolist() == ["ann@x.com", "bob@x.com"]
+    assert [sum(one) for one in table["Activity"]] == [2, 1]
+    assert "3 memories of 2 users, complete. As of " in text_of(page)
+    shared.add_text_memory("carol@x.com", "figs")
+    page.button(key="users.again").click().run()
+    assert "4 memories of 3 users, complete." in text_of(page)
+
+
+def run_until(page: AppTest, words: str) -> str:
+    """Draw the page, as its fragments do while a job runs, until the words are on it."""
+    for _ in range(200):
+        page.run()
+        assert not page.exception
+        if words in (text := text_of(page)):
+            return text
+    pytest.fail(f"{words!r} did not appear")
+
+
+def test_the_store_is_compared_and_what_was_never_recorded_is_taken_up(
+    page: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory("ann@x.com", "tea")
+    put_stray(shared, "by-hand", user_id=" Ann@X.com", data="oats")
+    put_stray(shared, "nobody's", agent_id="chef", data="rye")
+    data.count_again()
+    page.run()
+    page.button(key="users.compare").click()
+    words = run_until(page, "The store differs from the record.")
+    assert "3 in the store, 1 memory on record, complete." in words
+    differences = page.dataframe[1].value
+    assert differences["User"].tolist() == ["ann@x.com"]
+    assert differences["Not on record"].tolist() == [1]
+    assert differences["Stands under"].tolist() == [" Ann@X.com (1)"]
+    assert page.dataframe[2].value["Where"].tolist() == ["without a user, under agent chef only"]
+    page.text_input(key="who").set_value("ANN@x.com").run()
+    words = text_of(page)
+    assert "The application asks for this id only." in words
+    assert "1 stand under  Ann@X.com" in words
+    page.button(key="users.take-up").click()
+    run_until(page, "Taken up 1 memory")
+    assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
 
 
 def test_who_is_meant_and_who_is_close(page: AppTest, shared: MemoryService) -> None:

@@ -85,6 +85,11 @@ class TrippedObjects:
             found = list(self._inner.list(prefix, start_after))
         yield from found
 
+    def folders(self, prefix: str) -> Iterator[str] | None:
+        with self._trip.call("objects.list"):
+            found = self._inner.folders(prefix)
+            return None if found is None else iter(list(found))
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             with self._trip.call("objects.delete"):

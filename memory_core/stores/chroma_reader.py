@@ -1,0 +1,242 @@
+"""A ChromaDB folder of anybody's, read without ChromaDB: nothing in it is made or changed.
+
+ChromaDB itself locks, migrates and writes what it opens. Its database is read here as it lies, of
+every version that keeps one (0.4 on), with what waits in the queue to be put into it. A database
+that cannot be read without writing, after a crash or in WAL mode, is copied and read there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from ..errors import BackendError, BackendUnavailable
+
+_DATABASE = "chroma.sqlite3"
+_BESIDE = ("-journal", "-wal")
+_WAL_AT, _WAL = 18, 2
+_BUSY_S = 10.0
+_WOULD_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_DELETE = 3
+"""The operation of the queue that deletes; others merge into what is there."""
+
+_Waiting = dict[str, tuple[bool, dict[str, Any]] | None]
+"""What was written to a row since: None for deleted, and whether it was deleted in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection: its name, and the dimension of its vectors, None while it has none."""
+
+    id: str
+    name: str
+    dimension: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMemory:
+    """One row of a collection, as it stands there: id and payload, without its vector."""
+
+    id: str
+    payload: Mapping[str, Any]
+
+    @property
+    def text(self) -> str | None:
+        """The text, under whichever key a version of mem0 or its user kept it."""
+        for key in ("data", "memory", "chroma:document", "text"):
+            if isinstance(found := self.payload.get(key), str):
+                return found
+        return None
+
+
+def is_chroma(path: Path) -> bool:
+    """Say whether there is a ChromaDB database in a folder."""
+    return (path / _DATABASE).is_file()
+
+
+class ChromaReader:
+    """A context manager over one folder.
+
+    Raises:
+        BackendError: it is no database of ChromaDB, damaged, or of a version not known.
+        BackendUnavailable: the disk failed, or another process writes without an end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self._database = self._open()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def collections(self) -> list[Collection]:
+        """Return every collection of the folder, by name."""
+        rows = self._rows("SELECT id, name, dimension FROM collections ORDER BY name")
+        return [Collection(*row) for row in rows]
+
+    def memories(
+        self, collection: Collection, keys: tuple[str, ...] | None = None
+    ) -> Iterator[StoredMemory]:
+        """Yield every row; of the payloads all keys, or only the `keys` named."""
+        waiting = self._waiting(collection, keys)
+        for one, payload in self._stored(collection, keys):
+            change = waiting.pop(one, (False, {}))
+            if change is not None:
+                anew, values = change
+                yield _row(one, values if anew else {**payload, **values})
+        for one, change in waiting.items():
+            if change is not None:
+                yield _row(one, change[1])
+
+    def _stored(
+        self, collection: Collection, keys: tuple[str, ...] | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        chosen = f"AND m.key IN ({', '.join('?' * len(keys))})" if keys else ""
+        rows = self._rows(
+            "SELECT e.id, e.embedding_id, m.key, m.string_value, m.int_value, m.float_value, "
+            f"{self._bool_column()} FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+            f"LEFT JOIN embedding_metadata m ON m.id = e.id {chosen} "
+            "WHERE s.collection = ? AND s.scope = 'METADATA' ORDER BY e.id",
+            (*(keys or ()), collection.id),
+        )
+        at, key, payload = None, "", dict[str, Any]()
+        for number, one, name, text, whole, fraction, flag in rows:
+            if number != at:
+                if at is not None:
+                    yield key, payload | self._lists(at, keys)
+                at, key, payload = number, one, {}
+            if name is not None:
+                payload[name] = _value(text, whole, fraction, flag)
+        if at is not None:
+            yield key, payload | self._lists(at, keys)
+
+    def _lists(self, number: int, keys: tuple[str, ...] | None) -> dict[str, list[Any]]:
+        """Return the values that are lists, which newer versions keep in a table of their own."""
+        if keys or not self._has("embedding_metadata_array"):
+            return {}
+        found: dict[str, list[Any]] = {}
+        for name, *values in self._rows(
+            "SELECT key, string_value, int_value, float_value, bool_value "
+            "FROM embedding_metadata_array WHERE id = ? ORDER BY rowid",
+            (number,),
+        ):
+            found.setdefault(name, []).append(_value(*values))
+        return found
+
+    def _waiting(self, collection: Collection, keys: tuple[str, ...] | None) -> _Waiting:
+        """Return what was written and is not in the tables yet."""
+        (applied,) = next(
+            self._rows(
+                "SELECT max(q.seq_id) FROM segments s JOIN max_seq_id q ON q.segment_id = s.id "
+                "WHERE s.collection = ? AND s.scope = 'METADATA'",
+                (collection.id,),
+            )
+        )
+        if isinstance(applied, bytes):
+            applied = int.from_bytes(applied, "big")
+        found: _Waiting = {}
+        for one, operation, metadata in self._rows(
+            "SELECT id, operation, metadata FROM embeddings_queue "
+            "WHERE topic LIKE ? AND seq_id > ? ORDER BY seq_id",
+            (f"%{collection.id}", applied or 0),
+        ):
+            values = json.loads(metadata) if metadata else {}
+            kept = {key: val for key, val in values.items() if not keys or key in keys}
+            if operation == _DELETE:
+                found[one] = None
+            else:
+                anew, before = found.get(one, (False, {})) or (True, {})
+                found[one] = (anew, {**before, **kept})
+        return found
+
+    def _bool_column(self) -> str:
+        columns = {row[1] for row in self._rows("PRAGMA table_info(embedding_metadata)")}
+        return "m.bool_value" if "bool_value" in columns else "NULL"
+
+    def _has(self, table: str) -> bool:
+        return any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+        try:
+            yield from self._database.execute(query, values)
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+
+    def _open(self) -> sqlite3.Connection:
+        file = self._path / _DATABASE
+        try:
+            if not _is_wal(file):
+                database = self._connect(file)
+                try:
+                    database.execute("SELECT count(*) FROM collections").fetchone()
+                    return database
+                except sqlite3.OperationalError as exc:
+                    # A crash left a journal, by which the database has to be mended first.
+                    if exc.sqlite_errorcode & 0xFF not in _WOULD_WRITE:
+                        raise
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
+            for end in ("", *_BESIDE):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(f"{file}{end}", Path(folder, f"{_DATABASE}{end}"))
+            database = self._connect(Path(folder, _DATABASE), "rw")
+            database.execute("SELECT count(*) FROM collections").fetchone()
+            return database
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+        except OSError as exc:
+            raise BackendUnavailable(
+                f"could not read ChromaDB in {str(self._path)!r}: {exc.strerror or exc}; check the "
+                "disk and who owns the folder",
+                backend="chroma",
+                operation="read",
+                code=str(exc.errno or ""),
+            ) from exc
+
+    def _connect(self, file: Path, mode: str = "ro") -> sqlite3.Connection:
+        database = sqlite3.connect(
+            f"file:{quote(str(file.absolute()))}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_S,
+            check_same_thread=False,
+        )
+        self._stack.callback(database.close)
+        return database
+
+    def _failed(self, exc: sqlite3.Error) -> BackendError:
+        return BackendError(
+            f"{str(self._path / _DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
+            "check that the folder is one of ChromaDB and whole",
+            backend="chroma",
+            operation="read",
+            code=type(exc).__name__,
+        )
+
+
+def _is_wal(file: Path) -> bool:
+    """Say whether reading would make files beside it."""
+    with file.open("rb") as content:
+        return content.read(100)[_WAL_AT : _WAL_AT + 1] == bytes([_WAL])
+
+
+def _row(one: str, payload: Mapping[str, Any]) -> StoredMemory:
+    return StoredMemory(one, {key: value for key, value in payload.items() if value is not None})
+
+
+def _value(text: Any, whole: Any, fraction: Any, flag: Any) -> Any:
+    if flag is not None:
+        return bool(flag)
+    return next((one for one in (text, whole, fraction) if one is not None), None)
