@@ -6,7 +6,7 @@ Whether two ids are one person is for a human to decide; here it is said how the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from threading import Lock
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from .people import (
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _SHORT = 8
+_NAME_IN_ID = "the name in the id"
 _NAME_FROM = 3
 _NO_ASCII_LETTER = {
     code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
@@ -130,10 +131,13 @@ class IdIndex:
                 processor=None,
             )  # fmt: skip
             places.update(at for _, _, at in near)
-        if not domain and len(name) >= _NAME_FROM and words:
-            longest = max(words, key=len)
-            places.update(at for at, its_name in enumerate(self._names) if longest in its_name)
         found = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
+        if not domain and len(name) >= _NAME_FROM:
+            # Those that are close in another way are named by that.
+            named: Collection[int] = range(len(self._names))
+            for word in words:
+                named = [at for at in named if word in self._names[at]]
+            found |= {self._ids[at]: (_NAME_IN_ID,) for at in set(named) - places}
         return {one: why for one, why in found.items() if why and one != asked}
 
     def _add(self, user_id: UserId) -> None:
@@ -170,14 +174,14 @@ def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
     name, _, domain = _plain(asked).partition("@")
     its_name, _, its_domain = _plain(other).partition("@")
     if name == its_name and domain != its_domain:
-        yield "the same name at another domain" if domain and its_domain else "the name in the id"
+        yield "the same name at another domain" if domain and its_domain else _NAME_IN_ID
         return
     allowed = _allowed(name)
     distance = OSA.distance(_plain(asked), _plain(other), score_cutoff=allowed)
     if distance and distance <= allowed:
         yield "a typing error" if distance == 1 else "two typing errors"
     elif not domain and len(name) >= _NAME_FROM and all(word in its_name for word in words):
-        yield "the name in the id"
+        yield _NAME_IN_ID
 
 
 def _allowed(name: str) -> int:

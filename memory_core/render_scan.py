@@ -46,7 +46,7 @@ def compared_document(user: ComparedUser) -> dict[str, Any]:
         "forms": [
             {
                 "raw": one.raw,
-                "code_points": visible(one.raw),
+                "code_points": visible_id(one.raw),
                 "canonical": one.canonical,
                 "vectors": one.vectors,
                 "recorded": one.recorded,
@@ -115,7 +115,7 @@ def nobody_lines(scan: StoreScan) -> list[str]:
         for one in scan.unowned
     ]
     return unowned + [
-        f"  {counted(one.vectors, 'memory')} under {visible(one.raw)}, which can be no id"
+        f"  {counted(one.vectors, 'memory')} under {visible_id(one.raw)}, which can be no id"
         for one in scan.odd
     ]
 
@@ -142,7 +142,7 @@ def elsewhere_text(elsewhere: Elsewhere) -> str:
 
 def form_text(form: StoredForm) -> str:
     """Say what stands under an id that the application does not ask for."""
-    return f"{form.vectors:,} as {visible(form.raw)}, for which the application does not ask"
+    return f"{form.vectors:,} as {visible_id(form.raw)}, for which the application does not ask"
 
 
 def owner_text(agent_id: str | None, run_id: str | None) -> str:
@@ -150,6 +150,11 @@ def owner_text(agent_id: str | None, run_id: str | None) -> str:
     named = [("agent", agent_id), ("run", run_id)]
     parts = [f"{what} {visible(one)}" for what, one in named if one is not None]
     return f"without a user, under {' and '.join(parts)} only" if parts else "without any user"
+
+
+def visible_id(text: str) -> str:
+    """Show an id as it stands, its spaces by their code point as well: no id has one."""
+    return visible(text).replace(" ", "<U+0020>")
 
 
 def visible(text: str) -> str:

@@ -134,7 +134,7 @@ def taken_up_text(taken: TakenUp) -> str:
     name = one_line(taken.user_id)
     if not taken.items:
         return f"Nothing lies in the store for {name} that is not on record."
-    lines = [f"  {one.vectors:>6,}  as {visible(one.raw)}" for one in taken.forms]
+    lines = [f"  {one.vectors:>6,}  as {visible_id(one.raw)}" for one in taken.forms]
     count = counted(len(taken.items), "memory")
     if taken.preview:
         return "\n".join(

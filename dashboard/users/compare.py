@@ -11,7 +11,7 @@ from dashboard.ui import tables, times, words
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.people import ComparedUser, OtherPlace, StoreScan
-from memory_core.render_scan import owner_text, visible
+from memory_core.render_scan import owner_text, visible, visible_id
 
 from . import work
 
@@ -72,8 +72,8 @@ def _draw_differences(users: tuple[ComparedUser, ...]) -> None:
                 "In the store": [one.stored for one in users],
                 "Missing": [one.missing for one in users],
                 "Not on record": [one.unexpected for one in users],
+                "Also stands under": [_forms(one) for one in users],
                 "What to do": [_remedy(one) for one in users],
-                "Stands under": [_forms(one) for one in users],
             }
         ),
         key="users.differences",
@@ -100,7 +100,7 @@ def _remedy(user: ComparedUser) -> str:
 
 def _forms(user: ComparedUser) -> str:
     return ", ".join(
-        f"{visible(one.raw)} ({one.vectors:,})" for one in user.forms if not one.canonical
+        f"{visible_id(one.raw)} ({one.vectors:,})" for one in user.forms if not one.canonical
     )
 
 
@@ -112,7 +112,7 @@ def _look_for(users: tuple[ComparedUser, ...]) -> None:
 
 def _draw_nobodys(scan: StoreScan) -> None:
     labels = [owner_text(one.agent_id, one.run_id) for one in scan.unowned]
-    labels += [f"under {visible(one.raw)}, which can be no id" for one in scan.odd]
+    labels += [f"under {visible_id(one.raw)}, which can be no id" for one in scan.odd]
     counts = [one.vectors for one in scan.unowned] + [one.vectors for one in scan.odd]
     st.markdown("**Nobody can reach these**; no id of a user leads to them.")
     st.dataframe(
@@ -149,7 +149,7 @@ def _draw_place(place: OtherPlace) -> None:
                         "Not here": [one.missing for one in users],
                         "Deleted here": [one.deleted for one in users],
                         "Stands under": [
-                            ", ".join(visible(raw) for raw in one.forms if raw != one.user_id)
+                            ", ".join(visible_id(raw) for raw in one.forms if raw != one.user_id)
                             for one in users
                         ],
                     }

@@ -23,7 +23,7 @@ def draw() -> None:
             f"{words.counted(census.memories, 'memory')} of "
             f"{words.counted(len(census.users), 'user')}, complete. "
             f"As of {times.utc(census.as_of)}.",
-            width="stretch",
+            width="content",
         )
         st.button(
             "Count again",

@@ -15,7 +15,7 @@ from dashboard.ui.ids import draw_changes
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.people import ComparedUser, Found
 from memory_core.records import UserId, UserSummary
-from memory_core.render_users import visible
+from memory_core.render_scan import visible, visible_id
 
 from . import work
 
@@ -86,7 +86,8 @@ def _draw_stored(user: ComparedUser) -> None:
     )
     for form in user.forms:
         if not form.canonical:
-            st.text(f"{form.vectors:,} stand under {visible(form.raw)}")
+            stand = "stands" if form.vectors == 1 else "stand"
+            st.text(f"{form.vectors:,} {stand} under {visible_id(form.raw)}")
 
 
 def _draw_take_up(found: Found, user_id: UserId) -> None:

@@ -47,6 +47,17 @@ def test_labels_are_escaped() -> None:
     assert "<a" not in str(figure.layout) + str(figure.data[0].hovertext)
 
 
+def test_the_distribution_counts_every_user_once() -> None:
+    sizes = (1, 1, 2, 3, 5, 6, 1_000, 1_001, 90_000)
+    users = [UserSummary(UserId(f"u{n}"), size, NOW, NOW) for n, size in enumerate(sizes)]
+    chart = charts.distribution(users)
+    bars = dict(zip(chart.figure.data[0].x, chart.figure.data[0].y, strict=True))
+    assert {label: count for label, count in bars.items() if count} == {
+        "1": 2, "2": 1, "3–5": 2, "6–10": 1, "501–1,000": 1, "1,001 or more": 2,
+    }  # fmt: skip
+    assert chart.alt.startswith("Users by their number of memories, half of them up to 5: 2 users")
+
+
 def test_days_without_memories_are_zero() -> None:
     days = {dt.date(2025, 1, 1): 2, dt.date(2025, 1, 4): 5}
     chart = charts.per_day(days, height=200)

@@ -63,6 +63,42 @@ def test_a_step_that_ended_takes_the_place_of_the_one_that_began() -> None:
     assert board.latest("b") is None
 
 
+def test_work_that_is_cancelled_ends_where_it_next_tells_how_far_it_is() -> None:
+    board, begun, go_on = Jobs(), threading.Event(), threading.Event()
+    reached: list[int] = []
+
+    def work(progress: Progress) -> str:
+        for number in range(3):
+            progress(number, 3)
+            reached.append(number)
+            begun.set()
+            go_on.wait(TIMEOUT_S)
+        return "done"
+
+    job_id = board.submit(work, subject="a", fingerprint="a")
+    assert begun.wait(TIMEOUT_S)
+    board.cancel(job_id)
+    go_on.set()
+    job = _finish(board, job_id)
+    assert (job.state, job.result, reached) == ("cancelled", None, [0])
+    assert board.latest("a") == job
+    assert board.latest("a", "done") is None
+    board.cancel(job_id)
+    board.cancel("guessed")
+
+
+def test_work_that_was_cancelled_while_it_waited_never_begins() -> None:
+    board, go_on = Jobs(), threading.Event()
+    for number in range(jobs.WORKERS):
+        board.submit(lambda _: go_on.wait(TIMEOUT_S), subject="a", fingerprint=f"r{number}")
+    begun: list[bool] = []
+    job_id = board.submit(lambda _: begun.append(True), subject="a", fingerprint="waits")
+    board.cancel(job_id)
+    go_on.set()
+    assert _finish(board, job_id).state == "cancelled"
+    assert begun == []
+
+
 def test_an_error_of_holdfast_is_kept_as_its_sentence() -> None:
     def work(_: Progress) -> None:
         raise InvalidMemory("the file is empty; check it")

@@ -74,12 +74,12 @@ def test_the_store_is_compared_and_what_was_never_recorded_is_taken_up(
     differences = page.dataframe[1].value
     assert differences["User"].tolist() == ["ann@x.com"]
     assert differences["Not on record"].tolist() == [1]
-    assert differences["Stands under"].tolist() == [" Ann@X.com (1)"]
+    assert differences["Also stands under"].tolist() == ["<U+0020>Ann@X.com (1)"]
     assert page.dataframe[2].value["Where"].tolist() == ["without a user, under agent chef only"]
     page.text_input(key="who").set_value("ANN@x.com").run()
     words = text_of(page)
     assert "The application asks for this id only." in words
-    assert "1 stand under  Ann@X.com" in words
+    assert "1 stands under <U+0020>Ann@X.com" in words
     page.button(key="users.take-up").click()
     run_until(page, "Taken up 1 memory")
     assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
