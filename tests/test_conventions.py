@@ -19,9 +19,9 @@ MAX_LINES = 300
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
     "errors identity records settings limits aws objects ledger embedders ranking stores disks "
-    "backend documents engine payloads memories sources saving searching census finding audit "
-    "repair rebuild overall service aio redeploy logs render render_users "
-    "render_audit render_redeploy cli"
+    "backend documents engine payloads memories sources saving intake searching census finding "
+    "audit repair rebuild overall service aio redeploy transfer logs render render_users "
+    "render_audit render_redeploy render_transfer cli"
 ).split()
 
 # Each foreign library has one file that knows it.
