@@ -53,12 +53,13 @@ def to_document(vector: Vector) -> dict[str, Any]:
     for name in _TIMES:
         if moment := time_of(payload, name):
             own[name] = moment.astimezone(UTC).isoformat()
+    attached = {key: val for key, val in sorted(payload.items()) if key not in RESERVED_KEYS}
     return {
         "id": vector.key,
         "user_id": payload["user_id"],
         "memory": payload["data"],
         **own,
-        "metadata": {key: val for key, val in payload.items() if key not in RESERVED_KEYS},
+        "metadata": attached,
     }
 
 
