@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from .errors import BackendError, NotIndexed
@@ -19,9 +20,15 @@ from .records import Kind, MemoryRecord, Receipt, Scope
 from .stores import Vector, VectorStore
 from .stores.base import PUT_BATCH, batches
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float32]
+
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 
-_NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
+NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
 _logger = logging.getLogger("memory_core")
 
 
@@ -69,18 +76,24 @@ class Saver:
         records: list[MemoryRecord] = []
         for batch in batches(vectors, PUT_BATCH):
             drafts = [Draft(kind, one.key, raw_user_id, one.payload) for one in batch]
-            entries = self._ledger.append(view, drafts)
-            twins = _twins(self._ledger.look_again(view.user_id))
-            revised = [
-                _at_revision(replace(vector, key=twins.get(entry, vector.key)), entry)
-                for vector, entry in zip(batch, entries, strict=True)
-            ]
-            self._put(revised, verify=verify)
-            self._take_back(view.user_id, revised)
+            revised = self.record(view, drafts, [one.values for one in batch])
+            self.put(revised, verify=verify)
+            self.take_back(view.user_id, revised)
             records += [to_record(vector, verified=verify) for vector in revised]
         return records
 
-    def _take_back(self, user_id: UserId, put: Sequence[Vector]) -> None:
+    def record(
+        self, view: UserView, drafts: Sequence[Draft], values: Sequence[Values | None]
+    ) -> list[Vector]:
+        """Record what is written, in one object; return it as the store is to hold it."""
+        entries = self._ledger.append(view, drafts)
+        twins = _twins(self._ledger.look_again(view.user_id))
+        return [
+            at_revision(Vector(twins.get(entry, draft.memory_id), draft.payload or {}, row), entry)
+            for draft, row, entry in zip(drafts, values, entries, strict=True)
+        ]
+
+    def take_back(self, user_id: UserId, put: Sequence[Vector]) -> None:
         """Remove what another process deleted or forgot between our entry and our put."""
         now = self._ledger.look_again(user_id)
         if now is None:
@@ -124,7 +137,7 @@ class Saver:
     def _ids(self, view: UserView, scope: Scope, composed: Sequence[Vector]) -> list[str]:
         known = self._memories.with_other_ids(view)
         return [
-            known.get(fingerprint(vector.payload)) or _new_id(view, scope, vector)
+            known.get(fingerprint(vector.payload)) or new_id(view, scope, vector.payload["data"])
             for vector in composed
         ]
 
@@ -133,9 +146,9 @@ class Saver:
         if not again:
             return {}
         stored, missing = self._memories.read(view, again)
-        self._put(
+        self.put(
             [
-                _at_revision(replace(stored[one], values=again[one].values), view.live[one].latest)
+                at_revision(replace(stored[one], values=again[one].values), view.live[one].latest)
                 for one in missing
             ],
             verify=True,
@@ -147,7 +160,8 @@ class Saver:
             for one, vector in stored.items()
         }
 
-    def _put(self, vectors: Sequence[Vector], *, verify: bool) -> None:
+    def put(self, vectors: Sequence[Vector], *, verify: bool) -> None:
+        """Put recorded memories; raises NotIndexed when the store does not take them."""
         if not vectors:
             return
         try:
@@ -175,7 +189,7 @@ def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> 
     """
     parts = [scope.user_id, scope.agent_id, scope.run_id, text, number]
     parts += [forgotten] if forgotten else []
-    return str(uuid5(_NAMESPACE, json.dumps(parts)))
+    return str(uuid5(NAMESPACE, json.dumps(parts)))
 
 
 def _twins(view: UserView | None) -> dict[Entry, str]:
@@ -184,7 +198,7 @@ def _twins(view: UserView | None) -> dict[Entry, str]:
     return {one.added: key for key, one in live.items() if one.added.memory_id != key}
 
 
-def _new_id(view: UserView, scope: Scope, vector: Vector) -> str:
+def new_id(view: UserView, scope: Scope, text: str) -> str:
     """Return an id that follows from scope and text, so that a repeated save finds the first.
 
     One that is live under another text (it was updated since), or that another user took along,
@@ -192,14 +206,15 @@ def _new_id(view: UserView, scope: Scope, vector: Vector) -> str:
     """
     number = 0
     while True:
-        one = memory_id(scope, vector.payload["data"], number, view.forgotten)
+        one = memory_id(scope, text, number, view.forgotten)
         known = view.live.get(one)
         if one not in view.given_away and not (known and (known.updated or known.added.moved)):
             return one
         number += 1
 
 
-def _at_revision(vector: Vector, entry: Entry) -> Vector:
+def at_revision(vector: Vector, entry: Entry) -> Vector:
+    """Return a memory with the mark of the entry that it is recorded in."""
     return replace(vector, payload={**vector.payload, "revision": entry.ulid})
 
 

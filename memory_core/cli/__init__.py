@@ -1,6 +1,7 @@
 """The command line: parse, one call, render."""
 
-from . import memories, moves, redeploy, upkeep, users  # noqa: F401 - they add their commands to `cli`.
+# They add their commands to `cli`.
+from . import memories, moves, redeploy, transfer, upkeep, users  # noqa: F401
 from .base import cli, main
 
 __all__ = ["cli", "main"]

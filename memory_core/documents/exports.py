@@ -19,7 +19,7 @@ from .chunk import Chunk
 from .split import cut
 from .text import decode
 
-_TEXT_KEYS = ("memory", "text", "data", "content")
+TEXT_KEYS = ("memory", "text", "data", "content")
 _LIST_KEYS = ("memories", "messages", "results")
 _UNSAID_ROLES = ("system", "developer")
 _SHAPES = (
@@ -79,7 +79,7 @@ def _is_message(entry: Any) -> bool:
 
 
 def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
-    text = _text_of(entry)
+    text = text_of(entry)
     if text is None:
         _refuse(name, place)
     if not text.strip():
@@ -92,7 +92,7 @@ def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
     yield from (Chunk(part, place, **labels) for part in _parts(text))
 
 
-def _text_of(entry: Any) -> str | None:
+def text_of(entry: Any) -> str | None:
     """Return the text of an entry, None if it is of no known shape."""
     if isinstance(entry, str):
         return entry
@@ -100,7 +100,7 @@ def _text_of(entry: Any) -> str | None:
         return None
     if _is_message(entry):
         return _said(entry)
-    return next((entry[key] for key in _TEXT_KEYS if isinstance(entry.get(key), str)), None)
+    return next((entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)), None)
 
 
 def _said(message: Mapping[str, Any]) -> str | None:

@@ -32,6 +32,8 @@ from .folding import UserView, fold
 _APPEND_ATTEMPTS = 8
 _VIEWS_KEPT = 2_000
 _BATCHES_KEPT = 500
+_EVENTS_KEPT = 50_000
+"""Of the batches; about 60 MB."""
 _USERS_AT_ONCE = 50
 
 Events = Sequence[dict[str, Any]]
@@ -176,6 +178,11 @@ class Ledger:
         with self._lock:
             self._batches[key] = events
             trim(self._batches, _BATCHES_KEPT)
+            spare = sum(map(len, self._batches.values())) - _EVENTS_KEPT
+            for first in list(self._batches)[:-1]:
+                if spare <= 0:
+                    break
+                spare -= len(self._batches.pop(first))
 
     def _user_of(self, folder: str, keys: Sequence[str]) -> UserId | None:
         """Return whose folder it is; None for a digest whose user was forgotten meanwhile."""

@@ -23,6 +23,7 @@ from memory_core.objects import LocalObjects
 from memory_core.stores import VectorStore
 from memory_core.stores.chroma import open_chroma
 from memory_core.stores.in_memory import InMemoryStore
+from memory_core.transfer import import_memories
 
 from ..contract.factories import build_service
 from .wrappers import Trip, TrippedObjects, TrippedStore, When, die
@@ -126,6 +127,9 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             return [[one, rest[0]] for one in service.reunite(user, rest[0]).ids]
         elif name == "repair":
             service.audit(repair=True)
+        elif name == "import":
+            report = import_memories(service, Path(rest[0]), user_id=user or None)
+            assert report.ok, report
         else:
             raise ValueError(name)
     except MemoryNotFound:
@@ -214,6 +218,14 @@ def save_many(
         for text in texts:
             (one,) = service.add_text_memory(user, text, verify=True)
             report([one.id, one.memory])
+
+
+def take_in(report: Report, data_dir: str, path: str) -> None:
+    """Import a file by the front door; report how many memories were read back."""
+    with front_door(data_dir) as service:
+        taken = import_memories(service, Path(path)).intake
+    assert taken.verified
+    report(sum(user.found or 0 for user in taken.users))
 
 
 def look(

@@ -1,0 +1,167 @@
+"""Writing an export: streamed user by user, never taken for whole before it is."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Set
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from .. import __version__
+from ..errors import BackendError, InvalidMemory, MemoryNotFound
+from ..identity import is_probe, normalize_user_id
+from ..ledger import UserView
+from ..memories import Memories
+from ..records import Progress
+from ..service import MemoryService
+from ..stores.base import PUT_BATCH, batches
+from .lines import to_document
+from .values import ExportReport, Header, Kind
+from .writing import Writer, write_manifest
+
+
+def export_memories(
+    service: MemoryService,
+    path: Path,
+    *,
+    user_id: str | None = None,
+    kind: Kind = "jsonl",
+    vectors: bool = False,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> ExportReport:
+    """Write one user's memories, or everybody's, into a file, with a manifest beside it.
+
+    Until the file is whole it is called `<path>.part`; what `path` held before stays until then.
+    With `resume` an export that was cut off goes on behind its last complete user.
+
+    Raises:
+        MemoryNotFound: the user has no memories.
+        InvalidMemory: CSV with vectors, or what is to be resumed was begun with other options.
+        BackendError: the store did not answer, or the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    header = _header(service, user_id, kind, vectors)
+    views = _Views(service, header)
+    try:
+        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+            writer = Writer(file, kind, header)
+            if resume:
+                writer.go_on(part)
+            else:
+                file.truncate()
+            resumed = writer.memories
+            _write(service, writer, views, on_progress)
+            os.fsync(file.fileno())
+        manifest = path.with_name(f"{path.name}.manifest.json")
+        # A manifest that is not of this file must not stand beside it.
+        manifest.unlink(missing_ok=True)
+        part.replace(path)
+        report = writer.report(path, manifest, resumed)
+        write_manifest(report)
+    except OSError as exc:
+        raise BackendError(
+            f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
+            "space, then repeat the command with --resume",
+            backend="files",
+            operation="export",
+        ) from exc
+    return report
+
+
+def export_stream(
+    service: MemoryService,
+    file: BinaryIO,
+    *,
+    user_id: str | None = None,
+    kind: Kind = "jsonl",
+    vectors: bool = False,
+    on_progress: Progress | None = None,
+) -> ExportReport:
+    """As `export_memories`, into an open file; its last line says that it is whole."""
+    header = _header(service, user_id, kind, vectors)
+    writer = Writer(file, kind, header)
+    _write(service, writer, _Views(service, header), on_progress)
+    return writer.report(None, None, 0)
+
+
+def export_bytes(
+    service: MemoryService, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
+) -> bytes:
+    """Return one user's export; raises as `export_memories`."""
+    file = io.BytesIO()
+    export_stream(service, file, user_id=user_id, kind=kind, vectors=vectors)
+    return file.getvalue()
+
+
+class _Views:
+    """Whose memories are exported."""
+
+    def __init__(self, service: MemoryService, header: Header) -> None:
+        self._ledger = service.parts.ledger
+        self._user_id = header.user_id
+        if self._user_id is not None and not self._one(self._user_id).live:
+            raise MemoryNotFound(
+                f"user {self._user_id!r} has no memories to export; look for the id with "
+                "`python -m memory_core users find`"
+            )
+
+    def count(self) -> int:
+        return sum(len(view.live) for view in self)
+
+    def __iter__(self) -> Iterator[UserView]:
+        if self._user_id is not None:
+            yield self._one(self._user_id)
+            return
+        for view in self._ledger.users():
+            if view.live and not is_probe(view.user_id):
+                yield view
+
+    def _one(self, user_id: str) -> UserView:
+        return self._ledger.view(normalize_user_id(user_id))
+
+
+def _header(service: MemoryService, user_id: str | None, kind: Kind, vectors: bool) -> Header:
+    if kind == "csv" and vectors:
+        raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
+    embedder = service.parts.embedder
+    return Header(
+        version=__version__,
+        as_of=datetime.now(UTC),
+        user_id=None if user_id is None else normalize_user_id(user_id),
+        vectors=vectors,
+        embedder=embedder.name,
+        dimensions=embedder.dimensions,
+    )
+
+
+def _write(
+    service: MemoryService, writer: Writer, views: _Views, on_progress: Progress | None
+) -> None:
+    parts = service.parts
+    memories = Memories(parts.ledger, parts.store, parts.embedder)
+    total = views.count() if on_progress else 0
+    written: Set[str] = set(writer.users)
+    writer.begin()
+    for view in views:
+        if view.user_id in written:
+            continue
+        for ids in batches(view.live, PUT_BATCH):
+            _write_batch(writer, memories, view, ids)
+            if on_progress:
+                on_progress(writer.memories, max(total, writer.memories))
+    writer.end()
+
+
+def _write_batch(writer: Writer, memories: Memories, view: UserView, ids: list[str]) -> None:
+    if not writer.with_vectors:
+        found, _ = memories.read(view, ids)
+        for one in ids:
+            if one in found:
+                writer.add(to_document(found[one]), None)
+        return
+    vectors, rows = memories.with_values(view, ids)
+    for vector, row in zip(vectors, rows, strict=True):
+        writer.add(to_document(vector), row)

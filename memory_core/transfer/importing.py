@@ -1,0 +1,117 @@
+"""Reading an export back: checked as a whole first, then taken in, then proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InvalidMemory
+from ..identity import normalize_user_id
+from ..intake import Carried, Existing, Intake
+from ..ledger import Ledger
+from ..records import Progress
+from ..service import MemoryService
+from ..stores.base import PUT_BATCH
+from .lines import from_document
+from .reading import Reader, open_export
+from .values import ImportReport
+
+_WINDOW = 4 * PUT_BATCH
+_WINDOW_BYTES = 16 * 1024**2
+
+
+def import_memories(
+    service: MemoryService,
+    path: Path,
+    *,
+    existing: Existing = "skip",
+    user_id: str | None = None,
+    dry_run: bool = False,
+    partial: bool = False,
+    on_progress: Progress | None = None,
+) -> ImportReport:
+    """Take in what `export_memories` wrote, or lines of JSON, and read all of it back.
+
+    `user_id` makes everything that user's. A file that was cut off or changed is not taken in
+    unless `partial`; then what can be read of it is. What cannot be stored is in the report, and
+    keeps nothing else out. Whoever repeats a call that was cut off writes nothing twice.
+    `on_progress` counts each memory when it is taken in, and again when it is read back.
+
+    Raises:
+        InvalidMemory: no export, of another format version, cut off or changed; nothing is done.
+        InvalidUserId: `user_id` is none.
+        NotIndexed, BackendError: something did not answer; repeat the call to go on.
+    """
+    if user_id is not None:
+        normalize_user_id(user_id)
+    with open_export(path) as reader:
+        whole = _check(reader, path, partial)
+        trailer = reader.trailer() if reader.header else None
+        total = trailer.memories if trailer else 0
+        parts = service.parts
+        with Intake(
+            parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
+        ) as intake:
+            done = 0
+            for batch in _windows(reader, intake, user_id):
+                intake.take(batch)
+                done += len(batch)
+                if on_progress:
+                    on_progress(done, max(total, done) * (1 if dry_run else 2))
+
+            def read_back(found: int, expected: int) -> None:
+                if on_progress:
+                    on_progress(done + found, done + expected)
+
+            # A ledger that knows nothing yet: what was written does not vouch for itself.
+            report = intake.finish(Ledger(parts.backend.objects), read_back)
+    return ImportReport(path, reader.kind, reader.header, whole, report)
+
+
+def _check(reader: Reader, path: Path, partial: bool) -> bool | None:
+    """Return whether the file is whole, None where it cannot say so."""
+    if reader.header is None:
+        return None
+    problem = reader.check_whole(_checksum(path))
+    if problem and not partial:
+        raise InvalidMemory(
+            f"{problem}, so nothing was imported; export it again, or take in what can be read of "
+            "it with --partial"
+        )
+    return not problem
+
+
+def _checksum(path: Path) -> str | None:
+    """Return what the manifest beside the file says, None where there is none."""
+    manifest = path.with_name(f"{path.name}.manifest.json")
+    try:
+        return str(json.loads(manifest.read_bytes())["sha256"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise InvalidMemory(
+            f'the manifest "{manifest.name}" cannot be read ({exc}); correct it, or move it away'
+        ) from exc
+
+
+def _windows(reader: Reader, intake: Intake, user_id: str | None) -> Iterator[list[Carried]]:
+    """Yield memories in batches that fit into memory; count what is none as refused."""
+    embedder = reader.header.embedder if reader.header else None
+    batch: list[Carried] = []
+    size = 0
+    for row in reader.rows():
+        if row.problem:
+            intake.refuse(row.line, row.problem)
+            continue
+        try:
+            batch.append(from_document(row.document, row.line, embedder, user_id))
+        except InvalidMemory as exc:
+            intake.refuse(row.line, str(exc))
+            continue
+        size += row.end - row.start
+        if len(batch) == _WINDOW or size > _WINDOW_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,171 @@
+"""One memory as a line: of JSON, or of CSV that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from ..documents.exports import TEXT_KEYS, text_of
+from ..errors import InvalidMemory
+from ..intake import Carried
+from ..limits import RESERVED_KEYS, check_metadata
+from ..payloads import time_of
+from ..stores import Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COLUMNS = (
+    "id",
+    "user_id",
+    "memory",
+    "created_at",
+    "updated_at",
+    "agent_id",
+    "run_id",
+    "role",
+    "metadata",
+    "other",
+)
+BOM = b"\xef\xbb\xbf"
+HEAD_CELL, TAIL_CELL = "#holdfast", "#end"
+
+_TIMES = ("created_at", "updated_at")
+# Of mem0's keys, those that travel beside the text and the user.
+_OWN = sorted(RESERVED_KEYS - {
+    "data", "user_id", "raw_user_id", "revision", "exact_numbers", "text_lemmatized",
+})  # fmt: skip
+_MAY_BE_EMPTY = ("agent_id", "run_id", "role", *_TIMES)
+# What spreadsheets take for the start of a formula, the full-width forms as well, and the sign that
+# is put before it.
+_RISKY = tuple("=+-@\t\r\n＝＋－＠'")
+
+
+def to_document(vector: Vector) -> dict[str, Any]:
+    """Return a stored memory as an export has it; times in UTC."""
+    payload = vector.payload
+    own = {key: payload[key] for key in _OWN if payload.get(key) is not None}
+    for name in _TIMES:
+        if moment := time_of(payload, name):
+            own[name] = moment.astimezone(UTC).isoformat()
+    attached = {key: val for key, val in sorted(payload.items()) if key not in RESERVED_KEYS}
+    return {
+        "id": vector.key,
+        "user_id": payload["user_id"],
+        "memory": payload["data"],
+        **own,
+        "metadata": attached,
+    }
+
+
+def json_line(document: Mapping[str, Any], values: NDArray[np.float32] | None = None) -> bytes:
+    """Write a line of JSON; a vector becomes the shortest decimals that round to it."""
+    if values is not None:
+        from ..stores.s3_wire import shortest_decimals
+
+        document = {**document, "vector": shortest_decimals(values)}
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def csv_line(document: Mapping[str, Any]) -> bytes:
+    """Write a line of CSV; `other` has what is in no column."""
+    other = {key: value for key, value in document.items() if key not in COLUMNS and key != "hash"}
+    cells = {
+        **{key: str(document.get(key, "")) for key in COLUMNS[:-2]},
+        "metadata": _json_cell(document["metadata"]),
+        "other": _json_cell(other),
+    }
+    return cells_line([defused(cells[name]) for name in COLUMNS])
+
+
+def cells_line(cells: Sequence[str]) -> bytes:
+    """Write cells as they are."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().encode()
+
+
+def defused(cell: str) -> str:
+    """Put an apostrophe before what a spreadsheet would compute, and before an apostrophe."""
+    return f"'{cell}" if cell.startswith(_RISKY) else cell
+
+
+def armed(cell: str) -> str:
+    """Undo `defused`, exactly."""
+    return cell.removeprefix("'")
+
+
+def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
+    """Return a line of CSV as `from_document` takes it.
+
+    Raises:
+        InvalidMemory: too few or too many cells, or no JSON where there is to be some.
+    """
+    if len(cells) != len(columns):
+        raise InvalidMemory(f"there are {len(cells)} cells, not {len(columns)}")
+    row = dict(zip(columns, map(armed, cells), strict=True))
+    try:
+        metadata, other = (json.loads(row.pop(name, "") or "{}") for name in ("metadata", "other"))
+    except (ValueError, RecursionError) as exc:
+        raise InvalidMemory("the cell metadata or other is not valid JSON") from exc
+    if not isinstance(other, dict):
+        raise InvalidMemory("the cell other is not an object of JSON")
+    return {**other, **{key: val for key, val in row.items() if val}, "metadata": metadata}
+
+
+def from_document(
+    document: Any, line: int, embedder: str | None, user_id: str | None = None
+) -> Carried:
+    """Return the memory that a line of an export, or another line of JSON, stands for.
+
+    `user_id` takes the place of the user that the line names.
+
+    Raises:
+        InvalidMemory: no text, no user, or something of another type than it has to be.
+    """
+    text = text_of(document)
+    if text is None or not text.strip():
+        raise InvalidMemory(
+            f"there is no text under {', '.join(TEXT_KEYS[:-1])} or {TEXT_KEYS[-1]}"
+        )
+    if isinstance(document, str):
+        document = {}
+    memory_id, named = document.get("id"), document.get("user_id")
+    if memory_id is not None and not isinstance(memory_id, str):
+        raise InvalidMemory(f"the id {memory_id!r} is not text")
+    if not named and not user_id:
+        raise InvalidMemory("it names no user; say whose it is with --user")
+    own = {key: document[key] for key in _OWN if document.get(key) is not None}
+    own = {key: val for key, val in own.items() if val != "" or key not in _MAY_BE_EMPTY}
+    payload = {**check_metadata(document.get("metadata")), **own, "data": text}
+    vector = document.get("vector")
+    return Carried(
+        id=memory_id or None,
+        user_id=user_id or named,
+        payload=payload,
+        values=None if vector is None else _values(vector),
+        embedder=embedder,
+        former=named if user_id and isinstance(named, str) and named else None,
+        line=line,
+    )
+
+
+def _values(vector: Any) -> NDArray[np.float32] | None:
+    """Return a vector, None for what is none: the memory is embedded then."""
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(vector, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return values if values.ndim == 1 else None
+
+
+def _json_cell(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) if value else ""
