@@ -10,6 +10,8 @@ from memory_core.explaining import Recall
 from memory_core.records import Event, Kind, Receipt, UserId
 from memory_core.reuniting import Reunion, ReunionPlan
 from memory_core.traces import Traces
+from memory_core.transfer import Kind as ExportKind
+from memory_core.transfer import export_bytes
 
 
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
@@ -60,3 +62,8 @@ def forget_user(user_id: UserId) -> Receipt:
 def traces(user_id: UserId) -> Traces:
     """Look everywhere for what is left of a user."""
     return data.connection().service().traces(user_id)
+
+
+def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
+    """Return a user's memories as a file."""
+    return export_bytes(data.connection().service(), user_id, kind=kind, vectors=vectors)

@@ -6,17 +6,18 @@ from dashboard import data, routes
 from dashboard.auth.guard import require_access
 from dashboard.ui import tables, tabs, words
 from dashboard.ui.errors import friendly_errors, show_trouble
-from dashboard.user import head, moves, remembered, removal, timeline
+from dashboard.user import export, head, moves, remembered, removal, timeline
 from memory_core import normalize_user_id
 from memory_core.people import Found
 from memory_core.records import UserId
 
 require_access()
-MEMORIES, TIMELINE, REMEMBERED, REUNITE, REMOVE = (
+MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
     "Memories",
     "Timeline",
     "What is remembered",
     "Reunite",
+    "Export",
     "Remove",
 )
 
@@ -51,6 +52,7 @@ def draw_view(user_id: UserId) -> None:
         TIMELINE: lambda: timeline.draw(user_id),
         REMEMBERED: lambda: remembered.draw(user_id),
         REUNITE: lambda: moves.draw(user_id, found),
+        EXPORT: lambda: export.draw(user_id, found),
         REMOVE: lambda: removal.draw(user_id, found),
     }
     drawn = tabs.draw(views, key="user.view", parameter="view", first=MEMORIES)

@@ -33,7 +33,7 @@ def draw() -> None:
             on_click=data.count_again,
         )
     if chosen := tables.pick_user(census.users, "users.all", at_most=_ROWS_SHOWN):
-        routes.open_user(chosen)
+        routes.open_view(chosen)
     st.caption(
         "Select a row to open the user; a click on a heading sorts, the magnifying glass searches."
     )

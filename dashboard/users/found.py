@@ -52,7 +52,7 @@ def draw_placeholders(users: Sequence[UserSummary]) -> None:
             "under one of them."
         )
         if chosen := tables.pick_user(users, "users.placeholders"):
-            routes.open_user(chosen)
+            routes.open_view(chosen)
 
 
 def _draw_asked(found: Found, user_id: UserId) -> None:
@@ -166,7 +166,7 @@ def _draw_close(found: Found) -> None:
             "Whether two ids are one person is for you to decide. Select a row to see the memories."
         )
         if picked.selection.rows:
-            routes.open_user(found.close[picked.selection.rows[0]].user_id)
+            routes.open_view(found.close[picked.selection.rows[0]].user_id)
 
 
 def _stored_column(found: Found) -> dict[str, list[int]]:
@@ -177,4 +177,4 @@ def _stored_column(found: Found) -> dict[str, list[int]]:
 
 def _open(user_id: UserId, key: str) -> None:
     if st.button("Open", key=f"users.open.{key}", type="tertiary", icon=":material/open_in_new:"):
-        routes.open_user(user_id)
+        routes.open_view(user_id)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from memory_core import MemoryService
+from dashboard import people
+from memory_core import MemoryService, normalize_user_id
 
 from .reading import text_of
 
@@ -80,6 +81,15 @@ def test_two_ids_are_brought_together_and_parted_again(
     words = press(page, "Give them back")
     assert "Moved 2 memories; 2 read back from the store." in words
     assert (len(shared.list_memories(ANN)), len(shared.list_memories(OTHER))) == (1, 2)
+
+
+def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
+    view(page, "Export")
+    (button,) = page.get("download_button")
+    assert button.proto.label == "Export 1 memory"
+    exported = people.export(normalize_user_id(ANN), "jsonl", False).decode()
+    assert "Likes tea" in exported
+    assert "Hates rye" not in exported
 
 
 def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: MemoryService) -> None:
