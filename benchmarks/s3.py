@@ -18,6 +18,7 @@ import boto3
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders.local import LocalEmbedder
+from memory_core.transfer import export_memories, import_memories
 
 from .querying import ask, fill_ours, make_texts
 from .s3_meter import Cost, Meter, median, open_meter
@@ -40,6 +41,7 @@ def measure(folder: Path) -> list[Row]:
         rows = pair.measure_import(texts)
         with pair.open_ours() as service:
             fill_ours(service, texts, _USERS)
+            rows += pair.measure_carrying(service, folder)
             rows += pair.measure_saves(service)
             rows += pair.measure_questions(service)
         rows += pair.measure_lists()
@@ -74,6 +76,24 @@ class _Pair:
             Row("import of 10,000, ledger batches / 25", objects, 25, "calls", 1.0),
             Row("import of 10,000", ours.requests, theirs.requests * scale, "calls", None, note),
             Row("import of 10,000", ours.all_ms / 1000, theirs.all_ms * scale / 1000, "s", None),
+        ]
+
+    def measure_carrying(self, service: MemoryService, folder: Path) -> list[Row]:
+        """Export everything with its vectors, and import it into another index."""
+        path = folder / "all.jsonl"
+        export_memories(service, path, vectors=True)
+        with self.open_ours(MEMORY_INDEX="carried", MEMORY_PREFIX="carried/") as empty:
+            first = self.meter.cost(lambda: import_memories(empty, path))
+            asked = self.meter.control.request_counts()
+            again = self.meter.cost(lambda: import_memories(empty, path))
+        vectors, objects = asked["s3vectors:PutVectors"], asked["s3:PutObject"]
+        note = "theirs: the same once more"
+        name = f"import of an export of {_USERS} users"
+        return [
+            Row(f"{name}, PutVectors / 25", vectors, 25, "calls", 1.0),
+            Row(f"{name}, ledger objects / {_USERS}", objects, _USERS, "calls", 1.25),
+            Row(name, first.requests, again.requests, "calls", None, note),
+            Row(name, first.all_ms / 1000, again.all_ms / 1000, "s", None, note),
         ]
 
     def measure_saves(self, service: MemoryService) -> list[Row]:

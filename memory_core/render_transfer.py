@@ -112,13 +112,14 @@ def _proof(intake: IntakeReport) -> list[str]:
     if not wrong:
         read_back = sum(user.found or 0 for user in intake.users)
         return [f"Verified: {read_back:,} read back, by count and digest of every user."]
+    verb = "differs" if len(wrong) == 1 else "differ"
     lines = [
         f"  {one_line(user.user_id)}: {user.expected:,} expected, {user.found:,} found, "
         f"{user.unindexed:,} not searchable"
         for user in wrong[:_SHOWN]
     ]
     return [
-        f"NOT verified: {counted(len(wrong), 'user')} differ from the file; run `python -m "
+        f"NOT verified: {counted(len(wrong), 'user')} {verb} from the file; run `python -m "
         "memory_core audit --repair` and import again.",
         *lines,
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,11 @@ def said(report: IntakeReport) -> Mapping[str, int]:
 def texts(service: MemoryService, user: str) -> dict[str, str]:
     """Return a user's memories by id."""
     return {one.id: one.memory for one in service.list_memories(user)}
+
+
+def written(path: Path, *lines: Any) -> Path:
+    """Write lines of JSON, and those that are text as they are."""
+    path.write_text(
+        "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in lines), "utf-8"
+    )
+    return path

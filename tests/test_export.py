@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory_core import BackendError, InvalidMemory, MemoryNotFound, MemoryService
+from memory_core import (
+    BackendError,
+    BackendUnavailable,
+    InvalidMemory,
+    MemoryNotFound,
+    MemoryService,
+)
 from memory_core.identity import PROBE_DOMAIN
 from memory_core.intake import Digest
 from memory_core.transfer import Kind, export_bytes, export_memories, export_stream
@@ -158,6 +164,31 @@ def test_what_was_begun_with_other_options_is_not_gone_on_with(
     assert export_memories(world, path).resumed == 0
 
 
+def test_whoever_was_forgotten_meanwhile_is_not_in_what_goes_on(
+    world: MemoryService, tmp_path: Path
+) -> None:
+    path = tmp_path / "all.jsonl"
+    export_memories(world, path)
+    path.rename(tmp_path / "all.jsonl.part")
+    world.forget_user("a")
+    report = export_memories(world, path, resume=True)
+    assert (report.resumed, report.memories, set(report.users)) == (0, 6, {"b", "c"})
+    assert b"a 0" not in path.read_bytes()
+
+
+def test_two_exports_do_not_write_one_file(world: MemoryService, tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    refused: list[str] = []
+
+    def another(done: int, total: int) -> None:
+        with pytest.raises(BackendUnavailable, match="another export") as told:
+            export_memories(world, path)
+        refused.append(str(told.value))
+
+    assert export_memories(world, path, on_progress=another).memories == 9
+    assert refused
+
+
 def test_what_fails_midway_leaves_the_former_export_alone(
     world: MemoryService, tmp_path: Path
 ) -> None:
@@ -173,8 +204,11 @@ def test_what_fails_midway_leaves_the_former_export_alone(
         export_memories(world, path, on_progress=stop)
     assert path.read_bytes() == before
     assert (tmp_path / "all.jsonl.part").exists()
-    with pytest.raises(BackendError, match="check the folder"):
+    with pytest.raises(InvalidMemory, match="no folder"):
         export_memories(world, tmp_path / "no folder" / "all.jsonl")
+    (tmp_path / "taken.jsonl").mkdir()
+    with pytest.raises(BackendError, match="check the folder"):
+        export_memories(world, tmp_path / "taken.jsonl")
 
 
 def test_an_empty_store_gives_a_whole_export_of_nothing(tmp_path: Path) -> None:

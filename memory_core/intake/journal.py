@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+from ..errors import BackendError
 from ..identity import UserId
 
 _TABLE = """
@@ -40,29 +41,41 @@ class Journal:
         self._rows.execute("BEGIN")
 
     def note(self, seen: Seen) -> None:
-        self._rows.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)
+        """Keep what is known of a memory; BackendError when the temporary folder is full."""
+        self._ask("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)", seen)
 
     def of_id(self, memory_id: str) -> list[Seen]:
         """Return what came in under an id."""
-        found = self._rows.execute("SELECT * FROM seen WHERE id = ?", (memory_id,))
+        found = self._ask("SELECT * FROM seen WHERE id = ?", (memory_id,))
         return [Seen(*row) for row in found]
 
     def has_same(self, user_id: UserId, same: bytes) -> bool:
         """Say whether the user is keeping a memory of that scope and text."""
         asked = "SELECT 1 FROM seen WHERE user = ? AND same = ? AND kept NOT NULL LIMIT 1"
-        return self._rows.execute(asked, (user_id, same)).fetchone() is not None
+        return self._ask(asked, (user_id, same)).fetchone() is not None
 
     def kept(self) -> Iterator[tuple[UserId, str, bytes]]:
         """Yield user, id and mark of every memory that is to be kept, user by user."""
         asked = "SELECT DISTINCT user, kept, mark FROM seen WHERE kept NOT NULL ORDER BY user, kept"
-        yield from self._rows.execute(asked)
+        yield from self._ask(asked)
 
     def count_kept(self) -> int:
         """Return how many memories `kept` yields."""
         asked = (
             "SELECT COUNT(*) FROM (SELECT DISTINCT user, kept, mark FROM seen WHERE kept NOT NULL)"
         )
-        return int(self._rows.execute(asked).fetchone()[0])
+        return int(self._ask(asked).fetchone()[0])
 
     def close(self) -> None:
         self._rows.close()
+
+    def _ask(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._rows.execute(statement, values)
+        except sqlite3.Error as exc:
+            raise BackendError(
+                f"the temporary file of what was taken in failed ({exc}); make room in the "
+                "temporary folder and repeat the command",
+                backend="files",
+                operation="import",
+            ) from exc

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from .. import __version__
-from ..errors import BackendError, InvalidMemory, MemoryNotFound
+from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
 from ..identity import is_probe, normalize_user_id
 from ..ledger import UserView
 from ..memories import Memories
@@ -35,32 +36,40 @@ def export_memories(
     """Write one user's memories, or everybody's, into a file, with a manifest beside it.
 
     Until the file is whole it is called `<path>.part`; what `path` held before stays until then.
-    With `resume` an export that was cut off goes on behind its last complete user.
+    With `resume` an export that was cut off goes on behind its last complete user; it begins again
+    if one that it has was deleted meanwhile.
 
     Raises:
         MemoryNotFound: the user has no memories.
-        InvalidMemory: CSV with vectors, or what is to be resumed was begun with other options.
+        InvalidMemory: no such folder, CSV with vectors, or what is to be resumed was begun with
+            other options.
         BackendError: the store did not answer, or the file cannot be written.
     """
+    if not path.parent.is_dir():
+        raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
     header = _header(service, user_id, kind, vectors)
     views = _Views(service, header)
     try:
-        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-            writer = Writer(file, kind, header)
-            if resume:
-                writer.go_on(part)
-            else:
-                file.truncate()
-            resumed = writer.memories
-            _write(service, writer, views, on_progress)
-            os.fsync(file.fileno())
-        manifest = path.with_name(f"{path.name}.manifest.json")
-        # A manifest that is not of this file must not stand beside it.
-        manifest.unlink(missing_ok=True)
-        part.replace(path)
-        report = writer.report(path, manifest, resumed)
-        write_manifest(report)
+        with _alone(part):
+            with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                writer = Writer(file, kind, header)
+                if resume:
+                    writer.go_on(part)
+                if not resume or not writer.users.keys() <= {view.user_id for view in views}:
+                    # Whoever was deleted or forgotten meanwhile is not to be in it.
+                    file.seek(0)
+                    file.truncate()
+                    writer = Writer(file, kind, header)
+                resumed = writer.memories
+                _write(service, writer, views, on_progress)
+                os.fsync(file.fileno())
+            manifest = path.with_name(f"{path.name}.manifest.json")
+            # A manifest that is not of this file must not stand beside it.
+            manifest.unlink(missing_ok=True)
+            part.replace(path)
+            report = writer.report(path, manifest, resumed)
+            write_manifest(report)
     except OSError as exc:
         raise BackendError(
             f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
@@ -135,6 +144,24 @@ def _header(service: MemoryService, user_id: str | None, kind: Kind, vectors: bo
         embedder=embedder.name,
         dimensions=embedder.dimensions,
     )
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep others from writing the same file; the lock goes with the process."""
+    from filelock import FileLock, Timeout
+
+    lock = part.with_name(f"{part.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+            lock.unlink(missing_ok=True)
+    except Timeout as exc:
+        raise BackendUnavailable(
+            f"another export is writing {part.name!r}; wait for it, or write another file",
+            backend="files",
+            operation="export",
+        ) from exc
 
 
 def _write(

@@ -149,15 +149,21 @@ class Reader:
 
     def _lines(self) -> Iterator[bytes | None]:
         """Yield lines with their ends; None for one that is too long to be kept."""
-        while line := self.file.readline(_LONGEST_LINE):
+        while line := self._read_line(_LONGEST_LINE):
             self._number += 1
             self._at += len(line)
             if len(line) < _LONGEST_LINE or line.endswith(b"\n"):
                 yield line
                 continue
-            while not line.endswith(b"\n") and (line := self.file.readline(_CHUNK)):
+            while not line.endswith(b"\n") and (line := self._read_line(_CHUNK)):
                 self._at += len(line)
             yield None
+
+    def _read_line(self, limit: int) -> bytes:
+        try:
+            return self.file.readline(limit)
+        except OSError as exc:
+            raise _unreadable(self.name, exc) from exc
 
 
 @contextmanager
@@ -170,11 +176,17 @@ def open_export(path: Path) -> Iterator[Reader]:
     try:
         file = path.open("rb")
     except OSError as exc:
-        raise InvalidMemory(
-            f"could not read {path.name!r}: {exc.strerror or exc}; check who may read it"
-        ) from exc
+        raise _unreadable(path.name, exc) from exc
     with file:
+        if not file.seekable():
+            raise InvalidMemory(
+                f"{path.name!r} can be read only once; write it into a file, and import that"
+            )
         yield _recognise(path.name, file)
+
+
+def _unreadable(name: str, exc: OSError) -> InvalidMemory:
+    return InvalidMemory(f"could not read {name!r}: {exc.strerror or exc}; check who may read it")
 
 
 def _recognise(name: str, file: BinaryIO) -> Reader:
