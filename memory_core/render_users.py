@@ -8,17 +8,14 @@ from typing import Any
 from .people import Census, ComparedUser, Found, StoredForm, TakenUp
 from .records import UserSummary
 from .render import counted, one_line, utc
-from .render_scan import compared_document, form_text, nobody_lines, scan_document, visible
-
-__all__ = [
-    "found_document",
-    "found_text",
-    "taken_up_document",
-    "taken_up_text",
-    "users_document",
-    "users_text",
-    "visible",
-]
+from .render_scan import (
+    compared_document,
+    form_text,
+    nobody_lines,
+    scan_document,
+    visible,
+    visible_id,
+)
 
 _LEFT_SHOWN = 20
 
