@@ -111,7 +111,7 @@ def _measure_page() -> Row:
     return Row("redraw of 10,000 users / 500 ms", drawn, _DRAW_AIM_MS, "ms", 1.0)
 
 
-def _draw(users: Any) -> None:
+def _draw(users: tuple) -> None:
     import streamlit as st
 
     from dashboard.ui import charts, tables
