@@ -19,7 +19,6 @@ from .settings import Settings, silence_telemetry
 
 silence_telemetry()
 
-import openai
 from mem0 import Memory
 from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
@@ -274,6 +273,9 @@ def _open_llm(settings: Settings) -> Any:
 
 def _translate(exc: LLMError) -> BackendError:
     """Return our error for the provider's, which mem0 keeps as the cause."""
+    # Not at the top: half a second of every start, and few installations extract.
+    import openai
+
     cause = exc.__cause__
     if isinstance(cause, BackendError):
         return cause
