@@ -10,17 +10,27 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .settings import Settings, silence_telemetry
 
 silence_telemetry()
 
-import openai
-from mem0 import Memory
+# mem0 asks Qdrant's client for one type to check settings against, and loading it takes a third of
+# the time that saving takes to start. Who has a use for the client finds it afterwards.
+_NO_CLIENT = ModuleType("qdrant_client")
+_NO_CLIENT.__dict__["QdrantClient"] = object
+_left_out = sys.modules.setdefault("qdrant_client", _NO_CLIENT) is _NO_CLIENT
+try:
+    from mem0 import Memory
+finally:
+    if _left_out:
+        del sys.modules["qdrant_client"]
 from mem0.configs.base import MemoryConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.exceptions import LLMError
@@ -274,6 +284,9 @@ def _open_llm(settings: Settings) -> Any:
 
 def _translate(exc: LLMError) -> BackendError:
     """Return our error for the provider's, which mem0 keeps as the cause."""
+    # Not at the top: half a second of every start, and few installations extract.
+    import openai
+
     cause = exc.__cause__
     if isinstance(cause, BackendError):
         return cause

@@ -115,6 +115,19 @@ def test_importing_memory_core_loads_nothing_heavy() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def test_saving_loads_no_client_that_it_does_not_use_and_takes_none_away() -> None:
+    code = """
+import sys, memory_core.engine
+assert not {"openai", "qdrant_client"} & sys.modules.keys()
+from mem0.configs.base import MemoryConfig
+from qdrant_client import QdrantClient
+with_own = {"provider": "qdrant", "config": {"client": QdrantClient(":memory:")}}
+print(type(MemoryConfig(vector_store=with_own).vector_store.config.client).__module__)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "qdrant_client.qdrant_client"
+
+
 def test_the_public_names_are_sorted_and_exist() -> None:
     assert memory_core.__all__ == sorted(memory_core.__all__)
     assert all(hasattr(memory_core, name) for name in memory_core.__all__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from urllib.parse import quote, urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request, expect
 
 TIMEOUT_MS = 60_000
@@ -73,6 +74,16 @@ class Screen:
             self.page.wait_for_timeout(80)
         raise TimeoutError(f"{self.page.url} did not come to rest")
 
+    def show(self, theme: str) -> None:
+        """Switch the machine to light or dark, as a person does while the page is open."""
+        self.page.emulate_media(color_scheme=theme)
+        self.settle()
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Make the window wider or narrower."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.settle()
+
     def choose_user(self, typed: str) -> None:
         """Type into the user field and confirm."""
         box = self.page.get_by_role("combobox", name="User")
@@ -138,6 +149,17 @@ class Screen:
         expected = "404" in message.text and message.location["url"].endswith(_EXPECTED_404)
         if message.type == "error" and not expected:
             self._complaints.append(f"console: {message.text} ({message.location['url']})")
+
+
+def serious(screen: Screen) -> list[str]:
+    """Return what axe finds that keeps people from using the page."""
+    found = Axe().run(screen.page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:160]}"
+        for rule in found
+        if rule["impact"] in {"serious", "critical"}
+        for node in rule["nodes"]
+    ]
 
 
 def link(user: str, **parameters: str) -> str:

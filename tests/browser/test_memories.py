@@ -14,7 +14,12 @@ def test_saved_under_one_form_of_the_id_found_under_another(
     address: str, open_screen: OpenScreen
 ) -> None:
     screen = open_screen(address, "/memories")
+    screen.choose_user("\u200b ")
+    refusal = screen.page.get_by_role("alert").get_by_text("This user id cannot be used")
+    expect(refusal).to_be_visible()
+    expect(screen.page.get_by_text("has no visible character; pass the user's")).to_be_visible()
     screen.choose_user("Wanda@Example.com ")
+    expect(refusal).to_have_count(0)
     expect(screen.page.get_by_text("1 × space removed; capital letters made small")).to_be_visible()
     screen.save("Cashews and pistachios give Wanda hives.")
     expect(
@@ -33,76 +38,6 @@ def test_saved_under_one_form_of_the_id_found_under_another(
     assert "user=wanda%40example.com" in screen.page.url
     assert "q=Which" in screen.page.url
     assert "tab=Search" in screen.page.url
-
-
-def test_a_link_opens_user_and_question_for_a_colleague(
-    address: str, open_screen: OpenScreen
-) -> None:
-    question = "Which nuts does she have to avoid?"
-    screen = open_screen(address, link("Alice@Example.com", q=question), fresh=True)
-    expect(screen.page).to_have_title("Memories · Holdfast")
-    expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios")
-
-
-def test_an_id_without_visible_characters_ends_in_a_sentence(
-    address: str, open_screen: OpenScreen
-) -> None:
-    screen = open_screen(address, "/memories")
-    screen.choose_user("\u200b ")
-    expect(
-        screen.page.get_by_role("alert").get_by_text("This user id cannot be used")
-    ).to_be_visible()
-    expect(screen.page.get_by_text("has no visible character; pass the user's")).to_be_visible()
-
-
-def test_a_memory_is_changed(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, link("edith@example.com"))
-    screen.save("Prefers tea.")
-    screen.open_tab("Browse")
-    screen.select_row(0)
-    screen.part("detail").get_by_role("button", name="Edit").click()
-    screen.settle()
-    screen.part("detail").get_by_role("textbox", name="Text").fill("Prefers coffee.")
-    screen.part("detail").get_by_role("button", name="Save change").click()
-    expect(screen.page.get_by_text("Changed, verified.")).to_be_visible()
-    screen.settle()
-    expect(screen.part("detail")).to_contain_text("Prefers coffee.")
-    screen.part("detail").get_by_text("History").click()
-    screen.settle()
-    expect(screen.page.get_by_text("2 events, complete")).to_be_visible()
-
-
-def test_a_memory_is_deleted_after_a_confirmation(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, link("dora@example.com"))
-    screen.save("Has a parrot.")
-    screen.open_tab("Browse")
-    screen.select_row(0)
-    screen.part("detail").get_by_role("button", name="Delete").click()
-    dialog = screen.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 of 1 memory of this user goes, 0 stay.")
-    dialog.get_by_role("button", name="Keep it").click()
-    expect(dialog).to_have_count(0)
-    screen.settle()
-    screen.part("detail").get_by_role("button", name="Delete").click()
-    dialog.get_by_role("button", name="Delete memory").click()
-    expect(screen.page.get_by_text("Deleted 1 memory; a recount finds 0 of it.")).to_be_visible()
-    expect(dialog).to_have_count(0)
-    expect(screen.page.get_by_text("No memories yet.")).to_be_visible()
-
-
-def test_a_refused_text_stays_in_the_field(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, link("large@example.com"))
-    screen.save("x" * 33_000)
-    expect(screen.page.get_by_text("the limit is 32,768")).to_be_visible()
-    assert len(screen.page.get_by_role("textbox", name="Text").input_value()) == 33_000
-
-
-def test_a_double_click_saves_once(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, link("double@example.com"))
-    screen.page.get_by_role("textbox", name="Text").fill("Clicks twice.")
-    screen.page.get_by_role("button", name="Save").dblclick()
-    screen.settle()
-    expect(screen.page.get_by_text(re.compile("Stored 1 memory, verified"))).to_be_visible()
 
 
 def test_a_document_is_uploaded_and_its_result_survives_a_reload(
@@ -133,10 +68,13 @@ def test_a_document_is_uploaded_and_its_result_survives_a_reload(
     ).to_be_visible()
 
 
-def test_details_of_a_found_memory_open_on_its_page_of_the_table(
+def test_a_link_opens_the_answer_and_its_details_for_a_colleague(
     address: str, open_screen: OpenScreen
 ) -> None:
-    screen = open_screen(address, link("alice@example.com", q="Which nuts does she have to avoid?"))
+    question = "Which nuts does she have to avoid?"
+    screen = open_screen(address, link("Alice@Example.com", q=question), fresh=True)
+    expect(screen.page).to_have_title("Memories · Holdfast")
+    expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios")
     screen.part("hit-1").get_by_role("button", name="Details").click()
     screen.settle()
     expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")
@@ -144,9 +82,63 @@ def test_details_of_a_found_memory_open_on_its_page_of_the_table(
     expect(screen.page.locator("[aria-current=page]").last).to_have_text("2")
 
 
-def test_a_user_is_opened_from_the_table_of_users(address: str, open_screen: OpenScreen) -> None:
+def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
+    address: str, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(address, link("edith@example.com"))
+    screen.save("Prefers tea.")
+    screen.open_tab("Browse")
+    screen.select_row(0)
+    screen.part("detail").get_by_role("button", name="Edit").click()
+    screen.settle()
+    screen.part("detail").get_by_role("textbox", name="Text").fill("Prefers coffee.")
+    screen.part("detail").get_by_role("button", name="Save change").click()
+    expect(screen.page.get_by_text("Changed, verified.")).to_be_visible()
+    screen.settle()
+    expect(screen.part("detail")).to_contain_text("Prefers coffee.")
+    screen.part("detail").get_by_text("History").click()
+    screen.settle()
+    expect(screen.page.get_by_text("2 events, complete")).to_be_visible()
+
+    screen.part("detail").get_by_role("button", name="Delete").click()
+    dialog = screen.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 of 1 memory of this user goes, 0 stay.")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_have_count(0)
+    screen.settle()
+    screen.part("detail").get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete memory").click()
+    expect(screen.page.get_by_text("Deleted 1 memory; a recount finds 0 of it.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    expect(screen.page.get_by_text("No memories yet.")).to_be_visible()
+
+
+def test_a_refused_text_stays_in_the_field_and_a_double_click_saves_once(
+    address: str, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(address, link("double@example.com"))
+    screen.save("x" * 33_000)
+    expect(screen.page.get_by_text("the limit is 32,768")).to_be_visible()
+    text = screen.page.get_by_role("textbox", name="Text")
+    assert len(text.input_value()) == 33_000
+    text.fill("Clicks twice.")
+    screen.page.get_by_role("button", name="Save").dblclick()
+    screen.settle()
+    expect(screen.page.get_by_text(re.compile("Stored 1 memory, verified"))).to_be_visible()
+
+
+def test_a_user_opened_from_the_table_stays_while_pages_change(
+    address: str, open_screen: OpenScreen
+) -> None:
     screen = open_screen(address, "/memories")
     screen.select_row(0)
     expect(screen.part("canonical")).to_contain_text("@")
     assert "tab=Browse" in screen.page.url
     assert "user=" in screen.page.url
+    chosen = screen.part("canonical").get_by_text("@").inner_text()
+    screen.page.get_by_role("link", name="Overview").click()
+    screen.settle()
+    screen.page.get_by_role("link", name="Memories", exact=True).click()
+    screen.settle()
+    expect(screen.part("canonical").get_by_text("@")).to_have_text(chosen)
+    expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")

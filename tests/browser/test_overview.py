@@ -26,16 +26,6 @@ def test_a_click_on_a_bar_opens_the_user(address: str, open_screen: OpenScreen) 
     assert screen.part("canonical").inner_text() != first
 
 
-def test_the_user_stays_while_pages_change(address: str, open_screen: OpenScreen) -> None:
-    screen = open_screen(address, "/memories?user=alice%40example.com&tab=Browse")
-    screen.page.get_by_role("link", name="Overview").click()
-    screen.settle()
-    screen.page.get_by_role("link", name="Memories", exact=True).click()
-    screen.settle()
-    expect(screen.part("canonical")).to_contain_text("alice@example.com")
-    expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")
-
-
 def test_a_broken_storage_is_a_card_and_no_traceback(
     tmp_path: Path, open_screen: OpenScreen
 ) -> None:
