@@ -20,8 +20,8 @@ MAX_LINES = 300
 ORDER = (
     "errors identity records settings limits aws objects ledger embedders ranking stores disks "
     "backend documents engine payloads memories sources saving searching census finding audit "
-    "repair rebuild overall service aio redeploy logs render render_users "
-    "render_audit render_redeploy cli"
+    "repair rebuild overall service aio redeploy logs doctor render render_users "
+    "render_audit render_redeploy render_doctor cli"
 ).split()
 
 # Each foreign library has one file that knows it.

@@ -1,6 +1,7 @@
 """The command line: parse, one call, render."""
 
-from . import memories, redeploy, upkeep, users  # noqa: F401 - they add their commands to `cli`.
+# Imported for the commands that they add to `cli`.
+from . import doctor, memories, redeploy, upkeep, users  # noqa: F401
 from .base import cli, main
 
 __all__ = ["cli", "main"]
