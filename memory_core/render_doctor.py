@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,5 +104,8 @@ def _check_lines(checks: tuple[CheckRun, ...]) -> Iterator[str]:
     done = [one for one in checks if one.ms is not None]
     yield f"{counted(len(done), 'check')} made in {sum(one.ms or 0 for one in done) / 1000:.1f} s."
     for one in checks:
-        if one.state in (State.SKIPPED, State.CRASHED, State.CUT_OFF):
+        if one.state in (State.CRASHED, State.CUT_OFF):
             yield f"  {one.state.value}: {one.title} ({printable(one.reason)})"
+    waiting = Counter(one.because for one in checks if one.because)
+    for name, count in waiting.items():
+        yield f"  {counted(count, 'check')} skipped until {name} is solved."

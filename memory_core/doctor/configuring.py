@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from rapidfuzz.distance import OSA
 
-from ..backend import select_backend
-from ..embedders import open_embedder
 from ..errors import SettingsError
 from ..settings import WATCHED
 from .context import Context
@@ -36,6 +34,7 @@ _OTHER_NAMES = {
     "AWS_S3_REGION": "AWS_REGION",
     "AWS_S3_REGION_NAME": "AWS_REGION",
 }
+_VARIABLES = {"AWS credentials": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"}
 _TYPOS = 2
 _LONG_ENOUGH = 8
 
@@ -166,7 +165,9 @@ def complete(context: Context) -> Iterator[Finding]:
         verb = "is" if len(missing) == 1 else "are"
         detail = f"{' and '.join(missing)} {verb} missing, so memories go to ChromaDB."
         yield HALF.found(
-            detail, *evidence, fixes=tuple(Fix(f"Set {one}", variable=one) for one in missing)
+            detail,
+            *evidence,
+            fixes=tuple(Fix(f"Set {one}", variable=_VARIABLES.get(one, one)) for one in missing),
         )
     else:
         there = [name for name, one in present.items() if one]
@@ -176,7 +177,7 @@ def complete(context: Context) -> Iterator[Finding]:
 def starts(context: Context) -> Iterator[Finding]:
     """Find what keeps the service from being opened before anything is asked of a store."""
     try:
-        select_backend(context.settings, open_embedder(context.settings))
+        _ = context.backend
     except SettingsError as exc:
         yield CONTRADICTION.found(f"{exc}.")
 

@@ -136,6 +136,7 @@ def region_name(context: Context) -> Iterator[Finding]:
             f"{name} is {region!r}, which is not the code of a region.",
             Evidence(name, region, "environment"),
         )
+        return
     both = [given.get(one, "").strip() for one in ("AWS_REGION", "AWS_DEFAULT_REGION")]
     if all(both) and both[0] != both[1]:
         yield TWO_REGIONS.found(

@@ -105,12 +105,8 @@ def _check_names(tags: Iterable[str], silenced: Mapping[str, str]) -> None:
 
 def _shown(outcomes: Collection[Outcome], asked: Collection[str]) -> list[Outcome]:
     """Return what was asked for, and what kept it from being answered."""
-    by_name = {one.run.name: one for one in outcomes}
-    wanted = set(asked)
-    for one in reversed(list(outcomes)):
-        if one.run.name in wanted and one.run.because:
-            wanted.add(one.run.because)
-    return [one for name, one in by_name.items() if name in wanted]
+    causes = {one.run.because for one in outcomes if one.run.name in asked}
+    return [one for one in outcomes if one.run.name in causes.union(asked)]
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:

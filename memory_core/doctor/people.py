@@ -106,15 +106,13 @@ LEAK = Kind(
 
 
 def readable(context: Context) -> Iterator[Finding]:
-    """Read the record's keys, and the newest entry of each user; find times to come."""
+    """Read the names of all entries; find times to come."""
     try:
         late = [
             view
             for view in context.views
             if view.entries and view.entries[-1].at > datetime.now(UTC) + _AHEAD
         ]
-        newest = [view.entries[-1] for view in context.views if view.entries]
-        context.ledger.details(newest[:_SAMPLE])
     except LedgerCorrupt as exc:
         yield CORRUPT.found(f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
         return
@@ -130,14 +128,15 @@ def readable(context: Context) -> Iterator[Finding]:
 def as_recorded(context: Context) -> Iterator[Finding]:
     """Compare a sample of memories with the store; with `deep` all of them, both ways."""
     auditor = Auditor(context.ledger, context.store)
-    if "deep" in context.tags:
-        found = list(auditor.audit(Steps(None)).differences)
-        among = "all memories"
-    else:
-        pairs = [(view.user_id, one) for view in context.views for one in view.live]
-        sample = pairs[:: max(1, len(pairs) // _SAMPLE)][:_SAMPLE]
-        found = auditor.compare(sample) if sample else []
-        among = f"{len(sample)} of {len(pairs)} memories"
+    pairs = [(view.user_id, one) for view in context.views for one in view.live]
+    sample = pairs[:: max(1, len(pairs) // _SAMPLE)][:_SAMPLE]
+    deep = "deep" in context.tags
+    among = "all memories" if deep else f"{len(sample)} of {len(pairs)} memories"
+    try:
+        found = auditor.audit(Steps(None)).differences if deep else auditor.compare(sample)
+    except LedgerCorrupt as exc:
+        yield CORRUPT.found(f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
+        return
     for kind, differences in _by_kind(found).items():
         yield kind.found(
             f"{len(differences)} among {among}: {differences[0].item.detail}.",
@@ -207,7 +206,7 @@ CHECKS = (
     Check("identity.record", "Each user has an id of their own", told_apart, (PLACEHOLDER, ALIKE),
           needs=("records.readable",), tags=_DATA, limit_s=60.0),
     Check("records.store", "The store is as recorded", as_recorded,
-          (MISSING, ALTERED, UNDELETED, MOVED, STRAY),
+          (MISSING, ALTERED, UNDELETED, MOVED, STRAY, CORRUPT),
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name users who can ask", canonical,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -46,23 +46,24 @@ def run_checks(
     checks: Sequence[Check], context: Context, on_progress: OnProgress | None = None
 ) -> Iterator[Outcome]:
     """Yield the outcome of each check, in order; needs that are not among them count as met."""
-    stopped: set[str] = set()
+    stopped: dict[str, str] = {}
     for done, check in enumerate(checks):
         if on_progress:
             on_progress(done, len(checks), check.title)
         outcome = _outcome(check, context, stopped)
         if outcome.stops_others:
-            stopped.add(check.name)
+            stopped[check.name] = outcome.run.because or check.name
         yield _without_secrets(outcome, context)
     if on_progress:
         on_progress(len(checks), len(checks), "")
 
 
-def _outcome(check: Check, context: Context, stopped: Collection[str]) -> Outcome:
+def _outcome(check: Check, context: Context, stopped: Mapping[str, str]) -> Outcome:
+    """Run a check, or skip it; `stopped` maps checks to the one that each of them waits for."""
     for name in check.needs:
-        if name in stopped:
-            reason = f"{name} has to be solved first"
-            return Outcome(CheckRun(check.name, check.title, State.SKIPPED, reason, because=name))
+        if cause := stopped.get(name):
+            reason = f"{cause} has to be solved first"
+            return Outcome(CheckRun(check.name, check.title, State.SKIPPED, reason, because=cause))
     if check.backend and check.backend != context.backend.name:
         return Outcome(CheckRun(check.name, check.title, State.NOT_NEEDED))
     if check.of_index and not context.has_index:

@@ -176,15 +176,14 @@ class Diagnosis:
     def sentence(self) -> str:
         """The result in one sentence."""
         errors, warnings = self.summary["error"], self.summary["warning"]
-        left = sum(one.state is State.SKIPPED for one in self.checks)
-        later = f"; {_counted(left, 'check')} could not be made before that is solved"
         if errors:
-            verb = "keeps" if errors == 1 else "keep"
-            said = f"{_counted(errors, 'problem')} {verb} memories from being saved, found or kept"
-            return said + (later if left else "") + "."
+            first = next(one.title for one in self.findings if one.level is Level.ERROR)
+            more = f"{errors} problems, the first of them: " if errors > 1 else "1 problem: "
+            return f"{more}{first}."
         if warnings:
             verb = "needs" if warnings == 1 else "need"
-            return f"Memories work, and {_counted(warnings, 'thing')} {verb} attention."
+            noun = "thing" if warnings == 1 else "things"
+            return f"Memories work, and {warnings} {noun} {verb} attention."
         return "Nothing wrong was found."
 
 
@@ -212,7 +211,3 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     found = list(names)
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
