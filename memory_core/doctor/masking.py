@@ -42,7 +42,8 @@ class Masker:
         """Know more secrets, as those that a credentials file holds."""
         for secret in secrets:
             # As it stands, and as it may be quoted in a message.
-            for form in {secret, secret.strip(), *secret.split()}:
+            bare = secret.strip().strip("'\"").strip()
+            for form in {secret, secret.strip(), bare, *secret.split(), *bare.split()}:
                 for written in (form, repr(form)[1:-1], quote(form, safe="")):
                     if len(written) >= SHORTEST:
                         self._shown[written] = tail(form)

@@ -235,8 +235,8 @@ def history(system: System) -> None:
     database.close()
 
 
-def tested(verdict: Verdict) -> Do:
-    def test(system: System) -> None:
+def judged(verdict: Verdict) -> Do:
+    def put(system: System) -> None:
         at = "2026-11-22T10:00:00+00:00"
         report = Report(
             "01KAJ0000000000000000000AA", "redeploy", verdict, "as it went", (), 6, 6, (), at, at,
@@ -245,7 +245,7 @@ def tested(verdict: Verdict) -> Do:
         with system.open() as service:
             keep(service.parts.backend.objects, report)
 
-    return test
+    return put
 
 
 def nothing(system: System) -> None:
@@ -310,6 +310,6 @@ DATA = [
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),
     Damage("no time zone", ("environment.W001",), "chroma", sets(TZ="Mars/Olympus")),
     Damage("mem0's history", ("history.I001",), "chroma", history),
-    Damage("a test that passed", ("redeploy.I001",), "chroma", tested(Verdict.PASS)),
-    Damage("a test that failed", ("redeploy.W001",), "s3", tested(Verdict.FAIL)),
+    Damage("a test that passed", ("redeploy.I001",), "chroma", judged(Verdict.PASS)),
+    Damage("a test that failed", ("redeploy.W001",), "s3", judged(Verdict.FAIL)),
 ]  # fmt: skip
