@@ -176,10 +176,15 @@ def credentials_source(settings: Settings) -> str | None:
     Raises:
         SettingsError: half of a key, or a profile that does not exist or cannot be used.
     """
+    found = _find_credentials(settings)
+    return str(found.method) if found else None
+
+
+def _find_credentials(settings: Settings) -> Any:
     from botocore.exceptions import BotoCoreError, PartialCredentialsError
 
     try:
-        credentials = _session(settings).get_credentials()
+        return _session(settings).get_credentials()
     except PartialCredentialsError as exc:
         raise SettingsError(
             "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is set without the other; set both"
@@ -190,7 +195,6 @@ def credentials_source(settings: Settings) -> str | None:
             f"AWS_PROFILE is {settings.aws_profile or 'not set'!r} and gives no credentials "
             f"({said}); correct it or the AWS configuration files"
         ) from exc
-    return credentials.method if credentials else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,18 +211,20 @@ def read_credentials(settings: Settings) -> Credentials | None:
     """Return the credentials in use, None where there are none; see `credentials_source`.
 
     Raises:
-        SettingsError: as `credentials_source`, and where they cannot be had from their source.
+        SettingsError: as `credentials_source`.
+        AccessDenied: their source is there and does not give any.
     """
     from botocore.exceptions import BotoCoreError
 
-    if credentials_source(settings) is None:
+    found = _find_credentials(settings)
+    if found is None:
         return None
-    found = _session(settings).get_credentials()
     try:
         frozen = found.get_frozen_credentials()
     except BotoCoreError as exc:
         raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
     secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
+    # Of credentials that boto3 renews; it has no public name (1.44.5).
     expires_at = getattr(found, "_expiry_time", None)
     return Credentials(found.method, frozen.access_key, secrets, expires_at)
 

@@ -41,9 +41,8 @@ class Masker:
     def add(self, secrets: Iterable[str]) -> None:
         """Know more secrets, as those that a credentials file holds."""
         for secret in secrets:
-            # As it stands, and as it may be quoted in a message.
-            bare = secret.strip().strip("'\"").strip()
-            for form in {secret, secret.strip(), bare, *secret.split(), *bare.split()}:
+            for form in _forms(secret):
+                # As it stands, and as a message or an address may have it.
                 for written in (form, repr(form)[1:-1], quote(form, safe="")):
                     if len(written) >= SHORTEST:
                         self._shown[written] = tail(form)
@@ -58,6 +57,19 @@ class Masker:
     def value_of(self, name: str, value: str) -> str:
         """Return what may be shown of a variable."""
         return tail(value) if value and is_secret(name) else self.hide(value)
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret with and without what was copied along: spaces, line ends, quotes."""
+    forms = {secret}
+    bare = secret.strip()
+    while True:
+        forms.add(bare)
+        forms.update(bare.split())
+        if len(bare) < SHORTEST or bare[0] not in "'\"" or bare[0] != bare[-1]:
+            break
+        bare = bare[1:-1].strip()
+    return forms
 
 
 def _password(value: str) -> str | None:

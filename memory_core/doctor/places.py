@@ -13,6 +13,7 @@ from ..ledger import Ledger
 from ..objects import LocalObjects
 from ..stores.s3_vectors import owned_by
 from .context import S3, Context
+from .credentials import WRONG_REGION
 from .registry import Check
 from .values import Evidence, Finding, Fix, Kind, listed
 
@@ -116,7 +117,7 @@ def split(context: Context) -> Iterator[Finding]:
 
 _BUCKET_CAUSES = {
     "denied": BUCKET_DENIED, "no bucket": NO_BUCKET, "impostor": IMPOSTOR,
-    "unreachable": NO_ANSWER, "busy": NO_ANSWER,
+    "unreachable": NO_ANSWER, "busy": NO_ANSWER, "elsewhere": WRONG_REGION,
 }  # fmt: skip
 
 
@@ -204,8 +205,8 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
 
 CHECKS = (
     Check("bucket.there", "The document bucket answers", bucket_there,
-          (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, IMPOSTOR), needs=("credentials.accepted",),
-          backend=S3),
+          (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, IMPOSTOR, WRONG_REGION),
+          needs=("credentials.accepted",), backend=S3),
     Check("bucket.readable", "The record can be read", bucket_readable, (NO_READING,),
           needs=("bucket.there",), backend=S3),
     Check("vectors.there", "S3 Vectors answers", vectors_there, (VECTORS_DENIED, VECTORS_SILENT),

@@ -46,6 +46,10 @@ def answers(watch: Callable[[Request, App], Response | None]) -> Do:
     return lambda system: system.watch(watch)
 
 
+def nothing(system: System) -> None:
+    """Leave the system as it is."""
+
+
 def on_plain_disk(system: System) -> None:
     system.monkeypatch.undo()
     system.monkeypatch.setattr("memory_core.disks._filesystem", lambda mount: "ext4")
@@ -191,6 +195,8 @@ SETUP = [
     Damage("no region of AWS", ("region.E001",), "s3", sets(AWS_REGION="Frankfurt"),
            not_said=("backend.I001",)),
     Damage("another region", ("region.E002",), "s3", in_another_region),
+    Damage("a region that signs wrongly", ("region.E002",), "s3",
+           answers(for_both(400, "AuthorizationHeaderMalformed", "AccessDeniedException"))),
     Damage("two regions", ("region.W001",), "s3", sets(AWS_DEFAULT_REGION="eu-west-1")),
     Damage("saved without S3", ("backend.W001",), "s3", saved_without_s3),
     Damage("no such bucket", ("bucket.E001",), "s3", sets(AWS_S3_BUCKET="no-such-bucket-at-all")),

@@ -1,26 +1,24 @@
-"""Damages of indexes, models, disks and memories, and of what is around them."""
+"""Damages of indexes, models and disks, and of what is around them."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ulid import ULID
 
 from memory_core.redeploy.keeping import keep
 from memory_core.redeploy.values import Report, Verdict
-from memory_core.stores import Vector
-from tests.aws_standin.httpd import App, Request, Response
 from tests.openai_server import openai_server
 
-from .damages import Damage, Do, denies, on_plain_disk, sets
-from .system import ANN, BOB, System
+from .damages import Damage, Do, nothing, on_plain_disk, sets
+from .system import ANN, System
+
+
+def lose_the_index(system: System) -> None:
+    system.replace_index()
 
 
 def other_shape(system: System) -> None:
@@ -116,102 +114,6 @@ def relative(system: System) -> None:
     system.set(MEMORY_DATA_DIR="data")
 
 
-def lose(system: System) -> None:
-    with system.open() as service:
-        service.parts.store.delete(system.ids[:2])
-
-
-def lose_the_index(system: System) -> None:
-    system.replace_index()
-
-
-def overwrite(**payload: Any) -> Do:
-    def change(system: System) -> None:
-        with system.open() as service:
-            store = service.parts.store
-            before = store.get(system.ids[:1], with_values=True)[system.ids[0]]
-            store.put([replace(before, payload={**before.payload, **payload})])
-
-    return change
-
-
-def bring_back(system: System) -> None:
-    with system.open() as service:
-        store = service.parts.store
-        before = store.get(system.ids[:1], with_values=True)[system.ids[0]]
-        service.delete_memory(ANN, before.key)
-        store.put([before])
-
-
-def put_stray(**payload: Any) -> Do:
-    def put(system: System) -> None:
-        with system.open() as service:
-            values = np.eye(1, 256, dtype=np.float32)[0]
-            service.parts.store.put([Vector("stray", payload, values)])
-
-    return put
-
-
-def _entries(system: System) -> list[Path]:
-    return sorted((system.data_dir / "ledger").rglob("*.json"))
-
-
-def corrupt(system: System) -> None:
-    _entries(system)[0].write_bytes(b'{"kind": "ADD", "id"')
-
-
-def ahead(system: System) -> None:
-    """Save on a machine whose clock is years ahead."""
-    later = str(ULID.from_datetime(datetime.now(UTC) + timedelta(days=1000)))
-    system.monkeypatch.setattr("memory_core.ledger.book.next_ulid", lambda after: later)
-    saves(BOB)(system)
-
-
-def saves(*users: str) -> Do:
-    def save(system: System) -> None:
-        with system.open() as service:
-            for user in users:
-                service.add_text_memory(user, "Likes plums")
-
-    return save
-
-
-def without_filters(request: Request, app: App) -> Response | None:
-    """Let searches through without the filter, as a careless proxy or an old adapter would."""
-    if not request.path.endswith("/QueryVectors"):
-        return None
-    asked = json.loads(request.body)
-    asked.pop("filter", None)
-    return app(replace(request, body=json.dumps(asked).encode()))
-
-
-def unfiltered(system: System) -> None:
-    system.watch(without_filters)
-
-
-def forgetful(system: System) -> None:
-    """Let the index show a vector once, and not again."""
-    seen: set[str] = set()
-
-    def watch(request: Request, app: App) -> Response | None:
-        if not request.path.endswith("/GetVectors"):
-            return None
-        keys = set(json.loads(request.body)["keys"])
-        if keys & seen:
-            headers = (("Content-Type", "application/json"), ("x-amzn-requestid", "front"))
-            return Response(200, headers, b'{"vectors": []}')
-        answer = app(request)
-        seen.update(one["key"] for one in json.loads(answer.body)["vectors"])
-        return answer
-
-    system.watch(watch)
-
-
-def slow(system: System) -> None:
-    system.monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 100)
-    system.cloud.add_fault("latency", operation="PutVectors", nth="every", seconds=0.1)
-
-
 def old_mem0(system: System) -> None:
     """Put the description of an older mem0 where Python looks first."""
     described = system.folder / "old" / "mem0ai-2.0.12.dist-info"
@@ -248,10 +150,6 @@ def judged(verdict: Verdict) -> Do:
     return put
 
 
-def nothing(system: System) -> None:
-    """Leave the system as it is."""
-
-
 DATA = [
     Damage("an index that is not there", ("index.E001",), "s3", sets(MEMORY_INDEX="mistyped")),
     Damage("no such collection", ("index.E001",), "chroma", sets(MEMORY_INDEX="mistyped")),
@@ -282,29 +180,6 @@ DATA = [
     Damage("no room", ("disk.W002",), "chroma", full),
     Damage("another process", ("disk.I001",), "chroma", opened_by_another),
     Damage("a relative path", ("disk.I002",), "chroma", relative),
-    Damage("lost vectors", ("records.E001",), "chroma", lose, tags=("data",)),
-    Damage("an older text", ("records.E002",), "chroma", overwrite(data="Likes coffee"),
-           tags=("deep",)),
-    Damage("a deleted memory", ("records.E003",), "chroma", bring_back, tags=("deep",)),
-    Damage("another owner", ("records.E004",), "chroma", overwrite(user_id=BOB), tags=("data",)),
-    Damage("a damaged entry", ("records.E005",), "chroma", corrupt, tags=("data", "deep")),
-    Damage("never recorded", ("records.W001",), "chroma", put_stray(user_id=ANN, data="Hi"),
-           tags=("deep",)),
-    Damage("the future", ("records.W002",), "chroma", ahead, tags=("data",)),
-    Damage("an id with a capital", ("identity.E001",), "chroma",
-           put_stray(user_id="Ann@Example.com ", data="Hi"), tags=("data",)),
-    Damage("nobody's", ("identity.E002",), "s3", put_stray(data="Hi"), tags=("data",)),
-    Damage("a placeholder", ("identity.W001",), "chroma", saves("default"), tags=("data",)),
-    Damage("two ids of one", ("identity.W002",), "chroma", saves("cy.b@gmail.com", "cyb@gmail.com"),
-           tags=("data",)),
-    Damage("no filter", ("leakage.E001",), "s3", unfiltered, tags=("data",)),
-    Damage("no PutVectors", ("probe.E001",), "s3", denies("s3vectors:PutVectors"),
-           tags=("live",)),
-    Damage("a forgetful index", ("probe.E002",), "s3", forgetful, tags=("live",)),
-    Damage("no DeleteVectors", ("probe.E003", "probe.I001"), "s3",
-           denies("s3vectors:DeleteVectors"), tags=("live",)),
-    Damage("slow", ("probe.W001",), "s3", slow, tags=("live",)),
-    Damage("well", ("probe.I001",), "s3", nothing, tags=("live",)),
     Damage("an old mem0", ("versions.E001",), "chroma", old_mem0),
     Damage("an old SQLite", ("versions.E002",), "chroma", old_sqlite),
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),

@@ -11,7 +11,8 @@ from memory_core.logs import LOGGER, install_recent_lines
 from memory_core.redeploy.values import Verdict
 
 from .conftest import MakeSystem
-from .damages_of_data import corrupt, judged, lose, put_stray, saves
+from .damages_of_data import judged
+from .damages_of_memories import corrupt, lose, put_stray, saves
 from .system import ANN, BOB, TEXTS, System
 
 KEY = "key-of-openai-0123456789"

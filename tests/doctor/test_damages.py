@@ -9,13 +9,15 @@ from __future__ import annotations
 import pytest
 
 from memory_core.doctor import KINDS, Level
+from memory_core.redeploy import leftovers
 
 from .conftest import MakeSystem
 from .damages import SETUP, Damage
 from .damages_of_data import DATA
+from .damages_of_memories import MEMORIES
 from .system import ALWAYS
 
-DAMAGES = [*SETUP, *DATA]
+DAMAGES = [*SETUP, *DATA, *MEMORIES]
 
 
 def test_every_finding_has_its_damage() -> None:
@@ -45,3 +47,29 @@ def test_a_damage_is_found_and_nothing_else(make_system: MakeSystem, damage: Dam
         assert one.consequence
         assert one.detail.endswith(".")
         assert bool(one.fixes) == (one.level is not Level.INFO)
+
+
+def test_looking_changes_nothing(make_system: MakeSystem) -> None:
+    system = make_system("s3")
+    system.cloud.reset_requests()
+    system.diagnose("data", "deep")
+    asked = {one.operation for one in system.cloud.requests()}
+    assert {"ListObjectsV2", "GetIndex", "ListVectors", "QueryVectors"} <= asked
+    assert all(one.startswith(("Get", "Head", "List", "Query")) for one in asked)
+
+
+def test_looking_at_nothing_makes_nothing(make_system: MakeSystem) -> None:
+    system = make_system("chroma", filled=False)
+    system.diagnose("data", "deep")
+    assert not system.data_dir.exists()
+
+
+@pytest.mark.parametrize("kind", ["s3", "chroma"])
+def test_what_is_written_to_try_it_is_gone_afterwards(make_system: MakeSystem, kind: str) -> None:
+    system = make_system(kind)
+    assert system.found("live") == {"probe.I001"}
+    with system.open() as service:
+        assert set(service.parts.store.keys()) == set(system.ids)
+        assert [one.memories for one in service.users()] == [2, 1]
+        assert leftovers(service) == []
+        assert list(service.parts.backend.objects.list("redeploy/")) == []
