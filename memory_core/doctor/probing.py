@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 from ulid import ULID
 
-from ..errors import EntryExists, MemoryCoreError
+from ..errors import MemoryCoreError
 from ..identity import UserId
 from ..redeploy.keeping import busy_key, clean_up
 from ..redeploy.probes import make_probes, probe_users, write
@@ -55,18 +54,19 @@ DONE = Kind(
 
 
 def probe(context: Context) -> Iterator[Finding]:
-    backend, ledger = context.backend, context.ledger
-    store = backend.open_store(ledger.is_empty())
-    service = MemoryService(context.settings, backend, context.embedder, ledger, store)
     run = str(ULID())
-    with suppress(EntryExists):
-        backend.objects.put_if_absent(busy_key(run), b"{}")
+    try:
+        service = _open(context, run)
+    except MemoryCoreError as exc:
+        yield UNSAVED.found(f"{exc}.", *_where(context))
+        return
     try:
         yield from _save_and_find(service, run)
     except MemoryCoreError as exc:
         yield UNSAVED.found(f"{exc}.", *_where(context))
     finally:
         left = _remove(service, run)
+        service.close()
     if left:
         yield LEFT.found(left, *_where(context))
 
@@ -77,6 +77,14 @@ CHECKS = (
           needs=("embedder.works", "index.fits", "vectors.readable"), tags=("live",),
           limit_s=120.0),
 )  # fmt: skip
+
+
+def _open(context: Context, run: str) -> MemoryService:
+    """Open a service as a program does, and mark the probes as being looked at."""
+    backend, ledger = context.backend, context.ledger
+    store = backend.open_store(ledger.is_empty())
+    backend.objects.put_if_absent(busy_key(run), b"{}")
+    return MemoryService(context.settings, backend, context.embedder, ledger, store)
 
 
 def _save_and_find(service: MemoryService, run: str) -> Iterator[Finding]:
