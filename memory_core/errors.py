@@ -16,6 +16,7 @@
         LedgerCorrupt       an entry cannot be read
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
+      UnknownCheck          also a ValueError: the doctor has no check or finding of that name
 
 Every message is one sentence: what happened, to which thing, what to do.
 """
@@ -39,6 +40,7 @@ __all__ = [
     "NotIndexed",
     "RedeployTestFailed",
     "SettingsError",
+    "UnknownCheck",
 ]
 
 
@@ -121,3 +123,7 @@ class InvalidReceipt(MemoryCoreError, ValueError):
 
 class RedeployTestFailed(MemoryCoreError):
     """The redeploy test itself could not be made; it says nothing about memories."""
+
+
+class UnknownCheck(MemoryCoreError, ValueError):
+    """The doctor has no check, finding or subject of that name; the message shows the name."""

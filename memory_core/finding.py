@@ -6,7 +6,7 @@ Whether two ids are one person is for a human to decide; here it is said how the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from threading import Lock
 from uuid import UUID
 
@@ -157,20 +157,29 @@ def is_placeholder(user_id: str) -> bool:
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
+def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Return groups of canonical ids that may be one person each, and in what they agree.
+
+    Typing errors are left out: among many users somebody is always one letter from another.
+    """
+    groups: dict[tuple[str, ...], str] = {}
+    known = sorted(set(user_ids))
+    for reason, alike in _ALIKE:
+        found: dict[str, list[str]] = {}
+        for user_id in known:
+            found.setdefault(alike(user_id), []).append(user_id)
+        for group in found.values():
+            if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
+                groups[tuple(group)] = reason
+    return list(groups.items())
+
+
 def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
     """Yield in what two canonical ids agree, the surest first; nothing where they are far apart."""
-    if _compatible(asked) == _compatible(other):
-        yield "full-width or other compatible letters"
-        return
-    if _plain(asked) == _plain(other):
-        yield "accents"
-        return
-    if _mailbox(asked) == _mailbox(other):
-        yield "the same mailbox: +tag, dots at Gmail, or googlemail for gmail"
-        return
-    if _letters(asked) == _letters(other):
-        yield "dots, dashes or underscores"
-        return
+    for reason, alike in _ALIKE:
+        if alike(asked) == alike(other):
+            yield reason
+            return
     name, _, domain = _plain(asked).partition("@")
     its_name, _, its_domain = _plain(other).partition("@")
     if name == its_name and domain != its_domain:
@@ -252,3 +261,12 @@ def _is_memory_id(text: str) -> bool:
         return str(UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+_ALIKE = (
+    ("full-width or other compatible letters", _compatible),
+    ("accents", _plain),
+    ("the same mailbox: +tag, dots at Gmail, or googlemail for gmail", _mailbox),
+    ("dots, dashes or underscores", _letters),
+)
+"""Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""

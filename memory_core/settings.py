@@ -19,6 +19,18 @@ DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
 DEFAULT_PREFIX = "memory/"
 
+WATCHED = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL_STS",
+    "KUBERNETES_SERVICE_HOST",
+    "MEM0_DIR",
+    "RENDER",
+    "TZ",
+    "WEB_CONCURRENCY",
+)
+"""Variables of boto3, mem0 and the host that nothing but the doctor looks at."""
+
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
 
@@ -81,7 +93,10 @@ class Settings:
         Raises:
             SettingsError: a value is not one of those allowed; names the variable and the value.
         """
-        read = _Reader(os.environ if environ is None else environ)
+        return cls._read(_Reader(os.environ if environ is None else environ))
+
+    @classmethod
+    def _read(cls, read: _Reader) -> Settings:
         data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
         # As boto3 chooses them; its configuration file comes after these.
         endpoint_s3 = read.text("AWS_ENDPOINT_URL_S3") or read.text("AWS_ENDPOINT_URL")
@@ -118,6 +133,29 @@ class Settings:
                 hook_url=read.text("RENDER_DEPLOY_HOOK_URL"),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """An environment with all that is wrong in it, where `from_env` stops at the first fault.
+
+    `given` is the whole environment, secrets included; `problems` maps a variable to the sentence
+    that `from_env` would raise, and `settings` has the default in its place. `names` are the
+    variables that Holdfast reads.
+    """
+
+    settings: Settings
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+def survey(environ: Mapping[str, str] | None = None) -> Survey:
+    """Read the variables as `Settings.from_env` does, and go on where one is malformed."""
+    given = dict(os.environ if environ is None else environ)
+    read = _Surveyor(given)
+    settings = Settings._read(read)
+    return Survey(settings, given, read.problems, tuple(dict.fromkeys(read.names)))
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -179,3 +217,34 @@ class _Reader:
         if value in {"0", "false", "no", "off"}:
             return False
         raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
+
+
+class _Surveyor(_Reader):
+    """Notes what is wrong with a variable and takes the default in its place."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.names: list[str] = []
+        self.problems: dict[str, str] = {}
+
+    def text(self, name: str) -> str | None:
+        self.names.append(name)
+        try:
+            return super().text(name)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return None
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
+        try:
+            return super().choice(name, allowed)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return allowed[0]
+
+    def flag(self, name: str) -> bool:
+        try:
+            return super().flag(name)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return False

@@ -11,6 +11,7 @@ from memory_core.cli import cli
 from memory_core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
 from memory_core.logs import KNOWN_LINES
 from memory_core.searching import EXACT_UP_TO
+from memory_core.settings import WATCHED
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -27,7 +28,9 @@ def _variables_read() -> set[str]:
 
 def test_every_variable_that_is_read_is_documented_and_the_other_way_round() -> None:
     documented = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", CONFIGURATION))
-    assert _variables_read() == documented
+    watched = {name for name in WATCHED if "_" in name}
+    assert _variables_read() | watched == documented
+    assert all(f"`{name}`" in CONFIGURATION for name in WATCHED)
 
 
 def test_the_readme_names_only_variables_that_are_read() -> None:

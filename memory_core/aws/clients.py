@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal, TypeVar
 
-from ..errors import SettingsError
+from ..errors import MemoryCoreError, SettingsError
 from ..settings import Settings
 from .answers import NotFromAws, check_sender
+from .causes import cause_word
 from .failures import INVALID_PAGE_TOKEN, Call, Failure, rule_for, translate
 from .reading import read_faster
 from .retries import Retries
 
-ServiceName = Literal["s3", "s3vectors"]
+ServiceName = Literal["s3", "s3vectors", "sts"]
 _Result = TypeVar("_Result")
 
 _CONNECTIONS = 16
@@ -137,7 +138,8 @@ class Aws:
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
-        endpoint = settings.endpoint_s3 if service == "s3" else settings.endpoint_s3vectors
+        endpoints = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}
+        endpoint = endpoints.get(service)
         config = Config(
             connect_timeout=transport.connect_timeout_s,
             read_timeout=transport.read_timeout_s,
@@ -174,10 +176,15 @@ def credentials_source(settings: Settings) -> str | None:
     Raises:
         SettingsError: half of a key, or a profile that does not exist or cannot be used.
     """
+    found = _find_credentials(settings)
+    return str(found.method) if found else None
+
+
+def _find_credentials(settings: Settings) -> Any:
     from botocore.exceptions import BotoCoreError, PartialCredentialsError
 
     try:
-        credentials = _session(settings).get_credentials()
+        return _session(settings).get_credentials()
     except PartialCredentialsError as exc:
         raise SettingsError(
             "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is set without the other; set both"
@@ -188,7 +195,44 @@ def credentials_source(settings: Settings) -> str | None:
             f"AWS_PROFILE is {settings.aws_profile or 'not set'!r} and gives no credentials "
             f"({said}); correct it or the AWS configuration files"
         ) from exc
-    return credentials.method if credentials else None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What boto3's chain found. `secrets` must never be shown; `expires_at` is aware."""
+
+    source: str
+    access_key_id: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    expires_at: datetime | None
+
+
+def read_credentials(settings: Settings) -> Credentials | None:
+    """Return the credentials in use, None where there are none; see `credentials_source`.
+
+    Raises:
+        SettingsError: as `credentials_source`.
+        AccessDenied: their source is there and does not give any.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    found = _find_credentials(settings)
+    if found is None:
+        return None
+    try:
+        frozen = found.get_frozen_credentials()
+    except BotoCoreError as exc:
+        raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
+    secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
+    # Of credentials that boto3 renews; it has no public name (1.44.5).
+    expires_at = getattr(found, "_expiry_time", None)
+    return Credentials(found.method, frozen.access_key, secrets, expires_at)
+
+
+def cause_of(exc: MemoryCoreError) -> str:
+    """Say in a word or two what made AWS or boto3 fail, empty for none of the known causes."""
+    cause = exc.__cause__
+    return cause_word(rule_for(_failure(cause))) if isinstance(cause, Exception) else ""
 
 
 def _session(settings: Settings) -> Any:

@@ -20,7 +20,7 @@ from ..errors import (
 INVALID_PAGE_TOKEN = "InvalidPageToken"
 """Our name for the ValidationException of a listing that took too long."""
 
-TITLES = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors"}
+TITLES = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
 _BACKEND = "s3_vectors"
 # Operations of S3 whose permission has another name.
 _ACTIONS = {

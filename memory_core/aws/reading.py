@@ -47,7 +47,7 @@ def _read_vectors(body: bytes) -> Answer:
 
 
 def _read_listing(body: bytes) -> Answer:
-    """Return the names, and how to go on; times, sizes and tags are not used."""
+    """Return the names and folders, and how to go on; times, sizes and tags are not used."""
     root = ElementTree.fromstring(body)
     space = _XML if root.tag.startswith(_XML) else ""
     if root.tag != f"{space}ListBucketResult":
@@ -57,6 +57,9 @@ def _read_listing(body: bytes) -> Answer:
     }
     answer["IsTruncated"] = answer.get("IsTruncated") == "true"
     keys = [one.text for one in root.iterfind(f"{space}Contents/{space}Key")]
+    folders = [one.text for one in root.iterfind(f"{space}CommonPrefixes/{space}Prefix")]
+    if folders:
+        answer["CommonPrefixes"] = [{"Prefix": folder} for folder in folders]
     return answer | {"Contents": [{"Key": key} for key in keys]}
 
 

@@ -63,8 +63,12 @@ def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
 
 def reports(service: MemoryService) -> list[Report]:
     """Return the newest reports, at most 200, newest first; what is no report is left out."""
-    objects = objects_of(service)
-    runs = sorted(_runs(objects, kept_key), reverse=True)[:_KEPT]
+    return reports_in(objects_of(service))
+
+
+def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
+    """Return the newest reports as `reports` does, from where they are kept."""
+    runs = sorted(_runs(objects, kept_key), reverse=True)[:most]
     cleaned = _runs(objects, cleaned_key).intersection(runs)
     found = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
     read = [_read(found.get(kept_key(run)), found.get(cleaned_key(run))) for run in runs]

@@ -46,6 +46,19 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
     return store
 
 
+def collections(path: Path) -> list[str]:
+    """Return the names of the collections in a ChromaDB folder, none where there is no folder.
+
+    Raises:
+        BackendError: ChromaDB cannot use the folder.
+    """
+    folder = open_folder(path)
+    if not folder.exists():
+        return []
+    with folder.client("list") as client:
+        return sorted(collection.name for collection in client.list_collections())
+
+
 def _missing(path: Path, name: str) -> IndexMismatch:
     return IndexMismatch(
         f"ChromaDB in {str(path)!r} has no collection {name!r}, but memories are on record; check "

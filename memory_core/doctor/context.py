@@ -1,0 +1,134 @@
+"""What checks look at: made once, when the first check asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+
+from ..aws import Aws, Credentials, Retries, read_credentials
+from ..aws.clients import Transport
+from ..backend import Backend, select_backend
+from ..embedders import Embedder, open_embedder
+from ..errors import IndexMismatch
+from ..identity import is_probe
+from ..ledger import Ledger, UserView
+from ..objects import ObjectStore, S3Objects
+from ..records import IndexInfo
+from ..settings import Settings, Survey
+from ..stores import VectorStore
+from ..stores.s3_index import IndexName, describe_index
+from .masking import Masker
+
+S3 = "s3_vectors"
+CHROMA = "chroma"
+
+# Somebody waits for the answer, and a doctor that tries for long says nothing about the present.
+_BUDGET_S = 2.0
+_TRANSPORT = Transport(connect_timeout_s=3.0, read_timeout_s=8.0, attempts=1)
+
+
+class Context:
+    """The parts of the installation. A property raises what opening it raises.
+
+    A check that uses one needs the check that finds out whether it can be had.
+    """
+
+    def __init__(self, survey: Survey, tags: Collection[str] = ()) -> None:
+        self.survey = survey
+        self.tags = frozenset(tags)
+        self.masker = Masker(survey.given)
+
+    @property
+    def settings(self) -> Settings:
+        return self.survey.settings
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The whole environment, secrets included."""
+        return self.survey.given
+
+    @cached_property
+    def credentials(self) -> Credentials | None:
+        found = read_credentials(self.settings)
+        if found:
+            self.masker.add([found.access_key_id, *found.secrets])
+        return found
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return open_embedder(self.settings)
+
+    @cached_property
+    def backend(self) -> Backend:
+        return select_backend(self.settings, self.embedder)
+
+    @cached_property
+    def aws(self) -> Aws:
+        return Aws(self.settings, retries=Retries(budget_s=_BUDGET_S), transport=_TRANSPORT)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        if self.backend.name == S3:
+            location = self.backend.location
+            return S3Objects(self.aws, location["bucket"], location["prefix"])
+        return self.backend.objects
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.objects)
+
+    @cached_property
+    def views(self) -> tuple[UserView, ...]:
+        """Every real user, with memories or without."""
+        return tuple(view for view in self.ledger.users() if not is_probe(view.user_id))
+
+    @property
+    def index(self) -> IndexName:
+        """The index on S3 Vectors."""
+        location = self.backend.location
+        return IndexName(location["vector bucket"], location["index"])
+
+    @cached_property
+    def store(self) -> VectorStore:
+        """The store, which must be there: looking makes none."""
+        if self.backend.name == S3:
+            from ..stores.s3_vectors import open_s3_vectors
+
+            return open_s3_vectors(self.aws, self.index, self.embedder.dimensions, create=False)
+        return self.backend.open_store(False)
+
+    @cached_property
+    def info(self) -> IndexInfo:
+        """What the index says of itself, whether it fits or not."""
+        if self.backend.name == S3:
+            return describe_index(self.aws, self.index)
+        from ..stores.chroma import ChromaStore
+        from ..stores.chroma_folder import open_folder
+
+        folder = open_folder(self.settings.chroma_path)
+        name = self.backend.location["collection"]
+        return ChromaStore(folder, name, self.embedder.dimensions).describe()
+
+    @property
+    def index_name(self) -> str:
+        """What the index or collection is called."""
+        location = self.backend.location
+        return location["index"] if self.backend.name == S3 else location["collection"]
+
+    @cached_property
+    def has_index(self) -> bool:
+        """Whether the index is there; before the first memory it need not be."""
+        if self.backend.name == S3:
+            try:
+                return self.info is not None
+            except IndexMismatch:
+                return False
+        from ..stores.chroma import collections
+
+        return self.index_name in collections(self.settings.chroma_path)
+
+    def close(self) -> None:
+        """Let go of files and connections that were opened."""
+        for name in ("store", "aws"):
+            if name in self.__dict__:
+                self.__dict__[name].close()

@@ -1,0 +1,213 @@
+"""What the doctor says: frozen values that can be compared, and written as JSON as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+About = Literal["", "user", "memory"]
+"""Whether a piece of evidence is a user's id, a memory's id, or nothing personal."""
+
+Tag = Literal["live", "data", "deep"]
+"""`live` writes probes and removes them, `data` reads users and memories, `deep` all of them."""
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with how many of how many checks are done, and the title of the one that begins."""
+
+LONGEST_TITLE = 80
+
+
+class Level(StrEnum):
+    """How bad a finding is. Only `warning` and `error` ask somebody to act."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+class State(StrEnum):
+    """How a check ended. FOUND has a warning or an error; NOT_NEEDED does not apply here."""
+
+    OK = "ok"
+    FOUND = "found"
+    NOT_NEEDED = "not needed"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+    CUT_OFF = "cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact, and where it comes from: a variable, a file, a role, a service."""
+
+    name: str
+    value: str
+    source: str = ""
+    about: About = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What to do: in words, and where there is one the command, the variable or the page."""
+
+    text: str
+    command: str = ""
+    variable: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. `consequence` says what it means for the customer."""
+
+    id: str
+    level: Level
+    title: str
+    detail: str
+    consequence: str
+    evidence: tuple[Evidence, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return self.id.partition(".")[0]
+
+    @property
+    def hint(self) -> str:
+        """The first thing to do, in words; empty where nothing is to be done."""
+        return self.fixes[0].text if self.fixes else ""
+
+
+_LEVELS = {"I": Level.INFO, "W": Level.WARNING, "E": Level.ERROR}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding: what is the same each time. Its id names subject, level and number."""
+
+    id: str
+    title: str
+    consequence: str
+    fixes: tuple[Fix, ...] = ()
+
+    def found(self, detail: str, *evidence: Evidence, fixes: tuple[Fix, ...] = ()) -> Finding:
+        """Return a finding of this kind; `fixes` come before those of the kind."""
+        return Finding(
+            self.id, self.level, self.title, detail, self.consequence, evidence, fixes + self.fixes
+        )
+
+    @property
+    def level(self) -> Level:
+        return _LEVELS[self.id.partition(".")[2][0]]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One check and how it ended.
+
+    `because` names the check that has to be passed first, `reason` says why there is no result;
+    `ms` is None where it did not run.
+    """
+
+    name: str
+    title: str
+    state: State
+    reason: str = ""
+    because: str = ""
+    ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A setting, its value (secrets masked) and where it comes from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A finding that was made and is not shown, and why somebody said so."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All that one run of the doctor found, worst first, of `taken_at` (aware UTC).
+
+    `hide` takes the secrets of this installation out of any other text.
+    """
+
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckRun, ...]
+    silenced: tuple[Silenced, ...]
+    sources: tuple[Source, ...]
+    versions: Mapping[str, str]
+    tags: tuple[str, ...]
+    taken_at: datetime
+    user_ids: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many checks found nothing to act on, and how many findings there are by level."""
+        counts = {level.value: 0 for level in Level}
+        for one in self.findings:
+            counts[one.level.value] += 1
+        counts["ok"] = sum(one.state is State.OK for one in self.checks)
+        return counts
+
+    @property
+    def worst(self) -> Level:
+        return max((one.level for one in self.findings), key=lambda one: one.rank, default=Level.OK)
+
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence."""
+        errors, warnings = self.summary["error"], self.summary["warning"]
+        if errors:
+            first = next(one.title for one in self.findings if one.level is Level.ERROR)
+            more = f"{errors} problems, the first of them: " if errors > 1 else "1 problem: "
+            return f"{more}{first}."
+        if warnings:
+            verb = "needs" if warnings == 1 else "need"
+            noun = "thing" if warnings == 1 else "things"
+            return f"Memories work, and {warnings} {noun} {verb} attention."
+        return "Nothing wrong was found."
+
+
+def masked(one: Finding, hide: Callable[[str], str]) -> Finding:
+    """Return a finding with all its texts passed through `hide`."""
+    return replace(
+        one,
+        title=hide(one.title),
+        detail=hide(one.detail),
+        consequence=hide(one.consequence),
+        evidence=tuple(
+            replace(
+                piece, name=hide(piece.name), value=hide(piece.value), source=hide(piece.source)
+            )
+            for piece in one.evidence
+        ),
+        fixes=tuple(
+            replace(fix, text=hide(fix.text), command=hide(fix.command)) for fix in one.fixes
+        ),
+    )
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Return names as a phrase, the first few of many."""
+    found = list(names)
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more

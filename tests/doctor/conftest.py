@@ -1,0 +1,67 @@
+"""Systems: one stand-in and one filled folder for a module, and copies that may be damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from memory_core import Settings, open_service
+from memory_core.embedders import Embedder, open_embedder
+from tests.aws_standin import StandIn
+
+from .system import System, fill, on_chroma, on_s3
+
+MakeSystem = Callable[..., System]
+
+
+@pytest.fixture(scope="package")
+def standin() -> Iterator[StandIn]:
+    with StandIn() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def healthy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ChromaDB and its ledger with three memories of two users, closed."""
+    folder = tmp_path_factory.mktemp("healthy") / "data"
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder)})) as service:
+        (folder.parent / "ids").write_text("\n".join(fill(service)))
+    return folder
+
+
+@pytest.fixture
+def make_system(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    embedder: Embedder,
+) -> Iterator[MakeSystem]:
+    """Makes a healthy system, of the kind "s3" or "chroma", with memories or empty."""
+
+    def of_settings(settings: Settings) -> Embedder:
+        # The model is loaded once.
+        opened = open_embedder(settings)
+        return embedder if type(opened) is type(embedder) else opened
+
+    monkeypatch.setattr("memory_core.service.open_embedder", of_settings)
+    monkeypatch.setattr("memory_core.doctor.context.open_embedder", of_settings)
+    # What does not answer is not waited for.
+    monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)
+
+    with ExitStack() as stack:
+
+        def make(kind: str, *, filled: bool = True) -> System:
+            standin = request.getfixturevalue("standin") if kind == "s3" else None
+            system = System(kind, tmp_path, monkeypatch, stack, standin)
+            system.set(MEMORY_DATA_DIR=str(system.data_dir), HOME=str(tmp_path))
+            if standin:
+                stack.callback(standin.reset)
+                on_s3(system, filled=filled)
+            else:
+                on_chroma(system, request.getfixturevalue("healthy_folder") if filled else None)
+            return system
+
+        yield make
