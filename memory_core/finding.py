@@ -6,7 +6,7 @@ Whether two ids are one person is for a human to decide; here it is said how the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from threading import Lock
 from uuid import UUID
 
