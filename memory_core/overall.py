@@ -47,7 +47,7 @@ class Overall:
         self._store = store
         self._memories = Memories(ledger, store, embedder)
         self._repairer = Repairer(ledger, store, embedder, self._memories)
-        self._counter = census.Counter(ledger, backend.objects)
+        self._counter = census.Counter(ledger)
         self._finder = Finder(ledger)
 
     @property
