@@ -47,14 +47,14 @@ def _measure_counts(folder: Path) -> list[Row]:
         aws = Aws(Settings.from_env({**meter.environ, "AWS_S3_BUCKET": _BUCKET}))
         objects = S3Objects(aws, _BUCKET, "memory/")
         _fill(objects)
-        counter = Counter(Ledger(objects), objects)
+        counter = Counter(Ledger(objects))
         first = meter.cost(counter.count)
         again = meter.cost(counter.count)
         bare = meter.cost(lambda: sum(1 for _ in objects.list(ROOT)))
         aws.close()
     local = LocalObjects(folder / "local")
     _fill(local)
-    on_disk = Counter(Ledger(local), local)
+    on_disk = Counter(Ledger(local))
     disk_first, disk_again = _ms(on_disk.count), _ms(on_disk.count)
     name = "10,000 users, 100,000 memories"
     return [

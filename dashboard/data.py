@@ -6,9 +6,8 @@ last write, so a write made here is seen at once and one made elsewhere soon aft
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -100,6 +99,9 @@ def census() -> Census:
     counted = _counted(connection().writes)
     if isinstance(counted, MemoryCoreError):
         raise counted.with_traceback(None)
+    if not counted.users:
+        # Quickly counted, and the first memory is to be seen at once.
+        _counted.clear()
     return counted
 
 
@@ -116,11 +118,6 @@ def users() -> list[UserSummary]:
 def find(text: str, scan: StoreScan | None = None, away: Elsewhere | None = None) -> WhoFound:
     """Return whose memories may be meant, counted now; in the store as it was scanned."""
     return connection().service().find(text, scan=scan, elsewhere=away)
-
-
-def memories_per_day() -> Mapping[dt.date, int]:
-    """Return how many of today's memories were saved on which UTC day."""
-    return census().days
 
 
 def storage() -> dict[str, int]:
@@ -258,7 +255,7 @@ def _ms_since(started: float) -> int:
 # while something was written is never shown afterwards.
 
 
-# As a resource: the values are frozen, and copying 10,000 users on every redraw takes long.
+# Frozen, so a resource: copying 10,000 users on every redraw takes long.
 @st.cache_resource(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _counted(version: int) -> Census | MemoryCoreError:
     try:

@@ -12,7 +12,6 @@ from .backend import Backend
 from .embedders import Embedder
 from .identity import UserId, is_probe
 from .ledger import ALL, Entry, Ledger, Survey, UserView
-from .objects import ObjectStore
 from .people import Census
 from .records import Event, Kind, Progress, Status, UserSummary
 from .stores import VectorStore
@@ -47,8 +46,8 @@ def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
 class Counter:
     """Counts memories per user, day and week; what it counted is kept while nothing changes."""
 
-    def __init__(self, ledger: Ledger, objects: ObjectStore) -> None:
-        self._survey = Survey(ledger, objects, _tally)
+    def __init__(self, ledger: Ledger) -> None:
+        self._survey = Survey(ledger, _tally)
         self._summaries: dict[UserId, tuple[_Tally, int, UserSummary]] = {}
 
     def count(self, on_progress: Progress | None = None) -> Census:

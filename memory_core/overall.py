@@ -52,7 +52,7 @@ class Overall:
         self._memories = Memories(ledger, store, embedder)
         self._repairer = Repairer(ledger, store, embedder, self._memories)
         self._reuniter = Reuniter(ledger, store, embedder, self._memories)
-        self._counter = census.Counter(ledger, backend.objects)
+        self._counter = census.Counter(ledger)
         self._finder = Finder(ledger)
 
     @property

@@ -44,7 +44,7 @@ def draw_days_chart() -> None:
     with st.container(key="per-day"):
         st.subheader("Memories over time", anchor=False)
         with st.skeleton(height=260):
-            chart = charts.per_day(data.memories_per_day(), height=300)
+            chart = charts.per_day(data.census().days, height=300)
             st.plotly_chart(chart.figure, key="overview.days", config=charts.CONFIG, alt=chart.alt)
         st.caption("By the UTC day on which they were saved; deleted memories are not counted.")
 

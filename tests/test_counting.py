@@ -56,7 +56,7 @@ def test_a_census_says_who_has_how_many_since_when_and_how_active(objects: Objec
     put(objects, "gone", ALL, at=NOW + timedelta(seconds=1), kind=Kind.DELETE)
     put(objects, f"probe@{PROBE_DOMAIN}", "6")
     before = datetime.now(UTC)
-    census = Counter(Ledger(objects), objects).count()
+    census = Counter(Ledger(objects)).count()
     assert counts(census) == {"ann": 2, "bob": 1}
     assert [one.user_id for one in census.without] == ["gone"]
     assert (census.memories, census.complete) == (3, True)
@@ -76,7 +76,7 @@ def test_only_users_whose_entries_changed_are_folded_again(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger(objects)
-    counter = Counter(ledger, objects)
+    counter = Counter(ledger)
     for number in range(30):
         put(objects, f"user{number:02}", f"{number}-a", f"{number}-b")
     first = counter.count()
@@ -98,7 +98,7 @@ def test_only_users_whose_entries_changed_are_folded_again(
     assert set(folded) == {"user07", "zoe"}
     wanted = counts(first) | {"user07": 3, "zoe": 1}
     del wanted["user11"]
-    assert counts(again) == wanted == counts(Counter(Ledger(objects), objects).count())
+    assert counts(again) == wanted == counts(Counter(Ledger(objects)).count())
     same = {one.user_id: one for one in first.users}
     assert all(
         one is same[one.user_id] for one in again.users if one.user_id not in ("user07", "zoe")
@@ -114,7 +114,7 @@ def test_ranges_that_are_listed_at_once_miss_nothing_and_count_nothing_twice(
     for user in users:
         for number in range(2):
             put(objects, user, f"{user[:9]}-{number}")
-    counter = Counter(Ledger(objects), objects)
+    counter = Counter(Ledger(objects))
     assert counts(counter.count()) == dict.fromkeys(users, 2)
     for user in ("!first", "a-a", "user5x", "~last"):
         put(objects, user, f"{user}-new")
@@ -133,7 +133,7 @@ def test_a_folder_on_a_disk_that_did_not_change_is_not_read(
         put(objects, user, "1")
         folder = tmp_path / folder_of(UserId(user))
         os.utime(folder, (1_000_000, 1_000_000))
-    counter = Counter(Ledger(objects), objects)
+    counter = Counter(Ledger(objects))
     counter.count()
     listed: list[str] = []
     whole = objects.list
@@ -154,7 +154,7 @@ def test_a_count_tells_how_far_it_is_and_goes_on_where_it_was_cancelled(
     monkeypatch.setattr(survey, "_TOLD_EVERY", 1)
     for number in range(10):
         put(objects, f"user{number}", f"{number}")
-    counter = Counter(Ledger(objects), objects)
+    counter = Counter(Ledger(objects))
 
     class Enough(Exception):
         pass

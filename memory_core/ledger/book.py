@@ -49,6 +49,11 @@ class Ledger:
         self._batches: dict[str, Events] = {}
         self._lock = Lock()
 
+    @property
+    def objects(self) -> ObjectStore:
+        """What the ledger is written on."""
+        return self._objects
+
     def append(self, seen: UserView, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Record the events of one call durably, in one object, after everything in `seen`.
 

@@ -14,7 +14,6 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from ..aws import each
-from ..objects import ObjectStore
 from ..records import Progress
 from .book import Ledger
 from .entries import ROOT
@@ -41,11 +40,9 @@ class _Seen(Generic[_Made]):
 class Survey(Generic[_Made]):
     """Looks through all users; safe to share between threads, which wait for each other."""
 
-    def __init__(
-        self, ledger: Ledger, objects: ObjectStore, make: Callable[[UserView], _Made | None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, make: Callable[[UserView], _Made | None]) -> None:
         self._ledger = ledger
-        self._objects = objects
+        self._objects = ledger.objects
         self._make = make
         self._seen: dict[str, _Seen[_Made]] = {}
         self._lock = Lock()

@@ -45,7 +45,7 @@ def test_what_is_read_follows_every_write(backend: str) -> None:
         data.connection().service().list_memories("alice@example.com")[0]
     ]
     assert data.search(record.user_id, "what does she drink", 5).result.searched == 1
-    assert sum(data.memories_per_day().values()) == 1
+    assert sum(data.census().days.values()) == 1
     assert data.storage()[backend] == 1
 
     data.change_memory(record.user_id, record.id, "likes coffee")
