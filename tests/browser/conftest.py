@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from memory_core import Settings, open_service
@@ -42,32 +42,32 @@ def playwright_driver() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def browser(playwright_driver: Playwright) -> Iterator[Browser]:
-    """A Chromium of this machine, or Playwright's own; never a reason to skip."""
+def profile(
+    playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """A Chromium of this machine, or Playwright's own; never a reason to skip.
+
+    It has a profile on the disk, and so keeps what it compiled of the page's scripts: most of the
+    time that a page takes. Tabs share that and the cache of files, and nothing else.
+    """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     try:
-        browser = playwright_driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        profile = playwright_driver.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=found, args=ARGUMENTS
+        )
     except PlaywrightError as error:
         pytest.fail(
             f"no Chromium could be started ({str(error).splitlines()[0]}); install the package "
             "chromium or run `python -m playwright install chromium`",
             pytrace=False,
         )
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="package")
-def contexts(browser: Browser) -> dict[tuple[tuple[int, int], str], BrowserContext]:
-    """One context for each size and theme: tabs share its cache of files, and nothing else."""
-    return {}
+    yield profile
+    profile.close()
 
 
 @pytest.fixture
-def open_screen(
-    browser: Browser, contexts: dict[tuple[tuple[int, int], str], BrowserContext]
-) -> Iterator[OpenScreen]:
-    """Open a tab; at the end of the test all of them must be clean."""
+def open_screen(profile: BrowserContext) -> Iterator[OpenScreen]:
+    """Open a tab, or a browser that is `fresh`; at the end of the test all must be clean."""
     screens: list[Screen] = []
 
     def open_one(
@@ -78,14 +78,9 @@ def open_screen(
         theme: str = "light",
         fresh: bool = False,
     ) -> Screen:
-        context = None if fresh else contexts.get((size, theme))
-        if context is None:
-            context = browser.new_context(
-                viewport={"width": size[0], "height": size[1]}, color_scheme=theme
-            )
-        if not fresh:
-            contexts[size, theme] = context
-        screens.append(Screen(context, address))
+        assert profile.browser
+        context = profile.browser.new_context() if fresh else profile
+        screens.append(Screen(context, address, size, theme))
         screens[-1].go(path)
         return screens[-1]
 

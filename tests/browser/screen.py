@@ -30,10 +30,14 @@ expect.set_options(timeout=TIMEOUT_MS)
 class Screen:
     """A tab that notes foreign requests, errors on the console and exceptions on the page."""
 
-    def __init__(self, context: BrowserContext, address: str) -> None:
+    def __init__(
+        self, context: BrowserContext, address: str, size: tuple[int, int], theme: str
+    ) -> None:
         self._address = address
         self._complaints: list[str] = []
         self.page = context.new_page()
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme=theme)
         self.page.set_default_timeout(TIMEOUT_MS)
         self.page.on("request", self._note_request)
         self.page.on("console", self._note_console)

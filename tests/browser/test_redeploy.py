@@ -34,6 +34,7 @@ def test_on_chroma_the_simulation_fails_and_says_why(
         _simulate(screen, 2)
         card = screen.part("verdict")
         expect(card).to_contain_text("FAIL")
+        expect(card).to_contain_text("2 of 2 are lost")
         expect(card).to_contain_text("because ChromaDB was on a disk that goes with the deployment")
         expect(card).to_contain_text("Control: 2 of 2 lost, as it must be.")
         first = screen.page.url

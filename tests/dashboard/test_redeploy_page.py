@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data, jobs
 from memory_core import MemoryService
 from memory_core.redeploy import StepDone, Verdict
+from tests.s3_bench import Bench
 
 from .reading import text_of, walk
 from .redeploy_tests import (
@@ -40,19 +41,15 @@ def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
     assert not page.dataframe
 
 
-def test_a_simulation_ends_in_a_verdict_that_can_be_passed_on(backend: str, page: AppTest) -> None:
+# What it says on ChromaDB is in tests/browser/test_redeploy.py.
+def test_a_simulation_ends_in_a_verdict_that_can_be_passed_on(s3: Bench, page: AppTest) -> None:
     page.number_input(key="redeploy.count").set_value(2)
     page = press(page, "redeploy.simulate")
     assert not page.exception
     words = text_of(page)
-    if backend == "s3_vectors":
-        assert "PASS]" in words
-        assert "All 2 probes that were stored before are there and found" in words
-        assert "Survived: 2 of 2 probes." in words
-    else:
-        assert "FAIL]" in words
-        assert "2 of 2 are lost, because ChromaDB was on a disk that goes with" in words
-        assert "Survived: 0 of 2 probes." in words
+    assert "PASS]" in words
+    assert "All 2 probes that were stored before are there and found" in words
+    assert "Survived: 2 of 2 probes." in words
     assert "Control: 2 of 2 lost, as it must be." in words
     assert "Cleaned up: a recount finds 0 of the probes." in words
     assert list(page.query_params) == ["test"]

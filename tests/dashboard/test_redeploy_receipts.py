@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.redeploy import work
 from memory_core import MemoryService, redeploy
-from memory_core.redeploy import Receipt, Verdict
+from memory_core.redeploy import Level, Receipt, Report, Verdict
 from tests.aws_standin.httpd import HttpServer, Request, Response
 
 from .reading import text_of
-from .redeploy_tests import PAGE, deploy, finish, make_report, press
+from .redeploy_tests import PAGE, TIMEOUT_S, deploy, finish, make_report, press
 
 
 @pytest.fixture
@@ -196,8 +198,25 @@ def test_the_hook_starts_a_deployment_after_a_second_press(
 def test_two_people_begin_at_the_same_time(shared: MemoryService) -> None:
     ids = {work.run_begin(1, visitor) for visitor in ("one", "other")}
     assert len(ids) == 2
-    assert work.run_simulation("redeploy", 1, "one") == work.run_simulation("redeploy", 1, "one")
     finish(AppTest.from_string("import streamlit"))
     assert len(data.waiting_tests()) == 2
-    assert len(data.test_reports()) == 1
-    assert make_report().run not in [report.run for report in data.test_reports()]
+
+
+def test_a_second_click_finds_the_simulation_of_the_first(
+    shared: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = [], threading.Event()
+
+    def simulate(level: Level, count: int, *, on_step: Callable[..., None]) -> Report:
+        begun.append((level, count))
+        go_on.wait(TIMEOUT_S)
+        return make_report()
+
+    monkeypatch.setattr(redeploy, "simulate", simulate)
+    clicks = [("one", 1), ("one", 1), ("other", 1), ("one", 2)]
+    ids = [work.run_simulation("redeploy", count, visitor) for visitor, count in clicks]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    go_on.set()
+    finish(AppTest.from_string("import streamlit"))
+    assert sorted(begun) == [("redeploy", 1), ("redeploy", 1), ("redeploy", 2)]
