@@ -7,6 +7,7 @@ from collections import Counter
 
 from dashboard import data
 from memory_core.explaining import Recall
+from memory_core.people import Found
 from memory_core.records import Event, Kind, Receipt, UserId
 from memory_core.reuniting import Reunion, ReunionPlan
 from memory_core.traces import Traces
@@ -14,9 +15,15 @@ from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes
 
 
+def known(user_id: UserId) -> Found:
+    """Return what is known of an id, as the users were counted last."""
+    return data.connection().service().find(user_id, counted=data.census())
+
+
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
     """Return what the assistant would remember, and why not the rest."""
-    return data.connection().service().explain(user_id, question, limit=limit)
+    service = data.connection().service()
+    return service.explain(user_id, question, limit=limit, counted=data.census())
 
 
 def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:

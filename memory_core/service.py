@@ -35,6 +35,7 @@ from .stores import VectorStore
 if TYPE_CHECKING:
     from .engine import Engine
     from .explaining import Recall
+    from .people import Census
 
 
 def open_service(settings: Settings | None = None) -> MemoryService:
@@ -182,16 +183,19 @@ class MemoryService(Overall):
         """As `query_memories`, and how many memories were ranked and whether that is all."""
         return self._searcher.search(normalize_user_id(user_id), query, limit, mode)
 
-    def explain(self, user_id: str, query: str, *, limit: int = 10) -> Recall:
+    def explain(
+        self, user_id: str, query: str, *, limit: int = 10, counted: Census | None = None
+    ) -> Recall:
         """Return what `query_memories` answers, what it leaves out, and by which rule.
 
-        All of the user's memories are ranked, however many; raises as `query_memories`.
+        All of the user's memories are ranked, however many; raises as `query_memories`. Users whose
+        ids are close are counted now unless `counted` is given.
         """
         from .explaining import Explainer
 
         explainer = Explainer(self._ledger, self._embedder, self._memories, self._searcher)
         user = normalize_user_id(user_id)
-        return explainer.explain(user, query, limit, self.find(user).close)
+        return explainer.explain(user, query, limit, self.find(user, counted=counted).close)
 
     def list_memories(self, user_id: str) -> list[MemoryRecord]:
         """Return all of the user's memories, newest first; always complete."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, routes
+from dashboard import people, routes
 from dashboard.ui import times, words
 from dashboard.ui.text import one_line
 from memory_core.finding import is_placeholder
@@ -15,7 +15,7 @@ from memory_core.render_scan import visible
 
 def draw(user_id: UserId) -> Found:
     """Draw the id, the counts and the findings; return what is known of the id."""
-    found = data.find(user_id)
+    found = people.known(user_id)
     with st.container(border=True, key="who"):
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.markdown(":material/person:", width="content")
