@@ -1,0 +1,37 @@
+"""A reunion on S3 whose requests fail once, or whose answers are lost: the same memories moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from memory_core.embedders import Embedder
+
+from .s3_worlds import BEFORE, Cloud, open_cloud
+from .test_s3_one_off import FAULTS, each_fault
+
+
+@pytest.fixture(scope="module")
+def cloud(embedder: Embedder) -> Iterator[Cloud]:
+    with open_cloud(embedder) as opened:
+        yield opened
+
+
+@each_fault
+def test_a_request_that_fails_once_moves_all_the_same(cloud: Cloud, fault: str) -> None:
+    world = cloud.world()
+    for at in count(0):
+        former, user = f"user{at}", f"user{at}+new"
+        ids = world.fill(former)
+        with cloud.failing(at, *FAULTS[fault] if at else ()) as failed:
+            reunion = world.service().reunite(former, user)
+            over = at and not failed()
+        assert set(reunion.ids) == set(ids.values()), f"request {at}"
+        assert reunion.verified == len(ids)
+        assert (world.texts(former), world.texts(user)) == ([], BEFORE)
+        if over:
+            break
+    assert at > 5
+    assert world.service().audit().clean
