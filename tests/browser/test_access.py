@@ -34,9 +34,12 @@ def test_axe_finds_nothing_serious(address: str, open_screen: OpenScreen) -> Non
     screen.part("detail").get_by_role("button", name="Delete").click()
     screen.settle()
     _check_both_themes(screen)
-    for path in ("/users", "/users?who=Alice"):
+    for path in ("/users", "/users?who=Alice", "/user?user=Alice@Example.com&view=Timeline"):
         screen.go(path)
         _check_both_themes(screen)
+    for tab in ("What is remembered", "Reunite", "Export", "Remove"):
+        screen.open_tab(tab)
+        assert serious(screen) == [], tab
 
 
 def test_axe_finds_nothing_serious_on_a_phone(address: str, open_screen: OpenScreen) -> None:
@@ -56,8 +59,9 @@ def _check_narrow_windows(screen: Screen) -> None:
 def test_nothing_is_wider_than_the_window(address: str, open_screen: OpenScreen) -> None:
     screen = open_screen(address, size=NARROW[0])
     _check_narrow_windows(screen)
-    screen.go("/users?who=Alice")
-    _check_narrow_windows(screen)
+    for path in ("/users?who=Alice", "/user?user=alice@example.com&view=Reunite"):
+        screen.go(path)
+        _check_narrow_windows(screen)
     screen.go(link("alice@example.com", q=QUESTION))
     _check_narrow_windows(screen)
     for tab in ("Save", "Browse"):
