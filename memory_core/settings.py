@@ -22,6 +22,9 @@ DEFAULT_PREFIX = "memory/"
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
 
+# How hosting platforms show themselves. A port that is handed out means the same.
+_PLATFORMS = "RENDER DYNO FLY_APP_NAME K_SERVICE RAILWAY_ENVIRONMENT WEBSITE_HOSTNAME PORT".split()
+
 # None of the libraries may call out on its own. mem0 reads its two at import and would write
 # a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
 _QUIET = {
@@ -120,6 +123,53 @@ class Settings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Who may use the dashboard, and where it is reached. Secrets do not show in its repr."""
+
+    users: str | None = field(default=None, repr=False)
+    users_file: Path | None = None
+    urls: tuple[str, ...] = ()
+    secret: str | None = field(default=None, repr=False)
+    oidc_url: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_allow: str | None = field(default=None, repr=False)
+    idle_minutes: int = 60
+    session_hours: int = 12
+    proxies: int = 0
+    platform: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> DashboardSettings:
+        """Read the variables that docs/configuration.md lists under the dashboard.
+
+        `platform` is the variable by which a hosting platform shows itself, None on a computer of
+        one's own.
+
+        Raises:
+            SettingsError: a value is not one of those allowed; names the variable.
+        """
+        read = _Reader(os.environ if environ is None else environ)
+        platform = next((name for name in _PLATFORMS if read.text(name)), None)
+        urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
+        users_file = read.text("DASHBOARD_USERS_FILE")
+        return cls(
+            users=read.text("DASHBOARD_USERS"),
+            users_file=Path(users_file) if users_file else None,
+            urls=tuple(urls.replace(",", " ").split()),
+            secret=read.text("DASHBOARD_SECRET"),
+            oidc_url=read.text("DASHBOARD_OIDC_URL"),
+            oidc_client_id=read.text("DASHBOARD_OIDC_CLIENT_ID"),
+            oidc_client_secret=read.text("DASHBOARD_OIDC_CLIENT_SECRET"),
+            oidc_allow=read.text("DASHBOARD_OIDC_ALLOW"),
+            idle_minutes=read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 24 * 60),
+            session_hours=read.number("DASHBOARD_SESSION_HOURS", 12, 1, 7 * 24),
+            proxies=read.number("DASHBOARD_PROXIES", 1 if platform else 0, 0, 9),
+            platform=platform,
+        )
+
+
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return what a process of ours needs of an environment, and nothing else.
 
@@ -171,6 +221,14 @@ class _Reader:
         """Return a prefix that ends with a slash, or none at all for a slash alone."""
         stripped = (self.text(name) or default).strip("/")
         return f"{stripped}/" if stripped else ""
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name) or str(default)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise SettingsError(
+                f"{name} is {value!r}; set it to a whole number from {least} to {most}"
+            )
+        return int(value)
 
     def flag(self, name: str) -> bool:
         value = (self.text(name) or "0").lower()
