@@ -119,12 +119,16 @@ def refusal(access: Access, address: str | None) -> str | None:
 
 def is_loopback(name: str) -> bool:
     """Say whether a name or address is this computer's own."""
-    if name == "localhost":
-        return True
+    return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)
+
+
+def is_address(name: str) -> bool:
+    """Say whether it is a number rather than a name, or the path of a socket."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        ipaddress.ip_address(name)
     except ValueError:
         return False
+    return True
 
 
 def _origin(url: str) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocketClose
 
 from dashboard.auth import login
-from dashboard.auth.access import Access, access, is_loopback
+from dashboard.auth.access import Access, access, is_address, is_loopback
 from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
 from dashboard.auth.cookies import SESSION, read_cookie, write_cookie
 from dashboard.auth.roles import Role
@@ -113,10 +113,10 @@ def _without_identity(scope: Scope) -> Scope:
 
 
 def _from_here(scope: Scope) -> bool:
-    """Say whether a request reached this computer's own address, and not by way of a proxy."""
+    """Say whether a request did not come in by another interface, nor by way of a proxy."""
     server, headers = scope.get("server"), Headers(scope=scope)
-    local = server is None or is_loopback(str(server[0]))
-    return local and not any(name in headers for name in _BY_WAY_OF_A_PROXY)
+    foreign = server is not None and is_address(str(server[0])) and not is_loopback(str(server[0]))
+    return not foreign and not any(name in headers for name in _BY_WAY_OF_A_PROXY)
 
 
 def _too_large(scope: Scope) -> Response | None:
