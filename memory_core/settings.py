@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
-from .errors import SettingsError
+from .variables import Reader, Surveyor
 
 BackendChoice = Literal["auto", "s3_vectors", "chroma"]
 EmbedderChoice = Literal["auto", "local", "openai"]
-_Choice = TypeVar("_Choice", bound=str)
 
 DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
@@ -33,6 +32,9 @@ WATCHED = (
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
+
+# How hosting platforms show themselves. A port that is handed out means the same.
+_PLATFORMS = "RENDER DYNO FLY_APP_NAME K_SERVICE RAILWAY_ENVIRONMENT WEBSITE_HOSTNAME PORT".split()
 
 # None of the libraries may call out on its own. mem0 reads its two at import and would write
 # a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
@@ -93,10 +95,10 @@ class Settings:
         Raises:
             SettingsError: a value is not one of those allowed; names the variable and the value.
         """
-        return cls._read(_Reader(os.environ if environ is None else environ))
+        return cls._read(Reader(os.environ if environ is None else environ))
 
     @classmethod
-    def _read(cls, read: _Reader) -> Settings:
+    def _read(cls, read: Reader) -> Settings:
         data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
         # As boto3 chooses them; its configuration file comes after these.
         endpoint_s3 = read.text("AWS_ENDPOINT_URL_S3") or read.text("AWS_ENDPOINT_URL")
@@ -153,9 +155,56 @@ class Survey:
 def survey(environ: Mapping[str, str] | None = None) -> Survey:
     """Read the variables as `Settings.from_env` does, and go on where one is malformed."""
     given = dict(os.environ if environ is None else environ)
-    read = _Surveyor(given)
+    read = Surveyor(given)
     settings = Settings._read(read)
     return Survey(settings, given, read.problems, tuple(dict.fromkeys(read.names)))
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Who may use the dashboard, and where it is reached. Secrets do not show in its repr."""
+
+    users: str | None = field(default=None, repr=False)
+    users_file: Path | None = None
+    urls: tuple[str, ...] = ()
+    secret: str | None = field(default=None, repr=False)
+    oidc_url: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_allow: str | None = field(default=None, repr=False)
+    idle_minutes: int = 60
+    session_hours: int = 12
+    proxies: int = 0
+    platform: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> DashboardSettings:
+        """Read the variables that docs/configuration.md lists under the dashboard.
+
+        `platform` is the variable by which a hosting platform shows itself, None on a computer of
+        one's own.
+
+        Raises:
+            SettingsError: a value is not one of those allowed; names the variable.
+        """
+        read = Reader(os.environ if environ is None else environ)
+        platform = next((name for name in _PLATFORMS if read.text(name)), None)
+        urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
+        users_file = read.text("DASHBOARD_USERS_FILE")
+        return cls(
+            users=read.text("DASHBOARD_USERS"),
+            users_file=Path(users_file) if users_file else None,
+            urls=tuple(urls.replace(",", " ").split()),
+            secret=read.text("DASHBOARD_SECRET"),
+            oidc_url=read.text("DASHBOARD_OIDC_URL"),
+            oidc_client_id=read.text("DASHBOARD_OIDC_CLIENT_ID"),
+            oidc_client_secret=read.text("DASHBOARD_OIDC_CLIENT_SECRET"),
+            oidc_allow=read.text("DASHBOARD_OIDC_ALLOW"),
+            idle_minutes=read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 24 * 60),
+            session_hours=read.number("DASHBOARD_SESSION_HOURS", 12, 1, 7 * 24),
+            proxies=read.number("DASHBOARD_PROXIES", 1 if platform else 0, 0, 9),
+            platform=platform,
+        )
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -180,71 +229,3 @@ def silence_telemetry() -> None:
     for name, value in _QUIET.items():
         os.environ[name] = value
     os.environ.setdefault("MEM0_DIR", str(Path(tempfile.gettempdir(), "holdfast-mem0")))
-
-
-class _Reader:
-    """Typed access to variables, with errors that name variable and value."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str) -> str | None:
-        value = self._environ.get(name, "").strip()
-        if value[:1] in "'\"" and value[:1] == value[-1:] and value:
-            raise SettingsError(
-                f"{name} has quotation marks around its value; set it again without them"
-            )
-        return value or None
-
-    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
-        value = self.text(name)
-        if value is None:
-            return allowed[0]
-        for option in allowed:
-            if value.lower() == option:
-                return option
-        raise SettingsError(f"{name} is {value!r}; set it to one of {', '.join(allowed)}")
-
-    def prefix(self, name: str, default: str) -> str:
-        """Return a prefix that ends with a slash, or none at all for a slash alone."""
-        stripped = (self.text(name) or default).strip("/")
-        return f"{stripped}/" if stripped else ""
-
-    def flag(self, name: str) -> bool:
-        value = (self.text(name) or "0").lower()
-        if value in {"1", "true", "yes", "on"}:
-            return True
-        if value in {"0", "false", "no", "off"}:
-            return False
-        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
-
-
-class _Surveyor(_Reader):
-    """Notes what is wrong with a variable and takes the default in its place."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(environ)
-        self.names: list[str] = []
-        self.problems: dict[str, str] = {}
-
-    def text(self, name: str) -> str | None:
-        self.names.append(name)
-        try:
-            return super().text(name)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return None
-
-    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
-        try:
-            return super().choice(name, allowed)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return allowed[0]
-
-    def flag(self, name: str) -> bool:
-        try:
-            return super().flag(name)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return False
