@@ -18,6 +18,8 @@ _Choice = TypeVar("_Choice", bound=str)
 DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
 DEFAULT_PREFIX = "memory/"
+DEFAULT_ACTIVITY_DAYS = 365
+_LONGEST_ACTIVITY_DAYS = 36_500
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
@@ -70,6 +72,8 @@ class Settings:
     endpoint_s3: str | None = None
     endpoint_s3vectors: str | None = None
     receipt_key: str | None = field(default=None, repr=False)
+    activity_days: int = DEFAULT_ACTIVITY_DAYS
+    activity_key: str | None = field(default=None, repr=False)
     deployment: Deployment = Deployment()
 
     @classmethod
@@ -110,6 +114,8 @@ class Settings:
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
             receipt_key=read.text("MEMORY_RECEIPT_KEY"),
+            activity_days=read.days("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS),
+            activity_key=read.text("MEMORY_ACTIVITY_KEY"),
             deployment=Deployment(
                 commit=read.text("RENDER_GIT_COMMIT"),
                 instance=read.text("RENDER_INSTANCE_ID"),
@@ -171,6 +177,18 @@ class _Reader:
         """Return a prefix that ends with a slash, or none at all for a slash alone."""
         stripped = (self.text(name) or default).strip("/")
         return f"{stripped}/" if stripped else ""
+
+    def days(self, name: str, default: int) -> int:
+        """Return a number of days, 0 for no end."""
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.isascii() and value.isdigit() and int(value[:9]) <= _LONGEST_ACTIVITY_DAYS:
+            return int(value)
+        raise SettingsError(
+            f"{name} is {value!r}; set it to a number of days up to {_LONGEST_ACTIVITY_DAYS:,}, "
+            "or 0 for no end"
+        )
 
     def flag(self, name: str) -> bool:
         value = (self.text(name) or "0").lower()
