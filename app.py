@@ -8,12 +8,15 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard import startup
+from dashboard.auth.gate import Gate
 from dashboard.auth.headers import SecureHeaders
+
+startup.refuse_what_is_unsafe()
 
 # Streamlit finds the ASGI app by reading this file: the call has to stay literal.
 app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
-    middleware=[Middleware(SecureHeaders)],
+    middleware=[Middleware(SecureHeaders), Middleware(Gate)],
     on_script_error=startup.report_script_error,
 )

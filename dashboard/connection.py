@@ -1,4 +1,4 @@
-"""The one open service of the process, and errors as the dashboard keeps them."""
+"""The one open service of the process, and what is kept of its state, results and errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
+from memory_core.records import MemoryRecord, SearchResult, Status
 
 RETRY_S = 10
 """How long a failure to open the store is remembered before it is tried again."""
@@ -24,6 +25,37 @@ class Trouble:
     def of(cls, error: MemoryCoreError) -> Trouble:
         """Keep what is shown of an error."""
         return cls(type(error).__name__, str(error))
+
+
+@dataclass(frozen=True)
+class Health:
+    """Either the status of the storage, or why there is none."""
+
+    status: Status | None
+    trouble: Trouble | None
+
+    @property
+    def word(self) -> str:
+        """One of persistent, temporary, broken."""
+        if self.status is None:
+            return "broken"
+        return "persistent" if self.status.persistent else "temporary"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What one save returned, and how long it took."""
+
+    records: tuple[MemoryRecord, ...]
+    ms: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one question found, and how long it took."""
+
+    result: SearchResult
+    ms: int
 
 
 class Connection:

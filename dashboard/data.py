@@ -9,12 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
 
-from dashboard.connection import Connection, Trouble
+from dashboard import texts
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import requires
+from dashboard.connection import Connection, Found, Health, Saved, Trouble
 from memory_core import MemoryService, Settings, logs
 from memory_core.errors import MemoryCoreError
 from memory_core.people import Census, Elsewhere, StoreScan
@@ -23,8 +25,6 @@ from memory_core.records import (
     Event,
     MemoryRecord,
     Receipt,
-    SearchResult,
-    Status,
     UserId,
     UserSummary,
 )
@@ -43,37 +43,6 @@ COUNTED_UP_TO = 10_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Health:
-    """Either the status of the storage, or why there is none."""
-
-    status: Status | None
-    trouble: Trouble | None
-
-    @property
-    def word(self) -> str:
-        """One of persistent, temporary, broken."""
-        if self.status is None:
-            return "broken"
-        return "persistent" if self.status.persistent else "temporary"
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What one save returned, and how long it took."""
-
-    records: tuple[MemoryRecord, ...]
-    ms: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one question found, and how long it took."""
-
-    result: SearchResult
-    ms: int
-
-
 @st.cache_resource(show_spinner=False)
 def connection() -> Connection:
     """Return the connection that all visitors share."""
@@ -86,6 +55,7 @@ def process_wide(factory: Callable[[], T]) -> T:
     return factory()
 
 
+@requires(Role.VIEWER)
 def health() -> Health:
     """Return the state of the storage; never raises a `MemoryCoreError`."""
     try:
@@ -95,6 +65,7 @@ def health() -> Health:
         return Health(None, Trouble.of(error))
 
 
+@requires(Role.VIEWER)
 def census() -> Census:
     """Return every user with numbers, as they were counted some seconds ago at most."""
     counted = _counted(connection().writes)
@@ -103,82 +74,104 @@ def census() -> Census:
     return counted
 
 
+@requires(Role.VIEWER)
 def count_again() -> None:
     """Forget the count of users, so that the next one is of now. For callbacks."""
     _counted.clear()
 
 
+@requires(Role.VIEWER)
 def users() -> list[UserSummary]:
     """Return every user that has memories, most memories first."""
     return list(census().users)
 
 
+@requires(Role.VIEWER)
 def find(text: str, scan: StoreScan | None = None, away: Elsewhere | None = None) -> WhoFound:
     """Return whose memories may be meant, counted now; in the store as it was scanned."""
     return connection().service().find(text, scan=scan, elsewhere=away)
 
 
+@requires(Role.VIEWER)
 def memories_per_day() -> Mapping[dt.date, int]:
     """Return how many of today's memories were saved on which UTC day."""
     return census().days
 
 
+@requires(Role.VIEWER)
 def storage() -> dict[str, int]:
     """Return how many memories lie in which backend, and how many only in the ledger."""
     return _storage(connection().writes)
 
 
+@requires(Role.VIEWER)
 def memories(user_id: UserId) -> list[MemoryRecord]:
-    """Return all memories of a user, newest first."""
-    return _memories(user_id, connection().writes)
+    """Return all memories of a user, newest first; a viewer gets them without their texts."""
+    return texts.records_for_visitor(_memories(user_id, connection().writes))
 
 
+@requires(Role.OPERATOR)
 def search(user_id: UserId, question: str, limit: int) -> Found:
     """Return the memories that answer the question best."""
     return _search(user_id, question, limit, connection().writes)
 
 
+@requires(Role.VIEWER)
 def test_reports() -> list[Report]:
     """Return the reports of redeploy tests, newest first."""
     return _test_reports(connection().tests)
 
 
+@requires(Role.VIEWER)
 def waiting_tests() -> list[TestReceipt]:
     """Return the redeploy tests that wait for a deployment, oldest first."""
     return _waiting_tests(connection().tests)
 
 
+@requires(Role.VIEWER)
 def leftover_tests() -> list[str]:
     """Return the redeploy tests that nobody waits for and whose probes are still stored."""
     return _leftover_tests(connection().tests)
 
 
+@requires(Role.VIEWER)
 def history(user_id: UserId, memory_id: str) -> list[Event]:
     """Return what happened to one memory, oldest first."""
-    return connection().service().history(user_id, memory_id)
+    return texts.events_for_visitor(connection().service().history(user_id, memory_id))
 
 
+@requires(Role.VIEWER)
+def reveal(user_id: UserId, memory_id: str, reason: str) -> MemoryRecord:
+    """Return one memory in full for a reason, which is noted."""
+    return texts.reveal(connection().service(), user_id, memory_id, reason)
+
+
+@requires(Role.VIEWER)
 def recent_lines(limit: int) -> list[logs.LogLine]:
     """Return the last log lines of this process, newest last."""
     return logs.install_recent_lines().lines()[-limit:]
 
 
+@requires(Role.VIEWER)
 def language_model() -> str | None:
     """Return the name of the model that extracts memories, None where there is none."""
     settings = connection().settings
     return settings.llm if settings else None
 
 
+@requires(Role.OPERATOR)
 def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
     """Save one text for a user and read it back."""
     return _save(lambda s: s.add_text_memory(raw_user_id, text, infer=infer, verify=True))
 
 
+@requires(Role.OPERATOR)
 def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
 
+@requires(Role.OPERATOR)
 def save_document(
     raw_user_id: str, name: str, content: bytes, on_progress: Callable[[int, int], None]
 ) -> Saved:
@@ -188,16 +181,19 @@ def save_document(
     )
 
 
+@requires(Role.OPERATOR)
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
     """Give one memory a new text and read it back."""
     return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
+@requires(Role.OPERATOR)
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
     return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
+@requires(Role.OPERATOR)
 def change_tests(call: Callable[[MemoryService], T]) -> T:
     """Do something that writes or takes away probes or reports."""
     shared = connection()
@@ -207,11 +203,13 @@ def change_tests(call: Callable[[MemoryService], T]) -> T:
         _forget_tests(shared)
 
 
+@requires(Role.VIEWER)
 def settings() -> Settings:
     """Return the settings that the service was opened with, opening it if need be."""
     return connection().service().settings
 
 
+@requires(Role.VIEWER)
 def try_again() -> None:
     """Forget what was read and the last failure to open the store."""
     shared = connection()
@@ -226,6 +224,7 @@ def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
     return Saved(tuple(records), _ms_since(started))
 
 
+@requires(Role.OPERATOR)
 def write(call: Callable[[MemoryService], T]) -> T:
     """Do something that changes memories."""
     # All of Streamlit that can interrupt a script comes before the call.

@@ -13,6 +13,9 @@ from functools import partial
 from typing import Any, Literal
 
 from dashboard import data
+from dashboard.auth import visitor
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import Visitor, requires
 from memory_core.errors import MemoryCoreError
 from memory_core.redeploy import StepDone
 
@@ -86,7 +89,7 @@ class Jobs:
     _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _cancelled: dict[str, threading.Event] = field(default_factory=dict)
-    _waiting: queue.Queue[tuple[str, Work]] = field(
+    _waiting: queue.Queue[tuple[str, Work, Visitor]] = field(
         default_factory=lambda: queue.Queue(MAX_WAITING)
     )
 
@@ -94,6 +97,7 @@ class Jobs:
         for number in range(WORKERS):
             threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
 
+    @requires(Role.OPERATOR)
     def submit(self, work: Work, *, subject: str, fingerprint: str) -> str:
         """Take on the work and return the id of its job.
 
@@ -108,7 +112,7 @@ class Jobs:
                     return job.id
             job = Job(secrets.token_urlsafe(12), subject, fingerprint)
             try:
-                self._waiting.put_nowait((job.id, work))
+                self._waiting.put_nowait((job.id, work, visitor.current()))
             except queue.Full:
                 raise TooBusy(
                     f"{MAX_WAITING} uploads and tests are waiting already; "
@@ -119,17 +123,20 @@ class Jobs:
             self._forget_oldest()
             return job.id
 
+    @requires(Role.VIEWER)
     def get(self, job_id: str) -> Job | None:
         """Return the job as it stands, None when it is not known or not any more."""
         with self._lock:
             return self._jobs.get(job_id)
 
+    @requires(Role.OPERATOR)
     def cancel(self, job_id: str) -> None:
         """Have the work end where it next tells how far it is; what is finished stays so."""
         with self._lock:
             if job_id in self._cancelled:
                 self._cancelled[job_id].set()
 
+    @requires(Role.VIEWER)
     def latest(self, fingerprint: str, state: State | None = None) -> Job | None:
         """Return the newest job for this work, in this state if one is given; or None."""
         with self._lock:
@@ -142,7 +149,7 @@ class Jobs:
         while True:
             self._do(*self._waiting.get())
 
-    def _do(self, job_id: str, work: Work) -> None:
+    def _do(self, job_id: str, work: Work, who: Visitor) -> None:
         with self._lock:
             cancelled = self._cancelled[job_id]
         if cancelled.is_set():
@@ -150,7 +157,9 @@ class Jobs:
             return
         self._change(job_id, state="running")
         try:
-            result = work(Progress(partial(self._change, job_id), cancelled))
+            # Whoever signs out meanwhile was allowed to start it, and it comes to its end.
+            with visitor.acting_as(who):
+                result = work(Progress(partial(self._change, job_id), cancelled))
             self._change(job_id, state="done", result=result)
         except Cancelled:
             self._change(job_id, state="cancelled")
@@ -171,6 +180,7 @@ class Jobs:
             del self._jobs[job_id], self._cancelled[job_id]
 
 
+@requires(Role.VIEWER)
 def board() -> Jobs:
     """Return the jobs that all visitors share."""
     return data.process_wide(Jobs)

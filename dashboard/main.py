@@ -13,13 +13,13 @@ st.set_page_config(
     page_icon=str(Path(__file__).parent / "ui" / "assets" / "mark.png"),
     layout="wide",
 )
-guard.mark_routed()
+who = guard.enter()
 pages = routes.build_pages()
 page = st.navigation(pages, position="hidden")
 # After the navigation, which would put the page's Material icon in place of ours.
 st.set_page_config(page_title=f"{page.title} · Holdfast")
 
 health = frame.wait_for(data.health)
-frame.draw_sidebar(pages, health)
+frame.draw_sidebar(pages, health, who)
 frame.draw_band(health)
 page.run()

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import logging
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +14,10 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.auth import visitor
+from dashboard.auth.access import access, refusal
 from memory_core import logs, settings
+from memory_core.errors import SettingsError
 
 _logger = logging.getLogger("dashboard")
 _HEAVY_MODULES = ("pandas", "plotly.graph_objects", "memory_core.engine", "bm25s", "wordllama")
@@ -22,6 +26,16 @@ _LISTENING_WITHIN_S = 30
 
 class _Stderr(logging.StreamHandler):
     """Ours, told apart from handlers that others added."""
+
+
+def refuse_what_is_unsafe() -> None:
+    """End the process with one sentence where it would show memories to strangers."""
+    try:
+        reason = refusal(access(), st.get_option("server.address"))
+    except SettingsError as error:
+        reason = str(error)
+    if reason:
+        sys.exit(f"Holdfast does not start: {reason}.")
 
 
 @asynccontextmanager
@@ -73,13 +87,14 @@ def warm_up() -> None:
     from dashboard import data
     from dashboard.redeploy import work
 
-    health = data.health()
-    if health.trouble:
-        _logger.error("storage is not available: %s", health.trouble.sentence)
-    for name in _HEAVY_MODULES:
-        importlib.import_module(name)
-    if not health.trouble:
-        work.check_waiting()
+    with visitor.acting_as(visitor.PROCESS):
+        health = data.health()
+        if health.trouble:
+            _logger.error("storage is not available: %s", health.trouble.sentence)
+        for name in _HEAVY_MODULES:
+            importlib.import_module(name)
+        if not health.trouble:
+            work.check_waiting()
 
 
 def report_script_error(error: Exception) -> bool:
@@ -104,5 +119,7 @@ async def _announce() -> None:
             _, writer = await asyncio.open_connection(host, port)
             writer.close()
             print(f"Holdfast dashboard: http://{host}:{port}", flush=True)
+            if access().open:
+                print("No login is set, so only this computer can open it.", flush=True)
             return
         await asyncio.sleep(0.1)

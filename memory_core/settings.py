@@ -19,10 +19,12 @@ DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
 DEFAULT_PREFIX = "memory/"
 DEFAULT_ACTIVITY_DAYS = 365
-_LONGEST_ACTIVITY_DAYS = 36_500
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
+
+# How hosting platforms show themselves. A port that is handed out means the same.
+_PLATFORMS = "RENDER DYNO FLY_APP_NAME K_SERVICE RAILWAY_ENVIRONMENT WEBSITE_HOSTNAME PORT".split()
 
 # None of the libraries may call out on its own. mem0 reads its two at import and would write
 # a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
@@ -114,7 +116,7 @@ class Settings:
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
             receipt_key=read.text("MEMORY_RECEIPT_KEY"),
-            activity_days=read.days("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS),
+            activity_days=read.number("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS, 0, 36_500),
             activity_key=read.text("MEMORY_ACTIVITY_KEY"),
             deployment=Deployment(
                 commit=read.text("RENDER_GIT_COMMIT"),
@@ -123,6 +125,53 @@ class Settings:
                 host=read.text("MEMORY_HOST"),
                 hook_url=read.text("RENDER_DEPLOY_HOOK_URL"),
             ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Who may use the dashboard, and where it is reached. Secrets do not show in its repr."""
+
+    users: str | None = field(default=None, repr=False)
+    users_file: Path | None = None
+    urls: tuple[str, ...] = ()
+    secret: str | None = field(default=None, repr=False)
+    oidc_url: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_allow: str | None = field(default=None, repr=False)
+    idle_minutes: int = 60
+    session_hours: int = 12
+    proxies: int = 0
+    platform: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> DashboardSettings:
+        """Read the variables that docs/configuration.md lists under the dashboard.
+
+        `platform` is the variable by which a hosting platform shows itself, None on a computer of
+        one's own.
+
+        Raises:
+            SettingsError: a value is not one of those allowed; names the variable.
+        """
+        read = _Reader(os.environ if environ is None else environ)
+        platform = next((name for name in _PLATFORMS if read.text(name)), None)
+        urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
+        users_file = read.text("DASHBOARD_USERS_FILE")
+        return cls(
+            users=read.text("DASHBOARD_USERS"),
+            users_file=Path(users_file) if users_file else None,
+            urls=tuple(urls.replace(",", " ").split()),
+            secret=read.text("DASHBOARD_SECRET"),
+            oidc_url=read.text("DASHBOARD_OIDC_URL"),
+            oidc_client_id=read.text("DASHBOARD_OIDC_CLIENT_ID"),
+            oidc_client_secret=read.text("DASHBOARD_OIDC_CLIENT_SECRET"),
+            oidc_allow=read.text("DASHBOARD_OIDC_ALLOW"),
+            idle_minutes=read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 24 * 60),
+            session_hours=read.number("DASHBOARD_SESSION_HOURS", 12, 1, 7 * 24),
+            proxies=read.number("DASHBOARD_PROXIES", 1 if platform else 0, 0, 9),
+            platform=platform,
         )
 
 
@@ -178,17 +227,13 @@ class _Reader:
         stripped = (self.text(name) or default).strip("/")
         return f"{stripped}/" if stripped else ""
 
-    def days(self, name: str, default: int) -> int:
-        """Return a number of days, 0 for no end."""
-        value = self.text(name)
-        if value is None:
-            return default
-        if value.isascii() and value.isdigit() and int(value[:9]) <= _LONGEST_ACTIVITY_DAYS:
-            return int(value)
-        raise SettingsError(
-            f"{name} is {value!r}; set it to a number of days up to {_LONGEST_ACTIVITY_DAYS:,}, "
-            "or 0 for no end"
-        )
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name) or str(default)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise SettingsError(
+                f"{name} is {value!r}; set it to a whole number from {least} to {most}"
+            )
+        return int(value)
 
     def flag(self, name: str) -> bool:
         value = (self.text(name) or "0").lower()

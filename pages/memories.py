@@ -4,9 +4,11 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.auth.guard import require_access
+from dashboard.auth.roles import Role
 from dashboard.memories import browse, save, search, tabs
 from dashboard.memories.person import choose_next, choose_person
 from dashboard.ui import tables, words
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import friendly_errors
 
 require_access()
@@ -44,7 +46,8 @@ def draw_memories() -> None:
     for name, tab in tabs.draw_tabs().items():
         if tab.open:
             with tab, friendly_errors():
-                DRAW[name](person)
+                if name == tabs.BROWSE or draw_unless(Role.OPERATOR):
+                    DRAW[name](person)
 
 
 st.title("Memories", anchor=False)

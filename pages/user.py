@@ -4,7 +4,9 @@ import streamlit as st
 
 from dashboard import data, routes
 from dashboard.auth.guard import require_access
+from dashboard.auth.roles import Role
 from dashboard.ui import tables, tabs, words
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import friendly_errors, show_trouble
 from dashboard.user import export, head, moves, remembered, removal, timeline
 from memory_core import normalize_user_id
@@ -20,6 +22,14 @@ MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
     "Export",
     "Remove",
 )
+NEEDED = {
+    MEMORIES: Role.VIEWER,
+    TIMELINE: Role.VIEWER,
+    REMEMBERED: Role.OPERATOR,
+    REUNITE: Role.ADMIN,
+    EXPORT: Role.OPERATOR,
+    REMOVE: Role.ADMIN,
+}
 
 
 def draw_memories(user_id: UserId, found: Found) -> None:
@@ -59,7 +69,8 @@ def draw_view(user_id: UserId) -> None:
     for name, tab in drawn.items():
         if tab.open:
             with tab, friendly_errors():
-                views[name]()
+                if draw_unless(NEEDED[name]):
+                    views[name]()
 
 
 st.title("User", anchor=False)

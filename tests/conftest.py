@@ -14,7 +14,17 @@ from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.logs import LOGGER
 
-_OURS = ("AWS_", "BACKEND_", "CHROMA_", "DASHBOARD_", "MEM0_", "MEMORY_", "OPENAI_", "RENDER")
+_OURS = (
+    "AWS_",
+    "BACKEND_",
+    "CHROMA_",
+    "DASHBOARD_",
+    "MEM0_",
+    "MEMORY_",
+    "OPENAI_",
+    "PORT",
+    "RENDER",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -16,12 +13,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+from dashboard.auth.access import access, is_loopback
+from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
 
+_HEALTH = "/_stcore/health"
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
 
@@ -48,8 +43,9 @@ def content_security_policy() -> str:
 class SecureHeaders:
     """Refuse foreign hosts and origins, close the metrics, send the security headers.
 
-    Bound to a loopback address only loopback names are answered: a page of another site that
-    points its own name at 127.0.0.1 (DNS rebinding) gets nothing.
+    Answered are the names of `DASHBOARD_URL`, and on a loopback address those of this computer: a
+    page of another site that points its own name here (DNS rebinding) gets nothing. The health
+    path is answered under any name, since hosts ask for it by number.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,12 +63,14 @@ class SecureHeaders:
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, self._with_headers(send))
+            await self._http(scope, receive, self._with_headers(scope, send))
         else:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not host_is_ours(Headers(scope=scope).get("host", "")):
+        if scope["path"] == _HEALTH:
+            await self._app(scope, receive, send)
+        elif not host_is_ours(Headers(scope=scope).get("host", "")):
             refusal = PlainTextResponse("This host name is not served here.", 421)
             await refusal(scope, receive, send)
         elif any(closed in scope["path"] for closed in _CLOSED_PATHS):
@@ -88,33 +86,31 @@ class SecureHeaders:
         else:
             await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
 
-    def _with_headers(self, send: Send) -> Send:
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        host = Headers(scope=scope).get("host", "")
+        https = access().origin_of(host).startswith("https:")
+        more = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                for name, value in {**self._headers, **more}.items():
+                    # The login has a stricter policy of its own.
+                    headers.setdefault(name, value)
             await send(message)
 
         return send_with_headers
 
 
 def host_is_ours(host: str) -> bool:
-    """Whether a Host header may be answered, given the address that the server is bound to."""
-    name = urlsplit(f"//{host}").hostname or ""
-    allowed = st.get_option("server.allowedHosts") or []
-    if name in allowed:
-        return True
-    return (
-        _is_loopback(name) if _is_loopback(st.get_option("server.address") or "") else not allowed
-    )
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
+    """Whether a Host header may be answered, given the settings and the address that is bound."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
+    if name in access().hosts or name in (st.get_option("server.allowedHosts") or []):
+        return True
+    return is_loopback(name) and is_loopback(st.get_option("server.address") or "")
 
 
 def _inline_script_hashes() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard import data
+from dashboard import data, texts
 from dashboard.ui import tables, words
 from memory_core.records import MemoryRecord
 
@@ -46,6 +46,8 @@ def draw(person: Person) -> None:
     if not records:
         st.markdown("**No memories yet.** Save the first one under Save.")
         return
+    if not texts.reads_all():
+        st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
     selected = _find(records, st.session_state.get(_SELECTED))
     if selected is None:
         _draw_table(records, None)

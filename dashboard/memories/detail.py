@@ -8,12 +8,14 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.ui import actions, tables, times, words
+from dashboard import data, texts
+from dashboard.auth.roles import Role
+from dashboard.ui import actions, allowed, tables, times, words
 from dashboard.ui.errors import friendly_errors, show_trouble
 from dashboard.ui.text import one_line, shorten, show, show_memory
 from memory_core.records import MemoryRecord
 
+from . import hidden
 from .person import Person
 
 _LABEL_PX: Final = 72
@@ -27,11 +29,15 @@ def draw(person: Person, record: MemoryRecord, of: int, close: Callable[[], None
         if st.session_state.get(_EDITED) == record.id:
             _draw_editor(person, record)
             return
-        show_memory(record.memory, key="detail.more")
+        if texts.is_hidden(record):
+            hidden.draw(record)
+        else:
+            show_memory(record.memory, key="detail.more")
         _draw_facts(record)
         with st.container(horizontal=True, gap="small"):
-            st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
-            st.button("Delete", icon=":material/delete:", on_click=_ask_delete, args=(record,))
+            if allowed.may(Role.OPERATOR):
+                st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
+                st.button("Delete", icon=":material/delete:", on_click=_ask_delete, args=(record,))
             st.button("Close", icon=":material/close:", type="tertiary", on_click=close)
         _draw_history(record)
     if st.session_state.get(_ASKED) == record.id:

@@ -7,7 +7,9 @@ from typing import Final
 import streamlit as st
 
 from dashboard import data, jobs
+from dashboard.auth.roles import Role
 from dashboard.ui import actions
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from memory_core.errors import InvalidReceipt
 from memory_core.redeploy import DEFAULT_PROBES, Receipt, from_code, from_file
@@ -28,6 +30,8 @@ _WHAT: Final = {
 
 def draw() -> None:
     """Draw both ways; a receipt in the address opens the second."""
+    if not draw_unless(Role.OPERATOR):
+        return
     if _TAB not in st.session_state:
         st.session_state[_TAB] = _REAL if address.RECEIPT in st.query_params else _SIMULATE
     simulate, real = st.tabs([_SIMULATE, _REAL], key=_TAB)

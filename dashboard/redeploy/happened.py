@@ -8,6 +8,8 @@ from typing import Final
 import streamlit as st
 
 from dashboard import data, jobs
+from dashboard.auth.roles import Role
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.errors import InvalidReceipt, MemoryCoreError
@@ -115,14 +117,15 @@ def _draw_offer(code: str) -> Report | None:
     with st.container(border=True, key="offer"):
         st.subheader("A receipt came with the link", anchor=False)
         st.markdown(f"The test is **{waiting.waiting_words(receipt)}**.")
-        st.button(
-            "Check what became of it",
-            type="primary",
-            icon=":material/fact_check:",
-            key="redeploy.offer",
-            on_click=address.start,
-            args=(lambda: work.run_check(receipt),),
-        )
+        if draw_unless(Role.OPERATOR):
+            st.button(
+                "Check what became of it",
+                type="primary",
+                icon=":material/fact_check:",
+                key="redeploy.offer",
+                on_click=address.start,
+                args=(lambda: work.run_check(receipt),),
+            )
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.auth.visitor import bound
 from dashboard.ui import times, words
 from dashboard.ui.text import one_line, show
 from memory_core import render_redeploy
@@ -80,7 +81,7 @@ def _draw_downloads(report: Report) -> None:
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Report as Markdown",
-            lambda: render_redeploy.report_markdown(report),
+            bound(lambda: render_redeploy.report_markdown(report)),
             file_name=f"{name}.md",
             mime="text/markdown",
             icon=":material/download:",
@@ -89,7 +90,7 @@ def _draw_downloads(report: Report) -> None:
         )
         st.download_button(
             "Report as JSON",
-            lambda: _as_json(report),
+            bound(lambda: _as_json(report)),
             file_name=f"{name}.json",
             mime="application/json",
             icon=":material/download:",

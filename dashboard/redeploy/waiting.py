@@ -5,7 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data, jobs
-from dashboard.ui import times, words
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import bound
+from dashboard.ui import allowed, times, words
+from dashboard.ui.allowed import draw_unless
 from memory_core.redeploy import Receipt, to_code, to_file
 
 from . import address, work
@@ -42,7 +45,7 @@ def draw_receipt(receipt: Receipt) -> None:
         st.caption("Not every probe was stored, so that only the file says which were.")
     st.download_button(
         "Receipt file",
-        lambda: to_file(receipt, settings),
+        bound(lambda: to_file(receipt, settings)),
         file_name=f"redeploy-receipt-{receipt.run}.json",
         mime="application/json",
         icon=":material/download:",
@@ -64,6 +67,8 @@ def _draw_waiting(receipt: Receipt) -> None:
         if busy:
             st.markdown(":material/sync: **Being checked now**")
         st.markdown(f":material/hourglass_top: A redeploy test is **{waiting_words(receipt)}**")
+        if not draw_unless(Role.OPERATOR):
+            return
         with st.container(horizontal=True, gap="small"):
             st.button(
                 "Check now",
@@ -112,12 +117,13 @@ def _draw_leftovers(left: list[str]) -> None:
             f":material/cleaning_services: {words.counted(len(left), 'earlier test')} did not end; "
             "the probes are still stored. No count includes them."
         )
-        st.button(
-            "Clean up",
-            key="redeploy.clean-up",
-            on_click=address.start,
-            args=(lambda: work.run_clean_up(left),),
-        )
+        if allowed.may(Role.OPERATOR):
+            st.button(
+                "Clean up",
+                key="redeploy.clean-up",
+                on_click=address.start,
+                args=(lambda: work.run_clean_up(left),),
+            )
 
 
 @st.fragment(run_every=f"{_POLL_S}s")

@@ -27,6 +27,8 @@ _HEADLINES: Final = {
     "LedgerCorrupt": "An entry of the record cannot be read",
     "InvalidReceipt": "This receipt cannot be used",
     "RedeployTestFailed": "The test itself did not come to its end",
+    "NotAllowed": "Your role does not allow this",
+    "SignedOut": "You are signed out",
     "TooBusy": "Too much is waiting already",
     "Unexpected": "Something went wrong on our side",
 }

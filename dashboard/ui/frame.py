@@ -9,8 +9,11 @@ from typing import Final
 import streamlit as st
 
 from dashboard import routes
+from dashboard.auth.visitor import LOCAL, Visitor
 from dashboard.data import Health
 from memory_core import __version__
+
+from .text import one_line
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
@@ -28,15 +31,27 @@ def wait_for(ask: Callable[[], Health]) -> Health:
         return ask()
 
 
-def draw_sidebar(pages: list[st.Page], health: Health) -> None:
-    """Draw the name, the state of the storage, the pages, the version."""
+def draw_sidebar(pages: list[st.Page], health: Health, who: Visitor) -> None:
+    """Draw the name, the state of the storage, the pages, who is here, the version."""
     st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "mark.svg"))
     with st.sidebar:
         st.markdown(STATES[health.word])
         with st.container(gap="xsmall", key="navigation"):
             for page in filter(routes.in_navigation, pages):
                 st.page_link(page)
+        _draw_visitor(who)
         st.caption(f"Version {__version__}")
+
+
+def _draw_visitor(who: Visitor) -> None:
+    if who == LOCAL:
+        st.caption("No login: only this computer can open this.")
+        return
+    with st.container(gap="xsmall", key="visitor"):
+        st.text(one_line(who.name, 60), width="stretch")
+        st.caption(f"Signed in as {who.role.word}")
+        if st.button("Sign out", key="visitor.out", icon=":material/logout:", type="tertiary"):
+            st.logout()
 
 
 def draw_band(health: Health) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import people
+from dashboard.auth.visitor import bound
 from dashboard.ui import words
 from memory_core.people import Found
 from memory_core.records import UserId
@@ -31,7 +32,7 @@ def draw(user_id: UserId, found: Found) -> None:
     )
     st.download_button(
         f"Export {words.counted(count, 'memory')}",
-        lambda: people.export(user_id, kind, vectors),
+        bound(lambda: people.export(user_id, kind, vectors)),
         file_name=f"memories-{dt.datetime.now(dt.UTC):%Y%m%d}.{kind}",
         mime="text/csv" if kind == "csv" else "application/jsonl",
         icon=":material/download:",

@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import people
+from dashboard.auth.visitor import bound
 from dashboard.ui import actions, times, words
 from dashboard.ui.confirm import draw_typed
 from dashboard.ui.errors import show_trouble
@@ -107,7 +108,7 @@ def _draw_earlier(user_id: UserId) -> None:
                 )
                 st.download_button(
                     "Undo file",
-                    lambda one=one: json.dumps(reunion_document(one), indent=1),
+                    bound(lambda one=one: json.dumps(reunion_document(one), indent=1)),
                     file_name=f"reunion-{one.at:%Y%m%dT%H%M%SZ}.json",
                     mime="application/json",
                     key=f"user.undofile.{at}",

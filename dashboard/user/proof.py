@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import people
+from dashboard.auth.visitor import bound
 from dashboard.ui import actions, times, words
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line
@@ -69,7 +70,7 @@ def _draw_found(traces: Traces) -> None:
         st.caption(times.both(traces.as_of))
         st.download_button(
             "Download the proof",
-            lambda: to_json(traces_document(traces)),
+            bound(lambda: to_json(traces_document(traces))),
             file_name=f"traces-{traces.as_of:%Y%m%dT%H%M%SZ}.json",
             mime="application/json",
             icon=":material/download:",

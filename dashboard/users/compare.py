@@ -7,7 +7,9 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
+from dashboard.auth.roles import Role
 from dashboard.ui import tables, times, words
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.people import ComparedUser, OtherPlace, StoreScan
@@ -35,12 +37,13 @@ def draw() -> None:
             show_trouble(job.trouble)
         elif job and job.state == "cancelled":
             st.caption("The last comparison was cancelled.")
-        st.button(
-            "Compare with the store",
-            key="users.compare",
-            icon=":material/compare_arrows:",
-            on_click=work.start_comparison,
-        )
+        if draw_unless(Role.OPERATOR):
+            st.button(
+                "Compare with the store",
+                key="users.compare",
+                icon=":material/compare_arrows:",
+                on_click=work.start_comparison,
+            )
         if compared := work.last_comparison():
             _draw_scan(compared.scan)
             for place in compared.elsewhere.places:

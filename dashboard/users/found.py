@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import routes
+from dashboard.auth.roles import Role
 from dashboard.ui import tables, times, words
+from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.ids import draw_changes
 from dashboard.ui.text import one_line, sentence, show
@@ -105,7 +107,7 @@ def _draw_take_up(found: Found, user_id: UserId) -> None:
         )
         for item in taken.left[:_CLOSE_SHOWN]:
             show(f"{item.id}: {item.detail}")
-    elif found.stored and found.stored.unexpected:
+    elif found.stored and found.stored.unexpected and draw_unless(Role.OPERATOR):
         with st.popover("Take up", icon=":material/move_to_inbox:"):
             st.markdown(
                 f"{words.counted(found.stored.unexpected, 'memory')} in the store "

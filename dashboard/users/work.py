@@ -7,7 +7,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import data, jobs
+from dashboard import jobs, people
+from dashboard.auth.roles import Role
+from dashboard.ui import allowed
 from memory_core.people import Elsewhere, StoreScan, TakenUp
 from memory_core.records import UserId
 
@@ -42,7 +44,7 @@ def start_take_up(user_id: UserId) -> None:
     """Start to record what lies in the store for a user and is not on record. For callbacks."""
 
     def work(progress: jobs.Progress) -> TakenUp:
-        return data.write(lambda service: service.take_up(user_id, on_progress=progress))
+        return people.take_up(user_id, progress)
 
     jobs.board().submit(work, subject="Take up", fingerprint=_take_up(user_id))
 
@@ -63,6 +65,8 @@ def watch(job_id: str, noun: str, nouns: str) -> None:
         st.progress(part, text=f"{job.done:,} of {job.total:,} {noun if job.total == 1 else nouns}")
     else:
         st.progress(0.0, text="Reading" if job.state == "running" else "Waiting")
+    if not allowed.may(Role.OPERATOR):
+        return
     st.button(
         "Cancel",
         key=f"users.cancel.{job_id}",
@@ -74,8 +78,7 @@ def watch(job_id: str, noun: str, nouns: str) -> None:
 
 
 def _compare(progress: jobs.Progress) -> Compared:
-    service = data.connection().service()
-    return Compared(service.scan_store(progress), service.elsewhere(progress))
+    return Compared(*people.compare(progress))
 
 
 def _take_up(user_id: UserId) -> str:

@@ -15,13 +15,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 START_WITHIN_S = 90
-_OURS = ("AWS_", "CHROMA_", "DASHBOARD_", "MEM0_", "MEMORY_", "OPENAI_", "RENDER", "STREAMLIT_")
+_OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".split()
 
 
 @contextmanager
 def running_server(folder: Path, **variables: str) -> Iterator[str]:
     """Start the dashboard on a free port with a home of its own; yield its address."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
+    }
     environ |= {"HOME": str(folder), "MEMORY_DATA_DIR": str(folder / "data"), **variables}
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
+from dashboard.auth.access import access
 from memory_core import MemoryService, logs
 from tests.s3_bench import Bench, open_bench
 
@@ -24,9 +25,11 @@ def fresh_caches() -> Iterator[None]:
     Log lines are kept from the start on, as by the server.
     """
     logs.install_recent_lines()
+    access.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()
     yield
+    access.cache_clear()
     data.connection().close()
     st.cache_data.clear()
     st.cache_resource.clear()

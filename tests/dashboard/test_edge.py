@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from dashboard.auth import headers
+from dashboard.auth.access import access
 
 ORIGIN = "http://127.0.0.1:8501"
 
@@ -78,6 +79,17 @@ def test_a_foreign_host_name_gets_nothing(client: TestClient, host: str) -> None
     assert "x-frame-options" in answer.headers
 
 
+def test_the_health_path_is_answered_under_any_name(client: TestClient) -> None:
+    assert client.get("/_stcore/health", headers={"host": "10.0.0.1:8501"}).text == "ok"
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+def test_without_a_login_nothing_is_served_by_way_of_a_proxy(client: TestClient, name: str) -> None:
+    answer = client.get("/", headers={name: "203.0.113.9"})
+    assert answer.status_code == 403
+    assert "DASHBOARD_USERS" in answer.text
+
+
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:8501"])
 def test_loopback_names_are_answered(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"host": host}).status_code == 200
@@ -111,17 +123,23 @@ def test_our_own_origin_gets_a_socket(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "host", "answered"),
+    ("address", "url", "host", "answered"),
     [
-        ("127.0.0.1", "localhost", True),
-        ("127.0.0.1", "holdfast.onrender.com", False),
-        ("0.0.0.0", "holdfast.onrender.com", True),
-        (None, "holdfast.onrender.com", True),
+        ("127.0.0.1", "", "localhost", True),
+        ("127.0.0.1", "", "holdfast.onrender.com", False),
+        ("127.0.0.1", "https://holdfast.onrender.com", "holdfast.onrender.com", True),
+        ("0.0.0.0", "https://holdfast.onrender.com", "holdfast.onrender.com:443", True),
+        ("0.0.0.0", "https://holdfast.onrender.com", "localhost", False),
+        ("0.0.0.0", "", "holdfast.onrender.com", False),
+        (None, "", "127.0.0.1", False),
+        ("127.0.0.1", "", "[", False),
     ],
 )
-def test_names_depend_on_the_address_that_is_bound(
-    monkeypatch: pytest.MonkeyPatch, address: str | None, host: str, answered: bool
+def test_names_depend_on_the_address_that_is_bound_and_on_the_settings(
+    monkeypatch: pytest.MonkeyPatch, address: str | None, url: str, host: str, answered: bool
 ) -> None:
+    monkeypatch.setenv("DASHBOARD_URL", url)
+    access.cache_clear()
     options = {"server.address": address, "server.allowedHosts": []}
     monkeypatch.setattr(headers.st, "get_option", options.get)
     assert headers.host_is_ours(host) is answered

@@ -1,0 +1,43 @@
+"""`python -m dashboard.auth hash`: make an entry of `DASHBOARD_USERS`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from dashboard.auth.accounts import parse_users
+from dashboard.auth.passwords import hash_password
+from dashboard.auth.roles import Role
+from memory_core.errors import SettingsError
+
+
+@click.group()
+def cli() -> None:
+    """Help with who may use the dashboard."""
+
+
+@cli.command("hash")
+@click.option("--name", help="Print the whole entry for this name, not the hash alone.")
+@click.option("--role", type=click.Choice([role.word for role in Role]), default="viewer")
+def hash_command(name: str | None, role: str) -> None:
+    """Ask for a password and print its argon2 hash; from a pipe, read one line."""
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        hashed = hash_password(password)
+        if name is None:
+            click.echo(hashed)
+            return
+        entry = f"{name}:{role}:{hashed}"
+        parse_users(entry, "--name")
+        click.echo(entry)
+    except (ValueError, SettingsError) as error:
+        click.echo(f"{error}.", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    cli()

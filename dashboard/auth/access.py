@@ -1,0 +1,158 @@
+"""What the settings say about who may use the dashboard, once for the process."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from functools import cached_property, lru_cache
+from urllib.parse import urlsplit
+
+from dashboard.auth.accounts import Accounts
+from dashboard.auth.attempts import Attempts
+from dashboard.auth.sessions import Sessions
+from memory_core.errors import SettingsError
+from memory_core.settings import DashboardSettings
+
+SHORTEST_SECRET = 32
+_LOGIN = "DASHBOARD_USERS (or the DASHBOARD_OIDC_ variables) and DASHBOARD_URL"
+
+
+class Access:
+    """Accounts, sessions and failed tries of this process.
+
+    Raises:
+        SettingsError: a variable is missing or cannot be read; says which and what to do.
+    """
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        self.settings = settings
+        self.accounts = Accounts(settings.users, settings.users_file, settings.oidc_allow)
+        self.origins = tuple(_origin(url) for url in settings.urls)
+        self.secret = settings.secret or secrets.token_urlsafe(32)
+        if len(self.secret) < SHORTEST_SECRET:
+            raise SettingsError(
+                f"DASHBOARD_SECRET is shorter than {SHORTEST_SECRET} characters; set a longer one"
+            )
+        self._check_oidc()
+        self.attempts = Attempts()
+        self.sessions = Sessions(
+            self.accounts,
+            self.secret,
+            idle_s=settings.idle_minutes * 60,
+            lasts_s=settings.session_hours * 3600,
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether there is no login: whoever is at this computer may do everything."""
+        settings = self.settings
+        return not (settings.users or settings.users_file or settings.oidc_url)
+
+    @property
+    def oidc(self) -> bool:
+        """Whether a provider vouches for people."""
+        return self.settings.oidc_url is not None
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The names under which the dashboard is reached."""
+        return frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
+
+    def origin_of(self, host: str) -> str:
+        """Return the origin that people type for a Host header, plain HTTP where none is set."""
+        for origin in self.origins:
+            if _host(origin) == _without_default_port(host.lower(), urlsplit(origin).scheme):
+                return origin
+        return f"http://{host.lower()}"
+
+    def _check_oidc(self) -> None:
+        settings = self.settings
+        needed = {
+            "DASHBOARD_OIDC_URL": settings.oidc_url,
+            "DASHBOARD_OIDC_CLIENT_ID": settings.oidc_client_id,
+            "DASHBOARD_OIDC_CLIENT_SECRET": settings.oidc_client_secret,
+            "DASHBOARD_OIDC_ALLOW": settings.oidc_allow,
+            "DASHBOARD_URL": self.origins,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        given = [name for name in needed if name not in missing and "OIDC" in name]
+        if given and missing:
+            raise SettingsError(f"{given[0]} is set but {missing[0]} is not; set it as well")
+        url = urlsplit(settings.oidc_url or "")
+        if settings.oidc_url and url.scheme != "https" and not is_loopback(url.hostname or ""):
+            raise SettingsError(
+                "DASHBOARD_OIDC_URL is not https; give the provider's https address"
+            )
+
+
+@lru_cache(maxsize=1)
+def access() -> Access:
+    """Return the access of this process, made at first use.
+
+    Raises:
+        SettingsError: a variable is missing or cannot be read.
+    """
+    return Access(DashboardSettings.from_env())
+
+
+def refusal(access: Access, address: str | None) -> str | None:
+    """Say why a server bound to this address must not start, None when it may."""
+    local = is_loopback(address or "")
+    platform = access.settings.platform
+    if access.open and platform:
+        return (
+            f"{platform} is set, as on a hosting platform, and the dashboard has no login; "
+            f"set {_LOGIN}, or take {platform} away on a computer of your own"
+        )
+    if access.open and not local:
+        return (
+            f"the dashboard has no login and would be served on {address or 'every address'}; "
+            f"set {_LOGIN}, or server.address to 127.0.0.1"
+        )
+    if not local and not access.origins:
+        return (
+            "DASHBOARD_URL is not set; set it to the address that people type, such as "
+            "https://holdfast.example.com"
+        )
+    return None
+
+
+def is_loopback(name: str) -> bool:
+    """Say whether a name or address is this computer's own."""
+    return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)
+
+
+def is_address(name: str) -> bool:
+    """Say whether it is a number rather than a name, or the path of a socket."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    odd = parts.username or parts.query or parts.fragment or parts.path not in {"", "/"}
+    if parts.scheme not in {"http", "https"} or not named or odd:
+        raise SettingsError(
+            f"DASHBOARD_URL has {url[:80]!r}; write it like https://holdfast.example.com"
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise SettingsError(
+            f"DASHBOARD_URL has {url[:80]!r}, over which passwords would travel in clear; "
+            "put TLS in front and write https"
+        )
+    return f"{parts.scheme}://{_without_default_port(parts.netloc.lower(), parts.scheme)}"
+
+
+def _host(origin: str) -> str:
+    return urlsplit(origin).netloc
+
+
+def _without_default_port(host: str, scheme: str) -> str:
+    return host.removesuffix(":443" if scheme == "https" else ":80")

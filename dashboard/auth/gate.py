@@ -1,0 +1,157 @@
+"""ASGI: who gets past the login. A stranger gets the form and the health path, nothing else."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.websockets import WebSocketClose
+
+from dashboard.auth import login
+from dashboard.auth.access import Access, access, is_address, is_loopback
+from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
+from dashboard.auth.cookies import SESSION, read_cookie, write_cookie
+from dashboard.auth.roles import Role
+from dashboard.auth.sessions import Session
+from dashboard.auth.signing_in import SigningIn, address_of
+from dashboard.auth.sockets import Sockets
+from dashboard.auth.visitor import IDENTITY_HEADER
+from memory_core.limits import MAX_UPLOAD_BYTES
+
+_logger = logging.getLogger("dashboard")
+
+HEALTH: Final = "/_stcore/health"
+SIGNED_OUT_CODE: Final = 4401
+_UPLOADS: Final = "/_stcore/upload_file"
+_MOST_OF_A_BODY: Final = MAX_UPLOAD_BYTES + 64 * 1024
+_INNER: Final = ("/_stcore/", "/static/", "/media/", "/component/", "/vendor/")
+_BY_WAY_OF_A_PROXY: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_NOT_HERE: Final = (
+    "This dashboard has no login and answers to this computer only. "
+    "Set DASHBOARD_USERS and DASHBOARD_URL to open it to others."
+)
+
+
+class Gate:
+    """Let in whoever is signed in, as long as they are."""
+
+    def __init__(self, app: ASGIApp, of: Access | None = None) -> None:
+        self._app = app
+        self._access = of or access()
+        self._signing_in = SigningIn(self._access)
+        self._sockets = Sockets(self._access.sessions)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        scope = _without_identity(scope)
+        if scope["path"] == HEALTH and scope["type"] == "http":
+            await self._app(scope, receive, send)
+        elif self._access.open:
+            if _from_here(scope):
+                await self._serve(scope, receive, send)
+            else:
+                await _refuse(scope, receive, send, PlainTextResponse(_NOT_HERE, 403))
+        elif scope["type"] == "http" and scope["path"] in login.PATHS:
+            answer = await self._signing_in.answer(Request(scope, receive))
+            await answer(scope, receive, send)
+        else:
+            await self._signed_in_only(scope, receive, send)
+
+    async def _signed_in_only(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cookie = read_cookie(scope, SESSION, self._access)
+        active = not scope["path"].startswith("/_stcore/")
+        address = address_of(scope, self._access)
+        session = self._access.sessions.read(cookie, address, active=active) if cookie else None
+        if session is None:
+            await _refuse(scope, receive, send, _to_the_login(scope))
+            return
+        scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
+        if scope["type"] == "websocket":
+            await self._sockets.serve(self._app, scope, receive, send, session)
+        elif scope["path"].startswith(_UPLOADS) and session.role < Role.OPERATOR:
+            answer = PlainTextResponse("This needs the role operator.", 403)
+            await answer(scope, receive, send)
+        else:
+            await self._serve(scope, receive, self._private(scope, send, cookie, session))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = _too_large(scope)
+        await (refused or self._app)(scope, receive, send)
+
+    def _private(self, scope: Scope, send: Send, cookie: str, session: Session) -> Send:
+        """Keep answers out of shared caches, and renew the time in the cookie with a page."""
+
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                kept = headers.get("cache-control", "no-store").replace("public", "private")
+                headers["Cache-Control"] = kept
+                renewed = self._access.sessions.renewed(cookie, session)
+                if renewed and _is_page(scope):
+                    headers.append(
+                        "Set-Cookie", write_cookie(scope, SESSION, renewed, self._access)
+                    )
+            await send(message)
+
+        return send_private
+
+
+def _without_identity(scope: Scope) -> Scope:
+    """Take away what only the gate may say, in every way of writing that becomes the same."""
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name.lower().replace(b"_", b"-") != IDENTITY_HEADER.encode()
+    ]
+    return {**scope, "headers": headers}
+
+
+def _from_here(scope: Scope) -> bool:
+    """Say whether a request did not come in by another interface, nor by way of a proxy."""
+    server, headers = scope.get("server"), Headers(scope=scope)
+    foreign = server is not None and is_address(str(server[0])) and not is_loopback(str(server[0]))
+    return not foreign and not any(name in headers for name in _BY_WAY_OF_A_PROXY)
+
+
+def _too_large(scope: Scope) -> Response | None:
+    """Refuse a body that is too large, or that does not say how large it is."""
+    if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS", "DELETE"}:
+        return None
+    length = Headers(scope=scope).get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        return PlainTextResponse("Say how long the content is.", 411)
+    if int(length) > _MOST_OF_A_BODY:
+        return PlainTextResponse(f"At most {MAX_UPLOAD_BYTES // 1024**2} MB.", 413)
+    return None
+
+
+def _is_page(scope: Scope) -> bool:
+    path = scope["path"]
+    return (
+        scope["type"] == "http"
+        and scope["method"] in {"GET", "HEAD"}
+        and not path.startswith(_INNER)
+        and "." not in path.rsplit("/", 1)[-1]
+    )
+
+
+def _to_the_login(scope: Scope) -> Response:
+    if not _is_page(scope):
+        return PlainTextResponse("Sign in first.", 401, {"Cache-Control": "no-store"})
+    query = scope.get("query_string", b"").decode("latin-1")
+    wanted = login.safe_next(scope["path"] + (f"?{query}" if query else ""))
+    target = login.LOGIN if wanted == "/" else f"{login.LOGIN}?{urlencode({'next': wanted})}"
+    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose(SIGNED_OUT_CODE)(scope, receive, send)
+    else:
+        await answer(scope, receive, send)

@@ -1,0 +1,137 @@
+"""Sign-in by an OpenID Connect provider: its word for an e-mail address, ours for the role."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.common.security import generate_token
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from dashboard.auth.access import Access
+from dashboard.auth.login import OIDC_BACK
+
+LASTS_S: Final = 600
+"""How long somebody may take at the provider."""
+
+NO_ANSWER: Final = "The sign-in of your organisation does not answer. Try again in a moment."
+
+_ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+_LEEWAY_S: Final = 60
+_TIMEOUT_S: Final = 10
+_ERRORS: Final = (httpx.HTTPError, AuthlibBaseError, JoseError, ValueError, KeyError, TypeError)
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """An address that the provider has verified, and the path that was asked for."""
+
+    address: str
+    wanted: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why nobody is let in, for the log, and the path that was asked for."""
+
+    why: str
+    wanted: str = "/"
+
+
+class Provider:
+    """The provider of the settings, by the authorization code flow with PKCE."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._url = access.settings.oidc_url or ""
+        self._redirect = f"{access.origins[0]}{OIDC_BACK}"
+        self._signer = URLSafeTimedSerializer(
+            access.secret, salt="holdfast.oidc", signer_kwargs={"digest_method": hashlib.sha256}
+        )
+
+    async def begin(self, wanted: str) -> tuple[str, str] | None:
+        """Return where to send somebody and what their browser keeps; None without an answer."""
+        verifier, nonce = generate_token(64), generate_token(32)
+        try:
+            async with self._client() as client:
+                endpoint = (await self._metadata(client))["authorization_endpoint"]
+                url, state = client.create_authorization_url(
+                    endpoint, nonce=nonce, code_verifier=verifier
+                )
+        except _ERRORS:
+            return None
+        kept = {"s": state, "n": nonce, "c": verifier, "w": wanted}
+        return url, str(self._signer.dumps(kept))
+
+    async def finish(self, kept: str, said: dict[str, str]) -> Vouched | Refused:
+        """Return whom the provider vouches for."""
+        try:
+            begun = self._signer.loads(kept, max_age=LASTS_S)
+        except BadSignature:
+            return Refused("no sign-in was begun in this browser, or it took too long")
+        wanted = begun["w"]
+        if not said.get("state") or said["state"] != begun["s"]:
+            return Refused("the answer belongs to another sign-in", wanted)
+        if "code" not in said:
+            return Refused("the provider gave no code", wanted)
+        try:
+            claims = await self._claims(said["code"], begun["c"], begun["n"])
+        except _ERRORS as error:
+            return Refused(f"the provider's answer does not hold ({type(error).__name__})", wanted)
+        if claims.get("email_verified") is not True:
+            return Refused("the provider has not verified the address", wanted)
+        address = str(claims.get("email") or "")
+        if self._access.accounts.role_of_address(address) is None:
+            return Refused("the address is not in DASHBOARD_OIDC_ALLOW", wanted)
+        return Vouched(address, wanted)
+
+    async def _claims(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
+        async with self._client() as client:
+            metadata = await self._metadata(client)
+            token = await client.fetch_token(
+                metadata["token_endpoint"],
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=verifier,
+            )
+            keys = await client.get(metadata["jwks_uri"], withhold_token=True)
+            keys.raise_for_status()
+        decoded = jwt.decode(
+            token["id_token"], KeySet.import_key_set(keys.json()), algorithms=_ALGORITHMS
+        )
+        ours = self._access.settings.oidc_client_id
+        jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_S,
+            iss={"essential": True, "value": metadata["issuer"]},
+            aud={"essential": True, "value": ours},
+            nonce={"essential": True, "value": nonce},
+            exp={"essential": True},
+            iat={"essential": True},
+        ).validate(decoded.claims)
+        if decoded.claims.get("azp", ours) != ours:
+            raise ValueError("the token was made for another application")
+        return decoded.claims
+
+    def _client(self) -> AsyncOAuth2Client:
+        settings = self._access.settings
+        return AsyncOAuth2Client(
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret,
+            scope="openid email",
+            redirect_uri=self._redirect,
+            code_challenge_method="S256",
+            timeout=_TIMEOUT_S,
+        )
+
+    async def _metadata(self, client: AsyncOAuth2Client) -> dict[str, Any]:
+        answer = await client.get(self._url, withhold_token=True)
+        answer.raise_for_status()
+        metadata: dict[str, Any] = answer.json()
+        return metadata

@@ -1,0 +1,33 @@
+"""What each role may do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from memory_core.errors import SettingsError
+
+
+class Role(IntEnum):
+    """Each may do what those before it may."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """Return the role as settings and pages name it."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str, where: str) -> Role:
+        """Return the role of that name.
+
+        Raises:
+            SettingsError: there is none; names `where` it was said.
+        """
+        for role in cls:
+            if word.lower() == role.word:
+                return role
+        roles = ", ".join(role.word for role in cls)
+        raise SettingsError(f"{where} names the role {word[:20]!r}; set it to one of {roles}")
