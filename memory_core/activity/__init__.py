@@ -10,6 +10,7 @@ No memory text and no question is in it.
 from .drafts import LONGEST_DETAIL
 from .log import FLUSH_S, SAME_LOOK_S, ActivityLog, Operation
 from .values import (
+    MUST_BE_WRITTEN,
     VERBS,
     Actor,
     Check,
@@ -25,6 +26,7 @@ from .values import (
 __all__ = [
     "FLUSH_S",
     "LONGEST_DETAIL",
+    "MUST_BE_WRITTEN",
     "SAME_LOOK_S",
     "VERBS",
     "ActivityLog",

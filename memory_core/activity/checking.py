@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from ..records import Progress
 from .chain import Chain
 from .segments import (
     LOG,
@@ -39,7 +40,7 @@ class _Found:
     keyed: bool = False
 
 
-def check_chain(chain: Chain, known: tuple[int, str] | None) -> Check:
+def check_chain(chain: Chain, known: tuple[int, str] | None, on_progress: Progress | None) -> Check:
     """Read all segments and say what is not as it was written."""
     as_of = datetime.now(UTC)
     found = _Found()
@@ -49,7 +50,7 @@ def check_chain(chain: Chain, known: tuple[int, str] | None) -> Check:
     expected, previous = first, anchor.previous if anchor else ""
     digests: dict[int, str] = {}
     asked = {head[0]: head[1] for head in (known, written) if head}
-    for number, data in _contents(chain, first):
+    for number, data in _contents(chain, first, on_progress):
         if number > expected:
             found.problems.append(_missing(found, expected, number, chain, data))
         segment = _read(chain, number, data, found)
@@ -85,7 +86,9 @@ def check_chain(chain: Chain, known: tuple[int, str] | None) -> Check:
     )
 
 
-def _contents(chain: Chain, first: int) -> Iterator[tuple[int, bytes]]:
+def _contents(
+    chain: Chain, first: int, on_progress: Progress | None
+) -> Iterator[tuple[int, bytes]]:
     """Yield every segment as it lies there, past all caches."""
     numbers = []
     for key in chain.objects.list(LOG, log_key(first - 1)):
@@ -94,6 +97,8 @@ def _contents(chain: Chain, first: int) -> Iterator[tuple[int, bytes]]:
             numbers.append(number)
     for at in range(0, len(numbers), _AT_ONCE):
         part = numbers[at : at + _AT_ONCE]
+        if on_progress:
+            on_progress(at, len(numbers))
         read = chain.objects.get_many(map(log_key, part))
         for number in part:
             if (data := read.get(log_key(number))) is not None:

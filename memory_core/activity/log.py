@@ -15,6 +15,7 @@ from uuid import uuid4
 from ..errors import BackendError, LedgerError, MemoryCoreError
 from ..identity import UserId
 from ..objects import ObjectStore
+from ..records import Progress
 from .chain import Chain
 from .checking import check_chain
 from .drafts import Draft, draft, lost_entry, now, short
@@ -167,13 +168,16 @@ class ActivityLog:
         self._try_to_flush()
         return read_page(self._chain, self._names, wanted or Wanted(), before, limit)
 
-    def check(self, known: tuple[int, str] | None = None) -> Check:
+    def check(
+        self, known: tuple[int, str] | None = None, on_progress: Progress | None = None
+    ) -> Check:
         """Read the whole chain and say what was removed, changed or inserted.
 
         `known` is a head that an earlier check returned: the log must still hold it.
+        `on_progress` is told of segments; where it raises, the check ends.
         """
         self._try_to_flush()
-        return check_chain(self._chain, known)
+        return check_chain(self._chain, known, on_progress)
 
     def forget(self, user_id: UserId) -> None:
         """Erase whom the entries about a user name; the entries stay."""
