@@ -231,9 +231,9 @@ def write(call: Callable[[MemoryService], T]) -> T:
     """Do something that changes memories."""
     # All of Streamlit that can interrupt a script comes before the call.
     shared = connection()
-    service = shared.service()
     try:
-        return call(service)
+        with shared.writing() as service:
+            return call(service)
     finally:
         # Also after an error: a memory may be recorded though not searchable yet.
         _forget_reads(shared)

@@ -195,15 +195,18 @@ class ActivityLog:
         return removed
 
     def close(self) -> None:
-        """Write what waits and end the thread; logs where the chain ends."""
+        """Write what waits and end the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         if self._thread:
             self._thread.join(timeout=30)
         self._try_to_flush()
-        if head := self._chain.written:
-            _logger.info("activity log ends at %d %s", head.number, head.digest[:16])
+
+    @property
+    def written(self) -> tuple[int, str] | None:
+        """The number and digest of the newest segment that this process wrote."""
+        return self._chain.written
 
     def _write_or_drop(self, waiting: Draft) -> None:
         """Write an entry now; where that fails, what it stands for is not done either."""
