@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets import Origin, Subprotocol
+from websockets.asyncio.client import ClientConnection as Socket
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .conftest import Server
@@ -17,8 +19,6 @@ from .staff import ROLES, entries, sign_in
 
 COOKIE = "holdfast-session"
 WITHIN_S = 20
-
-Socket = websockets.asyncio.client.ClientConnection
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ def test_a_stranger_can_ask_for_the_health_and_the_form(client: httpx.Client) ->
     assert "<script" not in form.text
 
 
-def _socket(server: Server, cookie: str = "", **headers: str) -> websockets.asyncio.client.connect:
+def _socket(server: Server, cookie: str = "", **headers: str) -> connect:
     sent = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
     origin = headers.pop("Origin", server.address)
-    return websockets.connect(
+    return connect(
         f"{server.address.replace('http', 'ws')}/_stcore/stream",
-        subprotocols=[websockets.Subprotocol("streamlit")],
+        subprotocols=[Subprotocol("streamlit")],
         additional_headers={**sent, **headers},
-        origin=websockets.Origin(origin),
+        origin=Origin(origin),
         max_size=None,
     )
 
