@@ -72,7 +72,7 @@ def open_screen(
 
     def open_one(
         address: str,
-        path: str = "/",
+        path: str | None = "/",
         *,
         size: tuple[int, int] = (1280, 900),
         theme: str = "light",
@@ -86,7 +86,8 @@ def open_screen(
         if not fresh:
             contexts[size, theme] = context
         screens.append(Screen(context, address))
-        screens[-1].go(path)
+        if path:
+            screens[-1].go(path)
         return screens[-1]
 
     yield open_one

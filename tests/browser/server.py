@@ -19,13 +19,13 @@ _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".s
 
 
 @contextmanager
-def running_server(folder: Path, **variables: str) -> Iterator[str]:
+def running_server(folder: Path, *, port: int = 0, **variables: str) -> Iterator[str]:
     """Start the dashboard on a free port with a home of its own; yield its address."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
     }
     environ |= {"HOME": str(folder), "MEMORY_DATA_DIR": str(folder / "data"), **variables}
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)

@@ -32,7 +32,7 @@ def test_the_status_is_a_word_a_sentence_and_the_deciding_step(app: AppTest) -> 
 def test_the_state_is_above_the_pages_and_in_a_band(app: AppTest) -> None:
     app.run()
     assert "**Temporary**" in app.sidebar.markdown[0].value
-    assert app.sidebar.caption[0].value.startswith("Version ")
+    assert [caption.value[:8] for caption in app.sidebar.caption] == ["No login", "Version "]
     assert "The next deployment deletes all memories" in app.warning[0].value
 
 
