@@ -7,7 +7,7 @@ executes; beside it, a deep link would run a page without its gate.
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard import startup
+from dashboard import health, startup
 from dashboard.auth.gate import Gate
 from dashboard.auth.headers import SecureHeaders
 
@@ -17,6 +17,7 @@ startup.refuse_what_is_unsafe()
 app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
+    routes=[health.route],
     middleware=[Middleware(SecureHeaders), Middleware(Gate)],
     on_script_error=startup.report_script_error,
 )

@@ -1,25 +1,171 @@
-"""What somebody did, for the record."""
+"""Who does what with whose memories: noted for the record, and read back on the page Activity.
+
+`noted` stands above the calls that pages make, below `requires`: what is not allowed is not noted
+as done. No text of a memory and no question goes into the log.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
+from typing import Any, Final, ParamSpec, TypeVar
 
 from dashboard.auth import visitor
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import requires
+from memory_core import render_activity
+from memory_core.activity import (
+    MUST_BE_WRITTEN,
+    ActivityLog,
+    Actor,
+    Check,
+    Entry,
+    Operation,
+    Outcome,
+    Page,
+    Wanted,
+    verb_of,
+)
+from memory_core.errors import MemoryCoreError
+from memory_core.records import Progress
 
+MOST_EXPORTED: Final = 50_000
 _logger = logging.getLogger("dashboard")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def note(
-    action: str, *, user_id: str | None = None, detail: str = "", outcome: str = "done"
+    action: str,
+    *,
+    user_id: str | None = None,
+    other_id: str | None = None,
+    detail: str = "",
+    outcome: Outcome = "done",
 ) -> None:
-    """Note what the visitor of now did, for which user and how it ended; never a memory's text."""
+    """Note what the visitor of now did, for which user and how it ended; never a memory's text.
+
+    Raises:
+        MemoryCoreError: only for an action that has to be on record before it is done, such as
+            reveal, where the log cannot be written.
+    """
+    action = action.replace(" ", "-")
+    try:
+        log = _log()
+    except MemoryCoreError as error:
+        if action in MUST_BE_WRITTEN:
+            raise
+        _logger.warning("activity could not be noted: %s: %s", action, error)
+        return
+    log.note(_actor(), action, user_id=user_id, other_id=other_id, detail=detail, outcome=outcome)
+
+
+def noted(
+    action: str,
+    tell: Callable[[Any], str | None] = lambda _: "",
+    *,
+    of: str | None = "user_id",
+    other: str | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Note a call: `tell` makes the detail of its result, None where it is not worth an entry.
+
+    `of` and `other` name the parameters that say whom it concerns. What is guarded is noted before
+    it begins as well, and does not begin where that fails.
+    """
+
+    def decorate(call: Callable[P, T]) -> Callable[P, T]:
+        parameters = signature(call)
+
+        @wraps(call)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            given = parameters.bind(*args, **kwargs).arguments
+            whom = {"user_id": _text(given, of), "other_id": _text(given, other)}
+            if verb_of(action).weight == "guarded":
+                with operation(action, **whom) as under_way:
+                    result = call(*args, **kwargs)
+                    under_way.detail = tell(result) or ""
+                return result
+            try:
+                result = call(*args, **kwargs)
+            except MemoryCoreError as error:
+                if verb_of(action).weight != "look":
+                    note(action, **whom, detail=type(error).__name__, outcome="failed")
+                raise
+            if (detail := tell(result)) is not None:
+                note(action, **whom, detail=detail)
+            return result
+
+        return run
+
+    return decorate
+
+
+@contextmanager
+def operation(
+    action: str, *, user_id: str | None = None, other_id: str | None = None
+) -> Iterator[Operation]:
+    """Note that something guarded begins, and how it ended."""
+    with _log().operation(_actor(), action, user_id=user_id, other_id=other_id) as under_way:
+        yield under_way
+
+
+@requires(Role.OPERATOR)
+def page(wanted: Wanted, limit: int) -> Page:
+    """Return the newest entries that are wanted."""
+    note("activity")
+    return _log().page(wanted, limit=limit)
+
+
+@requires(Role.OPERATOR)
+def days() -> int:
+    """Return how long entries are kept, 0 for ever."""
+    return _log().days
+
+
+@requires(Role.OPERATOR)
+def check(on_progress: Progress) -> Check:
+    """Read the whole chain."""
+    found = _log().check(on_progress=on_progress)
+    note("check-log", detail="whole" if found.whole else f"{len(found.problems)} problems")
+    return found
+
+
+@requires(Role.ADMIN)
+def export(wanted: Wanted, kind: str) -> bytes:
+    """Return the entries that are wanted as CSV or JSON Lines, newest first, at most 50,000."""
+    log, entries = _log(), []
+    before = None
+    while len(entries) < MOST_EXPORTED:
+        part = log.page(wanted, before=before, limit=1_000)
+        entries += part.entries
+        before = part.before
+        if before is None:
+            break
+    note("export-log", detail=f"{len(entries):,} entries")
+    return _file(entries, kind)
+
+
+def _file(entries: list[Entry], kind: str) -> bytes:
+    if kind == "csv":
+        return render_activity.entries_csv(entries)
+    return render_activity.entries_jsonl(entries)
+
+
+def _log() -> ActivityLog:
+    # Not at the top: `data` notes what it does.
+    from dashboard import data
+
+    return data.connection().service().activity
+
+
+def _actor() -> Actor:
     who = visitor.current()
-    _logger.info(
-        "activity: %s (%s) %s, %s%s%s",
-        who.name,
-        who.role.word,
-        action,
-        outcome,
-        f", user {user_id}" if user_id else "",
-        f", {detail}" if detail else "",
-    )
+    return Actor(who.name, who.role.word, who.address)
+
+
+def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
+    value = given.get(parameter) if parameter else None
+    return None if value is None else str(value)

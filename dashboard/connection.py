@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
 from memory_core.records import MemoryRecord, SearchResult, Status
+
+_logger = logging.getLogger("dashboard")
 
 RETRY_S = 10
 """How long a failure to open the store is remembered before it is tried again."""
@@ -67,6 +72,8 @@ class Connection:
         self._error: MemoryCoreError | None = None
         self._failed_at = 0.0
         self.settings: Settings | None = None
+        self._idle = threading.Condition()
+        self._under_way = 0
         self.writes = 0
         self.tests = 0
 
@@ -91,11 +98,29 @@ class Connection:
             self._error, self._failed_at = error, time.monotonic()
             raise
 
-    def close(self) -> None:
-        """Close the service; the next caller opens it again."""
+    @contextmanager
+    def writing(self) -> Iterator[MemoryService]:
+        """Give the service for something that closing waits for."""
+        service = self.service()
+        with self._idle:
+            self._under_way += 1
+        try:
+            yield service
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def close(self, wait_s: float = 0.0) -> None:
+        """Close the service once nothing is being written; the next caller opens it again."""
+        with self._idle:
+            if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
+                _logger.error("stopped in the middle of %d writes", self._under_way)
         with self._lock:
             if self._service is not None:
                 self._service.close()
+                if head := self._service.activity.written:
+                    _logger.info("the activity log ends at %d:%s", *head)
             self._service = self._error = None
 
     def forget_failure(self) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import texts
+from dashboard.activity import noted
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from dashboard.connection import Connection, Found, Health, Saved, Trouble
@@ -20,13 +21,7 @@ from memory_core import MemoryService, Settings, logs
 from memory_core.errors import MemoryCoreError
 from memory_core.people import Census, Elsewhere, StoreScan
 from memory_core.people import Found as WhoFound
-from memory_core.records import (
-    Event,
-    MemoryRecord,
-    Receipt,
-    UserId,
-    UserSummary,
-)
+from memory_core.records import Event, MemoryRecord, Receipt, UserId, UserSummary
 from memory_core.redeploy import Receipt as TestReceipt
 from memory_core.redeploy import Report, leftovers, pending, reports
 
@@ -101,12 +96,14 @@ def storage() -> dict[str, int]:
 
 
 @requires(Role.VIEWER)
+@noted("view", texts.told)
 def memories(user_id: UserId) -> list[MemoryRecord]:
     """Return all memories of a user, newest first; a viewer gets them without their texts."""
     return texts.records_for_visitor(_memories(user_id, connection().writes))
 
 
 @requires(Role.OPERATOR)
+@noted("search", lambda found: f"{len(found.result.hits)} found" if found.result.hits else None)
 def search(user_id: UserId, question: str, limit: int) -> Found:
     """Return the memories that answer the question best."""
     return _search(user_id, question, limit, connection().writes)
@@ -131,6 +128,7 @@ def leftover_tests() -> list[str]:
 
 
 @requires(Role.VIEWER)
+@noted("history", texts.told)
 def history(user_id: UserId, memory_id: str) -> list[Event]:
     """Return what happened to one memory, oldest first."""
     return texts.events_for_visitor(connection().service().history(user_id, memory_id))
@@ -156,34 +154,38 @@ def language_model() -> str | None:
 
 
 @requires(Role.OPERATOR)
+@noted("save", texts.saved, of="raw_user_id")
 def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
     """Save one text for a user and read it back."""
     return _save(lambda s: s.add_text_memory(raw_user_id, text, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
+@noted("save", texts.saved, of="raw_user_id")
 def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
+@noted("save", texts.saved, of="raw_user_id")
 def save_document(
     raw_user_id: str, name: str, content: bytes, on_progress: Callable[[int, int], None]
 ) -> Saved:
     """Save the passages of a document for a user and read them back."""
-    return _save(
-        lambda s: s.add_document(raw_user_id, name, content, verify=True, on_progress=on_progress)
-    )
+    more = {"verify": True, "on_progress": on_progress}
+    return _save(lambda s: s.add_document(raw_user_id, name, content, **more))
 
 
 @requires(Role.OPERATOR)
+@noted("change", lambda record: f"memory {record.id}")
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
     """Give one memory a new text and read it back."""
     return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
 @requires(Role.OPERATOR)
+@noted("delete", lambda receipt: f"{receipt.removed:,} removed")
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
     return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
@@ -225,9 +227,9 @@ def write(call: Callable[[MemoryService], T]) -> T:
     """Do something that changes memories."""
     # All of Streamlit that can interrupt a script comes before the call.
     shared = connection()
-    service = shared.service()
     try:
-        return call(service)
+        with shared.writing() as service:
+            return call(service)
     finally:
         # Also after an error: a memory may be recorded though not searchable yet.
         _forget_reads(shared)

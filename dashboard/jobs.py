@@ -6,6 +6,7 @@ import logging
 import queue
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -93,7 +94,10 @@ class Jobs:
         default_factory=lambda: queue.Queue(MAX_WAITING)
     )
 
+    _closed: bool = False
+
     def __post_init__(self) -> None:
+        self._ended = threading.Condition(self._lock)
         for number in range(WORKERS):
             threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
 
@@ -110,6 +114,8 @@ class Jobs:
             for job in self._jobs.values():
                 if job.fingerprint == fingerprint and not job.finished:
                     return job.id
+            if self._closed:
+                raise TooBusy("the dashboard is stopping; try again when it is back, in a moment")
             job = Job(secrets.token_urlsafe(12), subject, fingerprint)
             try:
                 self._waiting.put_nowait((job.id, work, visitor.current()))
@@ -145,6 +151,27 @@ class Jobs:
                     return job
         return None
 
+    def finish(self, within_s: float) -> int:
+        """Take nothing new, begin nothing that waits, and let what runs come to its end.
+
+        What does not in that time ends where it next tells how far it is. Returns how much of it
+        was still running then.
+        """
+        until = time.monotonic() + within_s
+        with self._ended:
+            self._closed = True
+            for job_id, job in self._jobs.items():
+                if job.state == "waiting":
+                    self._cancelled[job_id].set()
+            self._ended.wait_for(lambda: not self._running(), timeout=within_s)
+            for job in (left := self._running()):
+                self._cancelled[job.id].set()
+            self._ended.wait_for(lambda: not self._running(), timeout=until - time.monotonic() + 2)
+        return len(left)
+
+    def _running(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == "running"]
+
     def _run(self) -> None:
         while True:
             self._do(*self._waiting.get())
@@ -172,6 +199,8 @@ class Jobs:
         with self._lock:
             if job_id in self._jobs:
                 self._jobs[job_id] = replace(self._jobs[job_id], **values)
+            if "state" in values:
+                self._ended.notify_all()
 
     def _forget_oldest(self) -> None:
         for job_id in [key for key, job in self._jobs.items() if job.finished]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from dashboard import data, texts
+from dashboard.activity import noted, operation
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from memory_core.explaining import Recall
@@ -18,6 +19,14 @@ from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes
 
 
+def _moved(reunion: Reunion) -> str:
+    return f"{len(reunion.ids):,} memories"
+
+
+def _removed(receipt: Receipt) -> str:
+    return f"{receipt.removed:,} memories, {receipt.left or 0:,} left"
+
+
 @requires(Role.VIEWER)
 def known(user_id: UserId) -> Found:
     """Return what is known of an id, as the users were counted last."""
@@ -25,6 +34,7 @@ def known(user_id: UserId) -> Found:
 
 
 @requires(Role.OPERATOR)
+@noted("search", lambda recall: f"{len(recall.ranking)} ranked" if recall.ranking else None)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
     """Return what the assistant would remember, and why not the rest."""
     service = data.connection().service()
@@ -38,6 +48,7 @@ def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:
 
 
 @requires(Role.VIEWER)
+@noted("history", texts.told)
 def events(user_id: UserId, last: int) -> list[Event]:
     """Return the user's newest events, oldest first."""
     return texts.events_for_visitor(data.connection().service().history(user_id, last=last))
@@ -56,6 +67,7 @@ def plan_reunion(former: str, user_id: str) -> ReunionPlan:
 
 
 @requires(Role.ADMIN)
+@noted("reunite", _moved, of="former", other="user_id")
 def reunite(former: UserId, user_id: UserId) -> Reunion:
     """Move all memories of a user to another."""
     return data.write(lambda service: service.reunite(former, user_id))
@@ -64,34 +76,42 @@ def reunite(former: UserId, user_id: UserId) -> Reunion:
 @requires(Role.ADMIN)
 def undo_reunion(reunion: Reunion) -> Reunion:
     """Give the memories of a reunion back."""
-    return data.write(lambda service: service.undo_reunion(reunion))
+    with operation("undo", user_id=reunion.former, other_id=reunion.user_id) as under_way:
+        undone = data.write(lambda service: service.undo_reunion(reunion))
+        under_way.detail = _moved(undone)
+    return undone
 
 
 @requires(Role.ADMIN)
+@noted("delete-user", _removed)
 def delete_user(user_id: UserId) -> Receipt:
     """Delete all memories of a user and count them again."""
     return data.write(lambda service: service.delete_user(user_id, verify=True))
 
 
 @requires(Role.ADMIN)
+@noted("forget", _removed)
 def forget_user(user_id: UserId) -> Receipt:
     """Remove all memories of a user and their history for good."""
     return data.write(lambda service: service.forget_user(user_id))
 
 
 @requires(Role.OPERATOR)
+@noted("traces", lambda traces: None if traces.clean else "something is left")
 def traces(user_id: UserId) -> Traces:
     """Look everywhere for what is left of a user."""
     return data.connection().service().traces(user_id)
 
 
 @requires(Role.OPERATOR)
+@noted("export", lambda content: f"{len(content):,} bytes")
 def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
     """Return a user's memories as a file."""
     return export_bytes(data.connection().service(), user_id, kind=kind, vectors=vectors)
 
 
 @requires(Role.OPERATOR)
+@noted("compare", of=None)
 def compare(on_progress: Callable[[int, int], None]) -> tuple[StoreScan, Elsewhere]:
     """Read the whole store, and other places where memories may lie."""
     service = data.connection().service()
@@ -99,6 +119,7 @@ def compare(on_progress: Callable[[int, int], None]) -> tuple[StoreScan, Elsewhe
 
 
 @requires(Role.OPERATOR)
+@noted("take-up", lambda taken: f"{taken.taken:,} memories")
 def take_up(user_id: UserId, on_progress: Callable[[int, int], None]) -> TakenUp:
     """Record what lies in the store for a user and is not on record."""
     return data.write(lambda service: service.take_up(user_id, on_progress=on_progress))

@@ -22,6 +22,7 @@ from memory_core.errors import SettingsError
 _logger = logging.getLogger("dashboard")
 _HEAVY_MODULES = ("pandas", "plotly.graph_objects", "memory_core.engine", "bm25s", "wordllama")
 _LISTENING_WITHIN_S = 30
+FINISH_WITHIN_S = 20.0
 
 
 class _Stderr(logging.StreamHandler):
@@ -43,17 +44,28 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Prepare the process, then tell where it listens and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
-    # Not at the top: cached functions want the runtime, which starts before the lifespan.
-    from dashboard import data
-
     tasks = [asyncio.create_task(_announce()), asyncio.create_task(asyncio.to_thread(warm_up))]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        data.connection().close()
+        await asyncio.to_thread(stop)
         configure_logging(propagate=True)
+
+
+def stop() -> None:
+    """Let what is being written come to its end, then close the store and the activity log.
+
+    Hosts wait some 30 seconds between SIGTERM and SIGKILL; this leaves some of them.
+    """
+    # Not at the top: cached functions want the runtime, which starts before the lifespan.
+    from dashboard import data, jobs
+
+    with visitor.acting_as(visitor.PROCESS):
+        if left := jobs.board().finish(FINISH_WITHIN_S):
+            _logger.error("stopped with %d jobs unfinished", left)
+    data.connection().close(FINISH_WITHIN_S / 4)
 
 
 def configure_logging(*, propagate: bool) -> None:

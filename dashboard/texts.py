@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import activity
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import current, requires
+from dashboard.connection import Saved
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.records import Event, MemoryRecord, UserId
@@ -39,6 +40,18 @@ def events_for_visitor(events: Iterable[Event]) -> list[Event]:
     if reads_all():
         return list(events)
     return [replace(one, memory=HIDDEN if one.memory else None) for one in events]
+
+
+def told(shown: Sequence[MemoryRecord | Event]) -> str | None:
+    """Return what the activity log says of texts that were shown, None where there were none."""
+    if not any(one.memory for one in shown):
+        return None
+    return "" if reads_all() else "texts hidden"
+
+
+def saved(result: Saved) -> str:
+    """Return what the activity log says of a save."""
+    return f"{len(result.records):,} {'memory' if len(result.records) == 1 else 'memories'}"
 
 
 def is_hidden(record: MemoryRecord) -> bool:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from . import census
+from .activity import ActivityLog
 from .backend import Backend
 from .embedders import Embedder
 from .finding import Finder
@@ -54,6 +55,10 @@ class Overall:
         self._reuniter = Reuniter(ledger, store, embedder, self._memories)
         self._counter = census.Counter(ledger)
         self._finder = Finder(ledger)
+        self.activity = ActivityLog(
+            backend.objects, secret=settings.activity_key, days=settings.activity_days
+        )
+        """Who did what with memories; nothing is noted here unless a caller does."""
 
     @property
     def parts(self) -> Parts:
@@ -197,7 +202,8 @@ class Overall:
         return census.make_status(counted or self.count_users(), self._backend, self._embedder)
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections, once the activity that waits is written."""
+        self.activity.close()
         self._store.close()
 
     def __enter__(self) -> Self:

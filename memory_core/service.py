@@ -245,9 +245,12 @@ class MemoryService(Overall):
     def forget_user(self, user_id: str) -> Receipt:
         """Remove all of the user's memories and their history for good, for privacy.
 
-        What is left is the fact that something was forgotten, without content.
+        What is left is the fact that something was forgotten, without content; entries of the
+        activity log stay and no longer tell whom they were about.
         """
-        receipt = self._saver.forget(normalize_user_id(user_id))
+        user = normalize_user_id(user_id)
+        receipt = self._saver.forget(user)
+        self.activity.forget(user)
         self._backend.objects.sweep()
         return receipt
 

@@ -17,6 +17,7 @@ EmbedderChoice = Literal["auto", "local", "openai"]
 DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
 DEFAULT_DATA_DIR = "data"
 DEFAULT_PREFIX = "memory/"
+DEFAULT_ACTIVITY_DAYS = 365
 
 WATCHED = (
     "AWS_SECRET_ACCESS_KEY",
@@ -84,6 +85,8 @@ class Settings:
     endpoint_s3: str | None = None
     endpoint_s3vectors: str | None = None
     receipt_key: str | None = field(default=None, repr=False)
+    activity_days: int = DEFAULT_ACTIVITY_DAYS
+    activity_key: str | None = field(default=None, repr=False)
     deployment: Deployment = Deployment()
 
     @classmethod
@@ -127,6 +130,8 @@ class Settings:
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
             receipt_key=read.text("MEMORY_RECEIPT_KEY"),
+            activity_days=read.number("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS, 0, 36_500),
+            activity_key=read.text("MEMORY_ACTIVITY_KEY"),
             deployment=Deployment(
                 commit=read.text("RENDER_GIT_COMMIT"),
                 instance=read.text("RENDER_INSTANCE_ID"),

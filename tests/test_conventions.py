@@ -18,12 +18,12 @@ MAX_LINES = 300
 
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
-    "errors identity records people variables settings limits aws objects ledger embedders "
-    "ranking stores disks backend documents engine payloads memories sources saving intake "
-    "searching reuniting census finding explaining audit scanning repair rebuild elsewhere "
-    "traces overall service aio redeploy transfer logs doctor render render_scan render_users "
-    "render_moves render_recall render_traces render_audit render_redeploy render_transfer "
-    "render_doctor cli"
+    "errors identity records people variables settings limits aws objects ledger activity "
+    "embedders ranking stores disks backend documents engine payloads memories sources saving "
+    "intake searching reuniting census finding explaining audit scanning repair rebuild "
+    "elsewhere traces overall service aio redeploy transfer logs doctor render render_scan "
+    "render_users render_moves render_recall render_traces render_activity render_audit "
+    "render_redeploy render_transfer render_doctor cli"
 ).split()
 
 # Each foreign library has one file that knows it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,6 @@ from pathlib import Path
 from dashboard.auth.passwords import is_hash
 from dashboard.auth.roles import Role
 from memory_core.errors import SettingsError
-
-REREAD_S = 1.0
-"""How long a file of users is taken as read."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,8 @@ class Accounts:
         self._allowed = parse_allowed(allowed or "", "DASHBOARD_OIDC_ALLOW")
         self._file = file
         self._lock = threading.Lock()
+        self._version = self._file_version()
         self._from_file = self._read()
-        self._looked_at = time.monotonic()
 
     @property
     def any(self) -> bool:
@@ -96,8 +92,8 @@ class Accounts:
     def by_name(self) -> dict[str, Account]:
         """Return the accounts as they are now."""
         with self._lock:
-            if self._file and time.monotonic() - self._looked_at >= REREAD_S:
-                self._looked_at = time.monotonic()
+            if self._file and (version := self._file_version()) != self._version:
+                self._version = version
                 try:
                     self._from_file = self._read()
                 except SettingsError:
@@ -116,6 +112,14 @@ class Accounts:
         if not name or not at:
             return None
         return self._allowed.get(address, self._allowed.get(f"@{host}"))
+
+    def _file_version(self) -> tuple[int, ...]:
+        """Return what differs when the file was written or replaced; nothing when it is gone."""
+        try:
+            found = self._file.stat() if self._file else None
+        except OSError:
+            found = None
+        return (found.st_mtime_ns, found.st_size, found.st_ino) if found else ()
 
     def _read(self) -> dict[str, Account]:
         if self._file is None:

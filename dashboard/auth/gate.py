@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocketClose
 
+from dashboard import health
 from dashboard.auth import login
 from dashboard.auth.access import Access, access, is_address, is_loopback
 from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +25,7 @@ from memory_core.limits import MAX_UPLOAD_BYTES
 
 _logger = logging.getLogger("dashboard")
 
-HEALTH: Final = "/_stcore/health"
+HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
 SIGNED_OUT_CODE: Final = 4401
 _UPLOADS: Final = "/_stcore/upload_file"
 _MOST_OF_A_BODY: Final = MAX_UPLOAD_BYTES + 64 * 1024
@@ -50,7 +51,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope = _without_identity(scope)
-        if scope["path"] == HEALTH and scope["type"] == "http":
+        if scope["path"] in HEALTH and scope["type"] == "http":
             await self._app(scope, receive, send)
         elif self._access.open:
             if _from_here(scope):

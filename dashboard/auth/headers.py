@@ -13,10 +13,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
+from dashboard import health
 from dashboard.auth.access import access, is_loopback
 from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
 
-_HEALTH = "/_stcore/health"
+_HEALTH = frozenset({"/_stcore/health", health.PATH})
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
 
@@ -68,7 +69,7 @@ class SecureHeaders:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == _HEALTH:
+        if scope["path"] in _HEALTH:
             await self._app(scope, receive, send)
         elif not host_is_ours(Headers(scope=scope).get("host", "")):
             refusal = PlainTextResponse("This host name is not served here.", 421)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.common.security import generate_token
 from authlib.integrations.httpx_client import AsyncOAuth2Client
@@ -18,6 +19,8 @@ from joserfc.jwk import KeySet
 from dashboard.auth.access import Access
 from dashboard.auth.login import OIDC_BACK
 
+_logger = logging.getLogger("dashboard")
+
 LASTS_S: Final = 600
 """How long somebody may take at the provider."""
 
@@ -26,7 +29,7 @@ NO_ANSWER: Final = "The sign-in of your organisation does not answer. Try again 
 _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 _LEEWAY_S: Final = 60
 _TIMEOUT_S: Final = 10
-_ERRORS: Final = (httpx.HTTPError, AuthlibBaseError, JoseError, ValueError, KeyError, TypeError)
+_ERRORS: Final = (httpx2.HTTPError, AuthlibBaseError, JoseError, ValueError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ class Provider:
                 url, state = client.create_authorization_url(
                     endpoint, nonce=nonce, code_verifier=verifier
                 )
-        except _ERRORS:
+        except _ERRORS as error:
+            _logger.error(
+                "the provider at DASHBOARD_OIDC_URL does not answer (%s)", type(error).__name__
+            )
             return None
         kept = {"s": state, "n": nonce, "c": verifier, "w": wanted}
         return url, str(self._signer.dumps(kept))
@@ -101,7 +107,7 @@ class Provider:
                 code=code,
                 code_verifier=verifier,
             )
-            keys = await client.get(metadata["jwks_uri"], withhold_token=True)
+            keys = await client.request("GET", metadata["jwks_uri"], withhold_token=True)
             keys.raise_for_status()
         decoded = jwt.decode(
             token["id_token"], KeySet.import_key_set(keys.json()), algorithms=_ALGORITHMS
@@ -131,7 +137,9 @@ class Provider:
         )
 
     async def _metadata(self, client: AsyncOAuth2Client) -> dict[str, Any]:
-        answer = await client.get(self._url, withhold_token=True)
+        answer = await client.request("GET", self._url, withhold_token=True)
         answer.raise_for_status()
-        metadata: dict[str, Any] = answer.json()
+        metadata = answer.json()
+        if not isinstance(metadata, dict):
+            raise ValueError("the provider does not describe itself")
         return metadata

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard import data, jobs
+from dashboard import activity, data, jobs
 from dashboard.ui import words
 from memory_core import redeploy
 from memory_core.errors import MemoryCoreError
@@ -153,4 +153,5 @@ def _checking(run: str) -> str:
 
 
 def _submit(work: jobs.Work, subject: str, fingerprint: str) -> str:
+    activity.note("deploy" if fingerprint == "deploy" else "test", detail=subject)
     return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/{fingerprint}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 import click
 
 from .. import __version__, render
+from ..activity import Actor
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..logs import LOGGER
 from ..records import Progress
@@ -52,6 +55,18 @@ def with_service(command: Callable[..., None]) -> Callable[..., None]:
             command(service, *args, **kwargs)
 
     return run
+
+
+def actor() -> Actor:
+    """Return who runs the command, as the operating system names them, and on which machine."""
+    try:
+        from pwd import getpwuid
+
+        name = getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError, AttributeError):
+        # No such table (Windows), or nobody in it: a container may run under any number.
+        name = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    return Actor(name, "shell", platform.node(), "command line")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def open_screen(profile: BrowserContext) -> Iterator[OpenScreen]:
 
     def open_one(
         address: str,
-        path: str = "/",
+        path: str | None = "/",
         *,
         size: tuple[int, int] = (1280, 900),
         theme: str = "light",
@@ -81,7 +81,8 @@ def open_screen(profile: BrowserContext) -> Iterator[OpenScreen]:
         assert profile.browser
         context = profile.browser.new_context() if fresh else profile
         screens.append(Screen(context, address, size, theme))
-        screens[-1].go(path)
+        if path:
+            screens[-1].go(path)
         return screens[-1]
 
     yield open_one

@@ -1,0 +1,1 @@
+"""The page Activity, part by part."""

@@ -1,0 +1,282 @@
+"""The activity log: noting who does what, and reading it back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Condition, Lock, Thread
+from typing import Final
+from uuid import uuid4
+
+from ..errors import BackendError, LedgerError, MemoryCoreError
+from ..identity import UserId
+from ..objects import ObjectStore
+from ..records import Progress
+from .chain import Chain
+from .checking import check_chain
+from .drafts import Draft, draft, lost_entry, now, short
+from .names import Names
+from .reading import read_page
+from .retention import remove_old
+from .segments import Key
+from .values import MUST_BE_WRITTEN, Actor, Check, Outcome, Page, Wanted, verb_of
+
+FLUSH_S: Final = 5.0
+"""How long a look waits for others before it is written."""
+
+SAME_LOOK_S: Final = 300.0
+"""How long the same look of the same person is not noted again."""
+
+_MOST_WAITING: Final = 2_000
+_AT_ONCE: Final = 500
+_SWEEP_EVERY_S: Final = 6 * 3600.0
+
+_logger = logging.getLogger("memory_core")
+
+
+@dataclass
+class Operation:
+    """Something guarded that is under way; `detail` and `outcome` are written at its end."""
+
+    detail: str = ""
+    outcome: Outcome = "done"
+
+
+class ActivityLog:
+    """One per process. Safe to share between threads; other processes may write too.
+
+    `days` is how long entries are kept, 0 for ever; `secret` seals the chain. A thread of its own
+    writes what waits; nothing is started or asked before the first entry.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        secret: str | None = None,
+        days: int = 0,
+        flush_s: float = FLUSH_S,
+    ) -> None:
+        self.days = days
+        self._chain = Chain(objects, Key(secret))
+        self._names = Names(objects)
+        self._flush_s = flush_s
+        self._waiting: list[Draft] = []
+        self._lost = 0
+        self._looks: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._changed = Condition(Lock())
+        self._writing = Lock()
+        self._thread: Thread | None = None
+        self._closed = False
+        self._swept_at: float | None = None
+
+    def note(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        user_id: str | None = None,
+        other_id: str | None = None,
+        detail: str = "",
+        outcome: Outcome = "done",
+    ) -> None:
+        """Note that something was done. `detail` must not have a memory's text or a user's id.
+
+        Looks are written within seconds, the rest before this returns. Where that fails it is
+        logged and tried again with the next entry.
+
+        Raises:
+            BackendError: only for an action in `MUST_BE_WRITTEN`.
+            LedgerError: likewise.
+        """
+        waiting = draft(actor, action, user_id, other_id, detail, outcome)
+        if verb_of(action).weight == "look":
+            if not self._is_repeated((actor, action, user_id, other_id)):
+                self._put(waiting)
+                self._start()
+            return
+        if action in MUST_BE_WRITTEN:
+            self._write_or_drop(waiting)
+        else:
+            self._put(waiting)
+            self._try_to_flush()
+
+    @contextmanager
+    def operation(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        user_id: str | None = None,
+        other_id: str | None = None,
+        detail: str = "",
+    ) -> Iterator[Operation]:
+        """Note that something begins, and how it ended; it does not begin where that fails.
+
+        Raises:
+            BackendError: the beginning could not be written; nothing was done.
+            LedgerError: likewise.
+        """
+        begun = draft(actor, action, user_id, other_id, detail, "begun")
+        begun.document["operation"] = uuid4().hex[:16]
+        self._write_or_drop(begun)
+        under_way = Operation(begun.document["detail"])
+        try:
+            yield under_way
+        except BaseException as exc:
+            under_way.outcome = "failed"
+            # The kind alone: a message may name a user or show a text.
+            under_way.detail = type(exc).__name__
+            raise
+        finally:
+            self._end(begun, under_way)
+
+    def flush(self) -> None:
+        """Write what waits; raises `BackendError` and `LedgerError`, and then it still waits."""
+        with self._writing:
+            while True:
+                with self._changed:
+                    part, lost = self._waiting[:_AT_ONCE], self._lost
+                if not part:
+                    return
+                for one in part:
+                    self._name(one)
+                documents = [one.document for one in part]
+                if lost:
+                    documents.insert(0, lost_entry(lost))
+                self._chain.append(documents)
+                with self._changed:
+                    written = {id(one) for one in part}
+                    self._waiting = [one for one in self._waiting if id(one) not in written]
+                    self._lost -= lost
+
+    def page(
+        self,
+        wanted: Wanted | None = None,
+        *,
+        before: tuple[int, int] | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Return entries, newest first, what waits included.
+
+        A call reads 2,000 segments at most; `before` of what it returns goes on from there.
+        """
+        self._try_to_flush()
+        return read_page(self._chain, self._names, wanted or Wanted(), before, limit)
+
+    def check(
+        self, known: tuple[int, str] | None = None, on_progress: Progress | None = None
+    ) -> Check:
+        """Read the whole chain and say what was removed, changed or inserted.
+
+        `known` is a head that an earlier check returned: the log must still hold it.
+        `on_progress` is told of segments; where it raises, the check ends.
+        """
+        self._try_to_flush()
+        return check_chain(self._chain, known, on_progress)
+
+    def forget(self, user_id: UserId) -> None:
+        """Erase whom the entries about a user name; the entries stay."""
+        self._names.forget(user_id)
+
+    def remove_old(self) -> int:
+        """Remove entries older than `days`, in whole segments; return how many."""
+        if not self.days:
+            return 0
+        removed = remove_old(self._chain, self._names, self.days)
+        if removed:
+            self.note(
+                Actor("retention", "system", via="the log"), "retention", detail=f"{removed:,}"
+            )
+        return removed
+
+    def close(self) -> None:
+        """Write what waits and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread:
+            self._thread.join(timeout=30)
+        self._try_to_flush()
+
+    @property
+    def written(self) -> tuple[int, str] | None:
+        """The number and digest of the newest segment that this process wrote."""
+        return self._chain.written
+
+    def _write_or_drop(self, waiting: Draft) -> None:
+        """Write an entry now; where that fails, what it stands for is not done either."""
+        self._put(waiting)
+        try:
+            self.flush()
+        except MemoryCoreError:
+            with self._changed:
+                self._waiting = [one for one in self._waiting if one is not waiting]
+            raise
+
+    def _end(self, begun: Draft, operation: Operation) -> None:
+        document = {
+            **begun.document,
+            "at": now(),
+            "detail": short(operation.detail),
+            "outcome": operation.outcome,
+        }
+        # With the marks of the beginning: of who was forgotten meanwhile no new one is made.
+        self._put(Draft(document))
+        self._try_to_flush()
+
+    def _name(self, waiting: Draft) -> None:
+        for place in [*waiting.users]:
+            waiting.document[place] = self._names.mark(waiting.users[place])
+            del waiting.users[place]
+
+    def _is_repeated(self, look: tuple[object, ...]) -> bool:
+        now = time.monotonic()
+        with self._changed:
+            at = self._looks.get(look)
+            if at is not None and now - at < SAME_LOOK_S:
+                return True
+            self._looks[look] = now
+            self._looks.move_to_end(look)
+            if len(self._looks) > _MOST_WAITING:
+                self._looks.popitem(last=False)
+            return False
+
+    def _put(self, waiting: Draft) -> None:
+        with self._changed:
+            self._waiting.append(waiting)
+            if len(self._waiting) > _MOST_WAITING:
+                # The storage is gone for long: the log will say how many are missing.
+                self._lost += 1
+                self._waiting.pop(0)
+
+    def _start(self) -> None:
+        with self._changed:
+            if self._thread is None and not self._closed:
+                self._thread = Thread(target=self._run, name="activity-log", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closed, timeout=self._flush_s):
+                    return
+            self._try_to_flush()
+            if self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
+                self._swept_at = time.monotonic()
+                try:
+                    self.remove_old()
+                except MemoryCoreError as exc:
+                    _logger.warning("old activity could not be removed: %s", exc)
+
+    def _try_to_flush(self) -> None:
+        try:
+            self.flush()
+        except (BackendError, LedgerError) as exc:
+            with self._changed:
+                waiting = len(self._waiting)
+            _logger.warning("activity could not be written, %d entries wait: %s", waiting, exc)

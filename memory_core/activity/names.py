@@ -1,0 +1,118 @@
+"""Users in the log go by random marks; what each mark stands for is kept apart, and can be erased.
+
+    activity/v1/users/<percent-encoded user id>/<mark>
+
+So the chain stays whole when a user is forgotten, and nothing in it tells whom it was about. A mark
+is used for thirty days only, then a new one is made: with the entries that carry it, it can go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+from urllib.parse import unquote
+
+from ..errors import EntryExists
+from ..identity import UserId
+from ..ledger.entries import DIGEST_MARK, folder_of
+from ..ledger.entries import ROOT as LEDGER
+from ..objects import ObjectStore
+from .segments import ROOT
+
+USERS: Final = f"{ROOT}users/"
+USED_FOR: Final = timedelta(days=30)
+_FRESH_S: Final = 600.0
+_RESOLVED_S: Final = 30.0
+_KEPT: Final = 5_000
+
+
+class Names:
+    """Gives marks and says whose they are; safe to share between threads and processes."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._lock = Lock()
+        self._given: dict[UserId, tuple[str, float]] = {}
+        self._resolved: tuple[dict[str, str], float] | None = None
+
+    def mark(self, user_id: UserId) -> str:
+        """Return a mark for the user, made where there is none that is young enough."""
+        known = self._given.get(user_id)
+        if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
+            return known[0]
+        marks = self.marks(user_id)
+        mark = marks[-1] if marks and _age(marks[-1]) < USED_FOR else self._make(user_id)
+        with self._lock:
+            if len(self._given) >= _KEPT:
+                self._given.clear()
+            self._given[user_id] = mark, time.monotonic()
+        return mark
+
+    def marks(self, user_id: UserId) -> list[str]:
+        """Return all marks of a user, oldest first."""
+        return [key.rpartition("/")[2] for key in self._objects.list(_folder(user_id))]
+
+    def ids(self) -> dict[str, str]:
+        """Return the user id behind every mark, as it was some seconds ago at most."""
+        known = self._resolved
+        if known and time.monotonic() - known[1] < _RESOLVED_S:
+            return known[0]
+        keys = [*self._objects.list(USERS)]
+        long = self._objects.get_many(key for key in keys if _encoded(key).startswith(DIGEST_MARK))
+        found = {
+            key.rpartition("/")[2]: long[key].decode() if key in long else unquote(_encoded(key))
+            for key in keys
+        }
+        self._resolved = found, time.monotonic()
+        return found
+
+    def forget(self, user_id: UserId) -> None:
+        """Erase what tells whose marks a user's were. The entries stay, and name nobody."""
+        self._objects.delete([*self._objects.list(_folder(user_id))])
+        with self._lock:
+            self._given.pop(user_id, None)
+            self._resolved = None
+
+    def remove_older(self, than: timedelta) -> None:
+        """Erase the marks that no entry carries any more which is kept for that long."""
+        old = [*self._older(than + USED_FOR)]
+        self._objects.delete(old)
+        if old:
+            self._resolved = None
+
+    def _older(self, than: timedelta) -> Iterator[str]:
+        for key in self._objects.list(USERS):
+            if _age(key.rpartition("/")[2]) > than:
+                yield key
+
+    def _make(self, user_id: UserId) -> str:
+        from ulid import ULID
+
+        mark = str(ULID())
+        # If it exists it is our own, whose acknowledgement was lost: nobody else makes the same.
+        with suppress(EntryExists):
+            self._objects.put_if_absent(_folder(user_id) + mark, user_id.encode())
+        with self._lock:
+            self._resolved = None
+        return mark
+
+
+def _folder(user_id: UserId) -> str:
+    return USERS + folder_of(user_id).removeprefix(LEDGER)
+
+
+def _encoded(key: str) -> str:
+    return key.removeprefix(USERS).partition("/")[0]
+
+
+def _age(mark: str) -> timedelta:
+    from ulid import ULID
+
+    try:
+        return datetime.now(UTC) - ULID.from_str(mark).datetime
+    except ValueError:
+        return timedelta(0)

@@ -1,0 +1,209 @@
+"""Segments: the objects of the chain. Each holds some entries and the digest of the one before.
+
+    activity/v1/log/<number>.jsonl          a header, the entries, the seal
+    activity/v1/anchors/<number>.json       where the chain begins since retention removed the rest
+
+One chain is shared by all processes. The number is in the name and a name is written once, so of
+two that write at a time one loses, reads what the other wrote and links to that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from ..objects import ObjectStore
+
+ROOT: Final = "activity/v1/"
+LOG: Final = f"{ROOT}log/"
+ANCHORS: Final = f"{ROOT}anchors/"
+_DIGITS: Final = 12
+_PAGE: Final = 1_000
+
+
+class Head(NamedTuple):
+    """The newest segment: its number, from 1, and its digest; 0 and "" before the first."""
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as it was read; `entries` are the lines as they were written.
+
+    `sealed_with` names the key, "" for none; `seal_fits` is None for a key that is not ours.
+    """
+
+    number: int
+    previous: str
+    writer: str
+    at: datetime
+    entries: tuple[dict[str, Any], ...]
+    digest: str
+    sealed_with: str
+    seal_fits: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the chain begins: at `number`, whose segment links to `previous`.
+
+    `removed` entries were before it, the newest of `until`.
+    """
+
+    number: int
+    previous: str
+    removed: int
+    until: datetime
+    sealed_with: str = ""
+    seal_fits: bool | None = True
+
+
+class Key:
+    """What seals are made with: a secret, or nothing, which keeps out mistakes alone."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = (secret or "").encode()
+        # Enough to tell keys apart, and nothing that helps to guess one.
+        self.name = self._mac(b"the name of this key")[:12] if secret else ""
+
+    def seal(self, data: bytes) -> str:
+        return self._mac(data) if self._secret else digest_of(data)
+
+    def fits(self, data: bytes, seal: str, name: str) -> bool | None:
+        """Say whether a seal is right, None where another key made it."""
+        if name != self.name:
+            return None if name else hmac.compare_digest(digest_of(data), seal)
+        return hmac.compare_digest(self.seal(data), seal)
+
+    def _mac(self, data: bytes) -> str:
+        return hmac.new(self._secret, data, hashlib.sha256).hexdigest()
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest that the next segment links to."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def log_key(number: int) -> str:
+    return f"{LOG}{number:0{_DIGITS}}.jsonl"
+
+
+def anchor_key(number: int) -> str:
+    return f"{ANCHORS}{number:0{_DIGITS}}.json"
+
+
+def number_of(key: str) -> int | None:
+    """Return the number in a name of either kind, None for what is neither."""
+    stem, _, suffix = key.rpartition("/")[2].partition(".")
+    known = len(stem) == _DIGITS and stem.isascii() and stem.isdigit()
+    return int(stem) if known and suffix in ("jsonl", "json") else None
+
+
+def encode(
+    head: Head, writer: str, at: datetime, entries: Sequence[dict[str, Any]], key: Key
+) -> bytes:
+    """Return the segment that follows `head`."""
+    header = {
+        "v": 1,
+        "number": head.number + 1,
+        "previous": head.digest,
+        "writer": writer,
+        "at": at.isoformat(timespec="milliseconds"),
+        "entries": len(entries),
+        "key": key.name,
+    }
+    return _sealed([header, *entries], key)
+
+
+def decode(data: bytes, key: Key) -> Segment:
+    """Read a segment; raises ValueError, KeyError or TypeError for what is none."""
+    (header, *entries), seal_fits = _unsealed(data, key)
+    if header["entries"] != len(entries):
+        raise ValueError("cut off")
+    for entry in entries:
+        datetime.fromisoformat(entry["at"])
+        if not all(isinstance(entry[name], str) for name in ("who", "action", "outcome")):
+            raise ValueError("not an entry")
+    return Segment(
+        number=int(header["number"]),
+        previous=str(header["previous"]),
+        writer=str(header["writer"]),
+        at=datetime.fromisoformat(header["at"]),
+        entries=tuple(entries),
+        digest=digest_of(data),
+        sealed_with=header["key"],
+        seal_fits=seal_fits,
+    )
+
+
+def encode_anchor(anchor: Anchor, key: Key) -> bytes:
+    document = {
+        "v": 1,
+        "number": anchor.number,
+        "previous": anchor.previous,
+        "removed": anchor.removed,
+        "until": anchor.until.isoformat(timespec="milliseconds"),
+        "key": key.name,
+    }
+    return _sealed([document], key)
+
+
+def decode_anchor(data: bytes, key: Key) -> Anchor:
+    """Read an anchor; raises ValueError, KeyError or TypeError for what is none."""
+    (one,), fits = _unsealed(data, key)
+    until = datetime.fromisoformat(one["until"])
+    return Anchor(
+        int(one["number"]), str(one["previous"]), int(one["removed"]), until, one["key"], fits
+    )
+
+
+def last_number(objects: ObjectStore, after: int) -> int:
+    """Return the number of the newest segment, `after` where there is none behind it.
+
+    Doubles its steps, so that a long log is not listed whole.
+    """
+    step = 0
+    while True:
+        keys = islice(objects.list(LOG, log_key(after + step)), _PAGE)
+        found = [number for key in keys if (number := number_of(key)) is not None]
+        if found:
+            after, step = found[-1], max(_PAGE, step * 2)
+            if len(found) < _PAGE:
+                return after
+        elif step == 0:
+            return after
+        else:
+            step = step // 2 if step > _PAGE else 0
+
+
+def newest_anchor(objects: ObjectStore, key: Key) -> Anchor | None:
+    """Return where the chain begins, None where nothing was ever removed.
+
+    Raises ValueError, KeyError or TypeError where the newest anchor cannot be read.
+    """
+    keys = [name for name in objects.list(ANCHORS) if number_of(name) is not None]
+    data = objects.get(keys[-1]) if keys else None
+    return decode_anchor(data, key) if data is not None else None
+
+
+def _sealed(documents: Sequence[dict[str, Any]], key: Key) -> bytes:
+    lines = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in documents]
+    body = "\n".join(lines).encode()
+    return body + b"\n" + json.dumps({"seal": key.seal(body)}).encode() + b"\n"
+
+
+def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]:
+    body, _, last = data.removesuffix(b"\n").rpartition(b"\n")
+    documents = [json.loads(line) for line in body.split(b"\n")]
+    first = documents[0]
+    if first["v"] != 1:
+        raise ValueError("of another release")
+    return documents, key.fits(body, json.loads(last)["seal"], str(first["key"]))
