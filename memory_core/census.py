@@ -169,7 +169,7 @@ def _earlier(details: Mapping[str, Any], entry: Entry) -> Iterator[Event]:
             user_id=details["user_id"],
             raw_user_id=details["raw_user_id"],
             memory=one.get("memory"),
-            came_from=(details.get("moved") or {}).get("from"),
+            came_from=one.get("from") or (details.get("moved") or {}).get("from"),
         )
 
 

@@ -14,6 +14,9 @@
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
+      MigrationError        a source or target that cannot be one, or a migration that was ended
+        MigrationConflict   ids that have another text here, and nobody decided; carries the report
+        VerificationFailed  what was migrated is not all there as it was; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
 
@@ -36,9 +39,12 @@ __all__ = [
     "LedgerError",
     "MemoryCoreError",
     "MemoryNotFound",
+    "MigrationConflict",
+    "MigrationError",
     "NotIndexed",
     "RedeployTestFailed",
     "SettingsError",
+    "VerificationFailed",
 ]
 
 
@@ -113,6 +119,26 @@ class LedgerCorrupt(LedgerError):
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+class MigrationError(MemoryCoreError):
+    """What is named cannot be migrated from, or to; the message says why."""
+
+
+class MigrationConflict(MigrationError):
+    """Some ids have another text here and nobody decided; `.report` is all that was done."""
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class VerificationFailed(MigrationError):
+    """What was migrated is not all there as it was; `.report` is what was compared."""
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class InvalidReceipt(MemoryCoreError, ValueError):

@@ -70,6 +70,7 @@ class Settings:
     endpoint_s3: str | None = None
     endpoint_s3vectors: str | None = None
     receipt_key: str | None = field(default=None, repr=False)
+    auto_migrate: bool = True
     deployment: Deployment = Deployment()
 
     @classmethod
@@ -110,6 +111,7 @@ class Settings:
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
             receipt_key=read.text("MEMORY_RECEIPT_KEY"),
+            auto_migrate=read.flag("MEMORY_AUTO_MIGRATE", default="1"),
             deployment=Deployment(
                 commit=read.text("RENDER_GIT_COMMIT"),
                 instance=read.text("RENDER_INSTANCE_ID"),
@@ -172,8 +174,8 @@ class _Reader:
         stripped = (self.text(name) or default).strip("/")
         return f"{stripped}/" if stripped else ""
 
-    def flag(self, name: str) -> bool:
-        value = (self.text(name) or "0").lower()
+    def flag(self, name: str, default: str = "0") -> bool:
+        value = (self.text(name) or default).lower()
         if value in {"1", "true", "yes", "on"}:
             return True
         if value in {"0", "false", "no", "off"}:

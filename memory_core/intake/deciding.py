@@ -46,7 +46,8 @@ class Desk:
     """Decides for the memories of one user that come in together.
 
     `stored` is what the store holds under their ids. `source` is what the ledger says they came
-    from. Where there are `verdicts`, they decide over other texts of the same id.
+    from. Where there are `verdicts`, they decide over other texts of the same id, and a memory that
+    has an id is the same as another only under that id.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class Desk:
                 return Decision(one, Outcome.REFUSED, reason=reason)
         if wanted in self._view.live:
             return self._same_id(one, wanted)
-        if self._existing != "keep-both" and (found := self._elsewhere(one, same)):
+        by_text = self._existing != "keep-both" and self._verdicts is None
+        if by_text and (found := self._elsewhere(one, same)):
             return found
         removed = self._removed(one, wanted)
         if removed and self._existing == "skip":

@@ -88,7 +88,7 @@ class Intake:
 
     `source` is the name of what they come from, which the ledger keeps. With `dry_run` nothing is
     written, and the report says what would be. Where `verdicts` are given, they settle conflicts
-    in place of `existing`. `watch` is told of every decision.
+    in place of `existing`, and no memory that has an id is left out for its text. `watch` is told of every decision.
     """
 
     def __init__(
@@ -122,9 +122,11 @@ class Intake:
     def __exit__(self, *exc: object) -> None:
         self._journal.close()
 
-    def refuse(self, line: int, reason: str) -> None:
+    def refuse(
+        self, line: int, reason: str, *, memory_id: str | None = None, user_id: str | None = None
+    ) -> None:
         """Count something that could not be read as a memory."""
-        self._totals.refuse(Problem(line, None, None, reason))
+        self._totals.refuse(Problem(line, memory_id, user_id, reason))
 
     def take(self, batch: Sequence[Carried]) -> None:
         """Take a batch in; best some thousand, of one user after the other.

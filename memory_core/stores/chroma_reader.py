@@ -100,6 +100,17 @@ class ChromaReader:
             if change is not None:
                 yield _row(one, change[1])
 
+    def count(self, collection: Collection) -> int:
+        """Return how many rows the tables have, without what still waits in the queue."""
+        (rows,) = next(
+            self._rows(
+                "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+                "WHERE s.collection = ? AND s.scope = 'METADATA'",
+                (collection.id,),
+            )
+        )
+        return int(rows)
+
     def metric(self, collection: Collection) -> str:
         """Return how the collection measures distances: l2, cosine or ip."""
         for (space,) in self._rows(
