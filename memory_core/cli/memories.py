@@ -28,7 +28,11 @@ _verify_option = click.option(
 def status(service: MemoryService, as_json: bool) -> None:
     """Show which backend is used, why, and how much is in it."""
     found = service.status()
-    output(render.status_document(found), render.status_text(found), as_json=as_json)
+    output(
+        render_migration.status_document(found),
+        render_migration.status_text(found),
+        as_json=as_json,
+    )
 
 
 @cli.command()

@@ -88,7 +88,8 @@ class Intake:
 
     `source` is the name of what they come from, which the ledger keeps. With `dry_run` nothing is
     written, and the report says what would be. Where `verdicts` are given, they settle conflicts
-    in place of `existing`, and no memory that has an id is left out for its text. `watch` is told of every decision.
+    in place of `existing`, and no memory that has an id is left out for its text. `watch` is told
+    of every decision.
     """
 
     def __init__(

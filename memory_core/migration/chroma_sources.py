@@ -27,10 +27,16 @@ _ENTITIES = ("_entities", "-entities")
 
 
 class ChromaSource:
-    """A folder; `collection` is one of its collections, None for all of them."""
+    """A folder; `collection` is one of its collections, None for all of them.
 
-    def __init__(self, name: str, path: Path, collection: str | None) -> None:
+    `record` is the folder of its ledger, where that is not looked for in and around the folder.
+    """
+
+    def __init__(
+        self, name: str, path: Path, collection: str | None, record: Path | None = None
+    ) -> None:
         self.name = name
+        self._record = record
         self.ledger: Ledger | None = None
         self._path = path
         self._collection = collection
@@ -39,7 +45,8 @@ class ChromaSource:
     def __enter__(self) -> Self:
         with self._stack:
             folder = _folder_of(self._path)
-            self.ledger = _ledger_of(folder or self._path) if not self._collection else None
+            roots = [self._record] if self._record else _around(folder or self._path)
+            self.ledger = None if self._collection else _ledger_of(roots)
             if folder is None and self.ledger is None:
                 raise _not_chroma(self._path)
             self._reader = self._stack.enter_context(ChromaReader(folder)) if folder else None
@@ -135,9 +142,13 @@ def _folder_of(path: Path) -> Path | None:
     return next((one for one in (path, path / "chroma") if is_chroma(one)), None)
 
 
-def _ledger_of(folder: Path) -> Ledger | None:
-    """Return the record that Holdfast keeps in the folder, or in the one around it."""
-    for root in (folder, folder.parent):
+def _around(folder: Path) -> list[Path]:
+    """Return where Holdfast keeps its record: in a backup beside the database, else one above."""
+    return [folder, folder.parent]
+
+
+def _ledger_of(roots: list[Path]) -> Ledger | None:
+    for root in roots:
         objects = LocalObjects(root)
         if next(objects.list(ROOT), None) is not None:
             return Ledger(objects)

@@ -24,11 +24,11 @@ from .found import Found, Source, from_payload, to_found
 from .history import HistoryFile
 from .values import Part
 
-HERE = "here"
+HERE, LOCAL = "here", "local"
 KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
 _FORMS = (
     "chroma:FOLDER[#COLLECTION], chroma-http://HOST:PORT[#COLLECTION], "
-    "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE or here"
+    "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE, local or here"
 )
 
 
@@ -56,8 +56,8 @@ def parse(address: str) -> Address:
     Raises:
         MigrationError: it is none; says the forms that there are.
     """
-    if address == HERE:
-        return Address(HERE, "")
+    if address in (HERE, LOCAL):
+        return Address(address, "")
     kind, _, place = address.partition(":")
     mark = "?ledger=" if kind == "s3vectors" else "#"
     place, _, extra = place.partition(mark) if kind not in ("jsonl", "history") else (place, "", "")
@@ -88,6 +88,9 @@ def open_source(
 def _make(service: Service, where: Address, address: str, user: str | None) -> Any:
     if where.kind == HERE:
         return HereSource(service.parts)
+    if where.kind == LOCAL:
+        settings = service.settings
+        return ChromaSource(LOCAL, settings.chroma_path, None, settings.data_dir)
     if where.kind == "chroma":
         return ChromaSource(address, Path(where.place).expanduser(), where.extra or None)
     if where.kind == "chroma-http":

@@ -68,8 +68,11 @@ class Spool:
     def __exit__(self, *exc: object) -> None:
         self._rows.close()
 
-    def fill(self, source: Source, told: Told | None = None) -> Survey:
-        """Read everything, and look whether its vectors are those of the embedder in use."""
+    def fill(self, source: Source, told: Told | None = None, *, sample: bool = True) -> Survey:
+        """Read everything, and look whether its vectors are those of the embedder in use.
+
+        Without the `sample` they are not looked at, and nothing is embedded.
+        """
         if source.ledger is not None:
             for view in source.ledger.users():
                 self._rows.executemany(
@@ -84,7 +87,7 @@ class Spool:
             if source.ledger is None or not self._on_record(found):
                 self._add(found, told)
         self._rows.execute(_ORDER)
-        return self._survey(source)
+        return self._survey(source, sample)
 
     def rows(self) -> Iterator[Carried]:
         """Yield every memory, user by user, oldest first; those with a problem are left out."""
@@ -214,11 +217,11 @@ class Spool:
             return None
         return (values / np.float32(length)).astype("<f4").tobytes()
 
-    def _survey(self, source: Source) -> Survey:
+    def _survey(self, source: Source, sample: bool) -> Survey:
         total, vectors, earlier = self._rows.execute(
             "SELECT count(*), sum(vec IS NOT NULL), sum(earlier IS NOT NULL) FROM rows"
         ).fetchone()
-        sampled, agreed, seconds = self._compare(vectors or 0)
+        sampled, agreed, seconds = self._compare((vectors or 0) if sample else 0)
         said: Vectors = "none there"
         if sampled:
             said = "kept" if agreed == sampled else "made anew"
@@ -239,6 +242,8 @@ class Spool:
         """Embed some of the texts again, from all over the source, and compare."""
         import numpy as np
 
+        if not vectors:
+            return 0, 0, 0.0
         step = max(1, vectors // _SAMPLE)
         found = self._rows.execute(
             "SELECT payload, vec FROM (SELECT payload, vec, row_number() OVER (ORDER BY seq) AS at "
@@ -246,8 +251,6 @@ class Spool:
             (step, _SAMPLE),
         ).fetchall()
         texts = [json.loads(payload)["data"] for payload, _ in found]
-        if not texts:
-            return 0, 0, 0.0
         self._embedder.embed(texts[:1])
         started = time.monotonic()
         rows = self._embedder.embed(texts)

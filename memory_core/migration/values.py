@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from ..identity import UserId
 from ..intake import IntakeReport, Outcome
@@ -209,55 +209,6 @@ class Verification:
         return not self.differing and not self.failed and self.found == self.expected
 
 
-State = Literal["none", "off", "waiting", "running", "elsewhere", "done", "incomplete", "failed",
-                "stopped"]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationStatus:
-    """How it stands with memories that lie on the local disk and not on S3.
-
-    none: there are none. off: `MEMORY_AUTO_MIGRATE` is 0, and there may be some. waiting: not
-    begun. elsewhere: another process is at it. incomplete: done, but some were refused or are in
-    conflict. stopped: ended between two batches; the next start goes on.
-    """
-
-    state: State = "none"
-    source: str = ""
-    done: int = 0
-    total: int = 0
-    rate: float = 0.0
-    """Memories in a second."""
-    remaining_s: float | None = None
-    copied: int = 0
-    failed: int = 0
-    message: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-
-    @property
-    def more_to_come(self) -> bool:
-        """Whether memories may be on their way that are not here yet."""
-        return self.state in ("waiting", "running", "elsewhere", "stopped")
-
-
 def count(intake: IntakeReport, outcomes: tuple[Outcome, ...]) -> int:
     """Return how many memories had one of the outcomes."""
     return sum(intake.counts[outcome] for outcome in outcomes)
-
-
-def as_document(status: MigrationStatus) -> dict[str, Any]:
-    """Return the status as JSON has it."""
-    return {
-        "state": status.state,
-        "source": status.source,
-        "done": status.done,
-        "total": status.total,
-        "rate": round(status.rate, 1),
-        "remaining_s": status.remaining_s,
-        "copied": status.copied,
-        "failed": status.failed,
-        "message": status.message,
-        "started_at": status.started_at,
-        "finished_at": status.finished_at,
-    }

@@ -16,6 +16,7 @@ from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
 from ..ledger import Ledger
 from ..records import Progress
 from ..stores.base import PUT_BATCH
+from .done import note_done
 from .estimating import estimate
 from .lease import TTL_S, Lease
 from .sources import Service, open_source
@@ -122,25 +123,58 @@ def apply(
         BackendUnavailable: another process is migrating to the same target.
         NotIndexed, BackendError: something did not answer; repeat the call to go on.
     """
+    report = apply_unless(
+        service,
+        source,
+        None,
+        target=target,
+        user=user,
+        history=history,
+        verdicts=verdicts,
+        lease_ttl_s=lease_ttl_s,
+        on_progress=on_progress,
+    )
+    assert report is not None
+    return report
+
+
+def apply_unless(
+    service: Service,
+    source: str,
+    unless: Callable[[Survey], bool] | None,
+    *,
+    target: str | None = None,
+    user: str | None = None,
+    history: Path | None = None,
+    verdicts: Verdicts | None = None,
+    lease_ttl_s: float = TTL_S,
+    on_progress: Progress | None = None,
+) -> MigrationReport | None:
+    """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
     started = datetime.now(UTC)
     steps = _Steps(on_progress)
     refuse_same(source, target)
     with read_source(service, source, user, history, steps.reading) as (spool, survey):
+        if unless and unless(survey):
+            return None
         if file := file_of(target):
             taken = write_file(service.parts.embedder, spool, source, file, steps)
             finished = datetime.now(UTC)
             name = f"jsonl:{file}"
             return MigrationReport(source, name, started, finished, survey, taken, (), str(file))
         with open_target(service, target, writes=True) as (name, parts):
-            watch = _Watch()
-            with Lease(parts.backend.objects, source, ttl_s=lease_ttl_s) as lease:
+            watch, objects = _Watch(), parts.backend.objects
+            with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
                 steps.lease = lease
                 with _intake(parts, source, verdicts, watch) as intake:
                     _take(intake, spool, steps, survey.rows)
-                    report = intake.finish(Ledger(parts.backend.objects), steps.read_back)
-            return MigrationReport(
-                source, name, started, datetime.now(UTC), survey, report, tuple(watch.conflicts)
+                    taken = intake.finish(Ledger(objects), steps.read_back)
+            report = MigrationReport(
+                source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
             )
+            if taken.verified:
+                note_done(objects, report)
+            return report
 
 
 class _Steps:
