@@ -21,8 +21,8 @@ ORDER = (
     "errors identity records people settings limits aws objects ledger embedders ranking stores "
     "disks backend documents engine payloads memories sources saving intake searching reuniting "
     "census finding explaining audit scanning repair rebuild elsewhere transfer migration traces "
-    "overall service aio redeploy logs render render_scan render_users render_moves render_recall "
-    "render_traces render_audit render_redeploy render_transfer render_migration cli"
+    "overall service aio redeploy logs render render_status render_scan render_users render_moves "
+    "render_recall render_traces render_audit render_redeploy render_transfer render_migration cli"
 ).split()
 
 # Each foreign library has one file that knows it.
