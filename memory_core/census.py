@@ -12,6 +12,7 @@ from .backend import Backend
 from .embedders import Embedder
 from .identity import UserId, is_probe
 from .ledger import ALL, Entry, Ledger, Survey, UserView
+from .payloads import time_of
 from .people import Census
 from .records import Event, Kind, Progress, Status, UserSummary
 from .stores import VectorStore
@@ -24,7 +25,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def read_history(
     ledger: Ledger, user_id: UserId, memory_id: str | None, last: int | None
 ) -> list[Event]:
-    """Return what happened to a user's memories, or to one of them, oldest first."""
+    """Return what happened to a user's memories, or to one of them, oldest first.
+
+    What came from elsewhere brings along what happened to it there, with its own times.
+    """
     entries = [
         entry
         for entry in ledger.view(user_id).entries
@@ -32,7 +36,11 @@ def read_history(
     ]
     if last is not None:
         entries = entries[-last:] if last > 0 else []
-    return [_to_event(details, entry) for entry, details in ledger.details(entries).items()]
+    return [
+        event
+        for entry, details in ledger.details(entries).items()
+        for event in (*_earlier(details, entry), _to_event(details, entry))
+    ]
 
 
 def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
@@ -147,6 +155,21 @@ def _summary(one: _Tally, week: int) -> UserSummary:
 def _week(day: int) -> int:
     """Return the number of the week of a day since 1970, which began on a Thursday."""
     return (day + 3) // 7
+
+
+def _earlier(details: Mapping[str, Any], entry: Entry) -> Iterator[Event]:
+    """Yield what happened to a memory before it came here."""
+    for one in details.get("earlier") or ():
+        moment = time_of(one, "at")
+        yield Event(
+            kind=Kind(one["kind"]),
+            at=moment or datetime.fromisoformat(details["at"]),
+            id=entry.memory_id,
+            user_id=details["user_id"],
+            raw_user_id=details["raw_user_id"],
+            memory=one.get("memory"),
+            came_from=one.get("from") or (details.get("moved") or {}).get("from"),
+        )
 
 
 def _to_event(details: Mapping[str, Any], entry: Entry) -> Event:

@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from .ledger import ROOT
 from .records import Step
 from .settings import Settings
+from .stores.chroma_reader import is_chroma
 
 # Mount points that a plain computer has anyway: being below one of them proves no disk of its own.
 _ORDINARY_MOUNTS = frozenset(
@@ -50,3 +52,11 @@ def _unescaped(field: str) -> str:
     """Undo what /proc/mounts does to spaces and other characters: a backslash and octal digits."""
     raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
     return os.fsdecode(raw)
+
+
+def has_local_memories(settings: Settings, backend: str) -> bool:
+    """Say whether there is anything on the local disk beside memories on S3; asks nobody."""
+    if backend != "s3_vectors":
+        return False
+    record = settings.data_dir / ROOT
+    return is_chroma(settings.chroma_path) or (record.is_dir() and any(record.iterdir()))

@@ -49,6 +49,13 @@ class Here(Protocol):
     def store(self) -> VectorStore: ...
 
 
+class Home(Protocol):
+    """A service, seen from modules that it is made of."""
+
+    @property
+    def parts(self) -> Here: ...
+
+
 @dataclass(slots=True)
 class _There:
     """The memories of another place: each id once, with the form of its user's id."""

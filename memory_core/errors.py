@@ -14,6 +14,9 @@
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
+      MigrationError        a source or target that cannot be one, or a migration that was ended
+        MigrationConflict   ids that have another text here, and nobody decided; carries the report
+        VerificationFailed  what was migrated is not all there as it was; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
       UnknownCheck          also a ValueError: the doctor has no check or finding of that name
@@ -37,10 +40,13 @@ __all__ = [
     "LedgerError",
     "MemoryCoreError",
     "MemoryNotFound",
+    "MigrationConflict",
+    "MigrationError",
     "NotIndexed",
     "RedeployTestFailed",
     "SettingsError",
     "UnknownCheck",
+    "VerificationFailed",
 ]
 
 
@@ -115,6 +121,26 @@ class LedgerCorrupt(LedgerError):
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+class MigrationError(MemoryCoreError):
+    """What is named cannot be migrated from, or to; the message says why."""
+
+
+class MigrationConflict(MigrationError):
+    """Some ids have another text here and nobody decided; `.report` is all that was done."""
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class VerificationFailed(MigrationError):
+    """What was migrated is not all there as it was; `.report` is what was compared."""
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class InvalidReceipt(MemoryCoreError, ValueError):

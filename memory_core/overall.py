@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from . import census
 from .activity import ActivityLog
 from .backend import Backend
+from .disks import has_local_memories
 from .embedders import Embedder
 from .finding import Finder
 from .identity import normalize_user_id
 from .ledger import Ledger
 from .memories import Memories
 from .people import Census, Elsewhere, Found, StoreScan, TakenUp
-from .records import AuditReport, Progress, Status, Unexpected, UserSummary
+from .records import AuditReport, MigrationStatus, Progress, Status, Unexpected, UserSummary
 from .repair import Repairer
 from .reuniting import Reunion, ReunionPlan, Reuniter
 from .scanning import Scanner
@@ -22,6 +24,7 @@ from .settings import Settings
 from .stores import VectorStore
 
 if TYPE_CHECKING:
+    from .migration.background import Background
     from .traces import Traces
 
 
@@ -55,6 +58,7 @@ class Overall:
         self._reuniter = Reuniter(ledger, store, embedder, self._memories)
         self._counter = census.Counter(ledger)
         self._finder = Finder(ledger)
+        self._background: Background | None = None
         self.activity = ActivityLog(
             backend.objects, secret=settings.activity_key, days=settings.activity_days
         )
@@ -197,14 +201,50 @@ class Overall:
         """The name of the backend in use."""
         return self._backend.name
 
+    def migrate_in_background(self) -> None:
+        """Begin to bring along what lies on the local disk, where memories are on S3.
+
+        `open_service` does it unless told otherwise. Nothing is done where there is no such disk.
+        """
+        if self._background is not None or not self._has_local():
+            return
+        from .migration.background import Background
+
+        self._background = Background(self)
+        self._background.start()
+
+    def migration_status(self) -> MigrationStatus:
+        """Return how it stands with memories on the local disk that may not be here yet.
+
+        Where this service does not migrate by itself the local folder is read for it.
+        """
+        if self._background is not None:
+            return self._background.status
+        if not self._has_local():
+            return MigrationStatus()
+        from .migration.background import look
+
+        return look(self)
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether memories are on their way that no call finds yet; asks nobody."""
+        return self._background is not None and self._background.status.more_to_come
+
     def status(self, counted: Census | None = None) -> Status:
         """Return which backend is used, why, and how much is in it, as of now or as `counted`."""
-        return census.make_status(counted or self.count_users(), self._backend, self._embedder)
+        status = census.make_status(counted or self.count_users(), self._backend, self._embedder)
+        return replace(status, migration=self.migration_status())
 
     def close(self) -> None:
-        """Let go of files and connections, once the activity that waits is written."""
+        """Let go of files and connections, once what is under way is written."""
+        if self._background is not None:
+            self._background.stop()
         self.activity.close()
         self._store.close()
+
+    def _has_local(self) -> bool:
+        return has_local_memories(self.settings, self._backend.name)
 
     def __enter__(self) -> Self:
         return self

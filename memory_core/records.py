@@ -70,13 +70,15 @@ class SearchResult:
     """Hits, best first, and how they were found.
 
     `complete` says that every one of the user's `searched` memories was ranked; it is False
-    when the index was asked, which may miss matches.
+    when the index was asked, which may miss matches. With `more_to_come` memories are still on
+    their way from the local disk.
     """
 
     hits: tuple[Hit, ...]
     mode: Literal["exact", "index"]
     searched: int
     complete: bool
+    more_to_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +156,47 @@ class Step:
     deciding: bool = False
 
 
+MigrationState = Literal[
+    "none", "off", "waiting", "running", "elsewhere", "done", "incomplete", "failed", "stopped"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """How it stands with memories that lie on the local disk and not on S3.
+
+    none: there are none. off: `MEMORY_AUTO_MIGRATE` is 0, and there may be some. waiting: not
+    begun. elsewhere: another process is at it. incomplete: done, but some were refused or are in
+    conflict. stopped: ended between two batches; the next start goes on.
+    """
+
+    state: MigrationState = "none"
+    source: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
+    """Memories in a second."""
+    remaining_s: float | None = None
+    copied: int = 0
+    failed: int = 0
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether memories may be on their way that are not here yet."""
+        return self.state in ("waiting", "running", "elsewhere", "stopped")
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Where memories go, why, and how many there are.
 
     `since` is the first event of the ledger, None while nothing is stored.
     `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of
-    what takes Amazon's place, None where nothing does.
+    what takes Amazon's place, None where nothing does. `migration` tells of memories that lie on
+    the local disk and may be on their way.
     """
 
     backend: str
@@ -176,6 +212,7 @@ class Status:
     last_write: datetime | None
     as_of: datetime
     stand_in: str | None = None
+    migration: MigrationStatus = MigrationStatus()
 
 
 @dataclass(frozen=True, slots=True)

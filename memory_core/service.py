@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from .people import Census
 
 
-def open_service(settings: Settings | None = None) -> MemoryService:
+def open_service(settings: Settings | None = None, *, migrate: bool = True) -> MemoryService:
     """Choose the backend, open it and return the service, a context manager.
+
+    On S3 it begins to bring along what lies on the local disk, in the background, unless `migrate`
+    is False or `MEMORY_AUTO_MIGRATE` is 0.
 
     Raises:
         SettingsError: the configuration is missing something, or contradicts itself.
@@ -52,7 +56,10 @@ def open_service(settings: Settings | None = None) -> MemoryService:
     ledger = Ledger(backend.objects)
     store = backend.open_store(ledger.is_empty())
     backend.announce()
-    return MemoryService(settings, backend, embedder, ledger, store)
+    service = MemoryService(settings, backend, embedder, ledger, store)
+    if migrate and settings.auto_migrate:
+        service.migrate_in_background()
+    return service
 
 
 class MemoryService(Overall):
@@ -181,7 +188,8 @@ class MemoryService(Overall):
         self, user_id: str, query: str, *, limit: int = 10, mode: SearchMode = "auto"
     ) -> SearchResult:
         """As `query_memories`, and how many memories were ranked and whether that is all."""
-        return self._searcher.search(normalize_user_id(user_id), query, limit, mode)
+        found = self._searcher.search(normalize_user_id(user_id), query, limit, mode)
+        return replace(found, more_to_come=True) if self.more_to_come else found
 
     def explain(
         self, user_id: str, query: str, *, limit: int = 10, counted: Census | None = None

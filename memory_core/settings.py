@@ -85,6 +85,7 @@ class Settings:
     endpoint_s3: str | None = None
     endpoint_s3vectors: str | None = None
     receipt_key: str | None = field(default=None, repr=False)
+    auto_migrate: bool = True
     activity_days: int = DEFAULT_ACTIVITY_DAYS
     activity_key: str | None = field(default=None, repr=False)
     deployment: Deployment = Deployment()
@@ -130,6 +131,7 @@ class Settings:
             endpoint_s3=endpoint_s3,
             endpoint_s3vectors=endpoint_s3vectors,
             receipt_key=read.text("MEMORY_RECEIPT_KEY"),
+            auto_migrate=read.flag("MEMORY_AUTO_MIGRATE", default="1"),
             activity_days=read.number("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS, 0, 36_500),
             activity_key=read.text("MEMORY_ACTIVITY_KEY"),
             deployment=Deployment(

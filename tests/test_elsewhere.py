@@ -35,6 +35,7 @@ def bench() -> Iterator[Bench]:
 
 def opened(data_dir: Path, bench: Bench | None = None, **more: str) -> MemoryService:
     environ = {**(bench.environ if bench else {}), "MEMORY_DATA_DIR": str(data_dir), **more}
+    environ["MEMORY_AUTO_MIGRATE"] = "0"
     return open_service(Settings.from_env(environ))
 
 

@@ -1,7 +1,17 @@
 """The command line: parse, one call, render."""
 
 # They add their commands to `cli`.
-from . import activity, doctor, memories, moves, redeploy, transfer, upkeep, users  # noqa: F401
+from . import (  # noqa: F401
+    activity,
+    doctor,
+    memories,
+    migrate,
+    moves,
+    redeploy,
+    transfer,
+    upkeep,
+    users,
+)
 from .base import cli, main
 
 __all__ = ["cli", "main"]

@@ -51,7 +51,7 @@ def with_service(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        with open_service() as service:
+        with open_service(migrate=False) as service:
             command(service, *args, **kwargs)
 
     return run

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .. import render, render_recall
+from .. import render, render_recall, render_status
 from ..errors import InvalidMemory
 from ..identity import describe_changes, normalize_user_id
 from ..limits import MAX_UPLOAD_BYTES
@@ -28,7 +28,11 @@ _verify_option = click.option(
 def status(service: MemoryService, as_json: bool) -> None:
     """Show which backend is used, why, and how much is in it."""
     found = service.status()
-    output(render.status_document(found), render.status_text(found), as_json=as_json)
+    output(
+        render_status.status_document(found),
+        render_status.status_text(found),
+        as_json=as_json,
+    )
 
 
 @cli.command()

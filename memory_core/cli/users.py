@@ -26,7 +26,7 @@ def users(ctx: click.Context, scan: bool, as_json: bool) -> None:
         if scan or as_json:
             raise click.UsageError(f"put --scan and --json behind {ctx.invoked_subcommand}")
         return
-    with open_service() as service:
+    with open_service(migrate=False) as service:
         census = service.count_users()
         document = render_users.users_document(census)
         text = render_users.users_text(census)

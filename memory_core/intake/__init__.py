@@ -5,6 +5,8 @@ memory of another user is never touched, what was deleted or forgotten here does
 unless told, and whoever repeats a call that was cut off writes nothing twice.
 """
 
+from .checking import Checked, check
+from .deciding import Decision
 from .taking import Intake
 from .values import (
     Carried,
@@ -14,11 +16,15 @@ from .values import (
     Outcome,
     Problem,
     UserResult,
+    Verdict,
+    Verdicts,
     mark_of,
 )
 
 __all__ = [
     "Carried",
+    "Checked",
+    "Decision",
     "Digest",
     "Existing",
     "Intake",
@@ -26,5 +32,8 @@ __all__ = [
     "Outcome",
     "Problem",
     "UserResult",
+    "Verdict",
+    "Verdicts",
+    "check",
     "mark_of",
 ]

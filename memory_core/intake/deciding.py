@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid5
 
-from ..errors import InvalidMemory
-from ..identity import UserId, is_probe, normalize_user_id
-from ..ledger import Draft, UserView
+from ..identity import normalize_user_id
+from ..ledger import Draft, Ledger, UserView
 from ..memories import Memories, is_current
-from ..payloads import adopt, differing, fingerprint, owner, time_of
-from ..records import Kind, Scope
+from ..payloads import differing, fingerprint, owner, time_of
+from ..records import Kind
 from ..saving import NAMESPACE, new_id
 from ..stores import Vector
+from .checking import Checked
 from .journal import Journal, Seen
-from .values import Carried, Existing, Outcome, mark_of
+from .values import Existing, Outcome, Verdicts, mark_of
 
-_LONGEST_ID = 180
-# Where these stand in a source they are somebody's own, or made by a store.
-_NOT_CARRIED = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "user_id")
 # What no caller attached: a difference in these alone is none.
 _INCIDENTAL = {"hash", "revision", "updated_at"}
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A memory that can be stored: its user, and its payload as we record it."""
-
-    carried: Carried
-    user_id: UserId
-    payload: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        return str(self.payload["data"])
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.user_id, self.payload.get("agent_id"), self.payload.get("run_id"))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a memory: `kept` is the id that it is to be found under, if it is.
 
-    `draft` is what is to be recorded, None where nothing is. `reason` is for people.
+    `draft` is what is to be recorded, None where nothing is. `reason` is for people. `here` is what
+    stands here in the way of a conflict.
     """
 
     checked: Checked
@@ -60,30 +39,15 @@ class Decision:
     reason: str = ""
     renamed: bool = False
     brought_back: bool = False
-
-
-def check(carried: Carried) -> Checked:
-    """Return a memory as we would record it.
-
-    Raises:
-        InvalidUserId, InvalidMemory: it cannot be stored; says why.
-    """
-    user_id = normalize_user_id(carried.user_id)
-    if is_probe(user_id):
-        raise InvalidMemory(f"user {user_id!r} belongs to a redeploy test; leave it out")
-    if carried.id is not None:
-        _check_id(carried.id)
-    own = {key: val for key, val in carried.payload.items() if key not in _NOT_CARRIED}
-    payload = adopt({**own, "user_id": user_id})
-    payload.setdefault("hash", hashlib.md5(payload["data"].encode()).hexdigest())
-    return Checked(carried, user_id, payload)
+    here: Mapping[str, Any] | None = None
 
 
 class Desk:
     """Decides for the memories of one user that come in together.
 
-    `stored` is what the store holds under their ids. `is_anothers` says whether a user has a memory
-    of an id. `source` is what the ledger says they came from.
+    `stored` is what the store holds under their ids. `source` is what the ledger says they came
+    from. Where there are `verdicts`, they decide over other texts of the same id, and a memory that
+    has an id is the same as another only under that id.
     """
 
     def __init__(
@@ -92,17 +56,19 @@ class Desk:
         memories: Memories,
         journal: Journal,
         stored: Mapping[str, Vector],
-        is_anothers: Callable[[UserId, str], bool],
+        ledger: Ledger,
         existing: Existing,
         source: str,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self._view = view
         self._memories = memories
         self._journal = journal
         self._stored = stored
-        self._is_anothers = is_anothers
+        self._ledger = ledger
         self._existing = existing
         self._source = source
+        self._verdicts = verdicts
 
     def decide(self, one: Checked) -> Decision:
         """Decide, and note in the journal what was decided."""
@@ -134,7 +100,8 @@ class Desk:
                 return Decision(one, Outcome.REFUSED, reason=reason)
         if wanted in self._view.live:
             return self._same_id(one, wanted)
-        if self._existing != "keep-both" and (found := self._elsewhere(one, same)):
+        by_text = self._existing != "keep-both" and self._verdicts is None
+        if by_text and (found := self._elsewhere(one, same)):
             return found
         removed = self._removed(one, wanted)
         if removed and self._existing == "skip":
@@ -158,6 +125,8 @@ class Desk:
         if ours is None:
             # Forgotten between two looks.
             return Decision(one, Outcome.FORGOTTEN)
+        if ours["data"] != one.text and self._verdicts is not None:
+            return self._settle(one, wanted, ours, self._verdicts.of(wanted))
         if ours["data"] != one.text and self._existing == "skip":
             reason = f"memory {wanted!r} has another text here, which stays"
             return Decision(one, Outcome.CONFLICT, reason=reason)
@@ -167,6 +136,23 @@ class Desk:
             draft = self._draft(Kind.UPDATE, one, wanted)
             return Decision(one, Outcome.OVERWRITTEN, wanted, draft)
         return Decision(one, Outcome.ALREADY, wanted)
+
+    def _settle(
+        self, one: Checked, wanted: str, ours: Mapping[str, Any], verdict: str | None
+    ) -> Decision:
+        """Decide as people did, where they did; what was changed here since it came is ours."""
+        if verdict == "take":
+            return Decision(one, Outcome.OVERWRITTEN, wanted, self._draft(Kind.UPDATE, one, wanted))
+        if found := self._elsewhere(one, fingerprint(one.payload)):
+            return found
+        if verdict == "both":
+            return self._beside(one, Outcome.KEPT_BOTH)
+        live = self._view.live[wanted]
+        came = self._ledger.payloads([live.added]) if live.updated and not verdict else {}
+        if verdict == "keep" or any(payload["data"] == one.text for payload in came.values()):
+            return Decision(one, Outcome.KEPT)
+        reason = f"memory {wanted!r} has another text here; decide which is to stay"
+        return Decision(one, Outcome.CONFLICT, reason=reason, here=ours)
 
     def _elsewhere(self, one: Checked, same: bytes) -> Decision | None:
         """Return the decision for a text that the user has under another id."""
@@ -197,8 +183,17 @@ class Desk:
             brought_back = True
         return self._add(one, copy, outcome, renamed=renamed, brought_back=brought_back)
 
-    def _add(self, one: Checked, memory_id: str, outcome: Outcome, **more: bool) -> Decision:
-        return Decision(one, outcome, memory_id, self._draft(Kind.ADD, one, memory_id), "", **more)
+    def _add(
+        self,
+        one: Checked,
+        memory_id: str,
+        outcome: Outcome,
+        *,
+        renamed: bool = False,
+        brought_back: bool = False,
+    ) -> Decision:
+        draft = self._draft(Kind.ADD, one, memory_id)
+        return Decision(one, outcome, memory_id, draft, "", renamed, brought_back)
 
     def _draft(self, kind: Kind, one: Checked, memory_id: str) -> Draft:
         carried = one.carried
@@ -207,7 +202,7 @@ class Desk:
             moved["id"] = carried.id
         if carried.former:
             moved["user_id"] = carried.former
-        return Draft(kind, memory_id, carried.user_id, one.payload, moved)
+        return Draft(kind, memory_id, carried.user_id, one.payload, moved, carried.earlier)
 
     def _removed(self, one: Checked, wanted: str) -> Outcome | None:
         """Say whether the memory was here and was deleted, or is of a time that was forgotten."""
@@ -224,7 +219,7 @@ class Desk:
         if wanted in self._view.given_away:
             return True
         former = one.carried.former
-        if former and self._is_anothers(normalize_user_id(former), wanted):
+        if former and wanted in self._ledger.view(normalize_user_id(former)).live:
             return True
         found = self._stored.get(wanted)
         if found is None:
@@ -261,20 +256,6 @@ def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
         # One moment may be written in several time zones.
         keys.discard("created_at")
     return bool(keys)
-
-
-def _check_id(memory_id: str) -> None:
-    if (
-        not memory_id
-        or memory_id == "*"
-        or not memory_id.isprintable()
-        or any(char.isspace() for char in memory_id)
-        or len(quote(memory_id, safe="").encode()) > _LONGEST_ID
-    ):
-        raise InvalidMemory(
-            f"id {memory_id[:80]!r} cannot be that of a memory; use up to {_LONGEST_ID} "
-            "characters without spaces, or leave it out"
-        )
 
 
 def _copy_id(one: Checked, number: int) -> str:

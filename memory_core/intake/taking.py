@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
@@ -16,10 +16,20 @@ from ..records import Progress
 from ..saving import Saver, at_revision
 from ..stores import Vector, VectorStore
 from ..stores.base import PUT_BATCH, batches
-from .deciding import Checked, Decision, Desk, check
+from .checking import Checked, check
+from .deciding import Decision, Desk
 from .journal import Journal
 from .proof import Proof, prove
-from .values import Carried, Digest, Existing, IntakeReport, Outcome, Problem, UserResult
+from .values import (
+    Carried,
+    Digest,
+    Existing,
+    IntakeReport,
+    Outcome,
+    Problem,
+    UserResult,
+    Verdicts,
+)
 
 if TYPE_CHECKING:
     from .values import Values
@@ -77,7 +87,9 @@ class Intake:
     """Takes memories in batches; use it as a context manager, from one thread.
 
     `source` is the name of what they come from, which the ledger keeps. With `dry_run` nothing is
-    written, and the report says what would be.
+    written, and the report says what would be. Where `verdicts` are given, they settle conflicts
+    in place of `existing`, and no memory that has an id is left out for its text. `watch` is told
+    of every decision.
     """
 
     def __init__(
@@ -89,6 +101,8 @@ class Intake:
         *,
         existing: Existing = "skip",
         dry_run: bool = False,
+        verdicts: Verdicts | None = None,
+        watch: Callable[[Decision], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -96,6 +110,8 @@ class Intake:
         self._source = source
         self._existing = existing
         self._dry_run = dry_run
+        self._verdicts = verdicts
+        self._watch = watch
         self._memories = Memories(ledger, store, embedder)
         self._saver = Saver(ledger, store, self._memories)
         self._journal = Journal()
@@ -107,9 +123,11 @@ class Intake:
     def __exit__(self, *exc: object) -> None:
         self._journal.close()
 
-    def refuse(self, line: int, reason: str) -> None:
+    def refuse(
+        self, line: int, reason: str, *, memory_id: str | None = None, user_id: str | None = None
+    ) -> None:
         """Count something that could not be read as a memory."""
-        self._totals.refuse(Problem(line, None, None, reason))
+        self._totals.refuse(Problem(line, memory_id, user_id, reason))
 
     def take(self, batch: Sequence[Carried]) -> None:
         """Take a batch in; best some thousand, of one user after the other.
@@ -159,13 +177,16 @@ class Intake:
             self._memories,
             self._journal,
             stored,
-            self._has,
+            self._ledger,
             self._existing,
             self._source,
+            self._verdicts,
         )
         decisions = [desk.decide(one) for one in group]
         for decision in decisions:
             self._totals.add(decision)
+            if self._watch:
+                self._watch(decision)
         doubtful = {
             one.kept
             for one in decisions
@@ -225,9 +246,6 @@ class Intake:
             return None
         length = float(np.linalg.norm(values))
         return values if abs(length - 1.0) < _LENGTH_TOLERANCE else None
-
-    def _has(self, user_id: UserId, memory_id: str) -> bool:
-        return memory_id in self._ledger.view(user_id).live
 
     def _report(self, users: Sequence[UserResult]) -> IntakeReport:
         totals = self._totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +25,21 @@ that come in. `keep-both` keeps what is here, and what comes in beside it.
 """
 
 
+Verdict = Literal["keep", "take", "both"]
+"""What a person decided over an id that has another text here: what is here, theirs, or both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What was decided over conflicts: by the id of a memory, and for all others."""
+
+    by_id: Mapping[str, Verdict] = field(default_factory=dict)
+    others: Verdict | None = None
+
+    def of(self, memory_id: str) -> Verdict | None:
+        return self.by_id.get(memory_id, self.others)
+
+
 class Outcome(StrEnum):
     """What became of one memory that came in."""
 
@@ -34,6 +49,8 @@ class Outcome(StrEnum):
     KEPT_BOTH = "kept_both"
     CONFLICT = "conflict"
     """Its id has another text here, which stays (`skip`)."""
+    KEPT = "kept_here"
+    """Its id has another text here, which a person decided for, or which was changed here since."""
     DELETED = "deleted"
     """It was deleted here, or went to another user, and stays so (`skip`)."""
     FORGOTTEN = "forgotten"
@@ -50,7 +67,8 @@ class Carried:
     `user_id` is in its raw form. `payload` has mem0's keys; the user that it names is not looked
     at. `id` is None where it has none: one is derived from its text. `values` is its vector, made
     by the model called `embedder`. `former` is the user that it belongs to where it comes from, if
-    that is another. `line` is where it stands there.
+    that is another. `line` is where it stands there. `earlier` is what happened to it before: the
+    events `{"kind", "at", "memory"}`, oldest first.
     """
 
     id: str | None
@@ -60,6 +78,7 @@ class Carried:
     embedder: str | None = None
     former: str | None = None
     line: int = 0
+    earlier: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

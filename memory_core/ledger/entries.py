@@ -65,7 +65,8 @@ class Draft:
     """An event to be appended; `payload` is what the vector store will hold, whole.
 
     `moved` says where a memory that keeps its id came from, or where it went: `{"from": ...}` or
-    `{"to": ...}`, with the id of a user or the name of an export.
+    `{"to": ...}`, with the id of a user or the name of an export. `earlier` is what happened to it
+    there: `{"kind", "at", "memory"}`, oldest first.
     """
 
     kind: Kind
@@ -73,6 +74,7 @@ class Draft:
     raw_user_id: str
     payload: Mapping[str, Any] | None = None
     moved: Mapping[str, str] | None = None
+    earlier: Sequence[Mapping[str, Any]] = ()
 
 
 def folder_of(user_id: UserId) -> str:
@@ -150,6 +152,8 @@ def encode_event(user_id: UserId, draft: Draft, at: datetime) -> bytes:
         event["payload"] = dict(draft.payload)
     if draft.moved:
         event["moved"] = dict(draft.moved)
+    if draft.earlier:
+        event["earlier"] = [dict(one) for one in draft.earlier]
     return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
 
 

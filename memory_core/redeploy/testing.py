@@ -148,7 +148,7 @@ def verify(
     settings = settings or Settings.from_env()
     kept: Report | None = None
     try:
-        with open_service(settings) as service:
+        with open_service(settings, migrate=False) as service:
             objects = objects_of(service)
             kept = report_of(objects, receipt.run)
             if kept:

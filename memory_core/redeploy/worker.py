@@ -31,7 +31,7 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
     """Do a task and return what is to be said of it."""
     settings, path = Settings.from_env(), Path(name)
     if task == "write":
-        with open_service(settings) as service:
+        with open_service(settings, migrate=False) as service:
             begin(
                 service,
                 int(arguments[0]),
@@ -41,10 +41,10 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
         return {}
     receipt = from_file(path.read_bytes(), settings)
     if task == "clean":
-        with open_service(settings) as service:
+        with open_service(settings, migrate=False) as service:
             return {"left": clean_up(service, receipt.run)}
     try:
-        with open_service(settings) as service:
+        with open_service(settings, migrate=False) as service:
             seen, left = observe(service, receipt), None
             with suppress(MemoryCoreError):
                 # What was seen stands, whatever becomes of the cleaning up.

@@ -167,6 +167,42 @@ class ChromaFolder:
             return ""
 
 
+@contextmanager
+def open_server(host: str, port: int, *, ssl: bool = False) -> Iterator[Client]:
+    """Yield a client of a ChromaDB server, and translate what goes wrong.
+
+    Raises:
+        BackendUnavailable: nobody answers there.
+        BackendError: what answers refused, or is no ChromaDB.
+    """
+    silence_telemetry()
+    import chromadb
+    import httpx
+    from chromadb.config import Settings
+    from chromadb.errors import ChromaError
+
+    where = f"{host}:{port}"
+    try:
+        client: Any = chromadb.HttpClient(
+            host=host, port=port, ssl=ssl, settings=Settings(anonymized_telemetry=False)
+        )
+        yield client
+    except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
+        if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
+            raise BackendUnavailable(
+                f"no ChromaDB server answers at {where}; check that it runs, and host and port",
+                backend="chroma",
+                operation="connect",
+            ) from exc
+        raise BackendError(
+            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it is one, of "
+            "ChromaDB 1.0 or later",
+            backend="chroma",
+            operation="read",
+            code=type(exc).__name__,
+        ) from exc
+
+
 def internal_error() -> type[Exception]:
     """Return the error of a `get` for which the index has lost a vector (chromadb 1.5.9)."""
     from chromadb.errors import InternalError

@@ -1,30 +1,27 @@
 """A ChromaDB folder of anybody's, read without ChromaDB: nothing in it is made or changed.
 
 ChromaDB itself locks, migrates and writes what it opens. Its database is read here as it lies, of
-every version that keeps one (0.4 on), with what waits in the queue to be put into it. A database
-that cannot be read without writing, after a crash or in WAL mode, is copied and read there.
+every version that keeps one (0.4 on), with what waits in the queue to be put into it.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import sqlite3
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import BackendError, BackendUnavailable
+from .untouched import is_busy, open_untouched
+
+if TYPE_CHECKING:
+    from .chroma_vectors import FolderVectors, Values
 
 _DATABASE = "chroma.sqlite3"
-_BESIDE = ("-journal", "-wal")
-_WAL_AT, _WAL = 18, 2
-_BUSY_S = 10.0
-_WOULD_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _DELETE = 3
 """The operation of the queue that deletes; others merge into what is there."""
 
@@ -73,6 +70,7 @@ class ChromaReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stack = ExitStack()
+        self._vectors: tuple[str, FolderVectors] | None = None
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -101,6 +99,48 @@ class ChromaReader:
         for one, change in waiting.items():
             if change is not None:
                 yield _row(one, change[1])
+
+    def count(self, collection: Collection) -> int:
+        """Return how many rows the tables have, without what still waits in the queue."""
+        (rows,) = next(
+            self._rows(
+                "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+                "WHERE s.collection = ? AND s.scope = 'METADATA'",
+                (collection.id,),
+            )
+        )
+        return int(rows)
+
+    def metric(self, collection: Collection) -> str:
+        """Return how the collection measures distances: l2, cosine or ip."""
+        for (space,) in self._rows(
+            "SELECT str_value FROM collection_metadata "
+            "WHERE collection_id = ? AND key = 'hnsw:space'",
+            (collection.id,),
+        ):
+            return str(space)
+        columns = {row[1] for row in self._rows("PRAGMA table_info(collections)")}
+        for name in ("config_json_str", "schema_str"):
+            if name not in columns:
+                continue
+            (text,) = next(
+                self._rows(f"SELECT {name} FROM collections WHERE id = ?", (collection.id,))
+            )
+            if found := re.search(r'"space"\s*:\s*"(\w+)"', text or ""):
+                return found[1]
+        return "l2"
+
+    def values(self, collection: Collection, ids: Iterable[str]) -> dict[str, Values]:
+        """Return the vectors of some rows as they were stored; those that are lost are left out."""
+        from .chroma_vectors import FolderVectors
+
+        try:
+            if self._vectors is None or self._vectors[0] != collection.id:
+                opened = FolderVectors(self._database, self._path, collection.id)
+                self._vectors = collection.id, opened
+            return self._vectors[1].of(ids)
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
 
     def _stored(
         self, collection: Collection, keys: tuple[str, ...] | None
@@ -177,24 +217,10 @@ class ChromaReader:
             raise self._failed(exc) from exc
 
     def _open(self) -> sqlite3.Connection:
-        file = self._path / _DATABASE
         try:
-            if not _is_wal(file):
-                database = self._connect(file)
-                try:
-                    database.execute("SELECT count(*) FROM collections").fetchone()
-                    return database
-                except sqlite3.OperationalError as exc:
-                    # A crash left a journal, by which the database has to be mended first.
-                    if exc.sqlite_errorcode & 0xFF not in _WOULD_WRITE:
-                        raise
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
-            for end in ("", *_BESIDE):
-                with suppress(FileNotFoundError):
-                    shutil.copyfile(f"{file}{end}", Path(folder, f"{_DATABASE}{end}"))
-            database = self._connect(Path(folder, _DATABASE), "rw")
-            database.execute("SELECT count(*) FROM collections").fetchone()
-            return database
+            return open_untouched(
+                self._path / _DATABASE, "SELECT count(*) FROM collections", self._stack
+            )
         except sqlite3.Error as exc:
             raise self._failed(exc) from exc
         except OSError as exc:
@@ -206,17 +232,15 @@ class ChromaReader:
                 code=str(exc.errno or ""),
             ) from exc
 
-    def _connect(self, file: Path, mode: str = "ro") -> sqlite3.Connection:
-        database = sqlite3.connect(
-            f"file:{quote(str(file.absolute()))}?mode={mode}",
-            uri=True,
-            timeout=_BUSY_S,
-            check_same_thread=False,
-        )
-        self._stack.callback(database.close)
-        return database
-
     def _failed(self, exc: sqlite3.Error) -> BackendError:
+        if is_busy(exc):
+            return BackendUnavailable(
+                f"another process is writing to {str(self._path / _DATABASE)!r}; end it, or try "
+                "again when it is done",
+                backend="chroma",
+                operation="read",
+                code="locked",
+            )
         return BackendError(
             f"{str(self._path / _DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
             "check that the folder is one of ChromaDB and whole",
@@ -224,12 +248,6 @@ class ChromaReader:
             operation="read",
             code=type(exc).__name__,
         )
-
-
-def _is_wal(file: Path) -> bool:
-    """Say whether reading would make files beside it."""
-    with file.open("rb") as content:
-        return content.read(100)[_WAL_AT : _WAL_AT + 1] == bytes([_WAL])
 
 
 def _row(one: str, payload: Mapping[str, Any]) -> StoredMemory:

@@ -75,7 +75,7 @@ class S3VectorStore:
 
         wanted = batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH)
         return {
-            one["key"]: Vector(one["key"], one.get("metadata", {}), _values(one))
+            one["key"]: Vector(one["key"], one.get("metadata", {}), to_values(one))
             for found in each(read, list(wanted))
             for one in found
         }
@@ -185,7 +185,8 @@ def _is_possible(key: str) -> bool:
         return False
 
 
-def _values(found: dict[str, Any]) -> NDArray[np.float32] | None:
+def to_values(found: dict[str, Any]) -> NDArray[np.float32] | None:
+    """Return the vector of an answer, None where it was not asked for."""
     if "data" not in found:
         return None
     import numpy as np

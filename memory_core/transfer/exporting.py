@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import __version__
+from ..elsewhere import Home
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
 from ..identity import is_probe, normalize_user_id
 from ..ledger import UserView
 from ..memories import Memories
 from ..records import Progress
-from ..service import MemoryService
 from ..stores.base import PUT_BATCH, batches
 from .lines import to_document
 from .values import ExportReport, Header, Kind
@@ -24,7 +24,7 @@ from .writing import Writer, write_manifest
 
 
 def export_memories(
-    service: MemoryService,
+    service: Home,
     path: Path,
     *,
     user_id: str | None = None,
@@ -81,7 +81,7 @@ def export_memories(
 
 
 def export_stream(
-    service: MemoryService,
+    service: Home,
     file: BinaryIO,
     *,
     user_id: str | None = None,
@@ -97,7 +97,7 @@ def export_stream(
 
 
 def export_bytes(
-    service: MemoryService, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
+    service: Home, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
 ) -> bytes:
     """Return one user's export; raises as `export_memories`."""
     file = io.BytesIO()
@@ -108,7 +108,7 @@ def export_bytes(
 class _Views:
     """Whose memories are exported."""
 
-    def __init__(self, service: MemoryService, header: Header) -> None:
+    def __init__(self, service: Home, header: Header) -> None:
         self._ledger = service.parts.ledger
         self._user_id = header.user_id
         if self._user_id is not None and not self._one(self._user_id).live:
@@ -132,7 +132,7 @@ class _Views:
         return self._ledger.view(normalize_user_id(user_id))
 
 
-def _header(service: MemoryService, user_id: str | None, kind: Kind, vectors: bool) -> Header:
+def _header(service: Home, user_id: str | None, kind: Kind, vectors: bool) -> Header:
     if kind == "csv" and vectors:
         raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
     embedder = service.parts.embedder
@@ -164,9 +164,7 @@ def _alone(part: Path) -> Iterator[None]:
         ) from exc
 
 
-def _write(
-    service: MemoryService, writer: Writer, views: _Views, on_progress: Progress | None
-) -> None:
+def _write(service: Home, writer: Writer, views: _Views, on_progress: Progress | None) -> None:
     parts = service.parts
     memories = Memories(parts.ledger, parts.store, parts.embedder)
     total = views.count() if on_progress else 0

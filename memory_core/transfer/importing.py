@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..elsewhere import Home
 from ..errors import InvalidMemory
 from ..identity import normalize_user_id
 from ..intake import Carried, Existing, Intake
 from ..ledger import Ledger
 from ..records import Progress
-from ..service import MemoryService
 from ..stores.base import PUT_BATCH
 from .lines import from_document
 from .reading import Reader, open_export
@@ -22,7 +22,7 @@ _WINDOW_BYTES = 16 * 1024**2
 
 
 def import_memories(
-    service: MemoryService,
+    service: Home,
     path: Path,
     *,
     existing: Existing = "skip",

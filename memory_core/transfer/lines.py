@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from ..documents.exports import TEXT_KEYS, text_of
@@ -152,6 +153,20 @@ def from_document(
         embedder=embedder,
         former=named if user_id and isinstance(named, str) and named else None,
         line=line,
+        earlier=_earlier(document.get("history")),
+    )
+
+
+def _earlier(history: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return what happened to a memory before, as a migration writes it."""
+    events = history if isinstance(history, list) else []
+    return tuple(
+        {key: event[key] for key in ("kind", "at", "memory", "from") if key in event}
+        for event in events
+        if isinstance(event, dict)
+        and event.get("kind") in ("ADD", "UPDATE", "DELETE")
+        and isinstance(event.get("memory"), (str, NoneType))
+        and isinstance(event.get("at"), str)
     )
 
 

@@ -1,0 +1,180 @@
+"""What lies on the local disk comes along by itself, once, while the service is used."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+import weakref
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ..disks import has_local_memories
+from ..errors import BackendUnavailable, MemoryCoreError
+from ..records import MigrationState, MigrationStatus
+from .done import Done, read_done
+from .lease import read_holder
+from .sources import LOCAL, Service, open_source
+from .spool import Spool
+from .values import MigrationReport, Survey
+from .work import apply_unless
+
+_AGAIN_S = (15.0, 60.0, 300.0)
+"""How long to wait before another try; the last goes on."""
+_STOP_S = 60.0
+_logger = logging.getLogger("memory_core")
+
+
+def look(service: Service) -> MigrationStatus:
+    """Return how it stands with the local disk, by what other processes left; reads only."""
+    objects = service.parts.backend.objects
+    if not has_local_memories(service.settings, service.parts.backend.name):
+        return MigrationStatus()
+    if (holder := read_holder(objects)) and holder.holds(datetime.now(UTC)):
+        return MigrationStatus(
+            "elsewhere",
+            source=holder.source,
+            done=holder.done,
+            total=holder.total,
+            message=f"a process on {holder.host} is at it",
+            started_at=holder.started_at,
+        )
+    try:
+        with Spool(service.parts.embedder, None) as spool, open_source(service, LOCAL) as source:
+            survey = spool.fill(source, sample=False)
+    except MemoryCoreError as exc:
+        return MigrationStatus("failed", LOCAL, message=str(exc))
+    if not survey.rows:
+        return MigrationStatus()
+    if done := read_done(objects, survey.digest):
+        return finished(done, survey)
+    return MigrationStatus(
+        "waiting" if service.settings.auto_migrate else "off",
+        LOCAL,
+        total=survey.rows,
+        message="run `python -m memory_core migrate apply --from local`",
+    )
+
+
+def finished(done: Done, survey: Survey) -> MigrationStatus:
+    """Return the status of a source that came along."""
+    return MigrationStatus(
+        "incomplete" if done.failed else "done",
+        LOCAL,
+        done=survey.rows,
+        total=survey.rows,
+        copied=done.copied,
+        failed=done.failed,
+        message="see `python -m memory_core migrate plan --from local`" if done.failed else "",
+        finished_at=done.finished_at,
+    )
+
+
+class Background:
+    """A daemon thread that migrates the local disk; it ends between two batches when told to."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._status = MigrationStatus("waiting", LOCAL)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
+        self._began = 0.0
+
+    @property
+    def status(self) -> MigrationStatus:
+        return self._status
+
+    def start(self) -> None:
+        self._thread.start()
+        # An interpreter that ends in order lets it finish its batch.
+        atexit.register(_stop_quietly, weakref.ref(self))
+
+    def stop(self) -> None:
+        """End it between two batches; a later start goes on."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_S)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it has ended; say whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                self._migrate()
+                return
+            except _Stopped:
+                break
+            except MemoryCoreError as exc:
+                taken = isinstance(exc, BackendUnavailable) and exc.code == "taken"
+                self._tell("elsewhere" if taken else "failed", message=str(exc))
+                if not taken:
+                    _logger.warning("migration of the local disk failed: %s", exc)
+                self._stop.wait(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
+                tries += 1
+        if self._status.state not in ("done", "incomplete", "none"):
+            self._tell("stopped")
+
+    def _migrate(self) -> None:
+        began = datetime.now(UTC)
+        self._began = time.monotonic()
+        self._status = MigrationStatus("running", LOCAL, started_at=began)
+        report = apply_unless(self._service, LOCAL, self._is_done, on_progress=self._advance)
+        if report is not None:
+            self._status = replace(_ended(report), started_at=began)
+            _logger.info(
+                "migration of the local disk: %d memories copied, %d there already, %d refused or "
+                "in conflict",
+                report.copied,
+                report.skipped,
+                report.failed,
+            )
+
+    def _is_done(self, survey: Survey) -> bool:
+        if not survey.rows:
+            self._status = MigrationStatus()
+            return True
+        if done := read_done(self._service.parts.backend.objects, survey.digest):
+            self._status = finished(done, survey)
+            return True
+        _logger.info("migration of the local disk begins: %d memories", survey.rows)
+        return False
+
+    def _advance(self, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        spent = time.monotonic() - self._began
+        rate = done / spent if done and spent > 0 else 0.0
+        left = (total - done) / rate if rate else None
+        self._status = replace(
+            self._status, state="running", done=done, total=total, rate=rate, remaining_s=left
+        )
+
+    def _tell(self, state: MigrationState, message: str = "") -> None:
+        self._status = replace(self._status, state=state, message=message, remaining_s=None)
+
+
+class _Stopped(Exception):
+    """The thread was told to end."""
+
+
+def _ended(report: MigrationReport) -> MigrationStatus:
+    done = Done(report.finished_at, report.copied, report.failed)
+    status = finished(done, report.survey)
+    return (
+        status
+        if report.ok or report.failed
+        else replace(
+            status, state="failed", message="not all of it was read back; run `audit --repair`"
+        )
+    )
+
+
+def _stop_quietly(reference: weakref.ref[Background]) -> None:
+    background = reference()
+    if background is not None:
+        background.stop()

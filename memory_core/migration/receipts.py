@@ -1,0 +1,83 @@
+"""The receipt of a migration: counts and digests of every user, chained, and signed where a key is.
+
+Each user's link is the SHA-256 of the link before it and of what is said of the user, as JSON with
+sorted keys. Whoever changes a user changes every link after it and the last, which is signed with
+`MEMORY_RECEIPT_KEY`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..intake import Outcome
+from ..settings import Settings
+from .values import Verification
+
+_VERSION = 1
+
+
+def make_receipt(proof: Verification, settings: Settings) -> dict[str, Any]:
+    """Return the receipt of a verification, as JSON has it."""
+    survey, counts = proof.survey, proof.intake.counts
+    head = {
+        "holdfast_migration_receipt": _VERSION,
+        "source": proof.source,
+        "target": proof.target,
+        "as_of": proof.as_of.isoformat(),
+        "source_digest": survey.digest,
+        "verified": proof.verified,
+        "expected": proof.expected,
+        "found": proof.found,
+        "differing": proof.differing,
+        "failed": proof.failed,
+        "left_out": sum(user.left_out for user in proof.users),
+        "duplicates": counts[Outcome.DUPLICATE],
+    }
+    users = [
+        {
+            "user_id": user.user_id,
+            "expected": user.expected,
+            "found": user.found,
+            "expected_digest": user.expected_digest,
+            "found_digest": user.found_digest,
+            "left_out": user.left_out,
+        }
+        for user in proof.users
+    ]
+    return _signed(head, users, settings)
+
+
+def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:
+    """Say whether a receipt is as it was made, with the key that the settings have."""
+    try:
+        users = [{key: one[key] for key in one if key != "link"} for one in receipt["users"]]
+        own = ("users", "chain", "signature", "signed")
+        head = {key: value for key, value in receipt.items() if key not in own}
+        made = _signed(head, users, settings)
+        same = hmac.compare_digest(made["signature"], str(receipt["signature"]))
+        return same and made == dict(receipt)
+    except (KeyError, TypeError):
+        return False
+
+
+def _signed(
+    head: Mapping[str, Any], users: list[dict[str, Any]], settings: Settings
+) -> dict[str, Any]:
+    link = _digest("", head)
+    chained = []
+    for user in users:
+        link = _digest(link, user)
+        chained.append({**user, "link": link})
+    key = settings.receipt_key
+    signature = hmac.new((key or "holdfast").encode(), link.encode(), hashlib.sha256).hexdigest()
+    signed = {"chain": link, "signed": bool(key), "signature": signature}
+    return {**head, "users": chained, **signed}
+
+
+def _digest(link: str, said: Mapping[str, Any]) -> str:
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(f"{link}{text}".encode()).hexdigest()

@@ -1,0 +1,214 @@
+"""What a migration finds, plans, does and proves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from ..identity import UserId
+from ..intake import IntakeReport, Outcome
+
+COPIED = (Outcome.ADDED, Outcome.OVERWRITTEN, Outcome.KEPT_BOTH)
+SKIPPED = (
+    Outcome.ALREADY, Outcome.DUPLICATE, Outcome.KEPT, Outcome.DELETED, Outcome.FORGOTTEN,
+)  # fmt: skip
+FAILED = (Outcome.REFUSED, Outcome.CONFLICT)
+
+Vectors = Literal["kept", "made anew", "none there"]
+"""What becomes of the vectors of a source: kept where the embedder in use makes the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One collection, index or file of a source; `skipped` says why it is left out, if it is."""
+
+    name: str
+    rows: int
+    dimensions: int | None = None
+    metric: str = ""
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One id with two texts: what is here, and what the source has; times as they stand there."""
+
+    id: str
+    user_id: UserId
+    here: str
+    theirs: str
+    here_at: str = ""
+    theirs_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlan:
+    """What the source has of one user, in which `forms` of the id, and what becomes of it."""
+
+    user_id: UserId
+    forms: Mapping[str, int]
+    counts: Mapping[Outcome, int]
+    to_embed: int
+
+    @property
+    def normalised(self) -> int:
+        """How many memories stand under another form of the id than the canonical one."""
+        return sum(count for raw, count in self.forms.items() if raw != self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long it takes and what it costs in dollars, and what both were worked out from."""
+
+    seconds: float
+    dollars: float
+    dollars_a_month: float
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found in a source before anything was decided.
+
+    `split` texts were too long for one memory, `with_history` bring earlier events along. Of
+    `sampled` vectors `agreed` are what the embedder in use makes of the text. `digest` differs
+    when anything in the source does.
+    """
+
+    parts: tuple[Part, ...]
+    rows: int
+    split: int
+    with_history: int
+    vectors: Vectors
+    sampled: int
+    agreed: int
+    digest: str
+    embed_seconds: float = 0.0
+    """How long one text took to embed, 0 where none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlan:
+    """What `apply` would do; nothing was written. `intake` has counts, refused and users."""
+
+    source: str
+    target: str
+    as_of: datetime
+    survey: Survey
+    intake: IntakeReport
+    users: tuple[UserPlan, ...]
+    conflicts: tuple[Conflict, ...]
+    estimate: Estimate
+
+    @property
+    def planned(self) -> int:
+        """How many memories would be written."""
+        return count(self.intake, COPIED)
+
+    @property
+    def skipped(self) -> int:
+        return count(self.intake, SKIPPED)
+
+    @property
+    def failed(self) -> int:
+        """How many cannot be taken: refused, or in conflict and not decided."""
+        return count(self.intake, FAILED)
+
+    @property
+    def to_embed(self) -> int:
+        return sum(user.to_embed for user in self.users)
+
+    @property
+    def normalised(self) -> int:
+        return sum(user.normalised for user in self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What `apply` did. Everything that has to be there was read back by count and digest."""
+
+    source: str
+    target: str
+    started_at: datetime
+    finished_at: datetime
+    survey: Survey
+    intake: IntakeReport
+    conflicts: tuple[Conflict, ...] = ()
+    file: str | None = None
+
+    @property
+    def copied(self) -> int:
+        return count(self.intake, COPIED)
+
+    @property
+    def skipped(self) -> int:
+        return count(self.intake, SKIPPED)
+
+    @property
+    def failed(self) -> int:
+        return count(self.intake, FAILED)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was refused or undecided, and all of it was read back."""
+        return not self.failed and self.intake.verified is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A memory of the source that is not there as it is in the source, and how it differs."""
+
+    id: str | None
+    user_id: UserId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedUser:
+    """One user: `expected` memories of the source, `found` of them the same; digests of both."""
+
+    user_id: UserId
+    expected: int
+    found: int
+    expected_digest: str
+    found_digest: str
+    left_out: int = 0
+    """Deleted or forgotten in the target, or decided against; they stay so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Every memory of a source beside what the target has of it, by id and content."""
+
+    source: str
+    target: str
+    as_of: datetime
+    survey: Survey
+    intake: IntakeReport = field(repr=False)
+    users: tuple[VerifiedUser, ...] = field(repr=False, default=())
+    differences: tuple[Difference, ...] = ()
+    differing: int = 0
+
+    @property
+    def expected(self) -> int:
+        return sum(user.expected for user in self.users)
+
+    @property
+    def found(self) -> int:
+        return sum(user.found for user in self.users)
+
+    @property
+    def failed(self) -> int:
+        return count(self.intake, FAILED)
+
+    @property
+    def verified(self) -> bool:
+        """Whether everything that can be there is there, the same in every part."""
+        return not self.differing and not self.failed and self.found == self.expected
+
+
+def count(intake: IntakeReport, outcomes: tuple[Outcome, ...]) -> int:
+    """Return how many memories had one of the outcomes."""
+    return sum(intake.counts[outcome] for outcome in outcomes)

@@ -1,0 +1,280 @@
+"""plan and apply: both read the source once, and ask the same desk what becomes of each memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..elsewhere import Here
+from ..errors import MigrationError
+from ..identity import UserId
+from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
+from ..ledger import Ledger
+from ..records import Progress
+from ..stores.base import PUT_BATCH
+from .done import note_done
+from .estimating import estimate
+from .lease import TTL_S, Lease
+from .sources import Service, open_source
+from .spool import Spool
+from .targets import file_of, open_target, refuse_same
+from .values import COPIED, Conflict, MigrationPlan, MigrationReport, Survey, UserPlan
+from .writing import write_file
+
+_WINDOW = 4 * PUT_BATCH
+_WINDOW_BYTES = 16 * 1024**2
+_SLACK = 100
+"""A window may be so much shorter, so that it ends with a user."""
+LISTED = 1_000
+"""How many conflicts a plan or a report lists."""
+
+
+@dataclass
+class _Watch:
+    """Notes what the desk decides."""
+
+    conflicts: list[Conflict] = field(default_factory=list)
+    to_embed: Counter[UserId] = field(default_factory=Counter)
+
+    def __call__(self, decision: Decision) -> None:
+        one = decision.checked
+        if decision.outcome in COPIED and one.carried.values is None:
+            self.to_embed[one.user_id] += 1
+        if decision.here is not None and len(self.conflicts) < LISTED:
+            self.conflicts.append(
+                Conflict(
+                    id=one.carried.id or "",
+                    user_id=one.user_id,
+                    here=str(decision.here["data"]),
+                    theirs=one.text,
+                    here_at=_when(decision.here),
+                    theirs_at=_when(one.payload),
+                )
+            )
+
+
+def plan(
+    service: Service,
+    source: str,
+    *,
+    target: str | None = None,
+    user: str | None = None,
+    history: Path | None = None,
+    verdicts: Verdicts | None = None,
+    on_progress: Progress | None = None,
+) -> MigrationPlan:
+    """Say what `apply` would do with the same arguments; nothing is written.
+
+    `user` owns what names nobody; `history` is mem0's history.db, whose events come along. Every
+    memory is decided as `apply` would decide it, for which the target is read.
+
+    Raises:
+        MigrationError: the source or the target is none.
+        BackendError: the source, the target or the embedder did not answer.
+    """
+    if file_of(target):
+        raise MigrationError("a file is written anew, there is nothing to plan; use apply")
+    steps = _Steps(on_progress)
+    with (
+        read_source(service, source, user, history, steps.reading) as (spool, survey),
+        open_target(service, target, writes=False) as (name, parts),
+    ):
+        watch = _Watch()
+        with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
+            _take(intake, spool, steps)
+            report = intake.finish(Ledger(parts.backend.objects))
+        users = tuple(_plans(spool, report, watch))
+        return MigrationPlan(
+            source=source,
+            target=name,
+            as_of=datetime.now(UTC),
+            survey=survey,
+            intake=report,
+            users=users,
+            conflicts=tuple(watch.conflicts),
+            estimate=estimate(parts, survey, users, spool.size_bytes()),
+        )
+
+
+def apply(
+    service: Service,
+    source: str,
+    *,
+    target: str | None = None,
+    user: str | None = None,
+    history: Path | None = None,
+    verdicts: Verdicts | None = None,
+    lease_ttl_s: float = TTL_S,
+    on_progress: Progress | None = None,
+) -> MigrationReport:
+    """Copy what is not there yet, and read all of it back; arguments as for `plan`.
+
+    The source is not changed. Nothing is copied twice: a call that was cut off, or that ended
+    since `on_progress` raised, which it is called for between two batches, is finished by the next.
+    What was deleted or forgotten in the target stays so. Other texts under an id that is there
+    stay where they are unless `verdicts` say otherwise; they are in the report.
+
+    Raises:
+        MigrationError: the source or the target is none.
+        BackendUnavailable: another process is migrating to the same target.
+        NotIndexed, BackendError: something did not answer; repeat the call to go on.
+    """
+    report = apply_unless(
+        service,
+        source,
+        None,
+        target=target,
+        user=user,
+        history=history,
+        verdicts=verdicts,
+        lease_ttl_s=lease_ttl_s,
+        on_progress=on_progress,
+    )
+    assert report is not None
+    return report
+
+
+def apply_unless(
+    service: Service,
+    source: str,
+    unless: Callable[[Survey], bool] | None,
+    *,
+    target: str | None = None,
+    user: str | None = None,
+    history: Path | None = None,
+    verdicts: Verdicts | None = None,
+    lease_ttl_s: float = TTL_S,
+    on_progress: Progress | None = None,
+) -> MigrationReport | None:
+    """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
+    started = datetime.now(UTC)
+    steps = _Steps(on_progress)
+    refuse_same(source, target)
+    with read_source(service, source, user, history, steps.reading) as (spool, survey):
+        if unless and unless(survey):
+            return None
+        if file := file_of(target):
+            taken = write_file(service.parts.embedder, spool, source, file, steps)
+            finished = datetime.now(UTC)
+            name = f"jsonl:{file}"
+            return MigrationReport(source, name, started, finished, survey, taken, (), str(file))
+        with open_target(service, target, writes=True) as (name, parts):
+            watch, objects = _Watch(), parts.backend.objects
+            with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
+                steps.lease = lease
+                with _intake(parts, source, verdicts, watch) as intake:
+                    _take(intake, spool, steps, survey.rows)
+                    taken = intake.finish(Ledger(objects), steps.read_back)
+            report = MigrationReport(
+                source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
+            )
+            if taken.verified:
+                note_done(objects, report)
+            return report
+
+
+class _Steps:
+    """Tells how far it is: rows read, then taken, then read back."""
+
+    def __init__(self, on_progress: Progress | None) -> None:
+        self._told = on_progress
+        self.lease: Lease | None = None
+        self._before = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.lease:
+            self.lease.renew(done, total)
+        if self._told:
+            self._told(done, total)
+
+    def reading(self, count: int) -> None:
+        if self._told:
+            self._told(0, count)
+
+    def taken(self, done: int) -> None:
+        self._before = done
+
+    def read_back(self, found: int, expected: int) -> None:
+        self(self._before + found, self._before + expected)
+
+
+@contextmanager
+def read_source(
+    service: Service,
+    source: str,
+    user: str | None,
+    history: Path | None,
+    told: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Spool, Survey]]:
+    """Yield everything that the source has; it is closed by then."""
+    with Spool(service.parts.embedder, user) as spool:
+        with open_source(service, source, user=user, history=history) as opened:
+            survey = spool.fill(opened, told)
+        yield spool, survey
+
+
+def _intake(
+    parts: Here, source: str, verdicts: Verdicts | None, watch: _Watch, *, dry_run: bool = False
+) -> Intake:
+    return Intake(
+        parts.ledger,
+        parts.store,
+        parts.embedder,
+        source,
+        dry_run=dry_run,
+        verdicts=verdicts or Verdicts(),
+        watch=watch,
+    )
+
+
+def _take(intake: Intake, spool: Spool, steps: _Steps, total: int = 0) -> None:
+    refuse_all(intake, spool)
+    done = 0
+    for batch in windows(spool.rows()):
+        intake.take(batch)
+        done += len(batch)
+        steps(done, max(total * 2, done))
+    steps.taken(done)
+
+
+def refuse_all(intake: Intake, spool: Spool) -> None:
+    """Count everything that cannot be taken as a memory."""
+    for number, one, user, reason in spool.problems():
+        intake.refuse(number, reason, memory_id=one, user_id=user)
+
+
+def windows(rows: Iterator[Carried]) -> Iterator[list[Carried]]:
+    """Yield memories in batches that fit into memory and fill requests, cut between users."""
+    batch: list[Carried] = []
+    size = 0
+    for one in rows:
+        ends = bool(batch) and batch[-1].user_id != one.user_id
+        full = len(batch) >= _WINDOW - _SLACK and ends
+        if full or len(batch) == _WINDOW or size > _WINDOW_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += len(str(one.payload.get("data"))) + (
+            one.values.nbytes if one.values is not None else 0
+        )
+    if batch:
+        yield batch
+
+
+def _plans(spool: Spool, report: IntakeReport, watch: _Watch) -> Iterator[UserPlan]:
+    forms: dict[UserId, dict[str, int]] = {}
+    for user_id, raw, count in spool.forms():
+        forms.setdefault(user_id, {})[raw] = count
+    counts = {user.user_id: user.counts for user in report.users}
+    for user_id, found in forms.items():
+        none: Counter[Outcome] = Counter()
+        yield UserPlan(user_id, found, counts.get(user_id, none), watch.to_embed[user_id])
+
+
+def _when(payload: object) -> str:
+    found = dict(payload) if isinstance(payload, dict) else {}
+    return str(found.get("updated_at") or found.get("created_at") or "")
