@@ -6,6 +6,7 @@ import logging
 import queue
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,8 @@ class Job:
     state: State = "waiting"
     done: int = 0
     total: int = 0
+    started: float = 0.0
+    """By the monotonic clock, in seconds; 0 while it waits."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: data.Trouble | None = None
@@ -148,7 +151,7 @@ class Jobs:
         if cancelled.is_set():
             self._change(job_id, state="cancelled")
             return
-        self._change(job_id, state="running")
+        self._change(job_id, state="running", started=time.monotonic())
         try:
             result = work(Progress(partial(self._change, job_id), cancelled))
             self._change(job_id, state="done", result=result)

@@ -162,9 +162,7 @@ def _draw_close(found: Found) -> None:
             alt="Users whose id is close to the one asked for",
             column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
         )
-        st.caption(
-            "Whether two ids are one person is for you to decide. Select a row to open it."
-        )
+        st.caption("Whether two ids are one person is for you to decide. Select a row to open it.")
         if picked.selection.rows:
             routes.open_view(found.close[picked.selection.rows[0]].user_id)
 
