@@ -73,6 +73,8 @@ class Job:
     state: State = "waiting"
     done: int = 0
     total: int = 0
+    started: float = 0.0
+    """By the monotonic clock, in seconds; 0 while it waits."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: data.Trouble | None = None
@@ -182,7 +184,7 @@ class Jobs:
         if cancelled.is_set():
             self._change(job_id, state="cancelled")
             return
-        self._change(job_id, state="running")
+        self._change(job_id, state="running", started=time.monotonic())
         try:
             # Whoever signs out meanwhile was allowed to start it, and it comes to its end.
             with visitor.acting_as(who):

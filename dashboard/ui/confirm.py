@@ -26,11 +26,27 @@ def draw_typed(
 
     The button does nothing until the id was typed, in any form; `on_press` is called when it is.
     """
+    return _draw(name, "id", expected, label, work, on_press)
+
+
+def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> actions.Action:
+    """As `draw_typed`, with a word of small letters that has to be typed."""
+    return _draw(name, "word", word, label, work, lambda: None)
+
+
+def _draw(
+    name: str,
+    what: str,
+    expected: str,
+    label: str,
+    work: Callable[[], Any],
+    on_press: Callable[[], None],
+) -> actions.Action:
     action = actions.action(name)
     with st.form(f"{name}.form", border=False):
-        st.caption("To confirm, type the id:")
+        st.caption(f"To confirm, type the {what}:")
         st.text(one_line(expected, 300))
-        st.text_input("The id", key=f"{name}.typed", autocomplete="off", max_chars=300)
+        st.text_input(f"The {what}", key=f"{name}.typed", autocomplete="off", max_chars=300)
         st.form_submit_button(
             f":red[{label}]",
             disabled=action.busy,
@@ -38,14 +54,16 @@ def draw_typed(
             args=(name, expected, action, work, on_press),
         )
     if st.session_state.pop(f"{name}.mistyped", False):
-        st.warning("That is not the id above; nothing was changed.", icon=":material/keyboard:")
+        st.warning(
+            f"That is not the {what} above; nothing was changed.", icon=":material/keyboard:"
+        )
     action.run("Working and counting again…")
     return action
 
 
 def _press(
     name: str,
-    expected: UserId,
+    expected: str,
     action: actions.Action,
     work: Callable[[], Any],
     on_press: Callable[[], None],
@@ -59,7 +77,7 @@ def _press(
     on_press()
 
 
-def _is_same(typed: str, expected: UserId) -> bool:
+def _is_same(typed: str, expected: str) -> bool:
     try:
         return normalize_user_id(typed) == expected
     except InvalidUserId:

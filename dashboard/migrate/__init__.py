@@ -1,0 +1,1 @@
+"""The page Migrate, step by step."""
