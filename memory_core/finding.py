@@ -6,7 +6,7 @@ Whether two ids are one person is for a human to decide; here it is said how the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from threading import Lock
 from uuid import UUID
 
@@ -270,3 +270,6 @@ _ALIKE = (
     ("dots, dashes or underscores", _letters),
 )
 """Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
+
+LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
+"""Reasons that go by the form of an id; the others may be a coincidence."""

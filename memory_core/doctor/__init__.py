@@ -5,6 +5,7 @@ Looking changes nothing, but for the tag `live`, which writes two probes and rem
 
 from .bundle import make_bundle
 from .diagnosing import CHECKS, KINDS, diagnose
+from .masking import Masker
 from .registry import Check
 from .values import (
     CheckRun,
@@ -32,6 +33,7 @@ __all__ = [
     "Fix",
     "Kind",
     "Level",
+    "Masker",
     "OnProgress",
     "Silenced",
     "Source",
