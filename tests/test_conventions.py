@@ -21,8 +21,9 @@ ORDER = (
     "errors identity records people settings limits aws objects ledger embedders ranking stores "
     "disks backend documents engine payloads memories sources saving intake searching reuniting "
     "census finding explaining audit scanning repair rebuild elsewhere traces overall service aio "
-    "redeploy transfer logs doctor log_analysis render render_scan render_users render_moves render_recall "
-    "render_traces render_audit render_redeploy render_transfer render_doctor render_logs cli"
+    "redeploy transfer logs doctor log_analysis render render_scan render_users render_moves "
+    "render_recall render_traces render_audit render_redeploy render_transfer render_doctor "
+    "render_logs cli"
 ).split()
 
 # Each foreign library has one file that knows it.

@@ -183,10 +183,13 @@ def _problems(
             )
         else:
             yield Problem(f"Nothing was found for {users} who had saved before.", "records.E001")
+    counts: Counter[tuple[str, str]] = Counter()
     for one in errors:
         if one.level == "error":
-            what = one.explanation or one.template
-            yield Problem(f"{one.seen.count:,} × {what}", one.kind.id if one.kind else "")
+            what = one.kind.title if one.kind else one.explanation or one.template
+            counts[what.rstrip("."), one.kind.id if one.kind else ""] += one.seen.count
+    for (what, finding_id), count in counts.most_common():
+        yield Problem(f"{_counted(count, 'error', 'errors')}: {what}.", finding_id)
 
 
 def _counted(number: int, one: str, many: str) -> str:

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from . import stamps
@@ -22,7 +21,10 @@ _NUMBERED_LEVELS = {30: "WARNING", 40: "ERROR", 50: "CRITICAL", 60: "CRITICAL"}
 
 # RFC 5424, and the shorter form with fewer fields; then RFC 3164.
 _SYSLOG = re.compile(r"<\d{1,3}>1 (?P<time>\S+) (?P<host>\S+)(?P<rest> .*|$)", re.S)
-_FIELDS = re.compile(r" \S{1,128} \S{1,128} \S{1,128} (?:-|\[[^\]]*\])(?: |$)")
+_FIELDS = re.compile(
+    r" \S{1,128} \S{1,128} \S{1,128} "
+    r'(?:-|(?:\[[^\]\s]+(?: [\w.@-]+="(?:[^"\\]|\\.)*")+\]|\[[^\]\s]*@\d+\])+)(?: |$)'
+)
 _DASHES = re.compile(r"(?: \S{1,128}){0,2}?(?: -)+(?: |$)")
 _PRIORITY = re.compile(r"<\d{1,3}>(?=[A-Z][a-z]{2} )")
 _HOST_AND_TAG = re.compile(r"\s(?P<host>[\w.-]+)\s[\w./-]+(?:\[\d+\])?:\s")
@@ -37,6 +39,8 @@ _LEVEL = re.compile(
     r"|(?<![\w.])(?:Error|Warning|error|warning|fatal|critical)(?=:\s))"
     r"(?![\w.])[\])>]?[\s|:-]*"
 )
+_LOGGER = re.compile(r"[\w.]+:\s*")
+_CALLER = re.compile(r"[\w.]+:[\w.<>]+:\d+\s+(?:[-|]\s+)?")
 _SAME = {
     "WARN": "WARNING", "FATAL": "CRITICAL", "EXCEPTION": "ERROR", "ERR": "ERROR",
     "EMERGENCY": "CRITICAL", "ALERT": "CRITICAL",
@@ -59,27 +63,15 @@ class Entry:
     given_at: Any = None
     trace: str = ""
 
-    @cached_property
-    def level(self) -> str:
-        """The level in capitals, empty where there is none."""
-        return self.given_level or self._found[0]
-
-    @cached_property
-    def said(self) -> str:
-        """The text without a level and the name of a logger in front."""
-        return self._found[1]
-
-    @cached_property
-    def _found(self) -> tuple[str, str]:
+    def level_and_said(self) -> tuple[str, str]:
+        """Return the level in capitals, empty for none, and the text without what names it."""
         text = self.text
         # Most lines have no such word; the pattern takes long to say so.
-        if not _MAY_HAVE_LEVEL.search(text, 0, 200):
-            return "", text
-        found = _LEVEL.match(text, 0, 300)
+        found = _LEVEL.match(text, 0, 300) if _MAY_HAVE_LEVEL.search(text, 0, 200) else None
         if not found:
-            return "", text
+            return self.given_level, text
         level = found["level"].upper()
-        return _SAME.get(level, level), text[found.end() :] or text
+        return self.given_level or _SAME.get(level, level), _after_level(text, found) or text
 
     def at(self, now: datetime) -> tuple[datetime, bool, bool] | None:
         """Return when it was written, and whether zone and year were named."""
@@ -102,6 +94,14 @@ _MAY_HAVE_LEVEL = re.compile(
 )
 
 
+def _after_level(text: str, found: re.Match[str]) -> str:
+    """Return the text without a level, and without the name of a logger that follows it."""
+    after = text[found.end("level") : found.end("level") + 2]
+    names = _LOGGER if after[:1] == ":" and not after[1:].isspace() else _CALLER
+    logger = names.match(text, found.end())
+    return text[logger.end() if logger else found.end() :]
+
+
 def parse(number: int, line: str) -> Entry:
     """Read what stands in front of a line; the rest is its text."""
     if line.startswith("{") and line.rstrip().endswith("}"):
@@ -122,16 +122,28 @@ def parse(number: int, line: str) -> Entry:
         end, instance, form = found.end(), found["name"], "Render"
     elif form == "syslog" and (found := _HOST_AND_TAG.match(line, end)):
         end, instance = found.end() - 1, found["host"]
-    return Entry(number, _after(line, end), form, stamp, instance)
+    return _own_time(Entry(number, _after(line, end), form, stamp, instance))
+
+
+def _own_time(entry: Entry) -> Entry:
+    """Return an entry by the time that the program wrote itself, behind that of its host."""
+    first = entry.text[:1]
+    if (first.isdigit() or first == "[") and (inner := stamps.find(entry.text)):
+        if "zone" in (given := inner.found.groupdict()) and given["zone"]:
+            entry.stamp, entry.given_at = inner, None
+        entry.text = _after(entry.text, inner.end)
+    return entry
 
 
 def _of_syslog(number: int, found: re.Match[str]) -> Entry:
     rest = found["rest"]
     fields = _FIELDS.match(rest) or _DASHES.match(rest)
     text = rest[fields.end() :] if fields else rest[1:]
-    return Entry(
-        number, text[:LONGEST_TEXT].lstrip("\ufeff"), "syslog", instance=found["host"],
-        given_at=found["time"],
+    return _own_time(
+        Entry(
+            number, text[:LONGEST_TEXT].lstrip("\ufeff"), "syslog", instance=found["host"],
+            given_at=found["time"],
+        )
     )  # fmt: skip
 
 

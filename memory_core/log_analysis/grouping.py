@@ -21,6 +21,7 @@ _MOST_OPEN = 64
 _LONGEST_TRACE = 2_000
 
 _BAD = {"ERROR", "CRITICAL"}
+_GOOD = {"DEBUG", "INFO", "NOTICE"}
 _TRACEBACK = re.compile(r"\s*(?:[+|] )*(?:Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = re.compile(r"(?:During handling of the above|The above exception was the direct)")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)')
@@ -95,11 +96,11 @@ class Errors:
             return
         if waiting:
             self._close(entry.instance)
-        level = _level(entry)
+        level, said = _level(entry)
         if "Traceback (" in entry.text and _TRACEBACK.match(entry.text):
             self._begin(entry, _Open(spot(), "error", "", in_trace=True))
         elif level:
-            opened = _Open(spot(), level, entry.said)
+            opened = _Open(spot(), level, said)
             if entry.trace:
                 _read_trace(opened, entry.trace)
             self._begin(entry, opened)
@@ -179,16 +180,16 @@ def template_of(text: str) -> str:
     return text if len(text) <= _LONGEST_TEMPLATE else text[: _LONGEST_TEMPLATE - 1] + "…"
 
 
-def _level(entry: Entry) -> Level | None:
-    if entry.level in _BAD:
-        return "error"
-    if entry.level == "WARNING":
-        return "warning"
-    if entry.level in ("INFO", "DEBUG", "NOTICE") and '" 5' not in entry.text:
-        return None
-    if _MAY_BE_BARE.search(entry.text, 0, 2000) and _BARE.search(entry.text, 0, 2000):
-        return "error"
-    return None
+def _level(entry: Entry) -> tuple[Level | None, str]:
+    name, said = entry.level_and_said()
+    if name in _BAD:
+        return "error", said
+    if name == "WARNING":
+        return "warning", said
+    if name in _GOOD and '" 5' not in said:
+        return None, said
+    bare = _MAY_BE_BARE.search(said, 0, 2000) and _BARE.search(said, 0, 2000)
+    return "error" if bare else None, said
 
 
 def _read_trace(opened: _Open, trace: str) -> None:

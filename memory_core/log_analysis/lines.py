@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from ..searching import LOG_FOUND
 from .tallies import Tallies, Tally
 from .values import KnownLine, Run, Seen, Span, Spot, Storage
 
-MOST_IDS = 50_000
+MOST_IDS = 20_000
 MOST_RUNS = 2_000
 _MOST_INSTANCES = 20
 _BACKENDS: dict[str, Storage] = {
@@ -95,15 +96,14 @@ class KnownLines:
             key=lambda one: _when(one.tally.seen(backwards=backwards).first, backwards),
         )
         deployments = self.deployments(backwards=backwards)
+        moments = [_when(one, backwards) for one in deployments]
         spans: list[Span] = []
         for one in starts:
             seen = one.tally.seen(backwards=backwards)
-            before = [
-                at for at in deployments if _when(at, backwards) < _when(seen.first, backwards)
-            ]
+            before = bisect(moments, _when(seen.first, backwards))
             span = Span(
                 one.backend, max(1, one.starts), seen, tuple(one.instances),
-                before[-1] if before else None,
+                deployments[before - 1] if before else None,
             )  # fmt: skip
             if spans and spans[-1].backend == span.backend:
                 spans[-1] = _joined(spans[-1], span)
