@@ -8,6 +8,7 @@ from .diagnosing import CHECKS, KINDS, diagnose
 from .masking import Masker
 from .registry import Check
 from .values import (
+    SUBJECTS,
     CheckRun,
     Diagnosis,
     Evidence,
@@ -25,6 +26,7 @@ from .values import (
 __all__ = [
     "CHECKS",
     "KINDS",
+    "SUBJECTS",
     "Check",
     "CheckRun",
     "Diagnosis",
