@@ -31,6 +31,7 @@ _COSTS: Final = (
 )
 _LEVELS: Final = {Level.ERROR: "problem", Level.WARNING: "warning", Level.INFO: "note"}
 _ALL: Final = "All subjects"
+_UNWELL: Final = (State.FOUND, State.CRASHED, State.CUT_OFF)
 _STATES: Final = {
     State.OK: ":green[:material/check_circle:]",
     State.FOUND: ":orange[:material/flag:]",
@@ -118,6 +119,8 @@ def _draw_sent(finding_id: str, last: work.Last | None) -> None:
     checks = [one for one in CHECKS if kind in one.kinds]
     made = {one.name: one for one in last.diagnosis.checks} if last else {}
     states = [made[one.name].state for one in checks if one.name in made]
+    names = {one.name for one in checks}
+    instead = [one for one in last.diagnosis.findings if one.check in names] if last else []
     if last:
         st.caption(_dated(last))
     with st.container(border=True, key="kind", gap="small"):
@@ -138,6 +141,10 @@ def _draw_sent(finding_id: str, last: work.Last | None) -> None:
             on_click=work.start_one,
             args=(finding_id,),
         )
+    if instead:
+        st.markdown("**The same check found this instead**")
+        for number, one in enumerate(instead):
+            finding.draw(one, number)
 
 
 def _draw_result(last: work.Last) -> None:
@@ -149,10 +156,11 @@ def _draw_result(last: work.Last) -> None:
         st.caption(_dated(last))
     levels, subject = _draw_filters(diagnosis)
     groups = _groups(diagnosis)
-    for name, (runs, findings) in groups.items():
-        shown = [one for one in findings if not levels or one.level in levels]
-        if subject in (_ALL, name) and (shown or not levels):
-            _draw_group(name, runs, shown, open_=subject == name or bool(levels))
+    with st.container(gap="small", key="groups"):
+        for name, (runs, findings) in groups.items():
+            shown = [one for one in findings if not levels or one.level in levels]
+            if subject in (_ALL, name) and (shown or not levels):
+                _draw_group(name, runs, shown, open_=subject == name or bool(levels))
 
 
 def _dated(last: work.Last) -> str:
@@ -244,7 +252,16 @@ def _folded_label(name: str, runs: Sequence[CheckRun], calm: Sequence[Finding]) 
         parts.append(f"{len(waiting)} not made")
     if calm:
         parts.append(words.counted(len(calm), "note"))
-    icon = _STATES[State.SKIPPED if waiting else State.OK if fine else State.NOT_NEEDED]
+    flagged = [one.state for one in runs if one.state in _UNWELL]
+    icon = _STATES[
+        flagged[0]
+        if flagged
+        else State.SKIPPED
+        if waiting
+        else State.OK
+        if fine
+        else State.NOT_NEEDED
+    ]
     return f"{icon} {SUBJECTS[name]} · {' · '.join(parts)}"
 
 

@@ -22,7 +22,6 @@ MARKS: Final = {
     Level.OK: ("green", ":material/check_circle:"),
 }
 _ROWS: Final = 4
-_LABEL_PX: Final = 150
 
 
 def draw(one: Finding, number: int) -> None:
@@ -66,13 +65,16 @@ def draw_kind(kind: Kind) -> None:
 
 def draw_fixes(fixes: tuple[Fix, ...]) -> None:
     """Draw what to do, and what can be copied of it."""
-    for fix in fixes:
-        _line(":material/build:", sentence(fix.text))
-        if copied := fix.command or fix.variable:
-            # A code block has a button that copies it.
-            st.code(one_line(copied, 400), language=None, wrap_lines=True)
-        if fix.link:
-            _line(":material/menu_book:", f"See {fix.link}")
+    if not fixes:
+        return
+    with st.container(gap="xsmall"):
+        st.caption("What to do")
+        for fix in fixes:
+            see = f" See {fix.link}." if fix.link else ""
+            show(f"{sentence(fix.text)}{see}")
+            if copied := fix.command or fix.variable:
+                # A code block has a button that copies it.
+                st.code(one_line(copied, 400), language=None, wrap_lines=True)
 
 
 def _draw_head(level: Level, title: str, finding_id: str) -> None:
@@ -84,15 +86,18 @@ def _draw_head(level: Level, title: str, finding_id: str) -> None:
 
 
 def _draw_consequence(text: str) -> None:
-    _line(":material/person:", f"For the customer: {text}")
+    with st.container(gap=None):
+        st.caption("For the customer")
+        show(text)
 
 
 def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
-    for piece in evidence[:_ROWS]:
-        with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-            st.text(one_line(piece.name, 60), width=_LABEL_PX)
-            told = one_line(piece.value, 300)
-            st.text(f"{told} ({one_line(piece.source, 60)})" if piece.source else told)
+    if evidence:
+        with st.container(gap=None):
+            st.caption("How it is known")
+            for piece in evidence[:_ROWS]:
+                source = f" ({one_line(piece.source, 60)})" if piece.source else ""
+                show(f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}{source}")
     if len(evidence) > _ROWS:
         more = st.expander(
             f"All {len(evidence)} pieces of evidence",
@@ -113,9 +118,3 @@ def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
                 height=tables.whole_height(len(evidence), 12),
                 alt="The evidence with where each piece comes from",
             )
-
-
-def _line(icon: str, text: str) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        st.markdown(icon, width="content")
-        show(text)

@@ -68,8 +68,7 @@ def _draw_problems(report: LogReport) -> None:
         with st.container(
             horizontal=True, gap="small", vertical_alignment="center", key=f"problem-{number}"
         ):
-            st.markdown(":red[:material/priority_high:]", width="content")
-            show(sentence(problem.sentence))
+            show(f"{number + 1}. {sentence(problem.sentence)}")
             if problem.finding_id:
                 _draw_way(problem.finding_id, f"doctor.problem.{number}")
     if len(report.problems) > _PROBLEMS:
@@ -172,10 +171,10 @@ def _draw_errors(errors: Sequence[ErrorGroup], zone: str) -> None:
             {
                 "Times": [one.seen.count for one in errors],
                 "Level": [one.level for one in errors],
+                "Finding": [one.kind.id if one.kind else "" for one in errors],
                 "What it says": [one_line(one.template, 300) for one in errors],
                 f"First{zone}": [_first(one.seen) for one in errors],
                 f"Last{zone}": [_last(one.seen) for one in errors],
-                "Finding": [one.kind.id if one.kind else "" for one in errors],
             }
         ),
         key="doctor.log.errors",

@@ -148,24 +148,15 @@ def _problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong, the worst first."""
     if spans and not spans[-1].persistent:
-        before = any(one.persistent for one in spans)
-        if before:
-            after = " after a deployment" if spans[-1].deployment else ""
-            yield Problem(
-                f"The storage became temporary{after}: memories go to the local disk and are lost "
-                "with the next deployment.",
-                "disk.E001",
-            )
-        else:
-            yield Problem(
-                "The storage is temporary: memories go to the local disk and are lost with the "
-                "next deployment.",
-                "disk.E001",
-            )
+        changed = "became" if any(one.persistent for one in spans) else "is"
+        after = " after a deployment" if changed == "became" and spans[-1].deployment else ""
+        yield Problem(
+            f"The storage {changed} temporary{after}: the next deployment deletes all memories.",
+            "disk.E001",
+        )
     elif any(not one.persistent for one in spans):
         yield Problem(
-            "The storage was temporary for a while: what was saved then may be on a disk that is "
-            "gone.",
+            "The storage was temporary for a while: what was saved then may be lost.",
             "backend.W001",
         )
     sure = [one for one in others if one.sure]
