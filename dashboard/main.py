@@ -21,5 +21,5 @@ st.set_page_config(page_title=f"{page.title} · Holdfast")
 
 health = frame.wait_for(data.health)
 frame.draw_sidebar(pages, health, who)
-frame.draw_band(health)
+frame.draw_band(health, on_doctor=page.url_path == "doctor")
 page.run()

@@ -13,6 +13,7 @@ MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"
 USER: Final = _PAGES / "user.py"
 REDEPLOY: Final = _PAGES / "redeploy.py"
+DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
 
@@ -25,6 +26,7 @@ def build_pages() -> list[st.Page]:
         st.Page(USERS, title="Users", icon=":material/group:"),
         st.Page(USER, title="User", icon=":material/person:"),
         st.Page(REDEPLOY, title="Redeploy test", icon=":material/published_with_changes:"),
+        st.Page(DOCTOR, title="Doctor", icon=":material/stethoscope:"),
         st.Page(MIGRATE, title="Migrate", icon=":material/move_down:"),
         st.Page(ACTIVITY, title="Activity", icon=":material/history:"),
     ]

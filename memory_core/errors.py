@@ -5,6 +5,7 @@
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
       InvalidMove           also a ValueError: two ids that cannot be reunited, a bad undo file
+      InvalidLog            also a ValueError: empty, compressed, or no text
       MemoryNotFound        also a KeyError; also when the memory belongs to someone else
       NotIndexed            recorded in the ledger, not yet searchable
       BackendError          a service or a disk we depend on failed
@@ -32,6 +33,7 @@ __all__ = [
     "BackendUnavailable",
     "EntryExists",
     "IndexMismatch",
+    "InvalidLog",
     "InvalidMemory",
     "InvalidMove",
     "InvalidReceipt",
@@ -60,6 +62,10 @@ class SettingsError(MemoryCoreError):
 
 class InvalidUserId(MemoryCoreError, ValueError):
     """The value cannot be a user id; the message shows `repr(raw)`."""
+
+
+class InvalidLog(MemoryCoreError, ValueError):
+    """What was given cannot be read as a log: empty, compressed, or no text."""
 
 
 class InvalidMemory(MemoryCoreError, ValueError):

@@ -270,3 +270,6 @@ _ALIKE = (
     ("dots, dashes or underscores", _letters),
 )
 """Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
+
+LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
+"""Reasons that go by the form of an id; the others may be a coincidence."""

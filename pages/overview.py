@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import data, routes
 from dashboard.auth.guard import require_access
+from dashboard.doctor import link as doctor_link
 from dashboard.redeploy import waiting
 from dashboard.ui import charts, status, tables
 from dashboard.ui.errors import friendly_errors
@@ -111,6 +112,7 @@ else:
     with friendly_errors():
         status.draw_key_figures(health.status, data.test_reports())
         draw_test_link()
+        doctor_link.draw()
         if health.status.memories:
             left, right = st.columns(2)
             with left:

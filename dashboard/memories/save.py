@@ -109,7 +109,8 @@ def _empty_once(outcome: actions.Outcome) -> None:
 def _draw_file(person: Person) -> None:
     key = f"save.file.{st.session_state.get('save.files', 0)}"
     size = MAX_UPLOAD_BYTES // 1024**2
-    st.file_uploader("File", type=[suffix[1:] for suffix in SUPPORTED_SUFFIXES], key=key)
+    types = [suffix[1:] for suffix in SUPPORTED_SUFFIXES]
+    st.file_uploader("File", type=types, key=key, max_upload_size=size)
     st.caption(
         f"Up to {size} MB. The file is cut into passages of at most "
         f"{MAX_MEMORY_BYTES // 1024} KB, each stored word for word as one memory."

@@ -16,6 +16,7 @@ from .text import sentence, show
 _HEADLINES: Final = {
     "SettingsError": "A setting is missing or wrong",
     "InvalidUserId": "This user id cannot be used",
+    "InvalidLog": "This cannot be read as a log",
     "InvalidMemory": "This text cannot be stored",
     "InvalidMove": "These memories cannot be moved",
     "MemoryNotFound": "This memory does not exist any more",

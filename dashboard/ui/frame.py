@@ -54,8 +54,11 @@ def _draw_visitor(who: Visitor) -> None:
             st.logout()
 
 
-def draw_band(health: Health) -> None:
-    """Draw a band across the page while memories are not safe, or not where they seem to be."""
+def draw_band(health: Health, *, on_doctor: bool) -> None:
+    """Draw a band across the page while memories are not safe, or not where they seem to be.
+
+    Below it is the way to the doctor, unless it is the doctor's page.
+    """
     if health.word == "broken":
         st.error(
             "**The storage cannot be used.** Nothing can be saved or found until it works again.",
@@ -72,3 +75,8 @@ def draw_band(health: Health) -> None:
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
+    if health.word in ("broken", "temporary") and not on_doctor:
+        with st.container(key="ask-the-doctor"):
+            st.page_link(
+                routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
+            )

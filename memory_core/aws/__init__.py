@@ -3,6 +3,7 @@
 from .clients import Aws, Credentials, cause_of, credentials_source, read_credentials
 from .pace import Pace, pace_of
 from .retries import Retries
+from .sayings import Saying, saying_in
 from .threads import each
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "Credentials",
     "Pace",
     "Retries",
+    "Saying",
     "cause_of",
     "credentials_source",
     "each",
     "pace_of",
     "read_credentials",
+    "saying_in",
 ]

@@ -4,6 +4,7 @@
 from . import (  # noqa: F401
     activity,
     doctor,
+    logs,
     memories,
     migrate,
     moves,

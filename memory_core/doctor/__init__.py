@@ -5,8 +5,10 @@ Looking changes nothing, but for the tag `live`, which writes two probes and rem
 
 from .bundle import make_bundle
 from .diagnosing import CHECKS, KINDS, diagnose
+from .masking import Masker
 from .registry import Check
 from .values import (
+    SUBJECTS,
     CheckRun,
     Diagnosis,
     Evidence,
@@ -24,6 +26,7 @@ from .values import (
 __all__ = [
     "CHECKS",
     "KINDS",
+    "SUBJECTS",
     "Check",
     "CheckRun",
     "Diagnosis",
@@ -32,6 +35,7 @@ __all__ = [
     "Fix",
     "Kind",
     "Level",
+    "Masker",
     "OnProgress",
     "Silenced",
     "Source",

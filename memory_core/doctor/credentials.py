@@ -146,7 +146,7 @@ def region_name(context: Context) -> Iterator[Finding]:
         )
 
 
-_BY_CAUSE = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
+BY_CAUSE = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
 
 
 def accepted(context: Context) -> Iterator[Finding]:
@@ -154,7 +154,7 @@ def accepted(context: Context) -> Iterator[Finding]:
     try:
         next(context.objects.list("ledger/"), None)
     except MemoryCoreError as exc:
-        kind = _BY_CAUSE.get(cause_of(exc))
+        kind = BY_CAUSE.get(cause_of(exc))
         if kind:
             yield kind.found(f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
 

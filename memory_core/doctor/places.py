@@ -115,7 +115,7 @@ def split(context: Context) -> Iterator[Finding]:
         )
 
 
-_BUCKET_CAUSES = {
+BUCKET_CAUSES = {
     "denied": BUCKET_DENIED, "no bucket": NO_BUCKET, "impostor": IMPOSTOR,
     "unreachable": NO_ANSWER, "busy": NO_ANSWER, "elsewhere": WRONG_REGION,
 }  # fmt: skip
@@ -126,7 +126,7 @@ def bucket_there(context: Context) -> Iterator[Finding]:
     try:
         next(context.objects.list(_LEDGER), None)
     except BackendError as exc:
-        kind = _BUCKET_CAUSES.get(cause_of(exc))
+        kind = BUCKET_CAUSES.get(cause_of(exc))
         if kind is None:
             raise
         yield kind.found(f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3"))

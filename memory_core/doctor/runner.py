@@ -119,5 +119,5 @@ def _without_secrets(outcome: Outcome, context: Context) -> Outcome:
     hide = context.masker.hide
     return Outcome(
         replace(outcome.run, reason=hide(outcome.run.reason)),
-        tuple(masked(one, hide) for one in outcome.findings),
+        tuple(replace(masked(one, hide), check=outcome.run.name) for one in outcome.findings),
     )

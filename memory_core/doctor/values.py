@@ -19,6 +19,29 @@ OnProgress = Callable[[int, int, str], None]
 
 LONGEST_TITLE = 80
 
+SUBJECTS: Mapping[str, str] = {
+    "settings": "Settings",
+    "credentials": "Credentials",
+    "region": "Region",
+    "backend": "Backend",
+    "bucket": "Document bucket",
+    "vectors": "S3 Vectors",
+    "index": "Index",
+    "embedder": "Embedder",
+    "llm": "Language model",
+    "disk": "Local disk",
+    "records": "Record against store",
+    "identity": "Identity",
+    "leakage": "Leakage",
+    "probe": "A memory saved and found",
+    "redeploy": "Redeploy tests",
+    "history": "mem0's own history",
+    "versions": "Versions",
+    "environment": "Environment",
+    "doctor": "The doctor itself",
+}
+"""What checks and findings are about, by the first part of their names."""
+
 
 class Level(StrEnum):
     """How bad a finding is. Only `warning` and `error` ask somebody to act."""
@@ -66,7 +89,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found. `consequence` says what it means for the customer."""
+    """One thing that was found. `consequence` says what it means for the customer.
+
+    `check` names the check that found it.
+    """
 
     id: str
     level: Level
@@ -75,6 +101,7 @@ class Finding:
     consequence: str
     evidence: tuple[Evidence, ...] = ()
     fixes: tuple[Fix, ...] = ()
+    check: str = field(default="", compare=False)
 
     @property
     def subject(self) -> str:
@@ -171,6 +198,21 @@ class Diagnosis:
     @property
     def worst(self) -> Level:
         return max((one.level for one in self.findings), key=lambda one: one.rank, default=Level.OK)
+
+    def renewed(self, later: Diagnosis) -> Diagnosis:
+        """Return this diagnosis with the checks of a later one in the place of their own."""
+        names = {one.name for one in later.checks}
+        findings = [one for one in self.findings if one.check not in names]
+        return replace(
+            self,
+            findings=tuple(sorted((*findings, *later.findings), key=lambda one: -one.level.rank)),
+            checks=(*(one for one in self.checks if one.name not in names), *later.checks),
+            sources=later.sources,
+            versions=later.versions,
+            tags=tuple(dict.fromkeys((*self.tags, *later.tags))),
+            user_ids=self.user_ids | later.user_ids,
+            hide=later.hide,
+        )
 
     @property
     def sentence(self) -> str:

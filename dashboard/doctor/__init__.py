@@ -1,0 +1,1 @@
+"""The page Doctor: checks, findings, the support bundle, and logs."""

@@ -1,0 +1,41 @@
+"""The support bundle: one file for a ticket."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import data
+from memory_core.doctor import make_bundle
+
+from . import work
+
+_LINES = 200
+
+
+def draw() -> None:
+    """Draw the button with what the file holds and what may be added to it."""
+    last = work.last()
+    with st.popover("Support bundle", icon=":material/medical_information:", key="doctor.bundle"):
+        st.markdown(
+            "One file for a ticket: findings, settings and where they come from, versions, recent "
+            "warnings and errors, the last redeploy tests. No secret and no memory's text is in it."
+        )
+        personal = st.toggle("With personal data", key="doctor.personal")
+        st.caption(
+            "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: users "
+            "stand in it as digests, the same one for the same user."
+        )
+        if last is None:
+            st.caption("Run the checks first; the bundle holds what they found.")
+            return
+        # What is in it is settled now; the file is made in another thread, when it is asked for.
+        diagnosis, lines = last.diagnosis, data.recent_lines(_LINES)
+        st.download_button(
+            "Download the bundle",
+            lambda: make_bundle(diagnosis, lines=lines, personal=personal),
+            file_name=f"holdfast-support-{diagnosis.taken_at:%Y%m%d-%H%M%S}.json",
+            mime="application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            key="doctor.download",
+        )

@@ -1,0 +1,172 @@
+"""What a log says: frozen values that can be compared, and drawn as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ..doctor import Kind
+
+Storage = Literal["s3_vectors", "chroma"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A line of the log by its number from 1, and when it was written where the log says so.
+
+    `at` is aware UTC; of a time without a zone it has the numbers as they stood.
+    """
+
+    line: int
+    at: datetime | None = None
+    instance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How often something stands in the log, and where it does first and last."""
+
+    count: int
+    first: Spot
+    last: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLine:
+    """One of the seven lines, as it is given to `logging`; `seen` is None where it is not there."""
+
+    line: str
+    seen: Seen | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The same known line again and again: one step in the order in which they appear."""
+
+    line: str
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which every start chose the same storage.
+
+    `starts` counts them, `instances` are those that the log names, `deployment` is the last line
+    before it with which the host tells of a deployment.
+    """
+
+    backend: Storage
+    starts: int
+    seen: Seen
+    instances: tuple[str, ...] = ()
+    deployment: Spot | None = None
+
+    @property
+    def persistent(self) -> bool:
+        return self.backend == "s3_vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherId:
+    """Somebody asked under one id while there are saves under another that may be the same.
+
+    `sure` says that they differ in form alone; otherwise a human has to look.
+    """
+
+    asked: str
+    saved: str
+    reasons: tuple[str, ...]
+    asks: Seen
+    saves: Seen
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNothing:
+    """A user with saves in the log for whom nothing was found later on.
+
+    `after_switch` says that the storage was another when it was saved.
+    """
+
+    user_id: str
+    saves: Seen
+    empty: Seen
+    after_switch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Errors or warnings that are the same but for numbers, ids and names.
+
+    `template` is what they share, `example` the first one; secrets are masked in both.
+    `explanation` is in plain words and may be empty; `kind` is the doctor's finding, where it has
+    one.
+    """
+
+    level: Literal["error", "warning"]
+    template: str
+    example: str
+    seen: Seen
+    place: str = ""
+    explanation: str = ""
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong by the log, in a sentence, and the doctor's finding about it."""
+
+    sentence: str
+    finding_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """All that one log says. Lists are in the order of time, errors with the most first.
+
+    `formats` counts lines by what they look like, `notes` say what could not be known.
+    """
+
+    size_bytes: int
+    lines: int
+    formats: Mapping[str, int]
+    first_at: datetime | None
+    last_at: datetime | None
+    zoned: bool
+    known: tuple[KnownLine, ...]
+    order: tuple[Run, ...]
+    spans: tuple[Span, ...]
+    deployments: tuple[Spot, ...]
+    other_ids: tuple[OtherId, ...]
+    found_nothing: tuple[FoundNothing, ...]
+    errors: tuple[ErrorGroup, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def is_log(self) -> bool:
+        """Whether anything in it looks like a log."""
+        return self.first_at is not None or bool(self.errors) or any(one.seen for one in self.known)
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is a log with nothing wrong in it."""
+        return self.is_log and not self.problems
+
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence."""
+        if not self.is_log:
+            return "This does not look like a log: no line has a time, a level or a known text."
+        if not self.problems:
+            seen = any(one.seen for one in self.known)
+            return (
+                "Nothing wrong is in this log."
+                if seen
+                else "No error is in this log, and none of the seven known lines either."
+            )
+        more = len(self.problems)
+        first = self.problems[0].sentence
+        return first if more == 1 else f"{more} problems, the first of them: {first}"

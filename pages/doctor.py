@@ -1,0 +1,20 @@
+"""Doctor: why is it not persistent, why is it missing, what to do; and what the logs say."""
+
+import streamlit as st
+
+from dashboard.auth.guard import require_access
+from dashboard.doctor import bundle, checks, logs
+from dashboard.ui import tabs
+
+require_access()
+DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
+
+# The storage is not asked here: this page is for when it does not work.
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Doctor", anchor=False, width="content")
+    bundle.draw()
+st.caption("Finds out why memories are not persistent or missing, and says what to do.")
+for name, tab in tabs.draw(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
+    if tab.open:
+        with tab:
+            DRAW[name]()
