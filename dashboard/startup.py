@@ -44,9 +44,10 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     settings.silence_telemetry()
     configure_logging(propagate=False)
     # Not at the top: cached functions want the runtime, which starts before the lifespan.
-    from dashboard import data
+    from dashboard import data, signouts
 
-    tasks = [asyncio.create_task(_announce()), asyncio.create_task(asyncio.to_thread(warm_up))]
+    work = (_announce(), asyncio.to_thread(warm_up), signouts.follow(access()))
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         yield
     finally:
