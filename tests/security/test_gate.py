@@ -248,3 +248,15 @@ def test_the_password_is_nowhere_in_the_cookie(site: Site) -> None:
     assert set(said) == {"i", "n", "v", "m", "b", "s"}
     assert PASSWORD not in str(said)
     assert "$argon2" not in str(said)
+
+
+def test_a_session_that_another_instance_ended_is_over_here(open_site: Open, site: Site) -> None:
+    from memory_core.signouts import digest
+
+    cookie = _enter(site)
+    other = open_site()
+    session = other.access.sessions.read(cookie)
+    assert session is not None
+    other.access.sessions.learn(frozenset({digest(session.id)}))
+    assert other.access.sessions.read(cookie) is None
+    assert other.access.sessions.find(session.id) is None
