@@ -20,14 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
-import pytest
 import yaml
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets import Origin, Subprotocol
 from websockets.sync.client import connect
 
 from dashboard import health
-from memory_core import Settings, open_service, render_activity
+from memory_core import Settings, open_service, redeploy, render_activity
+from memory_core.redeploy.keeping import report_of
 from tests.browser.server import free_port
 from tests.s3_bench import open_bench
 from tests.security.staff import SECRET, entries, sign_in
@@ -229,12 +229,37 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             )
 
 
-@pytest.mark.parametrize("path", ["/health", "/_stcore/health"])
-def test_a_broken_storage_is_said_and_is_no_reason_to_restart(tmp_path: Path, path: str) -> None:
+def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Path) -> None:
+    with open_bench() as bench:
+        settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
+        with open_service(settings) as service:
+            begun = redeploy.begin(service, 2)
+            objects = service.parts.backend.objects
+            # Every write of the check, which begins by itself, takes so long that it is under way.
+            bench.standin.add_fault(
+                "latency", service="s3", operation="PutObject", nth="every", seconds=0.5
+            )
+            with deployed(tmp_path, **bench.environ, RENDER_GIT_COMMIT="b" * 8) as server:
+                end = time.monotonic() + WITHIN_S
+                while not [*objects.list("activity/v1/log/")]:
+                    assert time.monotonic() < end, server.log.read_text()
+                    time.sleep(0.02)
+                assert report_of(objects, begun.run) is None
+                assert server.stop() in (0, -signal.SIGTERM)
+                assert "unfinished" not in server.log.read_text()
+            bench.standin.clear_faults()
+            report = report_of(objects, begun.run)
+            assert report is not None
+            assert report.survived == 2
+            assert service.activity.check().whole
+
+
+def test_a_broken_storage_is_said_and_is_no_reason_to_restart(tmp_path: Path) -> None:
     variables = {"MEMORY_REQUIRE_PERSISTENT": "1"}
     with deployed(tmp_path, **variables) as server:
         assert server.wait_for_storage() == "broken"
-        assert httpx.get(server.address + path).status_code == 200
+        for path in ("/health", "/_stcore/health"):
+            assert httpx.get(server.address + path).status_code == 200
         assert "storage is not available: " in server.log.read_text()
 
 
