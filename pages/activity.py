@@ -15,7 +15,9 @@ require_access()
 def draw_log() -> None:
     """Draw how long entries are kept, the filters, the entries, the check."""
     kept = activity.days()
-    until = f"are removed after {words.counted(kept, 'day')}" if kept else "are kept for ever"
+    until = (
+        f"are removed after {words.counted(kept, 'day', 'days')}" if kept else "are kept for ever"
+    )
     st.caption(
         f"Who did what with whose memories, without what they say. Entries {until}; users who were "
         "forgotten are not named any more."

@@ -13,12 +13,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, people, texts
+from dashboard import activity, data, people, texts
 from dashboard.auth import visitor
 from dashboard.auth.access import access
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
 from dashboard.jobs import Jobs, board
+from memory_core.activity import Wanted
 from memory_core.errors import InvalidMemory
 from tests.dashboard.reading import text_of, walk
 
@@ -41,13 +42,18 @@ TABLE = {
         "data: search save_text save_messages save_document change_memory delete_memory "
         "change_tests write "
         "people: recall reunions traces export compare take_up "
+        "activity: page days check "
         "jobs: submit cancel"
     ),
-    Role.ADMIN: "people: plan_reunion reunite undo_reunion delete_user forget_user",
+    Role.ADMIN: (
+        "people: plan_reunion reunite undo_reunion delete_user forget_user activity: export"
+    ),
 }
 
 # They hold the connection, or say what the visitor may; the pages call none of them for content.
 NO_CALLS = {"connection", "process_wide"}
+# They write what others do.
+NOTING = {"note", "noted", "operation"}
 
 
 def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -63,6 +69,7 @@ def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
 CALLS: dict[str, Callable[..., Any]] = {
     **{f"data.{name}": call for name, call in _functions(data).items() if name not in NO_CALLS},
     **{f"people.{name}": call for name, call in _functions(people).items()},
+    **{f"activity.{n}": call for n, call in _functions(activity).items() if n not in NOTING},
     "texts.reveal": texts.reveal,
     "jobs.board": board,
     **{f"jobs.{name}": getattr(Jobs, name) for name in ("submit", "get", "cancel", "latest")},
@@ -99,7 +106,9 @@ def test_a_call_lets_through_the_roles_from_its_own_upwards(name: str, role: Rol
 
 
 def test_only_the_calls_of_the_table_reach_the_service() -> None:
-    allowed = {"data.py", "people.py", "connection.py", "startup.py", "signouts.py"}
+    allowed = {
+        "activity.py", "connection.py", "data.py", "health.py", "people.py", "signouts.py", "startup.py"
+    }  # fmt: skip
     reaching = {
         path.name
         for folder in ("dashboard", "pages")
@@ -161,7 +170,7 @@ def test_the_sidebar_says_who_is_here(
 
 
 def test_a_viewer_reads_a_memory_only_after_saying_why(
-    signed_in: Callable[[str], AppTest], caplog: pytest.LogCaptureFixture
+    signed_in: Callable[[str], AppTest],
 ) -> None:
     app = signed_in("vera")
     # A row that was selected; the test cannot click a canvas.
@@ -175,13 +184,14 @@ def test_a_viewer_reads_a_memory_only_after_saying_why(
     assert "a reason is missing" in text_of(app).lower()
     assert SAID not in _sent(app)
     app.text_input(key=f"hidden.why.{memory.id}").set_value("She asks what is stored")
-    with caplog.at_level("INFO", "dashboard"):
-        _press(app, "Reveal")
+    _press(app, "Reveal")
     assert SAID in text_of(app)
-    (noted,) = [line for line in caplog.messages if "reveal" in line]
-    assert "vera" in noted
-    assert "She asks what is stored" in noted
-    assert SAID not in noted
+    log = data.connection().service().activity
+    (noted,) = log.page(Wanted(action="reveal")).entries
+    assert (noted.actor.name, noted.actor.role) == ("vera", "viewer")
+    assert noted.user is not None
+    assert noted.user.user_id == ALICE
+    assert noted.detail == f"memory {memory.id}, reason: She asks what is stored"
 
 
 def _press(app: AppTest, label: str) -> None:

@@ -1,0 +1,269 @@
+"""What a deployment is made from: the blueprint, the container's file, the two scripts.
+
+The container is not built: its CMD is run on what it would copy, in a folder and an environment
+that have nothing else, and serves a person by way of the login until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import yaml
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets import Origin, Subprotocol
+from websockets.sync.client import connect
+
+from dashboard import health
+from memory_core import Settings, open_service, redeploy, render_activity
+from memory_core.redeploy.keeping import report_of
+from tests.browser.server import free_port
+from tests.s3_bench import open_bench
+from tests.security.staff import SECRET, entries, sign_in
+
+ROOT = Path(__file__).parent.parent
+WITHIN_S = 90
+MOST_MB = 512
+SERVICE = yaml.safe_load((ROOT / "render.yaml").read_text())["services"][0]
+DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+SETTINGS = (ROOT / "memory_core" / "settings.py").read_text()
+
+
+def instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.M)
+
+
+def command() -> list[str]:
+    """Return what the container runs."""
+    return json.loads(instructions("CMD")[0])
+
+
+def kept_out(path: str) -> bool:
+    """Say whether .dockerignore keeps a file out of the image, by itself or by a folder."""
+    patterns = [
+        line.removeprefix("**/")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    parts = Path(path).parts
+    names = {"/".join(parts[:end]) for end in range(1, len(parts) + 1)} | set(parts)
+    return any(fnmatch.fnmatch(name, pattern) for name in names for pattern in patterns)
+
+
+def test_the_blueprint_builds_and_starts_as_the_container_does() -> None:
+    assert SERVICE["type"] == "web"
+    assert SERVICE["healthCheckPath"] == health.PATH
+    assert "disk" not in SERVICE
+    assert SERVICE["buildCommand"] in instructions("RUN")
+    assert SERVICE["startCommand"].split() == command()
+    assert 30 < SERVICE["maxShutdownDelaySeconds"] <= 300
+
+
+def test_the_blueprint_names_variables_that_are_read_and_holds_no_secret() -> None:
+    read = set(re.findall(r'read\.\w+\(\s*"([A-Z0-9_]+)"', SETTINGS))
+    # boto3 and the host read the other two.
+    known = read | {"AWS_SECRET_ACCESS_KEY", "PYTHON_VERSION"}
+    variables = {one["key"]: one for one in SERVICE["envVars"]}
+    assert variables.keys() <= known
+    assert {"DASHBOARD_USERS", "DASHBOARD_SECRET", "MEMORY_ACTIVITY_KEY"} <= variables.keys()
+    for name, one in variables.items():
+        if re.search("KEY|SECRET|USERS|BUCKET", name):
+            assert one.get("sync") is False or one.get("generateValue") is True, name
+            assert "value" not in one, name
+
+
+def test_what_the_image_needs_is_in_it_and_what_it_must_not_have_is_not() -> None:
+    for line in instructions("COPY"):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert not kept_out(source)
+    for needed in (
+        "app.py",
+        "dashboard/ui/assets/mark.png",
+        ".streamlit/config.toml",
+        "pages/x.py",
+    ):
+        assert not kept_out(needed)
+    for secret in (".streamlit/secrets.toml", ".env", "data/ledger/x", ".git/config", "a/b.log"):
+        assert kept_out(secret)
+    assert instructions("USER") == ["holdfast"]
+
+
+def test_what_is_installed_is_what_the_files_pin() -> None:
+    script = (ROOT / "scripts" / "install.sh").read_text()
+    assert "--requirement requirements.txt --constraint constraints.txt" in script
+    pins = dict(
+        line.partition("==")[::2]
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    assert {name: version(name.partition("[")[0]) for name in pins} == pins
+
+
+class Server:
+    """The process that the container's CMD starts."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process, self.log = process, log
+        self.address = f"http://127.0.0.1:{port}"
+
+    def wait_for_storage(self) -> str:
+        """Wait until it answers and knows its storage; return the word."""
+        end = time.monotonic() + WITHIN_S
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                answer = httpx.get(f"{self.address}/health").raise_for_status().json()
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            assert answer["alive"] is True
+            if answer["storage"] != "opening":
+                return answer["storage"]
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text())
+
+    def peak_mb(self) -> float:
+        """Return the most memory that it ever had, so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def deployed(folder: Path, **variables: str) -> Iterator[Server]:
+    """Run the CMD on a copy of what the image would hold."""
+    code = folder / "app"
+    found = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in found.stdout.splitlines():
+        if not kept_out(name) and (ROOT / name).is_file():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, code / name)
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    port = free_port()
+    environ = {
+        "PATH": f"{python.parent}:/usr/bin:/bin",
+        "HOME": str(folder),
+        "MEMORY_DATA_DIR": str(folder / "data"),
+        "PORT": str(port),
+        "DASHBOARD_URL": f"http://127.0.0.1:{port}",
+        "DASHBOARD_USERS": entries(),
+        "DASHBOARD_SECRET": SECRET,
+        **variables,
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command(), cwd=code, env=environ, stdout=log, stderr=log)
+        try:
+            yield Server(process, port, folder / "log")
+        finally:
+            process.kill()
+            process.wait(30)
+
+
+def open_page(server: Server, client: httpx.Client) -> str:
+    """Open a page as a browser does, until its script has run; return all that was sent."""
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    said = b""
+    with connect(
+        server.address.replace("http", "ws") + "/_stcore/stream",
+        subprotocols=[Subprotocol("streamlit")],
+        additional_headers={"Cookie": cookies},
+        origin=Origin(server.address),
+        max_size=None,
+    ) as socket:
+        ask = BackMsg()
+        ask.rerun_script.page_name = "memories"
+        ask.rerun_script.query_string = "user=bob%40x.com&tab=Browse"
+        socket.send(ask.SerializeToString())
+        while b"complete." not in said:
+            said += socket.recv(timeout=60)
+    return said.decode(errors="replace")
+
+
+def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_written(
+    tmp_path: Path,
+) -> None:
+    with open_bench() as bench:
+        settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
+        with open_service(settings) as service:
+            service.add_text_memory("bob@x.com", "likes rye")
+            with (
+                deployed(tmp_path, **bench.environ) as server,
+                httpx.Client(base_url=server.address, timeout=60) as client,
+            ):
+                assert server.wait_for_storage() == "persistent"
+                assert client.get("/").status_code == 303
+                assert sign_in(client, "olaf").status_code == 303
+                assert "1 memory, complete." in open_page(server, client)
+                peak = server.peak_mb()
+                assert server.stop() in (0, -signal.SIGTERM)
+            print(f"peak {peak:.0f} MB")
+            assert peak < MOST_MB
+            # That a page was looked at had not been written yet when the signal came.
+            told = [render_activity.entry_sentence(one) for one in service.activity.page().entries]
+            assert told == ["olaf looked at the memories of bob@x.com", "olaf signed in"]
+            check = service.activity.check()
+            assert check.whole
+            assert f"the activity log ends at {render_activity.head_text(check)}" in (
+                server.log.read_text()
+            )
+
+
+def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Path) -> None:
+    with open_bench() as bench:
+        settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
+        with open_service(settings) as service:
+            begun = redeploy.begin(service, 2)
+            objects = service.parts.backend.objects
+            # Every write of the check, which begins by itself, takes so long that it is under way.
+            bench.standin.add_fault(
+                "latency", service="s3", operation="PutObject", nth="every", seconds=0.5
+            )
+            with deployed(tmp_path, **bench.environ, RENDER_GIT_COMMIT="b" * 8) as server:
+                end = time.monotonic() + WITHIN_S
+                while not [*objects.list("activity/v1/log/")]:
+                    assert time.monotonic() < end, server.log.read_text()
+                    time.sleep(0.02)
+                assert report_of(objects, begun.run) is None
+                assert server.stop() in (0, -signal.SIGTERM)
+                assert "unfinished" not in server.log.read_text()
+            bench.standin.clear_faults()
+            report = report_of(objects, begun.run)
+            assert report is not None
+            assert report.survived == 2
+            assert service.activity.check().whole
+
+
+def test_a_broken_storage_is_said_and_is_no_reason_to_restart(tmp_path: Path) -> None:
+    variables = {"MEMORY_REQUIRE_PERSISTENT": "1"}
+    with deployed(tmp_path, **variables) as server:
+        assert server.wait_for_storage() == "broken"
+        for path in ("/health", "/_stcore/health"):
+            assert httpx.get(server.address + path).status_code == 200
+        assert "storage is not available: " in server.log.read_text()
+
+
+def test_without_a_login_the_container_does_not_start(tmp_path: Path) -> None:
+    with deployed(tmp_path, DASHBOARD_USERS="") as server:
+        assert server.process.wait(WITHIN_S) == 1
+        assert "Holdfast does not start: PORT is set" in server.log.read_text()
