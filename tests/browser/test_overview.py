@@ -37,6 +37,9 @@ def test_a_broken_storage_is_a_card_and_no_traceback(
         screen.go("/memories")
         expect(screen.page.get_by_text("Memories cannot be shown or saved")).to_be_visible()
         assert "Traceback" not in screen.page.content()
+        screen.page.get_by_role("link", name="Ask the doctor").click()
+        screen.page.get_by_role("button", name="Run the checks").click()
+        expect(screen.part("groups")).to_contain_text("MEMORY_BACKEND is 'pinecone'")
         # Away, before the server ends and the page would call for it.
         screen.page.goto("about:blank")
     # After the server has ended all of its log is there.

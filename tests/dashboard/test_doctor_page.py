@@ -51,7 +51,7 @@ def test_findings_are_cards_and_healthy_groups_are_folded(page: AppTest) -> None
     told = checked(page)
     # A test's folder is on no disk of its own.
     assert "disk.W001" in told or "disk.E001" in told
-    assert "For the customer: " in told
+    assert "For the customer" in told
     assert "AWS_S3_BUCKET" in told
     assert "just now · " in told
     settings = next(one for one in page.expander if "Settings" in one.label)

@@ -1,0 +1,49 @@
+"""Doctor in a real browser: a run, the bundle, and a log that is uploaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.dashboard.test_doctor_page import LOG
+
+from .conftest import OpenScreen
+from .screen import serious
+
+
+def test_the_doctor_is_asked_and_reads_a_log(
+    address: str, open_screen: OpenScreen, tmp_path: Path
+) -> None:
+    screen = open_screen(address, "/doctor")
+    expect(screen.page).to_have_title("Doctor · Holdfast")
+    screen.page.get_by_role("button", name="Run the checks").click()
+    expect(screen.part("doctor-sentence")).to_contain_text("1 thing needs attention")
+    screen.settle()
+    assert serious(screen) == []
+    screen.page.get_by_role("button", name="Support bundle").click()
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Download the bundle").click()
+    bundle = Path(download.value.path()).read_text()
+    assert json.loads(bundle)["findings"]
+    assert "@example.com" not in bundle
+    screen.page.keyboard.press("Escape")
+
+    log = tmp_path / "backend.log"
+    log.write_text(LOG)
+    screen.page.get_by_role("tab", name="Logs").click()
+    screen.page.get_by_role("radio", name="File").click()
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(log)
+    screen.page.get_by_role("button", name="Read the file").click()
+    expect(screen.part("log-sentence")).to_contain_text("things in this log are wrong.")
+    screen.settle()
+    assert serious(screen) == []
+    # The address leads back to it, and the finding to what the doctor says.
+    read = screen.page.url.removeprefix(address)
+    phone = open_screen(address, read, size=(390, 844), theme="dark")
+    expect(phone.part("log-sentence")).to_contain_text("things in this log are wrong.")
+    assert phone.overflow() <= 0
+    phone.page.get_by_role("button", name="See disk.E001").click()
+    expect(phone.part("kind")).to_contain_text("Memories are on a disk that")
+    assert serious(phone) == []
