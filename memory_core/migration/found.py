@@ -81,8 +81,9 @@ def from_payload(
 ) -> Found:
     """Return what lies in a store as a memory, whichever release of mem0 put it there."""
     own = dict(payload or {})
-    with suppress(ValueError, TypeError):
-        own |= json.loads(own.pop("exact_numbers", "{}"))
+    if "exact_numbers" in own:
+        with suppress(ValueError, TypeError):
+            own |= json.loads(own.pop("exact_numbers"))
     key = next((key for key in _TEXT_KEYS if isinstance(own.get(key), str)), None)
     if key is None:
         return Found(memory_id, _raw(own), own, values, number, problem="it has no text")

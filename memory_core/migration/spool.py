@@ -7,6 +7,7 @@ they are put in that order here; the file is gone when it is closed, and when th
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -212,8 +213,8 @@ class Spool:
         if values is None or values.shape != (self._embedder.dimensions,):
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            length = float(np.linalg.norm(values.astype(np.float64)))
-        if not np.isfinite(length) or length == 0.0:
+            length = math.sqrt(float(np.dot(values, values)))
+        if not math.isfinite(length) or length == 0.0:
             return None
         return (values / np.float32(length)).astype("<f4").tobytes()
 

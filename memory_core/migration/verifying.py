@@ -13,7 +13,17 @@ from typing import Any
 from ..elsewhere import Here
 from ..errors import InvalidMemory, InvalidUserId
 from ..identity import UserId
-from ..intake import Decision, Digest, Intake, IntakeReport, Outcome, Problem, Verdicts, check
+from ..intake import (
+    Checked,
+    Decision,
+    Digest,
+    Intake,
+    IntakeReport,
+    Outcome,
+    Problem,
+    Verdicts,
+    check,
+)
 from ..ledger import Ledger
 from ..memories import Memories
 from ..payloads import adopt, differing, time_of
@@ -161,9 +171,9 @@ def _compare_user(
                 continue
             payload = found[one.kept].payload
             changed = view.live[one.kept].updated or memory_id not in (None, one.kept)
-            keys = _differing(checked.payload, payload)
+            keys = _differing(one.checked, payload)
             keys &= {"data"} if changed else keys
-            # An id that follows from the text is given to what was saved here by itself.
+            # What has no id may have been saved here before.
             if memory_id is None:
                 keys -= {"created_at", "updated_at"}
             if one.kept in missing:
@@ -197,7 +207,7 @@ def _compare_file(
                 continue
             user.found.add(key, str(found.get("data")))
             ours = adopt({**found, "user_id": checked.user_id})
-            if keys := _differing(checked.payload, ours):
+            if keys := _differing(checked, ours):
                 tally.differs(key, checked.user_id, f"{', '.join(sorted(keys))} differ")
     counts[Outcome.REFUSED] = len(refused)
     return IntakeReport(
@@ -206,10 +216,12 @@ def _compare_file(
     )  # fmt: skip
 
 
-def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> set[str]:
+def _differing(checked: Checked, ours: Mapping[str, Any]) -> set[str]:
+    theirs = checked.payload
     keys = set(differing(theirs, ours)) - _INCIDENTAL
-    # One moment may be written in several time zones.
-    for name in ("created_at", "updated_at"):
-        if name in keys and time_of(theirs, name) and time_of(theirs, name) == time_of(ours, name):
+    for name in {"created_at", "updated_at"} & keys:
+        # One moment may be written in several time zones; what had none was given one here.
+        moment = time_of(checked.carried.payload, name)
+        if moment == time_of(ours, name) or (moment is None and name == "created_at"):
             keys.discard(name)
     return keys

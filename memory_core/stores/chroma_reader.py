@@ -153,21 +153,21 @@ class ChromaReader:
             "WHERE s.collection = ? AND s.scope = 'METADATA' ORDER BY e.id",
             (*(keys or ()), collection.id),
         )
+        lists = not keys and self._has("embedding_metadata_array")
+        lists = lists and any(self._rows("SELECT 1 FROM embedding_metadata_array LIMIT 1"))
         at, key, payload = None, "", dict[str, Any]()
         for number, one, name, text, whole, fraction, flag in rows:
             if number != at:
                 if at is not None:
-                    yield key, payload | self._lists(at, keys)
+                    yield key, payload | (self._lists(at) if lists else {})
                 at, key, payload = number, one, {}
             if name is not None:
                 payload[name] = _value(text, whole, fraction, flag)
         if at is not None:
-            yield key, payload | self._lists(at, keys)
+            yield key, payload | (self._lists(at) if lists else {})
 
-    def _lists(self, number: int, keys: tuple[str, ...] | None) -> dict[str, list[Any]]:
+    def _lists(self, number: int) -> dict[str, list[Any]]:
         """Return the values that are lists, which newer versions keep in a table of their own."""
-        if keys or not self._has("embedding_metadata_array"):
-            return {}
         found: dict[str, list[Any]] = {}
         for name, *values in self._rows(
             "SELECT key, string_value, int_value, float_value, bool_value "

@@ -8,12 +8,12 @@ the memory is embedded again then.
 
 from __future__ import annotations
 
-import pickle
+import pickletools
 import sqlite3
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,26 +111,25 @@ class _Index:
         return found
 
 
-class _Plain(pickle.Unpickler):
-    """Reads dicts, texts and numbers, and nothing that could run."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if name == "PersistentData":
-            return _Bag
-        raise pickle.UnpicklingError(f"{module}.{name} is not expected here")
-
-
-class _Bag:
-    """Stands for the class under which ChromaDB before 1.0 kept the labels."""
-
-
-def _read_labels(file: Path) -> Iterable[tuple[str, int]]:
+def _read_labels(file: Path) -> Iterator[tuple[str, int]]:
+    """Yield ids and labels. The pickle is not loaded: that could run anything, and takes memory."""
     try:
         with file.open("rb") as content:
-            found = _Plain(content).load()
-        kept = found["id_to_label"] if isinstance(found, dict) else vars(found)["id_to_label"]
-        return [(str(one), int(label)) for one, label in kept.items()]
-    except (OSError, pickle.PickleError, EOFError, ValueError, TypeError, LookupError):
-        return []
-    except (AttributeError, ImportError):
-        return []
+            text: str | None = None
+            within = False
+            for opcode, value, _ in pickletools.genops(content):
+                if isinstance(value, str) and "UNICODE" in opcode.name:
+                    if within and value == "label_to_id":
+                        return
+                    within = within or value == "id_to_label"
+                    text = value
+                elif within and text is not None and isinstance(value, int) and _is_int(opcode):
+                    yield text, value
+                    text = None
+    except (OSError, ValueError, TypeError):
+        return
+
+
+def _is_int(opcode: pickletools.OpcodeInfo) -> bool:
+    """Say whether an instruction is a number itself, and not the place of one."""
+    return opcode.name in ("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4")
