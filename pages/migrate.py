@@ -4,7 +4,9 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.auth.guard import require_access
+from dashboard.auth.roles import Role
 from dashboard.migrate import by_itself, plan, result, source, work
+from dashboard.ui import allowed
 from dashboard.ui.errors import friendly_errors, show_trouble
 from dashboard.ui.text import one_line
 
@@ -90,7 +92,7 @@ st.title("Migrate", anchor=False)
 health = data.health()
 if health.trouble:
     show_trouble(health.trouble)
-else:
+elif allowed.draw_unless(Role.OPERATOR):
     with friendly_errors():
         if asked := st.query_params.get("from"):
             draw_migration(asked, st.query_params.get("user", ""))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import moving
 from dashboard.ui import words
 from dashboard.ui.text import one_line, sentence, show
-from memory_core.migration import MigrationStatus
-
-from . import work
+from memory_core.records import MigrationStatus
 
 
 def draw() -> None:
     """Draw how it stands with the memories of the local disk; nothing where there are none."""
-    status = work.status()
+    status = moving.migration_status()
     if status.state == "none":
         return
     with st.container(border=True, key="by-itself"):

@@ -9,12 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import jobs
+from dashboard.moving import Migrated
 from dashboard.ui import tables, times, words
 from dashboard.ui.text import one_line
 from memory_core.migration import Verification
 from memory_core.render import to_json
-
-from .work import Migrated
 
 _SHOWN: Final = 12
 

@@ -6,11 +6,10 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import data
+from dashboard import data, moving
 from dashboard.ui import actions
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line
-from memory_core.migration import parse
 
 from . import work
 
@@ -70,7 +69,7 @@ def _plan(beginning: str, example: str) -> None:
     source = f"{beginning}{place}"
 
     def plan() -> str:
-        parse(source)
+        moving.check_source(source)
         work.start_plan(source, user)
         return source
 

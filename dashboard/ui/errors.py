@@ -19,6 +19,7 @@ _HEADLINES: Final = {
     "InvalidLog": "This cannot be read as a log",
     "InvalidMemory": "This text cannot be stored",
     "InvalidMove": "These memories cannot be moved",
+    "MigrationError": "This cannot be migrated",
     "MemoryNotFound": "This memory does not exist any more",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",

@@ -53,6 +53,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "take-up": _verb("guarded", "took up", "take up", " what lay in the store for {user}"),
     "export": _verb("guarded", "exported", "export", " the memories of {user}"),
     "export-all": _verb("guarded", "exported", "export", " the memories of all users"),
+    "migrate": _verb("guarded", "migrated", "migrate", " memories from another place"),
     "import": _verb("guarded", "imported", "import", " memories"),
     "repair": _verb("guarded", "repaired", "repair", " the store"),
     "rebuild": _verb("guarded", "rebuilt", "rebuild", " the index"),

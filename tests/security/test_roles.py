@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import activity, data, people, texts
+from dashboard import activity, data, moving, people, texts
 from dashboard.auth import visitor
 from dashboard.auth.access import access
 from dashboard.auth.roles import Role
@@ -31,10 +31,11 @@ SAID = "Her sister lives in Porto."
 
 TABLE = {
     Role.VIEWER: (
-        "data: health census count_again users find memories_per_day storage memories reveal "
+        "data: health census count_again users find storage memories reveal "
         "test_reports waiting_tests leftover_tests history recent_lines language_model settings "
         "try_again "
-        "people: events_per_day events "
+        "people: known events_per_day events "
+        "moving: migration_status "
         "texts: reveal "
         "jobs: board get latest"
     ),
@@ -43,6 +44,7 @@ TABLE = {
         "change_tests write "
         "people: recall reunions traces export compare take_up "
         "activity: page days check "
+        "moving: check_source plan_migration migrate "
         "jobs: submit cancel"
     ),
     Role.ADMIN: (
@@ -70,6 +72,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **{f"data.{name}": call for name, call in _functions(data).items() if name not in NO_CALLS},
     **{f"people.{name}": call for name, call in _functions(people).items()},
     **{f"activity.{n}": call for n, call in _functions(activity).items() if n not in NOTING},
+    **{f"moving.{name}": call for name, call in _functions(moving).items()},
     "texts.reveal": texts.reveal,
     "jobs.board": board,
     **{f"jobs.{name}": getattr(Jobs, name) for name in ("submit", "get", "cancel", "latest")},
@@ -107,7 +110,8 @@ def test_a_call_lets_through_the_roles_from_its_own_upwards(name: str, role: Rol
 
 def test_only_the_calls_of_the_table_reach_the_service() -> None:
     allowed = {
-        "activity.py", "connection.py", "data.py", "health.py", "people.py", "signouts.py", "startup.py"
+        "activity.py", "connection.py", "data.py", "health.py", "moving.py", "people.py",
+        "signouts.py", "startup.py",
     }  # fmt: skip
     reaching = {
         path.name
