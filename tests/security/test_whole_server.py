@@ -43,7 +43,7 @@ def test_the_very_first_request_of_a_process_gets_the_login(server: Server) -> N
         "/component/x/index.html", "/_stcore/", "/_stcore/metrics", "/_stcore/host-config",
         "/_stcore/allowed-message-origins", "/_stcore/stream", "/_stcore/script-health-check",
         "/_stcore/bidi-components/x", "/_stcore/agent/openapi.json", "/_stcore/upload_file/a/b",
-        "/_stcore/health/../metrics", "/_stcore/health/", "/_stcore/healthz", "//_stcore/health",
+        "/_stcore/health/../metrics", "/_stcore/health/", "/_stcore/healthz", "/_stcore//health",
         "/%2e%2e/%2e%2e/etc/passwd", "/static/../../../../etc/passwd", "/static/..%2f..%2fapp.py",
         "/login/", "/login/x", "//login", "/LOGIN", "/auth/login", "/oauth2callback?code=1&state=2",
     ],
