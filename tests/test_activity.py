@@ -238,6 +238,16 @@ def test_after_forgetting_nothing_in_the_log_names_the_user(
     assert told(log, user_id="bob@x.com") == ["ann@staff.com saved for bob@x.com"]
 
 
+def test_a_user_whom_another_process_has_just_named_is_not_taken_for_forgotten(
+    open_log: OpenLog,
+) -> None:
+    writer, reader = open_log(), open_log()
+    writer.note(ANN, "save", user_id="a")
+    assert told(reader) == ["ann@staff.com saved for a"]
+    writer.note(ANN, "save", user_id="b")
+    assert told(reader)[0] == "ann@staff.com saved for b"
+
+
 def test_marks_are_used_for_a_while_only_and_go_with_the_entries_that_carry_them(
     objects: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,8 @@ from tests.security.staff import SECRET, entries, sign_in
 ROOT = Path(__file__).parent.parent
 WITHIN_S = 90
 MOST_MB = 512
+FIRST = {"RENDER": "true", "RENDER_GIT_COMMIT": "a" * 8, "RENDER_INSTANCE_ID": "srv-1"}
+NEXT = {"RENDER": "true", "RENDER_GIT_COMMIT": "b" * 8, "RENDER_INSTANCE_ID": "srv-2"}
 SERVICE = yaml.safe_load((ROOT / "render.yaml").read_text())["services"][0]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
 SETTINGS = (ROOT / "memory_core" / "settings.py").read_text()
@@ -231,15 +233,17 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
 
 def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Path) -> None:
     with open_bench() as bench:
-        settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
+        settings = Settings.from_env(
+            {**bench.environ, **FIRST, "MEMORY_DATA_DIR": str(tmp_path / "d")}
+        )
         with open_service(settings) as service:
             begun = redeploy.begin(service, 2)
             objects = service.parts.backend.objects
             # Every write of the check, which begins by itself, takes so long that it is under way.
             bench.standin.add_fault(
-                "latency", service="s3", operation="PutObject", nth="every", seconds=0.5
+                "latency", service="s3", operation="PutObject", nth="every", seconds=0.3
             )
-            with deployed(tmp_path, **bench.environ, RENDER_GIT_COMMIT="b" * 8) as server:
+            with deployed(tmp_path, **bench.environ, **NEXT) as server:
                 end = time.monotonic() + WITHIN_S
                 while not [*objects.list("activity/v1/log/")]:
                     assert time.monotonic() < end, server.log.read_text()
@@ -249,7 +253,7 @@ def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Pa
                 assert "unfinished" not in server.log.read_text()
             bench.standin.clear_faults()
             report = report_of(objects, begun.run)
-            assert report is not None
+            assert report is not None, server.log.read_text()
             assert report.survived == 2
             assert service.activity.check().whole
 

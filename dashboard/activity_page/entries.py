@@ -42,8 +42,7 @@ def _draw_table(entries: tuple[Entry, ...]) -> None:
                 "When": [one.at for one in entries],
                 "What": [one_line(entry_sentence(one), 400) for one in entries],
                 "From": [one_line(one.actor.address) for one in entries],
-                "Role": [one_line(one.actor.role) for one in entries],
-                "By way of": [one_line(one.actor.via) for one in entries],
+                "As": [_role(one) for one in entries],
             }
         ),
         key="activity.table",
@@ -52,14 +51,18 @@ def _draw_table(entries: tuple[Entry, ...]) -> None:
         alt="Who did what, newest first",
         column_config={
             "When": st.column_config.DatetimeColumn(
-                format="D MMM YYYY, HH:mm:ss", timezone="UTC", width="small"
+                format="D MMM YYYY, HH:mm:ss", timezone="UTC", width=175
             ),
             "What": st.column_config.TextColumn(width="large"),
-            "From": st.column_config.TextColumn(width="small"),
-            "Role": st.column_config.TextColumn(width="small"),
-            "By way of": st.column_config.TextColumn(width="small"),
+            "From": st.column_config.TextColumn(width=115),
+            "As": st.column_config.TextColumn(width=100),
         },
     )
+
+
+def _role(entry: Entry) -> str:
+    actor = entry.actor
+    return one_line(actor.role if actor.via == "dashboard" else actor.via)
 
 
 def _draw_nothing(wanted: Wanted, page: Page) -> None:

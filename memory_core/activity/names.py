@@ -9,7 +9,7 @@ is used for thirty days only, then a new one is made: with the entries that carr
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -38,6 +38,7 @@ class Names:
         self._lock = Lock()
         self._given: dict[UserId, tuple[str, float]] = {}
         self._resolved: tuple[dict[str, str], float] | None = None
+        self._gone: set[str] = set()
 
     def mark(self, user_id: UserId) -> str:
         """Return a mark for the user, made where there is none that is young enough."""
@@ -56,11 +57,17 @@ class Names:
         """Return all marks of a user, oldest first."""
         return [key.rpartition("/")[2] for key in self._objects.list(_folder(user_id))]
 
-    def ids(self) -> dict[str, str]:
-        """Return the user id behind every mark, as it was some seconds ago at most."""
+    def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
+        """Return the user id behind every mark, as it was some seconds ago at most.
+
+        Of `marks` those that are left out are erased by now: another process may have made one
+        just before.
+        """
         known = self._resolved
         if known and time.monotonic() - known[1] < _RESOLVED_S:
-            return known[0]
+            unknown = {mark for mark in marks if mark not in known[0]}
+            if unknown <= self._gone:
+                return known[0]
         keys = [*self._objects.list(USERS)]
         long = self._objects.get_many(key for key in keys if _encoded(key).startswith(DIGEST_MARK))
         found = {
@@ -68,6 +75,8 @@ class Names:
             for key in keys
         }
         self._resolved = found, time.monotonic()
+        # Never given again, so there is no need to look for them anew.
+        self._gone = {mark for mark in marks if mark not in found}
         return found
 
     def forget(self, user_id: UserId) -> None:

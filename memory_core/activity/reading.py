@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,8 +23,7 @@ def read_page(
 ) -> Page:
     """Return the newest entries that are wanted, older than `before` if that is given."""
     marks = _marks(names, wanted)
-    ids: Mapping[str, str] | None = None
-    found: list[Entry] = []
+    found: list[tuple[tuple[int, int], Mapping[str, Any]]] = []
     ended = _ended_after(chain, before)
     back_to: datetime | None = None
     first = _first(chain)
@@ -36,7 +35,7 @@ def read_page(
         # What is missing or cannot be read is left to the check.
         for segment in filter(None, map(segments.get, numbers)):
             if wanted.since and segment.at < wanted.since - _SLACK:
-                return Page(tuple(found), None, back_to)
+                return Page(_entries(found, names), None, back_to)
             for line in reversed(range(len(segment.entries))):
                 place, document = (segment.number, line), segment.entries[line]
                 if before and place >= before:
@@ -44,12 +43,12 @@ def read_page(
                 back_to = datetime.fromisoformat(document["at"])
                 if _is_hidden(document, ended) or not _fits(document, back_to, wanted, marks):
                     continue
-                ids = names.ids() if ids is None else ids
-                found.append(_entry(place, document, back_to, ids))
+                found.append((place, document))
                 if len(found) == limit:
-                    return Page(tuple(found), place, back_to)
+                    return Page(_entries(found, names), place, back_to)
         last = numbers[-1] - 1
-    return Page(tuple(found), (last + 1, 0) if last >= first else None, back_to)
+    place_left = (last + 1, 0) if last >= first else None
+    return Page(_entries(found, names), place_left, back_to)
 
 
 def _ended_after(chain: Chain, before: tuple[int, int] | None) -> set[str]:
@@ -99,9 +98,15 @@ def _fits(
     return marks is None or not marks.isdisjoint((document.get("user"), document.get("other")))
 
 
-def _entry(
-    place: tuple[int, int], document: Mapping[str, Any], at: datetime, ids: Mapping[str, str]
-) -> Entry:
+def _entries(
+    found: Sequence[tuple[tuple[int, int], Mapping[str, Any]]], names: Names
+) -> tuple[Entry, ...]:
+    marks = {str(one[name]) for _, one in found for name in ("user", "other") if one.get(name)}
+    ids = names.ids(marks) if marks else {}
+    return tuple(_entry(place, document, ids) for place, document in found)
+
+
+def _entry(place: tuple[int, int], document: Mapping[str, Any], ids: Mapping[str, str]) -> Entry:
     def text(name: str) -> str:
         return str(document.get(name) or "")
 
@@ -113,7 +118,7 @@ def _entry(
     return Entry(
         number=place[0],
         line=place[1],
-        at=at,
+        at=datetime.fromisoformat(document["at"]),
         actor=Actor(text("who"), text("role"), text("address"), text("via")),
         action=text("action"),
         user=named("user"),

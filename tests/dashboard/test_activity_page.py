@@ -76,7 +76,7 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
     assert [one[2] for one in told[2:4]] == ["1 removed", "MemoryNotFound"]
     table = page.dataframe[0].value
     assert set(table["From"][1:]) == {"198.51.100.7"}
-    assert set(table["Role"]) == {"admin"}
+    assert set(table["As"]) == {"admin"}
     written = b"".join(p.read_bytes() for p in data_dir.glob("activity/**/*") if p.is_file())
     assert b"zebrafish" not in written
     page.selectbox(key="activity.what").set_value("Export the memories of a user")
