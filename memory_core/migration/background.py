@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -74,8 +75,9 @@ def finished(done: Done, survey: Survey) -> MigrationStatus:
 class Background:
     """A daemon thread that migrates the local disk; it ends between two batches when told to."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
         self._service = service
+        self._again_s = again_s
         self._status = MigrationStatus("waiting", LOCAL)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
@@ -114,7 +116,7 @@ class Background:
                 self._tell("elsewhere" if taken else "failed", message=str(exc))
                 if not taken:
                     _logger.warning("migration of the local disk failed: %s", exc)
-                self._stop.wait(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
+                self._stop.wait(self._again_s[min(tries, len(self._again_s) - 1)])
                 tries += 1
         if self._status.state not in ("done", "incomplete", "none"):
             self._tell("stopped")

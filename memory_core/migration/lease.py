@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import uuid4
 
-from ..errors import BackendUnavailable, EntryExists
+from ..errors import BackendError, BackendUnavailable, EntryExists
 from ..objects import ObjectStore
 
 ROOT = "migration/v1/"
@@ -96,9 +97,9 @@ class Lease:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._write(self._number + 1, 0, 0, released=True):
-            keys = list(self._objects.list(_LEASES))
-            self._objects.delete(key for key in keys if _number(key) < self._number)
+        # What ended the work is told; a lease that cannot be given back expires.
+        with suppress(BackendError) if exc[0] else nullcontext():
+            self._release()
 
     def renew(self, done: int, total: int) -> None:
         """Hold it for longer, once a third of its time is over.
@@ -110,6 +111,11 @@ class Lease:
             return
         if not self._write(self._number + 1, done, total):
             raise _taken(read_holder(self._objects))
+
+    def _release(self) -> None:
+        if self._write(self._number + 1, 0, 0, released=True):
+            keys = list(self._objects.list(_LEASES))
+            self._objects.delete(key for key in keys if _number(key) < self._number)
 
     def _write(self, number: int, done: int, total: int, *, released: bool = False) -> bool:
         now = self._now()

@@ -7,19 +7,21 @@ import os
 import random
 import sys
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from runpy import run_module
 from typing import Any
 
 import memory_core
-from memory_core import MemoryService, Settings, normalize_user_id
+from memory_core import MemoryService, Settings, migration, normalize_user_id
 from memory_core.activity import ActivityLog, Actor
 from memory_core.aws.clients import _service_descriptions
 from memory_core.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
+from memory_core.migration.background import Background
 from memory_core.objects import LocalObjects
 from memory_core.stores import VectorStore
 from memory_core.stores.chroma import open_chroma
@@ -64,7 +66,10 @@ def open_service(data_dir: str, store: str, trip: Trip | None = None) -> MemoryS
     if trip is None:
         return build_service(Path(data_dir), _embedder, opened)
     objects = TrippedObjects(LocalObjects(Path(data_dir)), trip)
-    return build_service(Path(data_dir), _embedder, TrippedStore(opened, trip), objects=objects)
+    service = build_service(Path(data_dir), _embedder, TrippedStore(opened, trip), objects=objects)
+    # What is written beside the ledger is part of the steps.
+    service._backend = replace(service._backend, objects=objects)
+    return service
 
 
 def front_door(data_dir: str, environ: dict[str, str] | None = None) -> MemoryService:
@@ -131,6 +136,9 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
         elif name == "import":
             report = import_memories(service, Path(rest[0]), user_id=user or None)
             assert report.ok, report
+        elif name == "migrate":
+            # A dead process holds the lease no longer than this.
+            assert migration.apply(service, rest[0], lease_ttl_s=0.0).ok
         else:
             raise ValueError(name)
     except MemoryNotFound:
@@ -177,6 +185,12 @@ def aftermath(report: Report, data_dir: str, store: str, call: list[Any]) -> Non
     mended = store != "in_memory"
     examine(report, data_dir, store, "ann", mended=mended)
     examine(report, data_dir, store, "bob", mended=mended)
+
+
+def finish(report: Report, data_dir: str, store: str, call: list[Any], user: str) -> None:
+    """Do the call that was cut off again, and look."""
+    work(report, data_dir, store, [call])
+    examine(report, data_dir, store, user, mended=True)
 
 
 def command(
@@ -239,6 +253,15 @@ def take_in(report: Report, data_dir: str, path: str) -> None:
         taken = import_memories(service, Path(path)).intake
     assert taken.verified
     report(sum(user.found or 0 for user in taken.users))
+
+
+def migrate_local(report: Report, environ: dict[str, str]) -> None:
+    """Migrate the local disk by the front door, waiting while another process does it."""
+    with open_on_aws(environ) as service:
+        background = Background(service, again_s=(0.1,))
+        background.start()
+        assert background.wait(60)
+        report([background.status.state, background.status.copied])
 
 
 def look(
