@@ -15,7 +15,6 @@ from typing import Any
 
 import memory_core
 from memory_core import MemoryService, Settings, migration, normalize_user_id
-from memory_core.activity import ActivityLog, Actor
 from memory_core.aws.clients import _service_descriptions
 from memory_core.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
@@ -29,6 +28,7 @@ from memory_core.stores.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
 
 from ..contract.factories import build_service
+from .activity_jobs import act  # noqa: F401 - the zygote looks jobs up here
 from .wrappers import Trip, TrippedObjects, TrippedStore, When, die
 from .zygote import Report
 
@@ -233,18 +233,6 @@ def save_many(
         for text in texts:
             (one,) = service.add_text_memory(user, text, verify=True)
             report([one.id, one.memory])
-
-
-def act(report: Report, data_dir: str, name: str, times: int) -> None:
-    """Look at users and remove files, each removal as an operation of the activity log."""
-    log, actor = ActivityLog(LocalObjects(Path(data_dir))), Actor(name)
-    for number in range(times):
-        log.note(actor, "view", user_id=f"user {number}")
-        with log.operation(actor, "delete", user_id="ann", detail=str(number)) as noted:
-            Path(data_dir, f"{name}.{number}").unlink()
-            noted.detail = str(number)
-        report(number)
-    log.close()
 
 
 def take_in(report: Report, data_dir: str, path: str) -> None:
