@@ -44,7 +44,11 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Prepare the process, then tell where it listens and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
-    tasks = [asyncio.create_task(_announce()), asyncio.create_task(asyncio.to_thread(warm_up))]
+    # Not at the top: cached functions want the runtime, which starts before the lifespan.
+    from dashboard import signouts
+
+    work = (_announce(), asyncio.to_thread(warm_up), signouts.follow(access()))
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         yield
     finally:

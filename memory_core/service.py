@@ -29,6 +29,7 @@ from .records import (
 from .saving import Saver
 from .searching import Searcher
 from .settings import Settings
+from .signouts import SignOuts
 from .sources import by_scope, to_messages, to_scope, to_sources
 from .stores import VectorStore
 
@@ -262,6 +263,11 @@ class MemoryService(Overall):
     def events_per_day(self, user_id: str) -> dict[date, Counter[Kind]]:
         """Return how many events of which kind the user had on which day (UTC), in order."""
         return census.count_events(self._ledger, normalize_user_id(user_id))
+
+    @cached_property
+    def signouts(self) -> SignOuts:
+        """The dashboard's sessions that were ended, shared by its instances."""
+        return SignOuts(self._backend.objects)
 
     @cached_property
     def _engine(self) -> Engine:

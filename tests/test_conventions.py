@@ -21,7 +21,7 @@ ORDER = (
     "errors identity records people settings limits aws objects ledger activity embedders "
     "ranking stores disks backend documents engine payloads memories sources saving intake "
     "searching reuniting census finding explaining audit scanning repair rebuild elsewhere "
-    "traces overall service aio redeploy transfer logs render render_scan render_users "
+    "traces overall signouts service aio redeploy transfer logs render render_scan render_users "
     "render_moves render_recall render_traces render_activity render_audit render_redeploy "
     "render_transfer cli"
 ).split()

@@ -43,7 +43,8 @@ class Gate:
     def __init__(self, app: ASGIApp, of: Access | None = None) -> None:
         self._app = app
         self._access = of or access()
-        self._signing_in = SigningIn(self._access)
+        # Only the gate of the process itself shares its storage; the tests make others.
+        self._signing_in = SigningIn(self._access, None if of else _tell)
         self._sockets = Sockets(self._access.sessions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,6 +150,13 @@ def _to_the_login(scope: Scope) -> Response:
     wanted = login.safe_next(scope["path"] + (f"?{query}" if query else ""))
     target = login.LOGIN if wanted == "/" else f"{login.LOGIN}?{urlencode({'next': wanted})}"
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+
+
+def _tell(session_id: str, until: float) -> None:
+    # Not at the top: cached functions want the runtime, which starts after the gate is made.
+    from dashboard import signouts
+
+    signouts.tell(session_id, until)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:

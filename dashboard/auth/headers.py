@@ -98,6 +98,8 @@ class SecureHeaders:
                 for name, value in {**self._headers, **more}.items():
                     # The login has a stricter policy of its own.
                     headers.setdefault(name, value)
+                if https:
+                    message["headers"] = [_secured(*header) for header in headers.raw]
             await send(message)
 
         return send_with_headers
@@ -112,6 +114,13 @@ def host_is_ours(host: str) -> bool:
     if name in access().hosts or name in (st.get_option("server.allowedHosts") or []):
         return True
     return is_loopback(name) and is_loopback(st.get_option("server.address") or "")
+
+
+def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Keep a cookie off plain HTTP; Streamlit does not say so of its own."""
+    if name.lower() != b"set-cookie" or b"secure" in value.lower():
+        return name, value
+    return name, value + b"; Secure"
 
 
 def _inline_script_hashes() -> list[str]:

@@ -38,10 +38,11 @@ button,.other{box-sizing:border-box;display:block;width:100%;margin-top:1.25rem;
 font:inherit;font-weight:600;text-align:center;text-decoration:none;color:#FFFFFF;
 background:#0F766E;border:1px solid #0F766E;border-radius:8px;cursor:pointer}
 .other{background:transparent;color:inherit;border-color:#64807B}
-:focus-visible{outline:3px solid #2DD4BF;outline-offset:2px}
+:focus-visible{outline:3px solid #0F766E;outline-offset:2px}
 .trouble{margin:0;padding:.6rem .7rem;color:#B91C1C;border:1px solid #B91C1C;border-radius:8px}
 @media (prefers-color-scheme:dark){body{background:#0B1514;color:#E6F1EF}
-main{background:#13211F}.trouble{color:#F87171;border-color:#F87171}}
+main{background:#13211F}:focus-visible{outline-color:#5EEAD4}
+.trouble{color:#F87171;border-color:#F87171}}
 """
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f\\]")

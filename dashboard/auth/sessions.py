@@ -15,6 +15,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from dashboard.auth.accounts import Accounts
 from dashboard.auth.roles import Role
+from memory_core.signouts import digest
 
 REFRESH_S = 60
 """How old the time in a cookie may be before it is written anew."""
@@ -63,6 +64,16 @@ class Sessions:
         self._lock = threading.Lock()
         self._live: dict[str, tuple[Session, str]] = {}
         self._ended: dict[str, float] = {}
+        self._ended_elsewhere: frozenset[str] = frozenset()
+
+    @property
+    def any(self) -> bool:
+        """Whether somebody is signed in here."""
+        return bool(self._live)
+
+    def learn(self, digests: frozenset[str]) -> None:
+        """Take note of the sessions that other instances ended, or this one before it started."""
+        self._ended_elsewhere = digests
 
     def begin(self, name: str, via: Via, address: str = "") -> str | None:
         """Begin a session and return its cookie, None when nobody of that name may."""
@@ -113,11 +124,12 @@ class Sessions:
             self._live[session_id] = found, mark
             return found
 
-    def end(self, session_id: str) -> None:
-        """End a session for good."""
+    def end(self, session_id: str) -> float:
+        """End a session for good and return until when that matters."""
         with self._lock:
             self._live.pop(session_id, None)
             self._ended[session_id] = self._clock() + self.lasts_s
+            return self._ended[session_id]
 
     def renewed(self, cookie: str, session: Session) -> str | None:
         """Return a cookie with the time of now, None when that of this one will do."""
@@ -136,7 +148,7 @@ class Sessions:
     def _checked(self, session: Session, mark: str) -> Session | None:
         now = self._clock()
         over = now - session.began >= self.lasts_s or now - session.seen >= self._idle_s
-        if over or session.id in self._ended:
+        if over or session.id in self._ended or digest(session.id) in self._ended_elsewhere:
             return None
         mark_now, role = (
             self._mark(session.name, session.via),

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,8 +33,9 @@ _FORM_LASTS_S: Final = 3600
 class SigningIn:
     """What a stranger can talk to."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, tell: Callable[[str, float], None] | None = None) -> None:
+        """`tell` passes on which session was ended, and until when that matters."""
+        self._access, self._tell = access, tell
         self._checking = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._provider = oidc.Provider(access) if access.oidc else None
@@ -108,7 +110,7 @@ class SigningIn:
 
     async def _let_in(self, request: Request, name: str, via: Via, wanted: str) -> Response:
         # Somebody else may have been signed in here before.
-        self._end(request)
+        await self._end(request)
         address = address_of(request.scope, self._access)
         cookie = self._access.sessions.begin(name, via, address)
         session = self._access.sessions.read(cookie, address) if cookie else None
@@ -125,19 +127,21 @@ class SigningIn:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             # A link of another site must not sign anybody out.
             return self._go(request, "/")
-        who = self._end(request)
+        who = await self._end(request)
         if who:
             await _note(who, "sign out")
         answer = self._go(request, login.LOGIN)
         self._keep(request, answer, SESSION, "", lasts_s=0)
         return answer
 
-    def _end(self, request: Request) -> visitor.Visitor | None:
+    async def _end(self, request: Request) -> visitor.Visitor | None:
         cookie = read_cookie(request.scope, SESSION, self._access)
         session = self._access.sessions.read(cookie) if cookie else None
         if session is None:
             return None
-        self._access.sessions.end(session.id)
+        until = self._access.sessions.end(session.id)
+        if self._access.settings.secret and self._tell:
+            await asyncio.to_thread(self._tell, session.id, until)
         return visitor.Visitor(session.name, session.role, session.address, session.id)
 
     async def _to_the_provider(self, request: Request, provider: oidc.Provider) -> Response:

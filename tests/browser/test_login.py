@@ -33,8 +33,8 @@ def test_a_deep_link_leads_through_the_login_to_the_page_and_out_again(
         page.get_by_label("Name").fill("Vera")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{address}/users?who=alice")
         screen.settle()
-        assert page.url == f"{address}/users?who=alice"
         expect(page.get_by_text("Signed in as viewer")).to_be_visible()
         assert page.evaluate("document.cookie").find("holdfast") == -1
         page.get_by_role("button", name="Sign out").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -248,3 +249,35 @@ def test_the_password_is_nowhere_in_the_cookie(site: Site) -> None:
     assert set(said) == {"i", "n", "v", "m", "b", "s"}
     assert PASSWORD not in str(said)
     assert "$argon2" not in str(said)
+
+
+def test_a_session_that_another_instance_ended_is_over_here(open_site: Open, site: Site) -> None:
+    from memory_core.signouts import digest
+
+    cookie = _enter(site)
+    other = open_site()
+    session = other.access.sessions.read(cookie)
+    assert session is not None
+    other.access.sessions.learn(frozenset({digest(session.id)}))
+    assert other.access.sessions.read(cookie) is None
+    assert other.access.sessions.find(session.id) is None
+
+
+def test_on_https_every_cookie_is_secure_and_browsers_stay_on_https(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from starlette.responses import PlainTextResponse
+
+    from dashboard.auth.headers import SecureHeaders
+
+    monkeypatch.setenv("DASHBOARD_URL", HTTPS)
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        answer = PlainTextResponse("ok")
+        answer.set_cookie("_streamlit_xsrf", "1")
+        await answer(scope, receive, send)
+
+    for url, secure in ((HTTPS, True), ("http://127.0.0.1:8501", False)):
+        sent = TestClient(SecureHeaders(inner), base_url=url).get("/").headers
+        assert ("; Secure" in sent["set-cookie"]) is secure
+        assert ("strict-transport-security" in sent) is secure

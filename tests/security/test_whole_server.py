@@ -14,6 +14,8 @@ from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from memory_core import Settings, open_service
+
 from .conftest import Server
 from .staff import ROLES, entries, sign_in
 
@@ -175,3 +177,11 @@ def test_the_log_names_no_password_and_no_cookie(server: Server, client: httpx.C
     assert "sign-in refused from 127.0.0.1 for anna" in log
     for secret in (cookie, cookie[:30], "a wrong password", "a password typed", "argon2"):
         assert secret not in log
+
+
+def test_a_sign_out_outlives_the_process(server: Server, client: httpx.Client) -> None:
+    _cookie(client, "anna")
+    client.get("/auth/logout")
+    data = server.users.parent / "data"
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data)})) as service:
+        assert service.signouts.digests()

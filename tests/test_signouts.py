@@ -1,0 +1,27 @@
+"""Ended sessions as the instances of the dashboard share them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memory_core.objects import LocalObjects
+from memory_core.signouts import SignOuts, digest
+
+
+def test_what_one_ends_the_other_knows_until_it_matters_no_more(tmp_path: Path) -> None:
+    now = 1000.0
+    one, other = (SignOuts(LocalObjects(tmp_path), lambda: now) for _ in range(2))
+    one.add("first", 1100)
+    one.add("first", 1100)
+    other.add("second", 1200)
+    assert one.digests() == other.digests() == {digest("first"), digest("second")}
+    now = 1150.0
+    assert one.digests() == {digest("second")}
+    now = 1300.0
+    assert other.digests() == frozenset()
+    assert list(LocalObjects(tmp_path).list("signouts/")) == []
+
+
+def test_the_storage_does_not_learn_the_id_of_a_session(tmp_path: Path) -> None:
+    SignOuts(LocalObjects(tmp_path)).add("the id", 4e9)
+    assert "the id" not in "".join(str(path) for path in tmp_path.rglob("*"))
