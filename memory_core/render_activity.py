@@ -11,7 +11,7 @@ from .render import counted, printable, utc
 from .render_scan import visible
 from .transfer.lines import BOM, cells_line, defused
 
-FORGOTTEN: Final = "a user who was forgotten"
+FORGOTTEN: Final = "a forgotten user"
 COLUMNS: Final = (
     "at", "who", "role", "address", "via", "action", "user", "other", "detail", "outcome", "entry",
 )  # fmt: skip

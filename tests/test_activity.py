@@ -230,9 +230,9 @@ def test_after_forgetting_nothing_in_the_log_names_the_user(
     ]  # fmt: skip
     assert holding == []
     forgot, carol, bob = told(log)
-    assert forgot.startswith("ann@staff.com forgot a user who was forgotten (")
+    assert forgot.startswith("ann@staff.com forgot a forgotten user (")
     assert carol == "ann@staff.com saved for carol@x.com"
-    assert bob.startswith("ann@staff.com saved for a user who was forgotten (")
+    assert bob.startswith("ann@staff.com saved for a forgotten user (")
     assert log.check().whole
     log.note(ANN, "save", user_id="bob@x.com")
     assert told(log, user_id="bob@x.com") == ["ann@staff.com saved for bob@x.com"]

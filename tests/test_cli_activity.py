@@ -53,7 +53,7 @@ def test_commands_that_change_something_are_noted_under_the_name_of_the_system(
     ]
     assert run("forget", "bob@x.com", "--yes").exit_code == 0
     assert entries("--user", "bob@x.com") == []
-    assert "forgot a user who was forgotten" in entries()[0]["sentence"]
+    assert "forgot a forgotten user" in entries()[0]["sentence"]
     with open_service(Settings.from_env()) as service:
         assert [*service.parts.backend.objects.list("activity/v1/users/bob")] == []
 

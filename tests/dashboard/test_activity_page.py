@@ -96,7 +96,7 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
         people.events(BOB, 10)
         people.traces(BOB)
     assert not any("bob" in one for one in sentences(page))
-    assert "anna forgot a user who was forgotten" in page.dataframe[0].value["What"][1]
+    assert "anna forgot a forgotten user" in page.dataframe[0].value["What"][1]
     assert not [path for path in data_dir.glob("activity/**/*") if "bob" in path.name]
 
 
