@@ -21,14 +21,14 @@ from dashboard.auth.sessions import Session
 from dashboard.auth.signing_in import SigningIn, address_of
 from dashboard.auth.sockets import Sockets
 from dashboard.auth.visitor import IDENTITY_HEADER
-from memory_core.limits import MAX_UPLOAD_BYTES
+from memory_core.limits import MAX_LOG_BYTES
 
 _logger = logging.getLogger("dashboard")
 
 HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
 SIGNED_OUT_CODE: Final = 4401
 _UPLOADS: Final = "/_stcore/upload_file"
-_MOST_OF_A_BODY: Final = MAX_UPLOAD_BYTES + 64 * 1024
+_MOST_OF_A_BODY: Final = MAX_LOG_BYTES + 64 * 1024
 _INNER: Final = ("/_stcore/", "/static/", "/media/", "/component/", "/vendor/")
 _BY_WAY_OF_A_PROXY: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _NOT_HERE: Final = (
@@ -129,7 +129,7 @@ def _too_large(scope: Scope) -> Response | None:
     if not (length.isascii() and length.isdigit()):
         return PlainTextResponse("Say how long the content is.", 411)
     if int(length) > _MOST_OF_A_BODY:
-        return PlainTextResponse(f"At most {MAX_UPLOAD_BYTES // 1024**2} MB.", 413)
+        return PlainTextResponse(f"At most {MAX_LOG_BYTES // 1024**2} MB.", 413)
     return None
 
 

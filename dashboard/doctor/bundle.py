@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data
-from memory_core.doctor import make_bundle
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import bound
+from dashboard.ui import allowed
 
 from . import work
 
@@ -28,11 +30,13 @@ def draw() -> None:
         if last is None:
             st.caption("Run the checks first; the bundle holds what they found.")
             return
+        if not allowed.draw_unless(Role.OPERATOR):
+            return
         # What is in it is settled now; the file is made in another thread, when it is asked for.
         diagnosis, lines = last.diagnosis, data.recent_lines(_LINES)
         st.download_button(
             "Download the bundle",
-            lambda: make_bundle(diagnosis, lines=lines, personal=personal),
+            bound(lambda: work.bundle(diagnosis, lines, personal)),
             file_name=f"holdfast-support-{diagnosis.taken_at:%Y%m%d-%H%M%S}.json",
             mime="application/json",
             icon=":material/download:",

@@ -7,7 +7,8 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.ui import actions, tabs, times, words
+from dashboard.auth.roles import Role
+from dashboard.ui import actions, allowed, tabs, times, words
 from dashboard.ui.errors import show_trouble
 from memory_core.doctor import CHECKS, KINDS, SUBJECTS, CheckRun, Diagnosis, Finding, Level, State
 
@@ -67,6 +68,8 @@ def go_to(finding_id: str) -> None:
 
 
 def _draw_choice() -> None:
+    if not allowed.draw_unless(Role.OPERATOR):
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="choice"):
         st.button(
             "Run the checks",
@@ -137,7 +140,7 @@ def _draw_sent(finding_id: str, last: work.Last | None) -> None:
             "Run this check",
             key="doctor.one",
             icon=":material/stethoscope:",
-            disabled=work.running() is not None or not checks,
+            disabled=not work.can_start() or not checks,
             on_click=work.start_one,
             args=(finding_id,),
         )
@@ -277,7 +280,7 @@ def _draw_run(run: CheckRun) -> None:
             key=f"doctor.run.{run.name}",
             type="tertiary",
             icon=":material/refresh:",
-            disabled=work.running() is not None,
+            disabled=not work.can_start(),
             on_click=work.start_one,
             args=(run.name,),
         )

@@ -41,7 +41,7 @@ def draw(one: Finding, number: int) -> None:
                     key=f"doctor.again.{key}",
                     type="tertiary",
                     icon=":material/refresh:",
-                    disabled=work.running() is not None,
+                    disabled=not work.can_start(),
                     on_click=work.start_one,
                     args=(one.check,),
                 )

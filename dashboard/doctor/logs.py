@@ -6,20 +6,25 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.ui import actions
+from dashboard.auth.roles import Role
+from dashboard.ui import actions, allowed
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, show
+from memory_core.limits import MAX_LOG_BYTES
 
 from . import log_result, watch, work
 
 NAME: Final = "Logs"
-MOST_MB: Final = 50
+MOST_MB: Final = MAX_LOG_BYTES // 1024**2
 _MOST_PASTED: Final = 2_000_000
 _PASTE, _FILE = "Paste", "File"
 
 
 def draw() -> None:
     """Draw the way in, or the reading, or what was read."""
+    # A log holds what users said under which id.
+    if not allowed.draw_unless(Role.OPERATOR):
+        return
     job = work.log()
     if job is None:
         if st.query_params.get(work.LOG):

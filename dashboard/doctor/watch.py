@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import jobs
+from dashboard.auth.roles import Role
+from dashboard.ui import allowed
 from dashboard.ui.text import one_line, show
 
 _MB = 1024 * 1024
@@ -40,6 +42,8 @@ def log(job_id: str) -> None:
 
 
 def _draw_cancel(job_id: str) -> None:
+    if not allowed.may(Role.OPERATOR):
+        return
     st.button(
         "Cancel",
         key=f"doctor.cancel.{job_id}",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import io
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import streamlit as st
 
 from dashboard import data, jobs
-from dashboard.ui import actions
-from memory_core.doctor import Diagnosis, Tag, diagnose
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import requires
+from dashboard.ui import actions, allowed
+from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
 from memory_core.log_analysis import LogReport, analyze_log
+from memory_core.logs import LogLine
 from memory_core.redeploy import StepDone
 
 LOG: Final = "log"
@@ -74,6 +77,17 @@ def running() -> jobs.Job | None:
     """Return the newest run of the doctor as it stands, if it is not finished."""
     job = jobs.board().latest(_RUN)
     return job if job and not job.finished else None
+
+
+def can_start() -> bool:
+    """Say whether a check may be started now, and by this visitor."""
+    return allowed.may(Role.OPERATOR) and running() is None
+
+
+@requires(Role.OPERATOR)
+def bundle(diagnosis: Diagnosis, lines: Sequence[LogLine], personal: bool) -> bytes:
+    """Return the support bundle."""
+    return make_bundle(diagnosis, lines=lines, personal=personal)
 
 
 def ended_early() -> jobs.Job | None:

@@ -193,7 +193,7 @@ def test_a_viewer_uploads_nothing(site: Site) -> None:
 def test_a_body_that_is_too_large_or_of_unknown_length_goes_no_further(site: Site) -> None:
     _enter(site)
     path = "/_stcore/upload_file/a/b"
-    large = site.client.put(path, content=b"", headers={"Content-Length": str(21 * 1024**2)})
+    large = site.client.put(path, content=b"", headers={"Content-Length": str(51 * 1024**2)})
     unknown = site.client.put(path, content=iter([b"x"]))
     assert (large.status_code, unknown.status_code) == (413, 411)
     assert site.inner.reached == []

@@ -14,8 +14,10 @@ from dashboard import data, people, texts
 from dashboard.auth import visitor
 from dashboard.auth.access import access
 from dashboard.auth.roles import Role
-from dashboard.auth.visitor import LOCAL, SignedOut, Visitor, acting_as, bound
+from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
+from dashboard.doctor import work
 from memory_core.activity import Wanted
+from memory_core.doctor import diagnose
 from memory_core.errors import InvalidMemory
 from tests.dashboard.reading import text_of, walk
 
@@ -140,6 +142,19 @@ def test_no_page_shows_a_viewer_what_memories_say(
     app = _on(signed_in("vera"), page, **({} if page == "redeploy" else {"user": ALICE}), **view)
     assert SAID not in _sent(app)
     assert says in text_of(app)
+
+
+def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    app = _on(signed_in("vera"), "doctor")
+    assert "This needs the role operator; you are viewer." in text_of(app)
+    assert "Run the checks" not in _buttons(app)
+    app = _on(signed_in("vera"), "doctor", tab="Logs")
+    assert "Read the log" not in _buttons(app)
+    assert {"Run the checks"} <= _buttons(_on(signed_in("olaf"), "doctor"))
+    with acting_as(Visitor("vera", Role.VIEWER)), pytest.raises(NotAllowed):
+        work.bundle(diagnose(only=["environment.zone"]), (), False)
 
 
 def test_an_operator_removes_nobody_and_an_admin_may(
