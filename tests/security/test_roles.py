@@ -42,12 +42,10 @@ TABLE = {
         "data: search save_text save_messages save_document change_memory delete_memory "
         "change_tests write "
         "people: recall reunions traces export compare take_up "
-        "activity: page days check "
-        "jobs: submit cancel"
+        "activity: page days check jobs: submit cancel"
     ),
-    Role.ADMIN: (
-        "people: plan_reunion reunite undo_reunion delete_user forget_user activity: export"
-    ),
+    Role.ADMIN: "people: plan_reunion reunite undo_reunion delete_user forget_user "
+    "activity: export",
 }
 
 # They hold the connection, or say what the visitor may; the pages call none of them for content.
