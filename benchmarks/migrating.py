@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import numpy as np
 
 from memory_core import Settings, open_service
@@ -16,9 +15,10 @@ from memory_core.stores import Vector
 from memory_core.stores.chroma import open_chroma
 
 from .s3 import open_plain
-from .s3_meter import Meter, open_meter
+from .s3_meter import open_meter
 from .table import Row
 
+_BUCKET = "migrated"
 _MEMORIES = 10_000
 _USERS = 50
 _ADDED = 100
@@ -31,8 +31,9 @@ def measure(folder: Path) -> list[Row]:
     source = folder / "old"
     texts = [f"User {number} went to place number {number}." for number in range(_MEMORIES)]
     _fill(source, texts)
-    with open_meter() as meter, _bucket(meter) as settings:
-        plain = open_plain(folder / "plain")
+    with open_meter() as meter:
+        boto3.client("s3").create_bucket(Bucket=_BUCKET)
+        plain = open_plain(folder)
 
         def add() -> None:
             for number in range(_ADDED):
@@ -40,14 +41,14 @@ def measure(folder: Path) -> list[Row]:
                 plain.add(message, user_id=f"user{number % _USERS}", infer=False)
 
         theirs = meter.cost(add)
-        with open_service(settings, migrate=False) as service:
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        environ = {**meter.environ, "AWS_S3_BUCKET": _BUCKET, "MEMORY_EMBEDDER": "local"}
+        with open_service(Settings.from_env(environ), migrate=False) as service:
+            before = _memory_mb()
             ours = meter.cost(lambda: m.apply(service, f"chroma:{source}"))
-            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-            asked = meter.control.requests()
+            asked = meter.control.request_counts()
+            grown = _memory_mb() - before
             assert m.verify(service, f"chroma:{source}").verified
-    puts = sum(one.operation == "PutVectors" for one in asked)
-    objects = sum(one.operation == "PutObject" for one in asked)
+    puts, objects = asked["s3vectors:PutVectors"], asked["s3:PutObject"]
     times = _MEMORIES / _ADDED
     name = f"{_MEMORIES:,} memories from ChromaDB"
     return [
@@ -84,11 +85,6 @@ def _fill(folder: Path, texts: list[str]) -> None:
     store.close()
 
 
-@contextmanager
-def _bucket(meter: Meter) -> Iterator[Settings]:
-    import boto3
-
-    environ = {**meter.environ, "AWS_S3_BUCKET": "migrated", "MEMORY_DATA_DIR": "unused"}
-    settings = Settings.from_env(environ)
-    boto3.client("s3", region_name=settings.region).create_bucket(Bucket="migrated")
-    yield settings
+def _memory_mb() -> float:
+    """Return the most that this process ever took."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
