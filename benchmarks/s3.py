@@ -37,7 +37,7 @@ def measure(folder: Path) -> list[Row]:
     with open_meter() as meter:
         boto3.client("s3").create_bucket(Bucket=_BUCKET)
         texts = make_texts()
-        pair = _Pair(meter, _open_plain(folder))
+        pair = _Pair(meter, open_plain(folder))
         rows = pair.measure_import(texts)
         with pair.open_ours() as service:
             fill_ours(service, texts, _USERS)
@@ -219,7 +219,8 @@ class _Pair:
             )
 
 
-def _open_plain(folder: Path) -> Any:
+def open_plain(folder: Path) -> Any:
+    """Return plain mem0 on its own S3 Vectors store."""
     embedder = LocalEmbedder()
     config = {
         "vector_bucket_name": "plain",

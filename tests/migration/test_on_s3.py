@@ -177,6 +177,34 @@ def test_an_index_with_and_without_its_record_is_a_source(
         m.plan(service, missing)
 
 
+def test_an_index_that_plain_mem0_filled_is_a_source(
+    world: World, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in world.environ().items():
+        monkeypatch.setenv(name, value)
+    from mem0.vector_stores.s3_vectors import S3Vectors
+
+    said = ["tea", "rye"]
+    plain = S3Vectors(
+        vector_bucket_name=world.index.bucket,
+        collection_name=f"plain-{world.index.name}",
+        embedding_model_dims=embedder.dimensions,
+        region_name=world.environ()["AWS_REGION"],
+    )
+    plain.insert(
+        embedder.embed(said).tolist(),
+        [{"data": text, "user_id": "Ann ", "created_at": "2026-01-02T03:04:05+00:00"}
+         for text in said],
+        ["one", "two"],
+    )  # fmt: skip
+    service = world.open()
+    source = f"s3vectors:{world.index.bucket}/plain-{world.index.name}"
+    report = m.apply(service, source)
+    assert (report.copied, report.intake.embedded, report.ok) == (2, 0, True)
+    assert texts(service, "ann") == {"one": "tea", "two": "rye"}
+    assert m.verify(service, source).verified
+
+
 def test_a_chromadb_server_is_a_source(old: Old, world: World, tmp_path: Path) -> None:
     port = free_port()
     program = Path(sys.executable).with_name("chroma")
