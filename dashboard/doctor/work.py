@@ -12,6 +12,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import data, jobs
+from dashboard.activity import note
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from dashboard.ui import actions, allowed
@@ -87,6 +88,7 @@ def can_start() -> bool:
 @requires(Role.OPERATOR)
 def bundle(diagnosis: Diagnosis, lines: Sequence[LogLine], personal: bool) -> bytes:
     """Return the support bundle."""
+    note("bundle", detail="with personal data" if personal else "")
     return make_bundle(diagnosis, lines=lines, personal=personal)
 
 
@@ -100,6 +102,7 @@ def start_log(name: str, content: bytes) -> None:
     """Start to read a log and let the address name the job. For callbacks."""
 
     def work(progress: jobs.Progress) -> LogReport:
+        note("read-log")
         return analyze_log(io.BytesIO(content), on_progress=progress)
 
     action = actions.action("doctor.log")
@@ -127,6 +130,7 @@ def _submit(subject: str, tags: Collection[Tag], only: Collection[str]) -> None:
             progress.step(StepDone("check", title))
             progress(done, total)
 
+        note("doctor", detail=", ".join((*tags, *only)))
         found = diagnose(tags=tuple(tags), only=only, on_progress=tell, with_users=True)
         keeper.keep(found, whole=not only)
 

@@ -13,6 +13,7 @@ import pytest
 from dashboard import activity, data, moving, people, texts
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
+from dashboard.doctor import work
 from dashboard.jobs import Jobs, board
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,6 +36,7 @@ TABLE = {
         "people: recall reunions traces export compare take_up "
         "activity: page days check "
         "moving: check_source plan_migration migrate "
+        "doctor: bundle "
         "jobs: submit cancel"
     ),
     Role.ADMIN: (
@@ -64,6 +66,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **{f"activity.{n}": call for n, call in _functions(activity).items() if n not in NOTING},
     **{f"moving.{name}": call for name, call in _functions(moving).items()},
     "texts.reveal": texts.reveal,
+    "doctor.bundle": work.bundle,
     "jobs.board": board,
     **{f"jobs.{name}": getattr(Jobs, name) for name in ("submit", "get", "cancel", "latest")},
 }
