@@ -12,6 +12,7 @@ from dashboard import routes
 from dashboard.auth.visitor import LOCAL, Visitor
 from dashboard.data import Health
 from memory_core import __version__
+from memory_core.records import MigrationStatus
 
 from .text import one_line
 
@@ -75,8 +76,30 @@ def draw_band(health: Health, *, on_doctor: bool) -> None:
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
+    if health.status:
+        _draw_migration(health.status.migration)
     if health.word in ("broken", "temporary") and not on_doctor:
         with st.container(key="ask-the-doctor"):
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
             )
+
+
+def _draw_migration(status: MigrationStatus) -> None:
+    """Draw that memories of the local disk are on their way, or wait for somebody."""
+    if status.more_to_come:
+        st.info(
+            "**More memories are on their way.** Those of this machine's disk are being brought "
+            "along; until then lists and answers may lack some.",
+            icon=":material/move_down:",
+        )
+    elif status.state in ("off", "incomplete", "failed"):
+        st.warning(
+            "**Memories lie on this machine's disk and are not here.** The next deployment may "
+            "delete them.",
+            icon=":material/move_down:",
+        )
+    else:
+        return
+    with st.container(key="migration"):
+        st.page_link(routes.MIGRATE, label="See how far it is", icon=":material/arrow_forward:")

@@ -27,7 +27,14 @@ SPLIT = Kind(
     "backend.W001",
     "Some memories are on this machine's disk and not on S3",
     "Customers miss what they said while AWS was not configured.",
-    (Fix("Bring them over before the next deployment wipes the disk", link="docs/operations.md"),),
+    (
+        Fix(
+            "Bring them over before a deployment wipes the disk, here or on the page Migrate",
+            command="python -m memory_core migrate apply --from local",
+            link="docs/migration.md",
+        ),
+        Fix("Or let it be done whenever the service starts", variable="MEMORY_AUTO_MIGRATE=1"),
+    ),
 )
 NO_BUCKET = Kind(
     "bucket.E001",
@@ -94,6 +101,9 @@ ACTIONS_DENIED = Kind(
 )
 
 
+_USERS_LOOKED_AT = 50
+
+
 def decided(context: Context) -> Iterator[Finding]:
     backend = context.backend
     place = [Evidence(name, value, "decision") for name, value in backend.location.items()]
@@ -102,16 +112,24 @@ def decided(context: Context) -> Iterator[Finding]:
 
 
 def split(context: Context) -> Iterator[Finding]:
-    """Look for memories that were saved locally while AWS was not configured."""
-    here = Ledger(LocalObjects(context.settings.data_dir))
-    views = [view for view in here.users() if view.live and not is_probe(view.user_id)]
-    if views:
-        memories = sum(len(view.live) for view in views)
+    """Look for memories that were saved locally while AWS was not configured, and stayed there."""
+    local = Ledger(LocalObjects(context.settings.data_dir))
+    views = [view for view in local.users() if view.live and not is_probe(view.user_id)]
+    left = {}
+    for view in views[:_USERS_LOOKED_AT]:
+        here = context.ledger.view(view.user_id)
+        # What was deleted, moved on or forgotten here has been here.
+        if missing := [] if here.forgotten else view.live.keys() - here.all_ids:
+            left[view.user_id] = len(missing)
+    if left:
+        memories = sum(left.values())
+        more = len(views) - _USERS_LOOKED_AT
         yield SPLIT.found(
-            f"The record in {str(context.settings.data_dir)!r} has {memories} of {len(views)} "
-            "users that were saved without S3.",
+            f"The record in {str(context.settings.data_dir)!r} has {memories} of {len(left)} "
+            "users that are not on S3"
+            + (f"; {more} more users were not looked at." if more > 0 else "."),
             Evidence("memories", str(memories), "MEMORY_DATA_DIR"),
-            *(Evidence("user", view.user_id, "ledger", "user") for view in views[:5]),
+            *(Evidence("user", user_id, "ledger", "user") for user_id in list(left)[:5]),
         )
 
 
@@ -214,7 +232,7 @@ CHECKS = (
     Check("bucket.prefix", "The record is where we look for it", prefix_right, (OTHER_PREFIX,),
           needs=("bucket.readable",), backend=S3),
     Check("backend.split", "No memories were left on the local disk", split, (SPLIT,),
-          needs=("backend.decided",), backend=S3),
+          needs=("bucket.readable",), backend=S3),
 )  # fmt: skip
 DECIDED = Check(
     "backend.decided", "Where memories go is decided", decided, (CHOSEN,), needs=("settings.agree",)

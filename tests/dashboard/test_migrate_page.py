@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import data
+from dashboard.auth.visitor import LOCAL, acting_as
 from memory_core import MemoryService, Settings, open_service
 
 from .reading import text_of
@@ -101,3 +103,31 @@ def test_what_is_no_source_is_a_sentence(page: AppTest, tmp_path: Path) -> None:
     assert "would be copied" not in plan(page, str(tmp_path))
     assert "Another source" in str(page.button)
     assert page.error
+
+
+@pytest.fixture
+def left_behind(data_dir: Path) -> None:
+    """Memories on the local disk, from before AWS was configured."""
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})) as local:
+        local.add_text_memory("ann@x.com", TEXTS[0])
+
+
+@pytest.mark.usefixtures("left_behind", "s3")
+def test_what_lies_on_the_local_disk_comes_by_itself(page: AppTest) -> None:
+    words = wait(page, lambda words: "The memories of the local disk are here" in words)
+    assert "1 were copied" in words
+    with acting_as(LOCAL):
+        found = data.connection().service().list_memories("ann@x.com")
+    assert [one.memory for one in found] == [TEXTS[0]]
+
+
+@pytest.mark.usefixtures("left_behind", "s3")
+def test_told_not_to_it_says_on_every_page_that_some_are_missing(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_AUTO_MIGRATE", "0")
+    app.run()
+    assert not app.exception
+    assert "Memories lie on this machine's disk and are not here." in text_of(app)
+    app.switch_page("../pages/migrate.py").run()
+    assert "MEMORY_AUTO_MIGRATE is 0" in text_of(app)
