@@ -20,8 +20,11 @@ from .errors import (
     LedgerError,
     MemoryCoreError,
     MemoryNotFound,
+    MigrationConflict,
+    MigrationError,
     NotIndexed,
     SettingsError,
+    VerificationFailed,
 )
 from .identity import UserId, describe_changes, get_user_id_from_request, normalize_user_id
 from .rebuild import rebuild_index
@@ -33,6 +36,7 @@ from .records import (
     IndexInfo,
     Kind,
     MemoryRecord,
+    MigrationStatus,
     RebuildReport,
     Receipt,
     SearchResult,
@@ -70,6 +74,9 @@ __all__ = [
     "MemoryNotFound",
     "MemoryRecord",
     "MemoryService",
+    "MigrationConflict",
+    "MigrationError",
+    "MigrationStatus",
     "NotIndexed",
     "RebuildReport",
     "Receipt",
@@ -80,6 +87,7 @@ __all__ = [
     "Step",
     "UserId",
     "UserSummary",
+    "VerificationFailed",
     "describe_changes",
     "get_user_id_from_request",
     "normalize_user_id",

@@ -55,6 +55,7 @@ VARIABLES = [
     ("AWS_ENDPOINT_URL_S3VECTORS", "http://h/v", "endpoint_s3vectors", None),
     ("CHROMA_PATH", "/mnt/c", "chroma_path", Path("/mnt/c")),
     ("MEMORY_RECEIPT_KEY", "s3cret", "receipt_key", "s3cret"),
+    ("MEMORY_AUTO_MIGRATE", "0", "auto_migrate", False),
     ("RENDER_GIT_COMMIT", "1a2b", "deployment", Deployment(commit="1a2b")),
     ("RENDER_INSTANCE_ID", "srv-1", "deployment", Deployment(instance="srv-1")),
     ("RENDER_SERVICE_ID", "srv", "deployment", Deployment(service="srv")),

@@ -89,8 +89,10 @@ class Background:
 
     def start(self) -> None:
         self._thread.start()
-        # An interpreter that ends in order lets it finish its batch.
-        atexit.register(_stop_quietly, weakref.ref(self))
+        # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
+        # late: by then no pool of threads takes work any more (Python 3.11).
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_stop_quietly, weakref.ref(self))
 
     def stop(self) -> None:
         """End it between two batches; a later start goes on."""
