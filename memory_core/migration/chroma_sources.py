@@ -151,7 +151,7 @@ def _ledger_of(roots: list[Path]) -> Ledger | None:
     for root in roots:
         objects = LocalObjects(root)
         if next(objects.list(ROOT), None) is not None:
-            return Ledger(objects)
+            return Ledger(objects, frugal=True)
     return None
 
 

@@ -118,7 +118,7 @@ class HereSource:
     def __init__(self, parts: Here) -> None:
         self._store = parts.store
         # One that knows nothing yet.
-        self.ledger: Ledger | None = Ledger(parts.backend.objects)
+        self.ledger: Ledger | None = Ledger(parts.backend.objects, frugal=True)
 
     def __enter__(self) -> HereSource:
         return self
@@ -153,7 +153,7 @@ class S3Source:
         if where.extra:
             objects_bucket, _, prefix = where.extra.partition("/")
             prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-            self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix))
+            self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix), frugal=True)
 
     def __enter__(self) -> S3Source:
         self._info = self._reader.describe()
