@@ -21,8 +21,11 @@ from .errors import (
     LedgerError,
     MemoryCoreError,
     MemoryNotFound,
+    MigrationConflict,
+    MigrationError,
     NotIndexed,
     SettingsError,
+    VerificationFailed,
 )
 from .identity import UserId, describe_changes, get_user_id_from_request, normalize_user_id
 from .rebuild import rebuild_index
@@ -34,6 +37,7 @@ from .records import (
     IndexInfo,
     Kind,
     MemoryRecord,
+    MigrationStatus,
     RebuildReport,
     Receipt,
     SearchResult,
@@ -72,6 +76,9 @@ __all__ = [
     "MemoryNotFound",
     "MemoryRecord",
     "MemoryService",
+    "MigrationConflict",
+    "MigrationError",
+    "MigrationStatus",
     "NotIndexed",
     "RebuildReport",
     "Receipt",
@@ -82,6 +89,7 @@ __all__ = [
     "Step",
     "UserId",
     "UserSummary",
+    "VerificationFailed",
     "describe_changes",
     "get_user_id_from_request",
     "normalize_user_id",

@@ -82,6 +82,8 @@ class AsyncMemoryService:
     find = _on_thread(MemoryService.find)
     memories_per_day = _on_thread(MemoryService.memories_per_day)
     storage = _on_thread(MemoryService.storage)
+    migrate_in_background = _on_thread(MemoryService.migrate_in_background)
+    migration_status = _on_thread(MemoryService.migration_status)
     status = _on_thread(MemoryService.status)
     audit = _on_thread(MemoryService.audit)
 

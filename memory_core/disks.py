@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from .ledger import ROOT
+from .objects import LocalObjects
 from .records import Step
 from .settings import Settings
 from .stores.chroma_reader import is_chroma
@@ -60,3 +61,13 @@ def has_local_memories(settings: Settings, backend: str) -> bool:
         return False
     record = settings.data_dir / ROOT
     return is_chroma(settings.chroma_path) or (record.is_dir() and any(record.iterdir()))
+
+
+def local_state(settings: Settings) -> object:
+    """Return a value that differs when what lies on the local disk may."""
+    keys = tuple(LocalObjects(settings.data_dir).list(ROOT))
+    try:
+        found = (settings.chroma_path / "chroma.sqlite3").stat()
+    except OSError:
+        return hash(keys), None
+    return hash(keys), found.st_mtime_ns, found.st_size

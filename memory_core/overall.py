@@ -24,7 +24,7 @@ from .settings import Settings
 from .stores import VectorStore
 
 if TYPE_CHECKING:
-    from .migration.background import Background
+    from .migration.background import Background, Observer
     from .traces import Traces
 
 
@@ -59,6 +59,7 @@ class Overall:
         self._counter = census.Counter(ledger)
         self._finder = Finder(ledger)
         self._background: Background | None = None
+        self._observer: Observer | None = None
         self.activity = ActivityLog(
             backend.objects, secret=settings.activity_key, days=settings.activity_days
         )
@@ -222,9 +223,11 @@ class Overall:
             return self._background.status
         if not self._has_local():
             return MigrationStatus()
-        from .migration.background import look
+        if self._observer is None:
+            from .migration.background import Observer
 
-        return look(self)
+            self._observer = Observer(self)
+        return self._observer.look()
 
     @property
     def more_to_come(self) -> bool:

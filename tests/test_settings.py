@@ -57,6 +57,7 @@ VARIABLES = [
     ("MEMORY_RECEIPT_KEY", "s3cret", "receipt_key", "s3cret"),
     ("MEMORY_ACTIVITY_KEY", "s3cret", "activity_key", "s3cret"),
     ("MEMORY_ACTIVITY_DAYS", "30", "activity_days", 30),
+    ("MEMORY_AUTO_MIGRATE", "0", "auto_migrate", False),
     ("RENDER_GIT_COMMIT", "1a2b", "deployment", Deployment(commit="1a2b")),
     ("RENDER_INSTANCE_ID", "srv-1", "deployment", Deployment(instance="srv-1")),
     ("RENDER_SERVICE_ID", "srv", "deployment", Deployment(service="srv")),

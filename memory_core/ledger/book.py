@@ -34,6 +34,8 @@ _VIEWS_KEPT = 2_000
 _BATCHES_KEPT = 500
 _EVENTS_KEPT = 50_000
 """Of the batches; about 60 MB."""
+_FRUGAL_VIEWS = 20
+_FRUGAL_EVENTS = 2_000
 _USERS_AT_ONCE = 50
 
 Events = Sequence[dict[str, Any]]
@@ -41,10 +43,15 @@ Events = Sequence[dict[str, Any]]
 
 
 class Ledger:
-    """Reads and appends; safe to share between threads, and with other processes."""
+    """Reads and appends; safe to share between threads, and with other processes.
 
-    def __init__(self, objects: ObjectStore) -> None:
+    A `frugal` one keeps little of what it read, for work that goes through all users once.
+    """
+
+    def __init__(self, objects: ObjectStore, *, frugal: bool = False) -> None:
         self._objects = objects
+        self._views_kept = _FRUGAL_VIEWS if frugal else _VIEWS_KEPT
+        self._events_kept = _FRUGAL_EVENTS if frugal else _EVENTS_KEPT
         self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
         self._batches: dict[str, Events] = {}
         self._lock = Lock()
@@ -100,7 +107,7 @@ class Ledger:
         with self._lock:
             self._views.pop(user_id, None)
             self._views[user_id] = (version, keys, view)
-            trim(self._views, _VIEWS_KEPT)
+            trim(self._views, self._views_kept)
         return view
 
     def details(self, entries: Iterable[Entry]) -> dict[Entry, dict[str, Any]]:
@@ -183,7 +190,7 @@ class Ledger:
         with self._lock:
             self._batches[key] = events
             trim(self._batches, _BATCHES_KEPT)
-            spare = sum(map(len, self._batches.values())) - _EVENTS_KEPT
+            spare = sum(map(len, self._batches.values())) - self._events_kept
             for first in list(self._batches)[:-1]:
                 if spare <= 0:
                     break

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ..disks import has_local_memories
+from ..disks import has_local_memories, local_state
 from ..errors import BackendUnavailable, MemoryCoreError
 from ..records import MigrationState, MigrationStatus
 from .done import Done, read_done
@@ -27,35 +27,54 @@ _STOP_S = 60.0
 _logger = logging.getLogger("memory_core")
 
 
-def look(service: Service) -> MigrationStatus:
-    """Return how it stands with the local disk, by what other processes left; reads only."""
-    objects = service.parts.backend.objects
-    if not has_local_memories(service.settings, service.parts.backend.name):
-        return MigrationStatus()
-    if (holder := read_holder(objects)) and holder.holds(datetime.now(UTC)):
+class Observer:
+    """Tells how it stands with the local disk where this process does not migrate it; reads only.
+
+    What was read of the disk is kept while nothing on it changes.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._known: tuple[object, Survey] | None = None
+
+    def look(self) -> MigrationStatus:
+        """Return the status, by what other processes left in object storage."""
+        service, objects = self._service, self._service.parts.backend.objects
+        if not has_local_memories(service.settings, service.parts.backend.name):
+            return MigrationStatus()
+        if (holder := read_holder(objects)) and holder.holds(datetime.now(UTC)):
+            return MigrationStatus(
+                "elsewhere",
+                source=holder.source,
+                done=holder.done,
+                total=holder.total,
+                message=f"a process on {holder.host} is at it",
+                started_at=holder.started_at,
+            )
+        try:
+            survey = self._survey()
+        except MemoryCoreError as exc:
+            return MigrationStatus("failed", LOCAL, message=str(exc))
+        if not survey.rows:
+            return MigrationStatus()
+        if done := read_done(objects, survey.digest):
+            return finished(done, survey)
         return MigrationStatus(
-            "elsewhere",
-            source=holder.source,
-            done=holder.done,
-            total=holder.total,
-            message=f"a process on {holder.host} is at it",
-            started_at=holder.started_at,
+            "waiting" if service.settings.auto_migrate else "off",
+            LOCAL,
+            total=survey.rows,
+            message="run `python -m memory_core migrate apply --from local`",
         )
-    try:
-        with Spool(service.parts.embedder, None) as spool, open_source(service, LOCAL) as source:
-            survey = spool.fill(source, sample=False)
-    except MemoryCoreError as exc:
-        return MigrationStatus("failed", LOCAL, message=str(exc))
-    if not survey.rows:
-        return MigrationStatus()
-    if done := read_done(objects, survey.digest):
-        return finished(done, survey)
-    return MigrationStatus(
-        "waiting" if service.settings.auto_migrate else "off",
-        LOCAL,
-        total=survey.rows,
-        message="run `python -m memory_core migrate apply --from local`",
-    )
+
+    def _survey(self) -> Survey:
+        state = local_state(self._service.settings)
+        if self._known is None or self._known[0] != state:
+            with (
+                Spool(self._service.parts.embedder, None) as spool,
+                open_source(self._service, LOCAL) as source,
+            ):
+                self._known = state, spool.fill(source, sample=False)
+        return self._known[1]
 
 
 def finished(done: Done, survey: Survey) -> MigrationStatus:
@@ -89,8 +108,10 @@ class Background:
 
     def start(self) -> None:
         self._thread.start()
-        # An interpreter that ends in order lets it finish its batch.
-        atexit.register(_stop_quietly, weakref.ref(self))
+        # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
+        # late: by then no pool of threads takes work any more (Python 3.11).
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_stop_quietly, weakref.ref(self))
 
     def stop(self) -> None:
         """End it between two batches; a later start goes on."""

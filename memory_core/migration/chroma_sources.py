@@ -86,14 +86,14 @@ class ChromaServer:
 
     ledger: Ledger | None = None
 
-    def __init__(self, name: str, host: str, port: int, collection: str | None, ssl: bool) -> None:
+    def __init__(self, name: str, host: str, port: int, collection: str | None) -> None:
         self.name = name
-        self._at = host, port, ssl
+        self._at = host, port
         self._collection = collection
 
     def __enter__(self) -> Self:
-        host, port, ssl = self._at
-        with open_server(host, port, ssl=ssl) as client:
+        host, port = self._at
+        with open_server(host, port) as client:
             found = [
                 client.get_collection(one.name, embedding_function=None)
                 for one in client.list_collections()
@@ -122,8 +122,8 @@ class ChromaServer:
     ) -> list[tuple[str, Mapping[str, Any], str | None, NDArray[np.float32] | None]]:
         import numpy as np
 
-        host, port, ssl = self._at
-        with open_server(host, port, ssl=ssl):
+        host, port = self._at
+        with open_server(host, port):
             page = collection.get(
                 limit=_BATCH, offset=offset, include=["metadatas", "documents", "embeddings"]
             )
@@ -151,7 +151,7 @@ def _ledger_of(roots: list[Path]) -> Ledger | None:
     for root in roots:
         objects = LocalObjects(root)
         if next(objects.list(ROOT), None) is not None:
-            return Ledger(objects)
+            return Ledger(objects, frugal=True)
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from ..aws import Aws
 from ..elsewhere import Here
 from ..errors import InvalidMemory, MigrationError
+from ..intake import Carried
 from ..ledger import Ledger
 from ..objects import S3Objects
 from ..settings import Settings
@@ -94,10 +95,10 @@ def _make(service: Service, where: Address, address: str, user: str | None) -> A
     if where.kind == "chroma":
         return ChromaSource(address, Path(where.place).expanduser(), where.extra or None)
     if where.kind == "chroma-http":
-        match = re.fullmatch(r"//(?:(s)//)?([^/:#]+):(\d+)/?", where.place)
+        match = re.fullmatch(r"//([^/:#]+):(\d+)/?", where.place)
         if not match:
             raise MigrationError(f"{address!r} names no host and port; use chroma-http://HOST:PORT")
-        return ChromaServer(address, match[2], int(match[3]), where.extra or None, False)
+        return ChromaServer(address, match[1], int(match[2]), where.extra or None)
     if where.kind == "s3vectors":
         return S3Source(address, service.settings, where)
     if where.kind == "history":
@@ -117,7 +118,7 @@ class HereSource:
     def __init__(self, parts: Here) -> None:
         self._store = parts.store
         # One that knows nothing yet.
-        self.ledger: Ledger | None = Ledger(parts.backend.objects)
+        self.ledger: Ledger | None = Ledger(parts.backend.objects, frugal=True)
 
     def __enter__(self) -> HereSource:
         return self
@@ -152,7 +153,7 @@ class S3Source:
         if where.extra:
             objects_bucket, _, prefix = where.extra.partition("/")
             prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-            self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix))
+            self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix), frugal=True)
 
     def __enter__(self) -> S3Source:
         self._info = self._reader.describe()
@@ -209,11 +210,14 @@ class ExportSource:
                     yield Found(None, None, {}, number=row.line, problem=row.problem)
                     continue
                 try:
-                    yield to_found(
-                        from_document(row.document, row.line, None, self._user), row.line
-                    )
+                    yield to_found(self._read(row.document, row.line), row.line)
                 except InvalidMemory as exc:
                     yield Found(None, None, {}, number=row.line, problem=str(exc))
+
+    def _read(self, document: Any, line: int) -> Carried:
+        """Return a line; what names its user stays that user's."""
+        named = document.get("user_id") if isinstance(document, dict) else None
+        return from_document(document, line, None, None if named else self._user)
 
 
 class _WithHistory:

@@ -171,8 +171,8 @@ class Spool:
         vec = self._fitting(found.values)
         payload = {key: val for key, val in found.payload.items() if key != "user_id"}
         created = time_of(payload, "created_at")
-        text = json.dumps(payload)
-        self._digest.add(found.id or "", f"{user} {found.text}")
+        text = json.dumps(payload, sort_keys=True)
+        self._digest.add(found.id or "", f"{user} {text}")
         earlier = bounded(found.earlier)
         self._put(
             found.id,

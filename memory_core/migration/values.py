@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ..errors import MigrationConflict, MigrationError, VerificationFailed
 from ..identity import UserId
 from ..intake import IntakeReport, Outcome
 
@@ -155,6 +156,23 @@ class MigrationReport:
         """Whether nothing was refused or undecided, and all of it was read back."""
         return not self.failed and self.intake.verified is not False
 
+    def check(self) -> None:
+        """Raise MigrationConflict where somebody has to decide, MigrationError where not all is ok.
+
+        For callers that go on only with everything there.
+        """
+        if undecided := self.intake.counts[Outcome.CONFLICT]:
+            raise MigrationConflict(
+                f"{undecided:,} memories of {self.source!r} have another text under their id here; "
+                "decide with verdicts and apply again",
+                self,
+            )
+        if not self.ok:
+            raise MigrationError(
+                f"{self.failed:,} memories of {self.source!r} were refused, or not all was read "
+                "back; the report says which and why"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -207,6 +225,15 @@ class Verification:
     def verified(self) -> bool:
         """Whether everything that can be there is there, the same in every part."""
         return not self.differing and not self.failed and self.found == self.expected
+
+    def check(self) -> None:
+        """Raise VerificationFailed, which carries this, where it is not verified."""
+        if not self.verified:
+            raise VerificationFailed(
+                f"{self.differing:,} memories of {self.source!r} differ in {self.target!r} and "
+                f"{self.failed:,} could not be taken; migrate again, or see what differs",
+                self,
+            )
 
 
 def count(intake: IntakeReport, outcomes: tuple[Outcome, ...]) -> int:

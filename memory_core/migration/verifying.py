@@ -126,7 +126,7 @@ def _compare(
     on_progress: Progress | None,
 ) -> IntakeReport:
     # A ledger that knows nothing yet: what was written does not vouch for itself.
-    ledger = Ledger(parts.backend.objects)
+    ledger = Ledger(parts.backend.objects, frugal=True)
     memories = Memories(ledger, parts.store, parts.embedder)
     decided: list[Decision] = []
     with Intake(

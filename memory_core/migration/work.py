@@ -86,7 +86,7 @@ def plan(
         watch = _Watch()
         with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
             _take(intake, spool, steps)
-            report = intake.finish(Ledger(parts.backend.objects))
+            report = intake.finish(Ledger(parts.backend.objects, frugal=True))
         users = tuple(_plans(spool, report, watch))
         return MigrationPlan(
             source=source,
@@ -168,7 +168,7 @@ def apply_unless(
                 steps.lease = lease
                 with _intake(parts, source, verdicts, watch) as intake:
                     _take(intake, spool, steps, survey.rows)
-                    taken = intake.finish(Ledger(objects), steps.read_back)
+                    taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
             report = MigrationReport(
                 source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
             )
@@ -221,7 +221,7 @@ def _intake(
     parts: Here, source: str, verdicts: Verdicts | None, watch: _Watch, *, dry_run: bool = False
 ) -> Intake:
     return Intake(
-        parts.ledger,
+        Ledger(parts.backend.objects, frugal=True),
         parts.store,
         parts.embedder,
         source,

@@ -168,7 +168,7 @@ class ChromaFolder:
 
 
 @contextmanager
-def open_server(host: str, port: int, *, ssl: bool = False) -> Iterator[Client]:
+def open_server(host: str, port: int) -> Iterator[Client]:
     """Yield a client of a ChromaDB server, and translate what goes wrong.
 
     Raises:
@@ -184,7 +184,7 @@ def open_server(host: str, port: int, *, ssl: bool = False) -> Iterator[Client]:
     where = f"{host}:{port}"
     try:
         client: Any = chromadb.HttpClient(
-            host=host, port=port, ssl=ssl, settings=Settings(anonymized_telemetry=False)
+            host=host, port=port, settings=Settings(anonymized_telemetry=False)
         )
         yield client
     except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memory_core import MemoryService
+from memory_core import MemoryService, MigrationConflict, VerificationFailed
 from memory_core import migration as m
 from memory_core.intake import Outcome
 from memory_core.migration import Verdicts
@@ -43,7 +43,12 @@ def test_a_conflict_is_shown_with_both_texts_and_nothing_is_changed(
         ]
         assert told.failed == 1
     assert texts(here, "ann") == {"a": "tea", "b": "rye", "c": "oats", "d": "figs"}
-    assert not m.verify(here, source).verified
+    with pytest.raises(MigrationConflict, match="1 memories of") as conflict:
+        m.apply(here, source).check()
+    assert isinstance(conflict.value.report, m.MigrationReport)
+    with pytest.raises(VerificationFailed) as failed:
+        m.verify(here, source).check()
+    assert isinstance(failed.value.report, m.Verification)
 
 
 @pytest.mark.parametrize(

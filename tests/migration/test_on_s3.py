@@ -17,7 +17,7 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core import migration as m
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, IndexMismatch
-from memory_core.migration import Lease
+from memory_core.migration import Lease, read_holder
 from memory_core.migration.background import Background
 
 from ..browser.server import free_port
@@ -122,6 +122,25 @@ def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
         assert ended(service) == "done"
         assert service.migration_status().copied == 2
         assert not service.search("ann@x.com", "tea").more_to_come
+
+
+def test_a_program_that_ends_lets_it_finish_its_batch(
+    environ: dict[str, str], world: World
+) -> None:
+    world.open()
+    code = "from memory_core import open_service; open_service()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "Traceback" not in ended.stderr
+    holder = read_holder(world.backend.objects)
+    assert holder is None or holder.released
+    assert len(world.texts("ann@x.com")) in (0, 3)
 
 
 def test_two_instances_that_start_together_migrate_once(
