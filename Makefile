@@ -15,7 +15,7 @@ demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without 
 	@$(BIN)/python -m tests.aws_standin.demo
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/dev.stamp  ## Measure against plain mem0 and chromadb, as ratios
 	@$(BIN)/python -m benchmarks

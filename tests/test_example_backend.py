@@ -212,7 +212,8 @@ def _error(name: str) -> errors.MemoryCoreError:
     kind, said = getattr(errors, name), "s3:PutObject on the bucket secret"
     if issubclass(kind, errors.BackendError):
         return kind(said, backend="s3_vectors", operation="PutObject")
-    more = [""] if kind in (errors.NotIndexed, errors.LedgerCorrupt) else []
+    with_more = "NotIndexed LedgerCorrupt MigrationConflict VerificationFailed".split()
+    more = [""] if name in with_more else []
     return kind(said, *more)
 
 

@@ -155,7 +155,7 @@ class MemoriesMachine(RuleBasedStateMachine):
 
 
 MemoriesMachine.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=14,
     stateful_step_count=14,
     deadline=None,
     suppress_health_check=list(HealthCheck),
