@@ -54,7 +54,8 @@ class Bench:
 
     @property
     def settings(self) -> Settings:
-        return Settings.from_env(self.environ)
+        # Not the default folder, whose memories would come along by themselves.
+        return Settings.from_env({"MEMORY_DATA_DIR": "no-such-folder", **self.environ})
 
     @property
     def index(self) -> IndexName:
