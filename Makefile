@@ -12,7 +12,7 @@ run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
 
 demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
-	@$(BIN)/python -m tests.aws_standin.demo
+	@$(BIN)/python -m standin.demo
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder

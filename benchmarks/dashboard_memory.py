@@ -8,11 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, NAMES
-from tests.browser.screen import Screen
-from tests.browser.server import running_server
-
-from .table import Row
+from benchmarks.table import Row
+from tests.support.screen import ARGUMENTS, NAMES, Screen
+from tests.support.server import running_server
 
 _AIM_MB = 400.0
 

@@ -19,9 +19,8 @@ from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session
 from botocore.response import StreamingBody
 
-from tests.aws_standin.remote import RemoteControl
-
-from .table import Call
+from benchmarks.table import Call
+from standin.remote import RemoteControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def median(costs: Sequence[Cost], field: str) -> float:
 @contextmanager
 def open_meter() -> Iterator[Meter]:
     """Start a stand-in, point this process's boto3 at it, and watch boto3."""
-    command = [sys.executable, "-m", "tests.aws_standin"]
+    command = [sys.executable, "-m", "standin"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as standin:
         try:
             assert standin.stdout

@@ -5,9 +5,9 @@ Run it with the Python of an environment that has them, and nothing of Holdfast:
     python -m venv old && old/bin/pip install "mem0ai==1.0.*" chromadb
     old/bin/python scripts/make-migration-sources.py mem0-1.0
 
-The archive goes to tests/migration/sources/NAME.tar.xz; its manifest says what is in it and which
-versions made it. Vectors follow from the letters of a text (tests/intakes.py makes the same), so
-that no model is needed.
+The archive goes to tests/transfer/sources/NAME.tar.xz; its manifest says what is in it and which
+versions made it. Vectors follow from the letters of a text (tests/support/intakes.py makes the
+same), so that no model is needed.
 """
 
 import hashlib

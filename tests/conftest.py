@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,10 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.logs import LOGGER
+from standin import StandIn
+from tests.support.bucket import on_aws, on_standin
+from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
+from tests.support.zygote import Zygote
 
 _OURS = (
     "AWS_",
@@ -83,3 +89,45 @@ def reopen(data_dir: Path) -> Iterator[Callable[[], MemoryService]]:
 def service(reopen: Callable[[], MemoryService]) -> MemoryService:
     """The embedded default, empty."""
     return reopen()
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """The helper process from which the tests fork jobs."""
+    with closing(Zygote(tmp_path_factory.mktemp("zygote"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[tuple[StandIn, Any]]:
+    """One stand-in for all tests, and a client of its S3: each test has a bucket of its own."""
+    with StandIn() as started:
+        yield started, started.client("s3")
+
+
+@pytest.fixture
+def open_place(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    given_environ: Mapping[str, str],
+    data_dir: Path,
+    embedder: Embedder,
+) -> Iterator[Callable[[str], Place]]:
+    """Opens an empty place of a kind, with its credentials in the environment."""
+    with ExitStack() as stack:
+
+        def open_one(kind: str) -> Place:
+            if kind not in S3_SWITCHES and kind != LIVE:
+                return Folder(kind, data_dir, embedder)
+            if kind == LIVE:
+                environ, place = given_environ, on_aws(kind, given_environ, embedder)
+            else:
+                standin, s3 = request.getfixturevalue("standin")
+                environ = standin.environ()
+                place = on_standin(kind, standin, s3, S3_SWITCHES[kind], embedder)
+            for name, value in environ.items():
+                if name.startswith("AWS_"):
+                    monkeypatch.setenv(name, value)
+            return stack.enter_context(place)
+
+        yield open_one

@@ -28,11 +28,11 @@ from websockets.sync.client import connect
 from dashboard import health
 from memory_core import Settings, open_service, redeploy, render_activity
 from memory_core.redeploy.keeping import report_of
-from tests.browser.server import free_port
-from tests.s3_bench import open_bench
-from tests.security.staff import SECRET, entries, sign_in
+from tests.support.paths import ROOT
+from tests.support.s3_bench import open_bench
+from tests.support.server import free_port
+from tests.support.staff import SECRET, entries, sign_in
 
-ROOT = Path(__file__).parent.parent
 WITHIN_S = 90
 MOST_MB = 512
 FIRST = {"RENDER": "true", "RENDER_GIT_COMMIT": "a" * 8, "RENDER_INSTANCE_ID": "srv-1"}

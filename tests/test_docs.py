@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from memory_core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
 from memory_core.logs import KNOWN_LINES
 from memory_core.searching import EXACT_UP_TO
 from memory_core.settings import WATCHED
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 )

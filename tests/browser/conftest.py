@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +12,10 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from memory_core import Settings, open_service
-
-from . import hostile
-from .screen import Screen
-from .server import ROOT, running_server
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    "--disable-sync --no-first-run"
-).split()
-
-OpenScreen = Callable[..., Screen]
+from tests.support import hostile
+from tests.support.paths import ROOT
+from tests.support.screen import ARGUMENTS, NAMES, OpenScreen, Screen
+from tests.support.server import running_server
 
 
 @pytest.fixture(scope="package")

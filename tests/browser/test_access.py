@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import OpenScreen
-from .screen import Screen, link, serious
+from tests.support.screen import OpenScreen, Screen, link, serious
 
 BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(11, 21, 20)"}
 # 640 px is a window of 1280 px at a zoom of 200 %; 390 px is a phone.

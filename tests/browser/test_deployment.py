@@ -11,12 +11,10 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.s3_bench import open_bench
-
-from .conftest import OpenScreen
-from .deployment import Backend, deployed
-from .screen import Screen, link, serious
-from .server import running_server
+from tests.support.deployment import Backend, deployed
+from tests.support.s3_bench import open_bench
+from tests.support.screen import OpenScreen, Screen, link, serious
+from tests.support.server import running_server
 
 ALICE = "alice@example.com"
 POST = "Cashews and pistachios give Alice hives."

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.dashboard.test_doctor_page import LOG
-
-from .conftest import OpenScreen
-from .screen import serious
+from tests.support.log_texts import LOG
+from tests.support.screen import OpenScreen, serious
 
 
 def test_the_doctor_is_asked_and_reads_a_log(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from .conftest import OpenScreen
-from .hostile import HOST, TEXTS, USER
-from .screen import Screen, link
+from tests.support.hostile import HOST, TEXTS, USER
+from tests.support.screen import OpenScreen, Screen, link
 
 SIZES = [(390, 844), (1280, 900)]
 

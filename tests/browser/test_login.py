@@ -7,10 +7,9 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.security.staff import PASSWORD, SECRET, entries
-
-from .conftest import OpenScreen
-from .server import running_server
+from tests.support.screen import OpenScreen
+from tests.support.server import running_server
+from tests.support.staff import PASSWORD, SECRET, entries
 
 
 def test_a_deep_link_leads_through_the_login_to_the_page_and_out_again(

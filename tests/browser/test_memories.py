@@ -6,8 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from .conftest import OpenScreen
-from .screen import link
+from tests.support.screen import OpenScreen, link
 
 
 def test_saved_under_one_form_of_the_id_found_under_another(

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.s3_bench import open_bench
-
-from .conftest import OpenScreen
-from .screen import link
-from .server import running_server
+from tests.support.s3_bench import open_bench
+from tests.support.screen import OpenScreen, link
+from tests.support.server import running_server
 
 WANDA = "wanda@example.com"
 

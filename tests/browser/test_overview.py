@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from .conftest import OpenScreen
-from .server import running_server
+from tests.support.screen import OpenScreen
+from tests.support.server import running_server
 
 
 def test_a_click_on_a_bar_opens_the_user(address: str, open_screen: OpenScreen) -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from memory_core import Settings, open_service
-from tests.dashboard.redeploy_tests import keep_reports, make_report
-
-from .conftest import OpenScreen
-from .screen import Screen, serious
-from .server import running_server
+from tests.support.redeploy_reports import keep_reports, make_report
+from tests.support.screen import OpenScreen, Screen, serious
+from tests.support.server import running_server
 
 
 def _simulate(screen: Screen, probes: int) -> None:

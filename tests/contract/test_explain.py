@@ -10,9 +10,7 @@ from memory_core import MemoryService, searching
 from memory_core.ledger import Draft
 from memory_core.records import Kind
 from memory_core.stores import Vector
-
-from .conftest import Bench
-from .test_service import OATS, RYE, TEA, save
+from tests.support.contract import OATS, RYE, TEA, Bench, save
 
 one_kind = pytest.mark.parametrize("bench", ["in_memory"], indirect=True)
 

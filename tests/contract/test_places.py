@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,11 +16,10 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.stores import Vector
-from tests.aws_standin import RemoteControl, StandIn
-
-from .bucket import on_aws
-from .conftest import DIMENSIONS
-from .places import LIVE, LIVE_VARIABLE, S3_SWITCHES, Place
+from standin import RemoteControl, StandIn
+from tests.support.bucket import on_aws
+from tests.support.paths import ROOT
+from tests.support.places import DIMENSIONS, LIVE, LIVE_VARIABLE, S3_SWITCHES, Place
 
 BUCKET = "somebodys-own"
 TRIED = [
@@ -31,7 +29,6 @@ TRIED = [
         "test_service_forget.py::test_a_forgotten_user_can_begin_again",
     )
 ]
-ROOT = Path(__file__).parents[2]
 
 
 def leftovers(s3: Any, s3vectors: Any) -> tuple[list[str], list[str]]:
@@ -115,7 +112,7 @@ def test_the_contract_runs_on_a_bucket_of_ones_own_when_told(
 @contextmanager
 def standin_process() -> Iterator[dict[str, str]]:
     """Run a stand-in by itself; yield the environment that leads to it."""
-    command = [sys.executable, "-m", "tests.aws_standin"]
+    command = [sys.executable, "-m", "standin"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None

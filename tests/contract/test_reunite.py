@@ -13,9 +13,7 @@ from memory_core.ledger import Draft
 from memory_core.records import Kind, MemoryRecord
 from memory_core.redeploy.probes import PROBE_DOMAIN
 from memory_core.reuniting import read_reunion, reunion_document
-
-from .conftest import Bench
-from .test_service import OATS, RYE, TEA, check, save, texts
+from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
 
 GMAIL, OTHER = "ann.lee@gmail.com", "annlee@googlemail.com"
 few = pytest.mark.parametrize("bench", ["chroma", "s3_vectors", "async"], indirect=True)

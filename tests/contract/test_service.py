@@ -7,43 +7,10 @@ from typing import Any
 
 import pytest
 
-from memory_core import MemoryService
 from memory_core.errors import MemoryNotFound
 from memory_core.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
-from memory_core.records import Kind, MemoryRecord
-
-from .conftest import Bench
-
-TEA, RYE, OATS = "Likes green tea in the morning", "Allergic to rye bread", "Eats oats on Sundays"
-
-
-def save(service: MemoryService, text: str, user: str = "ann", **scope: str) -> MemoryRecord:
-    (record,) = service.add_text_memory(user, text, **scope)  # type: ignore[arg-type]
-    return record
-
-
-def texts(service: MemoryService, user: str = "ann") -> list[str]:
-    return [one.memory for one in service.list_memories(user)]
-
-
-def check(bench: Bench, expected: dict[str, list[str]]) -> None:
-    """Assert all that is said of the users, here and after opening again."""
-    for again in (False, True):
-        service = bench.reopen() if again else bench.service
-        for user, memories in expected.items():
-            listed = service.list_memories(user)
-            assert [one.memory for one in listed] == memories
-            assert all(one.indexed for one in listed)
-            assert len({one.id for one in listed}) == len(listed)
-            for one in listed:
-                assert service.get_memory(user, one.id) == one
-                assert service.query_memories(user, one.memory)[0].memory == one
-        counts = {user: len(memories) for user, memories in expected.items() if memories}
-        assert {one.user_id: one.memories for one in service.users()} == counts
-        assert service.status().memories == sum(counts.values())
-        assert sum(service.memories_per_day().values()) == sum(counts.values())
-    # Nothing is left in the store that should have been deleted, and nothing is missing.
-    assert bench.service.audit().clean
+from memory_core.records import Kind
+from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
 
 
 def test_a_saved_memory_is_listed_found_and_read(bench: Bench) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.records import Kind
-
-from ..openai_server import openai_server
-from .conftest import Bench
+from tests.support.contract import Bench
+from tests.support.openai_server import openai_server
 
 # Words that occur nowhere else, in texts, metadata, names and ids.
 SECRETS = ["zebrafish", "marmalade", "xylophone", "pelican", "quokka", "ocelot", "Wombat"]

@@ -17,9 +17,8 @@ from memory_core.limits import (
     MAX_UPLOAD_BYTES,
     payload_size,
 )
-
-from .conftest import Bench
-from .places import FEW
+from tests.support.contract import Bench
+from tests.support.places import FEW
 
 pytestmark = pytest.mark.parametrize("bench", FEW, indirect=True)
 

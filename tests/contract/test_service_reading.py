@@ -11,8 +11,7 @@ from memory_core import MemoryService
 from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
 from memory_core.records import Kind, SearchMode
-
-from .conftest import Bench
+from tests.support.contract import Bench
 
 TEXT = b"""# Ann's notes
 

@@ -14,9 +14,7 @@ from memory_core.errors import InvalidMemory
 from memory_core.identity import UserId
 from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
 from memory_core.stores import Vector, VectorStore
-
-from .conftest import DIMENSIONS
-from .places import KINDS, Place
+from tests.support.places import DIMENSIONS, KINDS, Place
 
 TEXTS = {
     "accents": "Zoë naïve Straße",

@@ -8,9 +8,7 @@ from memory_core import MemoryService
 from memory_core.render import to_json
 from memory_core.render_traces import traces_document, traces_text
 from memory_core.stores import Vector
-
-from .conftest import Bench
-from .test_service import RYE, TEA, save
+from tests.support.contract import RYE, TEA, Bench, save
 
 one_kind = pytest.mark.parametrize("bench", ["in_memory"], indirect=True)
 

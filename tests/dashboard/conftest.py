@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -12,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.auth.access import access
 from memory_core import MemoryService, logs
-from tests.s3_bench import Bench, open_bench
+from tests.support.paths import ROOT
+from tests.support.s3_bench import Bench, open_bench
 
-ROOT = Path(__file__).parent.parent.parent
 MEMORIES = "../pages/memories.py"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,11 +10,8 @@ import pytest
 
 from memory_core import Settings, open_service
 from memory_core.embedders import Embedder, open_embedder
-from tests.aws_standin import StandIn
-
-from .system import System, fill, on_chroma, on_s3
-
-MakeSystem = Callable[..., System]
+from standin import StandIn
+from tests.support.doctor_system import MakeSystem, System, fill, on_chroma, on_s3
 
 
 @pytest.fixture(scope="package")

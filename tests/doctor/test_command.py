@@ -10,9 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from memory_core.cli import cli
-
-from .conftest import MakeSystem
-from .system import ANN
+from tests.support.doctor_system import ANN, MakeSystem
 
 
 @pytest.fixture

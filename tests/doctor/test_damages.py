@@ -10,12 +10,10 @@ import pytest
 
 from memory_core.doctor import KINDS, Level
 from memory_core.redeploy import leftovers
-
-from .conftest import MakeSystem
-from .damages import SETUP, Damage
-from .damages_of_data import DATA
-from .damages_of_memories import MEMORIES
-from .system import ALWAYS
+from tests.support.doctor_damages import SETUP, Damage
+from tests.support.doctor_damages_of_data import DATA
+from tests.support.doctor_damages_of_memories import MEMORIES
+from tests.support.doctor_system import ALWAYS, MakeSystem
 
 DAMAGES = [*SETUP, *DATA, *MEMORIES]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from memory_core.doctor import KINDS
 from memory_core.doctor.surroundings import FAULTS, installed
-
-from ..test_docs import ROOT
+from tests.support.paths import ROOT
 
 DOCUMENT = (ROOT / "docs" / "doctor.md").read_text()
 ROWS = [
@@ -18,7 +16,7 @@ ROWS = [
     for row in DOCUMENT.partition("## What has gone wrong elsewhere")[2].splitlines()
     if row.startswith("| ") and not row.startswith("| reported in")
 ]
-TESTS = "\n".join(path.read_text() for path in Path(__file__).parent.parent.rglob("test_*.py"))
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
 
 def test_there_is_a_paragraph_for_every_finding_and_no_other() -> None:

@@ -17,10 +17,9 @@ from memory_core.doctor import Diagnosis, diagnose, make_bundle
 from memory_core.doctor.masking import Masker, is_secret, tail
 from memory_core.render import to_json
 from memory_core.render_doctor import diagnosis_document, diagnosis_text
-from tests.aws_standin.httpd import App, Request, Response
-from tests.faults.test_s3_misconfigured import s3_error
-
-from .conftest import MakeSystem
+from standin.httpd import App, Request, Response
+from tests.support.doctor_system import MakeSystem
+from tests.support.s3_front import s3_error
 
 NAMES = (
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "OPENAI_API_KEY",

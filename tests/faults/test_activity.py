@@ -14,9 +14,8 @@ from memory_core import open_service
 from memory_core.activity import ActivityLog, Actor, Wanted
 from memory_core.errors import BackendUnavailable
 from memory_core.objects import LocalObjects
-from tests.s3_bench import Bench, open_bench
-
-from .zygote import Zygote
+from tests.support.s3_bench import Bench, open_bench
+from tests.support.zygote import Zygote
 
 ANN = Actor("ann")
 TIMES = 25

@@ -14,11 +14,10 @@ from memory_core.embedders import Embedder
 from memory_core.objects import LocalObjects
 from memory_core.stores.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
-
-from ..contract.factories import build_service
-from ..intakes import said
-from .wrappers import Trip, TrippedObjects, TrippedStore, When, fail
-from .zygote import Zygote
+from tests.support.factories import build_service
+from tests.support.intakes import said
+from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, fail
+from tests.support.zygote import Zygote
 
 KEPT = [["m-0", "ann 0"], ["m-1", "ann 1"]]
 

@@ -20,9 +20,8 @@ from memory_core.errors import MemoryNotFound, NotIndexed
 from memory_core.objects import LocalObjects
 from memory_core.records import Kind
 from memory_core.stores.in_memory import InMemoryStore
-
-from ..contract.factories import build_service
-from .wrappers import Trip, TrippedObjects, TrippedStore
+from tests.support.factories import build_service
+from tests.support.wrappers import Trip, TrippedObjects, TrippedStore
 
 Ids = dict[str, str]
 Step = Callable[[MemoryService, Ids], object]

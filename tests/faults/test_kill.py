@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from ..contract.factories import files_holding
-from .wrappers import When
-from .zygote import Zygote
+from tests.support.factories import files_holding
+from tests.support.wrappers import When
+from tests.support.zygote import Zygote
 
 Memories = list[list[str]]
 

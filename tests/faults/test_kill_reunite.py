@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .zygote import Zygote
+from tests.support.zygote import Zygote
 
 HERS = ["likes figs", "likes kiwis", "likes plums"]
 CALL = ["reunite", "ann", "bob"]

@@ -12,10 +12,19 @@ import pytest
 from memory_core.embedders import Embedder
 from memory_core.errors import AccessDenied, NotIndexed
 from memory_core.stores.s3_index import IndexName
-
-from ..command_line import CommandLine
-from .s3_worlds import AFTER, BEFORE, OATS, READS, WRITES, Cloud, Work, World, open_cloud
-from .zygote import Zygote
+from tests.support.command_line import CommandLine
+from tests.support.s3_worlds import (
+    AFTER,
+    BEFORE,
+    OATS,
+    READS,
+    WRITES,
+    Cloud,
+    Work,
+    World,
+    open_cloud,
+)
+from tests.support.zygote import Zygote
 
 # What each call needs beyond s3:ListBucket and s3:GetObject, which all need.
 READING = {"s3vectors:GetVectors"}

@@ -14,10 +14,9 @@ import pytest
 from memory_core.aws.answers import NotFromAws, check_sender
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, NotIndexed
-from tests.aws_standin.httpd import App, Request, Response
-
-from .s3_front import watched
-from .s3_worlds import BEFORE, READS, WRITES, Cloud, open_cloud
+from standin.httpd import App, Request, Response
+from tests.support.s3_front import watched
+from tests.support.s3_worlds import BEFORE, READS, WRITES, Cloud, open_cloud
 
 PAGE = b"<!DOCTYPE html><html><body><p>Sign in &nbsp;<br></body></html>"
 HTML = ("Content-Type", "text/html; charset=utf-8")

@@ -19,11 +19,21 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.stores.s3_index import IndexName
-
-from .jobs import do
-from .s3_front import Executioner, watched
-from .s3_worlds import AFTER, BEFORE, COCOA, DOCUMENT, FIGS, OATS, TEA, Cloud, World, open_cloud
-from .zygote import Zygote
+from tests.support.jobs import do
+from tests.support.s3_front import Executioner, watched
+from tests.support.s3_worlds import (
+    AFTER,
+    BEFORE,
+    COCOA,
+    DOCUMENT,
+    FIGS,
+    OATS,
+    TEA,
+    Cloud,
+    World,
+    open_cloud,
+)
+from tests.support.zygote import Zygote
 
 # `{tea}` stands for the id of that memory.
 CALLS: dict[str, list[Any]] = {

@@ -15,9 +15,19 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, MemoryCoreError, MemoryNotFound, NotIndexed
-
-from ..damage import found_in
-from .s3_worlds import AFTER, BEFORE, OATS, READS, WRITES, Cloud, Ids, Work, World, open_cloud
+from tests.support.damage import found_in
+from tests.support.s3_worlds import (
+    AFTER,
+    BEFORE,
+    OATS,
+    READS,
+    WRITES,
+    Cloud,
+    Ids,
+    Work,
+    World,
+    open_cloud,
+)
 
 REFUSALS = ["throttle", "error503", "timeout408", "drop_before"]
 LOST = ["drop_after"]

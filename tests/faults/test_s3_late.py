@@ -13,10 +13,9 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.errors import MemoryNotFound
-
-from ..damage import found_in
-from .s3_front import Delay, watched
-from .s3_worlds import BEFORE, COCOA, FIGS, OATS, RYE, TEA, Cloud, World, open_cloud
+from tests.support.damage import found_in
+from tests.support.s3_front import Delay, watched
+from tests.support.s3_worlds import BEFORE, COCOA, FIGS, OATS, RYE, TEA, Cloud, World, open_cloud
 
 
 @pytest.fixture(scope="module")

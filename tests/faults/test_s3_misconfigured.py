@@ -25,39 +25,20 @@ from memory_core.errors import (
     MemoryCoreError,
     SettingsError,
 )
-from tests.aws_standin.httpd import App, Request, Response
-
-from ..s3_bench import Bench, Clock, open_bench
-from .s3_front import Watch, watched
+from standin.httpd import App, Request, Response
+from tests.support.s3_bench import Bench, Clock, open_bench
+from tests.support.s3_front import (
+    Watch,
+    for_both,
+    for_s3,
+    is_for_vectors,
+    s3_error,
+    vectors_error,
+    watched,
+)
 
 BUDGET_S = 20.0
 _TIMEOUT_S = 0.2
-
-
-def s3_error(status: int, code: str, *headers: tuple[str, str], said: str = "Said.") -> Response:
-    body = f"<Error><Code>{code}</Code><Message>{said}</Message></Error>"
-    plain = (("Content-Type", "application/xml"), ("x-amz-request-id", "FRONT"))
-    return Response(status, (*plain, *headers), body.encode())
-
-
-def vectors_error(status: int, code: str) -> Response:
-    return Response(
-        status, (("x-amzn-requestid", "FRONT"), ("x-amzn-errortype", code)), b'{"message": "Said."}'
-    )
-
-
-def is_for_vectors(request: Request) -> bool:
-    return "/s3vectors/aws4_request" in request.headers["authorization"]
-
-
-def for_s3(status: int, code: str) -> Watch:
-    return lambda request, app: None if is_for_vectors(request) else s3_error(status, code)
-
-
-def for_both(status: int, s3: str, vectors: str) -> Watch:
-    return lambda request, app: (
-        vectors_error(status, vectors) if is_for_vectors(request) else s3_error(status, s3)
-    )
 
 
 class Program:

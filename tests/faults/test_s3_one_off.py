@@ -13,15 +13,18 @@ from itertools import count
 import pytest
 
 from memory_core.embedders import Embedder
-
-from ..damage import found_in
-from .s3_worlds import AFTER, OATS, READS, WRITES, Cloud, World, open_cloud
-
-FAULTS = {
-    "refused": ["throttle", "error503", "timeout408", "drop_before"],
-    "answer lost": ["drop_after"],
-}
-each_fault = pytest.mark.parametrize("fault", FAULTS)
+from tests.support.damage import found_in
+from tests.support.s3_worlds import (
+    AFTER,
+    FAULTS,
+    OATS,
+    READS,
+    WRITES,
+    Cloud,
+    World,
+    each_fault,
+    open_cloud,
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,8 @@ from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable
 from memory_core.rebuild import rebuild_index
 from memory_core.records import RebuildReport
-
-from ..s3_bench import Bench, Clock, open_bench
-from .s3_worlds import BEFORE
+from tests.support.s3_bench import Bench, Clock, open_bench
+from tests.support.s3_worlds import BEFORE
 
 
 @pytest.fixture

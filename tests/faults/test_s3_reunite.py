@@ -8,9 +8,7 @@ from itertools import count
 import pytest
 
 from memory_core.embedders import Embedder
-
-from .s3_worlds import BEFORE, Cloud, open_cloud
-from .test_s3_one_off import FAULTS, each_fault
+from tests.support.s3_worlds import BEFORE, FAULTS, Cloud, each_fault, open_cloud
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from hypothesis.stateful import initialize, rule
 
 from memory_core import MemoryService
 from memory_core.embedders import Embedder
-
-from ..test_state_machine import MemoriesMachine
-from .s3_worlds import Cloud, World, open_cloud
+from tests.support.s3_worlds import Cloud, World, open_cloud
+from tests.support.state_machine import MemoriesMachine
 
 FAULTS = ["throttle", "error500", "error503", "timeout408", "drop_before", "drop_after"]
 

@@ -16,9 +16,8 @@ from memory_core import MemoryService
 from memory_core.embedders import Embedder
 from memory_core.errors import NotIndexed
 from memory_core.records import Kind
-
-from .s3_worlds import Cloud, World, open_cloud
-from .zygote import Zygote
+from tests.support.s3_worlds import Cloud, World, open_cloud
+from tests.support.zygote import Zygote
 
 BOTH = [f"number {number} of both" for number in range(15)]
 ONE = [f"number {number} of one" for number in range(15)]

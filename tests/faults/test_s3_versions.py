@@ -13,8 +13,7 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable
-
-from .s3_worlds import BEFORE, Cloud, World, open_cloud
+from tests.support.s3_worlds import BEFORE, Cloud, World, open_cloud
 
 
 @pytest.fixture(scope="module")

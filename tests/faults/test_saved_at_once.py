@@ -14,10 +14,9 @@ from memory_core.errors import NotIndexed
 from memory_core.objects import LocalObjects
 from memory_core.stores import Vector
 from memory_core.stores.in_memory import InMemoryStore
-
-from ..contract.factories import build_service
-from ..damage import found_in
-from .wrappers import Action, Trip, TrippedObjects, TrippedStore
+from tests.support.damage import found_in
+from tests.support.factories import build_service
+from tests.support.wrappers import Action, Trip, TrippedObjects, TrippedStore
 
 
 def interrupted(

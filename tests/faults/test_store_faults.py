@@ -16,9 +16,8 @@ from memory_core.embedders import Embedder
 from memory_core.errors import BackendError, BackendUnavailable, MemoryNotFound, NotIndexed
 from memory_core.objects import LocalObjects
 from memory_core.stores import Vector, VectorStore
-
-from ..contract.factories import STORES, build_service, files_holding
-from .wrappers import Trip, TrippedObjects, TrippedStore, When
+from tests.support.factories import STORES, build_service, files_holding
+from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When
 
 TEA, RYE, OATS = "likes tea", "likes rye", "likes oats"
 NOBODY = 65534

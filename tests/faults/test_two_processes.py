@@ -10,9 +10,8 @@ import pytest
 from memory_core import MemoryService
 from memory_core.records import Kind
 from memory_core.stores.chroma import open_chroma
-
-from ..contract.factories import files_holding
-from .zygote import Zygote
+from tests.support.factories import files_holding
+from tests.support.zygote import Zygote
 
 BOTH = [f"number {number} of both" for number in range(30)]
 ONE = [f"number {number} of one" for number in range(30)]

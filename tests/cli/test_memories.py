@@ -1,0 +1,265 @@
+"""Every command does what it says, for people and as one JSON document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command_line import CommandLine, Result
+from tests.support.s3_bench import open_bench
+from tests.support.zygote import Zygote
+
+OPENED = {
+    "chroma": [
+        "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage",
+        "[Mem0] WARNING: Local ChromaDB will be lost on deployment",
+    ],
+    "s3_vectors": [
+        "[Mem0] OK Mem0 service initialized with S3 (persistent) storage",
+        "[Mem0] Using S3 vectors for persistent storage",
+    ],
+}
+TEA, RYE = "Likes green tea in the morning", "Allergic to rye bread"
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="module", params=["chroma", "s3_vectors"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def commands(
+    backend: str, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """A backend with two memories of Ann and one of Bob."""
+    folder = tmp_path_factory.mktemp("cli")
+    if backend == "chroma":
+        yield filled(CommandLine(zygote, folder))
+        return
+    with open_bench() as bench:
+        yield filled(CommandLine(zygote, folder, **bench.environ))
+        # Nothing but the store that was asked for is written to.
+        assert not (folder / "data").exists()
+
+
+def filled(made: CommandLine) -> CommandLine:
+    saved = made.run(
+        "save", "Ann@X.com ", TEA, "--meta", "topic=drinks", "--agent", "chef", "--json"
+    )
+    assert saved.document["id"]
+    assert made.run("save", "ann@x.com", RYE).code == 0
+    assert made.run("save", "bob", RYE).code == 0
+    return made
+
+
+@pytest.fixture
+def tea(commands: CommandLine) -> str:
+    """The id of Ann's memory of tea."""
+    listed = commands.run("list", "ann@x.com", "--json").document["memories"]
+    return next(str(one["id"]) for one in listed if one["memory"] == TEA)
+
+
+def ok(result: Result) -> str:
+    """Return what a command told a person; it has to have told it on stdout alone."""
+    assert (result.code, result.err) == (0, "")
+    assert result.out.endswith("\n")
+    return result.out
+
+
+def is_time(value: Any) -> bool:
+    return datetime.fromisoformat(value).utcoffset() is not None
+
+
+def test_save_says_what_was_stored_and_once_more_that_it_was(
+    commands: CommandLine, backend: str
+) -> None:
+    document = commands.run("save", "CLEO", "likes figs", "--json").document
+    assert {"id", "user_id", "backend", "verified"} <= document.keys()
+    assert ID.fullmatch(document["id"])
+    assert (document["user_id"], document["backend"]) == ("cleo", backend)
+    assert (document["verified"], document["already_stored"]) == (True, False)
+    again = commands.run("save", "cleo", "likes figs", "--json").document
+    assert (again["id"], again["already_stored"]) == (document["id"], True)
+    assert "had been stored already" in ok(commands.run("save", "cleo", "likes figs"))
+    told = ok(commands.run("save", "cleo", "likes kiwis", "--no-verify"))
+    assert told.startswith(f"Stored 1 memory for cleo in {backend}.")
+    assert "read back" not in told
+    assert "read back" in ok(commands.run("save", "cleo", "likes plums"))
+
+
+def test_list_is_complete_and_newest_first(commands: CommandLine, tea: str) -> None:
+    document = commands.run("list", "ANN@x.com", "--json").document
+    assert (document["user_id"], document["complete"]) == ("ann@x.com", True)
+    assert [one["memory"] for one in document["memories"]] == [RYE, TEA]
+    assert document["memories"][1]["id"] == tea
+    assert all(is_time(one["created_at"]) for one in document["memories"])
+    told = ok(commands.run("list", "ann@x.com"))
+    assert told.index(RYE) < told.index(TEA)
+    assert tea in told
+    assert "2 memories of ann@x.com, complete" in told
+    assert "0 memories of nobody, complete" in ok(commands.run("list", "nobody"))
+
+
+def test_query_ranks(commands: CommandLine, tea: str) -> None:
+    document = commands.run("query", "ann@x.com", "Which tea?", "--json").document
+    assert (document["user_id"], document["mode"]) == ("ann@x.com", "exact")
+    first, second = document["hits"]
+    assert {"id", "memory", "score", "rank", "created_at"} <= first.keys()
+    assert (first["id"], first["memory"], first["rank"]) == (tea, TEA, 1)
+    assert 1 >= first["score"] > second["score"] >= 0
+    assert (
+        len(commands.run("query", "ann@x.com", "tea", "--limit", "1", "--json").document["hits"])
+        == 1
+    )
+    index = commands.run("query", "ann@x.com", "tea", "--mode", "index", "--json").document
+    assert (index["mode"], index["hits"][0]["id"]) == ("index", tea)
+    told = ok(commands.run("query", "ann@x.com", "Which tea?"))
+    assert told.splitlines()[0].split()[0] == "1"
+    assert TEA in told.splitlines()[0]
+    assert "complete over 2 memories of ann@x.com" in told
+    assert "nobody has no memories" in ok(commands.run("query", "nobody", "tea"))
+
+
+def test_get_shows_one_memory_whole(commands: CommandLine, tea: str) -> None:
+    document = commands.run("get", "ann@x.com", tea, "--json").document
+    assert (document["id"], document["user_id"], document["memory"]) == (tea, "ann@x.com", TEA)
+    assert document["metadata"] == {"topic": "drinks"}
+    assert document["agent_id"] == "chef"
+    assert is_time(document["created_at"])
+    told = ok(commands.run("get", "ann@x.com", tea))
+    assert all(part in told for part in (tea, "ann@x.com", "agent chef", "topic: drinks", TEA))
+
+
+def test_users_and_status_count_exactly(commands: CommandLine, backend: str) -> None:
+    users = commands.run("users", "--json").document
+    assert users["complete"] is True
+    assert is_time(users["as_of"])
+    counts = {one["user_id"]: one["memories"] for one in users["users"]}
+    assert (counts["ann@x.com"], counts["bob"]) == (2, 1)
+    assert all(is_time(one["last_write"]) for one in users["users"])
+    status = commands.run("status", "--json").document
+    assert (status["backend"], status["persistent"]) == (backend, backend == "s3_vectors")
+    assert status["memories"] == sum(counts.values())
+    assert status["embedder"] == {"name": "WordLlama", "dimensions": 256}
+    assert status["reason"]
+    assert {frozenset(step) for step in status["steps"]} == {
+        frozenset({"name", "ok", "detail", "deciding"})
+    }
+    assert "ann@x.com" in ok(commands.run("users"))
+
+
+@pytest.mark.parametrize("backend", ["chroma"], indirect=True)
+def test_status_warns_of_a_disk_that_a_deployment_wipes(commands: CommandLine) -> None:
+    status = commands.run("status", "--json").document
+    assert str(commands.data_dir) in status["location"]["folder"]
+    assert status["stand_in"] is None
+    told = ok(commands.run("status"))
+    assert told.startswith("Temporary: ")
+    assert "lost on the next deployment" in told
+
+
+@pytest.mark.parametrize("backend", ["s3_vectors"], indirect=True)
+def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: CommandLine) -> None:
+    status = commands.run("status", "--json").document
+    assert {"bucket", "vector bucket", "index", "region", "prefix"} <= status["location"].keys()
+    assert status["stand_in"] == status["location"]["endpoint"]
+    told = ok(commands.run("status"))
+    assert told.startswith("Persistent: memories are on a stand-in for Amazon S3 Vectors at ")
+
+
+def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
+    document = commands.run("users", "find", " ANN@x.com", "--json").document
+    assert (document["user_id"], document["user"]["memories"]) == ("ann@x.com", 2)
+    close = commands.run("users", "find", "anne@x.com", "--json").document["close"]
+    assert [(one["user_id"], one["reasons"]) for one in close] == [
+        ("ann@x.com", ["a typing error"])
+    ]
+    assert "ann@x.com  2 memories" in ok(commands.run("users", "find", "anne@x.com"))
+
+
+def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
+    one = commands.run("save", "dan", "likes figs", "--meta", "a=1", "--json").document["id"]
+    updated = commands.run("update", "Dan", one, "likes dates", "--meta", "b=2", "--json").document
+    assert (updated["id"], updated["memory"], updated["verified"]) == (one, "likes dates", True)
+    assert updated["metadata"] == {"a": "1", "b": "2"}
+    assert "likes nuts" in ok(commands.run("update", "dan", one, "likes nuts"))
+    deleted = commands.run("delete", "dan", one, "--json").document
+    assert (deleted["user_id"], deleted["removed"], deleted["left"]) == ("dan", 1, 0)
+    history = commands.run("history", "dan", "--json").document
+    assert history["user_id"] == "dan"
+    assert [(event["kind"], event["memory"]) for event in history["events"]] == [
+        ("ADD", "likes figs"),
+        ("UPDATE", "likes dates"),
+        ("UPDATE", "likes nuts"),
+        ("DELETE", None),
+    ]
+    assert all(event["id"] == one and is_time(event["at"]) for event in history["events"])
+    assert commands.run("history", "dan", one, "--json").document == history
+    told = ok(commands.run("history", "dan"))
+    assert "4 events of dan" in told
+    assert "Deleted 1 memory of dan" in ok(
+        commands.run("delete", "dan", commands.run("save", "dan", "x", "--json").document["id"])
+    )
+
+
+def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "notes.jsonl"
+    file.write_text('{"memory": "likes figs"}\n{"memory": "likes dates"}\n')
+    document = commands.run("upload", "eve", str(file), "--json").document
+    assert (document["user_id"], document["verified"]) == ("eve", True)
+    assert [one["memory"] for one in document["memories"]] == ["likes figs", "likes dates"]
+    told = ok(commands.run("upload", "eve", str(file)))
+    assert "2 memories for eve had been stored already" in told
+
+
+def test_forget_asks_unless_told_not_to(commands: CommandLine) -> None:
+    for text in ("likes figs", "likes dates"):
+        commands.run("save", "fay", text)
+    for answer in ("n\n", "\n", ""):
+        refused = commands.run("forget", "fay", stdin=answer)
+        assert refused.code == 1
+        assert "Forget 2 memories of fay" in refused.err
+        assert "Traceback" not in refused.err
+        assert refused.out == ""
+    assert len(commands.run("list", "fay", "--json").document["memories"]) == 2
+    agreed = commands.run("forget", "Fay", "--json", stdin="y\n")
+    assert agreed.code == 0
+    assert '"removed": 2' in agreed.out
+    assert "Forgot 0 memories of fay" in ok(commands.run("forget", "fay", "--yes"))
+    history = commands.run("history", "fay", "--json").document
+    assert [event["kind"] for event in history["events"]] == ["FORGET"]
+
+
+def test_normalize_says_what_it_changed(commands: CommandLine) -> None:
+    document = commands.run("normalize", " Ann@X.com\u200b", "--json").document
+    assert (document["raw"], document["user_id"]) == (" Ann@X.com\u200b", "ann@x.com")
+    assert len(document["changes"]) == 3
+    assert ok(commands.run("normalize", "ann")) == "ann\n"
+
+
+def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(
+    commands: CommandLine, backend: str
+) -> None:
+    saved = commands.run("-v", "save", "Gus@X.com", "likes figs")
+    assert saved.err.splitlines() == [
+        *OPENED[backend],
+        "[Mem0] OK Memory added for user gus@x.com",
+    ]
+    assert saved.out.startswith("Stored 1 memory")
+    found = commands.run("-v", "query", "gus@x.com", "figs", "--json")
+    assert found.err.splitlines()[2:] == ["[Mem0] Found 1 relevant memories for user gus@x.com"]
+
+
+def test_help_names_every_command_and_needs_no_backend(commands: CommandLine) -> None:
+    told = ok(commands.run("--help", MEMORY_BACKEND="nonsense"))
+    names = "status users normalize save upload query list get update delete forget history"
+    for name in names.split():
+        assert re.search(rf"^  {name} ", told, re.MULTILINE), name
+        assert "Usage: python -m memory_core" in ok(commands.run(name, "-h", MEMORY_BACKEND="x"))
+    assert "memory_core" in ok(commands.run("--version"))

@@ -1,0 +1,71 @@
+"""`users reunite` and `users undo`: the preview, the typed id, the undo file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import CommandLine
+from tests.support.zygote import Zygote
+
+
+@pytest.fixture(scope="module")
+def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    made = CommandLine(zygote, tmp_path_factory.mktemp("reunite"))
+    for user, text in (("ann@googlemail.com", "Likes tea"), ("ann@gmail.com", "Likes rye")):
+        assert made.run("save", user, text).code == 0
+    return made
+
+
+def counts(commands: CommandLine) -> dict[str, int]:
+    found = commands.run("users", "--json").document["users"]
+    return {one["user_id"]: one["memories"] for one in found}
+
+
+def test_a_person_moves_memories_and_takes_it_back(commands: CommandLine) -> None:
+    ids = ("Ann@GoogleMail.com ", "ann@gmail.com")
+    undo_file = commands.folder / "undo.json"
+    apart = {"ann@gmail.com": 1, "ann@googlemail.com": 1}
+
+    planned = commands.run("users", "reunite", *ids, "--dry-run", "--json").document
+    assert (planned["from"], planned["to"], planned["memories"], planned["to_has"]) == (
+        "ann@googlemail.com", "ann@gmail.com", 1, 1,
+    )  # fmt: skip
+    wrong = commands.run("users", "reunite", *ids, stdin="ann\n")
+    assert wrong.code == 2
+    assert "1 memory would move" in wrong.err
+    assert "'ann' is not 'ann@gmail.com'; nothing was moved" in wrong.err
+    undo_file.write_text("mine")
+    taken = commands.run("users", "reunite", *ids, "--yes", "--undo-file", str(undo_file))
+    assert taken.code == 2
+    assert "nothing was moved: name another with --undo-file" in taken.err
+    assert (undo_file.read_text(), counts(commands)) == ("mine", apart)
+
+    undo_file.unlink()
+    typed = "Ann@gmail.com\n"
+    done = commands.run("users", "reunite", *ids, "--undo-file", str(undo_file), stdin=typed)
+    assert done.code == 0
+    assert "Moved 1 memory from ann@googlemail.com to ann@gmail.com, 1 read back." in done.out
+    assert f"users undo {undo_file}" in done.out
+    assert counts(commands) == {"ann@gmail.com": 2}
+    history = commands.run("history", "ann@gmail.com").out
+    assert "came from ann@googlemail.com  Likes tea" in history
+
+    (moved,) = json.loads(undo_file.read_text())["ids"]
+    undone = commands.run("users", "undo", str(undo_file), "--json").document
+    assert (undone["ids"], undone["to"], undone["verified"]) == ([moved], "ann@googlemail.com", 1)
+    assert counts(commands) == apart
+
+
+def test_a_file_that_is_no_undo_file_is_one_sentence(commands: CommandLine, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.json"
+    cut.write_text('{"format": "holdfast reunion", "version": 1, "from"')
+    other = tmp_path / "other.json"
+    other.write_text('{"format": "holdfast reunion", "version": 2}')
+    for file, why in ((cut, "no undo file"), (other, "is of version 2")):
+        result = commands.run("users", "undo", str(file))
+        assert (result.code, result.out) == (2, "")
+        assert why in result.err
+        assert len(result.err.splitlines()) == 1

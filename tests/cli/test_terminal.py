@@ -1,0 +1,147 @@
+"""The command line in a real terminal's world: other encodings, pipes, signals, hostile text."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import unicodedata
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import TIMEOUT_S, CommandLine
+from tests.support.zygote import Zygote
+
+SCRIPTS = "Zoë trinkt Tee ☕ שלום 緑茶 👩‍👩‍👧 İstanbul"
+HOSTILE = (
+    "\x1b[2J\x1b]0;owned\x07\x1b[31mred\x9b31m\x08\x08\x7f\rover\u202edesrever\u2066x"
+    "\x00end\x85next"
+)
+
+
+@pytest.fixture
+def commands(zygote: Zygote, tmp_path: Path) -> CommandLine:
+    return CommandLine(zygote, tmp_path)
+
+
+def steering(text: str) -> set[str]:
+    """Return the characters that could move the cursor, set colours or turn the text around."""
+    return {char for char in text if unicodedata.category(char) in {"Cc", "Cf"}} - {"\n", "\t"}
+
+
+def test_fresh_processes_print_json_and_nothing_else(commands: CommandLine) -> None:
+    saved = commands.run_fresh("save", "Ann", SCRIPTS, "--json").document
+    assert saved["memories"][0]["memory"] == SCRIPTS
+    results = commands.run_all_fresh(
+        {
+            "list": lambda: commands.run_fresh("list", "ann", "--json"),
+            "query": lambda: commands.run_fresh("query", "ann", "Tee", "--json"),
+        }
+    )
+    assert results["list"].document["memories"][0]["id"] == saved["id"]
+    assert results["query"].document["hits"][0]["id"] == saved["id"]
+    assert sorted(path.name for path in commands.folder.iterdir()) == ["data"]
+
+
+LOCALES = {
+    "C": {"LANG": "C"},
+    "C without UTF-8": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+}
+
+
+def test_any_script_survives_a_terminal_that_cannot_show_it(commands: CommandLine) -> None:
+    (commands.folder / "in.jsonl").write_text(json.dumps({"memory": SCRIPTS}))
+    assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
+    results = commands.run_all_fresh(
+        {
+            name: partial(commands.run_fresh, "list", "ann", "--json", **locale)
+            for name, locale in LOCALES.items()
+        }
+        | {"told": lambda: commands.run_fresh("list", "ann", **LOCALES["Latin-1"])}
+    )
+    told = results.pop("told")
+    assert (told.code, told.err) == (0, "")
+    assert "trinkt Tee" in told.out
+    for name, result in results.items():
+        assert result.document["memories"][0]["memory"] == SCRIPTS, name
+
+
+def test_hostile_text_cannot_steer_the_terminal(commands: CommandLine) -> None:
+    (commands.folder / "in.jsonl").write_text(
+        json.dumps({"memory": HOSTILE, "metadata": {"k\x1b[1m": HOSTILE}}) + '\n{"memory": "b"}'
+    )
+    user = "ann\x1b[31m\u202e"
+    uploaded = commands.run("upload", user, str(commands.folder / "in.jsonl"))
+    assert uploaded.code == 0
+    listed = commands.run("list", user, "--json")
+    (one,) = (memory for memory in listed.document["memories"] if memory["memory"] == HOSTILE)
+    looks = [
+        uploaded,
+        listed,
+        commands.run("list", user),
+        commands.run("get", user, one["id"]),
+        commands.run("get", user, one["id"], "--json"),
+        commands.run("query", user, HOSTILE.replace("\x00", "")),
+        commands.run("query", user, "owned", "--json"),
+        commands.run("history", user),
+        commands.run("users"),
+        commands.run("users", "--json"),
+        commands.run("-v", "delete", user, HOSTILE.replace("\x00", "")),
+        commands.run("save", user, "x", "--agent", HOSTILE.replace("\x00", "")),
+        commands.run("save", user, "x", "--meta", "\x1b[1m"),
+        commands.run("normalize", HOSTILE.replace("\x00", "")),
+        commands.run("upload", user, str(commands.folder / "\x1b[31m.txt")),
+    ]
+    for result in looks:
+        assert steering(result.out + result.err) == set(), result
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback(commands: CommandLine) -> None:
+    lines = "\n".join(json.dumps({"memory": f"number {n} " + "x" * 400}) for n in range(400))
+    (commands.folder / "in.jsonl").write_text(lines)
+    assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
+    for extra in ([], ["--json"]):
+        with commands.start_fresh("list", "ann", *extra) as listing:
+            assert listing.stdout is not None
+            assert listing.stderr is not None
+            assert listing.stdout.readline()
+            listing.stdout.close()
+            assert listing.stderr.read() == b""
+            listing.wait(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.6])
+def test_ctrl_c_causes_no_traceback_and_loses_nothing(
+    commands: CommandLine, after_s: float
+) -> None:
+    lines = "\n".join(json.dumps({"memory": f"number {n}"}) for n in range(800))
+    (commands.folder / "in.jsonl").write_text(lines)
+    with commands.start_fresh("upload", "ann", str(commands.folder / "in.jsonl")) as process:
+        until = time.monotonic() + TIMEOUT_S
+        # Before our own code runs nobody can catch it; it runs once the folder is there.
+        while not commands.data_dir.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    assert b"Traceback" not in err
+    assert process.returncode != 0 or b"Stored" in out
+    again = commands.run("upload", "ann", str(commands.folder / "in.jsonl"), "--json").document
+    assert len(again["memories"]) == 800
+    assert commands.run("status", "--json").document["memories"] == 800
+
+
+def test_interrupting_the_question_forgets_nothing(commands: CommandLine) -> None:
+    assert commands.run("save", "ann", "likes tea").code == 0
+    with commands.start_fresh("forget", "ann") as asking:
+        assert asking.stderr is not None
+        seen = asking.stderr.read(20)
+        asking.send_signal(signal.SIGINT)
+        out, err = asking.communicate(timeout=TIMEOUT_S)
+    assert b"Forget 1 memor" in seen + err
+    assert b"Traceback" not in err
+    assert (asking.returncode, out) == (1, b"")
+    assert len(commands.run("list", "ann", "--json").document["memories"]) == 1

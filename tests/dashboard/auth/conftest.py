@@ -1,0 +1,50 @@
+"""A gate before an application that notes what gets through, and a whole server with a login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from dashboard.auth.access import Access, access
+from dashboard.auth.gate import Gate
+from memory_core.settings import DashboardSettings
+from tests.support.server import running_server
+from tests.support.site import ORIGIN, Clock, Inner, Open, Server, Site
+from tests.support.staff import SECRET, entries
+
+
+@pytest.fixture
+def open_site() -> Open:
+    """Make a gate of these variables."""
+
+    def open_one(url: str = ORIGIN, **variables: str) -> Site:
+        environ = {"DASHBOARD_SECRET": SECRET, "DASHBOARD_USERS": entries(), **variables}
+        access, clock, inner = Access(DashboardSettings.from_env(environ)), Clock(), Inner()
+        access.sessions._clock = clock
+        access.attempts._clock = clock
+        client = TestClient(Gate(inner, access), base_url=url, follow_redirects=False)
+        return Site(access, clock, inner, client)
+
+    return open_one
+
+
+@pytest.fixture(autouse=True)
+def fresh_access() -> Iterator[None]:
+    """The access of the process is read anew by each test."""
+    access.cache_clear()
+    yield
+    access.cache_clear()
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("guarded")
+    users = folder / "users.txt"
+    users.write_text(entries())
+    variables = {"DASHBOARD_USERS_FILE": str(users), "DASHBOARD_SECRET": SECRET}
+    with running_server(folder, **variables) as address:
+        first = httpx.get(f"{address}/user?user=alice@example.com", follow_redirects=False)
+        yield Server(address, users, first, folder / "server.log")

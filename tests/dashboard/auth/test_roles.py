@@ -1,0 +1,226 @@
+"""What each role gets to see and to do on the pages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, people, texts
+from dashboard.auth import visitor
+from dashboard.auth.access import access
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
+from dashboard.doctor import work
+from memory_core.activity import Wanted
+from memory_core.doctor import diagnose
+from memory_core.errors import InvalidMemory
+from tests.support.app_test import text_of, walk
+from tests.support.paths import ROOT
+from tests.support.staff import ROLES, SECRET, entries
+
+ALICE = "alice@example.com"
+SAID = "Her sister lives in Porto."
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTest]]:
+    """Open the Memories page of the router as one of the staff; who has a memory."""
+    monkeypatch.setenv("DASHBOARD_USERS", entries())
+    monkeypatch.setenv("DASHBOARD_SECRET", SECRET)
+    access.cache_clear()
+    with acting_as(LOCAL):
+        data.connection().service().add_text_memory(ALICE, SAID)
+
+    def open_as(name: str) -> AppTest:
+        cookie = access().sessions.begin(name, "password", "203.0.113.9")
+        session = access().sessions.read(cookie or "")
+        assert session is not None
+        app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=60)
+        app.user = {"session": session.id}
+        return app
+
+    yield open_as
+    data.connection().close()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def _on(app: AppTest, page: str, **parameters: str) -> AppTest:
+    app.run()
+    app.switch_page(f"../pages/{page}.py")
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def _sent(app: AppTest) -> str:
+    return "\n".join(content for _, content in walk(app))
+
+
+def _buttons(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+@pytest.mark.parametrize(("name", "role"), ROLES.items())
+def test_the_sidebar_says_who_is_here(
+    signed_in: Callable[[str], AppTest], name: str, role: str
+) -> None:
+    app = signed_in(name).run()
+    assert app.sidebar.text[0].value == name
+    assert app.sidebar.caption[0].value == f"Signed in as {role}"
+    assert "Sign out" in _buttons(app)
+
+
+def test_a_viewer_reads_a_memory_only_after_saying_why(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    app = signed_in("vera")
+    # A row that was selected; the test cannot click a canvas.
+    memory = data._memories(ALICE, data.connection().writes)[0]
+    app.session_state["browse.selected"] = memory.id
+    _on(app, "memories", user=ALICE, tab="Browse")
+    assert SAID not in _sent(app)
+    assert texts.HIDDEN in _sent(app)
+    assert not _buttons(app) & {"Edit", "Delete"}
+    _press(app, "Reveal")
+    assert "a reason is missing" in text_of(app).lower()
+    assert SAID not in _sent(app)
+    app.text_input(key=f"hidden.why.{memory.id}").set_value("She asks what is stored")
+    _press(app, "Reveal")
+    assert SAID in text_of(app)
+    log = data.connection().service().activity
+    (noted,) = log.page(Wanted(action="reveal")).entries
+    assert (noted.actor.name, noted.actor.role) == ("vera", "viewer")
+    assert noted.user is not None
+    assert noted.user.user_id == ALICE
+    assert noted.detail == f"memory {memory.id}, reason: She asks what is stored"
+
+
+def _press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert not app.exception
+
+
+def test_what_one_viewer_revealed_stays_hidden_from_another(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    first = _on(signed_in("vera"), "memories", user=ALICE, tab="Browse")
+    first.session_state["texts.revealed"] = {}
+    assert SAID not in _sent(first)
+    assert SAID in _sent(_on(signed_in("olaf"), "memories", user=ALICE, tab="Browse"))
+    # The operator's read was kept in the cache that all share.
+    assert SAID not in _sent(_on(signed_in("vera"), "memories", user=ALICE, tab="Browse"))
+
+
+@pytest.mark.parametrize(
+    ("page", "view", "says"),
+    [
+        ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "role operator"),
+        ("memories", {"tab": "Save"}, "role operator"),
+        ("user", {"view": "Memories"}, "memory"),
+        ("user", {"view": "Timeline"}, "event"),
+        ("user", {"view": "What is remembered"}, "role operator"),
+        ("user", {"view": "Reunite"}, "role admin"),
+        ("user", {"view": "Export"}, "role operator"),
+        ("user", {"view": "Remove"}, "role admin"),
+        ("users", {}, "role operator"),
+        ("redeploy", {}, "role operator"),
+    ],
+)
+def test_no_page_shows_a_viewer_what_memories_say(
+    signed_in: Callable[[str], AppTest], page: str, view: dict[str, str], says: str
+) -> None:
+    app = _on(signed_in("vera"), page, **({} if page == "redeploy" else {"user": ALICE}), **view)
+    assert SAID not in _sent(app)
+    assert says in text_of(app)
+
+
+def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    app = _on(signed_in("vera"), "doctor")
+    assert "This needs the role operator; you are viewer." in text_of(app)
+    assert "Run the checks" not in _buttons(app)
+    app = _on(signed_in("vera"), "doctor", tab="Logs")
+    assert "Read the log" not in _buttons(app)
+    assert {"Run the checks"} <= _buttons(_on(signed_in("olaf"), "doctor"))
+    with acting_as(Visitor("vera", Role.VIEWER)), pytest.raises(NotAllowed):
+        work.bundle(diagnose(only=["environment.zone"]), (), False)
+
+
+def test_an_operator_removes_nobody_and_an_admin_may(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    for name, may in (("olaf", False), ("anna", True)):
+        app = _on(signed_in(name), "user", user=ALICE, view="Remove")
+        assert ("Delete the memories" in {radio.value for radio in app.radio}) is may
+
+
+def test_a_session_that_ends_while_a_page_is_open_ends_in_the_next_run(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    app = _on(signed_in("anna"), "memories", user=ALICE, tab="Browse")
+    assert SAID in _sent(app)
+    for session_id in list(access().sessions._live):
+        access().sessions.end(session_id)
+    app.run()
+    assert SAID not in _sent(app)
+    assert "You are signed out" in text_of(app)
+
+
+def test_callbacks_and_fragments_are_refused_when_the_session_is_over(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    app = _on(signed_in("olaf"), "memories", user=ALICE, tab="Save")
+    app.text_area(key="save.text").input("Saved by nobody.")
+    for session_id in list(access().sessions._live):
+        access().sessions.end(session_id)
+    next(button for button in app.button if button.label == "Save").click()
+    app.run()
+    saved = [one.memory for one in data.connection().service().list_memories(ALICE)]
+    assert saved == [SAID]
+
+
+def test_a_download_is_made_only_while_its_visitor_may(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    signed_in("olaf")
+    session_id = next(iter(access().sessions._live))
+    with acting_as(Visitor("olaf", Role.OPERATOR, "", session_id)):
+        make = bound(lambda: people.export(ALICE, "csv", vectors=False))
+    made: list[object] = []
+
+    def run() -> None:
+        try:
+            made.append(make())
+        except SignedOut as error:
+            made.append(error)
+
+    for _ in range(2):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        access().sessions.end(session_id)
+    assert SAID.encode() in made[0]
+    assert isinstance(made[1], SignedOut)
+
+
+def test_a_thread_that_nobody_stands_behind_gets_nothing(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    with pytest.raises(SignedOut):
+        visitor.current()
+    with pytest.raises(SignedOut):
+        data.health()
+
+
+def test_a_reason_is_a_reason() -> None:
+    with acting_as(LOCAL), pytest.raises(InvalidMemory):
+        data.reveal(ALICE, "some-memory", "   ok   ")

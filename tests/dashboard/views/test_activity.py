@@ -1,0 +1,182 @@
+"""Activity: what was done on the pages is listed as sentences, filtered, exported and checked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import activity, data, people
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
+from memory_core import MemoryService
+from memory_core.activity import Actor, Wanted
+from memory_core.errors import BackendUnavailable, MemoryNotFound
+from memory_core.records import UserId
+from tests.support.app_test import text_of
+
+BOB = UserId("bob@x.com")
+ANNA = Visitor("anna", Role.ADMIN, "198.51.100.7", "s1")
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """The page, not yet drawn."""
+    app.run()
+    return app.switch_page("../pages/activity.py")
+
+
+def sentences(page: AppTest) -> list[str]:
+    page.run()
+    assert not page.exception
+    return page.dataframe[0].value["What"].tolist() if page.dataframe else []
+
+
+def test_an_empty_log_says_what_will_be_there(page: AppTest) -> None:
+    page.run()
+    # That somebody reads it is noted first, so it is empty with a filter only.
+    assert page.dataframe[0].value["What"].tolist() == ["local read the activity log"]
+    page.text_input(key="activity.who").set_value("nobody").run()
+    assert "Nothing that fits" in text_of(page)
+    assert "removed after 365 days" in text_of(page)
+
+
+def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
+    page: AppTest, shared: MemoryService, data_dir: Path
+) -> None:
+    with acting_as(ANNA):
+        saved = data.save_text("Bob@X.com ", "likes zebrafish", infer=False).records[0]
+        data.memories(BOB)
+        data.memories(BOB)
+        data.search(BOB, "Which zebrafish?", 5)
+        people.recall(BOB, "Which zebrafish?", 5)
+        data.history(BOB, saved.id)
+        data.change_memory(BOB, saved.id, "likes zebrafish a lot")
+        people.export(BOB, "csv", False)
+        with pytest.raises(MemoryNotFound):
+            data.delete_memory(BOB, "not there")
+        data.delete_memory(BOB, saved.id)
+        data.memories(BOB)
+        people.traces(BOB)
+    told = [one.partition(": ") for one in sentences(page)]
+    assert [one[0] for one in told] == [
+        "local read the activity log",
+        "anna looked for traces of bob@x.com",
+        "anna deleted a memory of bob@x.com",
+        "anna tried to delete a memory of bob@x.com and it failed",
+        "anna exported the memories of bob@x.com",
+        "anna changed a memory of bob@x.com",
+        "anna read the history of bob@x.com",
+        "anna searched the memories of bob@x.com",
+        "anna looked at the memories of bob@x.com",
+        "anna saved for bob@x.com",
+    ]
+    assert [one[2] for one in told[2:4]] == ["1 removed", "MemoryNotFound"]
+    table = page.dataframe[0].value
+    assert set(table["From"][1:]) == {"198.51.100.7"}
+    assert set(table["As"]) == {"admin"}
+    written = b"".join(p.read_bytes() for p in data_dir.glob("activity/**/*") if p.is_file())
+    assert b"zebrafish" not in written
+    page.selectbox(key="activity.what").set_value("Export the memories of a user")
+    assert len(sentences(page)) == 1
+    page.text_input(key="activity.user").set_value("someone@else.com")
+    assert sentences(page) == []
+
+
+def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
+    page: AppTest, shared: MemoryService, data_dir: Path
+) -> None:
+    with acting_as(ANNA):
+        data.save_text(BOB, "likes rye", infer=False)
+        people.forget_user(BOB)
+        # As the page of the user does right afterwards.
+        assert data.memories(BOB) == []
+        people.events(BOB, 10)
+        people.traces(BOB)
+    assert not any("bob" in one for one in sentences(page))
+    assert "anna forgot a forgotten user" in page.dataframe[0].value["What"][1]
+    assert not [path for path in data_dir.glob("activity/**/*") if "bob" in path.name]
+
+
+def test_what_cannot_be_put_on_record_is_not_removed(
+    shared: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.save_text(BOB, "likes rye", infer=False)
+
+    def refuse(*_: object) -> None:
+        raise BackendUnavailable("the disk is full", backend="local", operation="put")
+
+    monkeypatch.setattr(shared.activity._chain, "append", refuse)
+    for call in (
+        lambda: people.forget_user(BOB),
+        lambda: people.delete_user(BOB),
+        lambda: people.export(BOB, "csv", False),
+        lambda: activity.note("reveal", user_id=BOB),
+    ):
+        with pytest.raises(BackendUnavailable):
+            call()
+    assert len(data.memories(BOB)) == 1
+    # What does no harm is done all the same.
+    assert data.save_text(BOB, "likes oats", infer=False).records
+
+
+def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(
+    shared: MemoryService,
+) -> None:
+    from dashboard import jobs
+
+    with acting_as(ANNA):
+        job_id = jobs.board().submit(
+            lambda progress: people.take_up(BOB, progress), subject="x", fingerprint="x"
+        )
+        while not (job := jobs.board().get(job_id)) or not job.finished:
+            time.sleep(0.005)
+    (entry,) = shared.activity.page().entries
+    assert (entry.action, entry.actor) == ("take-up", Actor("anna", "admin", "198.51.100.7"))
+
+
+def test_the_chain_is_checked_from_the_page(
+    page: AppTest, shared: MemoryService, data_dir: Path
+) -> None:
+    def checked(words: str) -> str:
+        page.button(key="activity.check").click()
+        for _ in range(500):
+            page.run()
+            assert not page.exception
+            if words in (text := text_of(page)):
+                return text
+        pytest.fail(f"{words!r} did not appear")
+
+    for number in range(3):
+        shared.activity.note(Actor("ann"), "save", detail=str(number))
+    page.run()
+    assert "in 4 segments" in checked("The chain is whole.")
+    (data_dir / "activity/v1/log/000000000002.jsonl").unlink()
+    assert "Segment 2 is missing, between 20" in checked("The chain is not whole:")
+
+
+def test_more_is_shown_on_demand_and_an_admin_exports_all(
+    page: AppTest, shared: MemoryService
+) -> None:
+    for number in range(120):
+        shared.activity.note(Actor(f"person {number}"), "view", user_id="=1+1")
+    assert len(sentences(page)) == 100
+    assert "there are older ones" in text_of(page)
+    page.button(key="activity.older").click()
+    assert len(sentences(page)) == 121
+    assert len(activity.export(Wanted(action="view"), "jsonl").splitlines()) == 120
+    assert b",'=1+1," in activity.export(Wanted(who="person 7"), "csv")
+    with acting_as(Visitor("olaf", Role.OPERATOR)), pytest.raises(NotAllowed):
+        activity.export(Wanted(), "csv")
+
+
+def test_a_broken_storage_is_said_instead(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_BACKEND", "s3_vectors")
+    app.run()
+    page = app.switch_page("../pages/activity.py").run()
+    assert not page.exception
+    assert "A setting is missing or wrong" in text_of(page)
+    # What else people do goes on: that it could not be noted is logged.
+    activity.note("sign in")

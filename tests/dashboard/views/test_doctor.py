@@ -1,0 +1,166 @@
+"""Doctor: what is wrong and what to do, also where the storage is broken; and logs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.doctor import bundle, work
+from memory_core import MemoryService, doctor
+from memory_core.doctor import KINDS, SUBJECTS
+from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
+from tests.support.log_texts import LOG
+from tests.support.paths import ROOT
+
+DOCTOR = "../pages/doctor.py"
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """The page, not yet drawn."""
+    app.run()
+    return app.switch_page(DOCTOR)
+
+
+def checked(page: AppTest) -> str:
+    """Run the checks and return what the page says then."""
+    page.run()
+    page.button(key="doctor.start").click()
+    return run_until(page, " · ")
+
+
+def test_it_says_what_to_do_before_anything_was_looked_at(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert "Nothing was looked at yet" in text_of(page)
+    assert work.last() is None
+
+
+def test_findings_are_cards_and_healthy_groups_are_folded(page: AppTest) -> None:
+    told = checked(page)
+    # A test's folder is on no disk of its own.
+    assert "disk.W001" in told or "disk.E001" in told
+    assert "For the customer" in told
+    assert "AWS_S3_BUCKET" in told
+    assert "just now · " in told
+    settings = next(one for one in page.expander if "Settings" in one.label)
+    assert "all well" in settings.label
+    assert not settings.proto.expanded
+    page.session_state["doctor.group.settings"] = True
+    page.run()
+    assert "Every variable can be read" in text_of(page)
+
+
+def test_the_result_is_the_same_for_a_new_visit_and_on_the_overview(page: AppTest) -> None:
+    checked(page)
+    again = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=60).run()
+    assert any("The doctor found " in one.proto.label for one in again.get("page_link"))
+    again.switch_page(DOCTOR).run()
+    assert "disk." in text_of(again)
+
+
+def test_filters_leave_what_was_asked_for(page: AppTest) -> None:
+    checked(page)
+    page.selectbox(key="doctor.subject").set_value("versions").run()
+    told = text_of(page)
+    assert "disk." not in told
+    assert [one.label for one in page.expander if "Versions" in one.label]
+    assert not [one.label for one in page.expander if "Settings" in one.label]
+
+
+def test_one_check_is_made_again_and_takes_the_place_of_the_former(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Nowhere")
+    assert "environment.W001" in checked(page)
+    before = work.last()
+    assert before
+    monkeypatch.setenv("TZ", "UTC")
+    page.button(key="doctor.again.environment-W001-0").click()
+    told = run_until(page, "1 check made again since")
+    assert "environment.W001" not in told
+    after = work.last()
+    assert after
+    assert {one.name for one in after.diagnosis.checks} == {
+        one.name for one in before.diagnosis.checks
+    }
+
+
+def test_it_opens_and_helps_where_the_storage_is_broken(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_BACKEND", TEXT)
+    app.run()
+    assert [one for one in app.get("page_link") if "Ask the doctor" in one.proto.label]
+    page = app.switch_page(DOCTOR)
+    told = checked(page)
+    assert "settings.E001" in told
+    assert "1 problem: A variable has a value that is not allowed." in told
+    assert not any("Ask the doctor" in one.proto.label for one in page.get("page_link"))
+    assert {kind for kind, proto in walk(page) if MARK in proto} <= SAFE
+
+
+def test_the_bundle_has_personal_data_only_where_asked_for(
+    page: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.add_text_memory("ann@x.com", "likes tea")
+    monkeypatch.setattr(bundle.st, "download_button", lambda *args, **_: made.append(args[1]))
+    made: list[object] = []
+    checked(page)
+    page.session_state["doctor.bundle"] = True
+    page.run()
+    page.toggle(key="doctor.personal").set_value(True).run()
+    without, with_ = (json.loads(one()) for one in (made[-2], made[-1]))
+    assert (without["personal"], with_["personal"]) == (False, True)
+    assert without["findings"]
+    assert "likes tea" not in json.dumps(with_)
+
+
+def test_a_pasted_log_is_read_and_leads_to_a_finding(page: AppTest) -> None:
+    page.query_params["tab"] = "Logs"
+    page.run()
+    assert "What it will tell" in text_of(page)
+    page.text_area(key="doctor.log.text").input(LOG)
+    next(one for one in page.button if one.label == "Read the log").click()
+    told = run_until(page, "things in this log are wrong.")
+    assert "The storage became temporary after a deployment" in told
+    known, storage, ids, errors = (one.value for one in page.dataframe)
+    assert known["Times"].tolist() == [0, 1, 0, 1, 1, 1, 0]
+    assert storage["Starts"].tolist() == [1, 1]
+    assert ids["Asked for"].tolist() == ["ann@x.com"]
+    assert errors["Finding"].tolist() == ["disk.W002"]
+    assert "The local disk is almost full" in told
+    page.button(key="doctor.problem.0").click().run()
+    told = text_of(page)
+    assert "The doctor has not looked for this yet." in told
+    assert "Memories are on a disk that the next deployment wipes" in told
+    page.button(key="doctor.one").click()
+    run_until(page, "1 check")
+    page.button(key="doctor.everything").click().run()
+    assert "Only single checks were made so far." in text_of(page)
+
+
+def test_what_is_no_log_is_said_in_words_and_hostile_text_stays_text(page: AppTest) -> None:
+    page.query_params["tab"] = "Logs"
+    page.run()
+    page.session_state["doctor.log.text"] = "   "
+    next(one for one in page.button if one.label == "Read the log").click()
+    assert "There is nothing in it" in run_until(page, "This cannot be read as a log")
+    page.button(key="doctor.log.another").click().run()
+    page.text_area(key="doctor.log.text").input(
+        f"ERROR {TEXT}\n[Mem0] OK Memory added for user {TEXT}\n"
+        f"[Mem0] Found 0 relevant memories for user {TEXT.upper()}\n"
+    )
+    next(one for one in page.button if one.label == "Read the log").click()
+    run_until(page, "Errors and warnings")
+    assert {kind for kind, proto in walk(page) if MARK in proto} <= SAFE
+
+
+def test_every_subject_has_the_name_that_the_document_gives_it() -> None:
+    document = (ROOT / "docs" / "doctor.md").read_text()
+    assert {one.id.partition(".")[0] for one in KINDS} == set(SUBJECTS)
+    assert {one.subject for one in doctor.CHECKS} <= set(SUBJECTS)
+    for title in SUBJECTS.values():
+        assert f"\n## {title}\n" in document

@@ -1,0 +1,132 @@
+"""Migrate: a source, a plan, a typed word, the run, the receipt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from dashboard.auth.visitor import LOCAL, acting_as
+from memory_core import MemoryService, Settings, open_service
+from tests.support.app_test import text_of
+
+TEXTS = ["Likes tea", "Hates rye"]
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """The page, not yet drawn."""
+    app.run()
+    return app.switch_page("../pages/migrate.py")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder of another Holdfast, with two memories of Ann."""
+    place = tmp_path / "other"
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(place)})) as other:
+        for text in TEXTS:
+            other.add_text_memory("Ann@X.com", text)
+    return place / "chroma"
+
+
+def wait(page: AppTest, done: Callable[[str], bool]) -> str:
+    """Draw the page until it is done with a job."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        page.run()
+        assert not page.exception
+        words = text_of(page)
+        if done(words):
+            return words
+        time.sleep(0.05)
+    pytest.fail(f"the page did not get there: {text_of(page)}")
+
+
+def press(page: AppTest, label: str) -> None:
+    (button,) = [one for one in page.button if label in one.label]
+    button.click().run()
+    assert not page.exception
+
+
+def plan(page: AppTest, place: str) -> str:
+    page.run()
+    page.text_input(key="migrate.place").input(place)
+    press(page, "Plan")
+    return wait(page, lambda words: "would be copied" in words or "Plan again" in str(page.button))
+
+
+@pytest.mark.usefixtures("backend")
+def test_memories_of_a_folder_come_along(
+    page: AppTest, folder: Path, shared: MemoryService
+) -> None:
+    words = plan(page, str(folder))
+    assert "2 memories would be copied." in words
+    assert shared.list_memories("ann@x.com") == []
+    page.text_input(key="migrate.run.typed").input("something else")
+    press(page, "Copy 2 memories")
+    assert "nothing was changed" in text_of(page)
+    page.text_input(key="migrate.run.typed").input("Migrate ")
+    press(page, "Copy 2 memories")
+    words = wait(page, lambda words: "of the source are here" in words)
+    assert "All 2 memories" in words
+    assert "This run copied 2 memories" in words
+    assert sorted(one.memory for one in shared.list_memories("ann@x.com")) == sorted(TEXTS)
+    # The address alone leads a colleague to the receipt.
+    assert page.query_params["from"] == f"chroma:{folder}"
+
+
+def test_two_texts_under_one_id_wait_for_a_person(
+    page: AppTest, folder: Path, shared: MemoryService
+) -> None:
+    (record,) = shared.add_text_memory("ann@x.com", "Likes tea")
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder.parent)})) as other:
+        other.update_memory("ann@x.com", record.id, "Likes oolong")
+    words = plan(page, str(folder))
+    assert "1 memory would be copied, 1 cannot be copied as they are." in words
+    assert "Likes oolong" in words
+    assert "Likes tea" in words
+    page.selectbox(key="migrate.verdict.0").select("Take theirs").run()
+    page.text_input(key="migrate.run.typed").input("migrate")
+    press(page, "Copy 1 memory")
+    wait(page, lambda words: "of the source are here" in words)
+    texts = {one.memory for one in shared.list_memories("ann@x.com")}
+    assert texts == {"Likes oolong", "Hates rye"}
+
+
+def test_what_is_no_source_is_a_sentence(page: AppTest, tmp_path: Path) -> None:
+    assert "would be copied" not in plan(page, str(tmp_path))
+    assert "Another source" in str(page.button)
+    assert page.error
+
+
+@pytest.fixture
+def left_behind(data_dir: Path) -> None:
+    """Memories on the local disk, from before AWS was configured."""
+    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})) as local:
+        local.add_text_memory("ann@x.com", TEXTS[0])
+
+
+@pytest.mark.usefixtures("left_behind", "s3")
+def test_what_lies_on_the_local_disk_comes_by_itself(page: AppTest) -> None:
+    words = wait(page, lambda words: "The memories of the local disk are here" in words)
+    assert "1 were copied" in words
+    with acting_as(LOCAL):
+        found = data.connection().service().list_memories("ann@x.com")
+    assert [one.memory for one in found] == [TEXTS[0]]
+
+
+@pytest.mark.usefixtures("left_behind", "s3")
+def test_told_not_to_it_says_on_every_page_that_some_are_missing(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_AUTO_MIGRATE", "0")
+    app.run()
+    assert not app.exception
+    assert "Memories lie on this machine's disk and are not here." in text_of(app)
+    app.switch_page("../pages/migrate.py").run()
+    assert "MEMORY_AUTO_MIGRATE is 0" in text_of(app)

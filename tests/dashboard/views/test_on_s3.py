@@ -1,0 +1,73 @@
+"""Overview on S3 Vectors: what it says, what it costs, and what it says when AWS refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from memory_core import MemoryService
+from tests.support.app_test import text_of
+from tests.support.s3_bench import Bench
+
+
+def test_it_is_persistent_and_says_that_it_is_a_stand_in(
+    s3: Bench, app: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory("alice@example.com", "likes tea")
+    app.run()
+    assert not app.exception
+    words = text_of(app)
+    assert "**Persistent**" in app.sidebar.markdown[0].value
+    assert "**on a stand-in for Amazon S3 Vectors since" in words
+    assert "This dashboard talks to a stand-in for Amazon S3 Vectors" in app.info[0].value
+    for part in (s3.bucket, s3.environ["AWS_REGION"], "mem0-wordllama-256", "memory/"):
+        assert part in words
+    assert not app.warning
+    alts = [chart.proto.alt for chart in app.get("plotly_chart")]
+    assert alts[2].startswith("Memories by where they are stored: Amazon S3 Vectors 1,")
+
+
+def test_at_amazon_there_is_no_band(
+    s3: Bench, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_core.backend._AMAZON", ("127.0.0.1",))
+    app.run()
+    assert "Memories are on Amazon S3 Vectors and survive deployments" in text_of(app)
+    assert not app.info
+    assert not app.warning
+
+
+def test_a_large_index_is_counted_when_somebody_asks(
+    s3: Bench, app: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "COUNTED_UP_TO", 1)
+    for text in ("likes tea", "likes rye"):
+        shared.add_text_memory("alice@example.com", text)
+    s3.standin.reset_requests()
+    app.run()
+    assert s3.asked("ListVectors") == 0
+    assert len(app.get("plotly_chart")) == 2
+    app.button(key="overview.count").click().run()
+    assert not app.exception
+    assert s3.asked("ListVectors") > 0
+    assert "Amazon S3 Vectors 2," in app.get("plotly_chart")[2].proto.alt
+
+
+@pytest.mark.parametrize("action", ["s3:ListBucket", "s3vectors:GetIndex"])
+def test_what_is_denied_is_named_and_nothing_is_written_elsewhere(
+    s3: Bench, app: AppTest, data_dir: Path, action: str
+) -> None:
+    s3.standin.set_switches(deny_actions=[action])
+    app.run()
+    assert not app.exception
+    words = text_of(app)
+    assert "**Broken**" in words
+    assert action in words
+    assert "The storage cannot be used" in app.error[0].value
+    assert not data_dir.exists()
+    s3.standin.reset_switches()
+    app.button[0].click().run()
+    assert "**Persistent**" in text_of(app)

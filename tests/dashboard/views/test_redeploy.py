@@ -1,0 +1,177 @@
+"""Redeploy test: what is run, watched, read, looked back at; on either backend."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, jobs
+from memory_core import MemoryService
+from memory_core.redeploy import StepDone, Verdict
+from tests.support.app_test import text_of, walk
+from tests.support.redeploy_reports import (
+    PAGE,
+    TIMEOUT_S,
+    finish,
+    keep_reports,
+    make_evidence,
+    make_report,
+    press,
+)
+from tests.support.s3_bench import Bench
+
+HOSTILE = "![x](https://evil.example/x.png) [click](https://evil.example) :red[boo] <b>b</b>"
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """The page, drawn."""
+    app.run()
+    return app.switch_page(PAGE).run()
+
+
+def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
+    assert not page.exception
+    assert "Nothing is proven about the next deployment" in text_of(page)
+    assert not page.get("plotly_chart")
+    assert not page.dataframe
+
+
+# What it says on ChromaDB is in tests/browser/test_redeploy.py.
+def test_a_simulation_ends_in_a_verdict_that_can_be_passed_on(s3: Bench, page: AppTest) -> None:
+    page.number_input(key="redeploy.count").set_value(2)
+    page = press(page, "redeploy.simulate")
+    assert not page.exception
+    words = text_of(page)
+    assert "PASS]" in words
+    assert "All 2 probes that were stored before are there and found" in words
+    assert "Survived: 2 of 2 probes." in words
+    assert "Control: 2 of 2 lost, as it must be." in words
+    assert "Cleaned up: a recount finds 0 of the probes." in words
+    assert list(page.query_params) == ["test"]
+    assert list(page.dataframe[0].value["Probe"]) == [1, 2]
+    assert "backend" in list(page.dataframe[1].value["What"])
+    assert page.get("plotly_chart")[0].proto.alt.startswith("1 redeploy test: ")
+    assert data.connection().service().users() == []
+
+
+def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app: AppTest) -> None:
+    go_on = threading.Event()
+
+    def work(progress: jobs.Progress) -> None:
+        progress.step(StepDone("Write the probes", "12 memories", 120))
+        progress.step(StepDone("Deploy", "process and disk are gone"))
+        go_on.wait(TIMEOUT_S)
+
+    job_id = jobs.board().submit(work, subject="Deployment, simulated", fingerprint="a")
+    while not (job := jobs.board().get(job_id)) or len(job.steps) < 2:
+        pass
+    app.run()
+    app.query_params["job"] = job_id
+    app.switch_page(PAGE).run()
+    words = text_of(app)
+    assert "Write the probes" in words
+    assert "120 ms" in words
+    assert "Deploy\n" in words
+    assert "running" in words
+    go_on.set()
+    assert not finish(app).exception
+
+
+def test_a_test_that_fails_itself_is_a_sentence(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_core.redeploy.simulation._SOURCES", Path("/nowhere"))
+    page.number_input(key="redeploy.count").set_value(1)
+    page = press(page, "redeploy.simulate")
+    assert not page.exception
+    assert "The test itself did not come to its end" in page.error[-1].value
+    assert "A process of the redeploy test failed" in text_of(page)
+
+
+def test_an_unknown_run_and_an_unknown_test_say_so(app: AppTest, shared: MemoryService) -> None:
+    keep_reports(shared, make_report())
+    app.run()
+    app.query_params["job"] = "guessed"
+    app.switch_page(PAGE).run()
+    assert "not known here any more" in text_of(app)
+    assert "PASS]" in text_of(app)
+    app.query_params.clear()
+    app.query_params["test"] = "guessed"
+    app.run()
+    assert "The storage does not know this test" in text_of(app)
+
+
+def test_two_hundred_reports_are_drawn_and_each_has_a_link(
+    app: AppTest, shared: MemoryService
+) -> None:
+    verdicts = list(Verdict)
+    made = [make_report(verdicts[number % 4], number=number) for number in range(200)]
+    keep_reports(shared, *made)
+    app.run()
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    alt = app.get("plotly_chart")[0].proto.alt
+    assert alt.startswith("200 redeploy tests: PASS 50, DEGRADED 50, FAIL 50, INCONCLUSIVE 50.")
+    app.session_state["redeploy.numbers"] = True
+    app.run()
+    assert len(app.dataframe[2].value) == 200
+    app.query_params["test"] = made[2].run
+    app.run()
+    assert "FAIL]" not in text_of(app)
+    assert "DEGRADED]" in text_of(app)
+
+
+def test_what_differs_is_marked_and_texts_from_storage_are_no_markup(
+    app: AppTest, shared: MemoryService
+) -> None:
+    keep_reports(
+        shared,
+        make_report(
+            Verdict.FAIL,
+            reason=HOSTILE,
+            headlines=(HOSTILE,),
+            level=HOSTILE,
+            before=make_evidence("a", bucket=HOSTILE),
+            after=make_evidence("b", bucket="other"),
+            steps=(StepDone(HOSTILE, HOSTILE, 3),),
+        ),
+    )
+    app.session_state["redeploy.steps"] = True
+    app.run()
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    frame = app.dataframe[1].value
+    assert list(frame[frame[""] == "≠"]["What"]) == ["commit", "bucket"]
+    assert "evil.example" in text_of(app)
+    seen = {kind for kind, proto in walk(app) if "evil.example" in proto}
+    assert seen <= {"text", "dataframe"}
+    assert not any("evil.example" in chart.proto.spec for chart in app.get("plotly_chart"))
+
+
+def test_overview_shows_the_newest_verdict(app: AppTest, shared: MemoryService) -> None:
+    keep_reports(shared, make_report(Verdict.FAIL), make_report(number=1))
+    app.run()
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures["Last redeploy test"] == "PASS"
+
+
+def test_without_a_storage_the_page_says_where_to_read_why(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
+    app.run()
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    assert "Nothing can be tested at the moment" in text_of(app)
+
+
+def test_the_report_can_be_taken_along(page: AppTest, shared: MemoryService) -> None:
+    keep_reports(shared, make_report())
+    data.try_again()
+    page.run()
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == ["Report as Markdown", "Report as JSON"]

@@ -1,0 +1,111 @@
+"""One user: memories, timeline, what is remembered, reunite, remove."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import people
+from memory_core import MemoryService, normalize_user_id
+from tests.support.app_test import text_of
+
+ANN, OTHER = "ann.lee@gmail.com", "annlee@googlemail.com"
+
+
+@pytest.fixture
+def page(app: AppTest, shared: MemoryService) -> AppTest:
+    """The page of Ann, who has memories under two ids."""
+    for user, text in ((ANN, "Likes tea"), (OTHER, "Hates rye"), (OTHER, "Rides a bike")):
+        shared.add_text_memory(user, text)
+    app.run()
+    app.switch_page("../pages/user.py")
+    app.query_params["user"] = " Ann.Lee@Gmail.com"
+    return app
+
+
+def view(page: AppTest, name: str = "Memories") -> str:
+    page.query_params["view"] = name
+    page.run()
+    assert not page.exception
+    return text_of(page)
+
+
+def press(page: AppTest, label: str) -> str:
+    (button,) = [one for one in page.button if label in one.label]
+    button.click().run()
+    assert not page.exception
+    return text_of(page)
+
+
+def test_who_it_is_and_which_ids_are_close(page: AppTest) -> None:
+    words = view(page)
+    assert ANN in words
+    assert "1 memory, complete" in words
+    assert "1 id close to this one has memories too" in words
+    assert page.dataframe[0].value["Memory"].tolist() == ["Likes tea"]
+
+
+def test_what_happened_is_a_chart_and_a_table(page: AppTest, shared: MemoryService) -> None:
+    (memory,) = shared.list_memories(ANN)
+    shared.update_memory(ANN, memory.id, "Likes oolong")
+    shared.delete_memory(ANN, memory.id)
+    words = view(page, "Timeline")
+    assert "3 events on record, complete" in words
+    assert page.dataframe[0].value["What"].tolist() == ["Deleted", "Changed", "Saved"]
+
+
+def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:
+    page.session_state["user.q"] = "bike or tea?"
+    words = view(page, "What is remembered")
+    assert "1 of 1 memory answered; ranked exactly." in words
+    assert "Under other ids, so never asked" in words
+    assert page.dataframe[0].value["Answered"].tolist() == ["as 1"]
+
+
+@pytest.mark.usefixtures("backend")
+def test_two_ids_are_brought_together_and_parted_again(
+    page: AppTest, shared: MemoryService
+) -> None:
+    page.session_state["user.former"] = OTHER
+    words = view(page, "Reunite")
+    assert "2 memories would move" in words
+    page.text_input(key="user.move.typed").input("somebody else")
+    assert "nothing was changed" in press(page, "Move 2 memories")
+    assert len(shared.list_memories(OTHER)) == 2
+    page.text_input(key="user.move.typed").input("ANN.lee@gmail.com ")
+    words = press(page, "Move 2 memories")
+    assert "Moved 2 memories; 2 read back from the store." in words
+    assert "2 memories from annlee@googlemail.com" in words
+    assert (len(shared.list_memories(ANN)), shared.list_memories(OTHER)) == (3, [])
+    words = press(page, "Give them back")
+    assert "Moved 2 memories; 2 read back from the store." in words
+    assert (len(shared.list_memories(ANN)), len(shared.list_memories(OTHER))) == (1, 2)
+
+
+def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
+    view(page, "Export")
+    (button,) = page.get("download_button")
+    assert button.proto.label == "Export 1 memory"
+    exported = people.export(normalize_user_id(ANN), "jsonl", False).decode()
+    assert "Likes tea" in exported
+    assert "Hates rye" not in exported
+
+
+def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: MemoryService) -> None:
+    page.session_state["user.way"] = "Forget the user"
+    words = view(page, "Remove")
+    assert "**1 memory** of this user would go." in words
+    assert "nothing was changed" in press(page, "Forget the user")
+    page.text_input(key="user.forget.typed").input(ANN)
+    assert "Forgot 1 memory; a recount by their ids finds 0." in press(page, "Forget the user")
+    assert shared.list_memories(ANN) == []
+    assert [event.kind for event in shared.history(ANN)] == ["FORGET"]
+    assert "Nothing is left of this user" in press(page, "Look everywhere")
+    assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
+
+
+def test_without_a_user_it_says_where_to_find_one(app: AppTest) -> None:
+    app.run()
+    app.switch_page("../pages/user.py").run()
+    assert not app.exception
+    assert "No user is chosen." in text_of(app)

@@ -1,0 +1,110 @@
+"""Users: everybody in a table, and where the memories of somebody may be."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from memory_core import MemoryService
+from tests.support.app_test import run_until, text_of
+from tests.support.damage import put_stray
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def page(app: AppTest) -> AppTest:
+    """The page, not yet drawn."""
+    app.run()
+    return app.switch_page("../pages/users.py")
+
+
+def asked(page: AppTest, text: str) -> str:
+    page.query_params["who"] = text
+    page.run()
+    assert not page.exception
+    return text_of(page)
+
+
+def test_without_users_it_says_what_to_do(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert "No users yet" in text_of(page)
+
+
+def test_every_user_is_in_the_table_most_memories_first(
+    page: AppTest, shared: MemoryService
+) -> None:
+    for user, text in (("bob@x.com", "rye"), ("ann@x.com", "tea"), ("ann@x.com", "oats")):
+        shared.add_text_memory(user, text)
+    data.count_again()
+    page.run()
+    table = page.dataframe[0].value
+    assert table["User"].tolist() == ["ann@x.com", "bob@x.com"]
+    assert [sum(one) for one in table["Activity"]] == [2, 1]
+    assert "3 memories of 2 users, complete. As of " in text_of(page)
+    shared.add_text_memory("carol@x.com", "figs")
+    page.button(key="users.again").click().run()
+    assert "4 memories of 3 users, complete." in text_of(page)
+
+
+def test_the_store_is_compared_and_what_was_never_recorded_is_taken_up(
+    page: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory("ann@x.com", "tea")
+    put_stray(shared, "by-hand", user_id=" Ann@X.com", data="oats")
+    put_stray(shared, "nobody's", agent_id="chef", data="rye")
+    data.count_again()
+    page.run()
+    page.button(key="users.compare").click()
+    words = run_until(page, "The store differs from the record.")
+    assert "3 in the store, 1 memory on record, complete." in words
+    differences = page.dataframe[1].value
+    assert differences["User"].tolist() == ["ann@x.com"]
+    assert differences["Not on record"].tolist() == [1]
+    assert differences["Also stands under"].tolist() == ["<U+0020>Ann@X.com (1)"]
+    assert page.dataframe[2].value["Where"].tolist() == ["without a user, under agent chef only"]
+    page.text_input(key="who").set_value("ANN@x.com").run()
+    words = text_of(page)
+    assert "The application asks for this id only." in words
+    assert "1 stands under <U+0020>Ann@X.com" in words
+    page.button(key="users.take-up").click()
+    run_until(page, "Taken up 1 memory")
+    assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
+
+
+def test_who_is_meant_and_who_is_close(page: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory("alice+news@example.com", "likes tea")
+    words = asked(page, " Alice@Example.com")
+    assert "Nothing was ever saved under this id." in words
+    assert "1 × space removed; capital letters made small" in words
+    close = page.dataframe[0].value
+    assert close["User"].tolist() == ["alice+news@example.com"]
+    assert "+tag" in close["How it is close"][0]
+    assert "Looked through 1 user, complete." in words
+
+
+def test_an_id_in_its_other_form_is_the_same_user(page: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory("alice@example.com", "likes tea")
+    words = asked(page, "ALICE@example.com\u200b")
+    assert "1 memory, last write just now." in words
+    assert "No other id is close to this one." in words
+
+
+def test_a_memory_id_leads_to_its_user(page: AppTest, shared: MemoryService) -> None:
+    (one,) = shared.add_text_memory("alice@example.com", "likes tea")
+    assert f"{one.id} is a memory of alice@example.com" in asked(page, one.id)
+    shared.delete_memory("alice@example.com", one.id)
+    assert "deleted since" in asked(page, one.id)
+
+
+def test_ids_that_name_nobody_are_shown(page: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory("anonymous", "likes tea")
+    assert "Under an id that names nobody" in asked(page, "alice@example.com")
+
+
+def test_what_can_be_no_id_says_why(page: AppTest) -> None:
+    words = asked(page, "\u200b")
+    assert "This can be no user id." in words
+    assert "no visible character" in words

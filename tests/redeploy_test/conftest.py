@@ -1,0 +1,49 @@
+"""Installations on S3, one stand-in for a module and a bucket each, and on a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from memory_core.aws import Retries
+from memory_core.embedders import Embedder
+from standin import StandIn
+from tests.support.installation import Installation, MakeInstallation
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[StandIn]:
+    with StandIn() as started:
+        yield started
+
+
+@pytest.fixture
+def install(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    embedder: Embedder,
+) -> Iterator[MakeInstallation]:
+    """Makes an empty installation, on "s3" or on "chroma"."""
+    # The model is loaded once; a backend that does not answer is not waited for.
+    monkeypatch.setattr("memory_core.service.open_embedder", lambda settings: embedder)
+    monkeypatch.setattr("memory_core.aws.clients.Retries", lambda: Retries(budget_s=0.05))
+    monkeypatch.setattr("memory_core.redeploy.testing._PAUSE_S", 0.01)
+    numbers, standins = count(1), []
+
+    def make(kind: str) -> Installation:
+        folder = tmp_path / f"installation {next(numbers)}"
+        if kind == "chroma":
+            return Installation(folder)
+        standin: StandIn = request.getfixturevalue("standin")
+        standins.append(standin)
+        for name, value in standin.environ().items():
+            monkeypatch.setenv(name, value)
+        return Installation(folder, standin)
+
+    yield make
+    for standin in standins:
+        standin.reset()

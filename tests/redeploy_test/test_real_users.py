@@ -1,0 +1,158 @@
+"""Real users' memories are counted before and after: a loss fails the test, a deletion does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ulid import ULID
+
+from memory_core import MemoryService
+from memory_core.redeploy import Verdict, from_code, to_code
+from tests.support.installation import ANN, BOB, Installation, MakeInstallation, hands
+
+Event = Callable[[MemoryService, list[str]], object]
+LOSS = "1 real user had more memories before, and nobody deleted them"
+
+
+def fill(installation: Installation) -> list[str]:
+    """Save three memories of Ann, after one that she deleted again, and one of Bob."""
+    with installation.open() as service:
+        (gone,) = service.add_text_memory(ANN, "likes rye")
+        service.delete_memory(ANN, gone.id)
+        service.add_text_memory(BOB, "likes oak")
+        return [
+            service.add_text_memory(ANN, text)[0].id
+            for text in ("likes tea", "likes figs", "likes oats")
+        ]
+
+
+def lose(service: MemoryService, ids: list[str]) -> None:
+    """Let memories of Ann vanish without a trace."""
+    view = service.parts.ledger.view(service.users()[0].user_id)
+    assert view.user_id == ANN
+    service.parts.ledger.erase(view.user_id, [e for e in view.entries if e.memory_id in ids])
+    service.parts.store.delete(ids)
+
+
+def lose_and_save(service: MemoryService, ids: list[str]) -> None:
+    lose(service, ids[:1])
+    for text in ("likes cocoa", "likes kiwis"):
+        service.add_text_memory(ANN, text)
+
+
+def lose_and_delete(service: MemoryService, ids: list[str]) -> None:
+    lose(service, ids[:1])
+    service.delete_memory(ANN, ids[1])
+
+
+def lose_and_delete_a_new_one(service: MemoryService, ids: list[str]) -> None:
+    lose(service, ids[:1])
+    (new,) = service.add_text_memory(ANN, "likes cocoa")
+    service.delete_memory(ANN, new.id)
+
+
+def lose_user(service: MemoryService, ids: list[str]) -> None:
+    view = service.parts.ledger.view(service.users()[0].user_id)
+    service.parts.ledger.erase(view.user_id, view.entries)
+
+
+def save_again(service: MemoryService, ids: list[str]) -> None:
+    service.delete_memory(ANN, ids[0])
+    service.add_text_memory(ANN, "likes tea")
+    service.delete_memory(ANN, ids[0])
+
+
+def update_and_delete(service: MemoryService, ids: list[str]) -> None:
+    service.update_memory(ANN, ids[0], "likes cocoa")
+    service.update_memory(ANN, ids[1], "likes kiwis")
+    service.delete_memory(ANN, ids[0])
+
+
+LOSSES: dict[str, Event] = {
+    "some lost": lambda service, ids: lose(service, ids[:1]),
+    "as many saved as lost": lose_and_save,
+    "one lost, one deleted": lose_and_delete,
+    "one lost, a new one deleted": lose_and_delete_a_new_one,
+    "the whole user lost": lose_user,
+}
+DELETIONS: dict[str, Event] = {
+    "nothing": lambda service, ids: None,
+    "one deleted": lambda service, ids: service.delete_memory(ANN, ids[0]),
+    "all deleted": lambda service, ids: service.delete_user(ANN),
+    "forgotten": lambda service, ids: service.forget_user(ANN),
+    "deleted, saved and deleted again": save_again,
+    "updated and deleted": update_and_delete,
+    "saved": lambda service, ids: service.add_text_memory(ANN, "likes cocoa"),
+    "a new user": lambda service, ids: service.add_text_memory("new@example.com", "likes tea"),
+}
+
+
+def judged(
+    installation: Installation, event: Event, *, by_code: bool = False
+) -> tuple[Verdict, str]:
+    ids = fill(installation)
+    receipt = installation.begin(2)
+    if by_code:
+        settings = installation.settings
+        receipt = from_code(to_code(receipt, settings), settings)
+    with installation.open() as service:
+        event(service, ids)
+    installation.deploy()
+    report = installation.verify(receipt)
+    assert report.census_before
+    assert (report.census_before.users, report.census_before.memories) == (2, 4)
+    assert not report.census_before.counts, "a report says nothing of single users"
+    return report.verdict, report.reason
+
+
+@pytest.mark.parametrize("event", LOSSES)
+def test_a_loss_of_real_memories_fails(install: MakeInstallation, event: str) -> None:
+    verdict, reason = judged(install("s3"), LOSSES[event])
+    assert verdict is Verdict.FAIL
+    assert LOSS in reason
+
+
+@pytest.mark.parametrize("event", DELETIONS)
+def test_what_users_do_is_no_loss(install: MakeInstallation, event: str) -> None:
+    verdict, reason = judged(install("s3"), DELETIONS[event])
+    assert verdict is Verdict.PASS, reason
+
+
+def test_a_loss_fails_by_the_short_code_too(install: MakeInstallation) -> None:
+    verdict, reason = judged(install("s3"), lose_user, by_code=True)
+    assert (verdict, LOSS in reason) == (Verdict.FAIL, True)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_an_hour_off_when_it_began_makes_no_deletion_a_loss(
+    install: MakeInstallation, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = install("s3")
+    ids = fill(installation)
+    moment = datetime.now(UTC) + timedelta(hours=hours)
+    with monkeypatch.context() as patch:
+        patch.setattr("memory_core.redeploy.testing.ULID", lambda: ULID.from_datetime(moment))
+        patch.setattr("memory_core.redeploy.testing._now", lambda: moment.isoformat())
+        receipt = installation.begin(2)
+    with installation.open() as service:
+        service.delete_memory(ANN, ids[0])
+    installation.deploy()
+    assert installation.verify(receipt).verdict is Verdict.PASS
+
+
+def test_of_very_many_users_a_sample_is_watched(
+    install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_core.redeploy.evidence._COUNTED_APART", 1)
+    installation = install("chroma")
+    fill(installation)
+    receipt = installation.begin(1)
+    assert receipt.census
+    assert (receipt.census.users, len(receipt.census.counts)) == (2, 1)
+    with hands(installation) as opened:
+        for user in (ANN, BOB):
+            opened.forget_record_of(user)
+    installation.deploy()
+    assert installation.verify(receipt).verdict is Verdict.FAIL

@@ -1,0 +1,295 @@
+"""What truly happened to the memories of a test, and the verdict it must give."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from memory_core.errors import InvalidReceipt
+from memory_core.redeploy import Receipt, State, Verdict, from_file, to_file
+from memory_core.stores.s3_index import IndexName
+from memory_core.stores.s3_vectors import open_s3_vectors
+from tests.support.installation import BOB, Hands, Installation, MakeInstallation, hands
+
+PROBES = 6
+Truth = Callable[[Installation, Receipt], Any]
+
+
+def by_hand(work: Callable[[Hands, Receipt], Any]) -> Truth:
+    """Return what does something to the storage and then deploys."""
+
+    def happen(installation: Installation, receipt: Receipt) -> None:
+        with hands(installation) as opened:
+            work(opened, receipt)
+        installation.deploy()
+
+    return happen
+
+
+def nothing(installation: Installation, receipt: Receipt) -> None:
+    """Neither a loss nor a deployment."""
+
+
+def deploy(installation: Installation, receipt: Receipt) -> None:
+    installation.deploy()
+
+
+def change(**environ: str) -> Truth:
+    """Return a deployment with other variables."""
+
+    def happen(installation: Installation, receipt: Receipt) -> None:
+        installation.deploy()
+        installation.environ |= environ
+
+    return happen
+
+
+def move(opened: Hands, receipt: Receipt) -> None:
+    """Give a memory to another user, in the store and on record."""
+    probe = receipt.probes[0]
+    opened.save_as(probe, BOB, probe.id)
+    opened.lose_records([probe])
+
+
+def hide(opened: Hands, receipt: Receipt) -> None:
+    """Let three others answer the question of the first probe better than itself."""
+    first, *others = receipt.probes
+    for other in others[:3]:
+        opened.turn(other, first.question)
+    opened.turn(first, first.question, away=True)
+
+
+def replace_index(installation: Installation, receipt: Receipt) -> None:
+    assert installation.standin
+    installation.standin.set_switches(clock_offset_s=3600.0)
+    with hands(installation) as opened:
+        index = IndexName(
+            *(opened.service.status().location[n] for n in ("vector bucket", "index"))
+        )
+        client = installation.standin.client("s3vectors")
+        client.delete_index(**index.address)
+        open_s3_vectors(opened.store._aws, index, 256, create=True)  # type: ignore[attr-defined]
+    installation.deploy()
+
+
+def lose_index(installation: Installation, receipt: Receipt) -> None:
+    assert installation.standin
+    with installation.open() as service:
+        place = service.status().location
+    installation.standin.client("s3vectors").delete_index(
+        vectorBucketName=place["vector bucket"], indexName=place["index"]
+    )
+    installation.deploy()
+
+
+def go_down(installation: Installation, receipt: Receipt) -> None:
+    assert installation.standin
+    installation.deploy()
+    installation.standin.add_fault("error503", nth="every")
+
+
+def skew(seconds: float) -> Truth:
+    def happen(installation: Installation, receipt: Receipt) -> None:
+        assert installation.standin
+        installation.standin.set_switches(clock_offset_s=seconds)
+        installation.deploy()
+
+    return happen
+
+
+@dataclass(frozen=True)
+class Row:
+    """What happened, and what has to be said of it; probes not named in `states` are OK."""
+
+    truth: Truth
+    verdict: Verdict
+    words: str
+    states: Mapping[State, int] = field(default_factory=dict)
+    headline: str = ""
+    kinds: tuple[str, ...] = ("s3", "chroma")
+
+
+PASS, FAIL, DEGRADED, INCONCLUSIVE = Verdict
+S3 = ("s3",)
+ALL_LOST = {State.LOST: PROBES}
+
+TABLE = {
+    "nothing lost": Row(deploy, PASS, "all 6 probes .* commit commit-1 runs, it was commit-0"),
+    "one lost": Row(
+        by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
+        FAIL, "1 of 6 are lost: probe 3: nothing of it is there", {State.LOST: 1},
+    ),
+    "all lost": Row(
+        by_hand(lambda opened, receipt: opened.lose(receipt.probes)),
+        FAIL, "6 of 6 are lost", ALL_LOST,
+    ),
+    "the disk of ChromaDB gone": Row(
+        change(MEMORY_DATA_DIR="gone"), FAIL,
+        "6 of 6 are lost, because ChromaDB was on a disk that goes with the deployment",
+        ALL_LOST, "The ChromaDB folder changed", kinds=("chroma",),
+    ),
+    "one text altered": Row(
+        by_hand(lambda opened, receipt: opened.change(receipt.probes[1], data="Another text.")),
+        FAIL, "1 of 6 were altered: probe 2: its text changed", {State.ALTERED: 1},
+    ),
+    "one letter of a long text altered": Row(
+        by_hand(lambda opened, receipt: opened.change(
+            receipt.probes[1], data=receipt.probes[1].text[:-1] + "!")),
+        FAIL, "1 of 6 were altered: probe 2: its text changed", {State.ALTERED: 1},
+    ),
+    "one number in the metadata altered": Row(
+        by_hand(lambda opened, receipt: opened.change(receipt.probes[0], probe=7)),
+        FAIL, "1 of 6 were altered: probe 1: its metadata changed", {State.ALTERED: 1},
+    ),
+    "one vector moved to another user": Row(
+        by_hand(lambda opened, receipt: opened.change(receipt.probes[0], user_id=BOB)),
+        FAIL, f"1 of 6 were altered: probe 1: its vector belongs to '{BOB}' now",
+        {State.ALTERED: 1},
+    ),
+    "one moved to another user": Row(
+        by_hand(move), FAIL, f"1 of 6 are lost: probe 1: its vector belongs to '{BOB}' now",
+        {State.LOST: 1},
+    ),
+    "stored but not found by query": Row(
+        by_hand(hide), DEGRADED, "1 of them .* probe 1: listed, but not found by a question",
+        {State.STALE: 1},
+    ),
+    "duplicated": Row(
+        by_hand(lambda opened, receipt: opened.save_as(
+            receipt.probes[0], receipt.probes[0].user_id, "another-id")),
+        DEGRADED, "1 of them .* probe 1: there are 2 of it", {State.DUPLICATED: 1},
+    ),
+    "something nobody wrote": Row(
+        by_hand(lambda opened, receipt: opened.service.add_text_memory(
+            receipt.probes[0].user_id, "Nobody wrote this.")),
+        FAIL, "1 memory nobody wrote turned up", {State.UNEXPECTED: 1},
+    ),
+    "vector gone but ledger there": Row(
+        by_hand(lambda opened, receipt: opened.lose_vectors(receipt.probes[:2])),
+        DEGRADED, "2 of them .* on record, but not in the vector store", {State.STALE: 2},
+    ),
+    "ledger gone but vector there": Row(
+        by_hand(lambda opened, receipt: opened.lose_records(receipt.probes[:1])),
+        FAIL, "probe 1: its vector is there, but no record of it", {State.LOST: 1},
+    ),
+    "a record torn": Row(
+        by_hand(lambda opened, receipt: opened.tear(receipt.probes[4])),
+        FAIL, "1 of 6 are lost: probe 5: .*is damaged", {State.LOST: 1},
+    ),
+    "backend changed": Row(
+        change(MEMORY_BACKEND="chroma"), INCONCLUSIVE, "in another place", ALL_LOST,
+        "The backend changed: written to s3_vectors, read from chroma", S3,
+    ),
+    "prefix changed": Row(
+        change(MEMORY_PREFIX="elsewhere"), INCONCLUSIVE, "in another place", ALL_LOST,
+        "The prefix in the bucket changed: written to memory/, read from elsewhere/", S3,
+    ),
+    "index replaced by a new empty one": Row(
+        replace_index, DEGRADED, "not in the vector store", {State.STALE: PROBES},
+        "The index was made anew", S3,
+    ),
+    "index lost": Row(
+        lose_index, INCONCLUSIVE, "could not be read, so nothing is proven: .*rebuild", kinds=S3
+    ),
+    "no deployment happened": Row(nothing, INCONCLUSIVE, "the same deployment is still running"),
+    "no deployment, and one lost": Row(
+        lambda installation, receipt: _lose_now(installation, receipt),
+        FAIL, "1 of 6 are lost", {State.LOST: 1},
+    ),
+    "no deployment, but another instance is asked": Row(
+        lambda installation, receipt: installation.environ.update(
+            RENDER_INSTANCE_ID="second", MEMORY_HOST="second", MEMORY_DATA_DIR="/nonexistent"),
+        INCONCLUSIVE, "ran already when the test began", kinds=S3,
+    ),
+    "another service, which has another commit": Row(
+        change(RENDER_SERVICE_ID="staging"), INCONCLUSIVE, "not the service production",
+    ),
+    "somebody's own computer": Row(
+        change(RENDER_GIT_COMMIT="", RENDER_INSTANCE_ID=""), INCONCLUSIVE,
+        "a host that names its deployments",
+    ),
+    "a clock an hour fast": Row(skew(3600.0), PASS, "all 6 probes", kinds=S3),
+    "a clock an hour slow": Row(skew(-3600.0), PASS, "all 6 probes", kinds=S3),
+    "backend down at verify": Row(
+        go_down, INCONCLUSIVE, "the storage could not be read, so nothing is proven", kinds=S3
+    ),
+}  # fmt: skip
+HOST = {
+    "MEMORY_RECEIPT_KEY": "secret",
+    "RENDER_SERVICE_ID": "production",
+    "RENDER_INSTANCE_ID": "first",
+}
+CASES = [(name, kind) for name, row in TABLE.items() for kind in row.kinds]
+
+
+def _lose_now(installation: Installation, receipt: Receipt) -> None:
+    with hands(installation) as opened:
+        opened.lose(receipt.probes[:1])
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=[" on ".join(case) for case in CASES])
+def test_what_truly_happened_is_what_the_verdict_says(
+    install: MakeInstallation, name: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    row, installation = TABLE[name], install(kind)
+    monkeypatch.chdir(tmp_path)
+    installation.environ |= {
+        "MEMORY_RECEIPT_KEY": "secret",
+        "RENDER_SERVICE_ID": "production",
+        "RENDER_INSTANCE_ID": "first",
+    }
+    receipt = installation.begin(PROBES)
+    assert receipt.acknowledged == tuple(range(1, PROBES + 1))
+    before = dict(installation.environ)
+    row.truth(installation, receipt)
+    report = installation.verify(receipt)
+
+    assert report.verdict is row.verdict, report.reason
+    assert re.search(row.words, report.reason), report.reason
+    found = Counter(one.state for one in report.probes if one.state is not State.OK)
+    assert found == Counter(row.states)
+    assert any(row.headline in one for one in report.headlines) == bool(
+        row.headline or report.headlines
+    )
+    if installation.standin:
+        installation.standin.reset()
+    if report.verdict is INCONCLUSIVE:
+        assert report.left_behind is None
+        if row.truth is not lose_index:
+            installation.environ = before
+            assert installation.look(receipt) == ([], [receipt.run], [])
+            installation.deploy()
+            assert installation.verify(receipt).verdict is PASS
+        return
+    assert report.left_behind == 0
+    assert installation.remains(receipt) == []
+    assert installation.look(receipt) == ([row.verdict], [], [])
+
+
+def tamper(content: bytes) -> bytes:
+    """Claim that a probe fewer was acknowledged."""
+    claimed = content.replace(b"  6\n ]", b"  5\n ]")
+    assert claimed != content
+    return claimed
+
+
+@pytest.mark.parametrize(
+    ("change_receipt", "key", "words"),
+    [(tamper, "secret", "was altered"), (bytes, "another", "signed by another installation")],
+    ids=["receipt tampered with", "receipt of another installation"],
+)
+def test_a_receipt_that_cannot_be_trusted_gives_no_verdict(
+    install: MakeInstallation, change_receipt: Callable[[bytes], bytes], key: str, words: str
+) -> None:
+    installation = install("chroma")
+    installation.environ["MEMORY_RECEIPT_KEY"] = key
+    receipt = installation.begin(PROBES)
+    content = change_receipt(to_file(receipt, installation.settings))
+    installation.environ["MEMORY_RECEIPT_KEY"] = "secret"
+    with pytest.raises(InvalidReceipt, match=words):
+        from_file(content, installation.settings)

@@ -1,0 +1,87 @@
+"""What is said of a store that takes Amazon's place, and the demo that runs on one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memory_core import open_service
+from memory_core.backend import select_backend
+from memory_core.embedders.local import LocalEmbedder
+from standin import StandIn, demo
+from tests.support.s3_bench import Bench, open_bench
+from tests.support.server import free_port, wait_until_healthy
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with open_bench() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        None,
+        "https://s3vectors.eu-central-1.api.aws",
+        "https://vpce-1a2b.s3vectors.eu-central-1.vpce.amazonaws.com",
+        "https://s3vectors.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_an_endpoint_of_amazons_own_is_no_stand_in(bench: Bench, endpoint: str | None) -> None:
+    settings = replace(bench.settings, endpoint_s3=None, endpoint_s3vectors=endpoint)
+    backend = select_backend(settings, LocalEmbedder())
+    assert backend.stand_in is None
+    assert backend.reason == "memories are on Amazon S3 Vectors and survive deployments"
+
+
+@pytest.mark.parametrize("changed", ["endpoint_s3", "endpoint_s3vectors"])
+def test_another_endpoint_for_either_service_is_a_stand_in(bench: Bench, changed: str) -> None:
+    none = {"endpoint_s3": None, "endpoint_s3vectors": None}
+    other = "https://amazonaws.com.example.org"
+    settings = replace(bench.settings, **{**none, changed: other})
+    assert select_backend(settings, LocalEmbedder()).stand_in == other
+
+
+def start_demo(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start it where the environment names another bucket and backend."""
+    command = [sys.executable, "-m", "standin.demo", "--server.port", str(port)]
+    misleading = {"AWS_S3_BUCKET": "somebodys-real-bucket", "MEMORY_BACKEND": "chroma"}
+    with (folder / f"{port}.log").open("w") as log:
+        return subprocess.Popen(
+            [*command, "--state-dir", str(folder / "demo")],
+            cwd=demo.ROOT,
+            env={**os.environ, "HOME": str(folder), **misleading},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def test_the_demo_shows_the_examples_on_s3_and_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    log = tmp_path / f"{port}.log"
+    with start_demo(tmp_path, port) as first:
+        wait_until_healthy(port, first, log)
+        with start_demo(tmp_path, free_port()) as second:
+            assert second.wait(60) == 1
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
+    assert "Loading the example memories" in log.read_text()
+    assert "[Mem0] OK Mem0 service initialized with S3 (persistent) storage" in log.read_text()
+    with StandIn(tmp_path / "demo") as standin:
+        for name, value in standin.environ().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_S3_BUCKET", demo.BUCKET)
+        with open_service() as service:
+            status = service.status()
+            assert (status.memories, status.users) == (308, 12)
+            assert service.audit().clean

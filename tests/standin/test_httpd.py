@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from standin.httpd import Dropped, HttpServer, Request, Response
+from tests.support.standin_requests import raw
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., HttpServer]]:
+    servers: list[HttpServer] = []
+
+    def start(app: Callable[[Request], Response], **options: int) -> HttpServer:
+        servers.append(HttpServer(app, **options))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def test_a_mistake_of_ours_is_a_500_and_is_printed(
+    serve: Callable[..., HttpServer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(request: Request) -> Response:
+        raise RuntimeError("boom")
+
+    assert raw(serve(broken).url, "/")[0] == 500
+    assert "RuntimeError: boom" in capsys.readouterr().err
+
+
+def test_a_dropped_request_gets_no_byte(serve: Callable[..., HttpServer]) -> None:
+    def drop(request: Request) -> Response:
+        raise Dropped
+
+    server = serve(drop)
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(100) == b""
+
+
+def test_a_connection_is_kept_for_the_next_request(serve: Callable[..., HttpServer]) -> None:
+    server = serve(lambda request: Response(200, body=request.target.encode()))
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for target in (b"/one", b"/two?x=1"):
+            connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000).endswith(b"\r\n\r\n" + target)
+
+
+def test_a_body_over_the_cap_is_measured_but_not_kept(serve: Callable[..., HttpServer]) -> None:
+    seen: list[Request] = []
+
+    def note(request: Request) -> Response:
+        seen.append(request)
+        return Response(204)
+
+    server = serve(note, body_cap_bytes=10)
+    raw(server.url, "/", b"x" * 10)
+    raw(server.url, "/", b"x" * 11)
+    assert [(request.length, len(request.body)) for request in seen] == [(10, 10), (11, 0)]
+
+
+def test_a_port_can_be_taken_again_at_once(serve: Callable[..., HttpServer]) -> None:
+    server = serve(lambda request: Response(200))
+    raw(server.url, "/")
+    server.stop()
+    assert serve(lambda request: Response(200), port=server.port).port == server.port

@@ -1,0 +1,119 @@
+"""How many requests the calls of a service take, by the log of the stand-in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from memory_core import MemoryService, Settings, open_service
+from tests.support.s3_bench import Bench, open_bench
+
+CROWD = 4_000
+USERS = ("ann", "bob", "eve", "joe")
+LONG = "The long letter of Ada. " + "x" * 30_000
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """An index of 4,000 memories of one user, and 100 of each of a few others."""
+    with open_bench() as opened:
+        lines = (json.dumps({"memory": f"The crowd has {n} balloons."}) for n in range(CROWD))
+        with open_service(opened.settings) as service:
+            opened.standin.reset_requests()
+            service.add_document("crowd", "crowd.jsonl", "\n".join(lines).encode())
+            imported = dict(opened.standin.request_counts())
+            for user in USERS:
+                texts = (
+                    json.dumps({"memory": f"{user} owns {n} tin soldiers."}) for n in range(100)
+                )
+                service.add_document(user, "own.jsonl", "\n".join(texts).encode())
+        opened.imported = imported
+        yield opened
+
+
+@pytest.fixture
+def service(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryService]:
+    """A service just opened, so that nothing is cached."""
+    for name, value in bench.environ.items():
+        monkeypatch.setenv(name, value)
+    with open_service(Settings.from_env()) as opened:
+        bench.standin.reset_requests()
+        yield opened
+
+
+def test_thousands_of_memories_are_imported_in_large_batches(bench: Bench) -> None:
+    # For 10,000: 25 of each, and 75 in all.
+    assert bench.imported["s3vectors:PutVectors"] <= 25 * CROWD / 10_000
+    assert bench.imported["s3:PutObject"] <= 25 * CROWD / 10_000
+    assert sum(bench.imported.values()) <= 75 * CROWD / 10_000
+
+
+def test_opening_takes_two_requests(bench: Bench, service: MemoryService) -> None:
+    bench.standin.reset_requests()
+    open_service(Settings.from_env()).close()
+    assert bench.standin.request_counts() == {"s3:ListObjectsV2": 1, "s3vectors:GetIndex": 1}
+
+
+def test_listing_a_hundred_among_thousands_takes_three(
+    bench: Bench, service: MemoryService
+) -> None:
+    assert len(service.list_memories("ann")) == 100
+    assert bench.asked() <= 3
+
+
+def test_a_save_takes_three_and_a_verified_one_four(bench: Bench, service: MemoryService) -> None:
+    service.add_text_memory("dan", "Dan plays the cello")
+    assert bench.asked() <= 3
+    bench.standin.reset_requests()
+    service.add_text_memory("dan", "Dan plays the flute", verify=True)
+    assert bench.asked() <= 4
+
+
+def test_a_question_takes_three_at_first_and_then_one(bench: Bench, service: MemoryService) -> None:
+    assert service.query_memories("bob", "Who owns 42 tin soldiers?")
+    assert bench.asked() <= 3
+    bench.standin.reset_requests()
+    assert service.query_memories("bob", "How many soldiers?")
+    assert bench.asked() == 1
+
+
+def test_a_question_to_the_index_takes_three(bench: Bench, service: MemoryService) -> None:
+    service.list_memories("bob")
+    bench.standin.reset_requests()
+    assert len(service.query_memories("bob", "Who owns 42 tin soldiers?", mode="index")) == 10
+    assert bench.asked() <= 3
+
+
+def test_deleting_a_user_of_a_hundred_takes_four(bench: Bench, service: MemoryService) -> None:
+    receipt = service.delete_user("eve")
+    assert (receipt.removed, receipt.left) == (100, None)
+    assert bench.asked() <= 4
+    bench.standin.reset_requests()
+    assert service.delete_user("joe", verify=True).left == 0
+    assert bench.asked() <= 5
+    assert service.list_memories("eve") == []
+
+
+def test_counting_users_takes_one_page_of_names_once_batches_are_known(
+    bench: Bench, service: MemoryService
+) -> None:
+    service.users()
+    bench.standin.reset_requests()
+    assert service.users()[0].user_id == "crowd"
+    assert bench.asked() == 1
+
+
+def test_a_memory_of_thirty_kilobytes_is_stored_found_and_returned_whole(
+    bench: Bench, service: MemoryService
+) -> None:
+    service.add_text_memory("ada", LONG, verify=True)
+    assert bench.asked() <= 4
+    (hit,) = service.query_memories("ada", "the letter of Ada")
+    assert hit.memory.memory == LONG
+    assert service.query_memories("ada", "letter", mode="index")[0].memory.memory == LONG
+
+
+def test_nothing_relies_on_undocumented_behaviour(bench: Bench) -> None:
+    assert bench.standin.warnings() == []

@@ -1,0 +1,175 @@
+"""A place for the contract on Amazon S3 and S3 Vectors: real, or a stand-in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from memory_core import IndexMismatch, MemoryService, Settings
+from memory_core.aws import Aws
+from memory_core.backend import select_backend
+from memory_core.embedders import Embedder
+from memory_core.ledger import Ledger
+from memory_core.stores import VectorStore
+from memory_core.stores.s3_index import IndexName
+from memory_core.stores.s3_vectors import open_s3_vectors
+from standin import StandIn
+from tests.support.places import LIVE_VARIABLE
+
+_run = f"holdfast-test-{uuid4().hex[:12]}"
+_numbers = count(1)
+
+
+class Bucket:
+    """A prefix of a bucket, and an index; `environ` names all of them and the vector bucket.
+
+    The credentials are those that boto3 finds by itself.
+    """
+
+    counts = False
+
+    def __init__(
+        self, kind: str, environ: Mapping[str, str], embedder: Embedder, *, finds_all: bool = True
+    ) -> None:
+        self.kind = kind
+        self.finds_all = finds_all
+        self._embedder = embedder
+        self._settings = settings = Settings.from_env(environ)
+        self._index = IndexName(str(settings.vector_bucket), str(settings.index))
+        self._objects = {"Bucket": str(settings.bucket), "Prefix": settings.prefix}
+        self._aws = Aws(settings)
+
+    def store(self, dimensions: int) -> VectorStore:
+        return open_s3_vectors(Aws(self._settings), self._index, dimensions, create=True)
+
+    def service(self) -> MemoryService:
+        # As `open_service` does it, but for the embedder, which takes long to load.
+        backend = select_backend(self._settings, self._embedder)
+        ledger = Ledger(backend.objects)
+        store = backend.open_store(ledger.is_empty())
+        return MemoryService(self._settings, backend, self._embedder, ledger, store)
+
+    def contents(self) -> object:
+        return self._versions(), self._vectors()
+
+    def holding(self, *words: str) -> set[str]:
+        versions = self._versions()
+        said = [json.dumps(self._vectors(), ensure_ascii=False), str(versions)]
+        said += [self._read(one) for one in versions if one["ETag"]]
+        return {word for word in words for text in said if word in text}
+
+    def remove(self) -> None:
+        """Delete the objects below the prefix, in all their versions, and the index."""
+        try:
+            self._remove_objects()
+        finally:
+            # One that a test has not made, or has deleted, is none to delete.
+            with suppress(IndexMismatch):
+                self._ask("s3vectors", "delete_index", **self._index.address)
+
+    def close(self) -> None:
+        self._aws.close()
+
+    def _remove_objects(self) -> None:
+        bucket = self._objects["Bucket"]
+        found = self._versions()
+        for start in range(0, len(found), 1000):
+            names = [
+                {"Key": one["Key"], "VersionId": one["VersionId"]}
+                for one in found[start : start + 1000]
+            ]
+            answer = self._ask("s3", "delete_objects", Bucket=bucket, Delete={"Objects": names})
+            assert not answer.get("Errors"), f"left behind: {answer['Errors']}"
+
+    # Looked at directly, so that what is tested does not judge itself.
+
+    def _versions(self) -> list[dict[str, Any]]:
+        return [
+            {name: one.get(name) for name in ("Key", "VersionId", "ETag")}
+            for page in self._pages("s3", "list_object_versions", self._objects)
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+
+    def _vectors(self) -> dict[str, Any]:
+        wanted = {**self._index.address, "returnMetadata": True, "returnData": True}
+        return {
+            one["key"]: (one["metadata"], one["data"])
+            for page in self._pages("s3vectors", "list_vectors", wanted)
+            for one in page["vectors"]
+        }
+
+    def _read(self, version: Mapping[str, Any]) -> str:
+        name = {"Key": version["Key"], "VersionId": version["VersionId"]}
+        found = self._ask("s3", "get_object", Bucket=self._objects["Bucket"], **name)
+        content: bytes = found["Body"].read()
+        return content.decode()
+
+    def _pages(
+        self, service: Any, method: str, members: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        client = self._aws.run(service, method, "what the test looks at", lambda client: client)
+        yield from client.get_paginator(method).paginate(**members)
+
+    def _ask(self, service: Any, method: str, **members: Any) -> Any:
+        def send(client: Any) -> Any:
+            return getattr(client, method)(**members)
+
+        return self._aws.run(service, method, "what the test keeps", send)
+
+
+@contextmanager
+def on_standin(
+    kind: str, standin: StandIn, s3: Any, switches: Mapping[str, Any], embedder: Embedder
+) -> Iterator[Bucket]:
+    """Give a bucket of its own on a stand-in that many share; `s3` is a client of it."""
+    bucket = f"{_run}-{next(_numbers)}"
+    standin.reset()
+    s3.create_bucket(Bucket=bucket)
+    standin.set_switches(**switches)
+    names = {"AWS_S3_BUCKET": bucket, "MEMORY_VECTOR_BUCKET": bucket, "MEMORY_INDEX": "contract"}
+    environ = {**standin.environ(), **names}
+    place = Bucket(kind, environ, embedder, finds_all="lossy_queries" not in switches)
+    try:
+        yield place
+        assert standin.warnings() == [], "relies on what AWS does not document"
+    finally:
+        place.close()
+        standin.reset()
+
+
+@contextmanager
+def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[Bucket]:
+    """Give a new prefix and index in a bucket of somebody's own; they are removed at the end."""
+    name = f"{_run}-{next(_numbers)}"
+    taken = {key: value for key, value in given.items() if key.startswith("AWS_")}
+    environ = {
+        **taken,
+        "MEMORY_VECTOR_BUCKET": given.get("MEMORY_VECTOR_BUCKET", ""),
+        "AWS_REGION": _region(given),
+        "AWS_S3_BUCKET": given[LIVE_VARIABLE],
+        "MEMORY_BACKEND": "s3_vectors",
+        "MEMORY_PREFIX": f"{name}/",
+        "MEMORY_INDEX": name,
+    }
+    where = select_backend(Settings.from_env(environ), embedder).location
+    place = Bucket(kind, environ | {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}, embedder)
+    try:
+        yield place
+    finally:
+        try:
+            place.remove()
+        finally:
+            place.close()
+
+
+def _region(given: Mapping[str, str]) -> str:
+    """Return the region that is set, or that of the profile."""
+    import boto3
+
+    found = given.get("AWS_REGION") or boto3.Session().region_name
+    assert found, f"{LIVE_VARIABLE} is set but no region; set AWS_REGION"
+    return str(found)

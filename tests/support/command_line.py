@@ -1,0 +1,86 @@
+"""Runs commands of `python -m memory_core` in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tests.support.paths import ROOT
+from tests.support.zygote import Zygote
+
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process left: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout; anything else there is an error."""
+        assert self.code == 0, self
+        assert self.err == "", self
+        return json.loads(self.out)
+
+
+class CommandLine:
+    """Commands on one data folder.
+
+    `run` forks a process that has loaded the libraries already; `run_fresh` starts Python anew.
+    """
+
+    def __init__(self, zygote: Zygote, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self._environ = environ
+        self.data_dir = folder / "data"
+        self._zygote = zygote
+        self._numbers = count()
+
+    def environ(self, **more: str) -> dict[str, str]:
+        return {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)} | {
+            **self._environ,
+            **more,
+        }
+
+    def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
+        name = next(self._numbers)
+        files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}
+        files["stdin"].write_text(stdin)
+        (code,) = self._zygote.run(
+            "command", arguments=arguments, environ=self.environ(**environ), **files
+        )
+        return Result(code, files["out"].read_text(), files["err"].read_text())
+
+    def start_fresh(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+        """Start Python anew; use it as a context manager."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "memory_core", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self.environ(**environ)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run_fresh(self, *arguments: str, **environ: str) -> Result:
+        with self.start_fresh(*arguments, **environ) as process:
+            out, err = process.communicate(timeout=TIMEOUT_S)
+        return Result(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode())
+
+    def run_all_fresh(self, calls: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+        """Make calls of `run_fresh` that do not depend on each other, two at a time."""
+        with ThreadPoolExecutor(2) as pool:
+            results = pool.map(lambda call: call(), calls.values())
+            return dict(zip(calls, results, strict=True))

@@ -1,0 +1,169 @@
+"""An installation to test deployments of: its storage, its disk, and the commit that runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from memory_core import MemoryService, Settings, open_service
+from memory_core.identity import UserId
+from memory_core.ledger import ALL, Draft
+from memory_core.objects import ObjectStore
+from memory_core.records import Kind
+from memory_core.redeploy import (
+    Receipt,
+    Report,
+    Verdict,
+    begin,
+    leftovers,
+    pending,
+    reports,
+    verify,
+)
+from memory_core.redeploy.probes import make_probes, probe_users
+from memory_core.redeploy.values import Probe
+from memory_core.stores import Vector
+from standin import StandIn
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+_numbers = count(1)
+
+
+@dataclass
+class Installation:
+    """On S3 with a bucket of its own where there is a stand-in, else on a disk that is kept."""
+
+    data_dir: Path
+    standin: StandIn | None = None
+    environ: dict[str, str] = field(default_factory=dict)
+    commits: int = 0
+
+    def __post_init__(self) -> None:
+        self.environ = {"MEMORY_DATA_DIR": str(self.data_dir), "RENDER_GIT_COMMIT": "commit-0"}
+        if self.standin:
+            bucket = f"redeploy-{next(_numbers)}"
+            self.standin.client("s3").create_bucket(Bucket=bucket)
+            self.environ |= self.standin.environ() | {"AWS_S3_BUCKET": bucket}
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_env(self.environ)
+
+    def open(self) -> MemoryService:
+        return open_service(self.settings)
+
+    def begin(self, probes: int = 6) -> Receipt:
+        with self.open() as service:
+            return begin(service, probes)
+
+    def verify(self, receipt: Receipt) -> Report:
+        return verify(receipt, self.settings)
+
+    def deploy(self) -> None:
+        """Run another commit; on S3 the local disk is a new one."""
+        self.commits += 1
+        self.environ["RENDER_GIT_COMMIT"] = f"commit-{self.commits}"
+        if self.standin:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def look(self, receipt: Receipt) -> tuple[list[Verdict], list[str], list[str]]:
+        """Return the verdicts kept of a test, and the tests that are pending and left over."""
+        with self.open() as service:
+            kept = [one.verdict for one in reports(service) if one.run == receipt.run]
+            return kept, [one.run for one in pending(service)], leftovers(service)
+
+    def remains(self, receipt: Receipt) -> list[str]:
+        """Return all that is left of a test, but for the fact that something was forgotten."""
+        users = probe_users(receipt.run)
+        with self.open() as service:
+            vectors = service.parts.store.get([one.id for one in make_probes(receipt.run, 200)])
+            left = [key for key, one in vectors.items() if one.payload["user_id"] in users]
+            for user_id in users:
+                entries = service.parts.ledger.view(user_id).entries
+                left += [entry.key for entry in entries if entry.kind is not Kind.FORGET]
+            left += [
+                key
+                for key in service.parts.backend.objects.list("redeploy/")
+                if receipt.run in key and not key.endswith((".report.json", ".cleaned.json"))
+            ]
+        return left + [str(path) for path in self.data_dir.glob(".redeploy-test-*")]
+
+
+MakeInstallation = Callable[[str], Installation]
+
+
+class Hands:
+    """What happens to memories behind the application's back."""
+
+    def __init__(self, service: MemoryService) -> None:
+        self.service = service
+        self.store = service.parts.store
+        self.ledger = service.parts.ledger
+        self.objects: ObjectStore = service.parts.backend.objects
+        self.embedder = service.parts.embedder
+
+    def lose_vectors(self, probes: Iterable[Probe]) -> None:
+        self.store.delete([probe.id for probe in probes])
+
+    def lose_records(self, probes: Iterable[Probe]) -> None:
+        self.objects.delete([key for probe in probes for key in self.keys(probe)])
+
+    def lose(self, probes: Iterable[Probe]) -> None:
+        probes = list(probes)
+        self.lose_vectors(probes)
+        self.lose_records(probes)
+
+    def keys(self, probe: Probe) -> list[str]:
+        entries = self.ledger.view(probe.user_id).entries
+        return [entry.key for entry in entries if entry.memory_id == probe.id]
+
+    def tear(self, probe: Probe) -> None:
+        """Cut the record off in the middle, and lose the vector that would stand in for it."""
+        (key,) = self.keys(probe)
+        data = self.objects.get(key) or b""
+        self.objects.delete([key])
+        self.objects.put_if_absent(key, data[: len(data) // 2])
+        self.lose_vectors([probe])
+
+    def change(self, one: Probe, **payload: Any) -> None:
+        before = self.stored(one)
+        self.store.put([replace(before, payload={**before.payload, **payload})])
+
+    def turn(self, probe: Probe, question: str, *, away: bool = False) -> None:
+        """Let a vector point to the meaning of a question, or away from it."""
+        values = self.embedder.embed([question])[0]
+        self.store.put([replace(self.stored(probe), values=-values if away else values)])
+
+    def save_as(self, probe: Probe, user_id: str, memory_id: str) -> None:
+        """Record the text of a probe once more, for a user and under an id."""
+        before = self.stored(probe)
+        payload = {**before.payload, "user_id": user_id}
+        owner = UserId(user_id)
+        draft = Draft(Kind.ADD, memory_id, user_id, payload)
+        (entry,) = self.ledger.append(self.ledger.view(owner), [draft])
+        self.store.put([Vector(memory_id, {**payload, "revision": entry.ulid}, before.values)])
+
+    def forget_record_of(self, user_id: str) -> None:
+        view = self.ledger.view(UserId(user_id))
+        assert all(entry.memory_id != ALL for entry in view.entries)
+        self.store.delete(view.live)
+        self.ledger.erase(view.user_id, view.entries)
+
+    def stored(self, probe: Probe) -> Vector:
+        return self.store.get([probe.id], with_values=True)[probe.id]
+
+
+def hands(installation: Installation) -> closing[Hands]:
+    """Open the storage as it is now."""
+    service = installation.open()
+
+    class Opened(Hands):
+        def close(self) -> None:
+            service.close()
+
+    return closing(Opened(service))

@@ -1,0 +1,294 @@
+"""What the children of `zygote` do: work on a data folder, and reports of what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import traceback
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from runpy import run_module
+from typing import Any
+
+import memory_core
+from memory_core import MemoryService, Settings, migration, normalize_user_id
+from memory_core.aws.clients import _service_descriptions
+from memory_core.backend import select_backend
+from memory_core.embedders.local import LocalEmbedder
+from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
+from memory_core.ledger import Ledger
+from memory_core.migration.background import Background
+from memory_core.objects import LocalObjects
+from memory_core.stores import VectorStore
+from memory_core.stores.chroma import open_chroma
+from memory_core.stores.in_memory import InMemoryStore
+from memory_core.transfer import import_memories
+from tests.support.factories import build_service
+from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, die
+from tests.support.zygote import Report
+
+WRITES = ("objects.put", "objects.delete", "store.put", "store.delete", "store.erase")
+"""The calls to die at: dying at one that reads is dying after the write before it."""
+
+_embedder = LocalEmbedder()
+_COLLECTION = f"mem0-{_embedder.slug}-{_embedder.dimensions}"
+
+
+def preload() -> None:
+    """Load what is slow to load, without using it."""
+    for module in (
+        "bm25s", "boto3", "chromadb", "Stemmer", "memory_core.engine", "memory_core.cli"
+    ):  # fmt: skip
+        import_module(module)
+    for described in ("s3", "s3vectors"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            _service_descriptions().load_service_model(described, kind)
+    logging.disable(logging.CRITICAL)
+    # The model is loaded without embedding anything, which would start threads.
+    _embedder._model  # noqa: B018
+
+
+def open_store(data_dir: str, store: str) -> VectorStore:
+    """Open the collection on disk, or a store that lost everything with its process."""
+    if store == "in_memory":
+        return InMemoryStore(_embedder.dimensions)
+    return open_chroma(Path(data_dir, "chroma"), _COLLECTION, _embedder.dimensions, create=True)
+
+
+def open_service(data_dir: str, store: str, trip: Trip | None = None) -> MemoryService:
+    """Put the service together by hand; with a trip, one that dies."""
+    opened = open_store(data_dir, store)
+    if trip is None:
+        return build_service(Path(data_dir), _embedder, opened)
+    objects = TrippedObjects(LocalObjects(Path(data_dir)), trip)
+    service = build_service(Path(data_dir), _embedder, TrippedStore(opened, trip), objects=objects)
+    # What is written beside the ledger is part of the steps.
+    service._backend = replace(service._backend, objects=objects)
+    return service
+
+
+def front_door(data_dir: str, environ: dict[str, str] | None = None) -> MemoryService:
+    """Open the embedded default as a program would, or what the variables describe."""
+    os.environ.update(environ or {})
+    return memory_core.open_service(
+        Settings.from_env({"MEMORY_DATA_DIR": data_dir, **(environ or {})})
+    )
+
+
+def open_on_aws(environ: dict[str, str]) -> MemoryService:
+    """Open the service that the variables describe, as a program would, with the loaded model."""
+    os.environ.update(environ)
+    settings = Settings.from_env(environ)
+    backend = select_backend(settings, _embedder)
+    ledger = Ledger(backend.objects)
+    store = backend.open_store(ledger.is_empty())
+    return MemoryService(settings, backend, _embedder, ledger, store)
+
+
+def work_on_aws(report: Report, environ: dict[str, str], calls: list[Any]) -> None:
+    """Do the calls, each reported once it has returned."""
+    service = open_on_aws(environ)
+    for call in calls:
+        report(do(service, call))
+
+
+def work(
+    report: Report, data_dir: str, store: str, calls: list[Any], at: int = 0, when: When = "before"
+) -> None:
+    """Do the calls, each reported once it has returned; die at the write numbered `at`."""
+    service = open_service(data_dir, store, Trip(at, when, die, WRITES))
+    for call in calls:
+        report(do(service, call))
+    service.close()
+
+
+def do(service: MemoryService, call: list[Any]) -> list[Any]:
+    """Do one call, `[name, user, ...]`, and return the ids and texts it acknowledged."""
+    name, user, *rest = call
+    try:
+        if name == "save":
+            return [[one.id, one.memory] for one in service.add_text_memory(user, rest[0])]
+        if name == "messages":
+            messages = [{"role": "user", "content": text} for text in rest]
+            saved = service.add_messages(user, messages, infer=False)
+            return [[one.id, one.memory] for one in saved]
+        if name == "document":
+            saved = service.add_document(user, rest[0], rest[1].encode())
+            return [[one.id, one.memory] for one in saved]
+        if name == "update":
+            one = service.update_memory(user, rest[0], rest[1])
+            return [[one.id, one.memory]]
+        if name == "delete":
+            service.delete_memory(user, rest[0])
+        elif name == "delete user":
+            service.delete_user(user)
+        elif name == "forget":
+            service.forget_user(user)
+        elif name == "reunite":
+            return [[one, rest[0]] for one in service.reunite(user, rest[0]).ids]
+        elif name == "repair":
+            service.audit(repair=True)
+        elif name == "import":
+            report = import_memories(service, Path(rest[0]), user_id=user or None)
+            assert report.ok, report
+        elif name == "migrate":
+            # A dead process holds the lease no longer than this.
+            assert migration.apply(service, rest[0], lease_ttl_s=0.0).ok
+        else:
+            raise ValueError(name)
+    except MemoryNotFound:
+        return [["not found", ""]]
+    return []
+
+
+def examine(report: Report, data_dir: str, store: str, user: str, mended: bool = False) -> None:
+    """Report the user's memories as `[id, text]`, oldest first, having compared every view.
+
+    `mended` says that the store has to hold exactly the live memories, everybody's.
+    """
+    service = open_service(data_dir, store)
+    listed = service.list_memories(user)
+    ids = [one.id for one in listed]
+    assert len(set(ids)) == len(ids)
+    texts = [one.memory for one in listed]
+    assert len(set(texts)) == len(texts), "doubles"
+    for one in random.Random(1).sample(listed, min(len(listed), 8)):
+        assert service.get_memory(user, one.id).memory == one.memory
+        assert service.query_memories(user, one.memory)[0].memory.id == one.id
+    history = service.history(user)
+    for one in listed:
+        said = [event.memory for event in history if event.id == one.id and event.memory]
+        assert said[-1] == one.memory
+    counts = {found.user_id: found.memories for found in service.users()}
+    assert counts.get(normalize_user_id(user), 0) == len(listed)
+    if mended:
+        opened = open_store(data_dir, store)
+        live = {one.id for found in counts for one in service.list_memories(found)}
+        held = opened.get(list(opened.keys()), with_values=True)
+        assert set(held) == live
+        assert all(vector.values is not None for vector in held.values())
+        assert all(one.indexed for one in listed)
+    report([[one.id, one.memory] for one in reversed(listed)])
+    service.close()
+
+
+def aftermath(report: Report, data_dir: str, store: str, call: list[Any]) -> None:
+    """Look, do the call that was cut off again, and look again."""
+    examine(report, data_dir, store, "ann")
+    work(lambda done: None, data_dir, store, [call])
+    # What lives in memory only died with its process: there is nothing to compare with.
+    mended = store != "in_memory"
+    examine(report, data_dir, store, "ann", mended=mended)
+    examine(report, data_dir, store, "bob", mended=mended)
+
+
+def finish(report: Report, data_dir: str, store: str, call: list[Any], user: str) -> None:
+    """Do the call that was cut off again, and look."""
+    work(report, data_dir, store, [call])
+    examine(report, data_dir, store, user, mended=True)
+
+
+def command(
+    report: Report, arguments: list[str], environ: dict[str, str], stdin: str, out: str, err: str
+) -> None:
+    """Be `python -m memory_core ARGUMENTS`, with nothing of the library used before."""
+    for name in [one for one in os.environ if one.startswith(("AWS_", "MEMORY_", "OPENAI_"))]:
+        del os.environ[name]
+    os.environ.update(environ)
+    for at, (path, flags) in enumerate(
+        [(stdin, os.O_RDONLY), (out, os.O_WRONLY | os.O_CREAT), (err, os.O_WRONLY | os.O_CREAT)]
+    ):
+        os.dup2(os.open(path, flags), at)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.argv[1:] = arguments
+    logging.disable(logging.NOTSET)
+    code = 0
+    try:
+        run_module("memory_core", run_name="__main__", alter_sys=True)
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    report(code)
+
+
+def save_many(
+    report: Report,
+    data_dir: str,
+    texts: list[str],
+    user: str = "ann",
+    environ: dict[str, str] | None = None,
+) -> None:
+    """Save one after the other by the front door; report each."""
+    with front_door(data_dir, environ) as service:
+        report("ready")
+        for text in texts:
+            (one,) = service.add_text_memory(user, text, verify=True)
+            report([one.id, one.memory])
+
+
+def take_in(report: Report, data_dir: str, path: str) -> None:
+    """Import a file by the front door; report how many memories were read back."""
+    with front_door(data_dir) as service:
+        taken = import_memories(service, Path(path)).intake
+    assert taken.verified
+    report(sum(user.found or 0 for user in taken.users))
+
+
+def migrate_local(report: Report, environ: dict[str, str]) -> None:
+    """Migrate the local disk by the front door, waiting while another process does it."""
+    with open_on_aws(environ) as service:
+        background = Background(service, again_s=(0.1,))
+        background.start()
+        assert background.wait(60)
+        report([background.status.state, background.status.copied])
+
+
+def look(
+    report: Report,
+    data_dir: str,
+    until: int,
+    user: str = "ann",
+    environ: dict[str, str] | None = None,
+) -> None:
+    """List and query until `until` memories are there; report every count."""
+    with front_door(data_dir, environ) as service:
+        report("ready")
+        seen = 0
+        while seen < until:
+            listed = service.list_memories(user)
+            assert len(listed) >= seen, "a memory went missing while others were written"
+            seen = len(listed)
+            for hit in service.query_memories(user, "number 7 of both", limit=3):
+                assert hit.memory.memory.startswith("number")
+            report(seen)
+
+
+def change_many(
+    report: Report,
+    data_dir: str,
+    ids: list[str],
+    seed: int,
+    environ: dict[str, str] | None = None,
+) -> None:
+    """Update and delete the same memories as somebody else does; report what was answered."""
+    dice = random.Random(seed)
+    with front_door(data_dir, environ) as service:
+        report("ready")
+        for number in range(25):
+            one = dice.choice(ids)
+            try:
+                if dice.random() < 0.7:
+                    service.update_memory("ann", one, f"writer {seed} wrote {number}")
+                    report(["updated", one, f"writer {seed} wrote {number}"])
+                else:
+                    service.delete_memory("ann", one)
+                    report(["deleted", one])
+            except (MemoryNotFound, NotIndexed, LedgerCorrupt) as exc:
+                report([type(exc).__name__, one])
