@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run demo test bench check format demo-data clean
+.PHONY: help run demo test bench bench-report check format demo-data clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
@@ -17,8 +17,11 @@ demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-bench: .venv/dev.stamp  ## Measure against plain mem0 and chromadb, as ratios
+bench: .venv/dev.stamp .venv/chromium.stamp  ## Measure against plain mem0 and chromadb, as ratios
 	@$(BIN)/python -m benchmarks
+
+bench-report: .venv/dev.stamp .venv/chromium.stamp  ## Measure all of it and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks --report docs/benchmarks.md
 
 check: .venv/dev.stamp  ## Lint, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --strict memory_core

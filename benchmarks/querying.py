@@ -1,31 +1,31 @@
-"""One question beside a bare chromadb query of the same user, at 10,000 memories."""
+"""One question beside a bare chromadb query of the same user."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders.local import LocalEmbedder
 
-from .table import Row, medians_ms
+from .rows import Row, Size, medians_ms
 
-_MEMORIES, _TIMES, _BATCH = 10_000, 100, 2_000
+_BATCH = 2_000
 _PLACES = ("Lisbon", "Porto", "Oslo", "Rome", "Kyoto", "Quito", "Accra", "Hanoi", "Turin", "Lagos")
 _THINGS = ("dog", "bicycle", "piano", "garden", "passport", "laptop", "camera", "tent", "kettle")
 
 
-def measure(folder: Path) -> list[Row]:
-    """Ask with the memories spread over 100 users, and all with one user."""
-    return [
-        _measure(folder / "many", 100, "query, 10,000 memories of 100 users / chromadb query"),
-        _measure(folder / "one", 1, "query, 10,000 memories of one user / chromadb query"),
-    ]
+def measure(size: Size, folder: Path) -> Iterator[Row]:
+    """Ask with the memories spread over many users, and all with one user."""
+    name = f"query, {size.memories:,} memories of"
+    yield _measure(size, folder / "many", size.users, f"{name} {size.users} users")
+    yield _measure(size, folder / "single", 1, f"{name} one user")
 
 
-def _measure(folder: Path, users: int, name: str) -> Row:
+def _measure(size: Size, folder: Path, users: int, name: str) -> Row:
     embedder = LocalEmbedder()
-    texts = make_texts()
+    texts = make_texts(size.memories)
     collection = _fill_bare(folder / "bare", embedder, texts, users)
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})) as service:
         fill_ours(service, texts, users)
@@ -43,15 +43,16 @@ def _measure(folder: Path, users: int, name: str) -> Row:
         for number in range(users):
             ours(number)
             theirs(number)
-        return Row(name, *medians_ms(ours, theirs, _TIMES), "ms", 2.0)
+        query, bare_query = medians_ms(ours, theirs, size.calls)
+    return Row(name, query, "ms", "chromadb query", bare_query, 2.0)
 
 
-def make_texts() -> list[str]:
-    """Return 10,000 short texts."""
+def make_texts(count: int) -> list[str]:
+    """Return short texts, each different."""
     return [
         f"Note {number}: the {_THINGS[number % 9]} from {_PLACES[number % 10]} is number "
         f"{number * 7 % 1000} on the list"
-        for number in range(_MEMORIES)
+        for number in range(count)
     ]
 
 

@@ -17,13 +17,17 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from memory_core import Hit, MemoryService, Settings, normalize_user_id, open_service
 
+from .rows import Row, Size
+
 EXAMPLES = Path(__file__).parent.parent / "examples" / "memories"
+QUESTION_FILES = ("questions.json", "questions-large.json")
 DEPTHS = (1, 3, 10)
 RANKINGS: Mapping[str, Callable[[Hit], float]] = {
     "fused": lambda hit: hit.score,
@@ -34,23 +38,43 @@ RANKINGS: Mapping[str, Callable[[Hit], float]] = {
 Recalls = dict[str, dict[int, float]]
 
 
-def load_examples(*question_files: str) -> dict[str, Any]:
-    """Return the example memories and the questions of the named files as one document."""
+def measure(size: Size, folder: Path) -> Iterator[Row]:
+    """Ask the example questions; the fused ranking stands beside cosine alone."""
+    for file in QUESTION_FILES:
+        document = _first_questions(load_examples(file), size.questions)
+        recalls = measure_recalls(document, folder / file)
+        name = f"{len(document['questions'])} of {file}"
+        for depth in DEPTHS:
+            note = f"BM25 alone: {recalls['BM25'][depth]:.3f}"
+            fused, cosine = recalls["fused"][depth], recalls["cosine"][depth]
+            yield Row(
+                f"recall@{depth}, {name}", fused, "recall", "cosine alone", cosine, None, note
+            )
+
+
+def _first_questions(document: Mapping[str, Any], count: int | None) -> dict[str, Any]:
+    """Return the first questions, with the memories of those who are asked about."""
+    questions = document["questions"][:count]
+    users = {normalize_user_id(question["user"]) for question in questions}
+    memories = [
+        memory for memory in document["memories"] if normalize_user_id(memory["user"]) in users
+    ]
+    return {"memories": memories, "questions": questions}
+
+
+def load_examples(question_file: str) -> dict[str, Any]:
+    """Return the example memories and the questions of one file as one document."""
     memories = []
     for path in sorted((EXAMPLES / "people").glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             key = entry["metadata"]["key"]
             memories.append({"id": key, "user": path.stem, "memory": entry["memory"]})
-    questions = [
-        question
-        for name in question_files
-        for question in json.loads((EXAMPLES / name).read_text(encoding="utf-8"))["questions"]
-    ]
+    questions = json.loads((EXAMPLES / question_file).read_text(encoding="utf-8"))["questions"]
     return {"memories": memories, "questions": questions}
 
 
-def measure(document: Mapping[str, Any], data_dir: Path) -> Recalls:
+def measure_recalls(document: Mapping[str, Any], data_dir: Path) -> Recalls:
     """Save the memories below `data_dir`, ask the questions, and return recall by ranking.
 
     Recall at k is the share of the answering memories that are among the first k, averaged over
@@ -58,7 +82,7 @@ def measure(document: Mapping[str, Any], data_dir: Path) -> Recalls:
     """
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})) as service:
         given_ids = _save(service, document["memories"])
-        found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        shares: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         for question in document["questions"]:
             hits = service.query_memories(
                 question["user"], question["question"], limit=len(given_ids), mode="exact"
@@ -67,11 +91,11 @@ def measure(document: Mapping[str, Any], data_dir: Path) -> Recalls:
             for name, score in RANKINGS.items():
                 ranked = sorted(hits, key=score, reverse=True)
                 for depth in DEPTHS:
-                    first = {one for hit in ranked[:depth] for one in given_ids[hit.memory.id]}
-                    found[name][depth].append(len(wanted & first) / len(wanted))
+                    first = set().union(*(given_ids[hit.memory.id] for hit in ranked[:depth]))
+                    shares[name][depth].append(len(wanted & first) / len(wanted))
     return {
-        name: {depth: sum(shares) / len(shares) for depth, shares in by_depth.items()}
-        for name, by_depth in found.items()
+        name: {depth: fmean(of_questions) for depth, of_questions in by_depth.items()}
+        for name, by_depth in shares.items()
     }
 
 
@@ -96,12 +120,11 @@ def main(arguments: Sequence[str]) -> None:
     if arguments:
         sets = {arguments[0]: json.loads(Path(arguments[0]).read_text(encoding="utf-8"))}
     else:
-        names = ("questions.json", "questions-large.json")
-        sets = {name: load_examples(name) for name in names}
+        sets = {name: load_examples(name) for name in QUESTION_FILES}
     for name, document in sets.items():
         print(f"{name}: {len(document['questions'])} questions")
         with tempfile.TemporaryDirectory() as folder:
-            recalls = measure(document, Path(folder))
+            recalls = measure_recalls(document, Path(folder))
         print("  ranking  " + "".join(f"recall@{depth:<5}" for depth in DEPTHS))
         for ranking, by_depth in recalls.items():
             print(f"  {ranking:<9}" + "".join(f"{by_depth[depth]:<12.3f}" for depth in DEPTHS))

@@ -15,12 +15,15 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session
 from botocore.response import StreamingBody
 
-from benchmarks.table import Call
 from standin.remote import RemoteControl
+from tests.support.paths import ROOT
+
+from .rows import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Meter:
             self.spent["boto3"] * 1000,
             self.spent["waiting"] * 1000,
             computed * 1000,
-            sum(one.seconds for one in asked) * 1000,
+            sum(request.seconds for request in asked) * 1000,
         )
 
     def compare(self, ours: Call, theirs: Call, times: int) -> tuple[list[Cost], list[Cost]]:
@@ -99,22 +102,26 @@ class Meter:
 
 def median(costs: Sequence[Cost], field: str) -> float:
     """Return the median of one field of the costs."""
-    return statistics.median(getattr(one, field) for one in costs)
+    return statistics.median(getattr(cost, field) for cost in costs)
 
 
 @contextmanager
 def open_meter() -> Iterator[Meter]:
     """Start a stand-in, point this process's boto3 at it, and watch boto3."""
     command = [sys.executable, "-m", "standin"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as standin:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as standin:
         try:
             assert standin.stdout
-            meter = Meter(json.loads(standin.stdout.readline())["environ"])
+            if not (ready := standin.stdout.readline()):
+                raise RuntimeError(f"the stand-in ended with {standin.wait()}")
+            meter = Meter(json.loads(ready)["environ"])
             call = meter.timed("boto3", BaseClient._make_api_call)
             send = meter.timed("waiting", URLLib3Session.send)
             read = meter.timed("boto3", meter.timed("waiting", StreamingBody.read))
             with (
                 patch.dict(os.environ, meter.environ),
+                # The default session keeps the credentials of its first use.
+                patch.object(boto3, "DEFAULT_SESSION", None),
                 patch.object(BaseClient, "_make_api_call", call),
                 patch.object(URLLib3Session, "send", send),
                 patch.object(StreamingBody, "read", read),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,17 @@ from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.settings import silence_telemetry
 
-from .table import Row, medians_ms
-
-_WARM, _TIMES = 20, 150
+from .rows import Row, Size, medians_ms
 
 
-def measure(folder: Path) -> list[Row]:
+def measure(size: Size, folder: Path) -> Iterator[Row]:
     """Save different texts for one user, alternately here and there."""
     chroma = {"collection_name": "plain", "path": str(folder / "plain")}
-    plain = open_plain_mem0(folder, LocalEmbedder(), "chroma", chroma)
-    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})) as service:
+    settings = Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})
+    with (
+        open_plain_mem0(folder, LocalEmbedder(), "chroma", chroma) as plain,
+        open_service(settings) as service,
+    ):
 
         def ours(number: int) -> None:
             service.add_text_memory("alice", f"Alice went to place number {number}.")
@@ -31,19 +34,20 @@ def measure(folder: Path) -> list[Row]:
             text = f"Alice went to place number {number}."
             plain.add([{"role": "user", "content": text}], user_id="alice", infer=False)
 
-        for number in range(_WARM):
+        for number in range(max(1, size.calls // 5)):
             ours(-1 - number)
             theirs(-1 - number)
-        save, add = medians_ms(ours, theirs, _TIMES)
-        save_verified, add_again = medians_ms(verified, theirs, _TIMES)
-    return [
-        Row("save / mem0 raw add on ChromaDB", save, add, "ms", 1.5),
-        Row("save, read back / mem0 raw add", save_verified, add_again, "ms", 2.0),
-    ]
+        save, add = medians_ms(ours, theirs, size.calls)
+        yield Row("save", save, "ms", "mem0's raw add on ChromaDB", add, 1.5)
+        save, add = medians_ms(verified, theirs, size.calls)
+        yield Row("save, read back", save, "ms", "mem0's raw add on ChromaDB", add, 2.0)
 
 
-def open_plain_mem0(folder: Path, embedder: Embedder, store: str, config: dict[str, Any]) -> Any:
-    """Return mem0's own Memory on one of its own stores, with our embedder put in."""
+@contextmanager
+def open_plain_mem0(
+    folder: Path, embedder: Embedder, store: str, config: dict[str, Any]
+) -> Iterator[Any]:
+    """Open mem0's own Memory on one of its own stores, with our embedder put in."""
     silence_telemetry()
     from mem0 import Memory
 
@@ -61,4 +65,7 @@ def open_plain_mem0(folder: Path, embedder: Embedder, store: str, config: dict[s
         }
     )
     memory.embedding_model = Embedding()
-    return memory
+    try:
+        yield memory
+    finally:
+        memory.close()
