@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 from pathlib import Path
 
@@ -18,7 +20,13 @@ def peak_mb(process_id: int | str = "self") -> float:
 
 
 def reset_peak() -> None:
-    """Set this process's high-water mark to what it holds now."""
+    """Set this process's high-water mark to what it needs now.
+
+    What was freed goes back to the system first, or later growth would be hidden in it.
+    """
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     (_PROC / "self" / "clear_refs").write_text("5")
 
 

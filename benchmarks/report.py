@@ -26,18 +26,20 @@ _INTRODUCTION = """\
   work through plain mem0 or chromadb with the same embedder, another call of Holdfast's own, or a
   fixed limit.
 - **Ratio** is value / other; below 1 Holdfast is faster or needs less. Both sides are measured in
-  the same run, short calls alternately and by their median, so that other load on the machine
-  meets both. Between machines compare ratios, not milliseconds.
+  the same run: short calls alternately, by their median, so that other load on the machine meets
+  both; imports of memories, migrations and counts of many users once; finding and drawing by the
+  fastest of three. Between machines compare ratios, not milliseconds.
 - **Target** is the largest ratio aimed at; a row beyond it is marked **over**. No test asserts a
   time.
-- Rows in `calls` count requests and do not depend on the machine.
+- Rows in `calls` count requests and do not depend on the machine. Where one says *times*, as many
+  of mem0's adds as it names were made and the rest reckoned from them.
 - S3 Vectors is the stand-in (`standin`), in a process of its own on the same machine. Amazon
   answers far more slowly, so there the number of requests decides.
 - Recall is the share of the answering memories that are among the first 1, 3 or 10 found: a ratio
   above 1 is better.
 """
 _HEADER = """\
-| what | value | other | unit | ratio | target | |
+| what | value | other | unit | ratio | target | note |
 |---|--:|--:|---|--:|--:|---|
 """
 

@@ -14,7 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.parts import PARTS
 from benchmarks.report import machine_facts
 from benchmarks.rows import FULL, TINY, Part, Row, Size
-from tests.support.paths import ROOT
+from tests.support.paths import DOCS, ROOT
 
 SAVE = Row("save", 3.0, "ms", "plain save", 2.0, 1.2, "two | three")
 COUNT = Row("requests of a count", 7.0, "calls")
@@ -112,6 +112,13 @@ def test_no_report_is_written_when_a_part_fails(
     assert main(["--report", str(path)], {"broken": BROKEN}) == 1
     assert path.read_text() == "of last time"
     assert "was not written" in capsys.readouterr().err
+
+
+def test_the_committed_report_has_every_part_at_its_full_size() -> None:
+    text = (DOCS / "benchmarks.md").read_text("utf-8")
+    assert re.findall(r"^## .* \(`(.+)`\)$", text, re.M) == list(PARTS)
+    assert f"import of {FULL.memories:,} / mem0" in text
+    assert "tiny size" not in text
 
 
 @pytest.mark.process
