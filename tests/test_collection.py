@@ -15,7 +15,6 @@ import pytest
 
 from tests.support.collected import AHEAD_VARIABLE, VARIABLE
 from tests.support.paths import ROOT
-from tests.support.waiting import WITHIN_S
 
 pytestmark = pytest.mark.process
 
@@ -24,6 +23,7 @@ SURROUNDINGS = [
     {"PYTHONHASHSEED": "2", "TZ": "Pacific/Pago_Pago", "LC_ALL": "C", AHEAD_VARIABLE: "100000"},
 ]
 UMASKS = [0o022, 0o077]
+WITHIN_S = 180.0
 # Without the rewriting of assertions, which takes most of the time.
 OPTIONS = "--collect-only --quiet --assert=plain -p no:cacheprovider -p tests.support.collected"
 

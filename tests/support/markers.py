@@ -39,6 +39,8 @@ AWS_KINDS = {"s3", *KINDS} - STORES.keys()
 """What a test calls places on AWS, where a fixture chooses the place by its kind."""
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+OF_LIBRARIES = {"uname"}
+"""Commands that Python's own modules run: `platform.processor` does, once in a process."""
 
 
 class Marker(str):
@@ -129,15 +131,12 @@ def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
     parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
     function = inspect.unwrap(item.function)
     markers = needs.of(function) | needs.of(parameters)
+    on_aws = AWS_KINDS & {*_words(parameters), *_words(function.__code__.co_consts)}
     for definitions in item._fixtureinfo.name2fixturedefs.values():
         fixture = inspect.unwrap(definitions[-1].func)
         needed = needs.of(fixture)
-        if _chooses(fixture.__code__) and not AWS_KINDS & {
-            *_words(parameters), *_words(function.__code__.co_consts)
-        }:  # fmt: skip
-            needed = needed - {"s3"}
-        elif _chooses(fixture.__code__):
-            needed = needed | {"s3"}
+        if _chooses(fixture.__code__):
+            needed = (needed - {"s3"}) | ({"s3"} if on_aws else set())
         markers |= needed
     return markers | ({"browser"} if item.nodeid.startswith("tests/browser/") else set())
 
@@ -155,7 +154,7 @@ _started: list[str] = []
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in EVENTS:
+    if event in EVENTS and arguments[0] not in OF_LIBRARIES:
         _started.append(f"{event} {arguments[:2]}")
 
 
