@@ -154,7 +154,7 @@ _started: list[str] = []
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in EVENTS and arguments[0] not in OF_LIBRARIES:
+    if event in EVENTS and next(iter(arguments), None) not in OF_LIBRARIES:
         _started.append(f"{event} {arguments[:2]}")
 
 
