@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run demo test bench bench-report check format demo-data clean
+.PHONY: help run demo test test-fast bench bench-report check format demo-data clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,10 @@ demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without 
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test-fast: .venv/dev.stamp  ## Run the tests that need no browser and no process of their own
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		-m "not browser and not process"
 
 bench: .venv/dev.stamp .venv/chromium.stamp  ## Measure against plain mem0 and chromadb, as ratios
 	@$(BIN)/python -m benchmarks

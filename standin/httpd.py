@@ -84,7 +84,7 @@ class HttpServer:
         """Bind the port and serve from a background thread."""
         self._server = _Server(self.app, self.port, self.body_cap_bytes)
         self.port = self._server.server_address[1]
-        serve = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        serve = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         serve.start()
 
     def stop(self) -> None:

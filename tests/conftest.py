@@ -17,6 +17,11 @@ from memory_core.embedders.local import LocalEmbedder
 from memory_core.logs import LOGGER
 from standin import StandIn
 from tests.support.bucket import on_aws, on_standin
+from tests.support.markers import (  # noqa: F401
+    pytest_collection_modifyitems,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+)
 from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
 from tests.support.zygote import Zygote
 

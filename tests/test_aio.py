@@ -14,6 +14,7 @@ import pytest
 
 from memory_core import AsyncMemoryService, MemoryService, Settings
 from memory_core.aio import _on_thread
+from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import BackendError, InvalidMemory, MemoryNotFound, SettingsError
 
 NOT_AWAITED = {"backend", "more_to_come", "parts", "settings", "signouts"}
@@ -64,20 +65,29 @@ def test_many_calls_at_once_lose_nothing_and_store_nothing_twice(data_dir: Path)
     asyncio.run(save_all())
 
 
-def test_the_loop_goes_on_while_a_call_runs(data_dir: Path) -> None:
+def test_the_loop_goes_on_while_a_call_runs(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = b"\n".join(b'{"memory": "number %d"}' % number for number in range(600))
+    embed, begun, ticked = LocalEmbedder.embed, threading.Event(), threading.Event()
 
-    async def watch() -> int:
+    def embed_once_the_loop_has_ticked(embedder: LocalEmbedder, texts: Any) -> Any:
+        begun.set()
+        assert ticked.wait(60), "the loop stood still"
+        return embed(embedder, texts)
+
+    monkeypatch.setattr(LocalEmbedder, "embed", embed_once_the_loop_has_ticked)
+
+    async def watch() -> None:
         async with AsyncMemoryService(settings_of(data_dir)) as service:
             call = asyncio.create_task(service.add_document("ann", "a.jsonl", lines))
-            ticks = 0
-            while not call.done():
+            while not begun.is_set() and not call.done():
                 await asyncio.sleep(0.005)
-                ticks += 1
+            assert not call.done()
+            ticked.set()
             assert len(await call) == 600
-        return ticks
 
-    assert asyncio.run(watch()) > 10
+    asyncio.run(watch())
 
 
 def test_a_cancelled_call_is_done_or_not_begun_and_never_half(data_dir: Path) -> None:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +29,10 @@ from websockets.sync.client import connect
 from dashboard import health
 from memory_core import Settings, open_service, redeploy, render_activity
 from memory_core.redeploy.keeping import report_of
+from standin.httpd import App, Request
 from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
+from tests.support.s3_front import changes, watched
 from tests.support.server import free_port
 from tests.support.staff import SECRET, entries, sign_in
 
@@ -232,26 +235,29 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
 
 
 def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Path) -> None:
-    with open_bench() as bench:
-        settings = Settings.from_env(
-            {**bench.environ, **FIRST, "MEMORY_DATA_DIR": str(tmp_path / "d")}
-        )
+    under_way, ending = threading.Event(), threading.Event()
+    ending.set()
+
+    def hold(request: Request, app: App) -> None:
+        """Keep the writes of the check, which begins by itself, until the end begins."""
+        if changes(request) and not ending.is_set():
+            under_way.set()
+            ending.wait(WITHIN_S)
+
+    with open_bench() as bench, watched(bench.standin, hold) as front:
+        environ = {**bench.environ, **front}
+        settings = Settings.from_env({**environ, **FIRST, "MEMORY_DATA_DIR": str(tmp_path / "d")})
         with open_service(settings) as service:
             begun = redeploy.begin(service, 2)
             objects = service.parts.backend.objects
-            # Every write of the check, which begins by itself, takes so long that it is under way.
-            bench.standin.add_fault(
-                "latency", service="s3", operation="PutObject", nth="every", seconds=0.3
-            )
-            with deployed(tmp_path, **bench.environ, **NEXT) as server:
-                end = time.monotonic() + WITHIN_S
-                while not [*objects.list("activity/v1/log/")]:
-                    assert time.monotonic() < end, server.log.read_text()
-                    time.sleep(0.02)
+            ending.clear()
+            with deployed(tmp_path, **environ, **NEXT) as server:
+                assert under_way.wait(WITHIN_S), server.log.read_text()
                 assert report_of(objects, begun.run) is None
-                assert server.stop() in (0, -signal.SIGTERM)
+                server.process.send_signal(signal.SIGTERM)
+                ending.set()
+                assert server.process.wait(WITHIN_S) in (0, -signal.SIGTERM)
                 assert "unfinished" not in server.log.read_text()
-            bench.standin.clear_faults()
             report = report_of(objects, begun.run)
             assert report is not None, server.log.read_text()
             assert report.survived == 2

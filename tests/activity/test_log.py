@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from memory_core.activity import ActivityLog, Actor, Entry, Wanted, names
 from memory_core.errors import BackendUnavailable
 from memory_core.identity import UserId
 from memory_core.objects import LocalObjects
+from tests.support.waiting import wait_for
 
 ANN = Actor("ann@staff.com", "operator", "198.51.100.7")
 BEN = Actor("Ben", "viewer", "198.51.100.8")
@@ -101,9 +101,7 @@ def test_looks_are_written_after_a_while_without_anybody_asking(
     open_log: OpenLog, objects: Failing
 ) -> None:
     open_log(flush_s=0.01).note(ANN, "view", user_id="a")
-    until = datetime.now(UTC) + timedelta(seconds=20)
-    while not segments(objects) and datetime.now(UTC) < until:
-        time.sleep(0.005)
+    wait_for("the segment with the look", lambda: segments(objects))
     assert len(told(open_log())) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,9 +169,10 @@ def test_a_command_says_it_in_one_sentence_and_exits_with_3(
     ids = {text: one for one, text, _ in filled.look("bob")}
     arguments = [ids["likes tea"] if one == "{tea}" else one for one in COMMANDS[action]]
     deny(cloud, action)
-    started = time.monotonic()
     result = commands.run(*arguments, **filled.environ())
-    assert time.monotonic() - started < 10
+    refused = [request for request in cloud.bench.standin.requests() if request.status == 403]
+    # None is tried again; the parts of a scan are under way together.
+    assert 1 <= len(refused) <= (8 if action == "s3vectors:ListVectors" else 2)
     assert (result.code, result.out) == (3, ""), result
     assert result.err.startswith("Error: ")
     assert result.err.count("\n") == 1

@@ -19,8 +19,6 @@ from memory_core.objects import LocalObjects, ObjectStore
 from memory_core.people import Census
 from tests.support.s3_bench import Bench, open_bench
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
@@ -35,8 +33,15 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return request.getfixturevalue("bench").objects(f"{tmp_path.name}/")
 
 
-def put(objects: ObjectStore, user: str, *ids: str, at: datetime = NOW, kind: Kind = Kind.ADD):
-    """Record events that happened at some time."""
+def put(
+    objects: ObjectStore,
+    user: str,
+    *ids: str,
+    at: datetime | None = None,
+    kind: Kind = Kind.ADD,
+) -> None:
+    """Record events that happened at some time, or now."""
+    at = at or datetime.now(UTC)
     drafts = [Draft(kind, one, user, {"data": one} if kind is Kind.ADD else None) for one in ids]
     key = folder_of(UserId(user)) + entry_name(str(ULID.from_datetime(at)), drafts)
     lines = [encode_event(UserId(user), draft, at) for draft in drafts]
@@ -48,11 +53,12 @@ def counts(census: Census) -> dict[str, int]:
 
 
 def test_a_census_says_who_has_how_many_since_when_and_how_active(objects: ObjectStore) -> None:
-    put(objects, "ann", "1", "2", "3", at=NOW - timedelta(weeks=3))
-    put(objects, "ann", "1", at=NOW, kind=Kind.DELETE)
-    put(objects, "bob", "4", at=NOW - timedelta(weeks=30))
+    now = datetime.now(UTC)
+    put(objects, "ann", "1", "2", "3", at=now - timedelta(weeks=3))
+    put(objects, "ann", "1", at=now, kind=Kind.DELETE)
+    put(objects, "bob", "4", at=now - timedelta(weeks=30))
     put(objects, "gone", "5")
-    put(objects, "gone", ALL, at=NOW + timedelta(seconds=1), kind=Kind.DELETE)
+    put(objects, "gone", ALL, at=now + timedelta(seconds=1), kind=Kind.DELETE)
     put(objects, f"probe@{PROBE_DOMAIN}", "6")
     before = datetime.now(UTC)
     census = Counter(Ledger(objects)).count()
@@ -66,8 +72,8 @@ def test_a_census_says_who_has_how_many_since_when_and_how_active(objects: Objec
     assert bob.activity == (0,) * WEEKS
     days: dict[date, int] = dict(census.days)
     assert days == {
-        (NOW - timedelta(weeks=30)).date(): 1,
-        (NOW - timedelta(weeks=3)).date(): 2,
+        (now - timedelta(weeks=30)).date(): 1,
+        (now - timedelta(weeks=3)).date(): 2,
     }
 
 

@@ -54,7 +54,7 @@ def make_docx(fill: Callable[..., object]) -> bytes:
     fill(document)
     buffer = io.BytesIO()
     document.save(buffer)
-    return buffer.getvalue()
+    return _zipped(_parts(buffer.getvalue()))
 
 
 def docx_of_body(body: str, declaration: str = "", encoding: str = "utf-8") -> bytes:
@@ -66,15 +66,22 @@ def docx_of_body(body: str, declaration: str = "", encoding: str = "utf-8") -> b
 
 def with_part(package: bytes, name: str, part: bytes) -> bytes:
     """Return the zip with one of its parts replaced or added."""
+    parts = _parts(package)
+    parts.pop(name, None)
+    return _zipped({**parts, name: part})
+
+
+def _parts(package: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(package)) as zipped:
+        return {name: zipped.read(name) for name in zipped.namelist()}
+
+
+def _zipped(parts: dict[str, bytes]) -> bytes:
+    """Return a zip of these parts, the same whatever the time is."""
     buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(package)) as old,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for info in old.infolist():
-            if info.filename != name:
-                new.writestr(info.filename, old.read(info))
-        new.writestr(name, part)
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for name, part in parts.items():
+            zipped.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

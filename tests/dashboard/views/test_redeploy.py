@@ -41,6 +41,7 @@ def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
 
 
 # What it says on ChromaDB is in tests/browser/test_redeploy.py.
+@pytest.mark.process
 def test_a_simulation_ends_in_a_verdict_that_can_be_passed_on(s3: Bench, page: AppTest) -> None:
     page.number_input(key="redeploy.count").set_value(2)
     page = press(page, "redeploy.simulate")
@@ -81,6 +82,7 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
     assert not finish(app).exception
 
 
+@pytest.mark.process
 def test_a_test_that_fails_itself_is_a_sentence(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

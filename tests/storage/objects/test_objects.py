@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,38 +15,12 @@ from hypothesis import strategies as st
 
 from memory_core.errors import BackendError, BackendUnavailable, EntryExists
 from memory_core.objects import LocalObjects, ObjectStore
-from tests.support.paths import ROOT
-
-FRESH_S = 0.06  # Longer than the time for which a change of a folder counts as fresh.
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
 def objects(tmp_path: Path) -> ObjectStore:
     return LocalObjects(tmp_path / "objects")
-
-
-def start(program: str, *arguments: object) -> subprocess.Popen[str]:
-    """Run a program on `LocalObjects(first argument)` in another process."""
-    head = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from memory_core.errors import EntryExists\n"
-        "from memory_core.objects import LocalObjects\n"
-        "objects = LocalObjects(Path(sys.argv[1]))\n"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", head + program, *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def output(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    return out
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff\n", b"x" * 1_000_000])
@@ -87,25 +58,6 @@ def test_of_eight_threads_exactly_one_wins(objects: ObjectStore) -> None:
             done = list(pool.map(put, range(8), [turn] * 8))
             (winner,) = [number for number in done if number is not None]
             assert objects.get(f"turn-{turn}/x") == bytes([winner])
-
-
-def test_of_two_processes_exactly_one_wins(tmp_path: Path) -> None:
-    program = """
-won = []
-for turn in range(100):
-    try:
-        objects.put_if_absent(f"race/{turn:03}", sys.argv[2].encode())
-        won.append(turn)
-    except EntryExists:
-        pass
-print(*won)
-"""
-    processes = [start(program, tmp_path, name) for name in "ab"]
-    won = [set(map(int, output(process).split())) for process in processes]
-    assert won[0] | won[1] == set(range(100))
-    assert not won[0] & won[1]
-    for name, turns in zip("ab", won, strict=True):
-        assert all(LocalObjects(tmp_path).get(f"race/{turn:03}") == name.encode() for turn in turns)
 
 
 NAMES = st.text("ab-./!~0é\uffff😀", min_size=1, max_size=4).filter(
@@ -175,31 +127,10 @@ def test_a_version_differs_after_every_change_and_is_none_while_fresh(objects: O
         change()
         # On a busy machine the change may count as old already.
         assert objects.version("f/") is None or not versions or time.monotonic() - start > 0.04
-        time.sleep(FRESH_S)
-        versions.append(objects.version("f/"))
+        versions.append(wait_for("a version", lambda: objects.version("f/")))
         assert versions[-1] == objects.version("f/")
     assert None not in versions
     assert len(set(versions)) == len(changes)
-
-
-def test_a_killed_writer_leaves_only_whole_objects(tmp_path: Path) -> None:
-    program = """
-data = bytes(300_000)
-for number in range(10_000):
-    objects.put_if_absent(f"{sys.argv[2]}/{number:05}", data)
-"""
-    store = LocalObjects(tmp_path)
-    for turn in range(3):
-        writer = start(program, tmp_path, turn)
-        while not any(store.list(f"{turn}/")):
-            assert writer.poll() is None
-        time.sleep(0.02 * turn)
-        writer.send_signal(signal.SIGKILL)
-        writer.communicate()
-    keys = list(store.list(""))
-    assert len(keys) >= 3
-    assert all(store.get(key) == bytes(300_000) for key in keys)
-    store.put_if_absent("after", b"x")
 
 
 def test_what_dead_writers_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
@@ -235,25 +166,6 @@ def test_a_disk_that_fails_names_the_path(tmp_path: Path, operation: str) -> Non
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """A process that may write 4 KB to a file meets the end of its disk there."""
-    program = """
-import resource, signal
-from memory_core.errors import BackendUnavailable
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    objects.put_if_absent("a/b", bytes(10_000))
-except BackendUnavailable as exc:
-    print(exc)
-print(list(objects.list("")), objects.get("a/b"))
-"""
-    message, state = output(start(program, tmp_path)).splitlines()
-    assert str(tmp_path) in message
-    assert state == "[] None"
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
 @pytest.mark.parametrize(
     "key", ["../x", "a/../../x", "/etc/x", "a/..", "..", "./x", "a/./x", "a//x", "."]
 )
@@ -274,27 +186,3 @@ def test_a_disk_that_is_not_mounted_is_not_taken_for_an_existing_object(tmp_path
     (tmp_path / "data").symlink_to(tmp_path / "not-mounted" / "disk")
     with pytest.raises(BackendUnavailable, match="data"):
         LocalObjects(tmp_path / "data").put_if_absent("a/b", b"x")
-
-
-def test_writing_while_another_process_empties_the_folder_loses_nothing(tmp_path: Path) -> None:
-    """Deleting the last object removes the folder, between any two steps of a writer."""
-    deleter = """
-deleted, gone = 0, ["shared/never"]
-while not Path(sys.argv[1], "stop").exists():
-    keys = list(objects.list("shared/"))
-    objects.delete(keys or gone)
-    deleted, gone = deleted + len(keys), keys or gone
-print(deleted)
-"""
-    process = start(deleter, tmp_path)
-    store = LocalObjects(tmp_path)
-    written, until = 0, time.monotonic() + 2.0
-    try:
-        while time.monotonic() < until:
-            store.put_if_absent(f"shared/{written:06}", b"x")
-            written += 1
-    finally:
-        store.put_if_absent("stop", b"")
-        deleted = int(output(process))
-    assert deleted > 5
-    assert deleted + len(list(store.list("shared/"))) == written

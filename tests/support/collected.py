@@ -1,0 +1,47 @@
+"""A plugin of pytest that writes down what was collected: each id with its parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VARIABLE = "HOLDFAST_COLLECTED"
+"""Names the file to write to."""
+
+AHEAD_VARIABLE = "HOLDFAST_COLLECTED_AHEAD_S"
+"""How many seconds `time.time` is ahead of the clock meanwhile."""
+
+
+def pytest_configure() -> None:
+    ahead_s, now = float(os.environ.get(AHEAD_VARIABLE, "0")), time.time
+    time.time = lambda: now() + ahead_s
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    parameters = {
+        item.nodeid: {
+            name: canonical(value)
+            for name, value in getattr(getattr(item, "callspec", None), "params", {}).items()
+        }
+        for item in session.items
+    }
+    Path(os.environ[VARIABLE]).write_text(json.dumps(parameters), encoding="utf-8")
+
+
+def canonical(value: Any) -> str:
+    """Return a text that is the same in every process that was given the same value."""
+    if isinstance(value, set | frozenset):
+        return f"a set of {sorted(map(canonical, value))}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {[canonical(item) for item in value]}"
+    if isinstance(value, dict):
+        return f"dict of {[(canonical(key), canonical(item)) for key, item in value.items()]}"
+    if isinstance(value, str | bytes | int | float | None):
+        return repr(value)
+    # Others are told apart by their names at most: their representations hold addresses.
+    return f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"

@@ -1,0 +1,178 @@
+"""Marks every test with what it needs, found by reading its code, and holds it to that.
+
+A test is followed through its fixtures, parameters and helpers as far as they lie in `tests`:
+
+- `browser`: everything in tests/browser.
+- `process`: starts a process of its own or forks.
+- `s3`: talks to the stand-in for AWS, or to AWS.
+
+What starts a process inside the product is not seen that way; such a test carries the marker
+itself. A test that starts a process without being marked fails, and says which command it ran.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Iterable
+from dataclasses import fields, is_dataclass
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support.factories import STORES
+from tests.support.places import KINDS
+
+STARTING = {
+    subprocess: {"Popen", "call", "check_call", "check_output", "run"},
+    os: {"execv", "fork", "forkpty", "popen", "posix_spawn", "system"},
+}
+STARTERS = ("memory_core.redeploy.simulation", "playwright.")
+"""The modules whose functions start processes."""
+
+AWS = ("boto3", "moto", "standin")
+AWS_KINDS = {"s3", *KINDS} - STORES.keys()
+"""What a test calls places on AWS, where a fixture chooses the place by its kind."""
+
+EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+OF_LIBRARIES = {"uname"}
+"""Commands that Python's own modules run: `platform.processor` does, once in a process."""
+
+
+class Marker(str):
+    """The name of a marker, as code that is read yields it."""
+
+
+class Needs:
+    """What code needs, by its name in the markers; each piece of code is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[object, set[str]]] = {}
+
+    def of(self, value: Any) -> set[str]:
+        """Return the markers of a function, a class, a module, or a container of such."""
+        if id(value) in self._read:
+            return self._read[id(value)][1]
+        markers: set[str] = set()
+        # Kept with the value, whose id must not be given away; and before code that calls itself.
+        self._read[id(value)] = (value, markers)
+        for part in self._parts(value):
+            markers |= {part} if isinstance(part, Marker) else self.of(part)
+        return markers
+
+    def _parts(self, value: Any) -> Iterable[Any]:
+        module = value.__name__ if isinstance(value, ModuleType) else _module(value)
+        if isinstance(value, dict):
+            yield from [*value.values()]
+        elif isinstance(value, list | tuple):
+            yield from value
+        elif isinstance(value, functools.partial):
+            yield from (value.func, value.args, value.keywords)
+        elif module.startswith(AWS):
+            yield Marker("s3")
+        elif module.startswith(STARTERS):
+            yield Marker("process")
+        elif isinstance(value, ModuleType) or not module.startswith("tests."):
+            return
+        elif isinstance(value, type):
+            yield from value.__mro__[1:]
+            yield from vars(value).values()
+        elif is_dataclass(value):
+            yield from (getattr(value, field.name) for field in fields(value))
+        else:
+            function = getattr(value, "__func__", getattr(value, "fget", value))
+            function = inspect.unwrap(function)
+            if isinstance(function, FunctionType):
+                yield from _used(function.__code__, function.__globals__)
+                yield from (cell.cell_contents for cell in function.__closure__ or ())
+
+
+def _module(value: Any) -> str:
+    holder = getattr(value, "fget", value)
+    return str(getattr(holder, "__module__", None) or "")
+
+
+def _used(code: CodeType, names: dict[str, Any]) -> Iterable[Any]:
+    """Yield what a function names, and the markers of the calls that start a process."""
+    for name in code.co_names:
+        if name in names:
+            yield names[name]
+    for module, calls in STARTING.items():
+        named = {*code.co_names}
+        if module.__name__ in named and names.get(module.__name__) is module and calls & named:
+            yield Marker("process")
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _used(constant, names)
+
+
+def _chooses(code: CodeType) -> bool:
+    """Return whether a fixture asks for another one only when it has to."""
+    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return "getfixturevalue" in code.co_names or any(map(_chooses, nested))
+
+
+def _words(value: Any) -> Iterable[str]:
+    """Yield the texts in a parameter or in the constants of a function."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _words(part)
+    elif is_dataclass(value):
+        yield from _words(tuple(getattr(value, field.name) for field in fields(value)))
+
+
+def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
+    parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
+    function = inspect.unwrap(item.function)
+    markers = needs.of(function) | needs.of(parameters)
+    on_aws = AWS_KINDS & {*_words(parameters), *_words(function.__code__.co_consts)}
+    for definitions in item._fixtureinfo.name2fixturedefs.values():
+        fixture = inspect.unwrap(definitions[-1].func)
+        needed = needs.of(fixture)
+        if _chooses(fixture.__code__):
+            needed = (needed - {"s3"}) | ({"s3"} if on_aws else set())
+        markers |= needed
+    return markers | ({"browser"} if item.nodeid.startswith("tests/browser/") else set())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needs = Needs()
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        for marker in sorted(_markers_of(item, needs)):
+            item.add_marker(marker)
+
+
+_started: list[str] = []
+
+
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in EVENTS and next(iter(arguments), None) not in OF_LIBRARIES:
+        _started.append(f"{event} {arguments[:2]}")
+
+
+sys.addaudithook(_note)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    _started.clear()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    result = yield
+    if _started and not {"browser", "process"} & {mark.name for mark in item.iter_markers()}:
+        pytest.fail(
+            f"{item.nodeid} starts a process and is not marked `process`: {_started}",
+            pytrace=False,
+        )
+    return result
