@@ -100,6 +100,7 @@ def contents(vectors: Any, objects: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.process
 def test_everything_outlives_a_kill(tmp_path: Path) -> None:
     with process(tmp_path) as (child, ready):
         vectors, objects = clients(ready)
