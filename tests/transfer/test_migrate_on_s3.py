@@ -53,7 +53,7 @@ def environ(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
 
 def ended(service: MemoryService) -> str:
     assert service._background
-    assert service._background.wait(30)
+    assert service._background.wait(30), service._background.status
     return service.migration_status().state
 
 
@@ -113,7 +113,7 @@ def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
 
         monkeypatch.setattr(background, "_advance", stop)
         background.start()
-        assert background.wait(30)
+        assert background.wait(30), background.status
         assert background.status.state == "stopped"
         assert len(texts(service, "ann@x.com")) == 1
     with open_service(Settings.from_env(environ)) as service:
