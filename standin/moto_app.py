@@ -2,7 +2,7 @@
 
 Moto's own server needs Flask and Flask-CORS, which moto does not install by itself. This
 does what moto's proxy does instead, and so needs neither of them nor a second port. Moto looks
-its handlers up anew for every request, which takes a third of its time; here it is done once.
+its handlers up anew for every request; here it is done once.
 """
 
 from __future__ import annotations
