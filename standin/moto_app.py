@@ -1,14 +1,25 @@
 """Moto as an application of our HTTP server.
 
 Moto's own server needs Flask and Flask-CORS, which moto does not install by itself. This
-enters moto where its proxy does instead, and so needs neither of them nor a second port.
+does what moto's proxy does instead, and so needs neither of them nor a second port. Moto looks
+its handlers up anew for every request; here it is done once.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
-from moto.core.botocore_stubber import BotocoreStubber
+from moto import backends
+from moto.backend_index import backend_url_patterns
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict
+from moto.core.exceptions import HTTPException
+from moto.core.request import normalize_request
 
 from .httpd import Request, Response
 
@@ -17,6 +28,9 @@ S3VECTORS_HOST = "s3vectors.us-east-1.api.aws"
 REPLACED = frozenset({"host", "transfer-encoding", "x-moto-account-id"})
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "server", "content-length"})
 
+Answer = tuple[int, dict[str, str], str | bytes]
+Handler = Callable[[Any, str, Any], Answer]
+
 
 class MotoApp:
     """One of moto's services, in an account that keeps stand-ins of a process apart."""
@@ -24,7 +38,7 @@ class MotoApp:
     def __init__(self, host: str, account: str):
         self._host = host
         self._account = account
-        self._moto = BotocoreStubber()
+        self._handlers = _handlers(host)
 
     def __call__(self, request: Request) -> Response:
         headers = HTTPHeaders()
@@ -33,16 +47,38 @@ class MotoApp:
                 headers.add_header(name, value)
         headers["Host"] = self._host
         headers["x-moto-account-id"] = self._account
-        answer = self._moto.process_request(
-            AWSPreparedRequest(
-                method=request.method,
-                url=f"http://{self._host}{request.target}",
-                headers=headers,
-                body=request.body,
-                stream_output=False,
-            )
+        sent = AWSPreparedRequest(
+            method=request.method,
+            url=f"http://{self._host}{request.target}",
+            headers=headers,
+            body=request.body,
+            stream_output=False,
         )
-        return _response(request, *(answer or (404, {}, b"")))
+        return _response(request, *self._answer(sent))
+
+    def _answer(self, sent: AWSPreparedRequest) -> Answer:
+        address = sent.url.partition("?")[0]
+        for pattern, handle in self._handlers:
+            if pattern.match(address):
+                request = normalize_request(sent)
+                try:
+                    return handle(request, request.raw_url, request.headers)
+                except HTTPException as exc:
+                    return exc.code or 500, dict(exc.get_headers()), exc.get_body()
+        return 404, {}, b""
+
+
+@cache
+def _handlers(host: str) -> list[tuple[re.Pattern[str], Handler]]:
+    """Return moto's handlers of the service that a host belongs to, by the addresses they take."""
+    address = f"http://{host}/"
+    service = next(name for name, pattern in backend_url_patterns if pattern.match(address))
+    found: Any = backends.get_backend(service)  # type: ignore[call-overload]
+    backend = found["global"]
+    if isinstance(found, BackendDict):
+        regions = found[DEFAULT_ACCOUNT_ID]
+        backend = regions["us-east-1" if "us-east-1" in regions else "aws"]
+    return [(re.compile(url), handle) for url, handle in backend.urls.items()]
 
 
 def _response(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import CommandLine, Result
+from tests.support.ports import held_port
 from tests.support.zygote import Zygote
 
 NO_ID = "357a4830-eabc-51fb-b856-0c194d19d9e4"
@@ -113,12 +113,6 @@ def test_a_file_that_cannot_be_read_is_one_sentence(commands: CommandLine) -> No
     refused(result, 2, "/proc/self/mem")
 
 
-def closed_port() -> str:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{sock.getsockname()[1]}"
-
-
 AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -147,9 +141,10 @@ def test_a_broken_configuration_is_one_sentence_that_names_the_variable(
 
 
 def test_aws_that_does_not_answer_is_an_error_and_never_a_fallback(commands: CommandLine) -> None:
-    endpoint = closed_port()
-    environ = {**AWS, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_ENDPOINT_URL_S3VECTORS": endpoint}
-    result = commands.run("save", "ann", "likes figs", **environ)
+    with held_port() as port:
+        endpoint = f"http://127.0.0.1:{port}"
+        environ = {**AWS, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_ENDPOINT_URL_S3VECTORS": endpoint}
+        result = commands.run("save", "ann", "likes figs", **environ)
     refused(result, 3, "some-bucket")
     assert AWS["AWS_SECRET_ACCESS_KEY"] not in result.err
     assert len(commands.run("list", "ann", "--json").document["memories"]) == 1

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from memory_core.cli import cli
 from memory_core.migration import check_receipt
 from memory_core.settings import Settings
+from tests.support.ports import held_port
 
 KEYS = {"planned", "copied", "skipped", "failed", "verified", "per_user"}
 
@@ -82,10 +83,9 @@ def test_bad_input_ends_with_2_and_a_sentence(arguments: list[str], said: str) -
 
 
 def test_what_does_not_answer_ends_with_3() -> None:
-    assert (
-        "no ChromaDB server answers"
-        in run("plan", "--from", "chroma-http://127.0.0.1:9", code=3).output
-    )
+    with held_port() as port:
+        result = run("plan", "--from", f"chroma-http://127.0.0.1:{port}", code=3)
+    assert "no ChromaDB server answers" in result.output
 
 
 def test_the_text_says_what_was_found_and_done(tmp_path: Path) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 import unicodedata
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import TIMEOUT_S, CommandLine
+from tests.support.command_line import TIMEOUT_S, CommandLine, Result
 from tests.support.zygote import Zygote
+
+pytestmark = pytest.mark.process
 
 SCRIPTS = "Zoë trinkt Tee ☕ שלום 緑茶 👩‍👩‍👧 İstanbul"
 HOSTILE = (
@@ -34,14 +35,8 @@ def steering(text: str) -> set[str]:
 def test_fresh_processes_print_json_and_nothing_else(commands: CommandLine) -> None:
     saved = commands.run_fresh("save", "Ann", SCRIPTS, "--json").document
     assert saved["memories"][0]["memory"] == SCRIPTS
-    results = commands.run_all_fresh(
-        {
-            "list": lambda: commands.run_fresh("list", "ann", "--json"),
-            "query": lambda: commands.run_fresh("query", "ann", "Tee", "--json"),
-        }
-    )
-    assert results["list"].document["memories"][0]["id"] == saved["id"]
-    assert results["query"].document["hits"][0]["id"] == saved["id"]
+    asked = commands.run_fresh("query", "ann", "Tee", "--json").document
+    assert asked["hits"][0]["id"] == saved["id"]
     assert sorted(path.name for path in commands.folder.iterdir()) == ["data"]
 
 
@@ -99,36 +94,48 @@ def test_hostile_text_cannot_steer_the_terminal(commands: CommandLine) -> None:
         assert steering(result.out + result.err) == set(), result
 
 
-def test_a_reader_that_leaves_early_causes_no_traceback(commands: CommandLine) -> None:
+@pytest.mark.parametrize("extra", [[], ["--json"]], ids=["for people", "json"])
+def test_a_reader_that_leaves_early_causes_no_traceback(
+    commands: CommandLine, extra: list[str]
+) -> None:
     lines = "\n".join(json.dumps({"memory": f"number {n} " + "x" * 400}) for n in range(400))
     (commands.folder / "in.jsonl").write_text(lines)
     assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
-    for extra in ([], ["--json"]):
-        with commands.start_fresh("list", "ann", *extra) as listing:
-            assert listing.stdout is not None
-            assert listing.stderr is not None
-            assert listing.stdout.readline()
-            listing.stdout.close()
-            assert listing.stderr.read() == b""
-            listing.wait(TIMEOUT_S)
+    with commands.start_fresh("list", "ann", *extra) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        assert listing.stdout.readline()
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+        listing.wait(TIMEOUT_S)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.6])
-def test_ctrl_c_causes_no_traceback_and_loses_nothing(
-    commands: CommandLine, after_s: float
-) -> None:
+def upload(commands: CommandLine, interrupt_at: int) -> tuple[Result, int]:
+    """Upload 800 memories, with a Ctrl-C at the file of that number; return how many there were."""
     lines = "\n".join(json.dumps({"memory": f"number {n}"}) for n in range(800))
     (commands.folder / "in.jsonl").write_text(lines)
-    with commands.start_fresh("upload", "ann", str(commands.folder / "in.jsonl")) as process:
-        until = time.monotonic() + TIMEOUT_S
-        # Before our own code runs nobody can catch it; it runs once the folder is there.
-        while not commands.data_dir.exists() and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(after_s)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=TIMEOUT_S)
-    assert b"Traceback" not in err
-    assert process.returncode != 0 or b"Stored" in out
+    return commands.run_interrupted(
+        interrupt_at, "upload", "ann", str(commands.folder / "in.jsonl")
+    )
+
+
+@pytest.fixture(scope="module")
+def files_of_an_upload(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many files an upload opens that nobody interrupts."""
+    result, files = upload(CommandLine(zygote, tmp_path_factory.mktemp("upload")), 0)
+    assert result.out.startswith("Stored"), result
+    return files
+
+
+@pytest.mark.parametrize("moment", ["first", "middle", "last"])
+def test_ctrl_c_causes_no_traceback_and_loses_nothing(
+    commands: CommandLine, files_of_an_upload: int, moment: str
+) -> None:
+    at = {"first": 1, "middle": files_of_an_upload // 2, "last": files_of_an_upload}[moment]
+    result, files = upload(commands, at)
+    assert files >= at
+    assert "Traceback" not in result.err
+    assert result.code != 0 or "Stored" in result.out
     again = commands.run("upload", "ann", str(commands.folder / "in.jsonl"), "--json").document
     assert len(again["memories"]) == 800
     assert commands.run("status", "--json").document["memories"] == 800

@@ -48,6 +48,9 @@ def make_system(
     # What does not answer is not waited for.
     monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)
 
+    # A busy machine is no damage.
+    monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 600_000)
+
     with ExitStack() as stack:
 
         def make(kind: str, *, filled: bool = True) -> System:

@@ -11,7 +11,7 @@ import pytest
 from memory_core.doctor import KINDS, Level
 from memory_core.redeploy import leftovers
 from tests.support.doctor_damages import SETUP, Damage
-from tests.support.doctor_damages_of_data import DATA
+from tests.support.doctor_damages_of_data import DATA, opened_by_another
 from tests.support.doctor_damages_of_memories import MEMORIES
 from tests.support.doctor_system import ALWAYS, MakeSystem
 
@@ -32,7 +32,17 @@ def test_a_healthy_system_has_nothing_to_say(make_system: MakeSystem, kind: str)
     assert {one.state.value for one in diagnosis.checks} == {"ok", "not needed"}
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: f"{one.expected[0]}, {one.name}")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(
+            damage,
+            id=f"{damage.expected[0]}, {damage.name}",
+            marks=[pytest.mark.process] if damage.do is opened_by_another else [],
+        )
+        for damage in DAMAGES
+    ],
+)
 def test_a_damage_is_found_and_nothing_else(make_system: MakeSystem, damage: Damage) -> None:
     system = make_system(damage.kind, filled=damage.filled)
     damage.do(system)

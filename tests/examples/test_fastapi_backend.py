@@ -245,6 +245,7 @@ def test_a_post_that_was_only_recorded_is_finished_by_sending_it_again(
             assert (session["count"], session["persistent"]) == (1, True)
 
 
+@pytest.mark.process
 def test_wrong_settings_end_the_start_with_one_sentence(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     done = subprocess.run(

@@ -91,6 +91,7 @@ def test_a_backend_that_does_not_answer_is_code_3(shell: CommandLine, standin: S
     assert "s3:PutObject" in result.err
 
 
+@pytest.mark.process
 def test_simulate_fails_where_memories_do_not_survive(zygote: Zygote, tmp_path: Path) -> None:
     result = CommandLine(zygote, tmp_path).run(
         "redeploy-test", "simulate", "--probes", "1", "--json"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,6 +11,7 @@ from memory_core import Settings
 from memory_core.errors import BackendUnavailable, SettingsError
 from memory_core.redeploy import start_deployment
 from standin.httpd import HttpServer, Request, Response
+from tests.support.ports import held_port
 
 SECRET = "key=rnd-s3cret"
 
@@ -71,11 +71,8 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 
 
 def test_nobody_there_is_told_without_the_address() -> None:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        refused(
-            f"http://127.0.0.1:{taken.getsockname()[1]}/deploy/srv-1?{SECRET}", "did not answer"
-        )
+    with held_port() as port:
+        refused(f"http://127.0.0.1:{port}/deploy/srv-1?{SECRET}", "did not answer")
 
 
 @pytest.mark.parametrize("end", ["a b", "a\x01b", "\u00e4", "a\nb"])

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
 from memory_core.records import Step
-from memory_core.redeploy import Level, Report, State, StepDone, Verdict, leftovers, simulate
+from memory_core.redeploy import Level, Report, State, Verdict, leftovers, simulate
 from memory_core.redeploy.values import report_from, to_json
+from tests.support.forked_workers import fork_workers
 from tests.support.installation import ANN, Installation, MakeInstallation
+from tests.support.zygote import Zygote
+
+pytestmark = pytest.mark.process
 
 Simulate = Callable[..., Report]
+Fork = Callable[..., None]
 # Of seconds each: a restart is the easiest on S3, and a disk that is gone is gone in any of them.
 ON_S3: tuple[Level, ...] = ("redeploy", "crash", "server-move")
 ON_CHROMA: tuple[Level, ...] = ("restart", "redeploy")
@@ -40,6 +43,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulate:
             assert list(sandboxes.glob("holdfast-redeploy-*")) == []
 
     return simulated
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch, zygote: Zygote, tmp_path: Path) -> Fork:
+    """Lets simulations fork their workers, where a new interpreter is not what is proven."""
+    return partial(fork_workers, monkeypatch, zygote, tmp_path)
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
@@ -68,9 +77,11 @@ def check(installation: Installation, report: Report, level: Level, probes: int)
 
 @pytest.mark.parametrize("level", ON_S3)
 def test_memories_on_s3_survive_and_the_control_does_not(
-    install: MakeInstallation, run: Simulate, level: Level
+    install: MakeInstallation, run: Simulate, forked: Fork, level: Level
 ) -> None:
     installation = install("s3")
+    if level != "redeploy":
+        forked()
     # As docs/operations.md has it for a pipeline; the control is on a disk that is wiped.
     installation.environ["MEMORY_REQUIRE_PERSISTENT"] = "1"
     report = run(installation, level, 4)
@@ -83,8 +94,10 @@ def test_memories_on_s3_survive_and_the_control_does_not(
 
 @pytest.mark.parametrize("level", ON_CHROMA)
 def test_memories_in_chromadb_survive_a_restart_alone(
-    install: MakeInstallation, run: Simulate, level: Level
+    install: MakeInstallation, run: Simulate, forked: Fork, level: Level
 ) -> None:
+    # With new interpreters `test_simulate_fails_where_memories_do_not_survive` does the same.
+    forked()
     installation = install("chroma")
     with installation.open() as service:
         service.add_text_memory(ANN, "likes tea")
@@ -100,8 +113,9 @@ def test_memories_in_chromadb_survive_a_restart_alone(
 
 
 def test_memories_in_chromadb_survive_on_a_disk_that_is_kept(
-    install: MakeInstallation, run: Simulate, monkeypatch: pytest.MonkeyPatch
+    install: MakeInstallation, run: Simulate, forked: Fork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    forked()
     # The disk of this machine takes the place of a mounted one.
     monkeypatch.setattr(
         "memory_core.backend.disk_step", lambda settings: Step("disk", True, "kept")
@@ -125,41 +139,23 @@ def test_an_empty_data_folder_stays_empty(install: MakeInstallation, run: Simula
     assert not installation.data_dir.exists()
 
 
-def workers(task: str) -> list[int]:
-    """Return the processes of a simulation of this process that do a task."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            continue
-        wanted = {b"memory_core.redeploy.worker", task.encode()}
-        if parent == os.getpid() and wanted.issubset(command):
-            found.append(int(folder.name))
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 def test_a_worker_that_is_killed_leaves_nothing_behind(
-    install: MakeInstallation, run: Simulate, tmp_path: Path
+    install: MakeInstallation,
+    run: Simulate,
+    forked: Fork,
 ) -> None:
     installation = install("s3")
+    started: list[str] = []
 
-    def kill(done: StepDone) -> None:
-        if done.name.startswith("Look") and done.ms is None:
-            threading.Thread(target=kill_soon).start()
+    def is_killed(task: str) -> bool:
+        # The second that looks has the probes; the first has the control.
+        started.append(task)
+        return started == ["write", "write", "look", "look"]
 
-    def kill_soon() -> None:
-        until = time.monotonic() + 30
-        while time.monotonic() < until and not workers("look"):
-            time.sleep(0.01)
-        for pid in workers("look"):
-            os.kill(pid, signal.SIGKILL)
-
+    forked(is_killed)
     with pytest.raises(RedeployTestFailed, match="it ended with code -9"):
-        simulate("redeploy", 2, environ={**os.environ, **installation.environ}, on_step=kill)
-    assert list((tmp_path / "sandboxes").glob("holdfast-redeploy-*")) == []
+        run(installation, "redeploy")
+    assert started == ["write", "write", "look", "look", "clean"]
     with installation.open() as service:
         assert leftovers(service) == []
         assert service.storage() == {"s3_vectors": 0, "ledger": 0}
@@ -167,7 +163,10 @@ def test_a_worker_that_is_killed_leaves_nothing_behind(
         assert list(service.parts.backend.objects.list("redeploy/")) == []
 
 
-def test_a_backend_that_is_down_is_no_verdict(install: MakeInstallation, run: Simulate) -> None:
+def test_a_backend_that_is_down_is_no_verdict(
+    install: MakeInstallation, run: Simulate, forked: Fork
+) -> None:
+    forked()
     installation = install("s3")
     assert installation.standin
     installation.standin.set_switches(deny_actions=("s3:PutObject",))

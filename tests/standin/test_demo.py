@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from memory_core import open_service
 from memory_core.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
 from standin import StandIn, demo
+from tests.support.ports import held_port
 from tests.support.s3_bench import Bench, open_bench
-from tests.support.server import free_port, wait_until_healthy
+from tests.support.server import wait_until_healthy
 
 
 @pytest.fixture
@@ -50,33 +52,37 @@ def test_another_endpoint_for_either_service_is_a_stand_in(bench: Bench, changed
     assert select_backend(settings, LocalEmbedder()).stand_in == other
 
 
-def start_demo(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start it where the environment names another bucket and backend."""
-    command = [sys.executable, "-m", "standin.demo", "--server.port", str(port)]
+@contextmanager
+def running_demo(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it where the environment names another bucket and backend; writes `demo.log`."""
     misleading = {"AWS_S3_BUCKET": "somebodys-real-bucket", "MEMORY_BACKEND": "chroma"}
-    with (folder / f"{port}.log").open("w") as log:
-        return subprocess.Popen(
+    log = folder / "demo.log"
+    with held_port() as port, log.open("w") as written:
+        command = [sys.executable, "-m", "standin.demo", "--server.port", str(port)]
+        with subprocess.Popen(
             [*command, "--state-dir", str(folder / "demo")],
             cwd=demo.ROOT,
             env={**os.environ, "HOME": str(folder), **misleading},
-            stdout=log,
-            stderr=log,
-        )
+            stdout=written,
+            stderr=written,
+        ) as process:
+            try:
+                wait_until_healthy(port, process, log)
+                yield process
+            finally:
+                process.terminate()
 
 
+@pytest.mark.process
 def test_the_demo_shows_the_examples_on_s3_and_keeps_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
-    log = tmp_path / f"{port}.log"
-    with start_demo(tmp_path, port) as first:
-        wait_until_healthy(port, first, log)
-        with start_demo(tmp_path, free_port()) as second:
-            assert second.wait(60) == 1
-        first.send_signal(signal.SIGTERM)
-        assert first.wait(60) == 0
-    assert "Loading the example memories" in log.read_text()
-    assert "[Mem0] OK Mem0 service initialized with S3 (persistent) storage" in log.read_text()
+    with running_demo(tmp_path) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    log = (tmp_path / "demo.log").read_text()
+    assert "Loading the example memories" in log
+    assert "[Mem0] OK Mem0 service initialized with S3 (persistent) storage" in log
     with StandIn(tmp_path / "demo") as standin:
         for name, value in standin.environ().items():
             monkeypatch.setenv(name, value)
@@ -85,3 +91,13 @@ def test_the_demo_shows_the_examples_on_s3_and_keeps_them(
             status = service.status()
             assert (status.memories, status.users) == (308, 12)
             assert service.audit().clean
+
+
+def test_a_second_demo_in_the_same_folder_says_that_one_is_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["demo", "--state-dir", str(tmp_path)])
+    monkeypatch.delenv("MEMORY_DATA_DIR")
+    with StandIn(tmp_path):
+        assert demo.main() == 1
+    assert "The demo runs already" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from standin.httpd import Dropped, HttpServer, Request, Response
+from tests.support.ports import held_port
 from tests.support.standin_requests import raw
 
 
@@ -65,7 +66,8 @@ def test_a_body_over_the_cap_is_measured_but_not_kept(serve: Callable[..., HttpS
 
 
 def test_a_port_can_be_taken_again_at_once(serve: Callable[..., HttpServer]) -> None:
-    server = serve(lambda request: Response(200))
-    raw(server.url, "/")
-    server.stop()
-    assert serve(lambda request: Response(200), port=server.port).port == server.port
+    with held_port() as port:
+        server = serve(lambda request: Response(200), port=port)
+        raw(server.url, "/")
+        server.stop()
+        assert serve(lambda request: Response(200), port=port).port == port

@@ -16,6 +16,7 @@ import pytest
 
 from standin import RemoteControl, StandIn
 from tests.support.paths import ROOT
+from tests.support.ports import held_port
 from tests.support.standin_requests import Desk, invalid, refusal, vector
 
 TEXTS = [{"metadataKey": "body", "text": "tea"}]
@@ -100,8 +101,14 @@ def contents(vectors: Any, objects: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.process
 def test_everything_outlives_a_kill(tmp_path: Path) -> None:
-    with process(tmp_path) as (child, ready):
+    with held_port() as port, held_port() as s3_port:
+        kill_and_go_on(tmp_path, "--port", str(port), "--s3-port", str(s3_port))
+
+
+def kill_and_go_on(state_dir: Path, *ports: str) -> None:
+    with process(state_dir, *ports) as (child, ready):
         vectors, objects = clients(ready)
         fill(vectors, objects)
         before = contents(vectors, objects)
@@ -111,8 +118,7 @@ def test_everything_outlives_a_kill(tmp_path: Path) -> None:
         child.kill()
     assert [entry["key"] for entry in before["vectors"]] == ["old", "ä"]
     assert len(before["Versions"]) == 4
-    ports = [url.rsplit(":", 1)[1] for url in (ready["url_s3vectors"], ready["url_s3"])]
-    with process(tmp_path, "--port", ports[0], "--s3-port", ports[1]) as (child, again):
+    with process(state_dir, *ports) as (child, again):
         assert again == ready
         put = objects.put_object
         found = refusal(put, Bucket="kept-objects", Key="last", Body=b"", IfNoneMatch="*")
@@ -135,7 +141,7 @@ def assert_steered_and_ended(child: subprocess.Popen[str], ready: dict[str, Any]
     clients(ready)[0].list_vector_buckets()
     assert [record.status for record in control.requests()] == [503, 200]
     child.terminate()
-    assert child.wait(timeout=10) == 0
+    assert child.wait(timeout=60) == 0
 
 
 def test_a_copied_directory_holds_the_same(tmp_path: Path) -> None:

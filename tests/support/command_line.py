@@ -55,13 +55,23 @@ class CommandLine:
         }
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
+        return self.run_interrupted(0, *arguments, stdin=stdin, **environ)[0]
+
+    def run_interrupted(
+        self, at: int, *arguments: str, stdin: str = "", **environ: str
+    ) -> tuple[Result, int]:
+        """Run a command that gets a Ctrl-C as it opens its file of that number in the data folder.
+
+        Returns also how many files it opened there.
+        """
         name = next(self._numbers)
         files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}
         files["stdin"].write_text(stdin)
-        (code,) = self._zygote.run(
-            "command", arguments=arguments, environ=self.environ(**environ), **files
+        variables = self.environ(**environ)
+        ((code, opened),) = self._zygote.run(
+            "command", arguments=arguments, environ=variables, interrupt_at=at, **files
         )
-        return Result(code, files["out"].read_text(), files["err"].read_text())
+        return Result(code, files["out"].read_text(), files["err"].read_text()), opened
 
     def start_fresh(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start Python anew; use it as a context manager."""

@@ -146,7 +146,8 @@ def hanging(system: System) -> None:
     system.monkeypatch.setattr(
         "memory_core.doctor.diagnosing.CHECKS", tuple(map(_impatient, _checks()))
     )
-    system.cloud.add_fault("hang", operation="GetIndex", nth="every", seconds=1.0)
+    # Far longer than the check may take, however late the doctor looks at the clock.
+    system.cloud.add_fault("hang", operation="GetIndex", nth="every", seconds=20.0)
 
 
 def _checks() -> Any:

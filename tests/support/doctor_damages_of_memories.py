@@ -105,7 +105,7 @@ def forgetful(system: System) -> None:
 
 
 def slow(system: System) -> None:
-    system.monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 100)
+    system.monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 50)
     system.cloud.add_fault("latency", operation="PutVectors", nth="every", seconds=0.1)
 
 

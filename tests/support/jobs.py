@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import random
-import sys
-import traceback
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from runpy import run_module
 from typing import Any
 
 import memory_core
@@ -27,6 +24,7 @@ from memory_core.stores.chroma import open_chroma
 from memory_core.stores.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
 from tests.support.factories import build_service
+from tests.support.program_jobs import command, program  # noqa: F401 - jobs too
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, die
 from tests.support.zygote import Report
 
@@ -189,33 +187,6 @@ def finish(report: Report, data_dir: str, store: str, call: list[Any], user: str
     """Do the call that was cut off again, and look."""
     work(report, data_dir, store, [call])
     examine(report, data_dir, store, user, mended=True)
-
-
-def command(
-    report: Report, arguments: list[str], environ: dict[str, str], stdin: str, out: str, err: str
-) -> None:
-    """Be `python -m memory_core ARGUMENTS`, with nothing of the library used before."""
-    for name in [one for one in os.environ if one.startswith(("AWS_", "MEMORY_", "OPENAI_"))]:
-        del os.environ[name]
-    os.environ.update(environ)
-    for at, (path, flags) in enumerate(
-        [(stdin, os.O_RDONLY), (out, os.O_WRONLY | os.O_CREAT), (err, os.O_WRONLY | os.O_CREAT)]
-    ):
-        os.dup2(os.open(path, flags), at)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.argv[1:] = arguments
-    logging.disable(logging.NOTSET)
-    code = 0
-    try:
-        run_module("memory_core", run_name="__main__", alter_sys=True)
-    except SystemExit as exc:
-        code = exc.code if isinstance(exc.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    report(code)
 
 
 def save_many(

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tests.support.paths import ROOT
@@ -71,6 +72,7 @@ class Zygote:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count()
+        self._asking = Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.zygote"],
             cwd=ROOT,
@@ -103,9 +105,10 @@ class Zygote:
     def _ask(self, request: dict[str, Any]) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        with self._asking:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
 
 
 def main() -> None:

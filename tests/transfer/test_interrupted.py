@@ -38,6 +38,7 @@ def file_of(folder: Path) -> str:
     return f"jsonl:{folder / 'all.jsonl'}"
 
 
+@pytest.mark.process
 def test_a_migration_killed_at_every_step_is_finished_by_the_next(
     zygote: Zygote, tmp_path: Path
 ) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,8 +19,9 @@ from memory_core.migration import Lease, read_holder
 from memory_core.migration.background import Background
 from tests.support.intakes import texts
 from tests.support.migration_worlds import Old, contents
+from tests.support.ports import held_port
 from tests.support.s3_worlds import Cloud, World, open_cloud
-from tests.support.server import free_port
+from tests.support.waiting import wait_for
 from tests.support.zygote import Zygote
 
 TEXTS = ["tea", "rye", "oats"]
@@ -54,7 +53,7 @@ def environ(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
 
 def ended(service: MemoryService) -> str:
     assert service._background
-    assert service._background.wait(30)
+    assert service._background.wait(30), service._background.status
     return service.migration_status().state
 
 
@@ -114,7 +113,7 @@ def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
 
         monkeypatch.setattr(background, "_advance", stop)
         background.start()
-        assert background.wait(30)
+        assert background.wait(30), background.status
         assert background.status.state == "stopped"
         assert len(texts(service, "ann@x.com")) == 1
     with open_service(Settings.from_env(environ)) as service:
@@ -123,6 +122,7 @@ def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
         assert not service.search("ann@x.com", "tea").more_to_come
 
 
+@pytest.mark.process
 def test_a_program_that_ends_lets_it_finish_its_batch(
     environ: dict[str, str], world: World
 ) -> None:
@@ -142,6 +142,7 @@ def test_a_program_that_ends_lets_it_finish_its_batch(
     assert len(world.texts("ann@x.com")) in (0, 3)
 
 
+@pytest.mark.process
 def test_two_instances_that_start_together_migrate_once(
     environ: dict[str, str], zygote: Zygote, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,29 +224,30 @@ def test_an_index_that_plain_mem0_filled_is_a_source(
     assert m.verify(service, source).verified
 
 
-def test_a_chromadb_server_is_a_source(old: Old, world: World, tmp_path: Path) -> None:
-    port = free_port()
-    program = Path(sys.executable).with_name("chroma")
-    command = [str(program), "run", "--path", str(old.folder / "chroma"), "--port", str(port)]
+@pytest.mark.process
+def test_a_chromadb_server_is_a_source(old: Old, world: World) -> None:
     service = world.open()
-    with pytest.raises(BackendUnavailable, match="no ChromaDB server answers"):
-        m.plan(service, f"chroma-http://127.0.0.1:{port}")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ}) as server:
-        try:
-            _until(lambda: m.plan(service, f"chroma-http://127.0.0.1:{port}"))
-            report = m.apply(service, f"chroma-http://127.0.0.1:{port}")
-        finally:
-            server.terminate()
+    with held_port() as port:
+        address = f"chroma-http://127.0.0.1:{port}"
+        with pytest.raises(BackendUnavailable, match="no ChromaDB server answers"):
+            m.plan(service, address)
+        program = Path(sys.executable).with_name("chroma")
+        command = [str(program), "run", "--path", str(old.folder / "chroma"), "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ}) as server:
+            try:
+                wait_for(f"{address} to answer", lambda: _answers(service, address, server))
+                report = m.apply(service, address)
+            finally:
+                server.terminate()
     assert (report.copied, report.ok) == (76, True)
     assert set(contents(service)) == set(old.live)
 
 
-def _until(call: Callable[[], Any]) -> None:
-    """Call until the server answers."""
-    end = time.monotonic() + 20
-    while True:
-        try:
-            call()
-            return
-        except BackendUnavailable:
-            assert time.monotonic() < end
+def _answers(service: MemoryService, address: str, server: subprocess.Popen[bytes]) -> bool:
+    """Say whether the server can be read from; one that ended never will be."""
+    assert server.poll() is None, f"the ChromaDB server ended with {server.returncode}"
+    try:
+        m.plan(service, address)
+    except BackendUnavailable:
+        return False
+    return True
