@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run demo test bench check format demo-data clean
+.PHONY: help run demo test bench check format demo-data screenshots clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
@@ -28,6 +28,9 @@ format: .venv/dev.stamp  ## Put the code into the common form
 
 demo-data: .venv/run.stamp  ## Load the example memories through the command line
 	@sh scripts/load-demo-data.sh $(BIN)/python
+
+screenshots: .venv/dev.stamp .venv/chromium.stamp  ## Take the pictures of README and docs anew
+	@$(BIN)/python -m scripts.screenshots
 
 clean:  ## Remove the virtual environment and caches; memories in data/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
