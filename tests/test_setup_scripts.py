@@ -25,7 +25,8 @@ case "$*" in
 "-m venv"*) mkdir -p .venv/bin && touch .venv/bin/python ;;
 "-m virtualenv"*) {virtualenv} ;;
 "-m pip"*) {pip} ;;
-"-m playwright"*) {playwright} ;;
+"-m playwright --version") {playwright} ;;
+"-m playwright install"*) {download} ;;
 esac
 """
 APT = """
@@ -71,10 +72,14 @@ class Machine:
 
     def has_python(
         self, *, outdated: int = 0, virtualenv: str = "exit 1", pip: str = "exit 1",
-        playwright: str = "exit 1",
+        playwright: str = "exit 0", download: str = "exit 1",
     ) -> None:  # fmt: skip
         script = PYTHON.format(
-            outdated=outdated, virtualenv=virtualenv, pip=pip, playwright=playwright
+            outdated=outdated,
+            virtualenv=virtualenv,
+            pip=pip,
+            playwright=playwright,
+            download=download,
         )
         self.has("python3", script)
 
@@ -189,14 +194,43 @@ def test_a_chromium_that_is_there_is_taken_and_nothing_is_installed(
     machine.has("apt-get", APT)
     machine.has(name, "exit 0\n")
     assert machine.run("install-chromium.sh", "python3") == (0, "")
-    assert machine.log.read_text() == ""
+    assert machine.log.read_text() == "python3 -m playwright --version\n"
 
 
 def test_without_apt_get_playwright_brings_its_own_chromium(machine: Machine) -> None:
-    machine.has_python(playwright="exit 0")
+    machine.has_python(download="exit 0")
     assert machine.run("install-chromium.sh", "python3") == (
         0,
         "Installing Playwright's Chromium ...\n",
+    )
+
+
+def test_where_there_is_no_chromium_at_all_the_last_sentence_says_so(machine: Machine) -> None:
+    machine.has_python()
+    code, said = machine.run("install-chromium.sh", "python3")
+    assert code == 1
+    assert said.splitlines()[-1] == (
+        "No Chromium could be installed; the browser tests will fail and say so."
+    )
+
+
+@pytest.mark.parametrize("may_install", [True, False])
+def test_the_library_that_playwright_needs_is_installed_or_named(
+    machine: Machine, may_install: bool
+) -> None:
+    machine.has_python(playwright='[ -e "$HOME/libatomic1" ]')
+    machine.has("chromium", "exit 0\n")
+    machine.runs_as(0)
+    if may_install:
+        machine.has("apt-get", APT)
+    assert machine.run("install-chromium.sh", "python3") == (
+        (0, "Installing libatomic1 with apt-get ...\n")
+        if may_install
+        else (
+            1,
+            "Playwright does not start; the browser tests will fail. "
+            "On Debian install libatomic1.\n",
+        )
     )
 
 
