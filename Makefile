@@ -1,9 +1,11 @@
 # `make` lists what there is. Every target sets up what it needs first.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run demo test test-fast bench bench-report check format demo-data clean
+# Begin again where an installation was cut off, or where .venv has lost its Python.
+$(shell [ ! -e .venv/installing ] && [ -x $(BIN)/python ] || rm -f .venv/*.stamp)
+
+.PHONY: help run demo test test-fast bench bench-report check format demo-data screenshots clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,25 +38,26 @@ format: .venv/dev.stamp  ## Put the code into the common form
 demo-data: .venv/run.stamp  ## Load the example memories through the command line
 	@sh scripts/load-demo-data.sh $(BIN)/python
 
+screenshots: .venv/dev.stamp .venv/chromium.stamp  ## Take the pictures of README and docs anew
+	@$(BIN)/python -m scripts.screenshots
+
 clean:  ## Remove the virtual environment and caches; memories in data/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Holdfast needs Python 3.11 or newer; name one with: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-		{ rm -rf .venv; echo "Could not make .venv; on Debian install python3-venv first." >&2; exit 1; }
+.venv/venv.stamp:
+	@sh scripts/make-venv.sh $(PYTHON)
+	@touch $@
 
-.venv/run.stamp: requirements.txt constraints.txt | .venv/bin/python
+.venv/run.stamp: requirements.txt constraints.txt | .venv/venv.stamp
 	@echo "Installing what Holdfast runs on (once, a few minutes) ..."
-	@$(PIP_INSTALL) -r requirements.txt
+	@sh scripts/install-requirements.sh requirements.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt examples/fastapi_backend/requirements.txt .venv/run.stamp
 	@echo "Installing what the tests need ..."
-	@$(PIP_INSTALL) -r requirements-dev.txt
+	@sh scripts/install-requirements.sh requirements-dev.txt
 	@touch $@
 
+# Without a stamp it is tried again the next time.
 .venv/chromium.stamp: scripts/install-chromium.sh | .venv/dev.stamp
-	@sh scripts/install-chromium.sh $(BIN)/python
-	@touch $@
+	@if sh scripts/install-chromium.sh $(BIN)/python; then touch $@; fi

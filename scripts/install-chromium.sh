@@ -1,20 +1,32 @@
 #!/bin/sh
-# Get a Chromium for the browser tests: one that is there, Debian's package, or Playwright's own.
-# Where none can be had, the browser tests say so and fail; nothing else depends on it.
+# Get a Chromium for the browser tests: one that is there, Debian's package, or Playwright's own;
+# and the one library of the system that Playwright's Node.js needs. Where they cannot be had, the
+# browser tests say so and fail; nothing else depends on it.
+set -eu
 python=$1
 
-for name in chromium chromium-browser google-chrome; do
-    command -v "$name" >/dev/null 2>&1 && exit 0
-done
+playwright_works() { "$python" -m playwright --version >/dev/null 2>&1; }
 
-sudo=""
-[ "$(id -u)" = 0 ] || sudo="sudo -n"
-if command -v apt-get >/dev/null 2>&1 && $sudo true 2>/dev/null; then
-    echo "Installing Chromium with apt-get ..."
-    $sudo apt-get update -qq && $sudo apt-get install -y -qq chromium >/dev/null && exit 0
+chromium_is_there() {
+    for name in chromium chromium-browser google-chrome; do
+        command -v "$name" >/dev/null && return 0
+    done
+    return 1
+}
+
+install_chromium_of_playwright() {
+    echo "Installing Playwright's Chromium ..."
+    "$python" -m playwright install chromium
+}
+
+if ! playwright_works; then
+    sh scripts/install-package.sh libatomic1 || true
+    playwright_works || {
+        echo "Playwright does not start; the browser tests will fail. On Debian install libatomic1." >&2
+        exit 1
+    }
 fi
-
-echo "Installing Playwright's Chromium ..."
-"$python" -m playwright install chromium ||
+chromium_is_there || sh scripts/install-package.sh chromium || install_chromium_of_playwright || {
     echo "No Chromium could be installed; the browser tests will fail and say so." >&2
-exit 0
+    exit 1
+}

@@ -11,6 +11,7 @@ from memory_core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
 from memory_core.logs import KNOWN_LINES
 from memory_core.searching import EXACT_UP_TO
 from memory_core.settings import WATCHED
+from scripts.screenshots import FILES, IMAGES
 from tests.support.paths import ROOT
 
 DOCUMENTS = sorted(
@@ -68,6 +69,29 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_picture_that_is_shown_exists_and_every_picture_is_shown() -> None:
+    shown = {
+        (path.parent / source).resolve()
+        for path in DOCUMENTS
+        for source in re.findall(r'(?:src|srcset)="([^"]+)"|!\[', path.read_text())
+    }
+    assert shown == {IMAGES / name for name in FILES} == set(IMAGES.iterdir())
+
+
+def test_every_picture_has_a_light_and_a_dark_form_and_words() -> None:
+    pairs = [
+        (path.name, picture)
+        for path in DOCUMENTS
+        for picture in re.findall(r"<picture>.+?</picture>", path.read_text(), re.DOTALL)
+    ]
+    assert len(pairs) == len(FILES) / 2
+    form = (
+        r'<picture>\s+<source media="\(prefers-color-scheme: dark\)" srcset="(\S+)-dark.png">'
+        r'\s+<img alt="[^"]+" src="\1-light.png">\s+</picture>'
+    )
+    assert [pair for pair in pairs if not re.fullmatch(form, pair[1])] == []
 
 
 def test_the_log_lines_are_in_the_operations_guide_letter_for_letter() -> None:

@@ -20,8 +20,10 @@ _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".s
 
 
 @contextmanager
-def running_server(folder: Path, *, port: int = 0, **variables: str) -> Iterator[str]:
-    """Start the dashboard on a free port with a home of its own; yield its address."""
+def running_server(
+    folder: Path, *, port: int = 0, code: Path = ROOT, **variables: str
+) -> Iterator[str]:
+    """Start the dashboard in `code` on a free port with a home of its own; yield its address."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
     }
@@ -29,7 +31,7 @@ def running_server(folder: Path, *, port: int = 0, **variables: str) -> Iterator
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=code, env=environ, stdout=log, stderr=log)
         try:
             wait_until_healthy(port, server, folder / "server.log")
             yield f"http://127.0.0.1:{port}"
