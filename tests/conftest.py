@@ -18,6 +18,7 @@ from memory_core.logs import LOGGER
 from standin import StandIn
 from tests.support.bucket import on_aws, on_standin
 from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
+from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
 
 _OURS = (
@@ -31,6 +32,11 @@ _OURS = (
     "PORT",
     "RENDER",
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
