@@ -6,29 +6,39 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-EVERY_S = 0.05
+WITHIN_S = 60.0
+"""How long anything may take on a busy machine before the test gives up."""
 
 Seen = TypeVar("Seen")
 
 
-def wait_for(what: str, condition: Callable[[], Seen], within_s: float = 60.0) -> Seen:
-    """Ask until the condition returns something true, and return that.
+def wait_for(
+    what: str,
+    condition: Callable[[], Seen],
+    within_s: float = WITHIN_S,
+    *,
+    until: Callable[[Seen], object] = bool,
+    every_s: float = 0.02,
+) -> Seen:
+    """Ask until the condition returns a value that is as expected, and return that.
 
-    A condition may also assert: it is asked again, and on failure the last message is shown.
+    A condition may also assert: it is asked again, and what it said last is shown on failure.
 
     Raises:
         AssertionError: the time is over; says what was waited for and what was seen last.
     """
     end = time.monotonic() + within_s
     while True:
+        # Whatever comes true within the time is looked at once more after it.
+        over = time.monotonic() >= end
         try:
             seen = condition()
         except AssertionError as unmet:
             last = str(unmet)
         else:
-            if seen:
+            if until(seen):
                 return seen
             last = repr(seen)
-        if time.monotonic() >= end:
+        if over:
             raise AssertionError(f"waited {within_s:g} s for {what}; seen last: {last}")
-        time.sleep(EVERY_S)
+        time.sleep(every_s)
