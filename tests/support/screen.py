@@ -104,7 +104,7 @@ class Screen:
                 since = time.monotonic()
             elif time.monotonic() - since >= QUIET_S:
                 return
-            self.page.wait_for_timeout(80)
+            self.page.wait_for_timeout(50)
         raise AssertionError(f"{self.page.url} did not come to rest; its size was last {size}")
 
     def _size_at_rest(self) -> str | None:
