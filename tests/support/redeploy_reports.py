@@ -21,8 +21,8 @@ PAGE = "../pages/redeploy.py"
 TIMEOUT_S = 90
 
 
-def finish(app: AppTest) -> AppTest:
-    """Draw the page until no job is under way any more."""
+def wait_for_jobs() -> None:
+    """Wait until no job is under way any more."""
 
     def ended() -> bool:
         under_way = [job for job in list(jobs.board()._jobs.values()) if not job.finished]
@@ -31,6 +31,11 @@ def finish(app: AppTest) -> AppTest:
         return True
 
     wait_for("every job to end", ended, TIMEOUT_S)
+
+
+def finish(app: AppTest) -> AppTest:
+    """Draw the page once no job is under way any more."""
+    wait_for_jobs()
     return app.run()
 
 

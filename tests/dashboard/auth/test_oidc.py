@@ -42,10 +42,10 @@ def site(open_site: Open, provider: str) -> Site:
 
 def _there(site: Site, provider: str, **told: Any) -> str:
     """Go to the provider and return where it sends the browser back to."""
-    httpx.post(f"{provider}/next", json=told).raise_for_status()
+    httpx.post(f"{provider}/next", json=told, timeout=60).raise_for_status()
     answer = site.client.get("/login/oidc", params={"next": WANTED})
     assert answer.status_code == 303
-    return httpx.get(answer.headers["location"]).headers["location"]
+    return httpx.get(answer.headers["location"], timeout=60).headers["location"]
 
 
 def _sign_in(site: Site, provider: str, **told: Any) -> httpx.Response:

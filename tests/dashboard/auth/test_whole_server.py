@@ -80,6 +80,7 @@ def _socket(server: Server, cookie: str = "", **headers: str) -> connect:
         subprotocols=[Subprotocol("streamlit")],
         additional_headers={**sent, **headers},
         origin=Origin(origin),
+        open_timeout=60,
         max_size=None,
     )
 
