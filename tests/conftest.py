@@ -23,6 +23,7 @@ from tests.support.markers import (  # noqa: F401
     pytest_runtest_teardown,
 )
 from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
+from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
 
 _OURS = (
@@ -36,6 +37,11 @@ _OURS = (
     "PORT",
     "RENDER",
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

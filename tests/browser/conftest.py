@@ -14,13 +14,17 @@ from playwright.sync_api import Error as PlaywrightError
 from memory_core import Settings, open_service
 from tests.support import hostile
 from tests.support.paths import ROOT
+from tests.support.redeploy_reports import keep_reports, make_report
 from tests.support.screen import ARGUMENTS, NAMES, OpenScreen, Screen
 from tests.support.server import running_server
 
 
 @pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The dashboard with the memories of four people, and of one who means no good."""
+    """The dashboard with the memories of four people, and of one who means no good.
+
+    A redeploy test has passed there.
+    """
     folder = tmp_path_factory.mktemp("server")
     _store_examples(folder / "data")
     with running_server(folder) as address:
@@ -90,3 +94,4 @@ def _store_examples(folder: Path) -> None:
             service.add_messages(path.stem, messages, infer=False)
         for text in hostile.TEXTS:
             service.add_text_memory(hostile.USER, text, metadata=hostile.METADATA)
+        keep_reports(service, make_report())

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.support.log_texts import LOG
-from tests.support.screen import OpenScreen, serious
+from tests.support.screen import OpenScreen
 
 
 def test_the_doctor_is_asked_and_reads_a_log(
@@ -18,8 +18,7 @@ def test_the_doctor_is_asked_and_reads_a_log(
     expect(screen.page).to_have_title("Doctor · Holdfast")
     screen.page.get_by_role("button", name="Run the checks").click()
     expect(screen.part("doctor-sentence")).to_contain_text("1 thing needs attention")
-    screen.settle()
-    assert serious(screen) == []
+    screen.expect_usable_by_all()
     screen.page.get_by_role("button", name="Support bundle").click()
     with screen.page.expect_download() as download:
         screen.page.get_by_role("button", name="Download the bundle").click()
@@ -35,13 +34,12 @@ def test_the_doctor_is_asked_and_reads_a_log(
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(log)
     screen.page.get_by_role("button", name="Read the file").click()
     expect(screen.part("log-sentence")).to_contain_text("things in this log are wrong.")
-    screen.settle()
-    assert serious(screen) == []
+    screen.expect_usable_by_all()
     # The address leads back to it, and the finding to what the doctor says.
     read = screen.page.url.removeprefix(address)
     phone = open_screen(address, read, size=(390, 844), theme="dark")
     expect(phone.part("log-sentence")).to_contain_text("things in this log are wrong.")
-    assert phone.overflow() <= 0
+    phone.expect_to_fit()
     phone.page.get_by_role("button", name="See disk.E001").click()
     expect(phone.part("kind")).to_contain_text("Memories are on a disk that")
-    assert serious(phone) == []
+    phone.expect_usable_by_all()

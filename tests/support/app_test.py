@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.support.waiting import wait_for
 
 MARK = "evil.example"
 
@@ -22,12 +24,22 @@ SAFE = {"text", "code", "dataframe", "selectbox", "text_area", "text_input", "pl
 
 def run_until(page: AppTest, words: str) -> str:
     """Draw the page, as its fragments do while a job runs, until the words are on it."""
-    for _ in range(200):
+    return draw_until(page, f"{words!r} on the page", lambda text: words in text)
+
+
+def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
+    """Draw the page until what it says is as expected, and return that."""
+
+    def says() -> str:
         page.run()
-        assert not page.exception
-        if words in (text := text_of(page)):
-            return text
-    pytest.fail(f"{words!r} did not appear")
+        if page.exception:
+            pytest.fail(f"an exception is on the page: {page.exception}")
+        text = text_of(page)
+        if not done(text):
+            raise AssertionError(text)
+        return text
+
+    return wait_for(what, says)
 
 
 def walk(app: AppTest) -> Iterator[tuple[str, str]]:

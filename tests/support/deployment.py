@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,13 @@ import httpx
 
 from tests.support.paths import ROOT
 from tests.support.server import START_WITHIN_S, free_port
+from tests.support.waiting import wait_for
 
 PASSWORD = "for tests"
+ALICE = "alice@example.com"
+POST = "Cashews and pistachios give Alice hives."
+DOCUMENT = "Alice takes the train at 7:05 from platform 4."
+QUESTION = "Which nuts must she avoid?"
 
 
 class Backend:
@@ -35,6 +39,22 @@ class Backend:
 
     def ask(self, method: str, path: str, **sent: Any) -> Any:
         return self._client.request(method, path, **sent).raise_for_status().json()
+
+    def save_as_alice(self) -> None:
+        """Save a post and a document as the person who typed the address with capitals."""
+        assert self.sign_in("Alice@Example.com")["count"] == 0
+        self.ask("POST", "/posts", json={"text": POST})
+        self.ask("POST", "/documents", files={"file": ("train.txt", DOCUMENT.encode())})
+
+    def wait_for_line(self, text: str) -> None:
+        """Wait until the backend has logged a text."""
+
+        def logged() -> bool:
+            if text not in self.log:
+                raise AssertionError(self.log)
+            return True
+
+        wait_for(f"{text!r} in the log", logged)
 
     @property
     def log(self) -> str:
@@ -73,11 +93,12 @@ def deployed(disk: Path, version: str, **variables: str) -> Iterator[Backend]:
 def _wait_until_healthy(
     client: httpx.Client, server: subprocess.Popen[bytes], backend: Backend
 ) -> None:
-    end = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < end and server.poll() is None:
+    def answers() -> bool:
+        if server.poll() is not None:
+            raise RuntimeError(f"the backend ended with {server.returncode}: {backend.log}")
         try:
-            if client.get("/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError(f"the backend was not ready in {START_WITHIN_S} s: {backend.log}")
+            return client.get("/health").is_success
+        except httpx.TransportError as error:
+            raise AssertionError(f"{error!r}; its log: {backend.log}") from error
+
+    wait_for("the backend to answer", answers, START_WITHIN_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,28 @@ from memory_core import MemoryService
 from memory_core.redeploy import ProbeResult, Report, State, StepDone, Verdict
 from memory_core.redeploy.keeping import keep
 from memory_core.redeploy.values import Evidence
+from tests.support.waiting import wait_for
 
 PAGE = "../pages/redeploy.py"
 TIMEOUT_S = 90
 
 
+def wait_for_jobs() -> None:
+    """Wait until no job is under way any more."""
+
+    def ended() -> bool:
+        under_way = [job for job in list(jobs.board()._jobs.values()) if not job.finished]
+        if under_way:
+            raise AssertionError(f"{under_way} did not end yet")
+        return True
+
+    wait_for("every job to end", ended, TIMEOUT_S)
+
+
 def finish(app: AppTest) -> AppTest:
-    """Draw the page until no job is under way any more."""
-    end = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < end:
-        if all(job.finished for job in list(jobs.board()._jobs.values())):
-            return app.run()
-        time.sleep(0.05)
-    pytest.fail("a job did not come to its end")
+    """Draw the page once no job is under way any more."""
+    wait_for_jobs()
+    return app.run()
 
 
 def press(app: AppTest, key: str) -> AppTest:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request, expect
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.support.waiting import wait_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
@@ -21,17 +23,32 @@ TIMEOUT_MS = 60_000
 QUIET_S = 0.25
 ROW_PX = 35
 HEADER_PX = 38
+NARROW_PX = 768
 
 # The page probes for a server below the path of a deep link before it tries the root.
 _EXPECTED_404 = ("/_stcore/health", "/_stcore/host-config")
 
-_IDLE = """() => {
+# What axe finds depends on the theme by these rules alone.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+
+# The size of the page when nothing runs, nothing is stale and nothing moves, otherwise null.
+_SIZE_AT_REST = """() => {
     const app = document.querySelector('[data-testid=stApp]')
-    return app?.dataset.testConnectionState === 'CONNECTED'
-        && app.dataset.testScriptState === 'notRunning'
-        && !document.querySelector(
+    const moves = (animation) => animation.playState === 'running'
+        && animation.effect?.getComputedTiming().endTime !== Infinity
+    if (app?.dataset.testConnectionState !== 'CONNECTED'
+        || app.dataset.testScriptState !== 'notRunning'
+        || document.querySelector(
             '[data-stale=true], [data-testid=stSkeleton], [data-testid=stAppSkeleton]')
+        || document.getAnimations().some(moves)) return null
+    const main = document.querySelector('[data-testid=stMain]')
+    return [window.innerWidth, main?.scrollWidth, main?.scrollHeight].join(' ')
 }"""
+
+_AXE = Axe()
+_SERIOUS = """async (options) => (await axe.run(options)).violations
+    .filter((rule) => ['serious', 'critical'].includes(rule.impact))
+    .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)}`))"""
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -44,6 +61,7 @@ class Screen:
     ) -> None:
         self._address = address
         self._complaints: list[str] = []
+        self._forgiven: list[str] = []
         self.page = context.new_page()
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme=theme)
@@ -59,43 +77,50 @@ class Screen:
         self._uncover()
 
     def _uncover(self) -> None:
-        """Put the menu away where it lies over the page, as a person with a phone does.
+        """Let the menu not lie over the page of a narrow window.
 
-        On a narrow window it is closed from the start, but not when the start was slow (seen in
-        Streamlit 1.67 on a busy machine).
+        It is closed there from the start, but not when the start was slow (seen in Streamlit 1.67
+        on a busy machine). A click would close it in every tab that is opened from then on.
         """
         size = self.page.viewport_size
-        menu = self.page.locator('[data-testid=stSidebar][aria-expanded="true"]')
-        if size and size["width"] < 768 and menu.count():
-            menu.hover()
-            menu.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        menu = self.page.locator("[data-testid=stSidebar][data-collapsed=false]")
+        if size and size["width"] < NARROW_PX and menu.count():
+            self.resize((NARROW_PX + 200, size["height"]))
+            self.settle()
+            self.resize((size["width"], size["height"]))
+            expect(menu).to_have_count(0)
             self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing runs and nothing is stale for a moment.
+        """Wait until nothing runs, is stale or moves, and nothing changes its size for a moment.
 
-        Right after a click the script does not run yet, hence the moment.
+        Right after a click the script does not run yet, hence the moment. On a busy machine it may
+        begin after the moment: what a test expects, it waits for by itself.
         """
-        end, quiet_since = time.monotonic() + TIMEOUT_MS / 1000, None
+        end, size, since = time.monotonic() + TIMEOUT_MS / 1000, None, 0.0
         while time.monotonic() < end:
-            if not self.page.evaluate(_IDLE):
-                quiet_since = None
-            elif quiet_since is None:
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since >= QUIET_S:
+            last, size = size, self._size_at_rest()
+            if size is None or size != last:
+                since = time.monotonic()
+            elif time.monotonic() - since >= QUIET_S:
                 return
-            self.page.wait_for_timeout(80)
-        raise TimeoutError(f"{self.page.url} did not come to rest")
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{self.page.url} did not come to rest; its size was last {size}")
+
+    def _size_at_rest(self) -> str | None:
+        try:
+            return self.page.evaluate(_SIZE_AT_REST)
+        except PlaywrightError:
+            # Another page takes the place of this one.
+            return None
 
     def show(self, theme: str) -> None:
         """Switch the machine to light or dark, as a person does while the page is open."""
         self.page.emulate_media(color_scheme=theme)
-        self.settle()
 
     def resize(self, size: tuple[int, int]) -> None:
         """Make the window wider or narrower."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
-        self.settle()
 
     def choose_user(self, typed: str) -> None:
         """Type into the user field and confirm."""
@@ -127,6 +152,8 @@ class Screen:
     def select_row(self, number: int, table: int = 0) -> None:
         """Select a row of a table that is on the page; a canvas knows only places."""
         found = self.page.get_by_test_id("stDataFrame").nth(table)
+        expect(found.locator("canvas").first).to_be_visible()
+        self.settle()
         found.click(position={"x": 18, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2})
         self.settle()
 
@@ -134,28 +161,58 @@ class Screen:
         """Return the part of the page that the script gave this key."""
         return self.page.locator(f".st-key-{key}")
 
-    def overflow(self) -> int:
-        """Return by how many pixels the page is wider than the window."""
-        return self.page.evaluate(
-            """() => {
-                const main = document.querySelector('[data-testid=stMain]')
-                return Math.max(document.documentElement.scrollWidth - window.innerWidth,
-                                main.scrollWidth - main.clientWidth)
-            }"""
-        )
+    def expect_to_fit(self) -> None:
+        """Wait until the page is no wider than the window."""
+
+        def fits() -> bool:
+            wider = self.page.evaluate(
+                """() => {
+                    const main = document.querySelector('[data-testid=stMain]')
+                    return Math.max(document.documentElement.scrollWidth - window.innerWidth,
+                                    main.scrollWidth - main.clientWidth)
+                }"""
+            )
+            if wider > 0:
+                raise AssertionError(f"it is {wider} px wider than {self.page.viewport_size}")
+            return True
+
+        self.settle()
+        wait_for(f"{self.page.url} to fit into the window", fits)
+
+    def expect_usable_by_all(self, rules: Sequence[str] = ()) -> None:
+        """Wait until axe finds nothing that keeps people from using the page.
+
+        Args:
+            rules: what axe looks for; everything where none is named.
+        """
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+
+        def usable() -> bool:
+            if self.page.evaluate("() => !window.axe"):
+                self.page.evaluate(_AXE.axe_script)
+            violations = self.page.evaluate(_SERIOUS, options)
+            if violations:
+                raise AssertionError("\n".join(violations))
+            return True
+
+        self.settle()
+        wait_for(f"axe to find nothing serious on {self.page.url}", usable)
 
     def forgive(self, text: str) -> None:
-        """Take back what was noted on the console because a test asked for it."""
-        self._complaints = [complaint for complaint in self._complaints if text not in complaint]
+        """Leave out what is noted on the console because a test asks for it."""
+        self._forgiven.append(text)
 
     def close(self) -> list[str]:
         """Close the tab, if it is open, and return what should not have happened."""
-        if self.page.is_closed():
-            return self._complaints
-        if self.page.get_by_test_id("stException").count():
-            self._complaints.append("an exception is on the page")
-        self.page.close()
-        return self._complaints
+        if not self.page.is_closed():
+            if self.page.get_by_test_id("stException").count():
+                self._complaints.append("an exception is on the page")
+            self.page.close()
+        return [
+            complaint
+            for complaint in self._complaints
+            if not any(text in complaint for text in self._forgiven)
+        ]
 
     def _note_request(self, request: Request) -> None:
         url = urlsplit(request.url)
@@ -169,17 +226,6 @@ class Screen:
 
 
 OpenScreen = Callable[..., Screen]
-
-
-def serious(screen: Screen) -> list[str]:
-    """Return what axe finds that keeps people from using the page."""
-    found = Axe().run(screen.page).response["violations"]
-    return [
-        f"{rule['id']}: {node['html'][:160]}"
-        for rule in found
-        if rule["impact"] in {"serious", "critical"}
-        for node in rule["nodes"]
-    ]
 
 
 def link(user: str, **parameters: str) -> str:

@@ -6,17 +6,18 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_for
 
 START_WITHIN_S = 90
+END_WITHIN_S = 60
 _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".split()
+_reserved: list[socket.socket] = []
 
 
 @contextmanager
@@ -37,24 +38,36 @@ def running_server(
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(END_WITHIN_S)
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """Return a port that nobody else is given while this process lives.
+
+    It stays bound here and is not listened on. A server may take it all the same, because servers
+    set SO_REUSEADDR as well; the kernel gives it to no connection and to nobody who asks for any.
+    """
+    free = socket.socket()
+    free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    free.bind(("127.0.0.1", 0))
+    _reserved.append(free)
+    return free.getsockname()[1]
 
 
 def wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < end:
+    """Wait until the dashboard answers.
+
+    Raises:
+        RuntimeError: it ended instead; says with what and what it logged.
+    """
+
+    def answers() -> bool:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended with {server.returncode}: {log.read_text()}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as ok:
-                if ok.read() == b"ok":
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise RuntimeError(f"the server was not ready in {START_WITHIN_S} s: {log.read_text()}")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as ok:
+                return ok.read() == b"ok"
+        except OSError as error:
+            raise AssertionError(f"{error}; its log: {log.read_text()}") from error
+
+    wait_for("the dashboard to answer", answers, START_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Wait for what a test expects, with a deadline, instead of measuring a moment."""
+"""Wait for what a test expects, never for a moment."""
 
 from __future__ import annotations
 
@@ -6,30 +6,39 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-T = TypeVar("T")
-
 WITHIN_S = 60.0
 """How long anything may take on a busy machine before the test gives up."""
+
+Seen = TypeVar("Seen")
 
 
 def wait_for(
     what: str,
-    condition: Callable[[], T],
-    *,
-    until: Callable[[T], object] = bool,
+    condition: Callable[[], Seen],
     within_s: float = WITHIN_S,
-    every_s: float = 0.01,
-) -> T:
-    """Call `condition` until its value satisfies `until`, and return that value.
+    *,
+    until: Callable[[Seen], object] = bool,
+    every_s: float = 0.02,
+) -> Seen:
+    """Ask until the condition returns a value that is as expected, and return that.
 
-    The failure names `what` was awaited and the last value seen.
+    A condition may also assert: it is asked again, and what it said last is shown on failure.
+
+    Raises:
+        AssertionError: the time is over; says what was waited for and what was seen last.
     """
     end = time.monotonic() + within_s
     while True:
-        # Whatever becomes true before the deadline is looked at once more after it.
-        last_try = time.monotonic() >= end
-        value = condition()
-        if until(value):
-            return value
-        assert not last_try, f"{what}: not within {within_s:g} s; last seen: {value!r}"
+        # Whatever comes true within the time is looked at once more after it.
+        over = time.monotonic() >= end
+        try:
+            seen = condition()
+        except AssertionError as unmet:
+            last = str(unmet)
+        else:
+            if until(seen):
+                return seen
+            last = repr(seen)
+        if over:
+            raise AssertionError(f"waited {within_s:g} s for {what}; seen last: {last}")
         time.sleep(every_s)

@@ -46,5 +46,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     users.write_text(entries())
     variables = {"DASHBOARD_USERS_FILE": str(users), "DASHBOARD_SECRET": SECRET}
     with running_server(folder, **variables) as address:
-        first = httpx.get(f"{address}/user?user=alice@example.com", follow_redirects=False)
+        first = httpx.get(f"{address}/user?user=alice@example.com", timeout=60)
         yield Server(address, users, first, folder / "server.log")

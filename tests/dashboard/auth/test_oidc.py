@@ -12,6 +12,7 @@ import pytest
 
 from dashboard.auth import login
 from tests.support.oidc_provider import CLIENT, CLIENT_SECRET
+from tests.support.server import free_port
 from tests.support.site import Open, Site
 
 ORIGIN = "http://127.0.0.1:8501"
@@ -41,10 +42,10 @@ def site(open_site: Open, provider: str) -> Site:
 
 def _there(site: Site, provider: str, **told: Any) -> str:
     """Go to the provider and return where it sends the browser back to."""
-    httpx.post(f"{provider}/next", json=told).raise_for_status()
+    httpx.post(f"{provider}/next", json=told, timeout=60).raise_for_status()
     answer = site.client.get("/login/oidc", params={"next": WANTED})
     assert answer.status_code == 303
-    return httpx.get(answer.headers["location"]).headers["location"]
+    return httpx.get(answer.headers["location"], timeout=60).headers["location"]
 
 
 def _sign_in(site: Site, provider: str, **told: Any) -> httpx.Response:
@@ -131,7 +132,7 @@ def test_a_host_that_is_not_allowed_any_more_ends_the_session(
 def test_a_provider_that_does_not_answer_is_said(open_site: Open) -> None:
     site = open_site(
         DASHBOARD_URL=ORIGIN,
-        DASHBOARD_OIDC_URL="http://127.0.0.1:9/",
+        DASHBOARD_OIDC_URL=f"http://127.0.0.1:{free_port()}/",
         DASHBOARD_OIDC_CLIENT_ID=CLIENT,
         DASHBOARD_OIDC_CLIENT_SECRET=CLIENT_SECRET,
         DASHBOARD_OIDC_ALLOW="@example.com:viewer",

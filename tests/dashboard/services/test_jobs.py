@@ -11,18 +11,19 @@ from dashboard import jobs
 from dashboard.jobs import Jobs, Progress, TooBusy
 from memory_core.errors import InvalidMemory
 from memory_core.redeploy import StepDone
+from tests.support.waiting import wait_for
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 def _wait_for(board: Jobs, job_id: str, done: Callable[[jobs.Job], bool]) -> jobs.Job:
-    ticks = threading.Event()
-    for _ in range(TIMEOUT_S * 100):
+    def reached() -> jobs.Job:
         job = board.get(job_id)
-        if job is not None and done(job):
-            return job
-        ticks.wait(0.01)
-    pytest.fail(f"job {job_id} did not get there")
+        if job is None or not done(job):
+            raise AssertionError(str(job))
+        return job
+
+    return wait_for("a job to get there", reached)
 
 
 def _finish(board: Jobs, job_id: str) -> jobs.Job:

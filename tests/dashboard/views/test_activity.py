@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from memory_core import MemoryService
 from memory_core.activity import Actor, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
 from memory_core.records import UserId
-from tests.support.app_test import text_of
+from tests.support.app_test import run_until, text_of
+from tests.support.waiting import wait_for
 
 BOB = UserId("bob@x.com")
 ANNA = Visitor("anna", Role.ADMIN, "198.51.100.7", "s1")
@@ -131,8 +131,7 @@ def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it
         job_id = jobs.board().submit(
             lambda progress: people.take_up(BOB, progress), subject="x", fingerprint="x"
         )
-        while not (job := jobs.board().get(job_id)) or not job.finished:
-            time.sleep(0.005)
+        wait_for("the job to end", lambda: jobs.board().get(job_id).finished)
     (entry,) = shared.activity.page().entries
     assert (entry.action, entry.actor) == ("take-up", Actor("anna", "admin", "198.51.100.7"))
 
@@ -142,12 +141,7 @@ def test_the_chain_is_checked_from_the_page(
 ) -> None:
     def checked(words: str) -> str:
         page.button(key="activity.check").click()
-        for _ in range(500):
-            page.run()
-            assert not page.exception
-            if words in (text := text_of(page)):
-                return text
-        pytest.fail(f"{words!r} did not appear")
+        return run_until(page, words)
 
     for number in range(3):
         shared.activity.note(Actor("ann"), "save", detail=str(number))

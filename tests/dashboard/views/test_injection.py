@@ -34,7 +34,8 @@ def _open(app: AppTest, tab: str, **state: object) -> AppTest:
 
 
 def test_an_unsafe_element_would_be_noticed() -> None:
-    page = AppTest.from_string(f"import streamlit as st; st.caption({TEXT!r})").run()
+    script = f"import streamlit as st; st.caption({TEXT!r})"
+    page = AppTest.from_string(script, default_timeout=60).run()
     assert not _sinks(page) <= SAFE
 
 

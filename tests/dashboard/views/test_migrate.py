@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.auth.visitor import LOCAL, acting_as
 from memory_core import MemoryService, Settings, open_service
-from tests.support.app_test import text_of
+from tests.support.app_test import draw_until, text_of
 
 TEXTS = ["Likes tea", "Hates rye"]
 
@@ -36,15 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def wait(page: AppTest, done: Callable[[str], bool]) -> str:
     """Draw the page until it is done with a job."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        page.run()
-        assert not page.exception
-        words = text_of(page)
-        if done(words):
-            return words
-        time.sleep(0.05)
-    pytest.fail(f"the page did not get there: {text_of(page)}")
+    return draw_until(page, "the page to be done with it", done)
 
 
 def press(page: AppTest, label: str) -> None:

@@ -1,4 +1,4 @@
-"""Overview on S3 Vectors: what it says, what it costs, and what it says when AWS refuses."""
+"""Pages on S3 Vectors: what they say, what that costs, and what they say when AWS refuses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dashboard import data
 from memory_core import MemoryService
 from tests.support.app_test import text_of
 from tests.support.s3_bench import Bench
+
+WANDA = "wanda@example.com"
 
 
 def test_it_is_persistent_and_says_that_it_is_a_stand_in(
@@ -71,3 +73,27 @@ def test_what_is_denied_is_named_and_nothing_is_written_elsewhere(
     s3.standin.reset_switches()
     app.button[0].click().run()
     assert "**Persistent**" in text_of(app)
+
+
+def test_a_refused_save_is_a_sentence_and_nothing_typed_is_lost(
+    s3: Bench, memories: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory(WANDA, "Prefers tea.")
+    memories.query_params["user"] = WANDA
+    memories.query_params["tab"] = "Save"
+    memories.run()
+    s3.standin.set_switches(deny_actions=["s3:PutObject"])
+    memories.text_area(key="save.text").input("Her sister lives in Lisbon.")
+    _save(memories)
+    assert "AWS refused s3:PutObject on" in text_of(memories)
+    assert memories.text_area(key="save.text").value == "Her sister lives in Lisbon."
+    s3.standin.reset_switches()
+    _save(memories)
+    assert "**Stored 1 memory**, verified, in " in text_of(memories)
+    assert len(shared.list_memories(WANDA)) == 2
+
+
+def _save(page: AppTest) -> None:
+    next(button for button in page.button if button.label == "Save").click()
+    page.run()
+    assert not page.exception

@@ -21,7 +21,7 @@ from tests.support.redeploy_reports import (
     make_report,
     press,
 )
-from tests.support.s3_bench import Bench
+from tests.support.waiting import wait_for
 
 HOSTILE = "![x](https://evil.example/x.png) [click](https://evil.example) :red[boo] <b>b</b>"
 
@@ -40,23 +40,23 @@ def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
     assert not page.dataframe
 
 
-# What it says on ChromaDB is in tests/browser/test_redeploy.py.
-@pytest.mark.process
-def test_a_simulation_ends_in_a_verdict_that_can_be_passed_on(s3: Bench, page: AppTest) -> None:
-    page.number_input(key="redeploy.count").set_value(2)
-    page = press(page, "redeploy.simulate")
+# What a simulation says is in tests/browser/test_redeploy.py; this begins none.
+def test_a_verdict_has_what_can_be_passed_on(app: AppTest, shared: MemoryService) -> None:
+    report = make_report()
+    keep_reports(shared, report)
+    app.run()
+    app.query_params["test"] = report.run
+    page = app.switch_page(PAGE).run()
     assert not page.exception
     words = text_of(page)
     assert "PASS]" in words
-    assert "All 2 probes that were stored before are there and found" in words
+    assert "All is there" in words
     assert "Survived: 2 of 2 probes." in words
-    assert "Control: 2 of 2 lost, as it must be." in words
     assert "Cleaned up: a recount finds 0 of the probes." in words
     assert list(page.query_params) == ["test"]
     assert list(page.dataframe[0].value["Probe"]) == [1, 2]
     assert "backend" in list(page.dataframe[1].value["What"])
     assert page.get("plotly_chart")[0].proto.alt.startswith("1 redeploy test: ")
-    assert data.connection().service().users() == []
 
 
 def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app: AppTest) -> None:
@@ -68,8 +68,7 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
         go_on.wait(TIMEOUT_S)
 
     job_id = jobs.board().submit(work, subject="Deployment, simulated", fingerprint="a")
-    while not (job := jobs.board().get(job_id)) or len(job.steps) < 2:
-        pass
+    wait_for("both steps", lambda: len(jobs.board().get(job_id).steps) == 2)
     app.run()
     app.query_params["job"] = job_id
     app.switch_page(PAGE).run()
@@ -82,7 +81,6 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
     assert not finish(app).exception
 
 
-@pytest.mark.process
 def test_a_test_that_fails_itself_is_a_sentence(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,15 @@ from memory_core import MemoryService, redeploy
 from memory_core.redeploy import Level, Receipt, Report, Verdict
 from standin.httpd import HttpServer, Request, Response
 from tests.support.app_test import text_of
-from tests.support.redeploy_reports import PAGE, TIMEOUT_S, deploy, finish, make_report, press
+from tests.support.redeploy_reports import (
+    PAGE,
+    TIMEOUT_S,
+    deploy,
+    finish,
+    make_report,
+    press,
+    wait_for_jobs,
+)
 
 
 @pytest.fixture
@@ -197,7 +205,7 @@ def test_the_hook_starts_a_deployment_after_a_second_press(
 def test_two_people_begin_at_the_same_time(shared: MemoryService) -> None:
     ids = {work.run_begin(1, visitor) for visitor in ("one", "other")}
     assert len(ids) == 2
-    finish(AppTest.from_string("import streamlit"))
+    wait_for_jobs()
     assert len(data.waiting_tests()) == 2
 
 
@@ -217,5 +225,5 @@ def test_a_second_click_finds_the_simulation_of_the_first(
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
     go_on.set()
-    finish(AppTest.from_string("import streamlit"))
+    wait_for_jobs()
     assert sorted(begun) == [("redeploy", 1), ("redeploy", 1), ("redeploy", 2)]
