@@ -25,7 +25,7 @@ _CHAINED = re.compile(r"(?:During handling of the above|The above exception was 
 _FRAME = re.compile(
     r'File "(?P<file>[^"]{1,400})", line (?P<line>\d{1,9}), in (?P<name><\w{1,80}>|[\w.]{1,200})'
 )
-_RAISED = re.compile(r"[A-Za-z_][\w.]*+(?:: |$)")
+_RAISED = re.compile(r"\A[A-Za-z_][\w.]*+(?:: |$)")
 # Errors that no level and no traceback announces.
 _EXCEPTIONS = ("Error", "Exception", "Denied", "Unavailable", "NotFound")
 _BARE = re.compile(

@@ -14,8 +14,10 @@ from .reader import LONGEST_DOCUMENT
 
 _MOST_FAILURES = 20
 _MOST_LINES = 200
+_LINE_COST = 64
 _MOST_NODES = 400
 _MOST_DEPTH = 8
+_MOST_GROWTH = 64
 
 # Names of fields in lower case and without anything but letters; the first of them counts.
 TEXTS = (
@@ -31,14 +33,14 @@ _NO_LETTER = re.compile(r"[^a-z]")
 _PAIR_NAMES = {"name", "key", "field"}
 
 _DECODER = json.JSONDecoder()
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?$)')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.S)
 _JSON_LINE = re.compile(
-    r'\s*+(?:\{\s*+(?:$|["{}])|\[\s*+(?:$|[\[{"\]])|["}\],]|-?\d[\d.eE+-]*+,?\s*+$'
+    r'\A\s*+(?:\{\s*+(?:$|["{}])|\[\s*+(?:$|[\[{"\]])|["}\],]|-?\d[\d.eE+-]*+,?\s*+$'
     r"|(?:true|false|null),?\s*+$)"
 )
 _KEY = re.compile(r"[A-Za-z_@][\w.@-]{0,63}=")
 _NEXT_KEY = re.compile(r"\s{1,9}(?=[A-Za-z_@][\w.@-]{0,63}=)|\s{0,9}$")
-_BASE64 = re.compile(r"H4sI[A-Za-z0-9+/]{20,}+={0,2}$")
+_BASE64 = re.compile(r"\AH4sI[A-Za-z0-9+/]{20,}+={0,2}$")
 
 Document = tuple[int, str, Any]
 """The number of its first line, the name of its form, and its value."""
@@ -78,7 +80,7 @@ def _document(number: int, line: str, numbered: Iterator[tuple[int, str]]) -> It
     block, depth, size = [line], _depth(line), len(line)
     for _, line in numbered:
         block.append(line)
-        size += len(line)
+        size += len(line) + _LINE_COST
         depth += _depth(line)
         if size > LONGEST_DOCUMENT and (read := _objects(text := "\n".join(block)))[0]:
             yield number, "JSON", read[0]
@@ -150,7 +152,8 @@ def structure_of(text: str) -> tuple[str, Any]:
         )
     if bare.startswith("H4sI") and _BASE64.match(bare):
         try:
-            unpacked = zlib.decompressobj(31).decompress(base64.b64decode(bare), LONGEST_DOCUMENT)
+            most = min(LONGEST_DOCUMENT, _MOST_GROWTH * len(bare))
+            unpacked = zlib.decompressobj(31).decompress(base64.b64decode(bare), most)
         except (ValueError, zlib.error):
             return "", None
         return "CloudWatch", unpacked.decode("utf-8", "replace")
