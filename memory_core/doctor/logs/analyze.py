@@ -13,10 +13,10 @@ from ...settings import survey
 from ..masking import Masker
 from .errors import Errors
 from .known_lines import MOST_IDS, KnownLines
-from .parse import MARK, Entry, Unwrapper
+from .parse import Entry, Unwrapper
 from .reader import Reader
 from .report import ErrorGroup, FoundNothing, LogReport, OtherId, Problem, Span, Spot
-from .structure import documents
+from .structure import MARK, documents
 
 _BLOCK = 200
 _LONGEST_BLOCK = 400
@@ -44,26 +44,38 @@ class _Pass:
         self._known = KnownLines()
         self._errors = Errors(Masker(survey().given).hide)
         self._formats: Counter[str] = Counter()
+        self._block: list[Entry] = []
         self._first: datetime | None = None
         self._last: datetime | None = None
         self._direction = self._unzoned = self._yearless = 0
 
     def over(self, reader: Reader) -> LogReport:
         unwrapper = Unwrapper()
-        block: list[Entry] = []
         for document in documents(reader):
-            for entry in unwrapper.entries(document):
-                # A traceback in a log with the newest line first should not be cut in two.
-                apart = not entry.times or (block and entry.times != block[-1].times)
-                if len(block) >= (_BLOCK if apart else _LONGEST_BLOCK):
-                    self._take_block(block)
-                    block = []
-                block.append(entry)
-        self._take_block(block)
+            said, marked = self._add(unwrapper.entries(document))
+            if said and not marked and MARK.search(str(document[2])):
+                self._known.note_not_understood(Spot(document[0]))
+        self._add(unwrapper.rest())
+        self._take_block()
+        if reader.cut_mark:
+            self._known.note_not_understood(Spot(reader.cut_mark))
         return self._report(reader)
 
-    def _take_block(self, block: list[Entry]) -> None:
+    def _add(self, entries: Iterator[Entry]) -> tuple[bool, bool]:
+        """Add entries to the block; say whether there are any, and with a mark."""
+        said = marked = False
+        for entry in entries:
+            # A traceback in a log with the newest line first should not be cut in two.
+            apart = not entry.times or (self._block and entry.times != self._block[-1].times)
+            if len(self._block) >= (_BLOCK if apart else _LONGEST_BLOCK):
+                self._take_block()
+            self._block.append(entry)
+            said, marked = True, marked or MARK.search(entry.text) is not None
+        return said, marked
+
+    def _take_block(self) -> None:
         """Take entries in the order in which they were written."""
+        block, self._block = self._block, []
         timed = [entry for entry in block if entry.times]
         spots = [self._spot(entry).at for entry in (timed[:1] + timed[-1:])]
         if timed and spots[0] and spots[-1]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from .explain import explain
 from .known_lines import Tally
-from .parse import MARK, Entry, split_level
+from .parse import Entry, split_level
 from .report import ErrorGroup, Severity, Spot
+from .structure import MARK
 
 MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240

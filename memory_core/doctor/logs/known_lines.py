@@ -14,8 +14,8 @@ from ...identity import UserId, describe_changes, is_probe, normalize_user_id
 from ...logs import KNOWN_LINES
 from ...saving import LOG_ADDED
 from ...searching import LOG_FOUND
-from .parse import MARK
 from .report import FoundNothing, KnownLine, OtherId, Run, Seen, Span, Spot, Storage
+from .structure import MARK
 
 MOST_IDS = 20_000
 MOST_RUNS = 2_000

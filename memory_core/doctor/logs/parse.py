@@ -12,6 +12,7 @@ from typing import Any
 from .reader import LONGEST_DOCUMENT
 from .structure import (
     LEVELS,
+    MARK,
     TEXTS,
     TIMES,
     Document,
@@ -29,8 +30,6 @@ LONGEST_TEXT = 16 * 1024
 MOST_LAYERS = 8
 _MOST_PREFIXES = 12
 _MOST_CELLS = 100
-
-MARK = re.compile(r"\[(?:Mem0|API)\]")
 
 _TRACES = "excinfo stacktrace traceback stack exctext exception".split()
 _INSTANCES = (
@@ -116,11 +115,15 @@ class Unwrapper:
     """Yields what lines and documents say; keeps parts of lines until their end comes."""
 
     def __init__(self) -> None:
-        self._begun: dict[tuple[str, str], str] = {}
+        self._begun: dict[tuple[str, str], tuple[Entry, str]] = {}
 
     def entries(self, document: Document) -> Iterator[Entry]:
         number, form, value = document
         return self._value(Entry(number, format=form), value, 0)
+
+    def rest(self) -> Iterator[Entry]:
+        """Yield parts whose end did not come."""
+        yield from (replace(entry, text=text) for entry, text in self._begun.values())
 
     def _value(self, entry: Entry, value: Any, depth: int, raw: str = "") -> Iterator[Entry]:
         if depth > MOST_LAYERS or not isinstance(value, (dict, list)):
@@ -132,7 +135,9 @@ class Unwrapper:
             yield from self._record(entry, value, depth + 1, raw)
             return
         cells = [str(cell) for cell in value[:_MOST_CELLS] if isinstance(cell, (str, int, float))]
-        times = tuple(cell for cell in cells if cell and find_time(cell) == len(cell))
+        times = tuple(
+            cell for cell in cells if (time := find_time(cell)) and time.end() == len(cell)
+        )
         if 0 < len(times) < len(cells):
             # A row without a header.
             text = max(cells, key=lambda cell: (MARK.search(cell) is not None, len(cell)))
@@ -180,12 +185,12 @@ class Unwrapper:
             if (found := _CRI.match(text)) or part in ("P", "F"):
                 stream, part = (found["stream"], found["part"]) if found else ("", part)
                 entry.is_of("CRI")
-                whole = self._begun.pop((entry.instance, stream), "")
-                text = (whole + text[found.end() if found else 0 :])[:LONGEST_DOCUMENT]
+                _, begun = self._begun.pop((entry.instance, stream), (entry, ""))
+                text = (begun + text[found.end() if found else 0 :])[:LONGEST_DOCUMENT]
                 if part == "P":
                     if len(self._begun) >= MOST_LAYERS:
                         self._begun.pop(next(iter(self._begun)))
-                    self._begun[entry.instance, stream] = text
+                    self._begun[entry.instance, stream] = entry, text
                     return
                 part = ""
             elif (rest := _without_prefix(entry, text)) is not None:
@@ -242,10 +247,10 @@ def level_name(given: Any) -> str | None:
 
 def _without_prefix(entry: Entry, text: str) -> str | None:
     """Return a text without what stands in front of it, None where there is nothing."""
-    if end := find_time(text):
+    if time := find_time(text):
+        end, half = time.end(), time.groupdict().get("half")
         entry.times += (text[:end],)
         named = text[0].isalpha()
-        half = named and text[:end].upper().endswith("M")
         entry.is_of("Render" if half else "syslog" if named else "timed")
         # One or two spaces belong to the time, more are the text's own.
         end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip(" \t"))

@@ -45,6 +45,8 @@ class Reader:
         self._encoding = _encoding(head)
         self._source = io.BufferedReader(_Joined(head, source))
         self.size_bytes = self.lines = self.cut = self.not_utf8 = 0
+        self.cut_mark = 0
+        """The first line with a known mark in the part that was cut off, 0 for none."""
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         reported = 0
@@ -70,6 +72,8 @@ class Reader:
         while not end.endswith(b"\n") and (end := self._source.readline(LONGEST_READ)):
             skipped = end
             self.size_bytes += len(end)
+            if not self.cut_mark and (b"[Mem0]" in end or b"[API]" in end):
+                self.cut_mark = self.lines
         self.cut += skipped is not raw
         if self._encoding == "utf-16-le":
             # The second half of the line's end.

@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from .reader import LONGEST_DOCUMENT
@@ -18,6 +19,8 @@ _LINE_COST = 64
 _MOST_NODES = 400
 _MOST_DEPTH = 8
 _MOST_GROWTH = 64
+
+MARK = re.compile(r"\[(?:Mem0|API)\]")
 
 # Names of fields in lower case and without anything but letters; the first of them counts.
 TEXTS = (
@@ -127,7 +130,7 @@ def _objects(text: str) -> tuple[list[dict[str, Any]], int]:
 
 def _header(line: str, delimiter: str) -> list[str] | None:
     names = _cells(line, delimiter) if line.lstrip()[:1] not in "{[" else []
-    known = {_NO_LETTER.sub("", name.lower()) for name in names if len(name) < 60}
+    known = {_letters(name) for name in names if len(name) < 60}
     return names if len(names) > 1 and known & {*TEXTS} and known & {*TIMES, *LEVELS} else None
 
 
@@ -178,10 +181,16 @@ def _logfmt(text: str) -> dict[str, str]:
     return pairs
 
 
+@lru_cache(maxsize=4096)
+def _letters(name: str) -> str:
+    return _NO_LETTER.sub("", name.lower())
+
+
 class Fields:
     """The fields of a record, each at its least depth, and lists of records in it."""
 
-    def __init__(self, record: dict[str, Any]) -> None:
+    def __init__(self, record: dict[str, Any], nesting: int = 0) -> None:
+        self._nesting = nesting
         self._fields: dict[str, tuple[int, Any]] = {}
         self.pages: list[Any] = []
         level = [record]
@@ -190,7 +199,7 @@ class Fields:
                 inner
                 for given in level[:_MOST_NODES]
                 for name, value in list(given.items())[:_MOST_NODES]
-                if (inner := self._take(_NO_LETTER.sub("", str(name).lower()), value, depth))
+                if (inner := self._take(_letters(name), value, depth))
             ]
 
     def first(self, names: Iterable[str], read: Any = None) -> Any:
@@ -220,16 +229,20 @@ class Fields:
         if isinstance(value, dict):
             return value
         if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-            if isinstance(value[0], list) or is_record(value[0]):
+            if self._nesting < _MOST_DEPTH and (
+                isinstance(value[0], list)
+                or is_record(value[0], self._nesting + 1)
+                or MARK.search(str(value))
+            ):
                 self.pages.append(value)
         elif value not in (None, "", []):
             self._fields.setdefault(name, (depth, value))
         return None
 
 
-def is_record(value: dict[str, Any]) -> bool:
+def is_record(value: dict[str, Any], nesting: int = 0) -> bool:
     """Say whether an object has a text, or a list of objects that have."""
-    fields = Fields(value)
+    fields = Fields(value, nesting)
     return bool(fields.pages) or fields.first(TEXTS, text_of) is not None
 
 

@@ -9,31 +9,27 @@ from typing import Any
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,](?P<part>\d{1,9}))?"
 _ZONE = r"(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)(?![\w:]))?"
-_FORMS = tuple(
-    map(
-        re.compile,
-        (
-            rf"\[?(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]{_CLOCK}{_ZONE}\]?",
-            rf"(?P<name>[A-Z][a-z]{{2}})\s{{1,2}}(?P<day>\d{{1,2}}),?\s(?:(?P<year>\d{{4}}),?\s)?"
-            rf"{_CLOCK}(?:\s?(?P<half>[AaPp][Mm]))?{_ZONE}",
-            rf"\[?(?P<day>\d\d)/(?P<name>[A-Z][a-z]{{2}})/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}\]?",
-            r"(?P<epoch>1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)(?=\s|$)",
-            r"\[?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?(?=\s)",
-        ),
-    )
+_NAMED = re.compile(
+    rf"(?P<name>{'|'.join(_MONTHS)})\s{{1,2}}(?P<day>\d{{1,2}}),?\s(?:(?P<year>\d{{4}}),?\s)?"
+    rf"{_CLOCK}(?:\s?(?P<half>[AaPp][Mm]))?{_ZONE}"
+)
+_FORMS = (
+    re.compile(rf"\[?(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]{_CLOCK}{_ZONE}\]?"),
+    re.compile(
+        rf"\[?(?P<day>\d\d)/(?P<name>{'|'.join(_MONTHS)})/(?P<year>\d{{4}}):{_CLOCK}{_ZONE}\]?"
+    ),
+    re.compile(r"(?P<epoch>1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)(?=\s|$)"),
+    re.compile(r"\[?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?(?=\s)"),
 )
 _LARGEST_SECONDS = 1e11
 
 
-def find_time(text: str) -> int:
-    """Return where the time at the start of a text ends, 0 where there is none; cheap."""
+def find_time(text: str) -> re.Match[str] | None:
+    """Return the time at the start of a text; cheap where there is none."""
     first = text[:1]
-    if not (first.isdigit() or first == "[" or first.isupper()):
-        return 0
-    found = next(filter(None, (form.match(text) for form in _FORMS)), None)
-    if found is None or found.groupdict().get("name") not in (None, *_MONTHS):
-        return 0
-    return found.end()
+    if first.isdigit() or first == "[":
+        return next(filter(None, (form.match(text) for form in _FORMS)), None)
+    return _NAMED.match(text) if first.isupper() else None
 
 
 def read_time(given: Any, now: datetime) -> tuple[datetime, bool, bool] | None:
@@ -43,8 +39,7 @@ def read_time(given: Any, now: datetime) -> tuple[datetime, bool, bool] | None:
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
     if isinstance(given, str):
-        text = given.strip()
-        found = next(filter(None, (form.match(text) for form in _FORMS)), None)
+        found = find_time(given.strip())
         parts = found.groupdict() if found else {}
         if "epoch" not in parts:
             return _read_parts(parts, now) if "day" in parts else None
@@ -64,7 +59,7 @@ def _read_parts(parts: dict[str, str], now: datetime) -> tuple[datetime, bool, b
     hour, half = int(parts["hour"]), parts.get("half")
     if half:
         hour = hour % 12 + (12 if half.lower() == "pm" else 0)
-    month = _MONTHS.index(name) + 1 if name in _MONTHS else int(parts.get("month") or 0)
+    month = _MONTHS.index(name) + 1 if name else int(parts["month"])
     second = f"{hour:02}:{parts['minute']}:{parts['second']}"
     fraction = (parts.get("part") or "0").ljust(6, "0")[:6]
     # Of the 29th of February there is not one every year.

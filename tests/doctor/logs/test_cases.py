@@ -217,3 +217,20 @@ def test_an_error_of_heroku_s_router_is_told() -> None:
 def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memory_core.doctor.logs.structure.LONGEST_DOCUMENT", 400)
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps({"message": "x", "items": [{}, {"a": {"b": "[Mem0] in a corner"}}]}),
+        json.dumps({"level": "info", "message": "x" * 20_000 + "[API] far behind"}),
+        "x" * 300_000 + "[Mem0] behind all that is read",
+        "2026-11-22T10:00:00Z stdout P [Mem0] without an end",
+        '{"a": [' * 300 + '"[Mem0] deep down"' + "]}" * 300,
+    ],
+    ids=["in a list", "far behind", "cut off", "without an end", "deep down"],
+)
+def test_a_mark_is_not_lost(line: str) -> None:
+    report = analyze_log(f"2026-11-22T10:00:00Z {S3}\n{line}\n".encode(), now=NOW)
+    assert not report.clean
+    assert "with [Mem0] or [API] could not be read; the first is line 2." in report.sentence
