@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from .log_analysis import ErrorGroup, KnownLine, LogReport, Seen, Span, Spot
+from .doctor.logs import ErrorGroup, KnownLine, LogReport, Seen, Span, Spot
 from .render import counted, one_line, printable
 
 BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}

@@ -22,7 +22,7 @@ ORDER = (
     "embedders ranking stores disks backend documents engine payloads memories sources saving "
     "intake searching reuniting census finding explaining audit scanning repair rebuild "
     "elsewhere transfer migration traces overall signouts service aio redeploy logs doctor "
-    "log_analysis render render_status render_scan render_users render_moves render_recall "
+    "render render_status render_scan render_users render_moves render_recall "
     "render_traces render_activity render_audit render_redeploy render_transfer render_migration "
     "render_doctor render_logs cli"
 ).split()

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.ui import tables, words
 from dashboard.ui.text import clean, one_line, sentence, show
-from memory_core.log_analysis import ErrorGroup, LogReport, Seen, Spot
+from memory_core.doctor.logs import ErrorGroup, LogReport, Seen, Spot
 from memory_core.render_logs import line_words, moment, spot_text
 
 from . import checks, finding

@@ -17,7 +17,7 @@ from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from dashboard.ui import actions, allowed
 from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
-from memory_core.log_analysis import LogReport, analyze_log
+from memory_core.doctor.logs import LogReport, analyze_log
 from memory_core.logs import LogLine
 from memory_core.redeploy import StepDone
 

@@ -3,7 +3,6 @@
 from .clients import Aws, Credentials, cause_of, credentials_source, read_credentials
 from .pace import Pace, pace_of
 from .retries import Retries
-from .sayings import Saying, saying_in
 from .threads import each
 
 __all__ = [
@@ -11,11 +10,9 @@ __all__ = [
     "Credentials",
     "Pace",
     "Retries",
-    "Saying",
     "cause_of",
     "credentials_source",
     "each",
     "pace_of",
     "read_credentials",
-    "saying_in",
 ]

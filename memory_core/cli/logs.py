@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from .. import render_logs
-from ..log_analysis import analyze_log
+from ..doctor.logs import analyze_log
 from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar
 
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from memory_core.aws.sayings import DERIVED
 from memory_core.doctor import KINDS
-from memory_core.log_analysis import LogReport, analyze_log
-from memory_core.log_analysis.explaining import _RULES, _VECTORS, explain
+from memory_core.doctor.logs import LogReport, analyze_log
+from memory_core.doctor.logs.explain import DERIVED, LOG_RULES, VECTOR_CAUSES, explain
 from memory_core.logs import KNOWN_LINES
 from tests.support.log_texts import CHROMA, DENIED, LOST, NOW, S3, added, found
 
@@ -208,8 +207,10 @@ def test_an_error_is_explained_and_leads_to_the_finding(
 
 def test_every_rule_names_a_finding_that_exists_or_says_something() -> None:
     known = {one.id for one in KINDS}
-    assert {one.kind_id for one in _RULES if one.kind_id} | set(_VECTORS.values()) <= known
-    assert all(one.text or one.kind_id for one in _RULES)
+    assert {kind_id for _, kind_id, _ in LOG_RULES if kind_id} | set(
+        VECTOR_CAUSES.values()
+    ) <= known
+    assert all(words or kind_id for _, kind_id, words in LOG_RULES)
     assert explain("something else") == ("", None)
 
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from memory_core.doctor.logs import Spot, analyze_log
 from memory_core.errors import InvalidLog
-from memory_core.log_analysis import Spot, analyze_log
 from tests.support.log_texts import NOW, S3, added
 
 AT = datetime(2026, 11, 22, 17, 17, 12, tzinfo=UTC)
@@ -167,7 +167,7 @@ class Growing(io.RawIOBase):
 
 
 def test_memory_does_not_grow_with_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.log_analysis.lines.MOST_IDS", 200)
+    monkeypatch.setattr("memory_core.doctor.logs.known_lines.MOST_IDS", 200)
 
     def peak(lines: int) -> int:
         tracemalloc.start()
@@ -185,7 +185,7 @@ def test_memory_does_not_grow_with_the_log(monkeypatch: pytest.MonkeyPatch) -> N
 def test_progress_is_told_in_bytes_and_ends_the_work_where_it_raises(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("memory_core.log_analysis.reading._STEP", 10_000)
+    monkeypatch.setattr("memory_core.doctor.logs.reader._STEP", 10_000)
     log = b"2026-11-22T10:00:00Z INFO something that is long enough to count\n" * 400
     told: list[tuple[int, int]] = []
     analyze_log(log, on_progress=lambda done, total: told.append((done, total)))

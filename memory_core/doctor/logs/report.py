@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ..doctor import Kind
+from ..values import Kind
 
 Storage = Literal["s3_vectors", "chroma"]
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,7 @@ class Run:
 class Span:
     """A time in which every start chose the same storage.
 
-    `starts` counts them, `instances` are those that the log names, `deployment` is the last line
-    before it with which the host tells of a deployment.
+    `deployment` is the last line before it with which the host tells of a deployment.
     """
 
     backend: Storage
@@ -70,7 +70,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class OtherId:
-    """Somebody asked under one id while there are saves under another that may be the same.
+    """An id asked for in vain while there are saves under another that may be the same.
 
     `sure` says that they differ in form alone; otherwise a human has to look.
     """
@@ -101,11 +101,10 @@ class ErrorGroup:
     """Errors or warnings that are the same but for numbers, ids and names.
 
     `template` is what they share, `example` the first one; secrets are masked in both.
-    `explanation` is in plain words and may be empty; `kind` is the doctor's finding, where it has
-    one.
+    `explanation` may be empty; `kind` is the doctor's finding, where it has one.
     """
 
-    level: Literal["error", "warning"]
+    level: Severity
     template: str
     example: str
     seen: Seen
@@ -126,7 +125,7 @@ class Problem:
 class LogReport:
     """All that one log says. Lists are in the order of time, errors with the most first.
 
-    `formats` counts lines by what they look like, `notes` say what could not be known.
+    `formats` counts entries by what they look like, `notes` say what could not be known.
     """
 
     size_bytes: int
@@ -148,7 +147,7 @@ class LogReport:
     @property
     def is_log(self) -> bool:
         """Whether anything in it looks like a log."""
-        return self.first_at is not None or bool(self.errors) or any(one.seen for one in self.known)
+        return bool(self.first_at or self.errors or self.problems) or self._has_known
 
     @property
     def clean(self) -> bool:
@@ -160,13 +159,13 @@ class LogReport:
         """The result in one sentence."""
         if not self.is_log:
             return "This does not look like a log: no line has a time, a level or a known text."
-        if not self.problems:
-            seen = any(one.seen for one in self.known)
-            return (
-                "Nothing wrong is in this log."
-                if seen
-                else "No error is in this log, and none of the seven known lines either."
-            )
-        more = len(self.problems)
-        first = self.problems[0].sentence
-        return first if more == 1 else f"{more} problems, the first of them: {first}"
+        if self.problems:
+            first, count = self.problems[0].sentence, len(self.problems)
+            return first if count == 1 else f"{count} problems, the first of them: {first}"
+        if self._has_known:
+            return "Nothing wrong is in this log."
+        return "No error is in this log, and none of the seven known lines either."
+
+    @property
+    def _has_known(self) -> bool:
+        return any(known.seen for known in self.known)
