@@ -53,8 +53,7 @@ def plan_document(plan: MigrationPlan) -> dict[str, Any]:
         **_counts(plan.intake),
         "estimate": {
             "seconds": plan.estimate.seconds,
-            "dollars": plan.estimate.dollars,
-            "dollars_a_month": plan.estimate.dollars_a_month,
+            "requests": plan.estimate.requests,
             "assumptions": list(plan.estimate.assumptions),
         },
         "conflicting": [_conflict(one) for one in plan.conflicts],
@@ -73,10 +72,8 @@ def plan_text(plan: MigrationPlan) -> str:
     if plan.normalised:
         lines.append(f"  {plan.normalised:>8,}  stand under another form of their user's id")
     if plan.planned:
-        lines.append(
-            f"About {estimate.seconds:,.0f} s and ${estimate.dollars:.4f}, then "
-            f"${estimate.dollars_a_month:.4f} a month:"
-        )
+        requests = f" and {counted(estimate.requests, 'request')}" * bool(estimate.requests)
+        lines.append(f"About {estimate.seconds:,.0f} s{requests}:")
         lines += [f"  {one_line(one)}" for one in estimate.assumptions]
     lines += [_user_line(user) for user in plan.users[:_SHOWN]]
     lines += _more(len(plan.users), "user")

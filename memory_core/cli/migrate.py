@@ -64,7 +64,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def plan_command(
     ctx: click.Context, /, service: MemoryService, source: str, as_json: bool, **options: Any
 ) -> None:
-    """Say what `apply` would do, how long it takes and what it costs; nothing is written."""
+    """Say what `apply` would do, how long it takes; nothing is written."""
     with progress_bar("plan", as_json=as_json) as advance:
         plan = migration.plan(service, source, on_progress=advance, **options)
     output(render_migration.plan_document(plan), render_migration.plan_text(plan), as_json=as_json)

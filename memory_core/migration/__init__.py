@@ -1,6 +1,6 @@
 """Migration: memories of any source come along once, all of them, and it is proven.
 
-    plan    reads only: what is there, what becomes of each, how long it takes, what it costs
+    plan    reads only: what is there, what becomes of each, how long it takes
     apply   copies what is not there yet; safe to repeat, and to cut off anywhere
     verify  compares every memory by id and content, for a receipt
 

@@ -134,11 +134,6 @@ class Spool:
         given = self._rows.execute("INSERT OR IGNORE INTO marks VALUES (?)", (mark,))
         return given.rowcount == 1
 
-    def size_bytes(self) -> int:
-        """Return about how much the payloads take."""
-        asked = "SELECT coalesce(sum(length(payload)), 0) FROM rows WHERE problem IS NULL"
-        return int(self._rows.execute(asked).fetchone()[0])
-
     def _add(self, found: Found, told: Told | None) -> None:
         self._count += 1
         if told and self._count % _TOLD_EVERY == 0:

@@ -61,11 +61,10 @@ class UserPlan:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long it takes and what it costs in dollars, and what both were worked out from."""
+    """How long it takes and how many requests, and what both were worked out from."""
 
     seconds: float
-    dollars: float
-    dollars_a_month: float
+    requests: int
     assumptions: tuple[str, ...]
 
 

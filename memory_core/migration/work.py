@@ -96,7 +96,7 @@ def plan(
             intake=report,
             users=users,
             conflicts=tuple(watch.conflicts),
-            estimate=estimate(parts, survey, users, spool.size_bytes()),
+            estimate=estimate(parts, survey, users),
         )
 
 

@@ -40,6 +40,8 @@ def test_plan_apply_and_verify_speak_json_and_end_with_the_right_code(tmp_path: 
     planned = document("plan", "--from", source)
     assert (planned["planned"], planned["copied"], planned["normalised"]) == (2, 0, 2)
     assert planned["per_user"]["ann"]["forms"] == {" Ann": 2}
+    assert planned["estimate"].keys() == {"seconds", "requests", "assumptions"}
+    assert planned["estimate"]["requests"] == 0
     assert document("verify", "--from", source, code=1)["verified"] is False
     applied = document("apply", "--from", source, "--receipt", str(receipt))
     assert (applied["copied"], applied["verified"], applied["failed"]) == (2, True, 0)

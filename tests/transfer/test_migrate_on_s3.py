@@ -179,6 +179,8 @@ def test_an_index_with_and_without_its_record_is_a_source(
     theirs.fill("ann")
     index = f"s3vectors:{theirs.index.bucket}/{theirs.index.name}"
     service = world.open()
+    # 1 PutVectors, 1 ledger object, 2 lists, and 2 times 1 GetVectors.
+    assert m.plan(service, index).estimate.requests == 6
     assert m.apply(service, index).copied == 3
     assert m.verify(service, index).verified
     ids = theirs.fill("bob", ["figs", "salt"])
