@@ -136,7 +136,6 @@ class MigrationReport:
     survey: Survey
     intake: IntakeReport
     conflicts: tuple[Conflict, ...] = ()
-    file: str | None = None
 
     @property
     def copied(self) -> int:
@@ -192,12 +191,12 @@ class VerifiedUser:
     expected_digest: str
     found_digest: str
     left_out: int = 0
-    """Deleted or forgotten in the target, or decided against; they stay so."""
+    """Deleted or forgotten here, or decided against; they stay so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Every memory of a source beside what the target has of it, by id and content."""
+    """Every memory of a source beside what the service has of it, by id and content."""
 
     source: str
     target: str

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..elsewhere import Here
-from ..errors import MigrationError
 from ..identity import UserId
 from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
 from ..ledger import Ledger
@@ -19,11 +18,9 @@ from ..stores.base import PUT_BATCH
 from .done import note_done
 from .estimating import estimate
 from .lease import TTL_S, Lease
-from .sources import Service, open_source
+from .sources import Service, address_of, open_source
 from .spool import Spool
-from .targets import file_of, open_target, refuse_same
 from .values import COPIED, Conflict, MigrationPlan, MigrationReport, Survey, UserPlan
-from .writing import write_file
 
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
@@ -61,7 +58,6 @@ def plan(
     service: Service,
     source: str,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -70,19 +66,14 @@ def plan(
     """Say what `apply` would do with the same arguments; nothing is written.
 
     `user` owns what names nobody; `history` is mem0's history.db, whose events come along. Every
-    memory is decided as `apply` would decide it, for which the target is read.
+    memory is decided as `apply` would decide it, for which the service is read.
 
     Raises:
-        MigrationError: the source or the target is none.
-        BackendError: the source, the target or the embedder did not answer.
+        MigrationError: there is no such source.
+        BackendError: the source, the service or the embedder did not answer.
     """
-    if file_of(target):
-        raise MigrationError("a file is written anew, there is nothing to plan; use apply")
-    steps = _Steps(on_progress)
-    with (
-        read_source(service, source, user, history, steps.reading) as (spool, survey),
-        open_target(service, target, writes=False) as (name, parts),
-    ):
+    steps, parts = _Steps(on_progress), service.parts
+    with read_source(service, source, user, history, steps.reading) as (spool, survey):
         watch = _Watch()
         with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
             _take(intake, spool, steps)
@@ -90,7 +81,7 @@ def plan(
         users = tuple(_plans(spool, report, watch))
         return MigrationPlan(
             source=source,
-            target=name,
+            target=address_of(parts.backend),
             as_of=datetime.now(UTC),
             survey=survey,
             intake=report,
@@ -104,7 +95,6 @@ def apply(
     service: Service,
     source: str,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -115,19 +105,18 @@ def apply(
 
     The source is not changed. Nothing is copied twice: a call that was cut off, or that ended
     since `on_progress` raised, which it is called for between two batches, is finished by the next.
-    What was deleted or forgotten in the target stays so. Other texts under an id that is there
+    What was deleted or forgotten here stays so. Other texts under an id that is there
     stay where they are unless `verdicts` say otherwise; they are in the report.
 
     Raises:
-        MigrationError: the source or the target is none.
-        BackendUnavailable: another process is migrating to the same target.
+        MigrationError: there is no such source.
+        BackendUnavailable: another process is migrating to the same place.
         NotIndexed, BackendError: something did not answer; repeat the call to go on.
     """
     report = apply_unless(
         service,
         source,
         None,
-        target=target,
         user=user,
         history=history,
         verdicts=verdicts,
@@ -143,7 +132,6 @@ def apply_unless(
     source: str,
     unless: Callable[[Survey], bool] | None,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -153,28 +141,28 @@ def apply_unless(
     """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
     started = datetime.now(UTC)
     steps = _Steps(on_progress)
-    refuse_same(source, target)
     with read_source(service, source, user, history, steps.reading) as (spool, survey):
         if unless and unless(survey):
             return None
-        if file := file_of(target):
-            taken = write_file(service.parts.embedder, spool, source, file, steps)
-            finished = datetime.now(UTC)
-            name = f"jsonl:{file}"
-            return MigrationReport(source, name, started, finished, survey, taken, (), str(file))
-        with open_target(service, target, writes=True) as (name, parts):
-            watch, objects = _Watch(), parts.backend.objects
-            with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
-                steps.lease = lease
-                with _intake(parts, source, verdicts, watch) as intake:
-                    _take(intake, spool, steps, survey.rows)
-                    taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
-            report = MigrationReport(
-                source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
-            )
-            if taken.verified:
-                note_done(objects, report)
-            return report
+        parts, watch = service.parts, _Watch()
+        objects = parts.backend.objects
+        with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
+            steps.lease = lease
+            with _intake(parts, source, verdicts, watch) as intake:
+                _take(intake, spool, steps, survey.rows)
+                taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
+        report = MigrationReport(
+            source=source,
+            target=address_of(parts.backend),
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            survey=survey,
+            intake=taken,
+            conflicts=tuple(watch.conflicts),
+        )
+        if taken.verified:
+            note_done(objects, report)
+        return report
 
 
 class _Steps:
