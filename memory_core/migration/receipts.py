@@ -8,13 +8,13 @@ sorted keys. Whoever changes a user changes every link after it and the last, wh
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from ..intake import Outcome
 from ..settings import Settings
+from ..signature import Key
 from .values import Verification
 
 _VERSION = 1
@@ -57,10 +57,9 @@ def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:
         users = [{key: one[key] for key in one if key != "link"} for one in receipt["users"]]
         own = ("users", "chain", "signature", "signed")
         head = {key: value for key, value in receipt.items() if key not in own}
-        made = _signed(head, users, settings)
-        same = hmac.compare_digest(made["signature"], str(receipt["signature"]))
-        return same and made == dict(receipt)
-    except (KeyError, TypeError):
+        signed = _key(settings).verify(str(receipt["chain"]).encode(), str(receipt["signature"]))
+        return signed and _signed(head, users, settings) == dict(receipt)
+    except (KeyError, TypeError, ValueError):
         return False
 
 
@@ -72,10 +71,13 @@ def _signed(
     for user in users:
         link = _digest(link, user)
         chained.append({**user, "link": link})
-    key = settings.receipt_key
-    signature = hmac.new((key or "holdfast").encode(), link.encode(), hashlib.sha256).hexdigest()
-    signed = {"chain": link, "signed": bool(key), "signature": signature}
+    signature = _key(settings).sign(link.encode()).hex()
+    signed = {"chain": link, "signed": bool(settings.receipt_key), "signature": signature}
     return {**head, "users": chained, **signed}
+
+
+def _key(settings: Settings) -> Key:
+    return Key((settings.receipt_key or "holdfast").encode())
 
 
 def _digest(link: str, said: Mapping[str, Any]) -> str:
