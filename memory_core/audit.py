@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from .batches import batches
 from .identity import UserId
 from .ledger import ALL, Entry, Ledger, UserView
 from .payloads import differing, owner, time_of
 from .records import AuditItem, AuditReport, Kind, Progress
 from .reuniting import unfinished
 from .stores import Vector, VectorStore
-from .stores.base import batches
 
 BATCH = 200
 NOBODY = UserId("")

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from .audit import Steps
 from .backend import Backend, select_backend
+from .batches import batches
 from .embedders import Embedder
 from .errors import BackendError, LedgerError, SettingsError
 from .identity import UserId, is_probe
@@ -24,7 +25,7 @@ from .payloads import owner
 from .people import Elsewhere, ElsewhereUser, OtherPlace
 from .records import Progress
 from .settings import Settings
-from .stores.base import VectorStore, batches
+from .stores.base import VectorStore
 from .stores.chroma_reader import ChromaReader, Collection, is_chroma
 
 _WHOSE = ("user_id", "agent_id", "run_id")

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import get_args
 
 from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, Steps, left_behind
+from .batches import batches
 from .embedders import Embedder
 from .errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from .identity import UserId
@@ -20,7 +21,6 @@ from .people import StoredForm, TakenUp
 from .records import AuditReport, Kind, Progress, Unexpected
 from .reuniting import Reuniter
 from .stores import Vector, VectorStore
-from .stores.base import batches
 
 _ATTEMPTS = 3
 _DIFFERS = "it differs again after the repair; audit once more"

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, Protocol
 
 from ..aws import Aws
 from ..backend import Backend
+from ..batches import batches
 from ..elsewhere import Here
 from ..errors import InvalidMemory, MigrationError
 from ..intake import Carried
 from ..ledger import Ledger
 from ..objects import S3Objects
 from ..settings import Settings
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from ..stores.s3_index import IndexName
 from ..stores.s3_reader import S3Reader
 from ..transfer.lines import from_document

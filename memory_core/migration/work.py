@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..batches import batches
 from ..elsewhere import Here
 from ..identity import UserId
 from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
@@ -236,21 +237,15 @@ def refuse_all(intake: Intake, spool: Spool) -> None:
 
 
 def windows(rows: Iterator[Carried]) -> Iterator[list[Carried]]:
-    """Yield memories in batches that fit into memory and fill requests, cut between users."""
-    batch: list[Carried] = []
-    size = 0
-    for one in rows:
-        ends = bool(batch) and batch[-1].user_id != one.user_id
-        full = len(batch) >= _WINDOW - _SLACK and ends
-        if full or len(batch) == _WINDOW or size > _WINDOW_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += len(str(one.payload.get("data"))) + (
-            one.values.nbytes if one.values is not None else 0
-        )
-    if batch:
-        yield batch
+    """Return memories in batches that fit into memory and fill requests, cut between users."""
+    return batches(
+        rows,
+        _WINDOW,
+        max_bytes=_WINDOW_BYTES,
+        size_of=Carried.size_bytes,
+        slack=_SLACK,
+        group_of=lambda carried: carried.user_id,
+    )
 
 
 def _plans(spool: Spool, report: IntakeReport, watch: _Watch) -> Iterator[UserPlan]:

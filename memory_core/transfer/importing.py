@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..batches import batches
 from ..elsewhere import Home
 from ..errors import InvalidMemory
 from ..identity import normalize_user_id
@@ -54,7 +55,10 @@ def import_memories(
             parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
         ) as intake:
             done = 0
-            for batch in _windows(reader, intake, user_id):
+            rows = _rows(reader, intake, user_id)
+            for batch in batches(
+                rows, _WINDOW, max_bytes=_WINDOW_BYTES, size_of=Carried.size_bytes
+            ):
                 intake.take(batch)
                 done += len(batch)
                 if on_progress:
@@ -95,23 +99,14 @@ def _checksum(path: Path) -> str | None:
         ) from exc
 
 
-def _windows(reader: Reader, intake: Intake, user_id: str | None) -> Iterator[list[Carried]]:
-    """Yield memories in batches that fit into memory; count what is none as refused."""
+def _rows(reader: Reader, intake: Intake, user_id: str | None) -> Iterator[Carried]:
+    """Yield the memories; count what is none as refused."""
     embedder = reader.header.embedder if reader.header else None
-    batch: list[Carried] = []
-    size = 0
     for row in reader.rows():
         if row.problem:
             intake.refuse(row.line, row.problem)
             continue
         try:
-            batch.append(from_document(row.document, row.line, embedder, user_id))
+            yield from_document(row.document, row.line, embedder, user_id)
         except InvalidMemory as exc:
             intake.refuse(row.line, str(exc))
-            continue
-        size += row.end - row.start
-        if len(batch) == _WINDOW or size > _WINDOW_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
