@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from itertools import filterfalse
 from typing import Any, Protocol
 
-from .audit import Steps
 from .backend import Backend, select_backend
 from .batches import batches
 from .embedders import Embedder
@@ -23,6 +22,7 @@ from .ledger import ROOT, Ledger
 from .objects import LocalObjects
 from .payloads import owner
 from .people import Elsewhere, ElsewhereUser, OtherPlace
+from .progress import Steps
 from .records import Progress
 from .settings import Settings
 from .stores.base import VectorStore

@@ -10,6 +10,7 @@ from typing import Any
 
 from .identity import UserId
 from .records import Event, MemoryRecord, Receipt, SearchResult, Status
+from .words import counted as counted
 
 _TEXT_WIDTH = 100
 _HARMLESS = "\n\t\u200c\u200d"
@@ -242,11 +243,6 @@ def receipt_text(receipt: Receipt) -> str:
     verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
     told = f"{verb} {counted(receipt.removed, 'memory')} of {one_line(receipt.user_id)}"
     return f"{told}." if receipt.left is None else f"{told}; a recount finds {receipt.left}."
-
-
-def counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def utc(moment: datetime) -> str:

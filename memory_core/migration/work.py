@@ -14,6 +14,7 @@ from ..elsewhere import Here
 from ..identity import UserId
 from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
 from ..ledger import Ledger
+from ..progress import after
 from ..records import Progress
 from ..stores.base import PUT_BATCH
 from .done import note_done
@@ -73,11 +74,11 @@ def plan(
         MigrationError: there is no such source.
         BackendError: the source, the service or the embedder did not answer.
     """
-    steps, parts = _Steps(on_progress), service.parts
-    with read_source(service, source, user, history, steps.reading) as (spool, survey):
+    parts, reading = service.parts, _reading(on_progress)
+    with read_source(service, source, user, history, reading) as (spool, survey):
         watch = _Watch()
         with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
-            _take(intake, spool, steps)
+            _take(intake, spool, on_progress)
             report = intake.finish(Ledger(parts.backend.objects, frugal=True))
         users = tuple(_plans(spool, report, watch))
         return MigrationPlan(
@@ -141,17 +142,21 @@ def apply_unless(
 ) -> MigrationReport | None:
     """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
     started = datetime.now(UTC)
-    steps = _Steps(on_progress)
-    with read_source(service, source, user, history, steps.reading) as (spool, survey):
+    with read_source(service, source, user, history, _reading(on_progress)) as (spool, survey):
         if unless and unless(survey):
             return None
         parts, watch = service.parts, _Watch()
         objects = parts.backend.objects
         with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
-            steps.lease = lease
+
+            def advance(done: int, total: int) -> None:
+                lease.renew(done, total)
+                if on_progress:
+                    on_progress(done, total)
+
             with _intake(parts, source, verdicts, watch) as intake:
-                _take(intake, spool, steps, survey.rows)
-                taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
+                done = _take(intake, spool, advance, survey.rows)
+                taken = intake.finish(Ledger(objects, frugal=True), after(advance, done))
         report = MigrationReport(
             source=source,
             target=address_of(parts.backend),
@@ -166,29 +171,9 @@ def apply_unless(
         return report
 
 
-class _Steps:
-    """Tells how far it is: rows read, then taken, then read back."""
-
-    def __init__(self, on_progress: Progress | None) -> None:
-        self._told = on_progress
-        self.lease: Lease | None = None
-        self._before = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.lease:
-            self.lease.renew(done, total)
-        if self._told:
-            self._told(done, total)
-
-    def reading(self, count: int) -> None:
-        if self._told:
-            self._told(0, count)
-
-    def taken(self, done: int) -> None:
-        self._before = done
-
-    def read_back(self, found: int, expected: int) -> None:
-        self(self._before + found, self._before + expected)
+def _reading(on_progress: Progress | None) -> Callable[[int], None] | None:
+    """Return what tells how much of a source was read; how much it has is not known yet."""
+    return (lambda count: on_progress(0, count)) if on_progress else None
 
 
 @contextmanager
@@ -220,14 +205,16 @@ def _intake(
     )
 
 
-def _take(intake: Intake, spool: Spool, steps: _Steps, total: int = 0) -> None:
+def _take(intake: Intake, spool: Spool, on_progress: Progress | None, total: int = 0) -> int:
+    """Take every memory in; return how many there were."""
     refuse_all(intake, spool)
     done = 0
     for batch in windows(spool.rows()):
         intake.take(batch)
         done += len(batch)
-        steps(done, max(total * 2, done))
-    steps.taken(done)
+        if on_progress:
+            on_progress(done, max(total * 2, done))
+    return done
 
 
 def refuse_all(intake: Intake, spool: Spool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
+
+from ..progress import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """What is simulated: see `simulate`."""
@@ -133,19 +135,6 @@ class Control:
 
     written: int
     survived: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone:
-    """One step of a test as it happens; `ms` is None while it goes on."""
-
-    name: str
-    detail: str = ""
-    ms: int | None = None
-    failed: bool = False
-
-
-OnStep = Callable[[StepDone], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ..errors import InvalidMemory
 from ..identity import normalize_user_id
 from ..intake import Carried, Existing, Intake
 from ..ledger import Ledger
+from ..progress import after
 from ..records import Progress
 from ..stores.base import PUT_BATCH
 from .lines import from_document
@@ -63,13 +64,8 @@ def import_memories(
                 done += len(batch)
                 if on_progress:
                     on_progress(done, max(total, done) * (1 if dry_run else 2))
-
-            def read_back(found: int, expected: int) -> None:
-                if on_progress:
-                    on_progress(done + found, done + expected)
-
             # A ledger that knows nothing yet: what was written does not vouch for itself.
-            report = intake.finish(Ledger(parts.backend.objects), read_back)
+            report = intake.finish(Ledger(parts.backend.objects), after(on_progress, done))
     return ImportReport(path, reader.kind, reader.header, whole, report)
 
 
