@@ -18,7 +18,7 @@ MAX_LINES = 300
 
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
-    "errors signature batches words "
+    "errors signature batches words encoder "
     "identity records progress people variables settings limits aws objects ledger activity "
     "embedders ranking stores disks backend documents engine payloads memories sources saving "
     "intake searching reuniting census finding explaining audit scanning repair rebuild "

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..encoder import encode, pick
 from ..intake import Outcome
 from ..settings import Settings
 from ..signature import Key
@@ -22,33 +23,15 @@ _VERSION = 1
 
 def make_receipt(proof: Verification, settings: Settings) -> dict[str, Any]:
     """Return the receipt of a verification, as JSON has it."""
-    survey, counts = proof.survey, proof.intake.counts
     head = {
         "holdfast_migration_receipt": _VERSION,
-        "source": proof.source,
-        "target": proof.target,
-        "as_of": proof.as_of.isoformat(),
-        "source_digest": survey.digest,
-        "verified": proof.verified,
-        "expected": proof.expected,
-        "found": proof.found,
-        "differing": proof.differing,
-        "failed": proof.failed,
+        **pick(proof, "source", "target", "as_of"),
+        "source_digest": proof.survey.digest,
+        **pick(proof, "verified", "expected", "found", "differing", "failed"),
         "left_out": sum(user.left_out for user in proof.users),
-        "duplicates": counts[Outcome.DUPLICATE],
+        "duplicates": proof.intake.counts[Outcome.DUPLICATE],
     }
-    users = [
-        {
-            "user_id": user.user_id,
-            "expected": user.expected,
-            "found": user.found,
-            "expected_digest": user.expected_digest,
-            "found_digest": user.found_digest,
-            "left_out": user.left_out,
-        }
-        for user in proof.users
-    ]
-    return _signed(head, users, settings)
+    return _signed(head, encode(proof.users), settings)
 
 
 def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:

@@ -11,12 +11,13 @@ from typing import Any
 
 from ulid import ULID
 
+from ..encoder import encode
 from ..errors import InvalidReceipt
 from ..settings import Settings
 from ..signature import Key
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
-from .values import Census, Evidence, Probe, evidence_from, to_json
+from .values import Census, Evidence, Probe, evidence_from
 
 _VERSION = 1
 _GROUP = 6
@@ -67,8 +68,8 @@ def to_file(receipt: Receipt, settings: Settings) -> bytes:
         "count": receipt.count,
         "begun_at": receipt.begun_at,
         "acknowledged": list(receipt.acknowledged),
-        "evidence": to_json(receipt.evidence) if receipt.evidence else None,
-        "census": to_json(receipt.census) if receipt.census else None,
+        "evidence": encode(receipt.evidence),
+        "census": encode(receipt.census),
         "key": _fingerprint(settings),
     }
     return _written({**body, "signature": _key(settings).sign(_canonical(body)).hex()})

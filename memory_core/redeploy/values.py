@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -160,13 +160,8 @@ class Report:
     steps: tuple[StepDone, ...] = ()
 
 
-def to_json(value: Any) -> dict[str, Any]:
-    """Return a value of this module as JSON has it."""
-    return asdict(value)
-
-
 def observation_from(data: Mapping[str, Any]) -> Observation:
-    """Undo `to_json` of an observation."""
+    """Undo `encode` of an observation."""
     return Observation(
         evidence=_evidence(data["evidence"]),
         results=_results(data["results"]),
@@ -179,7 +174,7 @@ def observation_from(data: Mapping[str, Any]) -> Observation:
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
-    """Undo `to_json` of a report; KeyError, TypeError or ValueError for what is none."""
+    """Undo `encode` of a report; KeyError, TypeError or ValueError for what is none."""
     return Report(
         **{
             **data,
@@ -197,7 +192,7 @@ def report_from(data: Mapping[str, Any]) -> Report:
 
 
 def evidence_from(data: Mapping[str, Any]) -> Evidence:
-    """Undo `to_json` of evidence; what another release knows beyond that is left out."""
+    """Undo `encode` of evidence; what another release knows beyond that is left out."""
     known = {one.name for one in fields(Evidence)}
     return Evidence(**{name: value for name, value in data.items() if name in known})
 

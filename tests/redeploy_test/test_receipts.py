@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from memory_core import Settings
+from memory_core.encoder import encode
 from memory_core.errors import InvalidReceipt
 from memory_core.redeploy import Receipt, from_code, from_file, to_code, to_file
 from memory_core.redeploy.receipts import _canonical, _key, _written, begin_receipt
@@ -103,9 +104,9 @@ def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: Receipt) -> Non
 
 
 def test_a_receipt_of_a_newer_release_is_read(receipt: Receipt) -> None:
-    from memory_core.redeploy.values import evidence_from, to_json
+    from memory_core.redeploy.values import evidence_from
 
-    assert evidence_from({**to_json(EVIDENCE), "weather": "fine"}) == EVIDENCE
+    assert evidence_from({**encode(EVIDENCE), "weather": "fine"}) == EVIDENCE
 
 
 @pytest.mark.parametrize(
