@@ -18,7 +18,7 @@ from dashboard.auth import visitor
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import Visitor, requires
 from memory_core.errors import MemoryCoreError
-from memory_core.redeploy import StepDone
+from memory_core.progress import StepDone
 
 _logger = logging.getLogger("dashboard")
 

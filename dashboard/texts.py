@@ -15,6 +15,7 @@ from dashboard.connection import Saved
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.records import Event, MemoryRecord, UserId
+from memory_core.words import counted
 
 HIDDEN: Final = "Hidden"
 LEAST_REASON: Final = 5
@@ -51,7 +52,7 @@ def told(shown: Sequence[MemoryRecord | Event]) -> str | None:
 
 def saved(result: Saved) -> str:
     """Return what the activity log says of a save."""
-    return f"{len(result.records):,} {'memory' if len(result.records) == 1 else 'memories'}"
+    return counted(len(result.records), "memory")
 
 
 def is_hidden(record: MemoryRecord) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from .batches import batches
 from .identity import UserId
 from .ledger import ALL, Entry, Ledger, UserView
 from .payloads import differing, owner, time_of
-from .records import AuditItem, AuditReport, Kind, Progress
+from .progress import Steps
+from .records import AuditItem, AuditReport, Kind
 from .reuniting import unfinished
 from .stores import Vector, VectorStore
-from .stores.base import batches
 
 BATCH = 200
 NOBODY = UserId("")
@@ -69,20 +70,6 @@ class Findings:
             checked=self.checked,
             users=self.users,
         )
-
-
-@dataclass(slots=True)
-class Steps:
-    """Counts towards a total, which grows when there is something to repair."""
-
-    report: Progress | None
-    total: int = 0
-    done: int = 0
-
-    def advance(self, count: int) -> None:
-        self.done += count
-        if self.report:
-            self.report(self.done, self.total)
 
 
 class Auditor:

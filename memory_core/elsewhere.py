@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import filterfalse
 from typing import Any, Protocol
 
-from .audit import Steps
 from .backend import Backend, select_backend
+from .batches import batches
 from .embedders import Embedder
 from .errors import BackendError, LedgerError, SettingsError
 from .identity import UserId, is_probe
@@ -22,9 +22,10 @@ from .ledger import ROOT, Ledger
 from .objects import LocalObjects
 from .payloads import owner
 from .people import Elsewhere, ElsewhereUser, OtherPlace
+from .progress import Steps
 from .records import Progress
 from .settings import Settings
-from .stores.base import VectorStore, batches
+from .stores.base import VectorStore
 from .stores.chroma_reader import ChromaReader, Collection, is_chroma
 
 _WHOSE = ("user_id", "agent_id", "run_id")

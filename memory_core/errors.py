@@ -15,7 +15,7 @@
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
-      MigrationError        a source or target that cannot be one, or a migration that was ended
+      MigrationError        a source that cannot be one, or a migration that was ended
         MigrationConflict   ids that have another text here, and nobody decided; carries the report
         VerificationFailed  what was migrated is not all there as it was; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .encoder import encode, pick
 from .identity import UserId
 from .records import Event, MemoryRecord, Receipt, SearchResult, Status
+from .words import counted as counted
 
 _TEXT_WIDTH = 100
 _HARMLESS = "\n\t\u200c\u200d"
@@ -17,7 +19,7 @@ _HARMLESS = "\n\t\u200c\u200d"
 
 def to_json(document: Mapping[str, Any]) -> str:
     """Return one JSON document; times are ISO 8601 in UTC."""
-    text = json.dumps(document, ensure_ascii=False, indent=2, default=_default)
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=encode)
     # Still the same JSON, and nothing in it can steer a terminal.
     return "".join(
         char if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf"} else _escaped(char)
@@ -27,21 +29,9 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def status_document(status: Status) -> dict[str, Any]:
     return {
-        "backend": status.backend,
-        "persistent": status.persistent,
-        "reason": status.reason,
-        "steps": [
-            {"name": one.name, "ok": one.ok, "detail": one.detail, "deciding": one.deciding}
-            for one in status.steps
-        ],
+        **pick(status, "backend", "persistent", "reason", "steps"),
         "embedder": {"name": status.embedder, "dimensions": status.dimensions},
-        "location": dict(status.location),
-        "memories": status.memories,
-        "users": status.users,
-        "since": status.since,
-        "last_write": status.last_write,
-        "as_of": status.as_of,
-        "stand_in": status.stand_in,
+        **pick(status, "location", "memories", "users", "since", "last_write", "as_of", "stand_in"),
     }
 
 
@@ -65,22 +55,13 @@ def saved_document(
     user_id: UserId, backend: str, records: Sequence[MemoryRecord]
 ) -> dict[str, Any]:
     """Return what a save did; for one memory its keys stand at the top as well."""
-    memories = [
-        {
-            "id": one.id,
-            "memory": one.memory,
-            "already_stored": one.already_stored,
-            "verified": one.verified,
-        }
-        for one in records
-    ]
     return {
         "id": records[0].id if records else None,
         "user_id": user_id,
         "backend": backend,
         "verified": bool(records) and all(one.verified for one in records),
         "already_stored": bool(records) and all(one.already_stored for one in records),
-        "memories": memories,
+        "memories": [pick(one, "id", "memory", "already_stored", "verified") for one in records],
     }
 
 
@@ -108,13 +89,10 @@ def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -
 def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:
     return {
         "user_id": user_id,
-        "mode": result.mode,
-        "searched": result.searched,
-        "complete": result.complete,
+        **pick(result, "mode", "searched", "complete"),
         "hits": [
             {
-                "id": hit.memory.id,
-                "memory": hit.memory.memory,
+                **pick(hit.memory, "id", "memory"),
                 "score": round(hit.score, 4),
                 "rank": hit.rank,
                 "created_at": hit.memory.created_at,
@@ -145,15 +123,7 @@ def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str,
     return {
         "user_id": user_id,
         "complete": True,
-        "memories": [
-            {
-                "id": one.id,
-                "memory": one.memory,
-                "created_at": one.created_at,
-                "indexed": one.indexed,
-            }
-            for one in records
-        ],
+        "memories": [pick(one, "id", "memory", "created_at", "indexed") for one in records],
     }
 
 
@@ -169,18 +139,8 @@ def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
 
 
 def record_document(record: MemoryRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "user_id": record.user_id,
-        "memory": record.memory,
-        "metadata": dict(record.metadata),
-        "created_at": record.created_at,
-        "updated_at": record.updated_at,
-        "agent_id": record.agent_id,
-        "run_id": record.run_id,
-        "indexed": record.indexed,
-        "verified": record.verified,
-    }
+    about = ("id", "user_id", "memory", "metadata", "created_at", "updated_at")
+    return pick(record, *about, "agent_id", "run_id", "indexed", "verified")
 
 
 def record_text(record: MemoryRecord) -> str:
@@ -203,15 +163,7 @@ def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]
     return {
         "user_id": user_id,
         "events": [
-            {
-                "kind": one.kind,
-                "at": one.at,
-                "id": one.id,
-                "memory": one.memory,
-                "raw_user_id": one.raw_user_id,
-                "came_from": one.came_from,
-                "went_to": one.went_to,
-            }
+            pick(one, "kind", "at", "id", "memory", "raw_user_id", "came_from", "went_to")
             for one in events
         ],
     }
@@ -229,24 +181,13 @@ def history_text(user_id: UserId, events: Sequence[Event]) -> str:
 
 
 def receipt_document(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "user_id": receipt.user_id,
-        "kind": receipt.kind,
-        "removed": receipt.removed,
-        "left": receipt.left,
-        "at": receipt.at,
-    }
+    return pick(receipt, "user_id", "kind", "removed", "left", "at")
 
 
 def receipt_text(receipt: Receipt) -> str:
     verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
     told = f"{verb} {counted(receipt.removed, 'memory')} of {one_line(receipt.user_id)}"
     return f"{told}." if receipt.left is None else f"{told}; a recount finds {receipt.left}."
-
-
-def counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def utc(moment: datetime) -> str:
@@ -271,9 +212,3 @@ def printable(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
-
-
-def _default(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    raise TypeError(f"{type(value).__name__} does not go into JSON")

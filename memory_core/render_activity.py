@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .activity import Check, Entry, Named, Page, verb_of
+from .encoder import pick
 from .render import counted, printable, utc
 from .render_scan import visible
 from .transfer.lines import BOM, cells_line, defused
@@ -76,17 +77,9 @@ def page_text(page: Page) -> str:
 
 def check_document(check: Check) -> dict[str, Any]:
     return {
-        "whole": check.whole,
-        "segments": check.segments,
-        "entries": check.entries,
-        "oldest": check.oldest,
-        "newest": check.newest,
+        **pick(check, "whole", "segments", "entries", "oldest", "newest"),
         "head": head_text(check),
-        "removed": check.removed,
-        "removed_until": check.removed_until,
-        "sealed": check.sealed,
-        "problems": list(check.problems),
-        "as_of": check.as_of,
+        **pick(check, "removed", "removed_until", "sealed", "problems", "as_of"),
     }
 
 

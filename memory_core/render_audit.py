@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from .records import AuditItem, AuditReport, RebuildReport
+from .encoder import pick
+from .records import AuditReport, RebuildReport
 from .render import counted, one_line
 
 _COMMAND = "python -m memory_core audit --repair"
@@ -13,16 +13,8 @@ _SHOWN = 20
 
 
 def audit_document(report: AuditReport) -> dict[str, Any]:
-    return {
-        "missing": _items(report.missing),
-        "unexpected": _items(report.unexpected),
-        "altered": _items(report.altered),
-        "undeleted": _items(report.undeleted),
-        "repaired": report.repaired,
-        "clean": report.clean,
-        "checked": report.checked,
-        "users": report.users,
-    }
+    differences = ("missing", "unexpected", "altered", "undeleted")
+    return pick(report, *differences, "repaired", "clean", "checked", "users")
 
 
 def audit_text(report: AuditReport) -> str:
@@ -31,10 +23,7 @@ def audit_text(report: AuditReport) -> str:
 
 def rebuild_document(report: RebuildReport) -> dict[str, Any]:
     return {
-        "index": report.index,
-        "memories": report.memories,
-        "users": report.users,
-        "embedded": report.embedded,
+        **pick(report, "index", "memories", "users", "embedded"),
         "seconds": round(report.seconds, 3),
         **{key: val for key, val in audit_document(report.audit).items() if key != "checked"},
     }
@@ -95,16 +84,3 @@ def _lines(report: AuditReport) -> list[str]:
     ]
     more = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"and {more:,} more; --json lists all"] if more > 0 else lines
-
-
-def _items(items: Iterable[AuditItem]) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": one.id,
-            "user_id": one.user_id,
-            "detail": one.detail,
-            "memory": one.memory,
-            "repaired": one.repaired,
-        }
-        for one in items
-    ]

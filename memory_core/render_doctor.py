@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .doctor import CheckRun, Diagnosis, Finding, Fix, Level, State
+from .encoder import encode, pick
 from .render import counted, one_line, printable, utc
 
 _MARKS = {Level.ERROR: "!!", Level.WARNING: " !", Level.INFO: "  ", Level.OK: "ok"}
@@ -15,47 +16,21 @@ _EVIDENCE = 6
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
-        "summary": diagnosis.summary,
-        "sentence": diagnosis.sentence,
-        "as_of": diagnosis.taken_at,
-        "tags": list(diagnosis.tags),
+        **pick(diagnosis, "summary", "sentence"),
+        "as_of": encode(diagnosis.taken_at),
+        "tags": encode(diagnosis.tags),
         "findings": [finding_document(one) for one in diagnosis.findings],
-        "checks": [
-            {
-                "name": one.name,
-                "title": one.title,
-                "state": one.state.value,
-                "reason": one.reason,
-                "because": one.because,
-                "ms": one.ms,
-            }
-            for one in diagnosis.checks
-        ],
-        "silenced": [{"id": one.id, "reason": one.reason} for one in diagnosis.silenced],
-        "settings": [
-            {"name": one.name, "value": one.value, "source": one.source}
-            for one in diagnosis.sources
-        ],
-        "versions": dict(diagnosis.versions),
+        **pick(diagnosis, "checks", "silenced"),
+        "settings": encode(diagnosis.sources),
+        "versions": encode(diagnosis.versions),
     }
 
 
 def finding_document(one: Finding) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "level": one.level.value,
-        "title": one.title,
-        "detail": one.detail,
-        "hint": one.hint,
-        "evidence": [
-            {"name": piece.name, "value": piece.value, "source": piece.source}
-            for piece in one.evidence
-        ],
-        "consequence": one.consequence,
-        "fixes": [
-            {"text": fix.text, "command": fix.command, "variable": fix.variable, "link": fix.link}
-            for fix in one.fixes
-        ],
+        **pick(one, "id", "level", "title", "detail", "hint"),
+        "evidence": [pick(piece, "name", "value", "source") for piece in one.evidence],
+        **pick(one, "consequence", "fixes"),
     }
 
 

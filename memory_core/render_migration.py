@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .encoder import encode, pick
 from .intake import IntakeReport, Outcome, Problem
 from .migration import (
     Conflict,
@@ -39,24 +40,14 @@ _VECTORS = {
 
 def plan_document(plan: MigrationPlan) -> dict[str, Any]:
     return {
-        "source": plan.source,
-        "target": plan.target,
-        "as_of": plan.as_of,
-        "planned": plan.planned,
+        **pick(plan, "source", "target", "as_of", "planned"),
         "copied": 0,
-        "skipped": plan.skipped,
-        "failed": plan.failed,
+        **pick(plan, "skipped", "failed"),
         "verified": None,
-        "to_embed": plan.to_embed,
-        "normalised": plan.normalised,
+        **pick(plan, "to_embed", "normalised"),
         **_survey(plan.survey),
         **_counts(plan.intake),
-        "estimate": {
-            "seconds": plan.estimate.seconds,
-            "dollars": plan.estimate.dollars,
-            "dollars_a_month": plan.estimate.dollars_a_month,
-            "assumptions": list(plan.estimate.assumptions),
-        },
+        "estimate": encode(plan.estimate),
         "conflicting": [_conflict(one) for one in plan.conflicts],
         "refused": _problems(plan.intake.refused),
         "per_user": {user.user_id: _user_plan(user) for user in plan.users},
@@ -73,10 +64,8 @@ def plan_text(plan: MigrationPlan) -> str:
     if plan.normalised:
         lines.append(f"  {plan.normalised:>8,}  stand under another form of their user's id")
     if plan.planned:
-        lines.append(
-            f"About {estimate.seconds:,.0f} s and ${estimate.dollars:.4f}, then "
-            f"${estimate.dollars_a_month:.4f} a month:"
-        )
+        requests = f" and {counted(estimate.requests, 'request')}" * bool(estimate.requests)
+        lines.append(f"About {estimate.seconds:,.0f} s{requests}:")
         lines += [f"  {one_line(one)}" for one in estimate.assumptions]
     lines += [_user_line(user) for user in plan.users[:_SHOWN]]
     lines += _more(len(plan.users), "user")
@@ -86,18 +75,10 @@ def plan_text(plan: MigrationPlan) -> str:
 def report_document(report: MigrationReport) -> dict[str, Any]:
     intake = report.intake
     return {
-        "source": report.source,
-        "target": report.target,
-        "started_at": report.started_at,
-        "finished_at": report.finished_at,
+        **pick(report, "source", "target", "started_at", "finished_at"),
         "planned": report.copied,
-        "copied": report.copied,
-        "skipped": report.skipped,
-        "failed": report.failed,
-        "verified": intake.verified,
-        "embedded": intake.embedded,
-        "renamed": intake.renamed,
-        "healed": intake.healed,
+        **pick(report, "copied", "skipped", "failed"),
+        **pick(intake, "verified", "embedded", "renamed", "healed"),
         **_survey(report.survey),
         **_counts(intake),
         "conflicting": [_conflict(one) for one in report.conflicts],
@@ -107,11 +88,7 @@ def report_document(report: MigrationReport) -> dict[str, Any]:
                 "copied": sum(user.counts.get(one, 0) for one in COPIED),
                 "skipped": sum(user.counts.get(one, 0) for one in SKIPPED),
                 "failed": sum(user.counts.get(one, 0) for one in FAILED),
-                "expected": user.expected,
-                "found": user.found,
-                "expected_digest": user.expected_digest,
-                "found_digest": user.found_digest,
-                "verified": user.verified,
+                **pick(user, "expected", "found", "expected_digest", "found_digest", "verified"),
             }
             for user in intake.users
         },
@@ -142,31 +119,19 @@ def report_text(report: MigrationReport) -> str:
 
 def verification_document(proof: Verification) -> dict[str, Any]:
     return {
-        "source": proof.source,
-        "target": proof.target,
-        "as_of": proof.as_of,
+        **pick(proof, "source", "target", "as_of"),
         "planned": proof.expected,
         "copied": 0,
         "skipped": sum(user.left_out for user in proof.users),
         "failed": proof.failed + proof.differing,
-        "verified": proof.verified,
-        "expected": proof.expected,
-        "found": proof.found,
-        "differing": proof.differing,
+        **pick(proof, "verified", "expected", "found", "differing"),
         **_survey(proof.survey),
-        "differences": [
-            {"id": one.id, "user_id": one.user_id, "detail": one.detail}
-            for one in proof.differences
-        ],
+        "differences": encode(proof.differences),
         "refused": _problems(proof.intake.refused),
         "per_user": {
-            user.user_id: {
-                "expected": user.expected,
-                "found": user.found,
-                "left_out": user.left_out,
-                "expected_digest": user.expected_digest,
-                "found_digest": user.found_digest,
-            }
+            user.user_id: pick(
+                user, "expected", "found", "left_out", "expected_digest", "found_digest"
+            )
             for user in proof.users
         },
     }
@@ -221,8 +186,8 @@ def _failures(
     if shown:
         yield "Decide with --conflicts keep|take|both, or one by one with --decide ID=keep."
     for problem in list(refused)[:_SHOWN]:
-        where = f"{_plain(problem.id) or 'without an id'}, number {problem.line:,}"
-        yield f"  {one_line(where)}: {one_line(_plain(problem.reason) or '')}"
+        where = f"{encode(problem.id) or 'without an id'}, number {problem.line:,}"
+        yield f"  {one_line(where)}: {one_line(encode(problem.reason))}"
     if failed:
         yield f"{counted(failed, 'memory')} cannot be taken as they are; everything else can."
 
@@ -240,9 +205,7 @@ def _user_line(user: UserPlan) -> str:
 
 def _user_plan(user: UserPlan) -> dict[str, Any]:
     return {
-        "forms": dict(user.forms),
-        "to_embed": user.to_embed,
-        "normalised": user.normalised,
+        **pick(user, "forms", "to_embed", "normalised"),
         **{str(outcome): number for outcome, number in user.counts.items() if number},
     }
 
@@ -250,20 +213,9 @@ def _user_plan(user: UserPlan) -> dict[str, Any]:
 def _survey(survey: Survey) -> dict[str, Any]:
     return {
         "read": survey.rows,
-        "split": survey.split,
-        "with_history": survey.with_history,
-        "vectors": survey.vectors,
+        **pick(survey, "split", "with_history", "vectors"),
         "source_digest": survey.digest,
-        "parts": [
-            {
-                "name": one.name,
-                "rows": one.rows,
-                "dimensions": one.dimensions,
-                "metric": one.metric,
-                "skipped": one.skipped,
-            }
-            for one in survey.parts
-        ],
+        "parts": encode(survey.parts),
     }
 
 
@@ -272,28 +224,8 @@ def _counts(intake: IntakeReport) -> dict[str, Any]:
 
 
 def _conflict(one: Conflict) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "user_id": one.user_id,
-        "here": one.here,
-        "here_at": one.here_at,
-        "theirs": one.theirs,
-        "theirs_at": one.theirs_at,
-    }
+    return pick(one, "id", "user_id", "here", "here_at", "theirs", "theirs_at")
 
 
 def _problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    return [
-        {
-            "number": one.line,
-            "id": _plain(one.id),
-            "user_id": _plain(one.user_id),
-            "reason": _plain(one.reason),
-        }
-        for one in problems
-    ]
-
-
-def _plain(text: str | None) -> str | None:
-    """Replace half characters, which a damaged source may have."""
-    return None if text is None else str(text).encode(errors="backslashreplace").decode()
+    return [{"number": one.line, **pick(one, "id", "user_id", "reason")} for one in problems]

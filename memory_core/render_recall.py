@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .encoder import pick
 from .explaining import Ranked, Reason, Recall
 from .render import counted, one_line, search_document
 from .render_scan import visible
@@ -20,21 +21,15 @@ _SHOWN = 30
 def recall_document(recall: Recall) -> dict[str, Any]:
     return {
         **search_document(recall.user_id, recall.answer),
-        "question": recall.question,
-        "limit": recall.limit,
-        "memories": recall.memories,
-        "left_out": dict(recall.left_out),
+        **pick(recall, "question", "limit", "memories", "left_out"),
         "ranking": [
             {
-                "id": one.hit.memory.id,
-                "memory": one.hit.memory.memory,
+                **pick(one.hit.memory, "id", "memory"),
                 "rank": one.hit.rank,
                 "place": one.place,
                 "left_out": one.reason,
                 "score": round(one.hit.score, 4),
-                "agent_id": one.hit.memory.agent_id,
-                "run_id": one.hit.memory.run_id,
-                "expires": one.hit.memory.expires,
+                **pick(one.hit.memory, "agent_id", "run_id", "expires"),
             }
             for one in recall.ranking
         ],

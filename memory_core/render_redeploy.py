@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .redeploy.values import Evidence, Report, Verdict, to_json
+from .encoder import encode, pick
+from .redeploy.values import Evidence, Report, Verdict
 from .render import printable
 
 WORDS = {
@@ -18,20 +19,12 @@ _WHERE = ("backend", "persistent", "embedder", "dimensions", "commit", "instance
 
 def report_document(report: Report) -> dict[str, Any]:
     """Return what `--json` prints and what is offered for download."""
-    document = to_json(report)
+    document: dict[str, Any] = encode(report)
     document["probes"] = [
-        {
-            "id": one.id,
-            "state": one.state.value,
-            "number": one.number,
-            "kind": one.kind,
-            "user_id": one.user_id,
-            "detail": one.detail,
-        }
-        for one in report.probes
+        pick(one, "id", "state", "number", "kind", "user_id", "detail") for one in report.probes
     ]
     environment = {"before": document.pop("before"), "after": document.pop("after")}
-    return {**document, "verdict": report.verdict.value, "environment": environment}
+    return {**document, "environment": environment}
 
 
 def report_text(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+from .encoder import encode, pick
 from .people import ComparedUser, Elsewhere, StoredForm, StoreScan
 from .render import counted, utc
 
@@ -18,18 +19,10 @@ _WHAT_TO_DO = (
 def scan_document(scan: StoreScan, *, users: bool = True) -> dict[str, Any]:
     """Return what was found; of the users those that differ, unless they are not wanted."""
     document: dict[str, Any] = {
-        "complete": scan.complete,
-        "as_of": scan.as_of,
-        "clean": scan.clean,
-        "vectors": scan.vectors,
-        "recorded": scan.recorded,
-        "probes": scan.probes,
+        **pick(scan, "complete", "as_of", "clean", "vectors", "recorded", "probes"),
         "users": len(scan.users),
-        "unowned": [
-            {"agent_id": one.agent_id, "run_id": one.run_id, "vectors": one.vectors}
-            for one in scan.unowned
-        ],
-        "odd": [{"raw": one.raw, "vectors": one.vectors} for one in scan.odd],
+        "unowned": encode(scan.unowned),
+        "odd": [pick(one, "raw", "vectors") for one in scan.odd],
     }
     if users:
         document["differing"] = [compared_document(one) for one in scan.differing]
@@ -38,18 +31,12 @@ def scan_document(scan: StoreScan, *, users: bool = True) -> dict[str, Any]:
 
 def compared_document(user: ComparedUser) -> dict[str, Any]:
     return {
-        "user_id": user.user_id,
-        "recorded": user.recorded,
-        "stored": user.stored,
-        "missing": user.missing,
-        "unexpected": user.unexpected,
+        **pick(user, "user_id", "recorded", "stored", "missing", "unexpected"),
         "forms": [
             {
                 "raw": one.raw,
                 "code_points": visible_id(one.raw),
-                "canonical": one.canonical,
-                "vectors": one.vectors,
-                "recorded": one.recorded,
+                **pick(one, "canonical", "vectors", "recorded"),
             }
             for one in user.forms
         ],
@@ -58,27 +45,11 @@ def compared_document(user: ComparedUser) -> dict[str, Any]:
 
 def elsewhere_document(elsewhere: Elsewhere) -> dict[str, Any]:
     return {
-        "as_of": elsewhere.as_of,
-        "missing": elsewhere.missing,
+        **pick(elsewhere, "as_of", "missing"),
         "places": [
             {
-                "backend": place.backend,
-                "where": place.where,
-                "looked": place.looked,
-                "note": place.note,
-                "memories": place.memories,
-                "missing": place.missing,
-                "users": [
-                    {
-                        "user_id": one.user_id,
-                        "forms": list(one.forms),
-                        "memories": one.memories,
-                        "missing": one.missing,
-                        "deleted": one.deleted,
-                    }
-                    for one in place.users
-                    if one.missing
-                ],
+                **pick(place, "backend", "where", "looked", "note", "memories", "missing"),
+                "users": encode([one for one in place.users if one.missing]),
             }
             for place in elsewhere.places
         ],

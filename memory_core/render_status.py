@@ -5,29 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from . import render
+from .encoder import encode
 from .records import MigrationStatus, Status
 from .render import counted, one_line, utc
 
 
 def status_document(status: Status) -> dict[str, Any]:
     """Return the status of a service, with how it stands with the local disk."""
-    found = status.migration
-    return {
-        **render.status_document(status),
-        "migration": {
-            "state": found.state,
-            "source": found.source,
-            "done": found.done,
-            "total": found.total,
-            "rate": round(found.rate, 1),
-            "remaining_s": found.remaining_s,
-            "copied": found.copied,
-            "failed": found.failed,
-            "message": found.message,
-            "started_at": found.started_at,
-            "finished_at": found.finished_at,
-        },
-    }
+    migration = {**encode(status.migration), "rate": round(status.migration.rate, 1)}
+    return {**render.status_document(status), "migration": migration}
 
 
 def status_text(status: Status) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .encoder import encode, pick
 from .render import counted, one_line, utc
 from .render_scan import compared_document, visible
 from .traces import State, Traces
@@ -18,10 +19,7 @@ SENTENCES: Final[dict[State, str]] = {
 
 def traces_document(traces: Traces) -> dict[str, Any]:
     return {
-        "user_id": traces.user_id,
-        "state": traces.state,
-        "clean": traces.clean,
-        "as_of": traces.as_of,
+        **pick(traces, "user_id", "state", "clean", "as_of"),
         "record": {
             "memories": traces.memories,
             "texts_in_history": traces.texts,
@@ -34,15 +32,11 @@ def traces_document(traces: Traces) -> dict[str, Any]:
         },
         "running_service": {"memories": traces.remembered},
         "elsewhere": [
-            {"backend": place.backend, "where": place.where, "memories": one.memories}
+            {**pick(place, "backend", "where"), "memories": one.memories}
             for place, one in traces.elsewhere
         ],
-        "not_read": [
-            {"backend": one.backend, "where": one.where, "why": one.note} for one in traces.unread
-        ],
-        "moved_here_from": [
-            {"user_id": one.user_id, "memories": one.memories} for one in traces.former
-        ],
+        "not_read": [{**pick(one, "backend", "where"), "why": one.note} for one in traces.unread],
+        "moved_here_from": encode(traces.former),
         "close_ids": [
             {
                 "user_id": one.user_id,

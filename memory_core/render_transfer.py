@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .encoder import encode, pick
 from .intake import IntakeReport, Outcome, Problem, UserResult
 from .render import counted, one_line
 from .transfer import ExportReport, ImportReport
@@ -19,16 +20,11 @@ def export_document(report: ExportReport) -> dict[str, Any]:
         "format": report.kind,
         "memories": report.memories,
         "users": len(report.users),
-        "resumed": report.resumed,
-        "bytes": report.bytes,
-        "sha256": report.sha256,
+        **pick(report, "resumed", "bytes", "sha256"),
         "vectors": report.header.vectors,
         "embedder": {"name": report.header.embedder, "dimensions": report.header.dimensions},
         "as_of": report.header.as_of,
-        "per_user": {
-            user: {"memories": one.memories, "digest": one.digest}
-            for user, one in report.users.items()
-        },
+        "per_user": encode(report.users),
     }
 
 
@@ -47,18 +43,13 @@ def import_document(report: ImportReport) -> dict[str, Any]:
         "file": str(report.path),
         "format": report.kind,
         "whole": report.whole,
-        "existing": intake.existing,
-        "dry_run": intake.dry_run,
-        "read": intake.read,
+        **pick(intake, "existing", "dry_run", "read"),
         **{str(outcome): intake.counts[outcome] for outcome in _COUNTED},
-        "renamed": intake.renamed,
-        "brought_back": intake.brought_back,
-        "healed": intake.healed,
-        "embedded": intake.embedded,
+        **pick(intake, "renamed", "brought_back", "healed", "embedded"),
         "conflicts": intake.counts[Outcome.CONFLICT],
         "refused_count": intake.counts[Outcome.REFUSED],
-        "refused": _problems(intake.refused),
-        "conflicting": _problems(intake.conflicts),
+        "refused": encode(intake.refused),
+        "conflicting": encode(intake.conflicts),
         "verified": intake.verified,
         "per_user": {user.user_id: _user(user) for user in intake.users},
     }
@@ -128,31 +119,10 @@ def _proof(intake: IntakeReport) -> list[str]:
 def _user(user: UserResult) -> dict[str, Any]:
     return {
         **{str(outcome): number for outcome, number in user.counts.items() if number},
-        "expected": user.expected,
-        "found": user.found,
-        "expected_digest": user.expected_digest,
-        "found_digest": user.found_digest,
-        "unindexed": user.unindexed,
-        "verified": user.verified,
+        **pick(user, "expected", "found", "expected_digest", "found_digest"),
+        **pick(user, "unindexed", "verified"),
     }
 
 
-def _problems(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    return [
-        {
-            "line": one.line,
-            "id": _encodable(one.id),
-            "user_id": _encodable(one.user_id),
-            "reason": _encodable(one.reason),
-        }
-        for one in problems
-    ]
-
-
 def _problem_line(one: Problem) -> str:
-    return f"  line {one.line:,}: {one_line(_encodable(one.reason) or '')}"
-
-
-def _encodable(text: str | None) -> str | None:
-    """Replace half characters, which a damaged file may have."""
-    return None if text is None else str(text).encode(errors="backslashreplace").decode()
+    return f"  line {one.line:,}: {one_line(encode(one.reason))}"

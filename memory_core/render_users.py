@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .encoder import pick
 from .people import Census, ComparedUser, Found, StoredForm, TakenUp
 from .records import UserSummary
 from .render import counted, one_line, utc
@@ -21,11 +22,7 @@ _LEFT_SHOWN = 20
 
 
 def users_document(census: Census) -> dict[str, Any]:
-    return {
-        "complete": census.complete,
-        "as_of": census.as_of,
-        "users": [_summary(one) for one in census.users],
-    }
+    return pick(census, "complete", "as_of", "users")
 
 
 def users_text(census: Census) -> str:
@@ -37,11 +34,7 @@ def users_text(census: Census) -> str:
 
 def found_document(found: Found) -> dict[str, Any]:
     document = {
-        "asked": found.asked,
-        "user_id": found.user_id,
-        "changes": list(found.changes),
-        "problem": found.problem,
-        "user": _summary(found.user) if found.user else None,
+        **pick(found, "asked", "user_id", "changes", "problem", "user"),
         "close": [
             {
                 "user_id": one.user_id,
@@ -53,11 +46,7 @@ def found_document(found: Found) -> dict[str, Any]:
             }
             for one in found.close
         ],
-        "placeholders": [_summary(one) for one in found.placeholders],
-        "memories": [
-            {"user_id": one.user_id, "id": one.id, "live": one.live} for one in found.memories
-        ],
-        "users": found.users,
+        **pick(found, "placeholders", "memories", "users"),
         "complete": True,
     }
     if found.scan:
@@ -65,13 +54,7 @@ def found_document(found: Found) -> dict[str, Any]:
         document["scan"] = scan_document(found.scan, users=False)
     if found.elsewhere:
         document["elsewhere"] = [
-            {
-                "backend": place.backend,
-                "where": place.where,
-                "user_id": one.user_id,
-                "memories": one.memories,
-                "missing": one.missing,
-            }
+            {**pick(place, "backend", "where"), **pick(one, "user_id", "memories", "missing")}
             for place, one in found.elsewhere
         ]
     return document
@@ -118,12 +101,8 @@ def taken_up_document(taken: TakenUp) -> dict[str, Any]:
         "preview": taken.preview,
         "found": len(taken.items),
         "taken": taken.taken,
-        "forms": [{"raw": one.raw, "vectors": one.vectors} for one in taken.forms],
-        "left": [
-            {"id": one.id, "detail": one.detail, "memory": one.memory}
-            for one in taken.left
-            if not taken.preview
-        ],
+        "forms": [pick(one, "raw", "vectors") for one in taken.forms],
+        "left": [pick(one, "id", "detail", "memory") for one in taken.left if not taken.preview],
     }
 
 
@@ -151,16 +130,6 @@ def _of_nobody(found: Found) -> Iterator[str]:
         yield ""
         yield "in the store and nobody's:"
         yield from nobody_lines(scan)
-
-
-def _summary(user: UserSummary) -> dict[str, Any]:
-    return {
-        "user_id": user.user_id,
-        "memories": user.memories,
-        "first_write": user.first_write,
-        "last_write": user.last_write,
-        "activity": list(user.activity),
-    }
 
 
 def _compared(user: ComparedUser | None) -> dict[str, Any] | None:

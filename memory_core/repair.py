@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import get_args
 
-from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, Steps, left_behind
+from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, left_behind
+from .batches import batches
 from .embedders import Embedder
 from .errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from .identity import UserId
@@ -17,10 +18,10 @@ from .ledger import ALL, Draft, Ledger
 from .memories import Memories
 from .payloads import adopt, identity
 from .people import StoredForm, TakenUp
+from .progress import Steps
 from .records import AuditReport, Kind, Progress, Unexpected
 from .reuniting import Reuniter
 from .stores import Vector, VectorStore
-from .stores.base import batches
 
 _ATTEMPTS = 3
 _DIFFERS = "it differs again after the repair; audit once more"

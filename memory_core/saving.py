@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
+from .batches import batches
 from .errors import BackendError, NotIndexed
 from .identity import UserId, is_probe
 from .ledger import ALL, Draft, Entry, Ledger, UserView
@@ -18,7 +19,7 @@ from .memories import Memories, is_current, to_record
 from .payloads import fingerprint
 from .records import Kind, MemoryRecord, Receipt, Scope
 from .stores import Vector, VectorStore
-from .stores.base import PUT_BATCH, batches
+from .stores.base import PUT_BATCH
 
 if TYPE_CHECKING:
     import numpy as np

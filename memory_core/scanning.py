@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .audit import Steps
+from .batches import batches
 from .errors import InvalidUserId
 from .identity import UserId, is_probe, normalize_user_id
 from .ledger import Ledger
 from .people import ComparedUser, StoredForm, StoreScan, Unowned
+from .progress import Steps
 from .records import Progress
 from .stores import VectorStore
-from .stores.base import batches
 
 _BATCH = 1_000
 _LONGEST = 300

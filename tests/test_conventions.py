@@ -18,7 +18,8 @@ MAX_LINES = 300
 
 # From the bottom of the design to its top: a module imports only from modules before it.
 ORDER = (
-    "errors identity records people variables settings limits aws objects ledger activity "
+    "errors signature batches words encoder "
+    "identity records progress people variables settings limits aws objects ledger activity "
     "embedders ranking stores disks backend documents engine payloads memories sources saving "
     "intake searching reuniting census finding explaining audit scanning repair rebuild "
     "elsewhere transfer migration traces overall signouts service aio redeploy logs doctor "

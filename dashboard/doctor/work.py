@@ -19,7 +19,7 @@ from dashboard.ui import actions, allowed
 from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
 from memory_core.doctor.logs import LogReport, analyze_log
 from memory_core.logs import LogLine
-from memory_core.redeploy import StepDone
+from memory_core.progress import StepDone
 
 LOG: Final = "log"
 """What the address calls the job that reads a log."""

@@ -39,13 +39,11 @@ def draw(plan: MigrationPlan, user: str) -> None:
     _draw_refused(plan)
     by_id, others = _draw_conflicts(plan)
     with st.container(key="estimate"):
-        cost = plan.estimate
-        st.markdown(
-            f"About {_duration(cost.seconds)}, {_dollars(cost.dollars)} once and "
-            f"{_dollars(cost.dollars_a_month)} a month."
-        )
+        estimate = plan.estimate
+        requests = f" and {words.counted(estimate.requests, 'request')}" * bool(estimate.requests)
+        st.markdown(f"About {_duration(estimate.seconds)}{requests}.")
         with st.expander("What this is worked out from", type="compact"):
-            for line in cost.assumptions:
+            for line in estimate.assumptions:
                 st.text(line)
     decided = bool(by_id) or others is not None
     if not plan.planned and not (plan.conflicts and decided):
@@ -168,7 +166,3 @@ def _duration(seconds: float) -> str:
     if whole < dt.timedelta(minutes=2):
         return words.counted(whole.seconds, "second")
     return words.counted(round(whole.total_seconds() / 60), "minute")
-
-
-def _dollars(amount: float) -> str:
-    return "less than a cent" if amount < 0.01 else f"{amount:,.2f} dollars"

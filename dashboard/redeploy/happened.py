@@ -13,7 +13,8 @@ from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.errors import InvalidReceipt, MemoryCoreError
-from memory_core.redeploy import Receipt, Report, StepDone
+from memory_core.progress import StepDone
+from memory_core.redeploy import Receipt, Report
 
 from . import address, verdict, waiting, work
 from .choose import read_receipt

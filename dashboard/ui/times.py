@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from memory_core.words import counted
+
 _STEPS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
 
 
@@ -14,8 +16,8 @@ def ago(at: dt.datetime, now: dt.datetime | None = None) -> str:
         return "just now"
     for size, unit, count in _STEPS:
         if (amount := round(seconds / size)) < count:
-            return _counted(max(1, amount), unit)
-    return _counted(max(1, round(seconds / 31_536_000)), "year")
+            return f"{counted(max(1, amount), unit)} ago"
+    return f"{counted(max(1, round(seconds / 31_536_000)), 'year')} ago"
 
 
 def parsed(text: str) -> dt.datetime | None:
@@ -41,7 +43,3 @@ def day(at: dt.datetime | dt.date) -> str:
 def both(at: dt.datetime) -> str:
     """Return the time in words and exactly, for one line of small print."""
     return f"{ago(at)} · {utc(at)}"
-
-
-def _counted(amount: int, unit: str) -> str:
-    return f"{amount} {unit}{'' if amount == 1 else 's'} ago"

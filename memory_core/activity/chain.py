@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from ..errors import EntryExists, LedgerError
 from ..objects import ObjectStore
-from .segments import Head, Key, Segment, decode, digest_of, encode, last_number, log_key
+from ..signature import Key
+from .segments import Head, Segment, decode, digest_of, encode, last_number, log_key
 
 _ATTEMPTS: Final = 40
 _KEPT: Final = 500

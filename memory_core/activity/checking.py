@@ -15,6 +15,7 @@ from .segments import (
     Segment,
     decode,
     digest_of,
+    key_name,
     log_key,
     newest_anchor,
     number_of,
@@ -80,7 +81,7 @@ def check_chain(chain: Chain, known: tuple[int, str] | None, on_progress: Progre
         head=head,
         removed=anchor.removed if anchor else 0,
         removed_until=anchor.until if anchor else None,
-        sealed=bool(chain.key.name) and found.sealed,
+        sealed=bool(key_name(chain.key)) and found.sealed,
         problems=tuple(found.problems),
         as_of=as_of,
     )

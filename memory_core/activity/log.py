@@ -16,13 +16,13 @@ from ..errors import BackendError, LedgerError, MemoryCoreError
 from ..identity import UserId
 from ..objects import ObjectStore
 from ..records import Progress
+from ..signature import Key
 from .chain import Chain
 from .checking import check_chain
 from .drafts import Draft, draft, lost_entry, now, short
 from .names import Names
 from .reading import read_page
 from .retention import remove_old
-from .segments import Key
 from .values import MUST_BE_WRITTEN, Actor, Check, Outcome, Page, Wanted, verb_of
 
 FLUSH_S: Final = 5.0
@@ -62,7 +62,7 @@ class ActivityLog:
         flush_s: float = FLUSH_S,
     ) -> None:
         self.days = days
-        self._chain = Chain(objects, Key(secret))
+        self._chain = Chain(objects, Key((secret or "").encode()))
         self._names = Names(objects)
         self._flush_s = flush_s
         self._waiting: list[Draft] = []

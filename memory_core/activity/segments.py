@@ -10,7 +10,6 @@ two that write at a time one loses, reads what the other wrote and links to that
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +18,14 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ..objects import ObjectStore
+from ..signature import Key
 
 ROOT: Final = "activity/v1/"
 LOG: Final = f"{ROOT}log/"
 ANCHORS: Final = f"{ROOT}anchors/"
 _DIGITS: Final = 12
 _PAGE: Final = 1_000
+_UNSEALED: Final = Key()
 
 
 class Head(NamedTuple):
@@ -66,30 +67,14 @@ class Anchor:
     seal_fits: bool | None = True
 
 
-class Key:
-    """What seals are made with: a secret, or nothing, which keeps out mistakes alone."""
-
-    def __init__(self, secret: str | None) -> None:
-        self._secret = (secret or "").encode()
-        # Enough to tell keys apart, and nothing that helps to guess one.
-        self.name = self._mac(b"the name of this key")[:12] if secret else ""
-
-    def seal(self, data: bytes) -> str:
-        return self._mac(data) if self._secret else digest_of(data)
-
-    def fits(self, data: bytes, seal: str, name: str) -> bool | None:
-        """Say whether a seal is right, None where another key made it."""
-        if name != self.name:
-            return None if name else hmac.compare_digest(digest_of(data), seal)
-        return hmac.compare_digest(self.seal(data), seal)
-
-    def _mac(self, data: bytes) -> str:
-        return hmac.new(self._secret, data, hashlib.sha256).hexdigest()
-
-
 def digest_of(data: bytes) -> str:
     """Return the digest that the next segment links to."""
     return hashlib.sha256(data).hexdigest()
+
+
+def key_name(key: Key) -> str:
+    """Return what segments call the key by; "" for none."""
+    return key.fingerprint(b"the name of this key", 12)
 
 
 def log_key(number: int) -> str:
@@ -118,7 +103,7 @@ def encode(
         "writer": writer,
         "at": at.isoformat(timespec="milliseconds"),
         "entries": len(entries),
-        "key": key.name,
+        "key": key_name(key),
     }
     return _sealed([header, *entries], key)
 
@@ -151,7 +136,7 @@ def encode_anchor(anchor: Anchor, key: Key) -> bytes:
         "previous": anchor.previous,
         "removed": anchor.removed,
         "until": anchor.until.isoformat(timespec="milliseconds"),
-        "key": key.name,
+        "key": key_name(key),
     }
     return _sealed([document], key)
 
@@ -197,7 +182,7 @@ def newest_anchor(objects: ObjectStore, key: Key) -> Anchor | None:
 def _sealed(documents: Sequence[dict[str, Any]], key: Key) -> bytes:
     lines = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in documents]
     body = "\n".join(lines).encode()
-    return body + b"\n" + json.dumps({"seal": key.seal(body)}).encode() + b"\n"
+    return body + b"\n" + json.dumps({"seal": key.sign(body).hex()}).encode() + b"\n"
 
 
 def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]:
@@ -206,4 +191,11 @@ def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]
     first = documents[0]
     if first["v"] != 1:
         raise ValueError("of another release")
-    return documents, key.fits(body, json.loads(last)["seal"], str(first["key"]))
+    return documents, _seal_fits(key, body, str(json.loads(last)["seal"]), str(first["key"]))
+
+
+def _seal_fits(key: Key, data: bytes, seal: str, sealed_with: str) -> bool | None:
+    """Say whether a seal is right, None where another key made it."""
+    if sealed_with == key_name(key):
+        return key.verify(data, seal)
+    return None if sealed_with else _UNSEALED.verify(data, seal)

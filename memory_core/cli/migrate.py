@@ -10,9 +10,12 @@ from typing import Any, get_args
 import click
 
 from .. import migration, render, render_migration
+from ..backend import select_backend
+from ..embedders import open_embedder
 from ..errors import MigrationError
 from ..intake import Verdict, Verdicts
 from ..service import MemoryService
+from ..settings import Settings
 from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -23,9 +26,22 @@ def migrate() -> None:
     """Bring memories along from ChromaDB, S3 Vectors, an export or mem0's history.
 
     SOURCE is chroma:FOLDER[#COLLECTION], chroma-http://HOST:PORT, s3vectors:BUCKET/INDEX,
-    jsonl:FILE, history:FILE, local (the local disk of this installation) or here (the service in
-    use). TARGET is the service in use unless it is chroma:FOLDER or jsonl:FILE.
+    jsonl:FILE, history:FILE or local (the local disk of this installation). Memories go to the
+    service in use; to take them out of it, use `export`.
     """
+
+
+def _check_target(ctx: click.Context, parameter: click.Parameter, target: str | None) -> None:
+    """Refuse a target other than the service in use, which memories go to without it."""
+    if target is None:
+        return
+    settings = Settings.from_env()
+    in_use = migration.address_of(select_backend(settings, open_embedder(settings)))
+    if target not in ("here", in_use):
+        raise click.UsageError(
+            f"memories go to the service in use, {in_use}, and not to {target!r}; to take them "
+            "elsewhere use `export`"
+        )
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,7 +61,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--history", type=_FILE, help="mem0's history.db, for what happened before."),
         click.option("--user", help="Whose memories those are that name nobody."),
-        click.option("--to", "target", help="Where to copy to.  [default: the service in use]"),
+        click.option("--to", callback=_check_target, expose_value=False, hidden=True),
         click.option("--from", "source", required=True, help="Where the memories are."),
     ):
         command = option(command)
@@ -64,7 +80,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def plan_command(
     ctx: click.Context, /, service: MemoryService, source: str, as_json: bool, **options: Any
 ) -> None:
-    """Say what `apply` would do, how long it takes and what it costs; nothing is written."""
+    """Say what `apply` would do, how long it takes; nothing is written."""
     with progress_bar("plan", as_json=as_json) as advance:
         plan = migration.plan(service, source, on_progress=advance, **options)
     output(render_migration.plan_document(plan), render_migration.plan_text(plan), as_json=as_json)
@@ -90,11 +106,7 @@ def apply_command(
 ) -> None:
     """Copy what is not there yet and read it back; safe to repeat, the source is not changed."""
     if not yes and not as_json:
-        click.confirm(
-            f"Copy the memories of {source} to {options['target'] or 'the service in use'}?",
-            abort=True,
-            err=True,
-        )
+        click.confirm(f"Copy the memories of {source} to the service in use?", abort=True, err=True)
     with progress_bar("migrate", as_json=as_json) as advance:
         report = migration.apply(service, source, on_progress=advance, **options)
     verified = _write_receipt(service, source, receipt, options) if receipt else True
@@ -121,7 +133,7 @@ def verify_command(
     receipt: Path | None,
     **options: Any,
 ) -> None:
-    """Compare every memory of the source with the target, by id and content."""
+    """Compare every memory of the source with the service in use, by id and content."""
     with progress_bar("verify", as_json=as_json) as advance:
         proof = migration.verify(service, source, on_progress=advance, **options)
     if receipt:

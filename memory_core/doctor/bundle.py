@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from ..encoder import encode, pick
 from ..logs import LogLine
 from .values import Diagnosis
 
@@ -34,21 +34,17 @@ def make_bundle(
     redact: Callable[[str], str] = str if personal else _Redactor(diagnosis.user_ids).redact
     findings = []
     for one in diagnosis.findings:
-        told = asdict(one) | {"level": one.level.value}
+        told = encode(one)
         told["evidence"] = [_evidence(piece, personal) for piece in told["evidence"]]
         findings.append(told)
     document = {
         "made_for": "support",
-        "taken_at": diagnosis.taken_at.isoformat(),
+        "taken_at": encode(diagnosis.taken_at),
         "personal": personal,
-        "summary": diagnosis.summary,
-        "sentence": diagnosis.sentence,
-        "tags": list(diagnosis.tags),
-        "versions": dict(diagnosis.versions),
-        "settings": [asdict(one) for one in diagnosis.sources],
+        **pick(diagnosis, "summary", "sentence", "tags", "versions"),
+        "settings": encode(diagnosis.sources),
         "findings": findings,
-        "checks": [asdict(one) | {"state": one.state.value} for one in diagnosis.checks],
-        "silenced": [asdict(one) for one in diagnosis.silenced],
+        **pick(diagnosis, "checks", "silenced"),
         "recent_errors": [
             _line(one, diagnosis.hide) for one in lines if one.level not in ("DEBUG", "INFO")
         ][-_LINES:],

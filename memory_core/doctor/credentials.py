@@ -202,13 +202,11 @@ def region_of_bucket(context: Context) -> Iterator[Finding]:
         )
 
 
-FIRST = (
+CHECKS = (
     Check("region.name", "The region has the name of one", region_name, (NO_REGION, TWO_REGIONS),
           needs=("settings.values",)),
     Check("credentials.found", "Credentials can be found", found, (UNUSABLE, EXPIRING, WHO),
           needs=("settings.values",)),
-)  # fmt: skip
-CHECKS = (
     Check("credentials.accepted", "AWS accepts the credentials", accepted,
           (REFUSED, EXPIRED, SKEWED), needs=("backend.decided",), backend=S3),
     Check("region.bucket", "The bucket is in the region", region_of_bucket, (WRONG_REGION,),

@@ -13,31 +13,24 @@ from ..settings import Settings, Survey, survey
 from . import configuring, credentials, disk, indexes, models, people, places, probing, surroundings
 from .context import Context
 from .masking import Masker
-from .registry import Check, choose
+from .registry import Check, choose, in_order
 from .runner import CRASHED, CUT_OFF, Outcome, run_checks
 from .values import Diagnosis, Finding, Kind, OnProgress, Silenced, Source, Tag
 
-CHECKS: tuple[Check, ...] = (
-    *configuring.CHECKS[:2],
-    *surroundings.FIRST,
-    *credentials.FIRST,
-    *models.FIRST,
-    *configuring.CHECKS[2:],
-    places.DECIDED,
-    *disk.CHECKS,
-    credentials.CHECKS[0],
-    *places.CHECKS[:2],
-    *credentials.CHECKS[1:],
-    *places.CHECKS[2:],
-    indexes.THERE,
-    places.READS,
-    *indexes.CHECKS,
-    *surroundings.CHECKS,
-    *models.CHECKS,
-    *people.CHECKS,
-    *probing.CHECKS,
+CHECKS: tuple[Check, ...] = in_order(
+    [
+        *configuring.CHECKS,
+        *surroundings.CHECKS,
+        *credentials.CHECKS,
+        *models.CHECKS,
+        *places.CHECKS,
+        *disk.CHECKS,
+        *indexes.CHECKS,
+        *people.CHECKS,
+        *probing.CHECKS,
+    ]
 )
-"""Every check; one comes after all that it needs."""
+"""Every check, after all that it needs."""
 
 KINDS: tuple[Kind, ...] = tuple(
     dict.fromkeys([CRASHED, CUT_OFF, *(kind for check in CHECKS for kind in check.kinds)])

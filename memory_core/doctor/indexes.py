@@ -148,11 +148,9 @@ def alone(context: Context) -> Iterator[Finding]:
         )
 
 
-THERE = Check(
-    "index.there", "The index exists", there, (MISSING, NOT_MADE),
-    needs=("vectors.there", "bucket.readable", "disk.database"),
-)  # fmt: skip
 CHECKS = (
+    Check("index.there", "The index exists", there, (MISSING, NOT_MADE),
+          needs=("vectors.there", "bucket.readable", "disk.database")),
     Check("index.fits", "The index fits the embedder", fits, (OTHER_SHAPE, OTHER_KEYS, NO_TEXTS),
           needs=("index.there",), of_index=True),
     Check("index.age", "The index holds what is older than itself", old_enough, (YOUNGER,),

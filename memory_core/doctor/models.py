@@ -125,7 +125,7 @@ def llm_answers(context: Context) -> Iterator[Finding]:
         )
 
 
-FIRST = (
+CHECKS = (
     Check("embedder.chosen", "The embedder can be chosen", chosen, (NOT_CHOSEN,),
           needs=("settings.values",)),
     Check("embedder.works", "The embedder embeds", embeds, (NOT_EMBEDDING,),
@@ -134,8 +134,6 @@ FIRST = (
           needs=("embedder.chosen",), limit_s=60.0),
     Check("llm.answers", "The language model answers", llm_answers, (LLM_SILENT,),
           needs=("llm.chosen", "embedder.works"), tags=("live",), limit_s=120.0),
-)  # fmt: skip
-CHECKS = (
     Check("embedder.same", "The stored vectors are of this model", same_model, (OTHER_MODEL,),
           needs=("embedder.works", "index.fits", "vectors.readable"), tags=("data",),
           of_index=True, limit_s=60.0),

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from ..audit import NOBODY, Auditor, Difference, Steps
+from ..audit import NOBODY, Auditor, Difference
 from ..errors import InvalidUserId, LedgerCorrupt
 from ..finding import is_placeholder, look_alikes
 from ..identity import is_probe, normalize_user_id
+from ..progress import Steps
 from .context import Context
 from .registry import Check
 from .values import Evidence, Finding, Fix, Kind, Tag

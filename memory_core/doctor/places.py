@@ -222,6 +222,8 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
+    Check("backend.decided", "Where memories go is decided", decided, (CHOSEN,),
+          needs=("settings.agree",)),
     Check("bucket.there", "The document bucket answers", bucket_there,
           (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, IMPOSTOR, WRONG_REGION),
           needs=("credentials.accepted",), backend=S3),
@@ -233,13 +235,8 @@ CHECKS = (
           needs=("bucket.readable",), backend=S3),
     Check("backend.split", "No memories were left on the local disk", split, (SPLIT,),
           needs=("bucket.readable",), backend=S3),
-)  # fmt: skip
-DECIDED = Check(
-    "backend.decided", "Where memories go is decided", decided, (CHOSEN,), needs=("settings.agree",)
-)
-READS = Check(
-    "vectors.readable", "Each action that reads is permitted", vectors_readable, (ACTIONS_DENIED,),
-    needs=("index.there",), backend=S3, of_index=True,
+    Check("vectors.readable", "Each action that reads is permitted", vectors_readable,
+          (ACTIONS_DENIED,), needs=("index.there",), backend=S3, of_index=True),
 )  # fmt: skip
 
 

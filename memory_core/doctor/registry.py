@@ -1,9 +1,10 @@
-"""What a check is, and which there are, in the order in which they run."""
+"""What a check is, which ones to run, and in which order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownCheck
@@ -44,6 +45,25 @@ class Check:
     def answers_to(self, name: str) -> bool:
         """Say whether it goes by that name, as its own, its subject's or a finding's."""
         return name in (self.name, self.subject) or name in [one.id for one in self.kinds]
+
+
+def in_order(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Return the checks, each after all that it needs, and otherwise as they are given.
+
+    Raises:
+        CycleError: two checks need each other.
+        KeyError: a check needs one that is not given.
+    """
+    known = {check.name: check for check in checks}
+    rank = {name: at for at, name in enumerate(known)}
+    sorter = TopologicalSorter({check.name: check.needs for check in known.values()})
+    sorter.prepare()
+    names: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=rank.__getitem__)
+        names += ready
+        sorter.done(*ready)
+    return tuple(known[name] for name in names)
 
 
 def choose(

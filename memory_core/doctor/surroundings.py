@@ -186,14 +186,12 @@ def tests(context: Context) -> Iterator[Finding]:
     )
 
 
-FIRST = (
+CHECKS = (
     Check("versions.libraries", "No library with a known fault is installed", libraries, (FAULTY,)),
     Check("versions.sqlite", "SQLite is new enough", sqlite, (OLD_SQLITE,)),
     Check("environment.host", "Where the service runs", host, (HOST,), needs=("settings.values",)),
     Check("environment.zone", "The time zone is one", zone, (NO_ZONE,)),
     Check("history.mem0", "mem0 keeps no history of its own", mem0_files, (MEM0_FILES,)),
-)
-CHECKS = (
     Check("environment.workers", "One process writes, or the store is shared", workers, (WORKERS,),
           needs=("backend.decided",), backend=CHROMA),
     Check("redeploy.last", "The last redeploy test passed", tests, (TESTED, FAILED),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from ..batches import batches
 from ..identity import UserId
 from ..ledger import Ledger
 from ..memories import Memories
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from .journal import Journal
 from .values import Digest
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
+from ..batches import batches
 from ..embedders import Embedder
 from ..errors import InvalidMemory, InvalidUserId
 from ..identity import UserId
@@ -15,7 +16,7 @@ from ..memories import Memories, is_current
 from ..records import Progress
 from ..saving import Saver, at_revision
 from ..stores import Vector, VectorStore
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from .checking import Checked, check
 from .deciding import Decision, Desk
 from .journal import Journal

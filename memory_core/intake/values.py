@@ -80,6 +80,11 @@ class Carried:
     line: int = 0
     earlier: Sequence[Mapping[str, Any]] = ()
 
+    def size_bytes(self) -> int:
+        """Return about how much memory it takes."""
+        text = len(str(self.payload.get("data")))
+        return text + (self.values.nbytes if self.values is not None else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from ..aws import each
+from ..progress import Steps
 from ..records import Progress
 from .book import Ledger
 from .entries import ROOT
@@ -54,7 +55,7 @@ class Survey(Generic[_Made]):
         then is kept for the next one.
         """
         with self._lock:
-            steps = _Steps(on_progress, len(self._seen))
+            steps = Steps(on_progress, len(self._seen), every=_TOLD_EVERY)
             folders = self._objects.folders(ROOT)
             found = self._list_ranges(steps) if folders is None else self._walk(folders, steps)
             for gone in self._seen.keys() - found:
@@ -62,7 +63,7 @@ class Survey(Generic[_Made]):
             steps.end(len(found))
             return [one.made for one in self._seen.values() if one.made is not None]
 
-    def _walk(self, folders: Iterator[str], steps: _Steps) -> set[str]:
+    def _walk(self, folders: Iterator[str], steps: Steps) -> set[str]:
         found = set()
         for folder in folders:
             prefix = ROOT + folder
@@ -76,7 +77,7 @@ class Survey(Generic[_Made]):
             steps.advance(1)
         return found & self._seen.keys()
 
-    def _list_ranges(self, steps: _Steps) -> set[str]:
+    def _list_ranges(self, steps: Steps) -> set[str]:
         """List all keys; each range ends with the last key that is not after its boundary."""
         bounds = ["", *self._bounds(), "\U0010ffff"]
 
@@ -85,7 +86,7 @@ class Survey(Generic[_Made]):
 
         return set().union(*each(scan, range(len(bounds) - 1)))
 
-    def _list_range(self, after: str, last: str, steps: _Steps) -> Iterator[str]:
+    def _list_range(self, after: str, last: str, steps: Steps) -> Iterator[str]:
         keys = _upto(last, self._objects.list(ROOT, after))
         groups = ((folder, tuple(group)) for folder, group in groupby(keys, key=_folder_of))
         while part := list(islice(groups, _USERS_AT_ONCE)):
@@ -130,26 +131,6 @@ class Survey(Generic[_Made]):
     def _is_known(self, folder: str, keys: Sequence[str]) -> bool:
         known = self._seen.get(folder)
         return known is not None and known.digest == _digest(keys)
-
-
-class _Steps:
-    """Tells how far it is, from whichever thread."""
-
-    def __init__(self, report: Progress | None, total: int) -> None:
-        self._report = report
-        self._done, self._total = 0, total
-        self._lock = Lock()
-
-    def advance(self, count: int) -> None:
-        with self._lock:
-            self._done += count
-            self._total = max(self._total, self._done)
-            if self._report and self._done % _TOLD_EVERY == 0:
-                self._report(self._done, self._total)
-
-    def end(self, total: int) -> None:
-        if self._report:
-            self._report(total, total)
 
 
 def _upto(last: str, keys: Iterator[str]) -> Iterator[str]:

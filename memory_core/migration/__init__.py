@@ -1,16 +1,16 @@
 """Migration: memories of any source come along once, all of them, and it is proven.
 
-    plan    reads only: what is there, what becomes of each, how long it takes, what it costs
+    plan    reads only: what is there, what becomes of each, how long it takes
     apply   copies what is not there yet; safe to repeat, and to cut off anywhere
     verify  compares every memory by id and content, for a receipt
 
-All three take a service, the address of a source, and where to copy to.
+All three take the service that memories go to and the address of a source.
 """
 
 from ..intake import Verdict, Verdicts
 from .lease import Lease, read_holder
 from .receipts import check_receipt, make_receipt
-from .sources import parse
+from .sources import address_of, parse
 from .values import (
     Conflict,
     Difference,
@@ -40,6 +40,7 @@ __all__ = [
     "Verdicts",
     "Verification",
     "VerifiedUser",
+    "address_of",
     "apply",
     "check_receipt",
     "make_receipt",

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..batches import batches
 from ..errors import MigrationError
 from ..ledger import ROOT, Ledger
 from ..objects import LocalObjects
-from ..stores.base import batches
 from ..stores.chroma_folder import open_server
 from ..stores.chroma_reader import ChromaReader, Collection, is_chroma
 from .found import Found, from_payload

@@ -8,13 +8,14 @@ sorted keys. Whoever changes a user changes every link after it and the last, wh
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..encoder import encode, pick
 from ..intake import Outcome
 from ..settings import Settings
+from ..signature import Key
 from .values import Verification
 
 _VERSION = 1
@@ -22,33 +23,15 @@ _VERSION = 1
 
 def make_receipt(proof: Verification, settings: Settings) -> dict[str, Any]:
     """Return the receipt of a verification, as JSON has it."""
-    survey, counts = proof.survey, proof.intake.counts
     head = {
         "holdfast_migration_receipt": _VERSION,
-        "source": proof.source,
-        "target": proof.target,
-        "as_of": proof.as_of.isoformat(),
-        "source_digest": survey.digest,
-        "verified": proof.verified,
-        "expected": proof.expected,
-        "found": proof.found,
-        "differing": proof.differing,
-        "failed": proof.failed,
+        **pick(proof, "source", "target", "as_of"),
+        "source_digest": proof.survey.digest,
+        **pick(proof, "verified", "expected", "found", "differing", "failed"),
         "left_out": sum(user.left_out for user in proof.users),
-        "duplicates": counts[Outcome.DUPLICATE],
+        "duplicates": proof.intake.counts[Outcome.DUPLICATE],
     }
-    users = [
-        {
-            "user_id": user.user_id,
-            "expected": user.expected,
-            "found": user.found,
-            "expected_digest": user.expected_digest,
-            "found_digest": user.found_digest,
-            "left_out": user.left_out,
-        }
-        for user in proof.users
-    ]
-    return _signed(head, users, settings)
+    return _signed(head, encode(proof.users), settings)
 
 
 def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:
@@ -57,10 +40,9 @@ def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:
         users = [{key: one[key] for key in one if key != "link"} for one in receipt["users"]]
         own = ("users", "chain", "signature", "signed")
         head = {key: value for key, value in receipt.items() if key not in own}
-        made = _signed(head, users, settings)
-        same = hmac.compare_digest(made["signature"], str(receipt["signature"]))
-        return same and made == dict(receipt)
-    except (KeyError, TypeError):
+        signed = _key(settings).verify(str(receipt["chain"]).encode(), str(receipt["signature"]))
+        return signed and _signed(head, users, settings) == dict(receipt)
+    except (KeyError, TypeError, ValueError):
         return False
 
 
@@ -72,10 +54,13 @@ def _signed(
     for user in users:
         link = _digest(link, user)
         chained.append({**user, "link": link})
-    key = settings.receipt_key
-    signature = hmac.new((key or "holdfast").encode(), link.encode(), hashlib.sha256).hexdigest()
-    signed = {"chain": link, "signed": bool(key), "signature": signature}
+    signature = _key(settings).sign(link.encode()).hex()
+    signed = {"chain": link, "signed": bool(settings.receipt_key), "signature": signature}
     return {**head, "users": chained, **signed}
+
+
+def _key(settings: Settings) -> Key:
+    return Key((settings.receipt_key or "holdfast").encode())
 
 
 def _digest(link: str, said: Mapping[str, Any]) -> str:

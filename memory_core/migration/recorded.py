@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..batches import batches
 from ..ledger import Entry, Ledger, Live, UserView
 from ..records import Kind
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from .found import Found
 
 

@@ -1,4 +1,4 @@
-"""Where memories can come from, by address."""
+"""Addresses of memories: where they can come from, and the service that they go to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..aws import Aws
+from ..backend import Backend
+from ..batches import batches
 from ..elsewhere import Here
 from ..errors import InvalidMemory, MigrationError
 from ..intake import Carried
 from ..ledger import Ledger
 from ..objects import S3Objects
 from ..settings import Settings
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from ..stores.s3_index import IndexName
 from ..stores.s3_reader import S3Reader
 from ..transfer.lines import from_document
@@ -25,11 +27,11 @@ from .found import Found, Source, from_payload, to_found
 from .history import HistoryFile
 from .values import Part
 
-HERE, LOCAL = "here", "local"
-KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
+LOCAL = "local"
+_KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
 _FORMS = (
     "chroma:FOLDER[#COLLECTION], chroma-http://HOST:PORT[#COLLECTION], "
-    "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE, local or here"
+    "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE or local"
 )
 
 
@@ -57,14 +59,22 @@ def parse(address: str) -> Address:
     Raises:
         MigrationError: it is none; says the forms that there are.
     """
-    if address in (HERE, LOCAL):
+    if address == LOCAL:
         return Address(address, "")
     kind, _, place = address.partition(":")
     mark = "?ledger=" if kind == "s3vectors" else "#"
     place, _, extra = place.partition(mark) if kind not in ("jsonl", "history") else (place, "", "")
-    if kind not in KINDS or not place.strip("/"):
+    if kind not in _KINDS or not place.strip("/"):
         raise MigrationError(f"{address!r} is no address of memories; use {_FORMS}")
     return Address(kind, place, extra)
+
+
+def address_of(backend: Backend) -> str:
+    """Return the address of the place that a backend stores in."""
+    location = backend.location
+    if backend.name == "s3_vectors":
+        return f"s3vectors:{location.get('vector bucket')}/{location.get('index')}"
+    return f"chroma:{location.get('folder')}#{location.get('collection')}"
 
 
 @contextmanager
@@ -87,8 +97,6 @@ def open_source(
 
 
 def _make(service: Service, where: Address, address: str, user: str | None) -> Any:
-    if where.kind == HERE:
-        return HereSource(service.parts)
     if where.kind == LOCAL:
         settings = service.settings
         return ChromaSource(LOCAL, settings.chroma_path, None, settings.data_dir)
@@ -108,34 +116,6 @@ def _make(service: Service, where: Address, address: str, user: str | None) -> A
             )
         return HistoryFile(Path(where.place).expanduser())
     return ExportSource(address, Path(where.place).expanduser(), user)
-
-
-class HereSource:
-    """The service in use: its ledger, its store, and what lies in the store unrecorded."""
-
-    name = HERE
-
-    def __init__(self, parts: Here) -> None:
-        self._store = parts.store
-        # One that knows nothing yet.
-        self.ledger: Ledger | None = Ledger(parts.backend.objects, frugal=True)
-
-    def __enter__(self) -> HereSource:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-    def parts(self) -> list[Part]:
-        info = self._store.describe()
-        return [Part(info.name, info.vectors or 0, info.dimensions, info.metric)]
-
-    def stored(self) -> Iterator[Found]:
-        number = 0
-        for keys in batches(self._store.keys(), PUT_BATCH):
-            for one in self._store.get(keys, with_values=True).values():
-                number += 1
-                yield from_payload(one.key, one.payload, one.values, number)
 
 
 class S3Source:

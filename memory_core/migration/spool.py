@@ -41,7 +41,6 @@ CREATE TABLE rows (seq INTEGER PRIMARY KEY, id TEXT, user TEXT, raw TEXT, create
                    problem TEXT);
 CREATE INDEX of_id ON rows (id);
 CREATE TABLE known (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE marks (mark BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 _ORDER = "CREATE INDEX by_user ON rows (user, created, bare, seq)"
 
@@ -122,22 +121,6 @@ class Spool:
             "SELECT user, raw, count(*) FROM rows WHERE problem IS NULL GROUP BY user, raw "
             "ORDER BY user, count(*) DESC"
         )
-
-    def payload_of(self, user: UserId, memory_id: str) -> dict[str, Any] | None:
-        """Return what the source has of one memory, None where it has none."""
-        asked = "SELECT payload FROM rows WHERE id = ? AND user = ?"
-        found = self._rows.execute(asked, (memory_id, user)).fetchone()
-        return dict(json.loads(found[0])) if found else None
-
-    def is_new(self, mark: bytes) -> bool:
-        """Say whether a mark is given for the first time."""
-        given = self._rows.execute("INSERT OR IGNORE INTO marks VALUES (?)", (mark,))
-        return given.rowcount == 1
-
-    def size_bytes(self) -> int:
-        """Return about how much the payloads take."""
-        asked = "SELECT coalesce(sum(length(payload)), 0) FROM rows WHERE problem IS NULL"
-        return int(self._rows.execute(asked).fetchone()[0])
 
     def _add(self, found: Found, told: Told | None) -> None:
         self._count += 1

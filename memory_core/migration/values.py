@@ -61,11 +61,10 @@ class UserPlan:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long it takes and what it costs in dollars, and what both were worked out from."""
+    """How long it takes and how many requests, and what both were worked out from."""
 
     seconds: float
-    dollars: float
-    dollars_a_month: float
+    requests: int
     assumptions: tuple[str, ...]
 
 
@@ -137,7 +136,6 @@ class MigrationReport:
     survey: Survey
     intake: IntakeReport
     conflicts: tuple[Conflict, ...] = ()
-    file: str | None = None
 
     @property
     def copied(self) -> int:
@@ -193,12 +191,12 @@ class VerifiedUser:
     expected_digest: str
     found_digest: str
     left_out: int = 0
-    """Deleted or forgotten in the target, or decided against; they stay so."""
+    """Deleted or forgotten here, or decided against; they stay so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Every memory of a source beside what the target has of it, by id and content."""
+    """Every memory of a source beside what the service has of it, by id and content."""
 
     source: str
     target: str

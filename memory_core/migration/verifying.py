@@ -1,8 +1,7 @@
-"""The proof: every memory of the source beside what the target has of it, by id and content."""
+"""The proof: every memory of the source beside what the service has of it, by id and content."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,29 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ..elsewhere import Here
-from ..errors import InvalidMemory, InvalidUserId
 from ..identity import UserId
-from ..intake import (
-    Checked,
-    Decision,
-    Digest,
-    Intake,
-    IntakeReport,
-    Outcome,
-    Problem,
-    Verdicts,
-    check,
-)
+from ..intake import Checked, Decision, Digest, Intake, IntakeReport, Outcome, Verdicts
 from ..ledger import Ledger
 from ..memories import Memories
-from ..payloads import adopt, differing, time_of
+from ..payloads import differing, time_of
 from ..records import Progress
-from .sources import Service, open_source
+from .sources import Service, address_of
 from .spool import Spool
-from .targets import file_of, open_target
 from .values import COPIED, Difference, Verification, VerifiedUser
 from .work import LISTED, read_source, refuse_all, windows
-from .writing import key_of
 
 _INCIDENTAL = {"hash", "revision"}
 _LEFT_OUT = (Outcome.DELETED, Outcome.FORGOTTEN, Outcome.KEPT)
@@ -80,7 +66,6 @@ def verify(
     service: Service,
     source: str,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -88,25 +73,21 @@ def verify(
 ) -> Verification:
     """Compare every memory of the source with the target; arguments as for `apply`.
 
-    Text, metadata, times, agent, run and role have to be the same. What was changed in the target
-    since it came, or deleted there, is no difference. Nothing is written.
+    Text, metadata, times, agent, run and role have to be the same. What was changed here
+    since it came, or deleted, is no difference. Nothing is written.
 
     Raises:
-        MigrationError: the source or the target is none.
+        MigrationError: there is no such source.
         BackendError: something did not answer.
     """
     tally = _Tally()
     with read_source(service, source, user, history) as (spool, survey):
-        if file := file_of(target):
-            name, report = f"jsonl:{file}", _compare_file(service, spool, source, file, tally)
-        else:
-            with open_target(service, target, writes=False) as (name, parts):
-                report = _compare(
-                    parts, spool, source, verdicts or Verdicts(), tally, survey.rows, on_progress
-                )
+        report = _compare(
+            service.parts, spool, source, verdicts or Verdicts(), tally, survey.rows, on_progress
+        )
     return Verification(
         source=source,
-        target=name,
+        target=address_of(service.parts.backend),
         as_of=datetime.now(UTC),
         survey=survey,
         intake=report,
@@ -181,39 +162,6 @@ def _compare_user(
             elif keys:
                 tally.differs(memory_id, user_id, f"{', '.join(sorted(keys))} differ")
             user.found.add(one.kept, payload["data"])
-
-
-def _compare_file(
-    service: Service, spool: Spool, source: str, file: Path, tally: _Tally
-) -> IntakeReport:
-    """Compare with the lines of a file."""
-    counts: Counter[Outcome] = Counter()
-    refused: list[Problem] = [Problem(*problem) for problem in spool.problems()]
-    with Spool(service.parts.embedder, None) as theirs:
-        with open_source(service, f"jsonl:{file}") as opened:
-            theirs.fill(opened)
-        for one in spool.rows():
-            try:
-                checked = check(one)
-            except (InvalidMemory, InvalidUserId) as exc:
-                refused.append(Problem(one.line, one.id, one.user_id, str(exc)))
-                continue
-            key, user = key_of(checked), tally.user(checked.user_id)
-            user.expected.add(key, checked.text)
-            counts[Outcome.ALREADY] += 1
-            found = theirs.payload_of(checked.user_id, key)
-            if found is None:
-                tally.differs(key, checked.user_id, "it is not in the file")
-                continue
-            user.found.add(key, str(found.get("data")))
-            ours = adopt({**found, "user_id": checked.user_id})
-            if keys := _differing(checked, ours):
-                tally.differs(key, checked.user_id, f"{', '.join(sorted(keys))} differ")
-    counts[Outcome.REFUSED] = len(refused)
-    return IntakeReport(
-        source, "skip", True, {one: counts[one] for one in Outcome}, 0, 0, 0, 0,
-        tuple(refused[:LISTED]), (), (),
-    )  # fmt: skip
 
 
 def _differing(checked: Checked, ours: Mapping[str, Any]) -> set[str]:

@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..batches import batches
 from ..elsewhere import Here
-from ..errors import MigrationError
 from ..identity import UserId
 from ..intake import Carried, Decision, Intake, IntakeReport, Outcome, Verdicts
 from ..ledger import Ledger
+from ..progress import after
 from ..records import Progress
 from ..stores.base import PUT_BATCH
 from .done import note_done
 from .estimating import estimate
 from .lease import TTL_S, Lease
-from .sources import Service, open_source
+from .sources import Service, address_of, open_source
 from .spool import Spool
-from .targets import file_of, open_target, refuse_same
 from .values import COPIED, Conflict, MigrationPlan, MigrationReport, Survey, UserPlan
-from .writing import write_file
 
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
@@ -61,7 +60,6 @@ def plan(
     service: Service,
     source: str,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -70,33 +68,28 @@ def plan(
     """Say what `apply` would do with the same arguments; nothing is written.
 
     `user` owns what names nobody; `history` is mem0's history.db, whose events come along. Every
-    memory is decided as `apply` would decide it, for which the target is read.
+    memory is decided as `apply` would decide it, for which the service is read.
 
     Raises:
-        MigrationError: the source or the target is none.
-        BackendError: the source, the target or the embedder did not answer.
+        MigrationError: there is no such source.
+        BackendError: the source, the service or the embedder did not answer.
     """
-    if file_of(target):
-        raise MigrationError("a file is written anew, there is nothing to plan; use apply")
-    steps = _Steps(on_progress)
-    with (
-        read_source(service, source, user, history, steps.reading) as (spool, survey),
-        open_target(service, target, writes=False) as (name, parts),
-    ):
+    parts, reading = service.parts, _reading(on_progress)
+    with read_source(service, source, user, history, reading) as (spool, survey):
         watch = _Watch()
         with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
-            _take(intake, spool, steps)
+            _take(intake, spool, on_progress)
             report = intake.finish(Ledger(parts.backend.objects, frugal=True))
         users = tuple(_plans(spool, report, watch))
         return MigrationPlan(
             source=source,
-            target=name,
+            target=address_of(parts.backend),
             as_of=datetime.now(UTC),
             survey=survey,
             intake=report,
             users=users,
             conflicts=tuple(watch.conflicts),
-            estimate=estimate(parts, survey, users, spool.size_bytes()),
+            estimate=estimate(parts, survey, users),
         )
 
 
@@ -104,7 +97,6 @@ def apply(
     service: Service,
     source: str,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -115,19 +107,18 @@ def apply(
 
     The source is not changed. Nothing is copied twice: a call that was cut off, or that ended
     since `on_progress` raised, which it is called for between two batches, is finished by the next.
-    What was deleted or forgotten in the target stays so. Other texts under an id that is there
+    What was deleted or forgotten here stays so. Other texts under an id that is there
     stay where they are unless `verdicts` say otherwise; they are in the report.
 
     Raises:
-        MigrationError: the source or the target is none.
-        BackendUnavailable: another process is migrating to the same target.
+        MigrationError: there is no such source.
+        BackendUnavailable: another process is migrating to the same place.
         NotIndexed, BackendError: something did not answer; repeat the call to go on.
     """
     report = apply_unless(
         service,
         source,
         None,
-        target=target,
         user=user,
         history=history,
         verdicts=verdicts,
@@ -143,7 +134,6 @@ def apply_unless(
     source: str,
     unless: Callable[[Survey], bool] | None,
     *,
-    target: str | None = None,
     user: str | None = None,
     history: Path | None = None,
     verdicts: Verdicts | None = None,
@@ -152,54 +142,38 @@ def apply_unless(
 ) -> MigrationReport | None:
     """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
     started = datetime.now(UTC)
-    steps = _Steps(on_progress)
-    refuse_same(source, target)
-    with read_source(service, source, user, history, steps.reading) as (spool, survey):
+    with read_source(service, source, user, history, _reading(on_progress)) as (spool, survey):
         if unless and unless(survey):
             return None
-        if file := file_of(target):
-            taken = write_file(service.parts.embedder, spool, source, file, steps)
-            finished = datetime.now(UTC)
-            name = f"jsonl:{file}"
-            return MigrationReport(source, name, started, finished, survey, taken, (), str(file))
-        with open_target(service, target, writes=True) as (name, parts):
-            watch, objects = _Watch(), parts.backend.objects
-            with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
-                steps.lease = lease
-                with _intake(parts, source, verdicts, watch) as intake:
-                    _take(intake, spool, steps, survey.rows)
-                    taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
-            report = MigrationReport(
-                source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
-            )
-            if taken.verified:
-                note_done(objects, report)
-            return report
+        parts, watch = service.parts, _Watch()
+        objects = parts.backend.objects
+        with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
+
+            def advance(done: int, total: int) -> None:
+                lease.renew(done, total)
+                if on_progress:
+                    on_progress(done, total)
+
+            with _intake(parts, source, verdicts, watch) as intake:
+                done = _take(intake, spool, advance, survey.rows)
+                taken = intake.finish(Ledger(objects, frugal=True), after(advance, done))
+        report = MigrationReport(
+            source=source,
+            target=address_of(parts.backend),
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            survey=survey,
+            intake=taken,
+            conflicts=tuple(watch.conflicts),
+        )
+        if taken.verified:
+            note_done(objects, report)
+        return report
 
 
-class _Steps:
-    """Tells how far it is: rows read, then taken, then read back."""
-
-    def __init__(self, on_progress: Progress | None) -> None:
-        self._told = on_progress
-        self.lease: Lease | None = None
-        self._before = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.lease:
-            self.lease.renew(done, total)
-        if self._told:
-            self._told(done, total)
-
-    def reading(self, count: int) -> None:
-        if self._told:
-            self._told(0, count)
-
-    def taken(self, done: int) -> None:
-        self._before = done
-
-    def read_back(self, found: int, expected: int) -> None:
-        self(self._before + found, self._before + expected)
+def _reading(on_progress: Progress | None) -> Callable[[int], None] | None:
+    """Return what tells how much of a source was read; how much it has is not known yet."""
+    return (lambda count: on_progress(0, count)) if on_progress else None
 
 
 @contextmanager
@@ -231,14 +205,16 @@ def _intake(
     )
 
 
-def _take(intake: Intake, spool: Spool, steps: _Steps, total: int = 0) -> None:
+def _take(intake: Intake, spool: Spool, on_progress: Progress | None, total: int = 0) -> int:
+    """Take every memory in; return how many there were."""
     refuse_all(intake, spool)
     done = 0
     for batch in windows(spool.rows()):
         intake.take(batch)
         done += len(batch)
-        steps(done, max(total * 2, done))
-    steps.taken(done)
+        if on_progress:
+            on_progress(done, max(total * 2, done))
+    return done
 
 
 def refuse_all(intake: Intake, spool: Spool) -> None:
@@ -248,21 +224,15 @@ def refuse_all(intake: Intake, spool: Spool) -> None:
 
 
 def windows(rows: Iterator[Carried]) -> Iterator[list[Carried]]:
-    """Yield memories in batches that fit into memory and fill requests, cut between users."""
-    batch: list[Carried] = []
-    size = 0
-    for one in rows:
-        ends = bool(batch) and batch[-1].user_id != one.user_id
-        full = len(batch) >= _WINDOW - _SLACK and ends
-        if full or len(batch) == _WINDOW or size > _WINDOW_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += len(str(one.payload.get("data"))) + (
-            one.values.nbytes if one.values is not None else 0
-        )
-    if batch:
-        yield batch
+    """Return memories in batches that fit into memory and fill requests, cut between users."""
+    return batches(
+        rows,
+        _WINDOW,
+        max_bytes=_WINDOW_BYTES,
+        size_of=Carried.size_bytes,
+        slack=_SLACK,
+        group_of=lambda carried: carried.user_id,
+    )
 
 
 def _plans(spool: Spool, report: IntakeReport, watch: _Watch) -> Iterator[UserPlan]:

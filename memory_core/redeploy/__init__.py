@@ -6,12 +6,13 @@ counts, only a deployment that is shown to have happened proves anything, and ea
 carries a control that has to be lost.
 """
 
+from ..progress import StepDone
 from .hook import start_deployment
 from .keeping import abandon, leftovers, pending, reports
 from .receipts import Receipt, from_code, from_file, to_code, to_file
 from .simulation import simulate
 from .testing import DEFAULT_PROBES, begin, verify
-from .values import Level, ProbeResult, Report, State, StepDone, Verdict
+from .values import Level, ProbeResult, Report, State, Verdict
 
 __all__ = [
     "DEFAULT_PROBES",

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
+from ..words import counted
 from .evidence import changes, digest_of, is_elsewhere, place_digest
 from .receipts import Receipt
 from .values import Control, Evidence, Observation, ProbeResult, State, Verdict
@@ -73,7 +74,7 @@ def judge(
     if seen.missing_users:
         return of(
             Verdict.FAIL,
-            f"the probes are there, but {_counted(seen.missing_users, 'real user')} had more "
+            f"the probes are there, but {counted(seen.missing_users, 'real user')} had more "
             "memories before, and nobody deleted them",
         )
     deployment = see_deployment(receipt, seen)
@@ -173,7 +174,7 @@ def _loss(results: list[ProbeResult], written: int, after: Evidence) -> str:
         if count[state]
     ]
     if not parts:
-        parts = [f"{_counted(count[State.UNEXPECTED], 'memory')} nobody wrote turned up"]
+        parts = [f"{counted(count[State.UNEXPECTED], 'memory')} nobody wrote turned up"]
     sentence = " and ".join(parts)
     if count[State.LOST] or count[State.ALTERED]:
         sentence = f"of the probes stored before, {sentence}"
@@ -195,8 +196,3 @@ def _passed(written: int, deployment: Deployment) -> str:
 
 def _inconclusive(reason: str) -> Judgement:
     return Judgement(Verdict.INCONCLUSIVE, reason, ())
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
+from ..encoder import encode
 from ..errors import EntryExists, InvalidReceipt
 from ..identity import is_probe
 from ..ledger import UserView
@@ -20,7 +21,7 @@ from ..settings import Settings
 from .evidence import remove_canary
 from .probes import MOST, make_probes, probe_users, run_of
 from .receipts import Receipt, from_file
-from .values import Evidence, Report, report_from, to_json
+from .values import Evidence, Report, report_from
 
 ROOT = "redeploy/v1/"
 _KEPT = 200
@@ -47,7 +48,7 @@ def abandon(service: MemoryService, run: str) -> int:
 
 def keep(objects: ObjectStore, report: Report) -> Report:
     """Keep a report for the timeline; of two of one test the first counts."""
-    data = json.dumps(to_json(report), ensure_ascii=False).encode()
+    data = json.dumps(encode(report), ensure_ascii=False).encode()
     try:
         objects.put_if_absent(kept_key(report.run), data)
     except EntryExists:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +11,13 @@ from typing import Any
 
 from ulid import ULID
 
+from ..encoder import encode
 from ..errors import InvalidReceipt
 from ..settings import Settings
+from ..signature import Key
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
-from .values import Census, Evidence, Probe, evidence_from, to_json
+from .values import Census, Evidence, Probe, evidence_from
 
 _VERSION = 1
 _GROUP = 6
@@ -67,11 +68,11 @@ def to_file(receipt: Receipt, settings: Settings) -> bytes:
         "count": receipt.count,
         "begun_at": receipt.begun_at,
         "acknowledged": list(receipt.acknowledged),
-        "evidence": to_json(receipt.evidence) if receipt.evidence else None,
-        "census": to_json(receipt.census) if receipt.census else None,
+        "evidence": encode(receipt.evidence),
+        "census": encode(receipt.census),
         "key": _fingerprint(settings),
     }
-    return _written({**body, "signature": _sign(_canonical(body), settings).hex()})
+    return _written({**body, "signature": _key(settings).sign(_canonical(body)).hex()})
 
 
 def from_file(content: bytes, settings: Settings) -> Receipt:
@@ -83,7 +84,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
     try:
         data: dict[str, Any] = json.loads(content)
         as_written = _written(data) == content.rstrip(b"\r\n")
-        signature = str(data.pop("signature")).encode()
+        signature = str(data.pop("signature"))
         if data["holdfast_redeploy_receipt"] != _VERSION:
             raise ValueError("another version")
         key = str(data["key"])
@@ -98,7 +99,7 @@ def from_file(content: bytes, settings: Settings) -> Receipt:
             "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
             "check it where the test began"
         )
-    if not as_written or not hmac.compare_digest(signature, _sign(body, settings).hex().encode()):
+    if not as_written or not _key(settings).verify(body, signature):
         raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
     try:
         return _from_body(data)
@@ -117,7 +118,7 @@ def to_code(receipt: Receipt, settings: Settings) -> str:
     acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
     raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
     raw += receipt.marks[0] + receipt.marks[1] + acknowledged
-    code = _letters(raw + _sign(raw, settings)[:_MAC_BYTES])
+    code = _letters(raw + _key(settings).sign(raw)[:_MAC_BYTES])
     return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
 
 
@@ -135,7 +136,7 @@ def from_code(code: str, settings: Settings) -> Receipt:
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     # The last letter has bits to spare, which decoding does not look at.
     whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
-    if not whole or not hmac.compare_digest(mac, _sign(body, settings)[:_MAC_BYTES]):
+    if not whole or mac != _key(settings).sign(body)[:_MAC_BYTES]:
         raise InvalidReceipt(
             "this is no code of a redeploy test of this installation; copy the whole code, or "
             "choose the receipt file"
@@ -171,19 +172,15 @@ def _canonical(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
 
 
-def _key(settings: Settings) -> bytes:
+def _key(settings: Settings) -> Key:
     """Return the signing key.
 
     Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
     follows from what names the installation and stays the same when its storage is wiped.
     """
     given = settings.receipt_key or settings.deployment.service or ""
-    return hashlib.sha256(_NO_KEY + given.encode()).digest()
+    return Key(hashlib.sha256(_NO_KEY + given.encode()).digest())
 
 
 def _fingerprint(settings: Settings) -> str:
-    return _sign(b"fingerprint", settings).hex()[:16]
-
-
-def _sign(body: bytes, settings: Settings) -> bytes:
-    return hmac.new(_key(settings), body, hashlib.sha256).digest()
+    return _key(settings).fingerprint(b"fingerprint", 16)

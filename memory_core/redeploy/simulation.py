@@ -24,12 +24,13 @@ from typing import Any, get_args
 from ..backend import select_backend
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
+from ..progress import OnStep, StepDone
 from ..settings import Settings, child_environment
 from .keeping import keep
 from .probes import MOST
 from .receipts import from_file
 from .testing import DEFAULT_PROBES, ignore, make_report, step
-from .values import Control, Level, Observation, OnStep, Report, State, StepDone, observation_from
+from .values import Control, Level, Observation, Report, State, observation_from
 from .worker import EXIT_NO_ANSWER
 
 _SOURCES = Path(__file__).parent.parent.parent

@@ -17,6 +17,7 @@ from ..errors import (
     NotIndexed,
     SettingsError,
 )
+from ..progress import OnStep, StepDone
 from ..records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
@@ -44,12 +45,10 @@ from .receipts import Receipt, begin_receipt, to_file
 from .values import (
     Control,
     Observation,
-    OnStep,
     Probe,
     ProbeResult,
     Report,
     State,
-    StepDone,
     Verdict,
 )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
+
+from ..progress import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """What is simulated: see `simulate`."""
@@ -136,19 +138,6 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class StepDone:
-    """One step of a test as it happens; `ms` is None while it goes on."""
-
-    name: str
-    detail: str = ""
-    ms: int | None = None
-    failed: bool = False
-
-
-OnStep = Callable[[StepDone], None]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a test says, and what it says it by."""
 
@@ -171,13 +160,8 @@ class Report:
     steps: tuple[StepDone, ...] = ()
 
 
-def to_json(value: Any) -> dict[str, Any]:
-    """Return a value of this module as JSON has it."""
-    return asdict(value)
-
-
 def observation_from(data: Mapping[str, Any]) -> Observation:
-    """Undo `to_json` of an observation."""
+    """Undo `encode` of an observation."""
     return Observation(
         evidence=_evidence(data["evidence"]),
         results=_results(data["results"]),
@@ -190,7 +174,7 @@ def observation_from(data: Mapping[str, Any]) -> Observation:
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
-    """Undo `to_json` of a report; KeyError, TypeError or ValueError for what is none."""
+    """Undo `encode` of a report; KeyError, TypeError or ValueError for what is none."""
     return Report(
         **{
             **data,
@@ -208,7 +192,7 @@ def report_from(data: Mapping[str, Any]) -> Report:
 
 
 def evidence_from(data: Mapping[str, Any]) -> Evidence:
-    """Undo `to_json` of evidence; what another release knows beyond that is left out."""
+    """Undo `encode` of evidence; what another release knows beyond that is left out."""
     known = {one.name for one in fields(Evidence)}
     return Evidence(**{name: value for name, value in data.items() if name in known})
 

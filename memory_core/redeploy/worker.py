@@ -9,13 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..encoder import encode
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..service import open_service
 from ..settings import Settings
 from .keeping import clean_up
 from .receipts import Receipt, from_file, to_file
 from .testing import begin, observe
-from .values import Observation, to_json
+from .values import Observation
 
 EXIT_NO_ANSWER = 3
 
@@ -49,9 +50,9 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
             with suppress(MemoryCoreError):
                 # What was seen stands, whatever becomes of the cleaning up.
                 left = clean_up(service, receipt.run)
-            return {"seen": to_json(seen), "left": left}
+            return {"seen": encode(seen), "left": left}
     except MemoryCoreError as exc:
-        return {"seen": to_json(Observation(None, error=str(exc))), "left": None}
+        return {"seen": encode(Observation(None, error=str(exc))), "left": None}
 
 
 if __name__ == "__main__":

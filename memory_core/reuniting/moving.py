@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..batches import batches
 from ..embedders import Embedder
 from ..errors import BackendError, InvalidMemory, InvalidMove, NotIndexed
 from ..identity import UserId, is_probe
@@ -16,7 +17,7 @@ from ..memories import Memories, is_current
 from ..payloads import fingerprint
 from ..records import Kind, Progress
 from ..stores import Vector, VectorStore
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from .values import Reunion, ReunionPlan
 
 

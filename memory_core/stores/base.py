@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..identity import UserId
 from ..records import IndexInfo
@@ -13,8 +12,6 @@ from ..records import IndexInfo
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_Item = TypeVar("_Item")
 
 PUT_BATCH = 500
 """Vectors that are written together: as many as S3 Vectors takes in one request."""
@@ -30,13 +27,6 @@ class Vector:
     key: str
     payload: Mapping[str, Any]
     values: NDArray[np.float32] | None = None
-
-
-def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Yield lists of at most `size` items."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 class VectorStore(Protocol):

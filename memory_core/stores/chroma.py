@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..batches import batches
 from ..errors import IndexMismatch
 from ..identity import UserId
 from ..records import IndexInfo
-from .base import Vector, batches
+from .base import Vector
 from .chroma_folder import ChromaFolder, internal_error, open_folder
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..aws import Aws, each, pace_of
 from ..aws.failures import INVALID_PAGE_TOKEN
+from ..batches import batches
 from ..errors import BackendError, InvalidUserId
 from ..identity import UserId
 from ..records import IndexInfo
-from .base import Vector, batches
+from .base import Vector
 from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
 from .s3_wire import put_requests
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..batches import batches
 from ..errors import BackendError
 from .base import PUT_BATCH, Vector
 
@@ -22,24 +23,13 @@ _EARLIEST_DECIMAL, _LATEST_DECIMAL = 6, 14
 def put_requests(
     vectors: Iterable[Vector], dimensions: int, index: str
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield lists of records, each for one PutVectors request.
+    """Return lists of records, each for one PutVectors request.
 
     Raises:
         BackendError: a vector is of another length, not finite or zero.
     """
-    request: list[dict[str, Any]] = []
-    size = 0
-    for vector in vectors:
-        record = _to_record(vector, dimensions, index)
-        # As botocore will write it.
-        length = len(json.dumps(record)) + 2
-        if request and (len(request) == PUT_BATCH or size + length > MAX_BODY_BYTES):
-            yield request
-            request, size = [], 0
-        request.append(record)
-        size += length
-    if request:
-        yield request
+    records = (_to_record(vector, dimensions, index) for vector in vectors)
+    return batches(records, PUT_BATCH, max_bytes=MAX_BODY_BYTES, size_of=_written_bytes)
 
 
 def shortest_decimals(values: NDArray[np.float32]) -> list[float]:
@@ -59,6 +49,11 @@ def shortest_decimals(values: NDArray[np.float32]) -> list[float]:
         left &= ~fits
     numbers: list[float] = short.tolist()
     return numbers
+
+
+def _written_bytes(record: dict[str, Any]) -> int:
+    """Return how long a record is as botocore will write it, with the comma behind it."""
+    return len(json.dumps(record)) + 2
 
 
 def _to_record(vector: Vector, dimensions: int, index: str) -> dict[str, Any]:

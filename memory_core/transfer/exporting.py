@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import __version__
+from ..batches import batches
 from ..elsewhere import Home
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
 from ..identity import is_probe, normalize_user_id
 from ..ledger import UserView
 from ..memories import Memories
 from ..records import Progress
-from ..stores.base import PUT_BATCH, batches
+from ..stores.base import PUT_BATCH
 from .lines import to_document
 from .values import ExportReport, Header, Kind
 from .writing import Writer, write_manifest

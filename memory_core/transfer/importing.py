@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..batches import batches
 from ..elsewhere import Home
 from ..errors import InvalidMemory
 from ..identity import normalize_user_id
 from ..intake import Carried, Existing, Intake
 from ..ledger import Ledger
+from ..progress import after
 from ..records import Progress
 from ..stores.base import PUT_BATCH
 from .lines import from_document
@@ -54,18 +56,16 @@ def import_memories(
             parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
         ) as intake:
             done = 0
-            for batch in _windows(reader, intake, user_id):
+            rows = _rows(reader, intake, user_id)
+            for batch in batches(
+                rows, _WINDOW, max_bytes=_WINDOW_BYTES, size_of=Carried.size_bytes
+            ):
                 intake.take(batch)
                 done += len(batch)
                 if on_progress:
                     on_progress(done, max(total, done) * (1 if dry_run else 2))
-
-            def read_back(found: int, expected: int) -> None:
-                if on_progress:
-                    on_progress(done + found, done + expected)
-
             # A ledger that knows nothing yet: what was written does not vouch for itself.
-            report = intake.finish(Ledger(parts.backend.objects), read_back)
+            report = intake.finish(Ledger(parts.backend.objects), after(on_progress, done))
     return ImportReport(path, reader.kind, reader.header, whole, report)
 
 
@@ -95,23 +95,14 @@ def _checksum(path: Path) -> str | None:
         ) from exc
 
 
-def _windows(reader: Reader, intake: Intake, user_id: str | None) -> Iterator[list[Carried]]:
-    """Yield memories in batches that fit into memory; count what is none as refused."""
+def _rows(reader: Reader, intake: Intake, user_id: str | None) -> Iterator[Carried]:
+    """Yield the memories; count what is none as refused."""
     embedder = reader.header.embedder if reader.header else None
-    batch: list[Carried] = []
-    size = 0
     for row in reader.rows():
         if row.problem:
             intake.refuse(row.line, row.problem)
             continue
         try:
-            batch.append(from_document(row.document, row.line, embedder, user_id))
+            yield from_document(row.document, row.line, embedder, user_id)
         except InvalidMemory as exc:
             intake.refuse(row.line, str(exc))
-            continue
-        size += row.end - row.start
-        if len(batch) == _WINDOW or size > _WINDOW_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ..encoder import encode
 from ..errors import InvalidMemory
 from ..intake import IntakeReport
 
@@ -47,12 +48,7 @@ class Trailer:
     sha256: str
 
     def document(self) -> dict[str, Any]:
-        return {
-            "holdfast": "end",
-            "memories": self.memories,
-            "users": self.users,
-            "sha256": self.sha256,
-        }
+        return {"holdfast": "end", **encode(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import pytest
 
 from memory_core import render_activity
 from memory_core.activity import ActivityLog, Actor, retention, segments
-from memory_core.activity.segments import Head, Key, anchor_key, encode, log_key
+from memory_core.activity.segments import Head, anchor_key, encode, log_key
 from memory_core.objects import LocalObjects
+from memory_core.signature import Key
 
 ANN = Actor("ann")
 ENTRY = {"at": "2025-11-01T00:00:00+00:00", "who": "eve", "action": "save", "outcome": "done"}
@@ -99,7 +100,7 @@ def _removed(*numbers: int) -> Damage:
         (_changed(b"number 4", b"number 7", 5), "segment 5 with 1 entries, of 20"),
         (_changed(b"number 8", b"number 7", 9), "segment 9 with 1 entries, of 20"),
         (_changed(b'"who"', b'"whom"', 5), "segment 5 was changed: it cannot be read; the one"),
-        (lambda place: place.forge(5, Key(None)), "segment 5, of 20"),
+        (lambda place: place.forge(5, Key()), "segment 5, of 20"),
         (lambda place: place.path(7).rename(place.path(12)), "segment 12 was put there: it is"),
         (lambda place: place.path(5).write_bytes(b""), "segment 5 was changed: it cannot be"),
     ],
@@ -114,12 +115,12 @@ def test_what_was_removed_changed_or_put_in_shows(place: Place, harm: Damage, to
 
 
 def test_with_a_key_nobody_without_it_can_write_the_chain_anew(sealed: Place) -> None:
-    sealed.forge(9, Key(None))
+    sealed.forge(9, Key())
     assert "segment 9, of 20" in sealed.problems()
     assert "has no seal though earlier ones have" in sealed.problems()
-    sealed.forge(9, Key("another"))
+    sealed.forge(9, Key(b"another"))
     assert "was sealed with another key than MEMORY_ACTIVITY_KEY" in sealed.problems()
-    sealed.forge(9, Key("a secret"))
+    sealed.forge(9, Key(b"a secret"))
     assert sealed.problems() == ""
     assert "was sealed with another key" in sealed.problems(secret=None)
 
@@ -153,7 +154,13 @@ def _backdate(place: Place, days: int) -> None:
     for number in range(1, 10):
         place.path(number).unlink()
         moment = at + timedelta(days=number)
-        data = encode(head, "w", moment, [{**ENTRY, "at": moment.isoformat()}], Key(place.secret))
+        data = encode(
+            head,
+            "w",
+            moment,
+            [{**ENTRY, "at": moment.isoformat()}],
+            Key((place.secret or "").encode()),
+        )
         place.path(number).write_bytes(data)
         head = Head(number, segments.digest_of(data))
 

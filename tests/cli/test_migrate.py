@@ -41,6 +41,8 @@ def test_plan_apply_and_verify_speak_json_and_end_with_the_right_code(tmp_path: 
     planned = document("plan", "--from", source)
     assert (planned["planned"], planned["copied"], planned["normalised"]) == (2, 0, 2)
     assert planned["per_user"]["ann"]["forms"] == {" Ann": 2}
+    assert planned["estimate"].keys() == {"seconds", "requests", "assumptions"}
+    assert planned["estimate"]["requests"] == 0
     assert document("verify", "--from", source, code=1)["verified"] is False
     applied = document("apply", "--from", source, "--receipt", str(receipt))
     assert (applied["copied"], applied["verified"], applied["failed"]) == (2, True, 0)
@@ -50,9 +52,19 @@ def test_plan_apply_and_verify_speak_json_and_end_with_the_right_code(tmp_path: 
     assert check_receipt(json.loads(receipt.read_text()), Settings.from_env())
     assert document("verify", "--from", source)["verified"] is True
     assert document("apply", "--from", source)["skipped"] == 2
-    assert (
-        document("apply", "--from", "here", "--to", f"jsonl:{tmp_path / 'b.jsonl'}")["copied"] == 2
-    )
+
+
+def test_memories_go_to_the_service_in_use_and_out_of_it_by_export(tmp_path: Path) -> None:
+    source = file_of(tmp_path, "a.jsonl", a="tea", b="rye")
+    in_use = document("plan", "--from", source)["target"]
+    assert in_use.startswith("chroma:")
+    assert document("apply", "--from", source, "--to", in_use)["copied"] == 2
+    assert document("verify", "--from", source, "--to", "here")["verified"] is True
+    for target in (f"jsonl:{tmp_path / 'b.jsonl'}", "chroma:elsewhere", "nonsense"):
+        said = run("apply", "--from", source, "--to", target, "--json", code=2).output
+        assert f"not to {target!r}; to take them elsewhere use `export`" in said
+    assert "--to" not in run("apply", "--help").output
+    assert not (tmp_path / "b.jsonl").exists()
 
 
 def test_a_conflict_is_shown_and_decided_on_the_command_line(tmp_path: Path) -> None:

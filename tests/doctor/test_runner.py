@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from graphlib import CycleError
 from itertools import pairwise
 from threading import Event
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from memory_core.doctor import CHECKS, KINDS, Check, Finding, Fix, Kind, Level, State, diagnose
 from memory_core.doctor.context import Context
-from memory_core.doctor.registry import choose
+from memory_core.doctor.registry import choose, in_order
 from memory_core.doctor.runner import Outcome, run_checks
 from memory_core.errors import UnknownCheck
 from memory_core.settings import survey
@@ -135,6 +136,22 @@ def test_every_check_comes_after_what_it_needs_and_has_a_name_of_its_own() -> No
         assert set(one.needs) <= set(names[:at]), one.name
         assert one.kinds
         assert re.fullmatch(r"[a-z]+\.[a-z0-9]+", one.name)
+
+
+def test_the_order_follows_from_needs_and_otherwise_from_how_checks_are_given() -> None:
+    given = [
+        check("c.last", well, "b.next", "a.first"),
+        check("b.next", well, "a.first"),
+        check("z.alone", well),
+        check("b.other", well, "a.first"),
+        check("a.first", well),
+    ]
+    names = [one.name for one in in_order(given)]
+    assert names == ["z.alone", "a.first", "b.next", "b.other", "c.last"]
+    with pytest.raises(CycleError):
+        in_order([check("a.one", well, "b.two"), check("b.two", well, "a.one")])
+    with pytest.raises(KeyError, match=r"b\.two"):
+        in_order([check("a.one", well, "b.two")])
 
 
 def test_every_kind_has_an_id_a_short_title_and_what_to_do() -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from memory_core import Settings
+from memory_core.encoder import encode
 from memory_core.errors import InvalidReceipt
 from memory_core.redeploy import Receipt, from_code, from_file, to_code, to_file
-from memory_core.redeploy.receipts import _canonical, _sign, _written, begin_receipt
+from memory_core.redeploy.receipts import _canonical, _key, _written, begin_receipt
 from memory_core.redeploy.values import Census, Evidence
 
 HERE = Settings.from_env({"MEMORY_RECEIPT_KEY": "secret"})
@@ -103,9 +104,9 @@ def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: Receipt) -> Non
 
 
 def test_a_receipt_of_a_newer_release_is_read(receipt: Receipt) -> None:
-    from memory_core.redeploy.values import evidence_from, to_json
+    from memory_core.redeploy.values import evidence_from
 
-    assert evidence_from({**to_json(EVIDENCE), "weather": "fine"}) == EVIDENCE
+    assert evidence_from({**encode(EVIDENCE), "weather": "fine"}) == EVIDENCE
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,6 @@ def test_a_signed_file_that_is_none_of_ours_is_refused(
     settings = Settings()
     body = {**json.loads(to_file(receipt, settings)), **changes}
     del body["signature"]
-    signature = _sign(_canonical(body), settings).hex()
+    signature = _key(settings).sign(_canonical(body)).hex()
     with pytest.raises(InvalidReceipt, match="not one that Holdfast writes"):
         from_file(_written({**body, "signature": signature}), settings)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from memory_core.encoder import encode
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
 from memory_core.records import Step
-from memory_core.redeploy import Level, Report, State, Verdict, leftovers, simulate
-from memory_core.redeploy.values import report_from, to_json
+from memory_core.redeploy import Level, Report, State, StepDone, Verdict, leftovers, simulate
+from memory_core.redeploy.values import report_from
 from tests.support.forked_workers import fork_workers
 from tests.support.installation import ANN, Installation, MakeInstallation
 from tests.support.zygote import Zygote
@@ -72,7 +73,7 @@ def check(installation: Installation, report: Report, level: Level, probes: int)
         kept = list(service.parts.backend.objects.list("redeploy/"))
         data = service.parts.backend.objects.get(kept[0]) or b""
     assert kept == [f"redeploy/v1/{report.run}.report.json"]
-    assert report_from(json.loads(data)) == report == report_from(to_json(report))
+    assert report_from(json.loads(data)) == report == report_from(encode(report))
 
 
 @pytest.mark.parametrize("level", ON_S3)

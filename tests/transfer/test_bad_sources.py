@@ -28,6 +28,7 @@ Worlds = Callable[..., MemoryService]
     ("address", "said"),
     [
         ("mongo:x", "is no address of memories"),
+        ("here", "is no address of memories"),
         ("chroma:", "is no address of memories"),
         ("chroma-http://nowhere", "names no host and port"),
         ("s3vectors:bucket", "names no index"),
@@ -79,13 +80,6 @@ def test_a_database_that_another_process_holds_is_said_to_be_held(
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(BackendUnavailable, match="another process is writing"):
             m.plan(world(), old.chroma)
-
-
-def test_memories_do_not_go_where_they_come_from(old: Old, world: Worlds) -> None:
-    with pytest.raises(MigrationError, match="is where the memories come from"):
-        m.apply(world(), old.chroma, target=f"{old.chroma}#cosine")
-    with pytest.raises(MigrationError, match="cannot be migrated to"):
-        m.apply(world(), old.chroma, target="s3vectors:bucket/index")
 
 
 def test_each_row_that_is_no_memory_is_refused_by_itself(tmp_path: Path, world: Worlds) -> None:

@@ -11,6 +11,7 @@ import pytest
 from memory_core import MemoryService
 from memory_core import migration as m
 from memory_core.records import Kind
+from memory_core.transfer import export_memories
 from tests.support.intakes import puts
 from tests.support.migration_worlds import RELEASES, Old, contents, expected, state, unpack
 
@@ -54,41 +55,22 @@ def test_what_happened_before_comes_along_with_its_times(old: Old, world: Worlds
     assert {one.raw_user_id for one in events} == {user}
 
 
-def test_there_and_back_nothing_differs(old: Old, world: Worlds, tmp_path: Path) -> None:
-    service = world()
+@pytest.mark.parametrize("vectors", [True, False])
+def test_there_and_back_nothing_differs(
+    vectors: bool, old: Old, world: Worlds, tmp_path: Path
+) -> None:
+    service, other = world(), world()
     m.apply(service, old.chroma, history=old.history)
     digests = {one.user_id: one.found_digest for one in m.verify(service, old.chroma).users}
-    for target in (f"chroma:{tmp_path / 'backup'}", f"jsonl:{tmp_path / 'backup.jsonl'}"):
-        assert m.apply(service, "here", target=target).copied == 76
-        assert m.verify(service, "here", target=target).verified
-        other = world()
-        report = m.apply(other, target)
-        assert report.ok
-        assert report.intake.embedded == (0 if "chroma" in target else len({*_texts(old)}))
-        assert contents(other) == contents(service)
-        proof = m.verify(other, old.chroma)
-        assert proof.verified
-        assert {one.user_id: one.found_digest for one in proof.users} == digests
-        ann = next(one for one, said in old.live.items() if said["memory"] == "updated twice")
-        mine, theirs = (one.history("ann@example.com", ann) for one in (service, other))
-        # The way here is part of what happened.
-        assert [(one.at, one.memory) for one in theirs[: len(mine)]] == [
-            (one.at, one.memory) for one in mine
-        ]
-
-
-def test_a_backup_is_opened_by_plain_mem0_without_holdfast(
-    old: Old, world: Worlds, tmp_path: Path
-) -> None:
-    service = world()
-    m.apply(service, old.chroma)
-    m.apply(service, "here", target=f"chroma:{tmp_path / 'backup'}")
-    from mem0.vector_stores.chroma import ChromaDB
-
-    (stored,) = ChromaDB(collection_name="mem0", path=str(tmp_path / "backup")).list(top_k=100)
-    assert {one.id: one.payload["data"] for one in stored} == {
-        one: said["memory"] for one, said in old.live.items()
-    }
+    path = tmp_path / "backup.jsonl"
+    assert export_memories(service, path, vectors=vectors).memories == 76
+    report = m.apply(other, f"jsonl:{path}")
+    assert (report.ok, report.copied) == (True, 76)
+    assert report.intake.embedded == (0 if vectors else len({*_texts(old)}))
+    assert contents(other) == contents(service)
+    proof = m.verify(other, old.chroma)
+    assert proof.verified
+    assert {one.user_id: one.found_digest for one in proof.users} == digests
 
 
 @pytest.mark.parametrize("more", [{"dimensions": 16}, {"name": "another"}])

@@ -1,0 +1,42 @@
+"""Values -> what JSON has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+
+def encode(value: Any) -> Any:
+    """Return a value as JSON has it: dataclasses by field, times in ISO 8601 and UTC.
+
+    Raises:
+        TypeError: JSON has nothing for it.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        # Half characters, which a damaged file may have, cannot be written.
+        return str(value) if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, (date, Path)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {encode(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, AbstractSet)):
+        return [encode(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return pick(value, *(one.name for one in fields(value)))
+    raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+def pick(value: object, *names: str) -> dict[str, Any]:
+    """Return some attributes of a value as JSON has them, in this order."""
+    return {name: encode(getattr(value, name)) for name in names}
