@@ -14,7 +14,7 @@ import pytest
 from memory_core.encoder import encode
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
 from memory_core.records import Step
-from memory_core.redeploy import Level, Report, State, StepDone, Verdict, leftovers, simulate
+from memory_core.redeploy import Level, Report, State, Verdict, leftovers, simulate
 from memory_core.redeploy.values import report_from
 from tests.support.forked_workers import fork_workers
 from tests.support.installation import ANN, Installation, MakeInstallation
