@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard import activity
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import current, requires
-from dashboard.connection import Saved
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.records import Event, MemoryRecord, UserId
@@ -47,11 +46,6 @@ def told(shown: Sequence[MemoryRecord | Event]) -> str | None:
     if not any(one.memory for one in shown):
         return None
     return "" if reads_all() else "texts hidden"
-
-
-def saved(result: Saved) -> str:
-    """Return what the activity log says of a save."""
-    return f"{len(result.records):,} {'memory' if len(result.records) == 1 else 'memories'}"
 
 
 def is_hidden(record: MemoryRecord) -> bool:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import filterfalse
 from typing import Any, Protocol
 
+from .activity import ActivityLog
 from .audit import Steps
 from .backend import Backend, select_backend
 from .embedders import Embedder
@@ -54,6 +55,9 @@ class Home(Protocol):
 
     @property
     def parts(self) -> Here: ...
+
+    @property
+    def activity(self) -> ActivityLog: ...
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ..activity import ActivityLog
 from ..aws import Aws
 from ..elsewhere import Here
 from ..errors import InvalidMemory, MigrationError
@@ -41,6 +42,9 @@ class Service(Protocol):
 
     @property
     def parts(self) -> Here: ...
+
+    @property
+    def activity(self) -> ActivityLog: ...
 
 
 class Address(NamedTuple):

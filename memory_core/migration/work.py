@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..activity import memories, noted, recording
 from ..elsewhere import Here
 from ..errors import MigrationError
 from ..identity import UserId
@@ -100,6 +101,7 @@ def plan(
         )
 
 
+@noted("migrate", lambda report: memories(report.copied), of=None)
 def apply(
     service: Service,
     source: str,
@@ -150,7 +152,10 @@ def apply_unless(
     lease_ttl_s: float = TTL_S,
     on_progress: Progress | None = None,
 ) -> MigrationReport | None:
-    """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
+    """As `apply`; None, and nothing is done, where `unless` says so of what was found.
+
+    By itself it is noted from the moment on at which it begins to copy.
+    """
     started = datetime.now(UTC)
     steps = _Steps(on_progress)
     refuse_same(source, target)
@@ -164,14 +169,18 @@ def apply_unless(
             return MigrationReport(source, name, started, finished, survey, taken, (), str(file))
         with open_target(service, target, writes=True) as (name, parts):
             watch, objects = _Watch(), parts.backend.objects
-            with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
+            with (
+                Lease(objects, source, ttl_s=lease_ttl_s) as lease,
+                recording(service.activity, "migrate") as operation,
+            ):
                 steps.lease = lease
                 with _intake(parts, source, verdicts, watch) as intake:
                     _take(intake, spool, steps, survey.rows)
                     taken = intake.finish(Ledger(objects, frugal=True), steps.read_back)
-            report = MigrationReport(
-                source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
-            )
+                report = MigrationReport(
+                    source, name, started, datetime.now(UTC), survey, taken, tuple(watch.conflicts)
+                )
+                operation.detail = memories(report.copied)
             if taken.verified:
                 note_done(objects, report)
             return report

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """What is simulated: see `simulate`."""
+
+LEVELS: Final[Mapping[str, str]] = {
+    "redeploy": "Deployment",
+    "restart": "Restart",
+    "crash": "Crash, then deployment",
+    "server-move": "Move to another server",
+}
+"""The levels in words."""
 
 
 class Verdict(StrEnum):

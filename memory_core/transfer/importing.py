@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..activity import noted
 from ..elsewhere import Home
 from ..errors import InvalidMemory
 from ..identity import normalize_user_id
@@ -21,6 +22,7 @@ _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
 
 
+@noted("import", when=lambda given: not given["dry_run"])
 def import_memories(
     service: Home,
     path: Path,
