@@ -1,4 +1,4 @@
-"""Notes what a service does, for the actor of now: one entry for each call from outside.
+"""The record of what a service does, for the actor of now: one entry for each outermost call.
 
 `noted` stands above public calls, `recording` around a part of one. A noted call that another one
 makes leaves no entry of its own.

@@ -34,9 +34,9 @@ class Installation:
     def entries(self) -> list[str]:
         """Return what was noted since, oldest first: without who did it, and without marks."""
         entries = self.service.activity.page(limit=1_000).entries
-        said = [entry_sentence(one) for one in entries if one.actor != SETTING_UP]
+        said = [entry_sentence(entry) for entry in entries if entry.actor != SETTING_UP]
         # One that merely began is an entry too; the page hides it once its end is there.
-        return [re.sub(r"^\w+ | \(\w{6}\)", "", one) for one in reversed(said)]
+        return [re.sub(r"^\w+ | \(\w{6}\)", "", sentence) for sentence in reversed(said)]
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ FUNCTIONS: list[tuple[str, Call, str | None]] = [
 
 def test_the_table_has_a_row_for_every_public_name_of_the_service() -> None:
     names = {name for kind in MemoryService.__mro__ for name in vars(kind)}
-    assert {name for name, _, _ in METHODS} == {one for one in names if not one.startswith("_")}
+    assert {name for name, _, _ in METHODS} == {name for name in names if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(("name", "call", "expected"), [*METHODS, *FUNCTIONS])
@@ -156,8 +156,8 @@ def test_a_call_that_changes_or_exports_leaves_one_entry_and_a_read_none(
 ) -> None:
     call(installation.service, installation)
     entries = [
-        re.sub(r"\d+ bytes", "N bytes", one).replace(installation.memory_id, "ID")
-        for one in installation.entries()
+        re.sub(r"\d+ bytes", "N bytes", sentence).replace(installation.memory_id, "ID")
+        for sentence in installation.entries()
     ]
     assert entries == ([expected] if expected else []), name
 
@@ -217,7 +217,7 @@ def test_who_acts_reaches_the_threads_of_the_asynchronous_service(
 
     asyncio.run(save())
     entries = reopen().activity.page().entries
-    assert {one.actor.name: one.user and one.user.user_id for one in entries} == {
+    assert {entry.actor.name: entry.user and entry.user.user_id for entry in entries} == {
         "eve": "ann",
         "library": "bob",
     }

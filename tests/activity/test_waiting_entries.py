@@ -36,7 +36,7 @@ def settings_on_s3(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 
 
 def sentences(activity: ActivityLog) -> list[str]:
-    return [entry_sentence(one) for one in activity.page().entries]
+    return [entry_sentence(entry) for entry in activity.page().entries]
 
 
 def test_saves_of_a_program_cost_no_request_until_they_are_written_together(
@@ -119,7 +119,7 @@ def test_a_user_whom_another_process_forgot_meanwhile_is_not_named_again(
     service.forget_user("ann")
     other.close()
     assert [*LocalObjects(data_dir).list("activity/v1/users/")] == []
-    assert all("ann" not in one for one in sentences(service.activity))
+    assert all("ann" not in sentence for sentence in sentences(service.activity))
     assert sentences(service.activity)[0].startswith("library saved for a forgotten user (")
 
 

@@ -105,7 +105,7 @@ def test_a_command_that_changes_or_exports_leaves_one_entry_and_a_read_none(
     assert result.exit_code in (0, 1, 2), result.output
     assert "Usage:" not in result.output
     shown = json.loads(CliRunner().invoke(cli, ["activity", "--json"]).stdout)["entries"]
-    entries = [one for one in shown if one["who"] != "setting up"]
-    assert {one["via"] for one in entries} <= {"command line"}
-    sentences = [one["sentence"].partition(" ")[2].partition(" (")[0] for one in entries]
+    entries = [entry for entry in shown if entry["who"] != "setting up"]
+    assert {entry["via"] for entry in entries} <= {"command line"}
+    sentences = [entry["sentence"].partition(" ")[2].partition(" (")[0] for entry in entries]
     assert sentences == ([prepare(expected)] if expected else [])
