@@ -18,15 +18,13 @@ _AT_EXIT_S: Final = 5.0
 class Writer:
     """Calls `write`, a method, on a daemon thread when it is due, and once more when it closes.
 
-    The thread begins with the first call that is asked for. The method's object is kept alive until
-    that is made; the thread ends once nobody has the object any more.
+    The thread begins with the first call that is asked for, and ends with the method's object.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
         self._write = WeakMethod(write)
         self._changed = Condition()
         self._due: float | None = None
-        self._kept: Callable[[], None] | None = None
         self._closed = False
         self._thread: Thread | None = None
 
@@ -36,7 +34,7 @@ class Writer:
         with self._changed:
             if self._closed or (self._due is not None and self._due <= at):
                 return
-            self._due, self._kept = at, self._write()
+            self._due = at
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="activity-log", daemon=True)
@@ -70,10 +68,8 @@ class Writer:
             if (write := self._write()) is None:
                 return
             write()
-            # Not held while the thread waits for nothing.
+            # Not held while the thread waits: a log that nobody has any more may go.
             del write
-            with self._changed:
-                self._kept = self._kept if self._due is not None else None
             if closed:
                 return
 

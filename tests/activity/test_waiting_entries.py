@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -93,21 +92,6 @@ service.add_text_memory("bob", "likes oats")
 """
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
     assert sentences(reopen().activity)[0] == "library saved for bob: 1 memory"
-
-
-def test_a_service_that_is_dropped_writes_them_and_is_let_go(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log, "BATCH_S", 0.2)
-    activity = ActivityLog(LocalObjects(data_dir))
-    activity.note(Actor("ann"), "save", waits=True)
-    dropped = weakref.ref(activity)
-    del activity
-    until = time.monotonic() + 30
-    while dropped() is not None and time.monotonic() < until:
-        time.sleep(0.005)
-    assert dropped() is None
-    assert sentences(ActivityLog(LocalObjects(data_dir))) == ["ann saved for users"]
 
 
 def test_a_user_whom_another_process_forgot_meanwhile_is_not_named_again(

@@ -43,11 +43,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulate:
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """Return every file of a data folder but what is kept of redeploy tests."""
+    """Return every file of a data folder but what is kept of redeploy tests, and noted of them."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).parts[0] != "redeploy"
+        if path.is_file() and path.relative_to(folder).parts[0] not in ("redeploy", "activity")
     }
 
 
