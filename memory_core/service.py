@@ -266,6 +266,8 @@ class MemoryService(Overall):
         activity log stay and no longer tell whom they were about.
         """
         user = normalize_user_id(user_id)
+        # Before, for a call that is cut off; afterwards, for what others noted meanwhile.
+        self.activity.forget(user)
         receipt = self._saver.forget(user)
         self.activity.forget(user)
         self._backend.objects.sweep()
