@@ -1,14 +1,15 @@
-"""Who does what with whose memories: noted for the record, and read back on the page Activity.
+"""Who reads what of whose memories: noted for the record, and read back on the page Activity.
 
-`noted` stands above the calls that pages make, below `requires`: what is not allowed is not noted
-as done. No text of a memory and no question goes into the log.
+What changes or exports memories is noted by the service itself. What a visitor was shown only the
+pages know, since they keep answers for a while: `noted` stands above the calls that read, below
+`requires`, so that what is not allowed is not noted as done. No text of a memory and no question
+goes into the log.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from typing import Any, Final, ParamSpec, TypeVar
@@ -20,10 +21,8 @@ from memory_core import render_activity
 from memory_core.activity import (
     MUST_BE_WRITTEN,
     ActivityLog,
-    Actor,
     Check,
     Entry,
-    Operation,
     Outcome,
     Page,
     Wanted,
@@ -42,7 +41,6 @@ def note(
     action: str,
     *,
     user_id: str | None = None,
-    other_id: str | None = None,
     detail: str = "",
     outcome: Outcome = "done",
 ) -> None:
@@ -60,7 +58,8 @@ def note(
             raise
         _logger.warning("activity could not be noted: %s: %s", action, error)
         return
-    log.note(_actor(), action, user_id=user_id, other_id=other_id, detail=detail, outcome=outcome)
+    who = visitor.actor_of(visitor.current())
+    log.note(who, action, user_id=user_id, detail=detail, outcome=outcome)
 
 
 def noted(
@@ -68,12 +67,10 @@ def noted(
     tell: Callable[[Any], str | None] = lambda _: "",
     *,
     of: str | None = "user_id",
-    other: str | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Note a call: `tell` makes the detail of its result, None where it is not worth an entry.
 
-    `of` and `other` name the parameters that say whom it concerns. What is guarded is noted before
-    it begins as well, and does not begin where that fails.
+    `of` names the parameter that says whom it concerns.
     """
 
     def decorate(call: Callable[P, T]) -> Callable[P, T]:
@@ -82,34 +79,20 @@ def noted(
         @wraps(call)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
             given = parameters.bind(*args, **kwargs).arguments
-            whom = {"user_id": _text(given, of), "other_id": _text(given, other)}
-            if verb_of(action).weight == "guarded":
-                with operation(action, **whom) as under_way:
-                    result = call(*args, **kwargs)
-                    under_way.detail = tell(result) or ""
-                return result
+            user_id = None if of is None else str(given[of])
             try:
                 result = call(*args, **kwargs)
             except MemoryCoreError as error:
                 if verb_of(action).weight != "look":
-                    note(action, **whom, detail=type(error).__name__, outcome="failed")
+                    note(action, user_id=user_id, detail=type(error).__name__, outcome="failed")
                 raise
             if (detail := tell(result)) is not None:
-                note(action, **whom, detail=detail)
+                note(action, user_id=user_id, detail=detail)
             return result
 
         return run
 
     return decorate
-
-
-@contextmanager
-def operation(
-    action: str, *, user_id: str | None = None, other_id: str | None = None
-) -> Iterator[Operation]:
-    """Note that something guarded begins, and how it ended."""
-    with _log().operation(_actor(), action, user_id=user_id, other_id=other_id) as under_way:
-        yield under_way
 
 
 @requires(Role.OPERATOR)
@@ -159,13 +142,3 @@ def _log() -> ActivityLog:
     from dashboard import data
 
     return data.connection().service().activity
-
-
-def _actor() -> Actor:
-    who = visitor.current()
-    return Actor(who.name, who.role.word, who.address)
-
-
-def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
-    value = given.get(parameter) if parameter else None
-    return None if value is None else str(value)

@@ -154,21 +154,18 @@ def language_model() -> str | None:
 
 
 @requires(Role.OPERATOR)
-@noted("save", texts.saved, of="raw_user_id")
 def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
     """Save one text for a user and read it back."""
     return _save(lambda s: s.add_text_memory(raw_user_id, text, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
-@noted("save", texts.saved, of="raw_user_id")
 def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
-@noted("save", texts.saved, of="raw_user_id")
 def save_document(
     raw_user_id: str, name: str, content: bytes, on_progress: Callable[[int, int], None]
 ) -> Saved:
@@ -178,14 +175,12 @@ def save_document(
 
 
 @requires(Role.OPERATOR)
-@noted("change", lambda record: f"memory {record.id}")
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
     """Give one memory a new text and read it back."""
     return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
 @requires(Role.OPERATOR)
-@noted("delete", lambda receipt: f"{receipt.removed:,} removed")
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
     """Delete one memory and count what is left of it."""
     return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard import data
-from dashboard.activity import noted
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from memory_core.migration import (
@@ -45,12 +44,7 @@ def plan_migration(source: str, user: str | None, on_progress: Progress) -> Migr
     return plan(data.connection().service(), source, user=user, on_progress=on_progress)
 
 
-def _told(made: Migrated) -> str:
-    return f"{made.report.copied:,} memories"
-
-
 @requires(Role.OPERATOR)
-@noted("migrate", _told, of=None)
 def migrate(source: str, user: str | None, verdicts: Verdicts, on_progress: Progress) -> Migrated:
     """Copy what is not here yet, and compare every memory of the source with what is here."""
     settings = data.settings()

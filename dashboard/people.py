@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from dashboard import data, texts
-from dashboard.activity import noted, operation
+from dashboard.activity import noted
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import requires
 from memory_core.explaining import Recall
@@ -17,14 +17,6 @@ from memory_core.reuniting import Reunion, ReunionPlan
 from memory_core.traces import Traces
 from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes
-
-
-def _moved(reunion: Reunion) -> str:
-    return f"{len(reunion.ids):,} memories"
-
-
-def _removed(receipt: Receipt) -> str:
-    return f"{receipt.removed:,} memories, {receipt.left or 0:,} left"
 
 
 @requires(Role.VIEWER)
@@ -67,7 +59,6 @@ def plan_reunion(former: str, user_id: str) -> ReunionPlan:
 
 
 @requires(Role.ADMIN)
-@noted("reunite", _moved, of="former", other="user_id")
 def reunite(former: UserId, user_id: UserId) -> Reunion:
     """Move all memories of a user to another."""
     return data.write(lambda service: service.reunite(former, user_id))
@@ -76,21 +67,16 @@ def reunite(former: UserId, user_id: UserId) -> Reunion:
 @requires(Role.ADMIN)
 def undo_reunion(reunion: Reunion) -> Reunion:
     """Give the memories of a reunion back."""
-    with operation("undo", user_id=reunion.former, other_id=reunion.user_id) as under_way:
-        undone = data.write(lambda service: service.undo_reunion(reunion))
-        under_way.detail = _moved(undone)
-    return undone
+    return data.write(lambda service: service.undo_reunion(reunion))
 
 
 @requires(Role.ADMIN)
-@noted("delete-user", _removed)
 def delete_user(user_id: UserId) -> Receipt:
     """Delete all memories of a user and count them again."""
     return data.write(lambda service: service.delete_user(user_id, verify=True))
 
 
 @requires(Role.ADMIN)
-@noted("forget", _removed)
 def forget_user(user_id: UserId) -> Receipt:
     """Remove all memories of a user and their history for good."""
     return data.write(lambda service: service.forget_user(user_id))
@@ -104,7 +90,6 @@ def traces(user_id: UserId) -> Traces:
 
 
 @requires(Role.OPERATOR)
-@noted("export", lambda content: f"{len(content):,} bytes")
 def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
     """Return a user's memories as a file."""
     return export_bytes(data.connection().service(), user_id, kind=kind, vectors=vectors)
@@ -119,7 +104,6 @@ def compare(on_progress: Callable[[int, int], None]) -> tuple[StoreScan, Elsewhe
 
 
 @requires(Role.OPERATOR)
-@noted("take-up", lambda taken: f"{taken.taken:,} memories")
 def take_up(user_id: UserId, on_progress: Callable[[int, int], None]) -> TakenUp:
     """Record what lies in the store for a user and is not on record."""
     return data.write(lambda service: service.take_up(user_id, on_progress=on_progress))

@@ -11,11 +11,9 @@ import streamlit as st
 from dashboard import activity
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import current, requires
-from dashboard.connection import Saved
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.records import Event, MemoryRecord, UserId
-from memory_core.words import counted
 
 HIDDEN: Final = "Hidden"
 LEAST_REASON: Final = 5
@@ -48,11 +46,6 @@ def told(shown: Sequence[MemoryRecord | Event]) -> str | None:
     if not any(one.memory for one in shown):
         return None
     return "" if reads_all() else "texts hidden"
-
-
-def saved(result: Saved) -> str:
-    """Return what the activity log says of a save."""
-    return counted(len(result.records), "memory")
 
 
 def is_hidden(record: MemoryRecord) -> bool:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import filterfalse
 from typing import Any, Protocol
 
+from .activity import ActivityLog
 from .backend import Backend, select_backend
 from .batches import batches
 from .embedders import Embedder
@@ -55,6 +56,9 @@ class Home(Protocol):
 
     @property
     def parts(self) -> Here: ...
+
+    @property
+    def activity(self) -> ActivityLog: ...
 
 
 @dataclass(slots=True)

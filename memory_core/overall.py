@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from . import census
-from .activity import ActivityLog
+from .activity import memories, noted, open_log, recording
 from .backend import Backend
 from .disks import has_local_memories
 from .embedders import Embedder
@@ -60,10 +60,8 @@ class Overall:
         self._finder = Finder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None
-        self.activity = ActivityLog(
-            backend.objects, secret=settings.activity_key, days=settings.activity_days
-        )
-        """Who did what with memories; nothing is noted here unless a caller does."""
+        self.activity = open_log(backend.objects, settings)
+        """Who did what with memories. Calls that change or export something note themselves."""
 
     @property
     def parts(self) -> Parts:
@@ -101,6 +99,7 @@ class Overall:
 
         return look_elsewhere(self.settings, self.parts, on_progress)
 
+    @noted("take-up", lambda taken: memories(taken.taken), when=lambda given: not given["preview"])
     def take_up(
         self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
     ) -> TakenUp:
@@ -149,6 +148,12 @@ class Overall:
         """Return how many memories the store holds, and how many only the ledger; a full scan."""
         return census.count_stored(self._ledger, self._store, self._backend)
 
+    @noted(
+        "repair",
+        lambda report: f"{report.repaired:,} put right",
+        of=None,
+        when=lambda given: given["repair"],
+    )
     def audit(
         self,
         *,
@@ -171,6 +176,7 @@ class Overall:
         """
         return self._reuniter.plan(normalize_user_id(former), normalize_user_id(user_id))
 
+    @noted("reunite", lambda moved: memories(len(moved.ids)), of="former", other="user_id")
     def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Reunion:
         """Move all memories of the user `former` to `user_id`: ids, texts and times stay.
 
@@ -195,7 +201,12 @@ class Overall:
             InvalidMove: none of them is with the new owner any more.
             NotIndexed: as `reunite`.
         """
-        return self._reuniter.undo(reunion, on_progress)
+        with recording(
+            self.activity, "undo", user_id=reunion.former, other_id=reunion.user_id
+        ) as operation:
+            undone = self._reuniter.undo(reunion, on_progress)
+            operation.detail = memories(len(undone.ids))
+        return undone
 
     @property
     def backend(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
+from .activity import memories, open_log, recording
 from .backend import select_backend
 from .embedders import open_embedder
 from .ledger import Ledger
@@ -33,10 +35,15 @@ def rebuild_index(
     backend = select_backend(settings, embedder)
     ledger = Ledger(backend.objects)
     store = backend.open_store(True)
-    try:
+    with (
+        closing(store),
+        closing(open_log(backend.objects, settings)) as log,
+        recording(log, "rebuild") as operation,
+    ):
         repairer = Repairer(ledger, store, embedder, Memories(ledger, store, embedder))
         filled = repairer.audit(repair=True, unexpected="keep", on_progress=on_progress)
         audit = repairer.audit(repair=False, unexpected="keep", on_progress=None)
+        operation.detail = memories(audit.checked)
         return RebuildReport(
             index=store.describe().name,
             memories=audit.checked,
@@ -45,5 +52,3 @@ def rebuild_index(
             seconds=time.monotonic() - started,
             audit=audit,
         )
-    finally:
-        store.close()

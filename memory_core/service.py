@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from . import census
+from .activity import memories, noted, removed
 from .backend import Backend, select_backend
 from .embedders import Embedder, open_embedder
 from .identity import normalize_user_id
@@ -82,6 +83,7 @@ class MemoryService(Overall):
         self._searcher = Searcher(ledger, store, embedder, self._memories)
         self._saver = Saver(ledger, store, self._memories)
 
+    @noted("save", lambda saved: memories(len(saved)))
     def add_text_memory(
         self,
         user_id: str,
@@ -113,6 +115,7 @@ class MemoryService(Overall):
             verify=verify,
         )
 
+    @noted("save", lambda saved: memories(len(saved)))
     def add_messages(
         self,
         user_id: str,
@@ -139,6 +142,7 @@ class MemoryService(Overall):
             composed = self._engine.compose(scope, sources)
         return self._saver.save(scope, str(user_id), composed, verify=verify)
 
+    @noted("save", lambda saved: memories(len(saved)))
     def add_document(
         self,
         user_id: str,
@@ -220,6 +224,7 @@ class MemoryService(Overall):
         found, missing = self._memories.one(view, memory_id)
         return to_record(found, indexed=not missing)
 
+    @noted("change", lambda record: f"memory {record.id}")
     def update_memory(
         self,
         user_id: str,
@@ -241,16 +246,19 @@ class MemoryService(Overall):
         check_metadata(to_record(revised).metadata)
         return self._saver.write(view, Kind.UPDATE, str(user_id), [revised], verify=verify)[0]
 
+    @noted("delete", lambda receipt: f"{receipt.removed:,} removed")
     def delete_memory(self, user_id: str, memory_id: str, *, verify: bool = False) -> Receipt:
         """Remove one memory; its history stays. Raises `MemoryNotFound`."""
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         return self._saver.remove(view, Draft(Kind.DELETE, memory_id, str(user_id)), verify=verify)
 
+    @noted("delete-user", removed)
     def delete_user(self, user_id: str, *, verify: bool = False) -> Receipt:
         """Remove all of the user's memories; their history stays. `verify` counts them again."""
         view = self._ledger.view(normalize_user_id(user_id))
         return self._saver.remove(view, Draft(Kind.DELETE, ALL, str(user_id)), verify=verify)
 
+    @noted("forget", removed)
     def forget_user(self, user_id: str) -> Receipt:
         """Remove all of the user's memories and their history for good, for privacy.
 
@@ -258,6 +266,8 @@ class MemoryService(Overall):
         activity log stay and no longer tell whom they were about.
         """
         user = normalize_user_id(user_id)
+        # Before, for a call that is cut off; afterwards, for what others noted meanwhile.
+        self.activity.forget(user)
         receipt = self._saver.forget(user)
         self.activity.forget(user)
         self._backend.objects.sweep()

@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.auth.access import access
 from dashboard.auth.roles import Role
+from memory_core.activity import Actor, acting
 from memory_core.errors import MemoryCoreError
 
 IDENTITY_HEADER: Final = "x-holdfast-session"
@@ -93,13 +94,13 @@ def need(role: Role) -> Visitor:
 
 
 def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a call through for this role and those above it only."""
+    """Let a call through for this role and those above it only; it is noted as the visitor's."""
 
     def decorate(call: Callable[P, T]) -> Callable[P, T]:
         @wraps(call)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            need(role)
-            return call(*args, **kwargs)
+            with acting(actor_of(need(role))):
+                return call(*args, **kwargs)
 
         guarded.required_role = role  # type: ignore[attr-defined]
         return guarded
@@ -112,7 +113,8 @@ def acting_as(visitor: Visitor) -> Iterator[None]:
     """Do what follows, in this thread, for a visitor who was let in before."""
     token = _acting.set(visitor)
     try:
-        yield
+        with acting(actor_of(visitor)):
+            yield
     finally:
         _acting.reset(token)
 
@@ -129,6 +131,11 @@ def bound(call: Callable[[], T]) -> Callable[[], T]:
             return call()
 
     return bound_call
+
+
+def actor_of(visitor: Visitor) -> Actor:
+    """Return the visitor as the activity log names them."""
+    return Actor(visitor.name, visitor.role.word, visitor.address)
 
 
 def _of_session(session_id: str) -> Visitor:

@@ -12,7 +12,7 @@ from dashboard.ui import actions
 from dashboard.ui.allowed import draw_unless
 from dashboard.ui.errors import show_trouble
 from memory_core.errors import InvalidReceipt
-from memory_core.redeploy import DEFAULT_PROBES, Receipt, from_code, from_file
+from memory_core.redeploy import DEFAULT_PROBES, LEVELS, Receipt, from_code, from_file
 
 from . import address, work
 
@@ -48,7 +48,7 @@ def _draw_simulation() -> None:
     st.radio(
         "What happens to the application",
         list(_WHAT),
-        format_func=lambda level: work.LEVELS[level],
+        format_func=lambda level: LEVELS[level],
         captions=list(_WHAT.values()),
         key="redeploy.level",
         persist_state="page",

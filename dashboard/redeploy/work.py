@@ -10,17 +10,11 @@ from dashboard import activity, data, jobs
 from dashboard.ui import words
 from memory_core import redeploy
 from memory_core.errors import MemoryCoreError
-from memory_core.redeploy import Level, Receipt, Report, Verdict
+from memory_core.redeploy import LEVELS, Level, Receipt, Report, Verdict
 
 _logger = logging.getLogger("dashboard")
 
-# Constant words: a level in a report comes from storage.
-LEVELS: Final = {
-    "redeploy": "Deployment",
-    "restart": "Restart",
-    "crash": "Crash, then deployment",
-    "server-move": "Move to another server",
-}
+_DEPLOY: Final = "Start the deployment"
 REAL: Final = "Real deployment"
 
 
@@ -110,10 +104,7 @@ def run_clean_up(runs: list[str]) -> str:
     """Start to take away the probes of tests that nobody waits for."""
 
     def work(progress: jobs.Progress) -> Done:
-        left = 0
-        for number, run in enumerate(runs):
-            progress(number, len(runs))
-            left += data.change_tests(lambda service, run=run: redeploy.abandon(service, run))
+        left = data.change_tests(lambda service: redeploy.clean_up_all(service, runs, progress))
         return Done(
             f"Cleaned up after {words.counted(len(runs), 'earlier test')}; "
             f"a recount finds {left:,} of the probes."
@@ -126,13 +117,14 @@ def run_deployment() -> str:
     """Start a deployment on the host."""
 
     def work(_: jobs.Progress) -> Done:
+        activity.note("deploy", detail=_DEPLOY)
         redeploy.start_deployment(data.settings())
         return Done(
             "The host took the order. When the new deployment runs, it checks by itself; this "
             "page reconnects to it."
         )
 
-    return _submit(work, "Start the deployment", "deploy")
+    return _submit(work, _DEPLOY, "deploy")
 
 
 def check_waiting() -> None:
@@ -153,5 +145,4 @@ def _checking(run: str) -> str:
 
 
 def _submit(work: jobs.Work, subject: str, fingerprint: str) -> str:
-    activity.note("deploy" if fingerprint == "deploy" else "test", detail=subject)
     return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/{fingerprint}")

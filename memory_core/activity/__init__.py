@@ -7,12 +7,14 @@
 No memory text and no question is in it.
 """
 
+from .actor import LIBRARY, Actor, acting, current_actor
 from .drafts import LONGEST_DETAIL
-from .log import FLUSH_S, SAME_LOOK_S, ActivityLog, Operation
+from .log import BATCH_S, FLUSH_S, ActivityLog, Operation
+from .recorder import Noting, memories, noted, open_log, recording, removed, unnoted
+from .repeats import SAME_LOOK_S
 from .values import (
     MUST_BE_WRITTEN,
     VERBS,
-    Actor,
     Check,
     Entry,
     Named,
@@ -24,7 +26,9 @@ from .values import (
 )
 
 __all__ = [
+    "BATCH_S",
     "FLUSH_S",
+    "LIBRARY",
     "LONGEST_DETAIL",
     "MUST_BE_WRITTEN",
     "SAME_LOOK_S",
@@ -34,10 +38,19 @@ __all__ = [
     "Check",
     "Entry",
     "Named",
+    "Noting",
     "Operation",
     "Outcome",
     "Page",
     "Verb",
     "Wanted",
+    "acting",
+    "current_actor",
+    "memories",
+    "noted",
+    "open_log",
+    "recording",
+    "removed",
+    "unnoted",
     "verb_of",
 ]

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from ..errors import InvalidUserId
 from ..identity import UserId, normalize_user_id
-from .values import Actor, Outcome
+from .actor import Actor
+from .values import Outcome
 
 LONGEST_DETAIL: Final = 200
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Condition, Lock, Thread
+from datetime import datetime
+from threading import Lock
 from typing import Final
 from uuid import uuid4
 
@@ -17,19 +17,22 @@ from ..identity import UserId
 from ..objects import ObjectStore
 from ..records import Progress
 from ..signature import Key
+from .actor import Actor
 from .chain import Chain
 from .checking import check_chain
 from .drafts import Draft, draft, lost_entry, now, short
 from .names import Names
 from .reading import read_page
+from .repeats import Repeats
 from .retention import remove_old
-from .values import MUST_BE_WRITTEN, Actor, Check, Outcome, Page, Wanted, verb_of
+from .values import MUST_BE_WRITTEN, Check, Outcome, Page, Wanted, verb_of
+from .writer import Writer
 
 FLUSH_S: Final = 5.0
 """How long a look waits for others before it is written."""
 
-SAME_LOOK_S: Final = 300.0
-"""How long the same look of the same person is not noted again."""
+BATCH_S: Final = 60.0
+"""How long a change that need not be written at once waits for others."""
 
 _MOST_WAITING: Final = 2_000
 _AT_ONCE: Final = 500
@@ -67,11 +70,10 @@ class ActivityLog:
         self._flush_s = flush_s
         self._waiting: list[Draft] = []
         self._lost = 0
-        self._looks: OrderedDict[tuple[object, ...], float] = OrderedDict()
-        self._changed = Condition(Lock())
+        self._repeats = Repeats()
+        self._changing = Lock()
         self._writing = Lock()
-        self._thread: Thread | None = None
-        self._closed = False
+        self._writer = Writer(self._write_what_waits)
         self._swept_at: float | None = None
 
     def note(
@@ -83,11 +85,12 @@ class ActivityLog:
         other_id: str | None = None,
         detail: str = "",
         outcome: Outcome = "done",
+        waits: bool = False,
     ) -> None:
         """Note that something was done. `detail` must not have a memory's text or a user's id.
 
-        Looks are written within seconds, the rest before this returns. Where that fails it is
-        logged and tried again with the next entry.
+        Looks are written within seconds, what `waits` within a minute, the rest before this
+        returns. Where that fails it is logged and tried again with the next entry.
 
         Raises:
             BackendError: only for an action in `MUST_BE_WRITTEN`.
@@ -95,12 +98,14 @@ class ActivityLog:
         """
         waiting = draft(actor, action, user_id, other_id, detail, outcome)
         if verb_of(action).weight == "look":
-            if not self._is_repeated((actor, action, user_id, other_id)):
+            if not self._repeats.is_repeated((actor, action, user_id, other_id)):
                 self._put(waiting)
-                self._start()
-            return
-        if action in MUST_BE_WRITTEN:
+                self._writer.call_within(self._flush_s)
+        elif action in MUST_BE_WRITTEN:
             self._write_or_drop(waiting)
+        elif waits:
+            self._put(waiting)
+            self._writer.call_within(BATCH_S)
         else:
             self._put(waiting)
             self._try_to_flush()
@@ -139,7 +144,7 @@ class ActivityLog:
         """Write what waits; raises `BackendError` and `LedgerError`, and then it still waits."""
         with self._writing:
             while True:
-                with self._changed:
+                with self._changing:
                     part, lost = self._waiting[:_AT_ONCE], self._lost
                 if not part:
                     return
@@ -149,7 +154,7 @@ class ActivityLog:
                 if lost:
                     documents.insert(0, lost_entry(lost))
                 self._chain.append(documents)
-                with self._changed:
+                with self._changing:
                     written = {id(one) for one in part}
                     self._waiting = [one for one in self._waiting if id(one) not in written]
                     self._lost -= lost
@@ -196,12 +201,8 @@ class ActivityLog:
 
     def close(self) -> None:
         """Write what waits and end the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread:
-            self._thread.join(timeout=30)
-        self._try_to_flush()
+        if not self._writer.close():
+            self._try_to_flush()
 
     @property
     def written(self) -> tuple[int, str] | None:
@@ -209,12 +210,12 @@ class ActivityLog:
         return self._chain.written
 
     def _write_or_drop(self, waiting: Draft) -> None:
-        """Write an entry now; where that fails, what it stands for is not done either."""
+        """Write the entry now; if that fails, the caller must not proceed."""
         self._put(waiting)
         try:
             self.flush()
         except MemoryCoreError:
-            with self._changed:
+            with self._changing:
                 self._waiting = [one for one in self._waiting if one is not waiting]
             raise
 
@@ -231,52 +232,40 @@ class ActivityLog:
 
     def _name(self, waiting: Draft) -> None:
         for place in [*waiting.users]:
-            waiting.document[place] = self._names.mark(waiting.users[place])
+            at = datetime.fromisoformat(waiting.document["at"])
+            waiting.document[place] = self._names.mark(waiting.users[place], at)
             del waiting.users[place]
 
-    def _is_repeated(self, look: tuple[object, ...]) -> bool:
-        now = time.monotonic()
-        with self._changed:
-            at = self._looks.get(look)
-            if at is not None and now - at < SAME_LOOK_S:
-                return True
-            self._looks[look] = now
-            self._looks.move_to_end(look)
-            if len(self._looks) > _MOST_WAITING:
-                self._looks.popitem(last=False)
-            return False
-
     def _put(self, waiting: Draft) -> None:
-        with self._changed:
+        with self._changing:
             self._waiting.append(waiting)
             if len(self._waiting) > _MOST_WAITING:
                 # The storage is gone for long: the log will say how many are missing.
                 self._lost += 1
                 self._waiting.pop(0)
+            many = len(self._waiting) == _AT_ONCE
+        if many:
+            self._writer.call_within(0)
 
-    def _start(self) -> None:
-        with self._changed:
-            if self._thread is None and not self._closed:
-                self._thread = Thread(target=self._run, name="activity-log", daemon=True)
-                self._thread.start()
+    def _write_what_waits(self) -> None:
+        if not self._try_to_flush():
+            self._writer.call_within(self._flush_s)
+        if self._writer.closed:
+            # Closing is not to take longer than it takes to write.
+            return
+        if self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
+            self._swept_at = time.monotonic()
+            try:
+                self.remove_old()
+            except MemoryCoreError as exc:
+                _logger.warning("old activity could not be removed: %s", exc)
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._closed, timeout=self._flush_s):
-                    return
-            self._try_to_flush()
-            if self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
-                self._swept_at = time.monotonic()
-                try:
-                    self.remove_old()
-                except MemoryCoreError as exc:
-                    _logger.warning("old activity could not be removed: %s", exc)
-
-    def _try_to_flush(self) -> None:
+    def _try_to_flush(self) -> bool:
         try:
             self.flush()
+            return True
         except (BackendError, LedgerError) as exc:
-            with self._changed:
+            with self._changing:
                 waiting = len(self._waiting)
             _logger.warning("activity could not be written, %d entries wait: %s", waiting, exc)
+            return False

@@ -18,9 +18,10 @@ from urllib.parse import unquote
 
 from ..errors import EntryExists
 from ..identity import UserId
-from ..ledger.entries import DIGEST_MARK, folder_of
+from ..ledger.entries import ALL, DIGEST_MARK, Entry, folder_of
 from ..ledger.entries import ROOT as LEDGER
 from ..objects import ObjectStore
+from ..records import Kind
 from .segments import ROOT
 
 USERS: Final = f"{ROOT}users/"
@@ -40,12 +41,18 @@ class Names:
         self._resolved: tuple[dict[str, str], float] | None = None
         self._gone: set[str] = set()
 
-    def mark(self, user_id: UserId) -> str:
-        """Return a mark for the user, made where there is none that is young enough."""
+    def mark(self, user_id: UserId, at: datetime | None = None) -> str:
+        """Return a mark for the user, made where there is none that is young enough.
+
+        Of whom was forgotten since `at` it is one that stands for nobody.
+        """
         known = self._given.get(user_id)
         if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
             return known[0]
         marks = self.marks(user_id)
+        if not marks and at and self._is_forgotten(user_id, at):
+            # By another process, while the entry waited.
+            return _new_mark()
         mark = marks[-1] if marks and _age(marks[-1]) < USED_FOR else self._make(user_id)
         with self._lock:
             if len(self._given) >= _KEPT:
@@ -98,16 +105,26 @@ class Names:
             if _age(key.rpartition("/")[2]) > than:
                 yield key
 
-    def _make(self, user_id: UserId) -> str:
-        from ulid import ULID
+    def _is_forgotten(self, user_id: UserId, since: datetime) -> bool:
+        return any(
+            ".FORGET." in key.rpartition("/")[2] and Entry(key, Kind.FORGET, ALL).at > since
+            for key in self._objects.list(folder_of(user_id))
+        )
 
-        mark = str(ULID())
+    def _make(self, user_id: UserId) -> str:
+        mark = _new_mark()
         # If it exists it is our own, whose acknowledgement was lost: nobody else makes the same.
         with suppress(EntryExists):
             self._objects.put_if_absent(_folder(user_id) + mark, user_id.encode())
         with self._lock:
             self._resolved = None
         return mark
+
+
+def _new_mark() -> str:
+    from ulid import ULID
+
+    return str(ULID())
 
 
 def _folder(user_id: UserId) -> str:

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ..identity import UserId, normalize_user_id
+from .actor import Actor
 from .chain import Chain
 from .names import Names
 from .segments import newest_anchor
-from .values import Actor, Entry, Named, Page, Wanted
+from .values import Entry, Named, Page, Wanted
 
 _AT_ONCE: Final = 32
 _MOST_READ: Final = 2_000

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from .actor import Actor
+
 Weight = Literal["look", "change", "guarded"]
 """When an entry is written.
 
@@ -70,16 +72,6 @@ MUST_BE_WRITTEN: Final = frozenset({"reveal"})
 def verb_of(action: str) -> Verb:
     """Return an action in words, also one that is not known."""
     return VERBS.get(action) or _verb("change", f"did: {action}", f"do: {action}")
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts: the name, the role, the address that the request came from, and by what way."""
-
-    name: str
-    role: str = ""
-    address: str = ""
-    via: str = "dashboard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from .. import __version__, render
-from ..activity import Actor
+from ..activity import Actor, acting
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..logs import LOGGER
 from ..records import Progress
@@ -30,11 +30,12 @@ json_option = click.option(
 
 
 class _Commands(click.Group):
-    """Turns our errors into one sentence on stderr and an exit code."""
+    """Says who acts, and turns our errors into one sentence on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with acting(_actor()):
+                return super().invoke(ctx)
         except MemoryCoreError as exc:
             click.echo(f"Error: {exc}", err=True)
             no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
@@ -57,7 +58,7 @@ def with_service(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def actor() -> Actor:
+def _actor() -> Actor:
     """Return who runs the command, as the operating system names them, and on which machine."""
     try:
         from pwd import getpwuid

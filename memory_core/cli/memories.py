@@ -13,7 +13,7 @@ from ..errors import InvalidMemory
 from ..identity import describe_changes, normalize_user_id
 from ..limits import MAX_UPLOAD_BYTES
 from ..service import MemoryService
-from .base import actor, cli, json_option, output, progress_bar, with_service
+from .base import cli, json_option, output, progress_bar, with_service
 
 _verify_option = click.option(
     "--verify/--no-verify",
@@ -77,7 +77,6 @@ def save(
         infer=infer,
         verify=verify,
     )
-    _note_save(service, user, len(saved))
     told = normalize_user_id(user), service.backend, saved
     output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
 
@@ -93,7 +92,6 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool, as_json:
     content = _read(file)
     with progress_bar(file.name, as_json=as_json) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
-    _note_save(service, user, len(saved))
     told = normalize_user_id(user), service.backend, saved
     output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
 
@@ -174,7 +172,6 @@ def update(
 ) -> None:
     """Give the memory ID of USER another TEXT."""
     record = service.update_memory(user, memory_id, text, metadata=_metadata(meta), verify=verify)
-    service.activity.note(actor(), "change", user_id=user, detail=f"memory {record.id}")
     output(render.record_document(record), render.record_text(record), as_json=as_json)
 
 
@@ -185,9 +182,7 @@ def update(
 @with_service
 def delete(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Delete the memory ID of USER; its history stays."""
-    with service.activity.operation(actor(), "delete", user_id=user) as noted:
-        receipt = service.delete_memory(user, memory_id, verify=True)
-        noted.detail = f"{receipt.removed:,} removed"
+    receipt = service.delete_memory(user, memory_id, verify=True)
     output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
 
 
@@ -203,9 +198,7 @@ def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
     if not yes:
         question = f"Forget {count:,} memories of {canonical} and their history for good?"
         click.confirm(question, abort=True, err=True)
-    with service.activity.operation(actor(), "forget", user_id=user) as noted:
-        receipt = service.forget_user(user)
-        noted.detail = f"{render.counted(receipt.removed, 'memory')}, {receipt.left or 0:,} left"
+    receipt = service.forget_user(user)
     output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
 
 
@@ -218,11 +211,6 @@ def history(service: MemoryService, user: str, memory_id: str | None, as_json: b
     """Show what happened to the memories of USER, or to one of them."""
     told = normalize_user_id(user), service.history(user, memory_id)
     output(render.history_document(*told), render.history_text(*told), as_json=as_json)
-
-
-def _note_save(service: MemoryService, user: str, count: int) -> None:
-    detail = render.counted(count, "memory")
-    service.activity.note(actor(), "save", user_id=user, detail=detail)
 
 
 def _metadata(pairs: Sequence[str]) -> dict[str, str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from .. import render, render_moves
+from .. import render_moves
 from ..errors import InvalidMove
 from ..identity import normalize_user_id
 from ..reuniting import Reunion, read_reunion, reunion_document
 from ..service import MemoryService
-from .base import EXIT_CHECK_FAILED, actor, json_option, output, progress_bar, with_service
+from .base import EXIT_CHECK_FAILED, json_option, output, progress_bar, with_service
 from .users import users
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -59,14 +59,8 @@ def reunite(
             f"the undo file {str(place)!r} could not be written: {exc.strerror or exc}; "
             "nothing was moved: name another with --undo-file"
         ) from exc
-    with (
-        progress_bar("reunite", as_json=as_json) as advance,
-        service.activity.operation(
-            actor(), "reunite", user_id=plan.former, other_id=plan.user_id
-        ) as noted,
-    ):
+    with progress_bar("reunite", as_json=as_json) as advance:
         reunion = service.reunite(former, user, on_progress=advance)
-        noted.detail = render.counted(len(reunion.ids), "memory")
     _tell(ctx, reunion, str(place), as_json=as_json)
 
 
@@ -85,12 +79,7 @@ def undo(ctx: click.Context, service: MemoryService, file: Path, as_json: bool) 
             f"could not read {str(file)!r}: {exc.strerror or exc}; check who may read it"
         ) from exc
     with progress_bar("undo", as_json=as_json) as advance:
-        made = read_reunion(content)
-        with service.activity.operation(
-            actor(), "undo", user_id=made.former, other_id=made.user_id
-        ) as noted:
-            reunion = service.undo_reunion(made, on_progress=advance)
-            noted.detail = render.counted(len(reunion.ids), "memory")
+        reunion = service.undo_reunion(read_reunion(content), on_progress=advance)
     _tell(ctx, reunion, "", as_json=as_json)
 
 

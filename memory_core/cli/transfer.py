@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +12,7 @@ from .. import render_transfer
 from ..intake import Existing
 from ..service import MemoryService
 from ..transfer import Kind, export_memories, export_stream, import_memories
-from .base import EXIT_CHECK_FAILED, actor, cli, json_option, output, progress_bar, with_service
+from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
 
 _STDOUT = "-"
 
@@ -46,14 +45,12 @@ def export_command(
     """Write memories to a file that `import` reads: jsonl or csv."""
     if target == _STDOUT and (resume or as_json):
         raise click.UsageError("--resume and --json need a file; add --output FILE")
-    action = "export" if user else "export-all"
     with progress_bar("export", as_json=as_json) as advance:
         if target == _STDOUT:
             stdout = sys.stdout.buffer
             export_stream(
                 service, stdout, user_id=user, kind=kind, vectors=vectors, on_progress=advance
             )
-            service.activity.note(actor(), action, user_id=user)
             return
         report = export_memories(
             service,
@@ -64,7 +61,6 @@ def export_command(
             resume=resume,
             on_progress=advance,
         )
-    service.activity.note(actor(), action, user_id=user, detail=f"{report.memories:,} memories")
     document = render_transfer.export_document(report)
     output(document, render_transfer.export_text(report), as_json=as_json)
 
@@ -95,9 +91,7 @@ def import_command(
     as_json: bool,
 ) -> None:
     """Take in FILE, which `export` wrote, and prove that all of it is there; safe to repeat."""
-    with progress_bar("import", as_json=as_json) as advance, ExitStack() as noted:
-        if not dry_run:
-            noted.enter_context(service.activity.operation(actor(), "import", user_id=user))
+    with progress_bar("import", as_json=as_json) as advance:
         report = import_memories(
             service,
             file,

@@ -10,7 +10,7 @@ from .. import render_audit
 from ..rebuild import rebuild_index
 from ..records import Unexpected
 from ..service import MemoryService
-from .base import EXIT_CHECK_FAILED, actor, cli, json_option, output, progress_bar, with_service
+from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
 
 
 @cli.command()
@@ -30,14 +30,7 @@ def audit(
     if unexpected and not repair:
         raise click.UsageError("--unexpected says what a repair does; add --repair")
     with progress_bar("audit", as_json=as_json) as advance:
-        if repair:
-            with service.activity.operation(actor(), "repair") as noted:
-                report = service.audit(
-                    repair=True, unexpected=unexpected or "keep", on_progress=advance
-                )
-                noted.detail = f"{report.repaired:,} put right"
-        else:
-            report = service.audit(on_progress=advance)
+        report = service.audit(repair=repair, unexpected=unexpected or "keep", on_progress=advance)
     output(render_audit.audit_document(report), render_audit.audit_text(report), as_json=as_json)
     if not report.clean:
         ctx.exit(EXIT_CHECK_FAILED)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .. import render, render_scan, render_traces, render_users
+from .. import render_scan, render_traces, render_users
 from ..service import MemoryService, open_service
-from .base import EXIT_CHECK_FAILED, actor, cli, json_option, output, progress_bar, with_service
+from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
 
 _scan_option = click.option(
     "--scan", is_flag=True, help="Read the store itself as well, and other places; nothing changes."
@@ -71,12 +71,7 @@ def take_up_command(
 ) -> None:
     """Record what lies in the store for USER, in any form of the id, and is not on record."""
     with progress_bar("take up", as_json=as_json) as advance:
-        if yes:
-            with service.activity.operation(actor(), "take-up", user_id=user) as noted:
-                taken = service.take_up(user, on_progress=advance)
-                noted.detail = render.counted(taken.taken, "memory")
-        else:
-            taken = service.take_up(user, preview=True, on_progress=advance)
+        taken = service.take_up(user, preview=not yes, on_progress=advance)
     document = render_users.taken_up_document(taken)
     output(document, render_users.taken_up_text(taken), as_json=as_json)
     if yes and taken.left:

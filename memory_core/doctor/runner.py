@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
+from ..activity import unnoted
 from ..errors import MemoryCoreError
 from .context import Context
 from .registry import Check
@@ -78,7 +79,9 @@ def _run(check: Check, context: Context) -> Outcome:
 
     def work() -> None:
         try:
-            found.extend(check.look(context))
+            # Memories that a check writes and removes are a part of asking the doctor.
+            with unnoted():
+                found.extend(check.look(context))
         # The one place where everything is caught, programming errors included: a check that is
         # broken must not keep the others from being made. What it was is said in the finding.
         except BaseException as exc:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ..activity import Actor, acting
 from ..disks import has_local_memories, local_state
 from ..errors import BackendUnavailable, MemoryCoreError
 from ..records import MigrationState, MigrationStatus
@@ -24,6 +25,7 @@ from .work import apply_unless
 _AGAIN_S = (15.0, 60.0, 300.0)
 """How long to wait before another try; the last goes on."""
 _STOP_S = 60.0
+_ACTOR = Actor("migration", "system", via="the background")
 _logger = logging.getLogger("memory_core")
 
 
@@ -130,7 +132,7 @@ class Background:
             try:
                 self._migrate()
                 return
-            except _Stopped:
+            except Stopped:
                 break
             except MemoryCoreError as exc:
                 taken = isinstance(exc, BackendUnavailable) and exc.code == "taken"
@@ -146,7 +148,8 @@ class Background:
         began = datetime.now(UTC)
         self._began = time.monotonic()
         self._status = MigrationStatus("running", LOCAL, started_at=began)
-        report = apply_unless(self._service, LOCAL, self._is_done, on_progress=self._advance)
+        with acting(_ACTOR):
+            report = apply_unless(self._service, LOCAL, self._is_done, on_progress=self._advance)
         if report is not None:
             self._status = replace(_ended(report), started_at=began)
             _logger.info(
@@ -169,7 +172,7 @@ class Background:
 
     def _advance(self, done: int, total: int) -> None:
         if self._stop.is_set():
-            raise _Stopped
+            raise Stopped
         spent = time.monotonic() - self._began
         rate = done / spent if done and spent > 0 else 0.0
         left = (total - done) / rate if rate else None
@@ -181,7 +184,7 @@ class Background:
         self._status = replace(self._status, state=state, message=message, remaining_s=None)
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The thread was told to end."""
 
 

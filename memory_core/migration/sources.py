@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ..activity import ActivityLog
 from ..aws import Aws
 from ..backend import Backend
 from ..batches import batches
@@ -43,6 +44,9 @@ class Service(Protocol):
 
     @property
     def parts(self) -> Here: ...
+
+    @property
+    def activity(self) -> ActivityLog: ...
 
 
 class Address(NamedTuple):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..activity import memories, noted, recording
 from ..batches import batches
 from ..elsewhere import Here
 from ..identity import UserId
@@ -93,6 +94,7 @@ def plan(
         )
 
 
+@noted("migrate", lambda report: memories(report.copied), of=None)
 def apply(
     service: Service,
     source: str,
@@ -140,14 +142,20 @@ def apply_unless(
     lease_ttl_s: float = TTL_S,
     on_progress: Progress | None = None,
 ) -> MigrationReport | None:
-    """As `apply`; None, and nothing is done, where `unless` says so of what was found."""
+    """As `apply`; None, and nothing is done, where `unless` says so of what was found.
+
+    By itself it is noted from the moment on at which it begins to copy.
+    """
     started = datetime.now(UTC)
     with read_source(service, source, user, history, _reading(on_progress)) as (spool, survey):
         if unless and unless(survey):
             return None
         parts, watch = service.parts, _Watch()
         objects = parts.backend.objects
-        with Lease(objects, source, ttl_s=lease_ttl_s) as lease:
+        with (
+            Lease(objects, source, ttl_s=lease_ttl_s) as lease,
+            recording(service.activity, "migrate") as operation,
+        ):
 
             def advance(done: int, total: int) -> None:
                 lease.renew(done, total)
@@ -157,15 +165,16 @@ def apply_unless(
             with _intake(parts, source, verdicts, watch) as intake:
                 done = _take(intake, spool, advance, survey.rows)
                 taken = intake.finish(Ledger(objects, frugal=True), after(advance, done))
-        report = MigrationReport(
-            source=source,
-            target=address_of(parts.backend),
-            started_at=started,
-            finished_at=datetime.now(UTC),
-            survey=survey,
-            intake=taken,
-            conflicts=tuple(watch.conflicts),
-        )
+            report = MigrationReport(
+                source=source,
+                target=address_of(parts.backend),
+                started_at=started,
+                finished_at=datetime.now(UTC),
+                survey=survey,
+                intake=taken,
+                conflicts=tuple(watch.conflicts),
+            )
+            operation.detail = memories(report.copied)
         if taken.verified:
             note_done(objects, report)
         return report

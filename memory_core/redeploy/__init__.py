@@ -8,14 +8,15 @@ carries a control that has to be lost.
 
 from ..progress import StepDone
 from .hook import start_deployment
-from .keeping import abandon, leftovers, pending, reports
+from .keeping import abandon, clean_up_all, leftovers, pending, reports
 from .receipts import Receipt, from_code, from_file, to_code, to_file
 from .simulation import simulate
 from .testing import DEFAULT_PROBES, begin, verify
-from .values import Level, ProbeResult, Report, State, Verdict
+from .values import LEVELS, Level, ProbeResult, Report, State, Verdict
 
 __all__ = [
     "DEFAULT_PROBES",
+    "LEVELS",
     "Level",
     "ProbeResult",
     "Receipt",
@@ -25,6 +26,7 @@ __all__ = [
     "Verdict",
     "abandon",
     "begin",
+    "clean_up_all",
     "from_code",
     "from_file",
     "leftovers",

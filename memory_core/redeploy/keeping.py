@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
+from ..activity import noted
 from ..encoder import encode
 from ..errors import EntryExists, InvalidReceipt
 from ..identity import is_probe
 from ..ledger import UserView
 from ..objects import ObjectStore
-from ..records import Kind
+from ..records import Kind, Progress
 from ..service import MemoryService
 from ..settings import Settings
 from .evidence import remove_canary
@@ -41,9 +42,26 @@ def clean_up(service: MemoryService, run: str, before: Evidence | None = None) -
     return left
 
 
+@noted("test", lambda _: "End without a verdict", of=None)
 def abandon(service: MemoryService, run: str) -> int:
     """End a test without a verdict; return how much of it a recount still finds."""
     return clean_up(service, run)
+
+
+@noted("test", lambda _: "Clean up", of=None)
+def clean_up_all(
+    service: MemoryService, runs: Sequence[str], on_progress: Progress | None = None
+) -> int:
+    """Clean up after tests that nobody waits for, as `abandon` does; return the same of them all.
+
+    `on_progress` is told of tests; where it raises, the call ends.
+    """
+    left = 0
+    for number, run in enumerate(runs):
+        if on_progress:
+            on_progress(number, len(runs))
+        left += clean_up(service, run)
+    return left
 
 
 def keep(objects: ObjectStore, report: Report) -> Report:

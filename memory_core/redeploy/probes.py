@@ -34,6 +34,11 @@ def make_probes(run: str, count: int) -> list[Probe]:
     return [_make(run, number, offset + number) for number in range(1, count + 1)]
 
 
+def counted_probes(count: int) -> str:
+    """Return `1 probe`, `12 probes`."""
+    return f"{count} {'probe' if count == 1 else 'probes'}"
+
+
 def probe_users(run: str) -> list[UserId]:
     """Return the reserved users of a test."""
     return [UserId(f"{run.lower()}.{one}@{PROBE_DOMAIN}") for one in ("a", "b")]

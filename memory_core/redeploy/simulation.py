@@ -16,21 +16,30 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from ..activity import open_log, recording
 from ..backend import select_backend
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
 from ..progress import OnStep, StepDone
 from ..settings import Settings, child_environment
 from .keeping import keep
-from .probes import MOST
+from .probes import MOST, counted_probes
 from .receipts import from_file
 from .testing import DEFAULT_PROBES, ignore, make_report, step
-from .values import Control, Level, Observation, Report, State, observation_from
+from .values import (
+    LEVELS,
+    Control,
+    Level,
+    Observation,
+    Report,
+    State,
+    observation_from,
+)
 from .worker import EXIT_NO_ANSWER
 
 _SOURCES = Path(__file__).parent.parent.parent
@@ -104,13 +113,18 @@ def simulate(
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
     kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
-    try:
-        stage = _Stage(sandbox, kept, child_environment(environ), settings, level)
-        report = replace(_simulate(stage, count, tell), steps=tuple(steps))
-    finally:
-        for folder in filter(None, (sandbox, kept)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return keep(backend.objects, report)
+    with (
+        closing(open_log(backend.objects, settings)) as log,
+        recording(log, "test") as operation,
+    ):
+        operation.detail = f"{LEVELS[level]}, simulated, {counted_probes(count)}"
+        try:
+            stage = _Stage(sandbox, kept, child_environment(environ), settings, level)
+            report = replace(_simulate(stage, count, tell), steps=tuple(steps))
+        finally:
+            for folder in filter(None, (sandbox, kept)):
+                shutil.rmtree(folder, ignore_errors=True)
+        return keep(backend.objects, report)
 
 
 @dataclass(frozen=True, slots=True)

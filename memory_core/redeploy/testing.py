@@ -10,6 +10,7 @@ from typing import Any
 
 from ulid import ULID
 
+from ..activity import noted, recording
 from ..errors import (
     BackendError,
     InvalidMemory,
@@ -40,7 +41,7 @@ from .keeping import (
     remains,
     report_of,
 )
-from .probes import MOST, look, make_probes, probe_users, strangers, write
+from .probes import MOST, counted_probes, look, make_probes, probe_users, strangers, write
 from .receipts import Receipt, begin_receipt, to_file
 from .values import (
     Control,
@@ -64,6 +65,9 @@ def ignore(_: Any) -> None:
     """Take no notice."""
 
 
+@noted(
+    "test", lambda receipt: f"Before a real deployment, {counted_probes(receipt.count)}", of=None
+)
 def begin(
     service: MemoryService,
     count: int = DEFAULT_PROBES,
@@ -147,7 +151,11 @@ def verify(
     settings = settings or Settings.from_env()
     kept: Report | None = None
     try:
-        with open_service(settings, migrate=False) as service:
+        with (
+            open_service(settings, migrate=False) as service,
+            recording(service.activity, "test") as operation,
+        ):
+            operation.detail = f"After the deployment, {counted_probes(receipt.count)}"
             objects = objects_of(service)
             kept = report_of(objects, receipt.run)
             if kept:

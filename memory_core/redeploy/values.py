@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ..progress import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """What is simulated: see `simulate`."""
+
+LEVELS: Final[Mapping[str, str]] = {
+    "redeploy": "Deployment",
+    "restart": "Restart",
+    "crash": "Crash, then deployment",
+    "server-move": "Move to another server",
+}
+"""The levels in words."""
 
 
 class Verdict(StrEnum):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..activity import unnoted
 from ..encoder import encode
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..service import open_service
@@ -29,7 +30,12 @@ def write_receipt(path: Path, receipt: Receipt, settings: Settings) -> None:
 
 
 def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
-    """Do a task and return what is to be said of it."""
+    """Do a task and return what is to be said of it; the test is noted where it was started."""
+    with unnoted():
+        return _do(task, name, *arguments)
+
+
+def _do(task: str, name: str, *arguments: str) -> dict[str, Any]:
     settings, path = Settings.from_env(), Path(name)
     if task == "write":
         with open_service(settings, migrate=False) as service:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .. import __version__
+from ..activity import memories, noted
 from ..batches import batches
 from ..elsewhere import Home
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
@@ -24,6 +25,11 @@ from .values import ExportReport, Header, Kind
 from .writing import Writer, write_manifest
 
 
+def _action(given: Mapping[str, Any]) -> str:
+    return "export-all" if given["user_id"] is None else "export"
+
+
+@noted(_action, lambda report: memories(report.memories))
 def export_memories(
     service: Home,
     path: Path,
@@ -81,6 +87,7 @@ def export_memories(
     return report
 
 
+@noted(_action)
 def export_stream(
     service: Home,
     file: BinaryIO,
@@ -97,6 +104,7 @@ def export_stream(
     return writer.report(None, None, 0)
 
 
+@noted("export", lambda content: f"{len(content):,} bytes")
 def export_bytes(
     service: Home, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
 ) -> bytes:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..activity import noted
 from ..batches import batches
 from ..elsewhere import Home
 from ..errors import InvalidMemory
@@ -23,6 +24,7 @@ _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
 
 
+@noted("import", when=lambda given: not given["dry_run"])
 def import_memories(
     service: Home,
     path: Path,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory_core import MemoryService, render_activity
-from memory_core.activity import ActivityLog, Actor, Entry, Wanted, names
+from memory_core.activity import ActivityLog, Actor, Entry, Wanted, acting, names
 from memory_core.errors import BackendUnavailable
 from memory_core.identity import UserId
 from memory_core.objects import LocalObjects
@@ -217,11 +217,10 @@ def test_a_long_log_is_read_in_parts(log: ActivityLog, monkeypatch: pytest.Monke
 def test_after_forgetting_nothing_in_the_log_names_the_user(
     service: MemoryService, data_dir: Path
 ) -> None:
-    service.add_text_memory("bob@x.com", "likes rye")
     log = service.activity
-    log.note(ANN, "save", user_id="bob@x.com")
-    log.note(ANN, "save", user_id="carol@x.com")
-    with log.operation(ANN, "forget", user_id="bob@x.com"):
+    with acting(ANN):
+        service.add_text_memory("bob@x.com", "likes rye")
+        service.add_text_memory("carol@x.com", "likes rye")
         service.forget_user("Bob@X.com")
     holding = [
         path for path in data_dir.joinpath("activity").rglob("*")
@@ -230,7 +229,7 @@ def test_after_forgetting_nothing_in_the_log_names_the_user(
     assert holding == []
     forgot, carol, bob = told(log)
     assert forgot.startswith("ann@staff.com forgot a forgotten user (")
-    assert carol == "ann@staff.com saved for carol@x.com"
+    assert carol == "ann@staff.com saved for carol@x.com: 1 memory"
     assert bob.startswith("ann@staff.com saved for a forgotten user (")
     assert log.check().whole
     log.note(ANN, "save", user_id="bob@x.com")

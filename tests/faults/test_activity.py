@@ -140,6 +140,7 @@ def test_two_instances_on_one_bucket_see_each_other_and_keep_one_chain(bench: Be
     with open_service(bench.settings) as one, open_service(bench.settings) as two:
         both = (one, two)
         one.add_text_memory("bob@x.com", "likes rye")
+        one.activity.flush()
         assert [found.memory for found in two.list_memories("bob@x.com")] == ["likes rye"]
 
         def act(service: object, name: str) -> None:
@@ -156,8 +157,8 @@ def test_two_instances_on_one_bucket_see_each_other_and_keep_one_chain(bench: Be
             thread.join()
         for service in both:
             check = service.activity.check()
-            assert (check.problems, check.entries) == ((), 16)
-            assert len(read_all(service.activity, user_id="bob@x.com")) == 16
+            assert (check.problems, check.entries) == ((), 17)
+            assert len(read_all(service.activity, user_id="bob@x.com")) == 17
         two.forget_user("bob@x.com")
         assert one.list_memories("bob@x.com") == []
         assert read_all(one.activity, user_id="bob@x.com") == []

@@ -125,5 +125,7 @@ def test_forgetting_while_another_writes_leaves_only_what_came_after(
     assert world.service().audit(repair=True).clean
     client = cloud.bench.standin.client("s3")
     left = client.list_objects_v2(Bucket=cloud.bench.bucket, Prefix=world.prefix)["Contents"]
-    assert {one["Key"].split(".")[1] for one in left} == {"FORGET"}
+    keys = [entry["Key"].removeprefix(world.prefix) for entry in left]
+    assert {key.split(".")[1] for key in keys if key.startswith("ledger/")} == {"FORGET"}
+    assert [key for key in keys if not key.startswith(("ledger/", "activity/v1/log/"))] == []
     assert list(world.service()._store.keys()) == []

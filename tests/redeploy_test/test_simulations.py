@@ -53,11 +53,11 @@ def forked(monkeypatch: pytest.MonkeyPatch, zygote: Zygote, tmp_path: Path) -> F
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """Return every file of a data folder but what is kept of redeploy tests."""
+    """Return every file of a data folder but what is kept of redeploy tests, and noted of them."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).parts[0] != "redeploy"
+        if path.is_file() and path.relative_to(folder).parts[0] not in ("redeploy", "activity")
     }
 
 

@@ -1,0 +1,153 @@
+"""The record of what a service does, for the actor of now: one entry for each outermost call.
+
+`noted` stands above public calls, `recording` around a part of one. A noted call that another one
+makes leaves no entry of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import signature
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
+
+from ..errors import BackendError, LedgerError
+from ..objects import ObjectStore
+from ..records import Receipt
+from ..settings import Settings
+from .actor import LIBRARY, Actor, current_actor
+from .log import ActivityLog, Operation
+from .values import Weight, verb_of
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_in_noted_call: ContextVar[bool] = ContextVar("memory_core_in_noted_call", default=False)
+
+_WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
+"""What programs do all day: written together with others, so that it takes no longer."""
+
+_EXPORTS: Final = frozenset({"export", "export-all"})
+
+
+class Noting(Protocol):
+    """What has an activity log, as a service does."""
+
+    @property
+    def activity(self) -> ActivityLog: ...
+
+
+def open_log(objects: ObjectStore, settings: Settings) -> ActivityLog:
+    """Return the activity log that the settings describe."""
+    return ActivityLog(objects, secret=settings.activity_key, days=settings.activity_days)
+
+
+def noted(
+    action: str | Callable[[Mapping[str, Any]], str],
+    detail_of: Callable[[Any], str] = lambda _: "",
+    *,
+    of: str | None = "user_id",
+    other: str | None = None,
+    when: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Note each call: a method of a service, or a function whose first argument is one.
+
+    `action` may depend on the arguments, and `detail_of` turns the result into the detail. `of` and
+    `other` name the parameters that say whom it concerns. `when` looks at all arguments and says
+    whether the call changes or exports anything.
+    """
+
+    def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
+        parameters = signature(call)
+
+        @wraps(call)
+        def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            bound = parameters.bind(*args, **kwargs)
+            bound.apply_defaults()
+            given = bound.arguments
+            if not when(given):
+                return call(*args, **kwargs)
+            service: Noting = next(iter(given.values()))
+            name = action if isinstance(action, str) else action(given)
+            user_id, other_id = _text(given, of), _text(given, other)
+            with recording(service.activity, name, user_id=user_id, other_id=other_id) as operation:
+                result = call(*args, **kwargs)
+                operation.detail = detail_of(result)
+            return result
+
+        return run
+
+    return decorate
+
+
+@contextmanager
+def recording(
+    log: ActivityLog, action: str, *, user_id: str | None = None, other_id: str | None = None
+) -> Iterator[Operation]:
+    """Note what the block does, and how it ended; `detail` of what is yielded is written then.
+
+    Raises:
+        BackendError: the action is guarded and its beginning could not be written; the block is
+            not entered.
+        LedgerError: likewise.
+    """
+    if _in_noted_call.get():
+        yield Operation()
+        return
+    actor = current_actor()
+    weight = _weight(actor, action)
+    note = partial(log.note, actor, action, user_id=user_id, other_id=other_id)
+    with unnoted():
+        if weight == "guarded":
+            with log.operation(actor, action, user_id=user_id, other_id=other_id) as operation:
+                yield operation
+            return
+        operation, waits = Operation(), weight == "look"
+        try:
+            yield operation
+        except BaseException as exc:
+            # A storage that has just failed is not asked again before the caller knows.
+            waits = waits or isinstance(exc, (BackendError, LedgerError))
+            # The kind alone: a message may name a user or show a text.
+            failed = type(exc).__name__
+            note(detail=failed, outcome="failed", waits=waits)
+            raise
+        note(detail=operation.detail, waits=waits)
+
+
+@contextmanager
+def unnoted() -> Iterator[None]:
+    """Leave no entries: what follows is a part of something that is noted as a whole."""
+    token = _in_noted_call.set(True)
+    try:
+        yield
+    finally:
+        _in_noted_call.reset(token)
+
+
+def memories(count: int) -> str:
+    """Return `1 memory`, `1,204 memories`: the detail of most entries."""
+    return f"{count:,} {'memory' if count == 1 else 'memories'}"
+
+
+def removed(receipt: Receipt) -> str:
+    """Return what became of all memories of a user, as the detail of an entry."""
+    return f"{memories(receipt.removed)}, {receipt.left or 0:,} left"
+
+
+def _weight(actor: Actor, action: str) -> Weight:
+    """Return when the entry is written, which for some actions depends on who acts."""
+    if actor.via == LIBRARY and action in _WITH_OTHERS:
+        return "look"
+    if actor.via != "dashboard" and action in _EXPORTS:
+        # Whoever runs a program or a command has the keys of the storage: nothing is kept from
+        # them, and memories can be saved from a storage that takes no writes any more.
+        return "change"
+    return verb_of(action).weight
+
+
+def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
+    value = given.get(parameter) if parameter else None
+    return None if value is None else str(value)

@@ -1,0 +1,92 @@
+"""The thread that writes entries which wait for others."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable
+from threading import Condition, Thread
+from typing import Final
+from weakref import WeakMethod, WeakSet
+
+_LOOK_AGAIN_S: Final = 60.0
+"""How often a thread without work looks whether its log is still there."""
+
+_AT_EXIT_S: Final = 5.0
+
+
+class Writer:
+    """Calls `write`, a method, on a daemon thread when it is due, and once more when it closes.
+
+    The thread begins with the first call that is asked for, and ends with the method's object.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = WeakMethod(write)
+        self._changed = Condition()
+        self._due: float | None = None
+        self._closed = False
+        self._thread: Thread | None = None
+
+    def call_within(self, seconds: float) -> None:
+        """Have `write` called in so many seconds at most; nothing after closing."""
+        at = time.monotonic() + seconds
+        with self._changed:
+            if self._closed or (self._due is not None and self._due <= at):
+                return
+            self._due = at
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="activity-log", daemon=True)
+                self._thread.start()
+                _running.add(self)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self, within_s: float = 30.0) -> bool:
+        """End the thread; say whether there was one that made its last call."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is None:
+            return False
+        self._thread.join(max(0.0, within_s))
+        _running.discard(self)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                closed = self._closed or self._wait()
+                if not closed and (self._due is None or time.monotonic() < self._due):
+                    if self._write() is None:
+                        return
+                    continue
+                self._due = None
+            if (write := self._write()) is None:
+                return
+            write()
+            # Not held while the thread waits: a log that nobody has any more may go.
+            del write
+            if closed:
+                return
+
+    def _wait(self) -> bool:
+        """Wait until it may be time, and say whether it is time to end."""
+        timeout = _LOOK_AGAIN_S if self._due is None else self._due - time.monotonic()
+        if timeout > 0:
+            self._changed.wait(timeout)
+        return self._closed
+
+
+_running: WeakSet[Writer] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Write what waits in logs that nobody closed, as in a script that just ends."""
+    until = time.monotonic() + _AT_EXIT_S
+    for writer in [*_running]:
+        writer.close(until - time.monotonic())

@@ -1,0 +1,111 @@
+"""Every command that changes or exports something leaves one entry, whoever wrote the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from memory_core import redeploy
+from memory_core.activity import Actor, acting
+from memory_core.cli import cli
+from memory_core.reuniting import reunion_document
+from memory_core.service import MemoryService
+from memory_core.transfer import export_memories
+
+COMMANDS: list[tuple[str, str, str | None]] = [
+    ("save", "ann tea", "saved for ann: 1 memory"),
+    ("save", "ann tea --infer", "tried to save for ann and it failed: SettingsError"),
+    ("upload", "ann {folder}/note.txt", "saved for ann: 1 memory"),
+    ("update", "ann {id} tea", "changed a memory of ann: memory {id}"),
+    ("delete", "ann {id}", "deleted a memory of ann: 1 removed"),
+    ("delete", "ann none", "tried to delete a memory of ann and it failed: MemoryNotFound"),
+    ("forget", "zoe --yes", "forgot a forgotten user"),
+    ("export", "", "exported the memories of all users"),
+    ("export", "--user ann", "exported the memories of ann"),
+    ("export", "--user ann --output {folder}/ann.jsonl", "exported the memories of ann: 1 memory"),
+    ("import", "{folder}/all.jsonl", "imported memories"),
+    ("import", "{folder}/all.jsonl --dry-run", None),
+    ("audit", "--repair", "repaired the store: 0 put right"),
+    ("audit", "", None),
+    ("rebuild", "", "rebuilt the index: 5 memories"),
+    ("users take-up", "ann --yes", "took up what lay in the store for ann: 0 memories"),
+    ("users take-up", "ann", None),
+    ("users reunite", "bob ann --yes --undo-file {folder}/again.json",
+     "moved all memories of bob to ann: 1 memory"),
+    ("users reunite", "bob ann --dry-run", None),
+    ("users undo", "{folder}/undo.json", "moved memories of carol back to zoe: 1 memory"),
+    ("migrate apply", "--from jsonl:{folder}/all.jsonl --yes",
+     "migrated memories from another place: 0 memories"),
+    ("migrate apply", "--from jsonl:{folder}/none.jsonl --yes",
+     "tried to migrate memories from another place and it failed: MigrationError"),
+    ("migrate plan", "--from jsonl:{folder}/all.jsonl", None),
+    ("migrate verify", "--from jsonl:{folder}/all.jsonl", None),
+    ("redeploy-test simulate", "--level restart --probes 1",
+     "ran a redeploy test: Restart, simulated, 1 probe"),
+    ("redeploy-test begin", "--receipt {folder}/new --probes 2",
+     "ran a redeploy test: Before a real deployment, 2 probes"),
+    ("redeploy-test verify", "--receipt {folder}/receipt",
+     "ran a redeploy test: After the deployment, 2 probes"),
+    ("doctor", "--tag live", None),
+    ("status", "", None),
+    ("normalize", "Ann", None),
+    ("query", "ann bread", None),
+    ("explain", "ann bread", None),
+    ("list", "ann", None),
+    ("get", "ann {id}", None),
+    ("history", "ann", None),
+    ("users", "--scan", None),
+    ("users find", "ann", None),
+    ("users traces", "ann", None),
+    ("logs analyze", "{folder}/note.txt", None),
+    ("activity", "--check", None),
+]  # fmt: skip
+
+
+def _paths(group: click.Group, *before: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        path = (*before, name)
+        if isinstance(command, click.Group):
+            yield from _paths(command, *path)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join(path)
+
+
+def test_the_table_has_a_row_for_every_command() -> None:
+    assert {path for path, _, _ in COMMANDS} == set(_paths(cli))
+
+
+@pytest.fixture
+def prepare(tmp_path: Path, service: MemoryService) -> Callable[[str], Sequence[str]]:
+    """Fill the installation and its folder of files; return the arguments with their places."""
+    with acting(Actor("setting up")):
+        (record,) = service.add_text_memory("ann", "likes rye")
+        service.add_text_memory("bob", "likes oats")
+        service.add_text_memory("zoe", "likes figs")
+        export_memories(service, tmp_path / "all.jsonl")
+        moved = service.reunite("zoe", "carol")
+        begun = redeploy.begin(service, 2)
+    (tmp_path / "note.txt").write_text("The key is under the mat.\n")
+    (tmp_path / "undo.json").write_text(json.dumps(reunion_document(moved)))
+    (tmp_path / "receipt").write_bytes(redeploy.to_file(begun, service.settings))
+    service.close()
+    return lambda words: words.replace("{folder}", str(tmp_path)).replace("{id}", record.id)
+
+
+@pytest.mark.parametrize(("path", "options", "expected"), COMMANDS)
+def test_a_command_that_changes_or_exports_leaves_one_entry_and_a_read_none(
+    prepare: Callable[[str], str], path: str, options: str, expected: str | None
+) -> None:
+    result = CliRunner().invoke(cli, [*path.split(), *prepare(options).split()])
+    assert result.exit_code in (0, 1, 2), result.output
+    assert "Usage:" not in result.output
+    shown = json.loads(CliRunner().invoke(cli, ["activity", "--json"]).stdout)["entries"]
+    entries = [entry for entry in shown if entry["who"] != "setting up"]
+    assert {entry["via"] for entry in entries} <= {"command line"}
+    sentences = [entry["sentence"].partition(" ")[2].partition(" (")[0] for entry in entries]
+    assert sentences == ([prepare(expected)] if expected else [])
