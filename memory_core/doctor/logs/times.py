@@ -44,7 +44,7 @@ def read_time(given: Any, now: datetime) -> tuple[datetime, bool, bool] | None:
         if "epoch" not in parts:
             return _read_parts(parts, now) if "day" in parts else None
         given = float(parts["epoch"])
-    if not isinstance(given, (int, float)) or isinstance(given, bool):
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < 1e30:
         return None
     try:
         while abs(given) >= _LARGEST_SECONDS:

@@ -157,3 +157,10 @@ def test_layers_are_unwrapped_to_a_limit() -> None:
     assert analyze_log(nested.encode()).lines == 1
     assert analyze_log(('{"a":' * 50_000).encode()).lines == 1
     assert analyze_log(("[" * 50_000 + "]" * 50_000).encode()).lines == 1
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "1" + "0" * 400, "true", '"1e400"'])
+def test_a_time_that_is_no_number_of_seconds_is_none(number: str) -> None:
+    report = analyze_log(f'{{"time": {number}, "level": "error", "message": "broke"}}'.encode())
+    assert report.first_at is None
+    assert report.errors[0].example == "broke"
