@@ -10,10 +10,10 @@ import boto3
 import numpy as np
 
 from memory_core import Settings, open_service
-from memory_core import migration as m
+from memory_core import transfer as m
 from memory_core.embedders.local import LocalEmbedder
-from memory_core.stores import Vector
-from memory_core.stores.chroma import open_chroma
+from memory_core.storage.vectors import Vector
+from memory_core.storage.vectors.chroma import open_chroma
 
 from .peak_memory import peak_mb, reset_peak
 from .rows import LIMIT, Row, Size

@@ -53,7 +53,7 @@ def machine_facts() -> Mapping[str, str]:
         "Python": platform.python_version(),
         "Versions": ", ".join(
             (
-                f"Holdfast {memory_core.__version__}",
+                f"Holdfast {memory_core.version.__version__}",
                 f"mem0 {version('mem0ai')}",
                 f"chromadb {version('chromadb')}",
             )

@@ -17,14 +17,14 @@ from streamlit.testing.v1 import AppTest
 from ulid import ULID
 
 from memory_core import Kind, Settings, UserId
-from memory_core.aws import Aws
-from memory_core.census import Counter
-from memory_core.finding import Finder
-from memory_core.ledger import ROOT, Draft, Ledger
+from memory_core.ledger import ROOT, EventDraft, Ledger
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
-from memory_core.objects import LocalObjects, ObjectStore, S3Objects
-from memory_core.people import Census
-from memory_core.records import UserSummary
+from memory_core.memories.find_user import Finder
+from memory_core.memories.statistics import Counter
+from memory_core.model.census import Census
+from memory_core.model.records import UserSummary
+from memory_core.storage.aws import Aws
+from memory_core.storage.objects import LocalObjects, ObjectStore, S3Objects
 
 from .rows import LIMIT, Row, Size, elapsed_ms
 from .s3_meter import open_meter
@@ -68,7 +68,9 @@ def _measure_counts(size: Size, folder: Path) -> Iterator[Row]:
 def _fill(objects: ObjectStore, users: int) -> None:
     def put(number: int) -> None:
         user_id = UserId(f"user{number}@example.com")
-        drafts = [Draft(Kind.ADD, f"{number}-{at}", user_id, {"data": "x"}) for at in range(_EACH)]
+        drafts = [
+            EventDraft(Kind.ADD, f"{number}-{at}", user_id, {"data": "x"}) for at in range(_EACH)
+        ]
         lines = [encode_event(user_id, draft, _NOW) for draft in drafts]
         key = folder_of(user_id) + entry_name(str(ULID()), drafts)
         objects.put_if_absent(key, b"\n".join(lines))

@@ -5,13 +5,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+import streamlit as st
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
-from memory_core.records import MemoryRecord, SearchResult, Status
+from memory_core.model.records import MemoryRecord, SearchResult, Status
+
+T = TypeVar("T")
+
+
+@st.cache_resource(show_spinner=False)
+def connection() -> Connection:
+    """Return the connection that all visitors share."""
+    return Connection()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def process_wide(factory: Callable[[], T]) -> T:
+    """Return the one instance that `factory` makes for all visitors."""
+    return factory()
+
 
 _logger = logging.getLogger("dashboard")
 

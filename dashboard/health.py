@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 from memory_core.errors import MemoryCoreError
 
+from .connection import connection
+
 PATH: Final = "/health"
 FRESH_S: Final = 30.0
 
@@ -51,10 +53,9 @@ class Watch:
 def look() -> str:
     """Ask the storage for one thing, and say what it is."""
     # Not at the top: cached functions want the runtime, which starts after the routes are made.
-    from dashboard import data
 
     try:
-        backend = data.connection().service().parts.backend
+        backend = connection().service().parts.backend
         next(iter(backend.objects.list("ledger/")), None)
     except MemoryCoreError:
         return "broken"

@@ -4,22 +4,24 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import data, routes
-from dashboard.auth import guard
 from dashboard.ui import frame
+
+from . import routes
+from .auth import visitor
+from .services import memory_reads
 
 st.set_page_config(
     page_title="Holdfast",
     page_icon=str(Path(__file__).parent / "ui" / "assets" / "mark.png"),
     layout="wide",
 )
-who = guard.enter()
+who = visitor.enter()
 pages = routes.build_pages()
 page = st.navigation(pages, position="hidden")
 # After the navigation, which would put the page's Material icon in place of ours.
 st.set_page_config(page_title=f"{page.title} · Holdfast")
 
-health = frame.wait_for(data.health)
+health = frame.wait_for(memory_reads.health)
 frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, on_doctor=page.url_path == "doctor")
 page.run()

@@ -16,11 +16,20 @@ import streamlit as st
 
 from dashboard.auth import visitor
 from dashboard.auth.access import access, refusal
-from memory_core import logs, settings
+from memory_core import settings
 from memory_core.errors import SettingsError
+from memory_core.memories import log_lines
+
+from .connection import connection
 
 _logger = logging.getLogger("dashboard")
-_HEAVY_MODULES = ("pandas", "plotly.graph_objects", "memory_core.engine", "bm25s", "wordllama")
+_HEAVY_MODULES = (
+    "pandas",
+    "plotly.graph_objects",
+    "memory_core.memories.mem0_adapter",
+    "bm25s",
+    "wordllama",
+)
 _LISTENING_WITHIN_S = 30
 FINISH_WITHIN_S = 20.0
 
@@ -45,10 +54,10 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     settings.silence_telemetry()
     configure_logging(propagate=False)
     # Not at the top: cached functions want the runtime, which starts before the lifespan.
-    from dashboard import signouts
+    from .auth import sign_outs
 
-    work = (_announce(), asyncio.to_thread(warm_up), signouts.follow(access()))
-    tasks = [asyncio.create_task(one) for one in work]
+    redeploy = (_announce(), asyncio.to_thread(warm_up), sign_outs.follow(access()))
+    tasks = [asyncio.create_task(one) for one in redeploy]
     try:
         yield
     finally:
@@ -64,12 +73,12 @@ def stop() -> None:
     Hosts wait some 30 seconds between SIGTERM and SIGKILL; this leaves some of them.
     """
     # Not at the top: cached functions want the runtime, which starts before the lifespan.
-    from dashboard import data, jobs
+    from .services import jobs
 
     with visitor.acting_as(visitor.PROCESS):
         if left := jobs.board().finish(FINISH_WITHIN_S):
             _logger.error("stopped with %d jobs unfinished", left)
-    data.connection().close(FINISH_WITHIN_S / 4)
+    connection().close(FINISH_WITHIN_S / 4)
 
 
 def configure_logging(*, propagate: bool) -> None:
@@ -88,7 +97,7 @@ def configure_logging(*, propagate: bool) -> None:
         logger.handlers = [h for h in logger.handlers if not isinstance(h, _Stderr)]
         logger.addHandler(handler)
         logger.propagate = propagate
-    keeper = logs.install_recent_lines()
+    keeper = log_lines.install_recent_lines()
     if keeper not in _logger.handlers:
         _logger.addHandler(keeper)
     # It tells at each start that it found credentials, through any root handler there is.
@@ -100,17 +109,16 @@ def warm_up() -> None:
 
     Then check the redeploy tests that waited for this start.
     """
-    from dashboard import data
-    from dashboard.redeploy import work
+    from .services import memory_reads, redeploy
 
     with visitor.acting_as(visitor.PROCESS):
-        health = data.health()
+        health = memory_reads.health()
         if health.trouble:
             _logger.error("storage is not available: %s", health.trouble.sentence)
         for name in _HEAVY_MODULES:
             importlib.import_module(name)
         if not health.trouble:
-            work.check_waiting()
+            redeploy.check_waiting()
 
 
 def report_script_error(error: Exception) -> bool:

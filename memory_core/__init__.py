@@ -27,9 +27,8 @@ from .errors import (
     SettingsError,
     VerificationFailed,
 )
-from .identity import UserId, describe_changes, get_user_id_from_request, normalize_user_id
-from .rebuild import rebuild_index
-from .records import (
+from .memories.repair import rebuild_index
+from .model.records import (
     AuditItem,
     AuditReport,
     Event,
@@ -45,13 +44,12 @@ from .records import (
     Step,
     UserSummary,
 )
+from .model.user_id import UserId, describe_changes, get_user_id_from_request, normalize_user_id
 from .service import MemoryService, open_service
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .aio import AsyncMemoryService
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",

@@ -7,9 +7,95 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
-from .variables import Reader, Surveyor
+from .errors import SettingsError
+
+_Choice = TypeVar("_Choice", bound=str)
+
+
+class VariableReader:
+    """Reads variables; raises `SettingsError` for a value that is none of those allowed."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str | None:
+        value = self._environ.get(name, "").strip()
+        if value[:1] in "'\"" and value[:1] == value[-1:] and value:
+            raise SettingsError(
+                f"{name} has quotation marks around its value; set it again without them"
+            )
+        return value or None
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
+        value = self.text(name)
+        if value is None:
+            return allowed[0]
+        for option in allowed:
+            if value.lower() == option:
+                return option
+        raise SettingsError(f"{name} is {value!r}; set it to one of {', '.join(allowed)}")
+
+    def prefix(self, name: str, default: str) -> str:
+        """Return a prefix that ends with a slash, or none at all for a slash alone."""
+        stripped = (self.text(name) or default).strip("/")
+        return f"{stripped}/" if stripped else ""
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name) or str(default)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise SettingsError(
+                f"{name} is {value!r}; set it to a whole number from {least} to {most}"
+            )
+        return int(value)
+
+    def flag(self, name: str, default: str = "0") -> bool:
+        value = (self.text(name) or default).lower()
+        if value in {"1", "true", "yes", "on"}:
+            return True
+        if value in {"0", "false", "no", "off"}:
+            return False
+        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
+
+
+class Surveyor(VariableReader):
+    """Notes what is wrong with a variable and takes the default in its place."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.names: list[str] = []
+        self.problems: dict[str, str] = {}
+
+    def text(self, name: str) -> str | None:
+        self.names.append(name)
+        try:
+            return super().text(name)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return None
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
+        try:
+            return super().choice(name, allowed)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return allowed[0]
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        try:
+            return super().number(name, default, least, most)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return default
+
+    def flag(self, name: str, default: str = "0") -> bool:
+        try:
+            return super().flag(name, default)
+        except SettingsError as exc:
+            self.problems[name] = str(exc)
+            return default == "1"
+
 
 BackendChoice = Literal["auto", "s3_vectors", "chroma"]
 EmbedderChoice = Literal["auto", "local", "openai"]
@@ -99,10 +185,10 @@ class Settings:
         Raises:
             SettingsError: a value is not one of those allowed; names the variable and the value.
         """
-        return cls._read(Reader(os.environ if environ is None else environ))
+        return cls._read(VariableReader(os.environ if environ is None else environ))
 
     @classmethod
-    def _read(cls, read: Reader) -> Settings:
+    def _read(cls, read: VariableReader) -> Settings:
         data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
         # As boto3 chooses them; its configuration file comes after these.
         endpoint_s3 = read.text("AWS_ENDPOINT_URL_S3") or read.text("AWS_ENDPOINT_URL")
@@ -145,7 +231,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SettingsSurvey:
     """An environment with all that is wrong in it, where `from_env` stops at the first fault.
 
     `given` is the whole environment, secrets included; `problems` maps a variable to the sentence
@@ -159,12 +245,12 @@ class Survey:
     names: tuple[str, ...] = ()
 
 
-def survey(environ: Mapping[str, str] | None = None) -> Survey:
+def survey(environ: Mapping[str, str] | None = None) -> SettingsSurvey:
     """Read the variables as `Settings.from_env` does, and go on where one is malformed."""
     given = dict(os.environ if environ is None else environ)
     read = Surveyor(given)
     settings = Settings._read(read)
-    return Survey(settings, given, read.problems, tuple(dict.fromkeys(read.names)))
+    return SettingsSurvey(settings, given, read.problems, tuple(dict.fromkeys(read.names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +280,7 @@ class DashboardSettings:
         Raises:
             SettingsError: a value is not one of those allowed; names the variable.
         """
-        read = Reader(os.environ if environ is None else environ)
+        read = VariableReader(os.environ if environ is None else environ)
         platform = next((name for name in _PLATFORMS if read.text(name)), None)
         urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
         users_file = read.text("DASHBOARD_USERS_FILE")

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from dashboard.auth.guard import require_access
-from dashboard.doctor import bundle, checks, logs
-from dashboard.ui import tabs
+from dashboard.auth.visitor import require_access
+from dashboard.ui import frame
+from dashboard.views.doctor import bundle, checks, logs
 
 require_access()
 DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
@@ -14,7 +14,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     st.title("Doctor", anchor=False, width="content")
     bundle.draw()
 st.caption("Finds out why memories are not persistent or missing, and says what to do.")
-for name, tab in tabs.draw(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
+for name, tab in frame.draw(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:
         with tab:
             DRAW[name]()

@@ -2,38 +2,41 @@
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.auth.guard import require_access
 from dashboard.auth.roles import Role
-from dashboard.memories import browse, save, search, tabs
-from dashboard.memories.person import choose_next, choose_person
-from dashboard.ui import tables, words
-from dashboard.ui.allowed import draw_unless
-from dashboard.ui.errors import friendly_errors
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads
+from dashboard.ui import tables, text
+from dashboard.ui.messages import draw_unless, friendly_errors
+from dashboard.views.memories import browse, choose_user, save, search
+from dashboard.views.memories.choose_user import choose_next, choose_person
 
 require_access()
-DRAW = {tabs.SAVE: save.draw, tabs.SEARCH: search.draw, tabs.BROWSE: browse.draw}
+DRAW = {
+    choose_user.SAVE: save.draw,
+    choose_user.SEARCH: search.draw,
+    choose_user.BROWSE: browse.draw,
+}
 
 
 def draw_broken() -> None:
     """Draw that nothing can be done here, and where to read why."""
     st.markdown("Memories cannot be shown or saved at the moment; the overview says why.")
-    st.button("Try again", icon=":material/refresh:", on_click=data.try_again)
+    st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
 def suggest_users() -> None:
     """Draw what to do while no user is chosen."""
-    users = data.users()
+    users = memory_reads.users()
     if not users:
         st.markdown(
             "**No memories yet.** Type a user's e-mail address above and save the first one."
         )
         return
     st.caption(
-        f"Type a user above, or select one of {words.counted(len(users), 'user')} with memories."
+        f"Type a user above, or select one of {text.counted(len(users), 'user')} with memories."
     )
     if chosen := tables.pick_user(users, "memories.users"):
-        tabs.go_to(tabs.BROWSE)
+        choose_user.go_to(choose_user.BROWSE)
         choose_next(chosen)
 
 
@@ -43,15 +46,15 @@ def draw_memories() -> None:
     if person is None:
         suggest_users()
         return
-    for name, tab in tabs.draw_tabs().items():
+    for name, tab in choose_user.draw_tabs().items():
         if tab.open:
             with tab, friendly_errors():
-                if name == tabs.BROWSE or draw_unless(Role.OPERATOR):
+                if name == choose_user.BROWSE or draw_unless(Role.OPERATOR):
                     DRAW[name](person)
 
 
 st.title("Memories", anchor=False)
-if data.health().trouble:
+if memory_reads.health().trouble:
     draw_broken()
 else:
     with friendly_errors():

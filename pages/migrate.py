@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.auth.guard import require_access
 from dashboard.auth.roles import Role
-from dashboard.migrate import by_itself, plan, result, source, work
-from dashboard.ui import allowed
-from dashboard.ui.errors import friendly_errors, show_trouble
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads, migration
+from dashboard.ui import messages
+from dashboard.ui.messages import friendly_errors, show_trouble
+from dashboard.ui.progress import watch_migration
 from dashboard.ui.text import one_line
+from dashboard.views.migrate import plan, result, source
+from dashboard.views.migrate import source as by_itself
 
 require_access()
 STEPS = ("Source", "Plan", "Run", "Receipt")
@@ -28,7 +30,7 @@ def begin_again() -> None:
 def draw_source() -> None:
     """Draw the first step, and what comes along by itself."""
     draw_steps(1)
-    by_itself.draw()
+    by_itself.draw_automatic()
     source.draw()
 
 
@@ -42,12 +44,12 @@ def draw_address(address: str) -> None:
 
 def draw_planning(address: str, user: str, after: float = 0.0) -> None:
     """Draw the plan, or how far it is; none that was begun before `after`."""
-    job = work.planned(address, user)
+    job = migration.planned(address, user)
     if job and job.started < after:
         job = None
     draw_steps(2)
     if job and not job.finished:
-        result.watch(job.id, "Reading the source")
+        watch_migration(job.id, "Reading the source")
         return
     if job and job.trouble:
         show_trouble(job.trouble)
@@ -56,7 +58,7 @@ def draw_planning(address: str, user: str, after: float = 0.0) -> None:
     st.button(
         "Plan again" if job else "Plan",
         icon=":material/fact_check:",
-        on_click=work.start_plan,
+        on_click=migration.start_plan,
         args=(address, user),
     )
 
@@ -64,10 +66,10 @@ def draw_planning(address: str, user: str, after: float = 0.0) -> None:
 def draw_migration(address: str, user: str) -> None:
     """Draw the step that this migration is at."""
     draw_address(address)
-    job = work.run(address, user)
+    job = migration.run(address, user)
     if job and not job.finished:
         draw_steps(3)
-        result.watch(job.id, "Copying, then comparing")
+        watch_migration(job.id, "Copying, then comparing")
     elif job and job.state == "done":
         draw_steps(4)
         result.draw(job.result)
@@ -89,10 +91,10 @@ def draw_again(address: str, user: str, after: float) -> None:
 
 
 st.title("Migrate", anchor=False)
-health = data.health()
+health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
-elif allowed.draw_unless(Role.OPERATOR):
+elif messages.draw_unless(Role.OPERATOR):
     with friendly_errors():
         if asked := st.query_params.get("from"):
             draw_migration(asked, st.query_params.get("user", ""))

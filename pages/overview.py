@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from dashboard import data, routes
-from dashboard.auth.guard import require_access
-from dashboard.doctor import link as doctor_link
-from dashboard.redeploy import waiting
+from dashboard import routes
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads
+from dashboard.services.redeploy import test_reports, waiting_tests
 from dashboard.ui import charts, status, tables
-from dashboard.ui.errors import friendly_errors
+from dashboard.ui.messages import friendly_errors
+from dashboard.views.doctor import bundle as doctor_link
+from dashboard.views.redeploy import waiting
 
 require_access()
 LINES = 12
@@ -18,7 +20,7 @@ def draw_users_chart() -> None:
     with st.container(key="per-user"):
         st.subheader("Memories per user", anchor=False)
         with st.skeleton(height=260):
-            users = data.users()
+            users = memory_reads.users()
             chart = charts.per_user(users)
             event = st.plotly_chart(
                 chart.figure,
@@ -45,7 +47,7 @@ def draw_days_chart() -> None:
     with st.container(key="per-day"):
         st.subheader("Memories over time", anchor=False)
         with st.skeleton(height=260):
-            chart = charts.per_day(data.census().days, height=300)
+            chart = charts.per_day(memory_reads.census().days, height=300)
             st.plotly_chart(chart.figure, key="overview.days", config=charts.CONFIG, alt=chart.alt)
         st.caption("By the UTC day on which they were saved; deleted memories are not counted.")
 
@@ -54,14 +56,14 @@ def draw_storage_chart(memories: int, backend: str) -> None:
     """Draw how the memories are split over the places where they lie."""
     with st.container(key="storage"):
         st.subheader("Where memories are stored", anchor=False)
-        if backend == "s3_vectors" and memories > data.COUNTED_UP_TO:
+        if backend == "s3_vectors" and memories > memory_reads.COUNTED_UP_TO:
             st.caption(
                 "Counting reads the keys of the whole index, which costs requests: about "
                 f"{memories // 500:,} for {memories:,} memories."
             )
             if not st.button("Count the index", key="overview.count", icon=":material/123:"):
                 return
-        chart = charts.stored_where(data.storage())
+        chart = charts.stored_where(memory_reads.storage())
         st.plotly_chart(chart.figure, key="overview.storage", config=charts.CONFIG, alt=chart.alt)
 
 
@@ -76,7 +78,7 @@ def draw_empty() -> None:
 
 def draw_test_link() -> None:
     """Draw the way to the redeploy test, and whether one waits."""
-    waits = data.waiting_tests()
+    waits = waiting_tests()
     label = "Test whether memories survive a deployment"
     if waits:
         label = f"A redeploy test is {waiting.waiting_words(waits[0])}"
@@ -86,7 +88,7 @@ def draw_test_link() -> None:
 
 def draw_log() -> None:
     """Draw the last log lines of this process."""
-    lines = data.recent_lines(LINES)
+    lines = memory_reads.recent_lines(LINES)
     with st.container(key="log"):
         st.subheader("Recent log lines", anchor=False)
         if not lines:
@@ -100,7 +102,7 @@ def draw_log() -> None:
 
 
 st.title("Overview", anchor=False)
-health = data.health()
+health = memory_reads.health()
 if health.trouble:
     status.draw_broken_card(health.trouble)
 else:
@@ -110,9 +112,9 @@ else:
     with right:
         status.draw_steps(health.status.steps)
     with friendly_errors():
-        status.draw_key_figures(health.status, data.test_reports())
+        status.draw_key_figures(health.status, test_reports())
         draw_test_link()
-        doctor_link.draw()
+        doctor_link.draw_link()
         if health.status.memories:
             left, right = st.columns(2)
             with left:

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.auth.guard import require_access
-from dashboard.redeploy import choose, happened, proof, timeline, waiting
-from dashboard.ui.errors import friendly_errors
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads
+from dashboard.ui.messages import friendly_errors
+from dashboard.views.redeploy import history, result, start, waiting
 
 require_access()
 
@@ -13,7 +13,7 @@ require_access()
 def draw_broken() -> None:
     """Draw that nothing can be tested here, and where to read why."""
     st.markdown("Nothing can be tested at the moment; the overview says why.")
-    st.button("Try again", icon=":material/refresh:", on_click=data.try_again)
+    st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
 def draw_tests() -> None:
@@ -21,17 +21,17 @@ def draw_tests() -> None:
     waiting.draw()
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        choose.draw()
+        start.draw()
     with right:
-        report = happened.draw()
+        report = result.draw()
     if report:
-        proof.draw(report)
-    timeline.draw()
+        result.draw_probes(report)
+    history.draw()
 
 
 st.title("Redeploy test", anchor=False)
 st.caption("Shows in seconds, or around a real deployment, whether memories survive it.")
-if data.health().trouble:
+if memory_reads.health().trouble:
     draw_broken()
 else:
     with friendly_errors():

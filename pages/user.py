@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from dashboard import data, routes
-from dashboard.auth.guard import require_access
+from dashboard import routes
 from dashboard.auth.roles import Role
-from dashboard.ui import tables, tabs, words
-from dashboard.ui.allowed import draw_unless
-from dashboard.ui.errors import friendly_errors, show_trouble
-from dashboard.user import export, head, moves, remembered, removal, timeline
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads
+from dashboard.ui import frame, tables, text
+from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
+from dashboard.views.user import erase, merge, recall, summary
 from memory_core import normalize_user_id
-from memory_core.people import Found
-from memory_core.records import UserId
+from memory_core.model.census import UserSearch
+from memory_core.model.records import UserId
 
 require_access()
 MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
@@ -32,9 +32,9 @@ NEEDED = {
 }
 
 
-def draw_memories(user_id: UserId, found: Found) -> None:
+def draw_memories(user_id: UserId, found: UserSearch) -> None:
     """Draw the memories as a table; Memories shows one in full."""
-    records = data.memories(user_id)
+    records = memory_reads.memories(user_id)
     if not records:
         st.caption("No memories now.")
         return
@@ -49,23 +49,23 @@ def draw_memories(user_id: UserId, found: Found) -> None:
         },
     )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(f"{words.counted(len(records), 'memory')}, complete, newest first")
+        st.caption(f"{text.counted(len(records), 'memory')}, complete, newest first")
         if st.button("Open in Memories", type="tertiary", icon=":material/open_in_new:"):
             routes.open_user(user_id)
 
 
 def draw_view(user_id: UserId) -> None:
     """Draw the user, then one view of what there is."""
-    found = head.draw(user_id)
+    found = summary.draw(user_id)
     views = {
         MEMORIES: lambda: draw_memories(user_id, found),
-        TIMELINE: lambda: timeline.draw(user_id),
-        REMEMBERED: lambda: remembered.draw(user_id),
-        REUNITE: lambda: moves.draw(user_id, found),
-        EXPORT: lambda: export.draw(user_id, found),
-        REMOVE: lambda: removal.draw(user_id, found),
+        TIMELINE: lambda: summary.draw_timeline(user_id),
+        REMEMBERED: lambda: recall.draw(user_id),
+        REUNITE: lambda: merge.draw(user_id, found),
+        EXPORT: lambda: summary.draw_export(user_id, found),
+        REMOVE: lambda: erase.draw(user_id, found),
     }
-    drawn = tabs.draw(views, key="user.view", parameter="view", first=MEMORIES)
+    drawn = frame.draw(views, key="user.view", parameter="view", first=MEMORIES)
     for name, tab in drawn.items():
         if tab.open:
             with tab, friendly_errors():
@@ -74,7 +74,7 @@ def draw_view(user_id: UserId) -> None:
 
 
 st.title("User", anchor=False)
-health = data.health()
+health = memory_reads.health()
 asked = st.query_params.get("user", "")
 if health.trouble:
     show_trouble(health.trouble)

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.auth.guard import require_access
-from dashboard.ui.errors import friendly_errors, show_trouble
-from dashboard.users import compare, everyone, found, work
+from dashboard.auth.visitor import require_access
+from dashboard.services import memory_reads, user_actions
+from dashboard.ui.messages import friendly_errors, show_trouble
+from dashboard.views.users import find, list
 
 require_access()
 
 st.title("Users", anchor=False)
-health = data.health()
+health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
 else:
@@ -24,10 +24,10 @@ else:
     )
     with friendly_errors():
         if asked:
-            seen = work.last_comparison()
-            answer = data.find(asked, seen and seen.scan, seen and seen.elsewhere)
-            found.draw(answer)
-            found.draw_placeholders(answer.placeholders)
+            seen = user_actions.last_comparison()
+            answer = memory_reads.find(asked, seen and seen.scan, seen and seen.elsewhere)
+            find.draw(answer)
+            find.draw_placeholders(answer.placeholders)
         else:
-            everyone.draw()
-            compare.draw()
+            list.draw_everyone()
+            list.draw()

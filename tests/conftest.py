@@ -14,7 +14,7 @@ import pytest
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
-from memory_core.logs import LOGGER
+from memory_core.memories.log_lines import LOGGER
 from standin import StandIn
 from tests.support.bucket import on_aws, on_standin
 from tests.support.markers import (  # noqa: F401

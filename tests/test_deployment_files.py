@@ -27,8 +27,9 @@ from websockets import Origin, Subprotocol
 from websockets.sync.client import connect
 
 from dashboard import health
-from memory_core import Settings, open_service, redeploy, render_activity
-from memory_core.redeploy.keeping import report_of
+from memory_core import Settings, open_service, redeploy_test
+from memory_core.redeploy_test.records import report_of
+from memory_core.render import activity_log
 from standin.httpd import App, Request
 from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
@@ -225,11 +226,11 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             print(f"peak {peak:.0f} MB")
             assert peak < MOST_MB
             # That a page was looked at had not been written yet when the signal came.
-            told = [render_activity.entry_sentence(one) for one in service.activity.page().entries]
+            told = [activity_log.entry_sentence(one) for one in service.activity.page().entries]
             assert told == ["olaf looked at the memories of bob@x.com", "olaf signed in"]
             check = service.activity.check()
             assert check.whole
-            assert f"the activity log ends at {render_activity.head_text(check)}" in (
+            assert f"the activity log ends at {activity_log.head_text(check)}" in (
                 server.log.read_text()
             )
 
@@ -248,7 +249,7 @@ def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Pa
         environ = {**bench.environ, **front}
         settings = Settings.from_env({**environ, **FIRST, "MEMORY_DATA_DIR": str(tmp_path / "d")})
         with open_service(settings) as service:
-            begun = redeploy.begin(service, 2)
+            begun = redeploy_test.begin(service, 2)
             objects = service.parts.backend.objects
             ending.clear()
             with deployed(tmp_path, **environ, **NEXT) as server:

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from memory_core.cli import cli
-from memory_core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
-from memory_core.logs import KNOWN_LINES
-from memory_core.searching import EXACT_UP_TO
+from memory_core.memories.log_lines import KNOWN_LINES
+from memory_core.memories.search import EXACT_UP_TO
+from memory_core.model.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
 from memory_core.settings import WATCHED
 from scripts.screenshots import FILES, IMAGES
 from tests.support.paths import ROOT

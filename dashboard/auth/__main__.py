@@ -7,9 +7,10 @@ import sys
 import click
 
 from dashboard.auth.accounts import parse_users
-from dashboard.auth.passwords import hash_password
 from dashboard.auth.roles import Role
 from memory_core.errors import SettingsError
+
+from .accounts import hash_password
 
 
 @click.group()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property, lru_cache
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dashboard.auth.accounts import Accounts
-from dashboard.auth.attempts import Attempts
-from dashboard.auth.sessions import Sessions
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+
 from memory_core.errors import SettingsError
 from memory_core.settings import DashboardSettings
+
+from .accounts import Accounts, Attempts
+from .sessions import Sessions
 
 SHORTEST_SECRET = 32
 _LOGIN = "DASHBOARD_USERS (or the DASHBOARD_OIDC_ variables) and DASHBOARD_URL"
@@ -156,3 +162,50 @@ def _host(origin: str) -> str:
 
 def _without_default_port(host: str, scheme: str) -> str:
     return host.removesuffix(":443" if scheme == "https" else ":80")
+
+
+SESSION: Final = "session"
+FORM: Final = "form"
+OIDC: Final = "oidc"
+
+
+def read_cookie(scope: Scope, which: str, access: Access) -> str:
+    """Return what the browser keeps under this name, or nothing."""
+    sent = Headers(scope=scope).get("cookie", "")
+    try:
+        return cookie_parser(sent).get(_name(scope, which, access), "")
+    except CookieError:
+        return ""
+
+
+def write_cookie(
+    scope: Scope, which: str, value: str, access: Access, *, lasts_s: int | None = None
+) -> str:
+    """Return the header that makes the browser keep a value, until it is closed or so long."""
+    name = _name(scope, which, access)
+    cookie: SimpleCookie = SimpleCookie({name: value})
+    cookie[name]["path"] = "/"
+    cookie[name]["httponly"] = True
+    cookie[name]["samesite"] = "Lax"
+    if _https(scope, access):
+        cookie[name]["secure"] = True
+    if lasts_s is not None:
+        cookie[name]["max-age"] = lasts_s
+    return cookie[name].OutputString()
+
+
+def _name(scope: Scope, which: str, access: Access) -> str:
+    # The prefix lets no other host, and no plain HTTP, put a cookie of that name in place.
+    return f"{'__Host-' if _https(scope, access) else ''}holdfast-{which}"
+
+
+def _https(scope: Scope, access: Access) -> bool:
+    host = Headers(scope=scope).get("host", "")
+    return access.origin_of(host).startswith("https:")
+
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]

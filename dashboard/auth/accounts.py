@@ -3,13 +3,61 @@
 from __future__ import annotations
 
 import threading
+import time
 import unicodedata
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from dashboard.auth.passwords import is_hash
-from dashboard.auth.roles import Role
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError
+
 from memory_core.errors import SettingsError
+
+from .roles import Role
+
+SHORTEST = 12
+LONGEST = 1024
+
+_MOST_MEMORY_KIB = 128 * 1024
+# 19 MiB and two passes, which OWASP asks for at least: several at once fit into a small machine.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2 hash of a password, of `SHORTEST` to `LONGEST` characters.
+
+    Raises:
+        ValueError: it is shorter or longer; says so.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise ValueError(f"a password has {SHORTEST} to {LONGEST:,} characters")
+    return _HASHER.hash(password)
+
+
+def is_hash(value: str) -> bool:
+    """Say whether a value is an argon2id hash that this machine can afford to check."""
+    try:
+        parameters = extract_parameters(value)
+    except InvalidHashError:
+        return False
+    return value.startswith("$argon2id$") and parameters.memory_cost <= _MOST_MEMORY_KIB
+
+
+def fits(password: str, hashed: str | None) -> bool:
+    """Say whether a password is the one that was hashed; without a hash it takes as long."""
+    try:
+        _HASHER.verify(hashed or _nobodys(), password[:LONGEST])
+    except (VerificationError, InvalidHashError):
+        return False
+    return hashed is not None
+
+
+@cache
+def _nobodys() -> str:
+    return _HASHER.hash("the password of nobody at all")
 
 
 @dataclass(frozen=True)
@@ -132,3 +180,48 @@ class Accounts:
             ) from None
         lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
         return parse_users("\n".join(lines), "DASHBOARD_USERS_FILE")
+
+
+WINDOW_S = 15 * 60
+PER_ACCOUNT = 10
+PER_ADDRESS = 30
+KEPT = 10_000
+
+
+class Attempts:
+    """Failures of the last `WINDOW_S`, for each name typed and for each address."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    def wait_s(self, name: str, address: str) -> int:
+        """Return the seconds until the next try is looked at, 0 when it is now."""
+        with self._lock:
+            return max(
+                self._wait(("account", name), PER_ACCOUNT),
+                self._wait(("address", address), PER_ADDRESS),
+            )
+
+    def failed(self, name: str, address: str) -> None:
+        """Note a failure."""
+        with self._lock:
+            for key in (("account", name), ("address", address)):
+                self._failures.setdefault(key, deque(maxlen=PER_ADDRESS)).append(self._clock())
+                self._failures.move_to_end(key)
+            while len(self._failures) > KEPT:
+                self._failures.popitem(last=False)
+
+    def succeeded(self, name: str) -> None:
+        """Forget the failures of a name; those of the address stay."""
+        with self._lock:
+            self._failures.pop(("account", name), None)
+
+    def _wait(self, key: tuple[str, str], most: int) -> int:
+        times = self._failures.get(key, deque())
+        while times and self._clock() - times[0] >= WINDOW_S:
+            times.popleft()
+        if len(times) < most:
+            return 0
+        return max(1, round(times[-most] + WINDOW_S - self._clock()))

@@ -2,26 +2,122 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 from urllib.parse import urlencode
 
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocketClose
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard import health
-from dashboard.auth import login
-from dashboard.auth.access import Access, access, is_address, is_loopback
-from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
-from dashboard.auth.cookies import SESSION, read_cookie, write_cookie
-from dashboard.auth.roles import Role
-from dashboard.auth.sessions import Session
-from dashboard.auth.signing_in import SigningIn, address_of
-from dashboard.auth.sockets import Sockets
-from dashboard.auth.visitor import IDENTITY_HEADER
-from memory_core.limits import MAX_LOG_BYTES
+from memory_core.model.limits import MAX_LOG_BYTES
+
+from .. import health
+from . import login_form
+from .access import (
+    SESSION,
+    Access,
+    ASGIApp,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    access,
+    is_address,
+    is_loopback,
+    read_cookie,
+    write_cookie,
+)
+from .login_routes import SigningIn, address_of
+from .roles import Role
+from .sessions import Session, Sessions
+from .visitor import IDENTITY_HEADER
+
+CHECK_S: Final = 2.0
+"""How often a socket on which nothing is said is looked at."""
+
+SIGNED_OUT: Final = 4401
+
+
+class Sockets:
+    """Passes messages on while the session lasts."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def serve(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, session: Session
+    ) -> None:
+        """Serve a socket until either side, or the end of the session, closes it."""
+        socket = _Socket(self._sessions, session.id, receive, send)
+        watching = asyncio.create_task(socket.watch())
+        try:
+            await app(scope, socket.receive, socket.send)
+        finally:
+            watching.cancel()
+
+
+class _Socket:
+    def __init__(self, sessions: Sessions, session_id: str, receive: Receive, send: Send) -> None:
+        self._sessions, self._session_id = sessions, session_id
+        self._receive, self._send = receive, send
+        self._opened = self._closed = False
+        self._role: object = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return message
+        if self._closed or not self._still(active=_by_a_person(message)):
+            await self.close()
+            return {"type": "websocket.disconnect", "code": SIGNED_OUT}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._closed:
+            # Streamlit may have something to say still; nobody hears it.
+            return
+        if message["type"] == "websocket.close":
+            self._closed = True
+        elif message["type"] == "websocket.send" and not self._still():
+            await self.close()
+            return
+        self._opened = True
+        await self._send(message)
+
+    async def watch(self) -> None:
+        while not self._closed:
+            await asyncio.sleep(CHECK_S)
+            if self._opened and not self._still():
+                await self.close()
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": SIGNED_OUT})
+
+    def _still(self, *, active: bool = False) -> bool:
+        """Whether the session lasts, with the role that the socket began with or a higher one."""
+        session = self._sessions.find(self._session_id, active=active)
+        if session is None:
+            return False
+        self._role = self._role or session.role
+        return self._role == session.role
+
+
+def _by_a_person(message: Message) -> bool:
+    """Whether somebody did something, rather than a part of the page drawing itself anew."""
+    said = BackMsg()
+    try:
+        said.ParseFromString(message.get("bytes") or b"")
+    except DecodeError:
+        return False
+    return said.WhichOneof("type") == "rerun_script" and not said.rerun_script.is_auto_rerun
+
 
 _logger = logging.getLogger("dashboard")
 
@@ -59,7 +155,7 @@ class Gate:
                 await self._serve(scope, receive, send)
             else:
                 await _refuse(scope, receive, send, PlainTextResponse(_NOT_HERE, 403))
-        elif scope["type"] == "http" and scope["path"] in login.PATHS:
+        elif scope["type"] == "http" and scope["path"] in login_form.PATHS:
             answer = await self._signing_in.answer(Request(scope, receive))
             await answer(scope, receive, send)
         else:
@@ -147,16 +243,18 @@ def _to_the_login(scope: Scope) -> Response:
     if not _is_page(scope):
         return PlainTextResponse("Sign in first.", 401, {"Cache-Control": "no-store"})
     query = scope.get("query_string", b"").decode("latin-1")
-    wanted = login.safe_next(scope["path"] + (f"?{query}" if query else ""))
-    target = login.LOGIN if wanted == "/" else f"{login.LOGIN}?{urlencode({'next': wanted})}"
+    wanted = login_form.safe_next(scope["path"] + (f"?{query}" if query else ""))
+    target = (
+        login_form.LOGIN if wanted == "/" else f"{login_form.LOGIN}?{urlencode({'next': wanted})}"
+    )
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
 
 
 def _tell(session_id: str, until: float) -> None:
     # Not at the top: cached functions want the runtime, which starts after the gate is made.
-    from dashboard import signouts
+    from . import sign_outs
 
-    signouts.tell(session_id, until)
+    sign_outs.tell(session_id, until)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:

@@ -15,7 +15,8 @@ from starlette.websockets import WebSocketClose
 
 from dashboard import health
 from dashboard.auth.access import access, is_loopback
-from dashboard.auth.asgi import ASGIApp, Message, Receive, Scope, Send
+
+from .access import ASGIApp, Message, Receive, Scope, Send
 
 _HEALTH = frozenset({"/_stcore/health", health.PATH})
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")

@@ -17,7 +17,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from dashboard.auth.access import Access
-from dashboard.auth.login import OIDC_BACK
+
+from .login_form import OIDC_BACK
 
 _logger = logging.getLogger("dashboard")
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
+import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard.auth.access import access
-from dashboard.auth.roles import Role
 from memory_core.activity import Actor, acting
 from memory_core.errors import MemoryCoreError
+
+from .access import access
+from .roles import Role
 
 IDENTITY_HEADER: Final = "x-holdfast-session"
 """How the gate tells Streamlit whose socket it is; what a client sends under it is dropped."""
@@ -143,3 +145,30 @@ def _of_session(session_id: str) -> Visitor:
     if session is None:
         raise SignedOut("you are signed out; load the page again to sign in")
     return Visitor(session.name, session.role, session.address, session.id)
+
+
+_ROUTED = "dashboard.routed"
+
+
+def enter() -> Visitor:
+    """Return who is here, or end the script and lead to the login; only the router calls this."""
+    st.session_state[_ROUTED] = True
+    return _still_signed_in()
+
+
+def require_access() -> Visitor:
+    """Return who is here; stop unless the router let them in."""
+    if not st.session_state.get(_ROUTED):
+        st.error("This page opens from the dashboard only.", icon=":material/lock:")
+        st.stop()
+    return _still_signed_in()
+
+
+def _still_signed_in() -> Visitor:
+    try:
+        return current()
+    except SignedOut:
+        st.error("You are signed out. Load the page again to sign in.", icon=":material/lock:")
+        # Leads to our own route, which takes the cookie away.
+        st.logout()
+        st.stop()

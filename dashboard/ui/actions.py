@@ -15,8 +15,12 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.data import Trouble
-from memory_core.errors import MemoryCoreError
+from memory_core import normalize_user_id
+from memory_core.errors import InvalidUserId, MemoryCoreError
+from memory_core.model.records import UserId
+
+from ..connection import Trouble
+from .text import one_line
 
 DOUBLE_CLICK_S: Final = 1.5
 _KEY: Final = "dashboard.actions"
@@ -90,3 +94,72 @@ def action(name: str) -> Action:
 def forget_outcomes() -> None:
     """Drop all outcomes, when they would speak of another user or another form."""
     st.session_state.pop(_KEY, None)
+
+
+def draw_typed(
+    name: str,
+    expected: UserId,
+    label: str,
+    work: Callable[[], Any],
+    on_press: Callable[[], None] = lambda: None,
+) -> Action:
+    """Draw the field for the id and the button that does the work; return the action.
+
+    The button does nothing until the id was typed, in any form; `on_press` is called when it is.
+    """
+    return _draw(name, "id", expected, label, work, on_press)
+
+
+def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> Action:
+    """As `draw_typed`, with a word of small letters that has to be typed."""
+    return _draw(name, "word", word, label, work, lambda: None)
+
+
+def _draw(
+    name: str,
+    what: str,
+    expected: str,
+    label: str,
+    work: Callable[[], Any],
+    on_press: Callable[[], None],
+) -> Action:
+    drawn = action(name)
+    with st.form(f"{name}.form", border=False):
+        st.caption(f"To confirm, type the {what}:")
+        st.text(one_line(expected, 300))
+        st.text_input(f"The {what}", key=f"{name}.typed", autocomplete="off", max_chars=300)
+        st.form_submit_button(
+            f":red[{label}]",
+            disabled=drawn.busy,
+            on_click=_press,
+            args=(name, expected, drawn, work, on_press),
+        )
+    if st.session_state.pop(f"{name}.mistyped", False):
+        st.warning(
+            f"That is not the {what} above; nothing was changed.", icon=":material/keyboard:"
+        )
+    drawn.run("Working and counting again…")
+    return drawn
+
+
+def _press(
+    name: str,
+    expected: str,
+    action: Action,
+    work: Callable[[], Any],
+    on_press: Callable[[], None],
+) -> None:
+    typed = st.session_state.get(f"{name}.typed", "")
+    if not _is_same(typed, expected):
+        st.session_state[f"{name}.mistyped"] = True
+        return
+    st.session_state[f"{name}.typed"] = ""
+    action.ask(work, name, expected)
+    on_press()
+
+
+def _is_same(typed: str, expected: str) -> bool:
+    try:
+        return normalize_user_id(typed) == expected
+    except InvalidUserId:
+        return False

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from memory_core.records import Kind, UserId, UserSummary
+from memory_core.model.records import Kind, UserId, UserSummary
 
-from . import tables, times, words
+from . import tables, text
 from .text import chart_label, one_line
 
 TOP_USERS: Final = 20
@@ -45,7 +45,7 @@ def per_user(users: Sequence[UserSummary]) -> Chart:
     counts = [user.memories for user in top]
     ids: list[str | None] = [user.user_id for user in top]
     if rest:
-        labels.append(words.counted(len(rest), "more user"))
+        labels.append(text.counted(len(rest), "more user"))
         counts.append(sum(user.memories for user in rest))
         ids.append(None)
     # Positions, not names, on the axis: two shortened names may be equal.
@@ -113,8 +113,8 @@ def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
     busiest = max(days, key=lambda day: sum(days[day].values()))
     return Chart(
         figure,
-        f"Events by day, {times.day(min(days))} to {times.day(max(days))}; most on "
-        f"{times.day(busiest)}, {sum(days[busiest].values()):,}.",
+        f"Events by day, {text.day(min(days))} to {text.day(max(days))}; most on "
+        f"{text.day(busiest)}, {sum(days[busiest].values()):,}.",
     )
 
 
@@ -150,7 +150,7 @@ def stored_where(counts: Mapping[str, int]) -> Chart:
                 y=[""],
                 orientation="h",
                 hovertemplate="%{fullData.name}<extra></extra>",
-                name=f"{words.backend_name(name)}: {count:,}",
+                name=f"{text.backend_name(name)}: {count:,}",
                 marker_color=BACKEND_COLOURS.get(name, BACKEND_COLOURS["ledger"]),
             )
     figure = fix(figure, height=84)
@@ -171,7 +171,7 @@ def stored_where(counts: Mapping[str, int]) -> Chart:
     )
     figure.update_xaxes(visible=False, range=[0, sum(counts.values())])
     figure.update_yaxes(visible=False)
-    parts = ", ".join(f"{words.backend_name(name)} {count:,}" for name, count in counts.items())
+    parts = ", ".join(f"{text.backend_name(name)} {count:,}" for name, count in counts.items())
     return Chart(figure, f"Memories by where they are stored: {parts}.")
 
 
@@ -188,7 +188,7 @@ def _distribution_sentence(
 ) -> str:
     middle = sorted(user.memories for user in users)[len(users) // 2]
     parts = [
-        f"{words.counted(count, 'user')} with {label}"
+        f"{text.counted(count, 'user')} with {label}"
         for label, count in zip(labels, counts, strict=True)
         if count
     ]
@@ -226,10 +226,10 @@ def _without_gaps(days: Mapping[dt.date, int]) -> tuple[list[dt.date], list[int]
 
 
 def _per_user_sentence(users: Sequence[UserSummary]) -> str:
-    total = words.counted(sum(user.memories for user in users), "memory")
+    total = text.counted(sum(user.memories for user in users), "memory")
     most = users[0]
     return (
-        f"{total} of {words.counted(len(users), 'user')}; "
+        f"{total} of {text.counted(len(users), 'user')}; "
         f"{one_line(most.user_id, 60)} has the most, {most.memories:,}."
     )
 
@@ -237,6 +237,6 @@ def _per_user_sentence(users: Sequence[UserSummary]) -> str:
 def _per_day_sentence(days: Mapping[dt.date, int]) -> str:
     busiest = max(days, key=lambda date: days[date])
     return (
-        f"Memories by the day they were saved, {times.day(min(days))} to {times.day(max(days))}; "
-        f"most on {times.day(busiest)}, {days[busiest]:,}."
+        f"Memories by the day they were saved, {text.day(min(days))} to {text.day(max(days))}; "
+        f"most on {text.day(busiest)}, {days[busiest]:,}."
     )

@@ -7,13 +7,13 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import data
-from memory_core.records import Status, Step
-from memory_core.redeploy import Report
+from memory_core.model.records import Status, Step
+from memory_core.redeploy_test import Report
 
-from . import times, words
-from .errors import headline
+from ..services import memory_reads
+from . import text
 from .frame import STATES
+from .messages import headline
 from .text import one_line, plain_word, sentence, show
 
 _LABEL_PX: Final = 96
@@ -28,8 +28,8 @@ def draw_status_card(status: Status) -> None:
     state = "persistent" if status.persistent else "temporary"
     with st.container(border=True, height="stretch", key="status-card"):
         st.subheader(STATES[state], anchor=False)
-        since = f" since {times.day(status.since)}" if status.since else ""
-        where = words.backend_name(status.backend)
+        since = f" since {text.day(status.since)}" if status.since else ""
+        where = text.backend_name(status.backend)
         st.markdown(f"**on {'a stand-in for ' if status.stand_in else ''}{where}{since}**")
         show(sentence(status.reason))
         st.space("xsmall")
@@ -38,7 +38,7 @@ def draw_status_card(status: Status) -> None:
         _row("Embedder", f"{status.embedder}, {status.dimensions} dimensions")
 
 
-def draw_broken_card(trouble: data.Trouble) -> None:
+def draw_broken_card(trouble: memory_reads.Trouble) -> None:
     """Draw that there is no storage, why, and what to do."""
     with st.container(border=True, key="status-card"):
         st.subheader(STATES["broken"], anchor=False)
@@ -48,7 +48,7 @@ def draw_broken_card(trouble: data.Trouble) -> None:
             "Memories that were acknowledged are not lost by this. Correct what the sentence "
             "names, then try again; a changed variable needs a restart of the dashboard."
         )
-        st.button("Try again", icon=":material/refresh:", on_click=data.try_again)
+        st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
 def draw_steps(steps: tuple[Step, ...]) -> None:
@@ -62,20 +62,20 @@ def draw_steps(steps: tuple[Step, ...]) -> None:
 def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
     """Draw memories, users, last write and the newest redeploy test."""
     with st.grid(4, min_column_width=190, key="key-figures"):
-        _figure("Memories", f"{status.memories:,}", f"complete, {times.ago(status.as_of)}")
+        _figure("Memories", f"{status.memories:,}", f"complete, {text.ago(status.as_of)}")
         _figure("Users", f"{status.users:,}", "with at least one memory")
         written = status.last_write
         _figure(
             "Last write",
-            times.ago(written) if written else "none yet",
-            times.utc(written) if written else "nothing was saved so far",
+            text.ago(written) if written else "none yet",
+            text.utc(written) if written else "nothing was saved so far",
         )
         newest = reports[0] if reports else None
-        ended = times.parsed(newest.ended_at) if newest else None
+        ended = text.parsed(newest.ended_at) if newest else None
         _figure(
             "Last redeploy test",
             newest.verdict.value if newest else "none yet",
-            times.ago(ended) if ended else "nothing is proven so far",
+            text.ago(ended) if ended else "nothing is proven so far",
         )
 
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from memory_core.logs import LogLine
-from memory_core.records import Event, Kind, MemoryRecord, UserId, UserSummary
+from memory_core.memories.log_lines import LogLine
+from memory_core.model.records import Event, Kind, MemoryRecord, UserId, UserSummary
 
-from . import words
+from . import text
 from .text import one_line
 
 CELL = 200
@@ -123,7 +123,7 @@ def log_text(lines: Sequence[LogLine]) -> str:
 def known_sentence(lines: Sequence[LogLine]) -> str:
     """Say how many lines there are and how many of them are known."""
     known = sum(line.known for line in lines)
-    return f"{words.counted(len(lines), 'line')}, newest first; {known:,} marked"
+    return f"{text.counted(len(lines), 'line')}, newest first; {known:,} marked"
 
 
 def _changed(record: MemoryRecord) -> object:

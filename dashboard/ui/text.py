@@ -6,11 +6,16 @@ then only into sinks that show them as they are: `st.text`, `st.code`, table cel
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
+
+from memory_core.model.words import counted
 
 SHORT = 600
 """Characters of a memory that are shown at once; the rest is one click away."""
@@ -91,3 +96,62 @@ def _is_shown(char: str) -> bool:
     if char in "\n\t" or char in _KEPT_FORMAT_CHARACTERS:
         return True
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+BACKENDS: Final = {
+    "s3_vectors": "Amazon S3 Vectors",
+    "chroma": "ChromaDB",
+    "ledger": "Recorded, not searchable yet",
+}
+
+
+def backend_name(name: str) -> str:
+    """Return a backend's own name; an unknown one gets a constant, never its raw text."""
+    return BACKENDS.get(name, "Another store")
+
+
+_STEPS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
+
+
+def ago(at: dt.datetime, now: dt.datetime | None = None) -> str:
+    """Return how long ago `at` was: just now, 2 minutes ago, 3 years ago."""
+    seconds = ((now or dt.datetime.now(dt.UTC)) - at).total_seconds()
+    if seconds < 45:
+        return "just now"
+    for size, unit, count in _STEPS:
+        if (amount := round(seconds / size)) < count:
+            return f"{counted(max(1, amount), unit)} ago"
+    return f"{counted(max(1, round(seconds / 31_536_000)), 'year')} ago"
+
+
+def parsed(text: str) -> dt.datetime | None:
+    """Return the time that an ISO 8601 text names, None where it names none."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
+def utc(at: dt.datetime) -> str:
+    """Return the exact time: 12 Nov 2025, 14:32:05 UTC."""
+    return f"{day(at)}, {at.astimezone(dt.UTC):%H:%M:%S} UTC"
+
+
+def day(at: dt.datetime | dt.date) -> str:
+    """Return the UTC day: 12 Nov 2025."""
+    date = at.astimezone(dt.UTC).date() if isinstance(at, dt.datetime) else at
+    return f"{date.day} {date:%b %Y}"
+
+
+def both(at: dt.datetime) -> str:
+    """Return the time in words and exactly, for one line of small print."""
+    return f"{ago(at)} · {utc(at)}"
+
+
+def draw_changes(changes: Sequence[str]) -> None:
+    """Draw what was changed to get to the canonical id, if anything was."""
+    if changes:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.badge("id brought to one form", color="blue", icon=":material/spellcheck:")
+            st.text("; ".join(one_line(change) for change in changes))

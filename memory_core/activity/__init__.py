@@ -8,15 +8,11 @@ No memory text and no question is in it.
 """
 
 from .actor import LIBRARY, Actor, acting, current_actor
-from .drafts import LONGEST_DETAIL
-from .log import BATCH_S, FLUSH_S, ActivityLog, Operation
-from .recorder import Noting, memories, noted, open_log, recording, removed, unnoted
-from .repeats import SAME_LOOK_S
-from .values import (
+from .entries import (
     MUST_BE_WRITTEN,
     VERBS,
-    Check,
-    Entry,
+    ActivityEntry,
+    ChainReport,
     Named,
     Outcome,
     Page,
@@ -24,6 +20,9 @@ from .values import (
     Wanted,
     verb_of,
 )
+from .log import BATCH_S, FLUSH_S, LONGEST_DETAIL, ActivityLog, Operation
+from .recorder import Noting, memories, noted, open_log, recording, removed, unnoted
+from .repeats import SAME_LOOK_S
 
 __all__ = [
     "BATCH_S",
@@ -33,10 +32,10 @@ __all__ = [
     "MUST_BE_WRITTEN",
     "SAME_LOOK_S",
     "VERBS",
+    "ActivityEntry",
     "ActivityLog",
     "Actor",
-    "Check",
-    "Entry",
+    "ChainReport",
     "Named",
     "Noting",
     "Operation",

@@ -6,27 +6,84 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
-from ..errors import BackendError, LedgerError, MemoryCoreError
-from ..identity import UserId
-from ..objects import ObjectStore
-from ..records import Progress
-from ..signature import Key
+from ..errors import BackendError, InvalidUserId, LedgerError, MemoryCoreError
+from ..model.records import Progress
+from ..model.signature import Key
+from ..model.user_id import UserId, normalize_user_id
+from ..storage.objects import ObjectStore
 from .actor import Actor
 from .chain import Chain
-from .checking import check_chain
-from .drafts import Draft, draft, lost_entry, now, short
-from .names import Names
-from .reading import read_page
+from .chain_check import check_chain
+from .entries import MUST_BE_WRITTEN, ChainReport, Outcome, Page, Wanted, verb_of
+from .pseudonyms import Names
+from .query import read_page
 from .repeats import Repeats
 from .retention import remove_old
-from .values import MUST_BE_WRITTEN, Check, Outcome, Page, Wanted, verb_of
-from .writer import Writer
+from .writer import EntryWriter
+
+LONGEST_DETAIL: Final = 200
+
+
+@dataclass
+class EntryDraft:
+    """An entry that is not written yet; users get their marks when it is."""
+
+    document: dict[str, Any]
+    users: dict[str, UserId] = field(default_factory=dict)
+
+
+def draft(
+    actor: Actor,
+    action: str,
+    user_id: str | None,
+    other_id: str | None,
+    detail: str,
+    outcome: Outcome,
+) -> EntryDraft:
+    """Return the entry; users get their marks when it is written."""
+    document = {
+        "at": now(),
+        "who": short(actor.name),
+        "role": short(actor.role),
+        "address": short(actor.address),
+        "via": short(actor.via),
+        "action": short(action),
+        "detail": short(detail),
+        "outcome": outcome,
+        "operation": "",
+    }
+    users = {}
+    for place, given in (("user", user_id), ("other", other_id)):
+        if given is not None:
+            try:
+                users[place] = normalize_user_id(given)
+            except InvalidUserId:
+                # What was typed is no id; the call that it is for refuses it as well.
+                document["detail"] = document["detail"] or "an id that cannot be one"
+    return EntryDraft(document, users)
+
+
+def lost_entry(lost: int) -> dict[str, Any]:
+    """Return the entry that says how many others could not be kept."""
+    actor = Actor("the log", "system", via="the log")
+    return draft(actor, "lost", None, None, f"{lost:,} entries", "failed").document
+
+
+def short(text: str) -> str:
+    """Return a text on one line, at most `LONGEST_DETAIL` long."""
+    return " ".join(str(text).split())[:LONGEST_DETAIL]
+
+
+def now() -> str:
+    """Return the time as entries have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
 
 FLUSH_S: Final = 5.0
 """How long a look waits for others before it is written."""
@@ -68,12 +125,12 @@ class ActivityLog:
         self._chain = Chain(objects, Key((secret or "").encode()))
         self._names = Names(objects)
         self._flush_s = flush_s
-        self._waiting: list[Draft] = []
+        self._waiting: list[EntryDraft] = []
         self._lost = 0
         self._repeats = Repeats()
         self._changing = Lock()
         self._writing = Lock()
-        self._writer = Writer(self._write_what_waits)
+        self._writer = EntryWriter(self._write_what_waits)
         self._swept_at: float | None = None
 
     def note(
@@ -175,7 +232,7 @@ class ActivityLog:
 
     def check(
         self, known: tuple[int, str] | None = None, on_progress: Progress | None = None
-    ) -> Check:
+    ) -> ChainReport:
         """Read the whole chain and say what was removed, changed or inserted.
 
         `known` is a head that an earlier check returned: the log must still hold it.
@@ -209,7 +266,7 @@ class ActivityLog:
         """The number and digest of the newest segment that this process wrote."""
         return self._chain.written
 
-    def _write_or_drop(self, waiting: Draft) -> None:
+    def _write_or_drop(self, waiting: EntryDraft) -> None:
         """Write the entry now; if that fails, the caller must not proceed."""
         self._put(waiting)
         try:
@@ -219,7 +276,7 @@ class ActivityLog:
                 self._waiting = [one for one in self._waiting if one is not waiting]
             raise
 
-    def _end(self, begun: Draft, operation: Operation) -> None:
+    def _end(self, begun: EntryDraft, operation: Operation) -> None:
         document = {
             **begun.document,
             "at": now(),
@@ -227,16 +284,16 @@ class ActivityLog:
             "outcome": operation.outcome,
         }
         # With the marks of the beginning: of who was forgotten meanwhile no new one is made.
-        self._put(Draft(document))
+        self._put(EntryDraft(document))
         self._try_to_flush()
 
-    def _name(self, waiting: Draft) -> None:
+    def _name(self, waiting: EntryDraft) -> None:
         for place in [*waiting.users]:
             at = datetime.fromisoformat(waiting.document["at"])
             waiting.document[place] = self._names.mark(waiting.users[place], at)
             del waiting.users[place]
 
-    def _put(self, waiting: Draft) -> None:
+    def _put(self, waiting: EntryDraft) -> None:
         with self._changing:
             self._waiting.append(waiting)
             if len(self._waiting) > _MOST_WAITING:

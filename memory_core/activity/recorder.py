@@ -14,12 +14,12 @@ from inspect import signature
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..errors import BackendError, LedgerError
-from ..objects import ObjectStore
-from ..records import Receipt
+from ..model.records import Receipt
 from ..settings import Settings
+from ..storage.objects import ObjectStore
 from .actor import LIBRARY, Actor, current_actor
+from .entries import Weight, verb_of
 from .log import ActivityLog, Operation
-from .values import Weight, verb_of
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ..errors import EntryExists
-from .chain import Chain
-from .names import Names
-from .segments import (
+from .chain import (
     ANCHORS,
     LOG,
     Anchor,
+    Chain,
     Segment,
     anchor_key,
     encode_anchor,
@@ -20,6 +19,7 @@ from .segments import (
     newest_anchor,
     number_of,
 )
+from .pseudonyms import Names
 
 _AT_ONCE: Final = 100
 

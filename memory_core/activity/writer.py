@@ -15,7 +15,7 @@ _LOOK_AGAIN_S: Final = 60.0
 _AT_EXIT_S: Final = 5.0
 
 
-class Writer:
+class EntryWriter:
     """Calls `write`, a method, on a daemon thread when it is due, and once more when it closes.
 
     The thread begins with the first call that is asked for, and ends with the method's object.
@@ -81,7 +81,7 @@ class Writer:
         return self._closed
 
 
-_running: WeakSet[Writer] = WeakSet()
+_running: WeakSet[EntryWriter] = WeakSet()
 
 
 @atexit.register

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from .. import render_activity
 from ..activity import VERBS, Wanted
+from ..render import activity_log
 from ..service import MemoryService
 from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
 
@@ -80,11 +80,11 @@ def activity_command(
     if check:
         with progress_bar("check", as_json=as_json) as advance:
             found = service.activity.check(known, advance)
-        document = render_activity.check_document(found)
-        output(document, render_activity.check_text(found), as_json=as_json)
+        document = activity_log.check_document(found)
+        output(document, activity_log.check_text(found), as_json=as_json)
         if not found.whole:
             ctx.exit(EXIT_CHECK_FAILED)
         return
     wanted = Wanted(who, action or "", user, since, until)
     page = service.activity.page(wanted, limit=max(1, limit))
-    output(render_activity.page_document(page), render_activity.page_text(page), as_json=as_json)
+    output(activity_log.page_document(page), activity_log.page_text(page), as_json=as_json)

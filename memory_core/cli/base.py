@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
-from .. import __version__, render
 from ..activity import Actor, acting
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
-from ..logs import LOGGER
-from ..records import Progress
+from ..memories.log_lines import LOGGER
+from ..model.records import Progress
+from ..render.text import to_json
 from ..service import open_service
+from ..version import __version__
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -44,7 +45,7 @@ class _Commands(click.Group):
 
 def output(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print one of the two; JSON is UTF-8 whatever the terminal speaks (RFC 8259)."""
-    click.echo(render.to_json(document).encode() if as_json else text)
+    click.echo(to_json(document).encode() if as_json else text)
 
 
 def with_service(command: Callable[..., None]) -> Callable[..., None]:

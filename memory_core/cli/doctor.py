@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 import click
 
-from .. import render_doctor
 from ..doctor import Level, OnProgress, Tag, diagnose, make_bundle
-from ..logs import install_recent_lines
-from .base import EXIT_CHECK_FAILED, cli, json_option, output
+from ..doctor.logs import analyze_log
+from ..memories.log_lines import install_recent_lines
+from ..render import diagnosis
+from ..render import diagnosis as render_doctor
+from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar
 
 
 @cli.command()
@@ -96,3 +98,26 @@ def _teller(as_json: bool) -> OnProgress | None:
         click.echo(f"\r\x1b[K{done}/{total}  {title}" if title else "\r\x1b[K", nl=False, err=True)
 
     return tell
+
+
+@cli.group()
+def logs() -> None:
+    """Read the logs of a backend."""
+
+
+@logs.command()
+@click.argument("file", type=click.File("rb"))
+@json_option
+@click.pass_context
+def analyze(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
+    """Say what a log tells of memories; FILE may be - for standard input.
+
+    Which of the seven lines appear, how the storage changed, which users were saved under one id
+    and asked for under another, and which errors there are. The exit code is 1 where something is
+    wrong.
+    """
+    with progress_bar("Reading", as_json=as_json) as advance:
+        report = analyze_log(file, on_progress=advance)
+    output(diagnosis.logs_document(report), diagnosis.logs_text(report), as_json=as_json)
+    if not report.clean:
+        ctx.exit(EXIT_CHECK_FAILED)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from .. import render, render_recall, render_status
 from ..errors import InvalidMemory
-from ..identity import describe_changes, normalize_user_id
-from ..limits import MAX_UPLOAD_BYTES
+from ..model.limits import MAX_UPLOAD_BYTES
+from ..model.user_id import describe_changes, normalize_user_id
+from ..render import memory_records
 from ..service import MemoryService
 from .base import cli, json_option, output, progress_bar, with_service
 
@@ -29,8 +29,8 @@ def status(service: MemoryService, as_json: bool) -> None:
     """Show which backend is used, why, and how much is in it."""
     found = service.status()
     output(
-        render_status.status_document(found),
-        render_status.status_text(found),
+        memory_records.status_document(found),
+        memory_records.status_text(found),
         as_json=as_json,
     )
 
@@ -78,7 +78,7 @@ def save(
         verify=verify,
     )
     told = normalize_user_id(user), service.backend, saved
-    output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
+    output(memory_records.saved_document(*told), memory_records.saved_text(*told), as_json=as_json)
 
 
 @cli.command()
@@ -93,7 +93,7 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool, as_json:
     with progress_bar(file.name, as_json=as_json) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
     told = normalize_user_id(user), service.backend, saved
-    output(render.saved_document(*told), render.saved_text(*told), as_json=as_json)
+    output(memory_records.saved_document(*told), memory_records.saved_text(*told), as_json=as_json)
 
 
 @cli.command()
@@ -115,7 +115,9 @@ def query(
     """Find USER's memories that answer the question TEXT."""
     result = service.search(user, text, limit=limit, mode=mode)
     told = normalize_user_id(user), result
-    output(render.search_document(*told), render.search_text(*told), as_json=as_json)
+    output(
+        memory_records.search_document(*told), memory_records.search_text(*told), as_json=as_json
+    )
 
 
 @cli.command()
@@ -128,7 +130,7 @@ def explain(service: MemoryService, user: str, text: str, limit: int, as_json: b
     """Show what USER's assistant would remember for TEXT, what not, and by which rule."""
     recall = service.explain(user, text, limit=limit)
     output(
-        render_recall.recall_document(recall), render_recall.recall_text(recall), as_json=as_json
+        memory_records.recall_document(recall), memory_records.recall_text(recall), as_json=as_json
     )
 
 
@@ -139,7 +141,7 @@ def explain(service: MemoryService, user: str, text: str, limit: int, as_json: b
 def list_(service: MemoryService, user: str, as_json: bool) -> None:
     """List all memories of USER, newest first."""
     told = normalize_user_id(user), service.list_memories(user)
-    output(render.list_document(*told), render.list_text(*told), as_json=as_json)
+    output(memory_records.list_document(*told), memory_records.list_text(*told), as_json=as_json)
 
 
 @cli.command()
@@ -150,7 +152,9 @@ def list_(service: MemoryService, user: str, as_json: bool) -> None:
 def get(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Show one memory of USER."""
     record = service.get_memory(user, memory_id)
-    output(render.record_document(record), render.record_text(record), as_json=as_json)
+    output(
+        memory_records.record_document(record), memory_records.record_text(record), as_json=as_json
+    )
 
 
 @cli.command()
@@ -172,7 +176,9 @@ def update(
 ) -> None:
     """Give the memory ID of USER another TEXT."""
     record = service.update_memory(user, memory_id, text, metadata=_metadata(meta), verify=verify)
-    output(render.record_document(record), render.record_text(record), as_json=as_json)
+    output(
+        memory_records.record_document(record), memory_records.record_text(record), as_json=as_json
+    )
 
 
 @cli.command()
@@ -183,7 +189,11 @@ def update(
 def delete(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
     """Delete the memory ID of USER; its history stays."""
     receipt = service.delete_memory(user, memory_id, verify=True)
-    output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
+    output(
+        memory_records.receipt_document(receipt),
+        memory_records.receipt_text(receipt),
+        as_json=as_json,
+    )
 
 
 @cli.command()
@@ -199,7 +209,11 @@ def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
         question = f"Forget {count:,} memories of {canonical} and their history for good?"
         click.confirm(question, abort=True, err=True)
     receipt = service.forget_user(user)
-    output(render.receipt_document(receipt), render.receipt_text(receipt), as_json=as_json)
+    output(
+        memory_records.receipt_document(receipt),
+        memory_records.receipt_text(receipt),
+        as_json=as_json,
+    )
 
 
 @cli.command()
@@ -210,7 +224,9 @@ def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
 def history(service: MemoryService, user: str, memory_id: str | None, as_json: bool) -> None:
     """Show what happened to the memories of USER, or to one of them."""
     told = normalize_user_id(user), service.history(user, memory_id)
-    output(render.history_document(*told), render.history_text(*told), as_json=as_json)
+    output(
+        memory_records.history_document(*told), memory_records.history_text(*told), as_json=as_json
+    )
 
 
 def _metadata(pairs: Sequence[str]) -> dict[str, str]:

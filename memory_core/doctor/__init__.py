@@ -3,25 +3,25 @@
 Looking changes nothing, but for the tag `live`, which writes two probes and removes them.
 """
 
-from .bundle import make_bundle
-from .diagnosing import CHECKS, KINDS, diagnose
-from .masking import Masker
-from .registry import Check
-from .values import (
+from .findings import (
     SUBJECTS,
+    Check,
     CheckRun,
+    CheckState,
     Diagnosis,
     Evidence,
     Finding,
+    FindingKind,
     Fix,
-    Kind,
     Level,
     OnProgress,
+    SettingSource,
     Silenced,
-    Source,
-    State,
     Tag,
 )
+from .redact import Masker
+from .run import CHECKS, KINDS, diagnose
+from .support_bundle import make_bundle
 
 __all__ = [
     "CHECKS",
@@ -29,17 +29,17 @@ __all__ = [
     "SUBJECTS",
     "Check",
     "CheckRun",
+    "CheckState",
     "Diagnosis",
     "Evidence",
     "Finding",
+    "FindingKind",
     "Fix",
-    "Kind",
     "Level",
     "Masker",
     "OnProgress",
+    "SettingSource",
     "Silenced",
-    "Source",
-    "State",
     "Tag",
     "diagnose",
     "make_bundle",

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
-from ..aws import Aws, Credentials, Retries, read_credentials
-from ..aws.clients import Transport
-from ..backend import Backend, select_backend
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexMismatch
-from ..identity import is_probe
 from ..ledger import Ledger, UserView
-from ..objects import ObjectStore, S3Objects
-from ..records import IndexInfo
-from ..settings import Settings, Survey
-from ..stores import VectorStore
-from ..stores.s3_index import IndexName, describe_index
-from .masking import Masker
+from ..model.records import IndexInfo
+from ..model.user_id import is_probe
+from ..settings import Settings, SettingsSurvey
+from ..storage.aws import Aws, Credentials, Retries, read_credentials
+from ..storage.aws.client import Transport
+from ..storage.backend import Backend, select_backend
+from ..storage.objects import ObjectStore, S3Objects
+from ..storage.vectors import VectorStore
+from ..storage.vectors.s3_index import IndexName, describe_index
+from .redact import Masker
 
 S3 = "s3_vectors"
 CHROMA = "chroma"
@@ -33,7 +33,7 @@ class Context:
     A check that uses one needs the check that finds out whether it can be had.
     """
 
-    def __init__(self, survey: Survey, tags: Collection[str] = ()) -> None:
+    def __init__(self, survey: SettingsSurvey, tags: Collection[str] = ()) -> None:
         self.survey = survey
         self.tags = frozenset(tags)
         self.masker = Masker(survey.given)
@@ -92,7 +92,7 @@ class Context:
     def store(self) -> VectorStore:
         """The store, which must be there: looking makes none."""
         if self.backend.name == S3:
-            from ..stores.s3_vectors import open_s3_vectors
+            from ..storage.vectors.s3 import open_s3_vectors
 
             return open_s3_vectors(self.aws, self.index, self.embedder.dimensions, create=False)
         return self.backend.open_store(False)
@@ -102,8 +102,7 @@ class Context:
         """What the index says of itself, whether it fits or not."""
         if self.backend.name == S3:
             return describe_index(self.aws, self.index)
-        from ..stores.chroma import ChromaStore
-        from ..stores.chroma_folder import open_folder
+        from ..storage.vectors.chroma import ChromaStore, open_folder
 
         folder = open_folder(self.settings.chroma_path)
         name = self.backend.location["collection"]
@@ -123,7 +122,7 @@ class Context:
                 return self.info is not None
             except IndexMismatch:
                 return False
-        from ..stores.chroma import collections
+        from ..storage.vectors.chroma import collections
 
         return self.index_name in collections(self.settings.chroma_path)
 

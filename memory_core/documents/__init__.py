@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from ..errors import InvalidMemory
-from ..limits import MAX_UPLOAD_BYTES
-from .chunk import Chunk
-from .exports import read_json, read_jsonl
-from .names import clean_name, suffix_of
+from ..model.limits import MAX_UPLOAD_BYTES
+from .chunk import Chunk, clean_name, suffix_of
+from .docx import read_docx
+from .json_files import read_json, read_jsonl
 from .pdf import read_pdf
-from .rows import read_csv
-from .text import read_markdown, read_plain
-from .word import read_docx
+from .prose import read_markdown, read_plain
+from .tables import read_csv
 
 __all__ = [
     "MAX_CHUNKS",

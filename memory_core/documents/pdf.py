@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InvalidMemory
 from .chunk import Chunk
-from .split import cut
+from .prose import cut
 
 MAX_PAGES = 2_000
 MAX_SECONDS = 60.0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..batches import batches
 from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
+from ..model.batches import batches
 from .base import unit_rows
 
 if TYPE_CHECKING:

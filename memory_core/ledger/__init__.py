@@ -7,9 +7,9 @@ The keys alone tell who, when, what and which; only a BATCH has to be read, once
 says what is there, the ledger says what should be: whenever the two differ, the ledger is right.
 """
 
-from .book import Ledger
-from .entries import ALL, ROOT, Draft, Entry
-from .folding import Live, UserView
-from .survey import Survey
+from .entries import ALL, ROOT, EventDraft, LedgerEntry
+from .ledger import Ledger
+from .user_index import UserIndex
+from .view import Live, UserView
 
-__all__ = ["ALL", "ROOT", "Draft", "Entry", "Ledger", "Live", "Survey", "UserView"]
+__all__ = ["ALL", "ROOT", "EventDraft", "Ledger", "LedgerEntry", "Live", "UserIndex", "UserView"]

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..errors import LedgerCorrupt
-from ..identity import UserId
-from ..records import Kind
+from ..model.records import Kind
+from ..model.user_id import UserId
 
 ROOT = "ledger/v1/"
 ALL = "*"
@@ -32,7 +32,7 @@ _NAME = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """What happened to one memory. `line` is its line in a BATCH, None in an object of its own.
 
     `moved` says that the memory came from elsewhere under an id that was given to it there, or
@@ -61,7 +61,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class EventDraft:
     """An event to be appended; `payload` is what the vector store will hold, whole.
 
     `moved` says where a memory that keeps its id came from, or where it went: `{"from": ...}` or
@@ -88,7 +88,7 @@ def folder_of(user_id: UserId) -> str:
     return f"{ROOT}{encoded}/"
 
 
-def entry_name(ulid: str, drafts: Sequence[Draft]) -> str:
+def entry_name(ulid: str, drafts: Sequence[EventDraft]) -> str:
     """Return the name of the object that records the drafts."""
     if len(drafts) == 1 and not drafts[0].moved:
         memory_id = quote(drafts[0].memory_id, safe="*").replace(".", "%2E")
@@ -138,7 +138,7 @@ def next_ulid(after: str) -> str:
     return fresh if fresh > after else str(ULID.from_int(int(ULID.from_str(after)) + 1))
 
 
-def encode_event(user_id: UserId, draft: Draft, at: datetime) -> bytes:
+def encode_event(user_id: UserId, draft: EventDraft, at: datetime) -> bytes:
     """Return the event as one line of JSON."""
     event: dict[str, Any] = {
         "v": 1,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from memory_core import render_activity
-from memory_core.activity import ActivityLog, Actor, retention, segments
-from memory_core.activity.segments import Head, anchor_key, encode, log_key
-from memory_core.objects import LocalObjects
-from memory_core.signature import Key
+from memory_core.activity import ActivityLog, Actor, chain, retention
+from memory_core.activity.chain import Head, anchor_key, encode, log_key
+from memory_core.model.signature import Key
+from memory_core.render import activity_log
+from memory_core.storage.objects import LocalObjects
 
 ANN = Actor("ann")
 ENTRY = {"at": "2025-11-01T00:00:00+00:00", "who": "eve", "action": "save", "outcome": "done"}
@@ -44,7 +44,7 @@ class Place:
     def forge(self, number: int, key: Key, detail: str = "forged") -> None:
         """Write a segment anew that links as it should."""
         before = self.path(number - 1).read_bytes()
-        head = Head(number - 1, segments.digest_of(before))
+        head = Head(number - 1, chain.digest_of(before))
         data = encode(head, "eve", datetime.now(UTC), [{**ENTRY, "detail": detail}], key)
         self.path(number).unlink(missing_ok=True)
         self.path(number).write_bytes(data)
@@ -65,12 +65,12 @@ def test_an_untouched_chain_is_whole(place: Place, sealed: Place) -> None:
         check = one.log().check()
         assert (check.whole, check.segments, check.entries) == (True, 9, 9)
         assert (check.sealed, check.head[0], check.removed) == (is_sealed, 9, 0)
-        document = render_activity.check_document(check)
-        assert document["head"] == f"9:{segments.digest_of(one.path(9).read_bytes())}"
-    told = render_activity.check_text(place.log().check())
+        document = activity_log.check_document(check)
+        assert document["head"] == f"9:{chain.digest_of(one.path(9).read_bytes())}"
+    told = activity_log.check_text(place.log().check())
     assert "The chain is whole.\n9 entries in 9 segments" in told
     assert "Not all of it is sealed" in told
-    assert "Not all of it" not in render_activity.check_text(sealed.log().check())
+    assert "Not all of it" not in activity_log.check_text(sealed.log().check())
 
 
 def test_an_empty_log_is_whole(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def _backdate(place: Place, days: int) -> None:
             Key((place.secret or "").encode()),
         )
         place.path(number).write_bytes(data)
-        head = Head(number, segments.digest_of(data))
+        head = Head(number, chain.digest_of(data))
 
 
 @pytest.mark.parametrize("secret", [None, "a secret"])
@@ -178,11 +178,11 @@ def test_retention_removes_old_segments_and_the_chain_says_so(
     assert sorted(path.name for path in place.path(1).parent.iterdir())[0] == "000000000005.jsonl"
     check = log.check()
     assert (check.whole, check.removed, check.head[0]) == (True, 4, 11)
-    told = render_activity.check_text(check)
+    told = activity_log.check_text(check)
     assert "4 entries up to 20" in told
     assert "were removed, as MEMORY_ACTIVITY_DAYS says" in told
     newest = log.page().entries
-    assert render_activity.entry_sentence(newest[0]) == (
+    assert activity_log.entry_sentence(newest[0]) == (
         "retention removed old entries of the activity log: 4"
     )
     assert len(newest) == 7
@@ -233,9 +233,9 @@ def test_a_clock_that_runs_ahead_does_not_empty_the_log(
 def test_the_end_of_a_long_log_is_found_in_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_PAGE", 3)
+    monkeypatch.setattr(chain, "_PAGE", 3)
     objects = LocalObjects(tmp_path)
     for last in range(40):
         for after in (0, last // 2, last):
-            assert segments.last_number(objects, after) == last
+            assert chain.last_number(objects, after) == last
         objects.put_if_absent(log_key(last + 1), b"x")

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from memory_core import MemoryService, render_activity
-from memory_core.activity import ActivityLog, Actor, Entry, Wanted, acting, names
+from memory_core import MemoryService
+from memory_core.activity import ActivityEntry, ActivityLog, Actor, Wanted, acting, pseudonyms
 from memory_core.errors import BackendUnavailable
-from memory_core.identity import UserId
-from memory_core.objects import LocalObjects
+from memory_core.model.user_id import UserId
+from memory_core.render import activity_log
+from memory_core.storage.objects import LocalObjects
 from tests.support.waiting import wait_for
 
 ANN = Actor("ann@staff.com", "operator", "198.51.100.7")
@@ -58,7 +59,7 @@ def log(open_log: OpenLog) -> ActivityLog:
 
 def told(log: ActivityLog, **wanted: object) -> list[str]:
     page = log.page(Wanted(**wanted))  # type: ignore[arg-type]
-    return [render_activity.entry_sentence(one) for one in page.entries]
+    return [activity_log.entry_sentence(one) for one in page.entries]
 
 
 def segments(objects: LocalObjects) -> list[str]:
@@ -73,7 +74,7 @@ def test_every_entry_says_who_did_what_for_whom_from_where_and_how_it_ended(
     log.note(BEN, "sign-in", outcome="refused")
     log.note(ANN, "reunite", user_id="b", other_id="a", outcome="failed", detail="InvalidMove")
     newest, refused, first = log.page().entries
-    assert first == Entry(
+    assert first == ActivityEntry(
         1, 0, first.at, ANN, "save", first.user, None, "2 memories", "done", ""
     )  # fmt: skip
     assert first.user is not None
@@ -206,7 +207,7 @@ def test_a_beginning_is_not_shown_on_the_page_after_its_end(log: ActivityLog) ->
 def test_a_long_log_is_read_in_parts(log: ActivityLog, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6):
         log.note(ANN, "save", detail=str(number))
-    monkeypatch.setattr("memory_core.activity.reading._MOST_READ", 4)
+    monkeypatch.setattr("memory_core.activity.query._MOST_READ", 4)
     page = log.page(Wanted(action="forget"))
     assert page.entries == ()
     assert page.before is not None
@@ -251,12 +252,12 @@ def test_marks_are_used_for_a_while_only_and_go_with_the_entries_that_carry_them
 ) -> None:
     def later(days: int) -> None:
         moved = datetime.now(UTC) + timedelta(days=days)
-        monkeypatch.setattr(names, "datetime", type("Clock", (), {"now": lambda _: moved}))
+        monkeypatch.setattr(pseudonyms, "datetime", type("Clock", (), {"now": lambda _: moved}))
 
-    known = names.Names(objects)
+    known = pseudonyms.Names(objects)
     long = UserId("ü" * 200)
     first = known.mark(long)
-    assert names.Names(objects).mark(long) == first
+    assert pseudonyms.Names(objects).mark(long) == first
     assert known.ids() == {first: long}
     later(31)
     second = known.mark(long)
@@ -273,11 +274,11 @@ def test_marks_are_used_for_a_while_only_and_go_with_the_entries_that_carry_them
 def test_an_export_is_safe_for_spreadsheets_and_whole(log: ActivityLog) -> None:
     log.note(Actor("=cmd|' /C calc'!A0"), "reveal", user_id="+1@x.com", detail='@ticket, "7"\n8')
     entries = log.page().entries
-    table = render_activity.entries_csv(entries).decode("utf-8-sig").split("\r\n")
+    table = activity_log.entries_csv(entries).decode("utf-8-sig").split("\r\n")
     assert table[0] == "at,who,role,address,via,action,user,other,detail,outcome,entry"
     assert "'=cmd|' /C calc'!A0,,,dashboard,reveal,'+1@x.com,," in table[1]
     assert '"\'@ticket, ""7"" 8",done,1.0' in table[1]
-    assert b'"user": "+1@x.com"' in render_activity.entries_jsonl(entries)
+    assert b'"user": "+1@x.com"' in activity_log.entries_jsonl(entries)
 
 
 def test_words_that_look_like_places_in_a_sentence_are_left_alone(log: ActivityLog) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from memory_core import AsyncMemoryService, MemoryService, Settings, migration, redeploy
+from memory_core import AsyncMemoryService, MemoryService, Settings, redeploy_test, transfer
 from memory_core import rebuild_index as rebuild
 from memory_core.activity import Actor, acting, current_actor
 from memory_core.errors import InvalidMemory, InvalidUserId, MemoryCoreError, MemoryNotFound
-from memory_core.render_activity import entry_sentence
+from memory_core.render.activity_log import entry_sentence
 from memory_core.transfer import export_bytes, export_memories, export_stream, import_memories
 
 EVE = Actor("eve", "operator", "198.51.100.7")
@@ -106,14 +106,13 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("more_to_come", lambda s, i: s.more_to_come, None),
     ("backend", lambda s, i: s.backend, None),
     ("parts", lambda s, i: s.parts, None),
-    ("signouts", lambda s, i: s.signouts, None),
     ("close", lambda s, i: s.close(), None),
 ]  # fmt: skip
 
 
-def _begin(service: MemoryService) -> redeploy.Receipt:
+def _begin(service: MemoryService) -> redeploy_test.TestReceipt:
     with acting(SETTING_UP):
-        return redeploy.begin(service, 2)
+        return redeploy_test.begin(service, 2)
 
 
 FUNCTIONS: list[tuple[str, Call, str | None]] = [
@@ -128,19 +127,19 @@ FUNCTIONS: list[tuple[str, Call, str | None]] = [
      "imported memories"),
     ("import_memories, dry",
      lambda s, i: import_memories(s, i.folder / "all.jsonl", dry_run=True), None),
-    ("migration.apply", lambda s, i: migration.apply(s, f"jsonl:{i.folder / 'all.jsonl'}"),
+    ("migration.apply", lambda s, i: transfer.apply(s, f"jsonl:{i.folder / 'all.jsonl'}"),
      "migrated memories from another place: 0 memories"),
-    ("migration.plan", lambda s, i: migration.plan(s, f"jsonl:{i.folder / 'all.jsonl'}"), None),
-    ("migration.verify", lambda s, i: migration.verify(s, f"jsonl:{i.folder / 'all.jsonl'}"),
+    ("migration.plan", lambda s, i: transfer.plan(s, f"jsonl:{i.folder / 'all.jsonl'}"), None),
+    ("migration.verify", lambda s, i: transfer.verify(s, f"jsonl:{i.folder / 'all.jsonl'}"),
      None),
     ("rebuild_index", lambda s, i: rebuild(s.settings), "rebuilt the index: 2 memories"),
-    ("redeploy.begin", lambda s, i: redeploy.begin(s, 2),
+    ("redeploy.begin", lambda s, i: redeploy_test.begin(s, 2),
      "ran a redeploy test: Before a real deployment, 2 probes"),
-    ("redeploy.verify", lambda s, i: redeploy.verify(_begin(s), s.settings),
+    ("redeploy.verify", lambda s, i: redeploy_test.verify(_begin(s), s.settings),
      "ran a redeploy test: After the deployment, 2 probes"),
-    ("redeploy.abandon", lambda s, i: redeploy.abandon(s, _begin(s).run),
+    ("redeploy.abandon", lambda s, i: redeploy_test.abandon(s, _begin(s).run),
      "ran a redeploy test: End without a verdict"),
-    ("redeploy.clean_up_all", lambda s, i: redeploy.clean_up_all(s, [_begin(s).run]),
+    ("redeploy.clean_up_all", lambda s, i: redeploy_test.clean_up_all(s, [_begin(s).run]),
      "ran a redeploy test: Clean up"),
 ]  # fmt: skip
 
@@ -184,7 +183,7 @@ def test_the_entry_names_who_acted_whatever_they_are_called(
          "tried to forget users for good and it failed: InvalidUserId"),
         (lambda s: export_bytes(s, "nobody"), MemoryNotFound,
          "tried to export the memories of nobody and it failed: MemoryNotFound"),
-        (lambda s: redeploy.begin(s, 0), InvalidMemory,
+        (lambda s: redeploy_test.begin(s, 0), InvalidMemory,
          "tried to run a redeploy test and it failed: InvalidMemory"),
     ],
 )  # fmt: skip

@@ -14,8 +14,8 @@ import pytest
 from memory_core import MemoryService, Settings, open_service
 from memory_core.activity import ActivityLog, Actor, current_actor, log, open_log
 from memory_core.errors import BackendUnavailable
-from memory_core.objects import LocalObjects
-from memory_core.render_activity import entry_sentence
+from memory_core.render.activity_log import entry_sentence
+from memory_core.storage.objects import LocalObjects
 from tests.support.paths import ROOT
 from tests.support.s3_bench import Bench, open_bench
 

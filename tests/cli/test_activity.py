@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from memory_core import Settings, activity, open_service
 from memory_core.cli import cli
-from memory_core.objects import LocalObjects
+from memory_core.storage.objects import LocalObjects
 
 
 def run(*arguments: str, typed: str = "") -> Result:

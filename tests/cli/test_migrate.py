@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from memory_core.cli import cli
-from memory_core.migration import check_receipt
 from memory_core.settings import Settings
+from memory_core.transfer import check_receipt
 from tests.support.ports import held_port
 
 KEYS = {"planned", "copied", "skipped", "failed", "verified", "per_user"}

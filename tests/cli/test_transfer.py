@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.render_transfer import import_document, import_text
+from memory_core.render.transfer import import_document, import_text
 from memory_core.transfer import import_memories
 from tests.support.command_line import CommandLine
 from tests.support.intakes import carried, open_world, take

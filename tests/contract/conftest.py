@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from memory_core.stores import VectorStore
+from memory_core.storage.vectors import VectorStore
 from tests.support.contract import Bench
 from tests.support.places import DIMENSIONS, KINDS, SERVICES, Place
 

@@ -12,9 +12,8 @@ import pytest
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import BackendError, IndexMismatch
-from memory_core.stores import Vector
-from memory_core.stores.chroma import open_chroma
-from memory_core.stores.chroma_folder import open_folder
+from memory_core.storage.vectors import Vector
+from memory_core.storage.vectors.chroma import open_chroma, open_folder
 
 Reopen = Callable[[], MemoryService]
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memory_core import MemoryService, searching
-from memory_core.ledger import Draft
-from memory_core.records import Kind
-from memory_core.stores import Vector
+from memory_core import MemoryService
+from memory_core.ledger import EventDraft
+from memory_core.memories import search
+from memory_core.model.records import Kind
+from memory_core.storage.vectors import Vector
 from tests.support.contract import OATS, RYE, TEA, Bench, save
 
 one_kind = pytest.mark.parametrize("bench", ["in_memory"], indirect=True)
@@ -57,7 +58,7 @@ def test_what_the_index_misses_or_has_not_is_told_apart(
 ) -> None:
     service = bench.service
     tea, rye, oats = (save(service, text) for text in (TEA, RYE, OATS))
-    monkeypatch.setattr(searching, "EXACT_UP_TO", 2)
+    monkeypatch.setattr(search, "EXACT_UP_TO", 2)
     store = service.parts.store
     store.delete([tea.id])
     real = store.query
@@ -91,7 +92,7 @@ def adopt(service: MemoryService, text: str, expires: str) -> None:
         "expiration_date": expires,
     }
     view = ledger.view("ann")  # type: ignore[arg-type]
-    (entry,) = ledger.append(view, [Draft(Kind.ADD, f"id-{expires}", "ann", payload)])
+    (entry,) = ledger.append(view, [EventDraft(Kind.ADD, f"id-{expires}", "ann", payload)])
     values = embedder.embed([text])[0]
     store.put([Vector(entry.memory_id, {**payload, "revision": entry.ulid}, values)])
     assert backend.name == "in_memory"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory_core import MemoryService, Settings, normalize_user_id, open_service
 from memory_core.embedders import Embedder
 from memory_core.errors import InvalidUserId, MemoryNotFound
-from memory_core.records import Event, MemoryRecord
+from memory_core.model.records import Event, MemoryRecord
 from tests.support.factories import STORES, build_service
 from tests.support.openai_server import openai_server
 

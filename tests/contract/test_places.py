@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from memory_core.embedders import Embedder
-from memory_core.stores import Vector
+from memory_core.storage.vectors import Vector
 from standin import RemoteControl, StandIn
 from tests.support.bucket import on_aws
 from tests.support.paths import ROOT

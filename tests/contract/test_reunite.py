@@ -9,10 +9,10 @@ import pytest
 
 from memory_core import MemoryService
 from memory_core.errors import BackendUnavailable, InvalidMove, NotIndexed
-from memory_core.ledger import Draft
-from memory_core.records import Kind, MemoryRecord
-from memory_core.redeploy.probes import PROBE_DOMAIN
-from memory_core.reuniting import read_reunion, reunion_document
+from memory_core.ledger import EventDraft
+from memory_core.memories.merge_users import read_reunion, reunion_document
+from memory_core.model.records import Kind, MemoryRecord
+from memory_core.redeploy_test.probes import PROBE_DOMAIN
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
 
 GMAIL, OTHER = "ann.lee@gmail.com", "annlee@googlemail.com"
@@ -156,7 +156,7 @@ def test_what_is_written_under_the_former_id_meanwhile_comes_along(bench: Bench)
     half_move(service, [record])
     ledger = service.parts.ledger
     payload = {"data": "Likes cocoa", "user_id": OTHER, "created_at": "2026-01-01T00:00:00+00:00"}
-    late = Draft(Kind.UPDATE, record.id, OTHER, payload)
+    late = EventDraft(Kind.UPDATE, record.id, OTHER, payload)
     ledger.append(ledger.view(OTHER), [late])  # type: ignore[arg-type]
     service.reunite(OTHER, GMAIL)
     check_in_memory(service, {GMAIL: ["Likes cocoa"], OTHER: []})
@@ -208,7 +208,7 @@ def half_move(service: MemoryService, records: list[MemoryRecord]) -> None:
     theirs, ours = ledger.view(OTHER), ledger.view(GMAIL)  # type: ignore[arg-type]
     payloads = ledger.payloads(theirs.live[one.id].latest for one in records)
     moves = [
-        Draft(
+        EventDraft(
             Kind.ADD,
             entry.memory_id,
             OTHER,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from memory_core.errors import MemoryNotFound
-from memory_core.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
-from memory_core.records import Kind
+from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
+from memory_core.model.records import Kind
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
 
 

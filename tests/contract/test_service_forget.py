@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory_core import MemoryService, Settings, open_service
-from memory_core.records import Kind
+from memory_core.model.records import Kind
 from tests.support.contract import Bench
 from tests.support.openai_server import openai_server
 

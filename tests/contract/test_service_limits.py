@@ -10,7 +10,7 @@ import pytest
 
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory, InvalidUserId, MemoryNotFound
-from memory_core.limits import (
+from memory_core.model.limits import (
     MAX_MEMORY_BYTES,
     MAX_METADATA_BYTES,
     MAX_METADATA_KEYS,

@@ -10,7 +10,7 @@ import pytest
 from memory_core import MemoryService
 from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
-from memory_core.records import Kind, SearchMode
+from memory_core.model.records import Kind, SearchMode
 from tests.support.contract import Bench
 
 TEXT = b"""# Ann's notes

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_core.errors import InvalidMemory
-from memory_core.identity import UserId
-from memory_core.limits import MAX_MEMORY_BYTES, check_metadata
-from memory_core.stores import Vector, VectorStore
+from memory_core.model.limits import MAX_MEMORY_BYTES, check_metadata
+from memory_core.model.user_id import UserId
+from memory_core.storage.vectors import Vector, VectorStore
 from tests.support.places import DIMENSIONS, KINDS, Place
 
 TEXTS = {

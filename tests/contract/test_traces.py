@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from memory_core import MemoryService
-from memory_core.render import to_json
-from memory_core.render_traces import traces_document, traces_text
-from memory_core.stores import Vector
+from memory_core.render.text import to_json
+from memory_core.render.user_tables import traces_document, traces_text
+from memory_core.storage.vectors import Vector
 from tests.support.contract import RYE, TEA, Bench, save
 
 one_kind = pytest.mark.parametrize("bench", ["in_memory"], indirect=True)

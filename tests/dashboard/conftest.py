@@ -8,9 +8,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
 from dashboard.auth.access import access
-from memory_core import MemoryService, logs
+from dashboard.connection import connection
+from memory_core import MemoryService
+from memory_core.memories import log_lines
 from tests.support.paths import ROOT
 from tests.support.s3_bench import Bench, open_bench
 
@@ -23,13 +24,13 @@ def fresh_caches() -> Iterator[None]:
 
     Log lines are kept from the start on, as by the server.
     """
-    logs.install_recent_lines()
+    log_lines.install_recent_lines()
     access.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()
     yield
     access.cache_clear()
-    data.connection().close()
+    connection().close()
     st.cache_data.clear()
     st.cache_resource.clear()
 
@@ -41,7 +42,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         for name, value in bench.environ.items():
             monkeypatch.setenv(name, value)
         yield bench
-        data.connection().close()
+        connection().close()
 
 
 @pytest.fixture(params=["chroma", "s3_vectors"])
@@ -68,4 +69,4 @@ def memories(app: AppTest) -> AppTest:
 @pytest.fixture
 def shared() -> MemoryService:
     """The service that the pages use, to prepare and to check what they show."""
-    return data.connection().service()
+    return connection().service()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import data
-from dashboard.connection import RETRY_S
+from dashboard.connection import RETRY_S, connection
+from dashboard.services import memory_reads
 from memory_core.errors import SettingsError
 
 
 def test_the_service_is_opened_once() -> None:
-    assert data.connection().service() is data.connection().service()
+    assert connection().service() is connection().service()
 
 
 def test_a_failure_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = data.Connection()
+    connection = memory_reads.Connection()
     monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
     with pytest.raises(SettingsError):
         connection.service()
@@ -28,33 +28,33 @@ def test_a_failure_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_health_is_a_value_also_when_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
-    health = data.health()
+    health = memory_reads.health()
     assert health.word == "broken"
     assert health.trouble is not None
     assert health.trouble.kind == "SettingsError"
 
 
 def test_what_is_read_follows_every_write(backend: str) -> None:
-    assert data.users() == []
-    saved = data.save_text("Alice@Example.com ", "likes tea", infer=False)
+    assert memory_reads.users() == []
+    saved = memory_reads.save_text("Alice@Example.com ", "likes tea", infer=False)
     record = saved.records[0]
     assert record.verified
     assert saved.ms >= 1
-    assert [user.memories for user in data.users()] == [1]
-    assert data.memories(record.user_id) == [
-        data.connection().service().list_memories("alice@example.com")[0]
+    assert [user.memories for user in memory_reads.users()] == [1]
+    assert memory_reads.memories(record.user_id) == [
+        connection().service().list_memories("alice@example.com")[0]
     ]
-    assert data.search(record.user_id, "what does she drink", 5).result.searched == 1
-    assert sum(data.census().days.values()) == 1
-    assert data.storage()[backend] == 1
+    assert memory_reads.search(record.user_id, "what does she drink", 5).result.searched == 1
+    assert sum(memory_reads.census().days.values()) == 1
+    assert memory_reads.storage()[backend] == 1
 
-    data.change_memory(record.user_id, record.id, "likes coffee")
-    assert data.memories(record.user_id)[0].memory == "likes coffee"
+    memory_reads.change_memory(record.user_id, record.id, "likes coffee")
+    assert memory_reads.memories(record.user_id)[0].memory == "likes coffee"
 
-    data.delete_memory(record.user_id, record.id)
-    assert data.memories(record.user_id) == []
-    assert data.users() == []
-    health = data.health()
+    memory_reads.delete_memory(record.user_id, record.id)
+    assert memory_reads.memories(record.user_id) == []
+    assert memory_reads.users() == []
+    health = memory_reads.health()
     assert health.status is not None
     assert health.status.memories == 0
 
@@ -62,7 +62,7 @@ def test_what_is_read_follows_every_write(backend: str) -> None:
 def test_a_document_reports_its_progress() -> None:
     seen: list[tuple[int, int]] = []
     text = "\n\n".join(f"Paragraph {n}. " + "All about the garden. " * 30 for n in range(6))
-    saved = data.save_document(
+    saved = memory_reads.save_document(
         "alice@example.com",
         "garden.txt",
         text.encode(),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard import startup
-from memory_core import logs
+from memory_core.memories import log_lines
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,9 @@ def restored_loggers() -> Iterator[None]:
         logger = logging.getLogger(name)
         logger.propagate = True
         logger.handlers = [
-            h for h in logger.handlers if not isinstance(h, (startup._Stderr, logs.RecentLines))
+            h
+            for h in logger.handlers
+            if not isinstance(h, (startup._Stderr, log_lines.RecentLines))
         ]
 
 
@@ -52,4 +54,6 @@ def test_an_unexpected_error_is_logged_under_the_reference_that_is_shown(
 def test_what_the_dashboard_logs_is_among_the_recent_lines() -> None:
     startup.configure_logging(propagate=False)
     logging.getLogger("dashboard").error("storage is not available: no answer")
-    assert logs.install_recent_lines().lines()[-1].text == "storage is not available: no answer"
+    assert (
+        log_lines.install_recent_lines().lines()[-1].text == "storage is not available: no answer"
+    )

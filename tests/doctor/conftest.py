@@ -49,7 +49,7 @@ def make_system(
     monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)
 
     # A busy machine is no damage.
-    monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 600_000)
+    monkeypatch.setattr("memory_core.doctor.checks.round_trip._SLOW_MS", 600_000)
 
     with ExitStack() as stack:
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from memory_core.doctor import KINDS, Level
-from memory_core.redeploy import leftovers
+from memory_core.redeploy_test import leftovers
 from tests.support.doctor_damages import SETUP, Damage
 from tests.support.doctor_damages_of_data import DATA, opened_by_another
 from tests.support.doctor_damages_of_memories import MEMORIES

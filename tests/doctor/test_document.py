@@ -7,7 +7,7 @@ import re
 import pytest
 
 from memory_core.doctor import KINDS
-from memory_core.doctor.surroundings import FAULTS, installed
+from memory_core.doctor.checks.environment import FAULTS, installed
 from tests.support.paths import ROOT
 
 DOCUMENT = (ROOT / "docs" / "doctor.md").read_text()

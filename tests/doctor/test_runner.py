@@ -11,16 +11,26 @@ from typing import Any
 
 import pytest
 
-from memory_core.doctor import CHECKS, KINDS, Check, Finding, Fix, Kind, Level, State, diagnose
+from memory_core.doctor import (
+    CHECKS,
+    KINDS,
+    Check,
+    CheckState,
+    Finding,
+    FindingKind,
+    Fix,
+    Level,
+    diagnose,
+)
 from memory_core.doctor.context import Context
-from memory_core.doctor.registry import choose, in_order
-from memory_core.doctor.runner import Outcome, run_checks
+from memory_core.doctor.findings import choose, in_order
+from memory_core.doctor.run import CheckResult, run_checks
 from memory_core.errors import UnknownCheck
 from memory_core.settings import survey
 
-BAD = Kind("test.E001", "Something is bad", "Customers wait.", (Fix("Mend it"),))
-ODD = Kind("test.W001", "Something is odd", "Customers wonder.", (Fix("Look at it"),))
-NOTE = Kind("test.I001", "Something is noted", "Nothing.")
+BAD = FindingKind("test.E001", "Something is bad", "Customers wait.", (Fix("Mend it"),))
+ODD = FindingKind("test.W001", "Something is odd", "Customers wonder.", (Fix("Look at it"),))
+NOTE = FindingKind("test.I001", "Something is noted", "Nothing.")
 SECRET = "a-secret-of-the-environment"
 
 
@@ -28,7 +38,7 @@ def check(name: str, look: Any, *needs: str, **more: Any) -> Check:
     return Check(name, f"Title of {name}", look, (BAD, ODD, NOTE), needs=needs, **more)
 
 
-def finds(kind: Kind) -> Any:
+def finds(kind: FindingKind) -> Any:
     def look(context: Context) -> Iterator[Finding]:
         yield kind.found(f"{kind.title}.")
 
@@ -48,7 +58,7 @@ def leaves(context: Context) -> Iterator[Finding]:
     raise SystemExit(3)
 
 
-def run(*checks: Check) -> dict[str, Outcome]:
+def run(*checks: Check) -> dict[str, CheckResult]:
     context = Context(survey({"TEST_TOKEN": SECRET}))
     return {one.run.name: one for one in run_checks(checks, context)}
 
@@ -63,11 +73,11 @@ def test_what_needs_a_failed_check_is_skipped_because_of_it_down_to_the_last() -
     )
     states = {name: one.run.state for name, one in found.items()}
     assert states == {
-        "a.bad": State.FOUND,
-        "a.odd": State.FOUND,
-        "b.waits": State.SKIPPED,
-        "c.waits": State.SKIPPED,
-        "d.goes": State.OK,
+        "a.bad": CheckState.FOUND,
+        "a.odd": CheckState.FOUND,
+        "b.waits": CheckState.SKIPPED,
+        "c.waits": CheckState.SKIPPED,
+        "d.goes": CheckState.OK,
     }
     assert {one.run.because for one in found.values()} == {"", "a.bad"}
     assert "a.bad" in found["c.waits"].run.reason
@@ -79,7 +89,7 @@ def test_what_needs_a_failed_check_is_skipped_because_of_it_down_to_the_last() -
 def test_a_check_that_crashes_says_why_and_the_others_go_on(look: Any) -> None:
     found = run(check("a.broken", look), check("b.waits", well, "a.broken"), check("c.goes", well))
     crashed = found["a.broken"]
-    assert crashed.run.state is State.CRASHED
+    assert crashed.run.state is CheckState.CRASHED
     assert [one.id for one in crashed.findings] == ["doctor.E001"]
     assert type(crashed.run.reason) is str
     assert re.search(
@@ -87,7 +97,7 @@ def test_a_check_that_crashes_says_why_and_the_others_go_on(look: Any) -> None:
     )
     assert SECRET not in repr(crashed)
     assert found["b.waits"].run.because == "a.broken"
-    assert found["c.goes"].run.state is State.OK
+    assert found["c.goes"].run.state is CheckState.OK
 
 
 def test_a_slow_check_is_cut_off_and_the_others_go_on() -> None:
@@ -103,11 +113,11 @@ def test_a_slow_check_is_cut_off_and_the_others_go_on() -> None:
         check("c.goes", finds(ODD)),
     )
     released.set()
-    assert found["a.slow"].run.state is State.CUT_OFF
+    assert found["a.slow"].run.state is CheckState.CUT_OFF
     assert "0.05 seconds" in found["a.slow"].run.reason
     assert [one.id for one in found["a.slow"].findings] == ["doctor.W001"]
     assert (found["a.slow"].run.ms or 0) >= 50
-    assert found["b.waits"].run.state is State.SKIPPED
+    assert found["b.waits"].run.state is CheckState.SKIPPED
     assert [one.id for one in found["c.goes"].findings] == ["test.W001"]
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from memory_core import Settings
 from memory_core.doctor import Diagnosis, diagnose, make_bundle
-from memory_core.doctor.masking import Masker, is_secret, tail
-from memory_core.render import to_json
-from memory_core.render_doctor import diagnosis_document, diagnosis_text
+from memory_core.doctor.redact import Masker, is_secret, tail
+from memory_core.render.diagnosis import diagnosis_document, diagnosis_text
+from memory_core.render.text import to_json
 from standin.httpd import App, Request, Response
 from tests.support.doctor_system import MakeSystem
 from tests.support.s3_front import s3_error

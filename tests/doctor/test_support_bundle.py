@@ -6,9 +6,9 @@ import json
 import logging
 
 from memory_core.doctor import make_bundle
-from memory_core.doctor.bundle import digest
-from memory_core.logs import LOGGER, install_recent_lines
-from memory_core.redeploy.values import Verdict
+from memory_core.doctor.support_bundle import digest
+from memory_core.memories.log_lines import LOGGER, install_recent_lines
+from memory_core.redeploy_test.report import Verdict
 from tests.support.doctor_damages_of_data import judged
 from tests.support.doctor_damages_of_memories import corrupt, lose, put_stray, saves
 from tests.support.doctor_system import ANN, BOB, TEXTS, MakeSystem, System

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core.documents import Chunk, read_document
-from memory_core.documents.split import cut
+from memory_core.documents.prose import cut
 from tests.support.document_files import docx_of_body, encrypt_pdf, make_docx, make_pdf
 
 GERMAN = "Die Kundin aus Köln möchte am Freitag zurückgerufen werden, weil die Straße gesperrt ist."

@@ -13,7 +13,7 @@ import pytest
 from memory_core import open_service
 from memory_core.activity import ActivityLog, Actor, Wanted
 from memory_core.errors import BackendUnavailable
-from memory_core.objects import LocalObjects
+from memory_core.storage.objects import LocalObjects
 from tests.support.s3_bench import Bench, open_bench
 from tests.support.zygote import Zygote
 

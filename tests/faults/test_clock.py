@@ -9,7 +9,7 @@ from pathlib import Path
 from ulid import ULID
 
 from memory_core import MemoryService
-from memory_core.records import Kind
+from memory_core.model.records import Kind
 
 
 def send_into_the_future(data_dir: Path, user: str, by: timedelta) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from memory_core import BackendUnavailable, NotIndexed
 from memory_core.embedders import Embedder
-from memory_core.objects import LocalObjects
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.storage.objects import LocalObjects
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
 from tests.support.factories import build_service
 from tests.support.intakes import said

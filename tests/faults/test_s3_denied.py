@@ -10,7 +10,7 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.errors import AccessDenied, NotIndexed
-from memory_core.stores.s3_index import IndexName
+from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.command_line import CommandLine
 from tests.support.s3_worlds import (
     AFTER,

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from memory_core.aws.answers import NotFromAws, check_sender
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, NotIndexed
+from memory_core.storage.aws.client import NotFromAws, check_sender
 from standin.httpd import App, Request, Response
 from tests.support.s3_front import watched
 from tests.support.s3_worlds import BEFORE, READS, WRITES, Cloud, open_cloud

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from memory_core.embedders import Embedder
-from memory_core.stores.s3_index import IndexName
+from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.jobs import do
 from tests.support.s3_front import Executioner, watched
 from tests.support.s3_worlds import (

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 
 from memory_core import MemoryService, Settings, open_service
-from memory_core.aws import Retries
-from memory_core.aws.clients import Transport
 from memory_core.errors import (
     AccessDenied,
     BackendError,
@@ -24,6 +22,8 @@ from memory_core.errors import (
     MemoryCoreError,
     SettingsError,
 )
+from memory_core.storage.aws import Retries
+from memory_core.storage.aws.client import Transport
 from standin.httpd import App, Request, Response
 from tests.support.s3_bench import Bench, Clock, open_bench
 from tests.support.s3_front import (
@@ -76,11 +76,12 @@ class Program:
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     clock = Clock()
     monkeypatch.setattr(
-        "memory_core.aws.clients.Retries",
+        "memory_core.storage.aws.client.Retries",
         lambda: Retries(budget_s=BUDGET_S, sleep=clock.sleep, clock=clock, random=lambda: 1.0),
     )
     monkeypatch.setattr(
-        "memory_core.aws.clients.Transport", lambda: Transport(_TIMEOUT_S, _TIMEOUT_S, attempts=1)
+        "memory_core.storage.aws.client.Transport",
+        lambda: Transport(_TIMEOUT_S, _TIMEOUT_S, attempts=1),
     )
     with open_bench() as bench, ExitStack() as stack:
         yield Program(bench, tmp_path, stack, clock)

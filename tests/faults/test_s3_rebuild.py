@@ -8,12 +8,12 @@ from itertools import count
 import pytest
 
 from memory_core import Settings, open_service
-from memory_core.aws import Retries
-from memory_core.aws.clients import Transport
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable
-from memory_core.rebuild import rebuild_index
-from memory_core.records import RebuildReport
+from memory_core.memories.repair import rebuild_index
+from memory_core.model.records import RebuildReport
+from memory_core.storage.aws import Retries
+from memory_core.storage.aws.client import Transport
 from tests.support.s3_bench import Bench, Clock, open_bench
 from tests.support.s3_worlds import BEFORE
 
@@ -24,12 +24,12 @@ def bench(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> Iterator[Bench
     clock = Clock()
     for module in ("rebuild", "service"):
         monkeypatch.setattr(f"memory_core.{module}.open_embedder", lambda settings: embedder)
-    monkeypatch.setattr("memory_core.stores.s3_vectors._SEGMENTS", 1)
+    monkeypatch.setattr("memory_core.storage.vectors.s3._SEGMENTS", 1)
     monkeypatch.setattr(
-        "memory_core.aws.clients.Retries",
+        "memory_core.storage.aws.client.Retries",
         lambda: Retries(budget_s=2.0, sleep=clock.sleep, clock=clock, random=lambda: 1.0),
     )
-    monkeypatch.setattr("memory_core.aws.clients.Transport", lambda: Transport(attempts=1))
+    monkeypatch.setattr("memory_core.storage.aws.client.Transport", lambda: Transport(attempts=1))
     with open_bench() as opened:
         with open_service(opened.settings) as service:
             for text in BEFORE:

@@ -15,7 +15,7 @@ import pytest
 from memory_core import MemoryService
 from memory_core.embedders import Embedder
 from memory_core.errors import NotIndexed
-from memory_core.records import Kind
+from memory_core.model.records import Kind
 from tests.support.s3_worlds import Cloud, World, open_cloud
 from tests.support.zygote import Zygote
 

@@ -14,8 +14,8 @@ import pytest
 from memory_core import MemoryService
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendError, BackendUnavailable, MemoryNotFound, NotIndexed
-from memory_core.objects import LocalObjects
-from memory_core.stores import Vector, VectorStore
+from memory_core.storage.objects import LocalObjects
+from memory_core.storage.vectors import Vector, VectorStore
 from tests.support.factories import STORES, build_service, files_holding
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When
 

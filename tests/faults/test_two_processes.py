@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from memory_core import MemoryService
-from memory_core.records import Kind
-from memory_core.stores.chroma import open_chroma
+from memory_core.model.records import Kind
+from memory_core.storage.vectors.chroma import open_chroma
 from tests.support.factories import files_holding
 from tests.support.zygote import Zygote
 

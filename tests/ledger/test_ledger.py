@@ -15,8 +15,8 @@ from ulid import ULID
 
 from memory_core import Kind, LedgerCorrupt, LedgerError, UserId
 from memory_core.errors import EntryExists
-from memory_core.ledger import ALL, Draft, Entry, Ledger
-from memory_core.objects import LocalObjects
+from memory_core.ledger import ALL, EventDraft, Ledger, LedgerEntry
+from memory_core.storage.objects import LocalObjects
 
 ALICE = UserId("alice@example.com")
 FOLDER = "ledger/v1/alice%40example.com/"
@@ -32,12 +32,12 @@ def ledger(root: Path) -> Ledger:
     return Ledger(LocalObjects(root))
 
 
-def draft(kind: Kind, memory_id: str, text: str | None = None) -> Draft:
+def draft(kind: Kind, memory_id: str, text: str | None = None) -> EventDraft:
     payload = None if text is None else {"data": text, "user_id": ALICE}
-    return Draft(kind, memory_id, "Alice@Example.com ", payload)
+    return EventDraft(kind, memory_id, "Alice@Example.com ", payload)
 
 
-def add(ledger: Ledger, *ids: str, user: str = ALICE) -> tuple[Entry, ...]:
+def add(ledger: Ledger, *ids: str, user: str = ALICE) -> tuple[LedgerEntry, ...]:
     drafts = [draft(Kind.ADD, one, f"text of {one}") for one in ids]
     return ledger.append(ledger.view(UserId(user)), drafts)
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from memory_core import InvalidMemory, MemoryService
 from memory_core.cli import cli
 from memory_core.embedders import Embedder
-from memory_core.records import Kind
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.model.records import Kind
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import (
     ANN,
     BOB,

@@ -13,11 +13,11 @@ import pytest
 from memory_core import MemoryService, normalize_user_id
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendError, BackendUnavailable
-from memory_core.ledger import ALL, Draft
-from memory_core.objects import LocalObjects
-from memory_core.records import Kind
-from memory_core.stores import Vector
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.ledger import ALL, EventDraft
+from memory_core.model.records import Kind
+from memory_core.storage.objects import LocalObjects
+from memory_core.storage.vectors import Vector
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import (
     ANN,
     BOB,
@@ -124,7 +124,7 @@ def test_either_of_two_saves_at_once_is_as_recorded(
     view = service._ledger.view(normalize_user_id(ANN))
     latest = view.live[ids["tea"]].latest
     payload = service._ledger.payloads([latest])[latest]
-    (entry,) = service._ledger.append(view, [Draft(Kind.ADD, ids["tea"], ANN, payload)])
+    (entry,) = service._ledger.append(view, [EventDraft(Kind.ADD, ids["tea"], ANN, payload)])
     assert service.audit().clean
     overwrite(service, ids["tea"], revision=entry.ulid)
     assert service.audit().clean
@@ -260,7 +260,7 @@ def test_a_repair_killed_at_any_call_is_finished_by_the_next(
     service.delete_memory(BOB, ids["tea of bob"])
     store.put([removed])
     die = service._ledger.view(normalize_user_id("cy@example.com"))
-    service._ledger.append(die, [Draft(Kind.FORGET, ALL, "cy@example.com")])
+    service._ledger.append(die, [EventDraft(Kind.FORGET, ALL, "cy@example.com")])
     put_stray(service, "one", user_id=ANN, data="rye")
     put_stray(service, "two", user_id=BOB, data="barley")
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from memory_core import MemoryService, normalize_user_id
 from memory_core.errors import InvalidUserId
-from memory_core.finding import is_placeholder
-from memory_core.identity import PROBE_DOMAIN
-from memory_core.render_users import found_document, found_text
+from memory_core.memories.find_user import is_placeholder
+from memory_core.model.user_id import PROBE_DOMAIN
+from memory_core.render.user_tables import found_document, found_text
 
 ALICE = "alice.whitcombe@example.com"
 
@@ -111,7 +111,7 @@ def test_characters_that_cannot_be_seen_are_shown_by_their_code_points(
 
 @given(st.text(max_size=40))
 def test_anything_may_be_typed(text: str) -> None:
-    from memory_core.finding import _reasons
+    from memory_core.memories.find_user import _reasons
 
     try:
         canonical = normalize_user_id(text)

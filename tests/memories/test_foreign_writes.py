@@ -9,8 +9,8 @@ import pytest
 
 from memory_core import MemoryService, Settings, normalize_user_id, open_service
 from memory_core.errors import MemoryNotFound, SettingsError
-from memory_core.ledger import Draft
-from memory_core.records import Kind
+from memory_core.ledger import EventDraft
+from memory_core.model.records import Kind
 from tests.support.damage import ANN, BOB, fill, found_in, overwrite, put_stray, stored
 
 
@@ -95,7 +95,7 @@ def test_a_memory_of_two_writers_is_removed_whole_when_its_user_is_deleted_twice
     (twin,) = {one.id for one in service.list_memories(ANN)} - {first.id}
     kept = stored(service, twin)
     assert payload["data"] == "tea"
-    service._ledger.append(service._ledger.view(ann), [Draft(Kind.DELETE, "*", ANN)])
+    service._ledger.append(service._ledger.view(ann), [EventDraft(Kind.DELETE, "*", ANN)])
     assert service._store.get([twin])[twin].payload == kept.payload
     assert service.delete_user(ANN, verify=True).left == 0
     assert service._store.get([first.id, twin]) == {}

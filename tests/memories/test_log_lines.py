@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from memory_core import MemoryService, get_user_id_from_request
-from memory_core.logs import KNOWN_LINES, RecentLines, install_recent_lines, is_known
+from memory_core.memories.log_lines import KNOWN_LINES, RecentLines, install_recent_lines, is_known
 
 # Copied from design.md, section 1: people grep for them, so not a letter may change.
 PROMISED = """\

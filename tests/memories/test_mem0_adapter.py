@@ -18,10 +18,10 @@ import pytest
 
 from memory_core import Settings, SettingsError, UserId, open_service
 from memory_core.embedders import Embedder
-from memory_core.engine import Engine
 from memory_core.errors import AccessDenied, BackendError, BackendUnavailable
-from memory_core.records import Scope, Source
-from memory_core.stores import Vector
+from memory_core.memories.mem0_adapter import Engine
+from memory_core.model.records import Scope, Source
+from memory_core.storage.vectors import Vector
 from tests.support.openai_server import Fault, OpenAIServer, openai_server
 from tests.support.paths import ROOT
 

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from memory_core import MemoryService, Settings, open_service
 from memory_core.cli import cli
 from memory_core.errors import BackendError
-from memory_core.people import Elsewhere
-from memory_core.render_scan import elsewhere_text
-from memory_core.stores.chroma_folder import open_folder
-from memory_core.stores.chroma_reader import ChromaReader, is_chroma
+from memory_core.model.census import OtherPlaces
+from memory_core.render.audit_report import elsewhere_text
+from memory_core.storage.vectors.chroma import open_folder
+from memory_core.storage.vectors.chroma_files import ChromaReader, is_chroma
 from tests.support.migration_worlds import plain_collection
 from tests.support.s3_bench import Bench, open_bench
 
@@ -46,7 +46,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def missing(elsewhere: Elsewhere) -> dict[str | None, tuple[int, int, int]]:
+def missing(elsewhere: OtherPlaces) -> dict[str | None, tuple[int, int, int]]:
     return {
         one.user_id: (one.memories, one.missing, one.deleted)
         for place in elsewhere.places

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core.embedders import Embedder
-from memory_core.ranking import Ranked, Ranker, terms
+from memory_core.memories.ranking import Ranked, Ranker, terms
 from tests.support.paths import MEMORIES
 
 

@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from memory_core import IndexMismatch, MemoryService, Settings, open_service, rebuild_index
-from memory_core import rebuild as rebuilding
-from memory_core import repair as repairing
-from memory_core.stores.chroma import ChromaStore
-from memory_core.stores.chroma_folder import open_folder
+from memory_core.memories import repair as rebuilding
+from memory_core.memories import repair as repairing
+from memory_core.storage.vectors.chroma import ChromaStore, open_folder
 from tests.support.damage import ANN, BOB, fill, found_in
 from tests.support.paths import ROOT
 

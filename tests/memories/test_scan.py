@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from memory_core import MemoryService
 from memory_core.cli import cli
 from memory_core.embedders import Embedder
-from memory_core.identity import PROBE_DOMAIN
-from memory_core.people import StoreScan
-from memory_core.render_scan import scan_document, scan_text
-from memory_core.render_users import found_document, found_text
-from memory_core.stores import Vector
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.model.census import StoreScan
+from memory_core.model.user_id import PROBE_DOMAIN
+from memory_core.render.audit_report import scan_document, scan_text
+from memory_core.render.user_tables import found_document, found_text
+from memory_core.storage.vectors import Vector
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import ANN, BOB, fill, overwrite, put_stray
 from tests.support.factories import build_service
 

@@ -11,12 +11,12 @@ import pytest
 from ulid import ULID
 
 from memory_core import Kind, UserId
-from memory_core.census import WEEKS, Counter
-from memory_core.identity import PROBE_DOMAIN
-from memory_core.ledger import ALL, Draft, Ledger, survey
+from memory_core.ledger import ALL, EventDraft, Ledger, user_index
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
-from memory_core.objects import LocalObjects, ObjectStore
-from memory_core.people import Census
+from memory_core.memories.statistics import WEEKS, Counter
+from memory_core.model.census import Census
+from memory_core.model.user_id import PROBE_DOMAIN
+from memory_core.storage.objects import LocalObjects, ObjectStore
 from tests.support.s3_bench import Bench, open_bench
 
 
@@ -42,7 +42,9 @@ def put(
 ) -> None:
     """Record events that happened at some time, or now."""
     at = at or datetime.now(UTC)
-    drafts = [Draft(kind, one, user, {"data": one} if kind is Kind.ADD else None) for one in ids]
+    drafts = [
+        EventDraft(kind, one, user, {"data": one} if kind is Kind.ADD else None) for one in ids
+    ]
     key = folder_of(UserId(user)) + entry_name(str(ULID.from_datetime(at)), drafts)
     lines = [encode_event(UserId(user), draft, at) for draft in drafts]
     objects.put_if_absent(key, b"\n".join(lines))
@@ -113,7 +115,7 @@ def test_only_users_whose_entries_changed_are_folded_again(
 def test_ranges_that_are_listed_at_once_miss_nothing_and_count_nothing_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "_KEYS_WORTH_A_RANGE", 3)
+    monkeypatch.setattr(user_index, "_KEYS_WORTH_A_RANGE", 3)
     objects = bench.objects("ranges/")
     users = ["a", "a-b", "a.b", "ab", "%", "ü", "x" * 250, *(f"user{n}" for n in range(20))]
     for user in users:
@@ -156,7 +158,7 @@ def test_a_folder_on_a_disk_that_did_not_change_is_not_read(
 def test_a_count_tells_how_far_it_is_and_goes_on_where_it_was_cancelled(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "_TOLD_EVERY", 1)
+    monkeypatch.setattr(user_index, "_TOLD_EVERY", 1)
     for number in range(10):
         put(objects, f"user{number}", f"{number}")
     counter = Counter(Ledger(objects))

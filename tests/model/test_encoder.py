@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.encoder import encode, pick
-from memory_core.migration import Difference, Estimate
-from memory_core.records import AuditItem, AuditReport, Kind, UserId
+from memory_core.model.encoder import encode, pick
+from memory_core.model.records import AuditItem, AuditReport, Kind, UserId
+from memory_core.transfer import Estimate, MigrationDifference
 
 ITEM = AuditItem("m1", UserId("ann"), "not in the store")
 
@@ -39,5 +39,7 @@ def test_times_are_utc_and_what_json_has_none_of_becomes_what_it_has() -> None:
 
 
 def test_half_characters_of_a_damaged_file_can_be_written() -> None:
-    text = json.dumps(encode(Difference(None, UserId("ann"), "\ud800ä")), ensure_ascii=False)
+    text = json.dumps(
+        encode(MigrationDifference(None, UserId("ann"), "\ud800ä")), ensure_ascii=False
+    )
     assert json.loads(text.encode())["detail"] == "\\ud800ä"

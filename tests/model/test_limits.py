@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core import InvalidMemory
-from memory_core import limits as lim
-from memory_core.stores import Vector, VectorStore
-from memory_core.stores.chroma import open_chroma
+from memory_core.model import limits as lim
+from memory_core.storage.vectors import Vector, VectorStore
+from memory_core.storage.vectors.chroma import open_chroma
 
 
 def refused(call: Any, *args: Any) -> str:

@@ -6,8 +6,8 @@ from threading import Thread
 
 import pytest
 
-from memory_core.progress import Steps, after
-from memory_core.words import counted
+from memory_core.model.progress import Steps, after
+from memory_core.model.words import counted
 
 
 def test_steps_of_several_threads_are_all_counted() -> None:

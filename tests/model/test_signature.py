@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from memory_core.activity.segments import Segment, decode
-from memory_core.migration import check_receipt
-from memory_core.redeploy.receipts import from_code
+from memory_core.activity.chain import Segment, decode
+from memory_core.model.signature import Key
+from memory_core.redeploy_test.receipt import from_code
 from memory_core.settings import Settings
-from memory_core.signature import Key
+from memory_core.transfer import check_receipt
 
 RFC_4231 = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 CODE = "AGJUAA-AAAAAA-AAAAAA-AAAAAA-AABGCY-TDMRSW-MZ3IUE-UHD"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.aws import Retries
 from memory_core.embedders import Embedder
+from memory_core.storage.aws import Retries
 from standin import StandIn
 from tests.support.installation import Installation, MakeInstallation
 
@@ -30,8 +30,8 @@ def install(
     """Makes an empty installation, on "s3" or on "chroma"."""
     # The model is loaded once; a backend that does not answer is not waited for.
     monkeypatch.setattr("memory_core.service.open_embedder", lambda settings: embedder)
-    monkeypatch.setattr("memory_core.aws.clients.Retries", lambda: Retries(budget_s=0.05))
-    monkeypatch.setattr("memory_core.redeploy.testing._PAUSE_S", 0.01)
+    monkeypatch.setattr("memory_core.storage.aws.client.Retries", lambda: Retries(budget_s=0.05))
+    monkeypatch.setattr("memory_core.redeploy_test.real._PAUSE_S", 0.01)
     numbers, standins = count(1), []
 
     def make(kind: str) -> Installation:

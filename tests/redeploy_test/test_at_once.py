@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from memory_core.errors import BackendError, NotIndexed
-from memory_core.redeploy import (
-    Receipt,
-    State,
+from memory_core.redeploy_test import (
+    ProbeState,
+    TestReceipt,
     Verdict,
     abandon,
     begin,
@@ -21,9 +21,9 @@ from memory_core.redeploy import (
     to_code,
     verify,
 )
-from memory_core.redeploy.keeping import ROOT
-from memory_core.redeploy.testing import make_report, observe
-from memory_core.redeploy.values import Control
+from memory_core.redeploy_test.real import make_report, observe
+from memory_core.redeploy_test.records import ROOT
+from memory_core.redeploy_test.report import Control
 from tests.support.installation import MakeInstallation, hands
 
 
@@ -149,7 +149,7 @@ def test_receipts_of_others_and_broken_reports_stop_nobody(install: MakeInstalla
 def test_what_was_never_acknowledged_is_no_loss(install: MakeInstallation) -> None:
     installation = install("s3")
     assert installation.standin
-    states: list[Receipt] = []
+    states: list[TestReceipt] = []
     # From the third save on no vector is written, however often it is tried.
     installation.standin.add_fault(
         "error503", service="s3vectors", operation="PutVectors", nth=3, times=1000
@@ -166,7 +166,7 @@ def test_what_was_never_acknowledged_is_no_loss(install: MakeInstallation) -> No
     report = installation.verify(receipt)
     assert report.verdict is Verdict.DEGRADED, report.reason
     assert "only 2 of 4 probes could be stored" in report.reason
-    assert {one.number for one in report.probes if one.state is State.NEVER} == {
+    assert {one.number for one in report.probes if one.state is ProbeState.NEVER} == {
         one.number for one in never
     }
     assert installation.remains(receipt) == []
@@ -175,7 +175,7 @@ def test_what_was_never_acknowledged_is_no_loss(install: MakeInstallation) -> No
 def test_nothing_acknowledged_proves_nothing(install: MakeInstallation) -> None:
     installation = install("s3")
     assert installation.standin
-    states: list[Receipt] = []
+    states: list[TestReceipt] = []
     with installation.open() as service:
         installation.standin.add_fault(
             "error503", service="s3vectors", operation="PutVectors", nth="every"

@@ -9,7 +9,7 @@ import pytest
 
 from memory_core import Settings
 from memory_core.errors import BackendUnavailable, SettingsError
-from memory_core.redeploy import start_deployment
+from memory_core.redeploy_test import start_deployment
 from standin.httpd import HttpServer, Request, Response
 from tests.support.ports import held_port
 

@@ -8,10 +8,10 @@ import pytest
 
 from memory_core.embedders import Embedder
 from memory_core.errors import InvalidMemory
-from memory_core.identity import is_probe, normalize_user_id
-from memory_core.redeploy import State, begin
-from memory_core.redeploy.probes import KINDS, look, make_probes, probe_users, write
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.model.user_id import is_probe, normalize_user_id
+from memory_core.redeploy_test import ProbeState, begin
+from memory_core.redeploy_test.probes import KINDS, look, make_probes, probe_users, write
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.factories import build_service
 from tests.support.installation import ANN, BOB, MakeInstallation
 
@@ -52,7 +52,7 @@ def test_all_200_are_found_by_their_own_question_and_keep_their_id(
             agent_id=one.agent_id, run_id=one.run_id,
         )  # fmt: skip
         assert (saved.id, saved.user_id) == (one.id, one.user_id)
-    assert {one.state for one in look(service, probes)} == {State.OK}
+    assert {one.state for one in look(service, probes)} == {ProbeState.OK}
     assert write(service, probes[0]), "again, as a writer that repeats itself"
 
 

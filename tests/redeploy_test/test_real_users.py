@@ -9,7 +9,7 @@ import pytest
 from ulid import ULID
 
 from memory_core import MemoryService
-from memory_core.redeploy import Verdict, from_code, to_code
+from memory_core.redeploy_test import Verdict, from_code, to_code
 from tests.support.installation import ANN, BOB, Installation, MakeInstallation, hands
 
 Event = Callable[[MemoryService, list[str]], object]
@@ -133,8 +133,8 @@ def test_a_clock_an_hour_off_when_it_began_makes_no_deletion_a_loss(
     ids = fill(installation)
     moment = datetime.now(UTC) + timedelta(hours=hours)
     with monkeypatch.context() as patch:
-        patch.setattr("memory_core.redeploy.testing.ULID", lambda: ULID.from_datetime(moment))
-        patch.setattr("memory_core.redeploy.testing._now", lambda: moment.isoformat())
+        patch.setattr("memory_core.redeploy_test.real.ULID", lambda: ULID.from_datetime(moment))
+        patch.setattr("memory_core.redeploy_test.real._now", lambda: moment.isoformat())
         receipt = installation.begin(2)
     with installation.open() as service:
         service.delete_memory(ANN, ids[0])
@@ -145,7 +145,7 @@ def test_a_clock_an_hour_off_when_it_began_makes_no_deletion_a_loss(
 def test_of_very_many_users_a_sample_is_watched(
     install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.redeploy.evidence._COUNTED_APART", 1)
+    monkeypatch.setattr("memory_core.redeploy_test.evidence._COUNTED_APART", 1)
     installation = install("chroma")
     fill(installation)
     receipt = installation.begin(1)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from memory_core import Settings
-from memory_core.encoder import encode
 from memory_core.errors import InvalidReceipt
-from memory_core.redeploy import Receipt, from_code, from_file, to_code, to_file
-from memory_core.redeploy.receipts import _canonical, _key, _written, begin_receipt
-from memory_core.redeploy.values import Census, Evidence
+from memory_core.model.encoder import encode
+from memory_core.model.signature import _key
+from memory_core.redeploy_test import TestReceipt, from_code, from_file, to_code, to_file
+from memory_core.redeploy_test.receipt import _canonical, _written, begin_receipt
+from memory_core.redeploy_test.report import Installation, RealUsers
 
 HERE = Settings.from_env({"MEMORY_RECEIPT_KEY": "secret"})
 ELSEWHERE = [
@@ -20,20 +21,20 @@ ELSEWHERE = [
     Settings.from_env({}),
     Settings.from_env({"RENDER_SERVICE_ID": "another"}),
 ]
-EVIDENCE = Evidence(
+EVIDENCE = Installation(
     "s3_vectors", True, "größer", {"bucket": "b"}, "", "local", 256, *"c i s h b p".split()
 )  # fmt: skip
-CENSUS = Census(1, 3, {"0123456789ab": 3}, {"0123456789ab": "01M82BB7S3127W37HBW9WYAVNR"})
+CENSUS = RealUsers(1, 3, {"0123456789ab": 3}, {"0123456789ab": "01M82BB7S3127W37HBW9WYAVNR"})
 
 
 @pytest.fixture
-def receipt() -> Receipt:
+def receipt() -> TestReceipt:
     at = "2026-11-22T19:00:00+00:00"
     begun = begin_receipt("01M82BB7S3127W37HBW9WYAVNR", 3, at, EVIDENCE, CENSUS)
     return replace(begun, acknowledged=(1, 2, 3))
 
 
-def test_a_file_is_read_back_as_it_was_written(receipt: Receipt) -> None:
+def test_a_file_is_read_back_as_it_was_written(receipt: TestReceipt) -> None:
     content = to_file(receipt, HERE)
     assert from_file(content, HERE) == receipt
     assert from_file(content + b"\r\n", HERE) == receipt, "an editor ended the last line"
@@ -41,7 +42,7 @@ def test_a_file_is_read_back_as_it_was_written(receipt: Receipt) -> None:
     assert from_file(to_file(partly, HERE), HERE) == partly
 
 
-def test_every_change_of_a_single_byte_is_refused(receipt: Receipt) -> None:
+def test_every_change_of_a_single_byte_is_refused(receipt: TestReceipt) -> None:
     content = to_file(receipt, HERE)
     for at, byte in enumerate(content):
         for other in {byte ^ 1, byte ^ 32, 0, ord(" "), ord("\n"), ord("0"), ord("9")} - {byte}:
@@ -49,7 +50,7 @@ def test_every_change_of_a_single_byte_is_refused(receipt: Receipt) -> None:
                 from_file(content[:at] + bytes([other]) + content[at + 1 :], HERE)
 
 
-def test_every_truncation_and_repetition_is_refused(receipt: Receipt) -> None:
+def test_every_truncation_and_repetition_is_refused(receipt: TestReceipt) -> None:
     content = to_file(receipt, HERE)
     for length in range(len(content)):
         with pytest.raises(InvalidReceipt):
@@ -67,14 +68,16 @@ def test_what_is_no_receipt_is_refused(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("other", ELSEWHERE)
-def test_a_receipt_of_another_installation_is_refused(receipt: Receipt, other: Settings) -> None:
+def test_a_receipt_of_another_installation_is_refused(
+    receipt: TestReceipt, other: Settings
+) -> None:
     with pytest.raises(InvalidReceipt, match="signed by another installation"):
         from_file(to_file(receipt, other), HERE)
     with pytest.raises(InvalidReceipt, match="no code of a redeploy test of this installation"):
         from_code(to_code(receipt, other), HERE)
 
 
-def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: Receipt) -> None:
+def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: TestReceipt) -> None:
     code = to_code(receipt, HERE)
     bare = code.replace("-", "")
     for written in (code, code.lower(), bare, f" {code}\n", " ".join(code), "--".join(bare)):
@@ -85,7 +88,7 @@ def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: Receipt) -> None
         assert read.probes == receipt.probes
 
 
-def test_a_mistyped_code_is_refused(receipt: Receipt) -> None:
+def test_a_mistyped_code_is_refused(receipt: TestReceipt) -> None:
     bare = to_code(receipt, HERE).replace("-", "")
     wrong = [bare[:at] + other + bare[at + 1 :] for at in range(len(bare)) for other in "A7Q1!ä"]
     wrong += [bare[:at] + bare[at + 1 :] for at in range(len(bare))]
@@ -97,14 +100,14 @@ def test_a_mistyped_code_is_refused(receipt: Receipt) -> None:
             from_code(code, HERE)
 
 
-def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: Receipt) -> None:
+def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: TestReceipt) -> None:
     code = to_code(replace(receipt, acknowledged=(1, 3)), HERE)
     with pytest.raises(InvalidReceipt, match="not every probe of this test was stored"):
         from_code(code, HERE)
 
 
-def test_a_receipt_of_a_newer_release_is_read(receipt: Receipt) -> None:
-    from memory_core.redeploy.values import evidence_from
+def test_a_receipt_of_a_newer_release_is_read(receipt: TestReceipt) -> None:
+    from memory_core.redeploy_test.report import evidence_from
 
     assert evidence_from({**encode(EVIDENCE), "weather": "fine"}) == EVIDENCE
 
@@ -113,7 +116,7 @@ def test_a_receipt_of_a_newer_release_is_read(receipt: Receipt) -> None:
     "changes", [{"evidence": None}, {"count": "x"}, {"run": 7}, {"census": []}]
 )
 def test_a_signed_file_that_is_none_of_ours_is_refused(
-    receipt: Receipt, changes: dict[str, object]
+    receipt: TestReceipt, changes: dict[str, object]
 ) -> None:
     """Without a secret key anybody can sign."""
     settings = Settings()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.encoder import encode
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
-from memory_core.records import Step
-from memory_core.redeploy import Level, Report, State, Verdict, leftovers, simulate
-from memory_core.redeploy.values import report_from
+from memory_core.model.encoder import encode
+from memory_core.model.records import Step
+from memory_core.redeploy_test import Level, ProbeState, Report, Verdict, leftovers, simulate
+from memory_core.redeploy_test.report import report_from
 from tests.support.forked_workers import fork_workers
 from tests.support.installation import ANN, Installation, MakeInstallation
 from tests.support.zygote import Zygote
@@ -108,8 +108,8 @@ def test_memories_in_chromadb_survive_a_restart_alone(
     wanted = Verdict.PASS if level == "restart" else Verdict.FAIL
     assert report.verdict is wanted, report.reason
     assert report.survived == (report.written if level == "restart" else 0)
-    states = {one.state for one in report.probes} - {State.NEVER}
-    assert states == {State.OK if level == "restart" else State.LOST}
+    states = {one.state for one in report.probes} - {ProbeState.NEVER}
+    assert states == {ProbeState.OK if level == "restart" else ProbeState.LOST}
     check(installation, report, level, 2)
 
 
@@ -119,7 +119,7 @@ def test_memories_in_chromadb_survive_on_a_disk_that_is_kept(
     forked()
     # The disk of this machine takes the place of a mounted one.
     monkeypatch.setattr(
-        "memory_core.backend.disk_step", lambda settings: Step("disk", True, "kept")
+        "memory_core.storage.backend.disk_step", lambda settings: Step("disk", True, "kept")
     )
     installation = install("chroma")
     with installation.open() as service:

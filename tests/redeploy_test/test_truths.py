@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from memory_core.errors import InvalidReceipt
-from memory_core.redeploy import Receipt, State, Verdict, from_file, to_file
-from memory_core.stores.s3_index import IndexName
-from memory_core.stores.s3_vectors import open_s3_vectors
+from memory_core.redeploy_test import ProbeState, TestReceipt, Verdict, from_file, to_file
+from memory_core.storage.vectors.s3 import open_s3_vectors
+from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.installation import BOB, Hands, Installation, MakeInstallation, hands
 
 PROBES = 6
-Truth = Callable[[Installation, Receipt], Any]
+Truth = Callable[[Installation, TestReceipt], Any]
 
 
-def by_hand(work: Callable[[Hands, Receipt], Any]) -> Truth:
+def by_hand(work: Callable[[Hands, TestReceipt], Any]) -> Truth:
     """Return what does something to the storage and then deploys."""
 
-    def happen(installation: Installation, receipt: Receipt) -> None:
+    def happen(installation: Installation, receipt: TestReceipt) -> None:
         with hands(installation) as opened:
             work(opened, receipt)
         installation.deploy()
@@ -31,32 +31,32 @@ def by_hand(work: Callable[[Hands, Receipt], Any]) -> Truth:
     return happen
 
 
-def nothing(installation: Installation, receipt: Receipt) -> None:
+def nothing(installation: Installation, receipt: TestReceipt) -> None:
     """Neither a loss nor a deployment."""
 
 
-def deploy(installation: Installation, receipt: Receipt) -> None:
+def deploy(installation: Installation, receipt: TestReceipt) -> None:
     installation.deploy()
 
 
 def change(**environ: str) -> Truth:
     """Return a deployment with other variables."""
 
-    def happen(installation: Installation, receipt: Receipt) -> None:
+    def happen(installation: Installation, receipt: TestReceipt) -> None:
         installation.deploy()
         installation.environ |= environ
 
     return happen
 
 
-def move(opened: Hands, receipt: Receipt) -> None:
+def move(opened: Hands, receipt: TestReceipt) -> None:
     """Give a memory to another user, in the store and on record."""
     probe = receipt.probes[0]
     opened.save_as(probe, BOB, probe.id)
     opened.lose_records([probe])
 
 
-def hide(opened: Hands, receipt: Receipt) -> None:
+def hide(opened: Hands, receipt: TestReceipt) -> None:
     """Let three others answer the question of the first probe better than itself."""
     first, *others = receipt.probes
     for other in others[:3]:
@@ -64,7 +64,7 @@ def hide(opened: Hands, receipt: Receipt) -> None:
     opened.turn(first, first.question, away=True)
 
 
-def replace_index(installation: Installation, receipt: Receipt) -> None:
+def replace_index(installation: Installation, receipt: TestReceipt) -> None:
     assert installation.standin
     installation.standin.set_switches(clock_offset_s=3600.0)
     with hands(installation) as opened:
@@ -77,7 +77,7 @@ def replace_index(installation: Installation, receipt: Receipt) -> None:
     installation.deploy()
 
 
-def lose_index(installation: Installation, receipt: Receipt) -> None:
+def lose_index(installation: Installation, receipt: TestReceipt) -> None:
     assert installation.standin
     with installation.open() as service:
         place = service.status().location
@@ -87,14 +87,14 @@ def lose_index(installation: Installation, receipt: Receipt) -> None:
     installation.deploy()
 
 
-def go_down(installation: Installation, receipt: Receipt) -> None:
+def go_down(installation: Installation, receipt: TestReceipt) -> None:
     assert installation.standin
     installation.deploy()
     installation.standin.add_fault("error503", nth="every")
 
 
 def skew(seconds: float) -> Truth:
-    def happen(installation: Installation, receipt: Receipt) -> None:
+    def happen(installation: Installation, receipt: TestReceipt) -> None:
         assert installation.standin
         installation.standin.set_switches(clock_offset_s=seconds)
         installation.deploy()
@@ -109,20 +109,20 @@ class Row:
     truth: Truth
     verdict: Verdict
     words: str
-    states: Mapping[State, int] = field(default_factory=dict)
+    states: Mapping[ProbeState, int] = field(default_factory=dict)
     headline: str = ""
     kinds: tuple[str, ...] = ("s3", "chroma")
 
 
 PASS, FAIL, DEGRADED, INCONCLUSIVE = Verdict
 S3 = ("s3",)
-ALL_LOST = {State.LOST: PROBES}
+ALL_LOST = {ProbeState.LOST: PROBES}
 
 TABLE = {
     "nothing lost": Row(deploy, PASS, "all 6 probes .* commit commit-1 runs, it was commit-0"),
     "one lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
-        FAIL, "1 of 6 are lost: probe 3: nothing of it is there", {State.LOST: 1},
+        FAIL, "1 of 6 are lost: probe 3: nothing of it is there", {ProbeState.LOST: 1},
     ),
     "all lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes)),
@@ -135,51 +135,51 @@ TABLE = {
     ),
     "one text altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[1], data="Another text.")),
-        FAIL, "1 of 6 were altered: probe 2: its text changed", {State.ALTERED: 1},
+        FAIL, "1 of 6 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
     ),
     "one letter of a long text altered": Row(
         by_hand(lambda opened, receipt: opened.change(
             receipt.probes[1], data=receipt.probes[1].text[:-1] + "!")),
-        FAIL, "1 of 6 were altered: probe 2: its text changed", {State.ALTERED: 1},
+        FAIL, "1 of 6 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
     ),
     "one number in the metadata altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], probe=7)),
-        FAIL, "1 of 6 were altered: probe 1: its metadata changed", {State.ALTERED: 1},
+        FAIL, "1 of 6 were altered: probe 1: its metadata changed", {ProbeState.ALTERED: 1},
     ),
     "one vector moved to another user": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], user_id=BOB)),
         FAIL, f"1 of 6 were altered: probe 1: its vector belongs to '{BOB}' now",
-        {State.ALTERED: 1},
+        {ProbeState.ALTERED: 1},
     ),
     "one moved to another user": Row(
         by_hand(move), FAIL, f"1 of 6 are lost: probe 1: its vector belongs to '{BOB}' now",
-        {State.LOST: 1},
+        {ProbeState.LOST: 1},
     ),
     "stored but not found by query": Row(
         by_hand(hide), DEGRADED, "1 of them .* probe 1: listed, but not found by a question",
-        {State.STALE: 1},
+        {ProbeState.STALE: 1},
     ),
     "duplicated": Row(
         by_hand(lambda opened, receipt: opened.save_as(
             receipt.probes[0], receipt.probes[0].user_id, "another-id")),
-        DEGRADED, "1 of them .* probe 1: there are 2 of it", {State.DUPLICATED: 1},
+        DEGRADED, "1 of them .* probe 1: there are 2 of it", {ProbeState.DUPLICATED: 1},
     ),
     "something nobody wrote": Row(
         by_hand(lambda opened, receipt: opened.service.add_text_memory(
             receipt.probes[0].user_id, "Nobody wrote this.")),
-        FAIL, "1 memory nobody wrote turned up", {State.UNEXPECTED: 1},
+        FAIL, "1 memory nobody wrote turned up", {ProbeState.UNEXPECTED: 1},
     ),
     "vector gone but ledger there": Row(
         by_hand(lambda opened, receipt: opened.lose_vectors(receipt.probes[:2])),
-        DEGRADED, "2 of them .* on record, but not in the vector store", {State.STALE: 2},
+        DEGRADED, "2 of them .* on record, but not in the vector store", {ProbeState.STALE: 2},
     ),
     "ledger gone but vector there": Row(
         by_hand(lambda opened, receipt: opened.lose_records(receipt.probes[:1])),
-        FAIL, "probe 1: its vector is there, but no record of it", {State.LOST: 1},
+        FAIL, "probe 1: its vector is there, but no record of it", {ProbeState.LOST: 1},
     ),
     "a record torn": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[4])),
-        FAIL, "1 of 6 are lost: probe 5: .*is damaged", {State.LOST: 1},
+        FAIL, "1 of 6 are lost: probe 5: .*is damaged", {ProbeState.LOST: 1},
     ),
     "backend changed": Row(
         change(MEMORY_BACKEND="chroma"), INCONCLUSIVE, "in another place", ALL_LOST,
@@ -190,7 +190,7 @@ TABLE = {
         "The prefix in the bucket changed: written to memory/, read from elsewhere/", S3,
     ),
     "index replaced by a new empty one": Row(
-        replace_index, DEGRADED, "not in the vector store", {State.STALE: PROBES},
+        replace_index, DEGRADED, "not in the vector store", {ProbeState.STALE: PROBES},
         "The index was made anew", S3,
     ),
     "index lost": Row(
@@ -199,7 +199,7 @@ TABLE = {
     "no deployment happened": Row(nothing, INCONCLUSIVE, "the same deployment is still running"),
     "no deployment, and one lost": Row(
         lambda installation, receipt: _lose_now(installation, receipt),
-        FAIL, "1 of 6 are lost", {State.LOST: 1},
+        FAIL, "1 of 6 are lost", {ProbeState.LOST: 1},
     ),
     "no deployment, but another instance is asked": Row(
         lambda installation, receipt: installation.environ.update(
@@ -227,7 +227,7 @@ HOST = {
 CASES = [(name, kind) for name, row in TABLE.items() for kind in row.kinds]
 
 
-def _lose_now(installation: Installation, receipt: Receipt) -> None:
+def _lose_now(installation: Installation, receipt: TestReceipt) -> None:
     with hands(installation) as opened:
         opened.lose(receipt.probes[:1])
 
@@ -251,7 +251,7 @@ def test_what_truly_happened_is_what_the_verdict_says(
 
     assert report.verdict is row.verdict, report.reason
     assert re.search(row.words, report.reason), report.reason
-    found = Counter(one.state for one in report.probes if one.state is not State.OK)
+    found = Counter(one.state for one in report.probes if one.state is not ProbeState.OK)
     assert found == Counter(row.states)
     assert any(row.headline in one for one in report.headlines) == bool(
         row.headline or report.headlines

@@ -11,28 +11,14 @@ from typing import Any
 
 import pytest
 
-from memory_core import (
-    migration,
-    render,
-    render_activity,
-    render_audit,
-    render_doctor,
-    render_migration,
-    render_moves,
-    render_recall,
-    render_redeploy,
-    render_scan,
-    render_status,
-    render_traces,
-    render_transfer,
-    render_users,
-)
-from memory_core.activity import Check, Page
+from memory_core import transfer
+from memory_core.activity import ChainReport, Page
 from memory_core.doctor import Diagnosis, make_bundle
-from memory_core.explaining import Recall
-from memory_core.identity import UserId
-from memory_core.people import Census, Elsewhere, Found, StoreScan, TakenUp
-from memory_core.records import (
+from memory_core.memories.erasure_proof import Traces
+from memory_core.memories.merge_users import Reunion, ReunionPlan
+from memory_core.memories.search import Recall
+from memory_core.model.census import Census, OtherPlaces, StoreScan, TakenUp, UserSearch
+from memory_core.model.records import (
     AuditReport,
     Event,
     MemoryRecord,
@@ -41,10 +27,19 @@ from memory_core.records import (
     SearchResult,
     Status,
 )
-from memory_core.redeploy.values import Report
-from memory_core.reuniting import Reunion, ReunionPlan
+from memory_core.model.user_id import UserId
+from memory_core.redeploy_test.report import Report
+from memory_core.render import (
+    activity_log,
+    audit_report,
+    diagnosis,
+    memory_records,
+    redeploy_test,
+    user_tables,
+)
+from memory_core.render import transfer as render_transfer
+from memory_core.render.text import to_json
 from memory_core.settings import Settings
-from memory_core.traces import Traces
 from memory_core.transfer import ExportReport, ImportReport
 from tests.support.filled import filled
 
@@ -52,38 +47,36 @@ ANN = UserId("ann")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PRINTED: dict[str, Any] = json.loads(Path(__file__).with_name("documents.json").read_bytes())
 DOCUMENTS: dict[str, Callable[[], Any]] = {
-    "status": lambda: render_status.status_document(filled(Status)),
-    "save": lambda: render.saved_document(ANN, "chroma", [filled(MemoryRecord)]),
-    "query": lambda: render.search_document(ANN, filled(SearchResult)),
-    "list": lambda: render.list_document(ANN, [filled(MemoryRecord)]),
-    "get": lambda: render.record_document(filled(MemoryRecord)),
-    "history": lambda: render.history_document(ANN, [filled(Event)]),
-    "delete": lambda: render.receipt_document(filled(Receipt)),
-    "audit": lambda: render_audit.audit_document(filled(AuditReport)),
-    "rebuild": lambda: render_audit.rebuild_document(filled(RebuildReport)),
-    "scan": lambda: render_scan.scan_document(filled(StoreScan)),
-    "elsewhere": lambda: render_scan.elsewhere_document(filled(Elsewhere)),
-    "users": lambda: render_users.users_document(filled(Census)),
-    "find": lambda: render_users.found_document(filled(Found)),
-    "taken up": lambda: render_users.taken_up_document(filled(TakenUp)),
-    "traces": lambda: render_traces.traces_document(filled(Traces)),
-    "explain": lambda: render_recall.recall_document(filled(Recall)),
-    "activity": lambda: render_activity.page_document(filled(Page)),
-    "activity check": lambda: render_activity.check_document(filled(Check)),
-    "redeploy-test": lambda: render_redeploy.report_document(filled(Report)),
+    "status": lambda: memory_records.status_document(filled(Status)),
+    "save": lambda: memory_records.saved_document(ANN, "chroma", [filled(MemoryRecord)]),
+    "query": lambda: memory_records.search_document(ANN, filled(SearchResult)),
+    "list": lambda: memory_records.list_document(ANN, [filled(MemoryRecord)]),
+    "get": lambda: memory_records.record_document(filled(MemoryRecord)),
+    "history": lambda: memory_records.history_document(ANN, [filled(Event)]),
+    "delete": lambda: memory_records.receipt_document(filled(Receipt)),
+    "audit": lambda: audit_report.audit_document(filled(AuditReport)),
+    "rebuild": lambda: audit_report.rebuild_document(filled(RebuildReport)),
+    "scan": lambda: audit_report.scan_document(filled(StoreScan)),
+    "elsewhere": lambda: audit_report.elsewhere_document(filled(OtherPlaces)),
+    "users": lambda: user_tables.users_document(filled(Census)),
+    "find": lambda: user_tables.found_document(filled(UserSearch)),
+    "taken up": lambda: user_tables.taken_up_document(filled(TakenUp)),
+    "traces": lambda: user_tables.traces_document(filled(Traces)),
+    "explain": lambda: memory_records.recall_document(filled(Recall)),
+    "activity": lambda: activity_log.page_document(filled(Page)),
+    "activity check": lambda: activity_log.check_document(filled(ChainReport)),
+    "redeploy-test": lambda: redeploy_test.report_document(filled(Report)),
     "export": lambda: render_transfer.export_document(filled(ExportReport)),
     "import": lambda: render_transfer.import_document(filled(ImportReport)),
-    "migrate plan": lambda: render_migration.plan_document(filled(migration.MigrationPlan)),
-    "migrate apply": lambda: render_migration.report_document(filled(migration.MigrationReport)),
-    "migrate verify": lambda: render_migration.verification_document(
-        filled(migration.Verification)
+    "migrate plan": lambda: render_transfer.plan_document(filled(transfer.MigrationPlan)),
+    "migrate apply": lambda: render_transfer.report_document(filled(transfer.MigrationReport)),
+    "migrate verify": lambda: render_transfer.verification_document(filled(transfer.Verification)),
+    "migrate receipt": lambda: transfer.make_receipt(
+        replace(filled(transfer.Verification), as_of=NOON), Settings(receipt_key="secret")
     ),
-    "migrate receipt": lambda: migration.make_receipt(
-        replace(filled(migration.Verification), as_of=NOON), Settings(receipt_key="secret")
-    ),
-    "reunion plan": lambda: render_moves.plan_document(filled(ReunionPlan)),
-    "reunion": lambda: render_moves.made_document(filled(Reunion), "undo.json"),
-    "doctor": lambda: render_doctor.diagnosis_document(filled(Diagnosis)),
+    "reunion plan": lambda: user_tables.plan_document(filled(ReunionPlan)),
+    "reunion": lambda: user_tables.made_document(filled(Reunion), "undo.json"),
+    "doctor": lambda: diagnosis.diagnosis_document(filled(Diagnosis)),
     "support bundle": lambda: json.loads(
         make_bundle(replace(filled(Diagnosis), taken_at=NOON), personal=True)
     ),
@@ -92,7 +85,7 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("command", DOCUMENTS)
 def test_a_document_is_printed_as_ever(command: str) -> None:
-    printed = json.loads(render.to_json(DOCUMENTS[command]()))
+    printed = json.loads(to_json(DOCUMENTS[command]()))
     # As text: the order of the keys is what people see.
     assert json.dumps(printed, indent=1) == json.dumps(PRINTED[command], indent=1)
 

@@ -23,10 +23,10 @@ from memory_core import (
     Step,
     UserId,
     UserSummary,
-    render,
-    render_users,
 )
-from memory_core.people import Census
+from memory_core.model.census import Census
+from memory_core.render import memory_records, user_tables
+from memory_core.render.text import to_json
 
 ALICE = UserId("alice@example.com")
 NOW = datetime(2026, 11, 22, 14, 5, 9, 123456, tzinfo=UTC)
@@ -62,35 +62,35 @@ RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
 # The keys that design.md, section 7, fixes; more may be added.
 DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
     "status": (
-        render.status_document(status()),
+        memory_records._storage_document(status()),
         "backend persistent reason steps[].name steps[].ok steps[].detail embedder.name "
         "embedder.dimensions location.folder memories",
     ),
     "save": (
-        render.saved_document(ALICE, "chroma", [record(verified=True)]),
+        memory_records.saved_document(ALICE, "chroma", [record(verified=True)]),
         "id user_id backend verified",
     ),
     "query": (
-        render.search_document(ALICE, result("a", "b")),
+        memory_records.search_document(ALICE, result("a", "b")),
         "user_id mode hits[].id hits[].memory hits[].score hits[].rank hits[].created_at",
     ),
     "list": (
-        render.list_document(ALICE, [record()]),
+        memory_records.list_document(ALICE, [record()]),
         "user_id complete memories[].id memories[].memory memories[].created_at",
     ),
     "users": (
-        render_users.users_document(CENSUS),
+        user_tables.users_document(CENSUS),
         "complete as_of users[].user_id users[].memories users[].last_write",
     ),
     "get": (
-        render.record_document(record(metadata={"k": 1})),
+        memory_records.record_document(record(metadata={"k": 1})),
         "id user_id memory metadata.k created_at",
     ),
     "history": (
-        render.history_document(ALICE, [EVENT]),
+        memory_records.history_document(ALICE, [EVENT]),
         "user_id events[].kind events[].at events[].id events[].memory",
     ),
-    "delete": (render.receipt_document(RECEIPT), "user_id kind removed left at"),
+    "delete": (memory_records.receipt_document(RECEIPT), "user_id kind removed left at"),
 }
 
 
@@ -106,13 +106,13 @@ def paths(value: Any, path: str = "") -> set[str]:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_has_the_fixed_keys(name: str) -> None:
     document, keys = DOCUMENTS[name]
-    assert set(keys.split()) <= paths(json.loads(render.to_json(document)))
+    assert set(keys.split()) <= paths(json.loads(to_json(document)))
 
 
 def test_times_in_json_are_iso_8601_in_utc() -> None:
     berlin = timezone(timedelta(hours=2))
     for moment in (NOW, NOW.astimezone(berlin)):
-        back = json.loads(render.to_json({"at": moment}))
+        back = json.loads(to_json({"at": moment}))
         assert datetime.fromisoformat(back["at"]) == NOW
         assert back["at"].endswith(("+00:00", "Z"))
 
@@ -121,30 +121,30 @@ def test_times_in_text_are_utc_whatever_zone_they_came_with() -> None:
     far = record()
     for zone in (UTC, timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=30))):
         moved = MemoryRecord(far.id, ALICE, far.memory, NOW.astimezone(zone), LATER)
-        assert "2026-11-22 14:05:09 UTC" in render.list_text(ALICE, [moved])
+        assert "2026-11-22 14:05:09 UTC" in memory_records.list_text(ALICE, [moved])
 
 
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
-        render.to_json({"a": object()})
+        to_json({"a": object()})
 
 
 def test_any_script_is_readable_in_json() -> None:
-    assert "火曜日 😀" in render.to_json({"memory": "火曜日 😀"})
+    assert "火曜日 😀" in to_json({"memory": "火曜日 😀"})
 
 
 def test_a_save_of_one_memory_has_its_keys_at_the_top() -> None:
-    one = render.saved_document(ALICE, "chroma", [record(verified=True)])
+    one = memory_records.saved_document(ALICE, "chroma", [record(verified=True)])
     assert (one["id"], one["verified"], one["already_stored"]) == ("id-1", True, False)
-    several = render.saved_document(ALICE, "chroma", [record(verified=True), record()])
+    several = memory_records.saved_document(ALICE, "chroma", [record(verified=True), record()])
     assert several["verified"] is False
     assert len(several["memories"]) == 2
-    nothing = render.saved_document(ALICE, "chroma", [])
+    nothing = memory_records.saved_document(ALICE, "chroma", [])
     assert (nothing["id"], nothing["verified"]) == (None, False)
 
 
 def test_scores_are_rounded_for_reading() -> None:
-    (hit,) = render.search_document(ALICE, result("a"))["hits"]
+    (hit,) = memory_records.search_document(ALICE, result("a"))["hits"]
     assert (hit["score"], hit["cosine"], hit["bm25"]) == (0.1235, 0.2, 0.0)
 
 
@@ -152,13 +152,13 @@ def everywhere(text: str) -> dict[str, str]:
     """Every text that shows a memory, with `text` in each place that a caller can fill."""
     full = record(text, metadata={text: text}, agent_id=text, run_id=text, role=text)
     return {
-        "saved": render.saved_text(ALICE, "chroma", [full]),
-        "search": render.search_text(ALICE, result(text)),
-        "list": render.list_text(ALICE, [full]),
-        "history": render.history_text(
+        "saved": memory_records.saved_text(ALICE, "chroma", [full]),
+        "search": memory_records.search_text(ALICE, result(text)),
+        "list": memory_records.list_text(ALICE, [full]),
+        "history": memory_records.history_text(
             ALICE, [Event(Kind.ADD, NOW, "id-1", ALICE, text, memory=text)]
         ),
-        "record": render.record_text(full),
+        "record": memory_records.record_text(full),
     }
 
 
@@ -188,37 +188,41 @@ def test_a_memory_of_many_lines_takes_one_line_of_a_list(text: str) -> None:
 
 
 def test_one_memory_alone_keeps_its_lines_and_its_length() -> None:
-    assert render.record_text(record("a\nb\tc")).endswith("\na\nb\tc")
-    assert render.record_text(record("x" * 5_000)).endswith("x" * 5_000)
+    assert memory_records.record_text(record("a\nb\tc")).endswith("\na\nb\tc")
+    assert memory_records.record_text(record("x" * 5_000)).endswith("x" * 5_000)
 
 
 def test_a_long_memory_is_cut_in_a_list() -> None:
-    line = render.list_text(ALICE, [record("x" * 5_000)]).splitlines()[0]
+    line = memory_records.list_text(ALICE, [record("x" * 5_000)]).splitlines()[0]
     assert "…" in line
     assert len(line) < 160
 
 
 @pytest.mark.parametrize("text", ["می‌خواهم", "👩‍👩‍👧 mother", "क्‍ष"])
 def test_joiners_that_scripts_and_emoji_need_are_kept(text: str) -> None:
-    assert text in render.list_text(ALICE, [record(text)])
+    assert text in memory_records.list_text(ALICE, [record(text)])
 
 
 def test_no_setting_can_steer_the_terminal() -> None:
     evil = "\x1b]0;x\x07\u202e"
-    shown = render.status_text(
+    shown = memory_records._storage_text(
         status(reason=evil, location={"folder": evil}, steps=(Step("s", True, evil),))
     )
     assert not set(evil[:1] + evil[-2:]) & set(shown)
 
 
 COUNTS: list[tuple[Callable[[int], str], str, str]] = [
-    (lambda n: render.list_text(ALICE, [record()] * n), "memory", "memories"),
-    (lambda n: render.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
-    (lambda n: render.history_text(ALICE, [EVENT] * n), "event", "events"),
-    (lambda n: render_users.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
-    (lambda n: render.status_text(status(memories=n, users=n)), "memory", "memories"),
-    (lambda n: render.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
-    (lambda n: render.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)), "memory", "memories"),
+    (lambda n: memory_records.list_text(ALICE, [record()] * n), "memory", "memories"),
+    (lambda n: memory_records.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
+    (lambda n: memory_records.history_text(ALICE, [EVENT] * n), "event", "events"),
+    (lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
+    (lambda n: memory_records._storage_text(status(memories=n, users=n)), "memory", "memories"),
+    (lambda n: memory_records.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
+    (
+        lambda n: memory_records.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)),
+        "memory",
+        "memories",
+    ),
 ]
 
 
@@ -233,34 +237,34 @@ def test_one_is_singular_and_others_are_plural(
 
 
 def test_nothing_found_and_nothing_there_are_told_apart() -> None:
-    assert "has no memories" in render.search_text(ALICE, result())
-    assert "Nothing worth remembering" in render.saved_text(ALICE, "chroma", [])
-    assert "0 memories" in render.list_text(ALICE, [])
-    assert "approximate" in render.search_text(ALICE, result("a", complete=False))
+    assert "has no memories" in memory_records.search_text(ALICE, result())
+    assert "Nothing worth remembering" in memory_records.saved_text(ALICE, "chroma", [])
+    assert "0 memories" in memory_records.list_text(ALICE, [])
+    assert "approximate" in memory_records.search_text(ALICE, result("a", complete=False))
 
 
 def test_what_was_stored_before_is_not_called_stored_again() -> None:
-    shown = render.saved_text(ALICE, "chroma", [record(already_stored=True)])
+    shown = memory_records.saved_text(ALICE, "chroma", [record(already_stored=True)])
     assert "already" in shown
     assert "Stored" not in shown
 
 
 def test_a_memory_that_is_not_searchable_yet_says_so() -> None:
-    assert "not searchable yet" in render.list_text(ALICE, [record(indexed=False)])
-    assert "not searchable yet" not in render.list_text(ALICE, [record()])
+    assert "not searchable yet" in memory_records.list_text(ALICE, [record(indexed=False)])
+    assert "not searchable yet" not in memory_records.list_text(ALICE, [record()])
 
 
 def test_the_status_begins_with_the_word_that_matters() -> None:
-    assert render.status_text(status()).startswith("Temporary: no AWS")
-    assert render.status_text(status(persistent=True)).startswith("Persistent: no AWS")
-    empty = render.status_text(status(memories=0, users=0, since=None, last_write=None))
+    assert memory_records._storage_text(status()).startswith("Temporary: no AWS")
+    assert memory_records._storage_text(status(persistent=True)).startswith("Persistent: no AWS")
+    empty = memory_records._storage_text(status(memories=0, users=0, since=None, last_write=None))
     assert "0 memories of 0 users" in empty
 
 
 def test_a_receipt_says_what_was_done_and_what_a_recount_finds() -> None:
-    assert render.receipt_text(RECEIPT) == (
+    assert memory_records.receipt_text(RECEIPT) == (
         "Forgot 3 memories of alice@example.com; a recount finds 0."
     )
     deleted = Receipt(ALICE, Kind.DELETE, 1, 1, NOW)
-    assert render.receipt_text(deleted).startswith("Deleted 1 memory of")
-    assert render.receipt_text(deleted).endswith("finds 1.")
+    assert memory_records.receipt_text(deleted).startswith("Deleted 1 memory of")
+    assert memory_records.receipt_text(deleted).endswith("finds 1.")

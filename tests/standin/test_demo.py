@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from memory_core import open_service
-from memory_core.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
+from memory_core.storage.backend import select_backend
 from standin import StandIn, demo
 from tests.support.ports import held_port
 from tests.support.s3_bench import Bench, open_bench

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from memory_core import BackendError, MemoryCoreError, Settings, SettingsError, open_service
-from memory_core.backend import Backend, select_backend
 from memory_core.embedders import Embedder
+from memory_core.storage.backend import Backend, select_backend
 from tests.support.paths import ROOT
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "s3cret"}

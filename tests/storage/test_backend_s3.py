@@ -21,11 +21,11 @@ from memory_core import (
     Step,
     open_service,
 )
-from memory_core.aws import Aws, Retries
-from memory_core.backend import Backend, select_backend
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.ledger import Ledger
 from memory_core.settings import silence_telemetry
+from memory_core.storage.aws import Aws, Retries
+from memory_core.storage.backend import Backend, select_backend
 from tests.support.s3_bench import Bench, open_bench
 
 LINES = [
@@ -37,7 +37,7 @@ LINES = [
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     # One that gives up at once: what is waited for is tested elsewhere.
-    monkeypatch.setattr("memory_core.aws.clients.Retries", lambda: Retries(budget_s=0))
+    monkeypatch.setattr("memory_core.storage.aws.client.Retries", lambda: Retries(budget_s=0))
     with open_bench() as opened:
         yield opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from memory_core.activity import ActivityLog, Actor
-from memory_core.objects import LocalObjects
+from memory_core.storage.objects import LocalObjects
 from tests.support.zygote import Report
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from memory_core import IndexMismatch, MemoryService, Settings
-from memory_core.aws import Aws
-from memory_core.backend import select_backend
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
-from memory_core.stores import VectorStore
-from memory_core.stores.s3_index import IndexName
-from memory_core.stores.s3_vectors import open_s3_vectors
+from memory_core.storage.aws import Aws
+from memory_core.storage.backend import select_backend
+from memory_core.storage.vectors import VectorStore
+from memory_core.storage.vectors.s3 import open_s3_vectors
+from memory_core.storage.vectors.s3_index import IndexName
 from standin import StandIn
 from tests.support.places import LIVE_VARIABLE
 

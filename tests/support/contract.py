@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memory_core import MemoryService
-from memory_core.records import MemoryRecord
+from memory_core.model.records import MemoryRecord
 from tests.support.places import Place
 
 

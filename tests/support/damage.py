@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from memory_core import AuditReport, MemoryService, normalize_user_id
-from memory_core.ledger import ALL, Draft
-from memory_core.records import Kind
-from memory_core.stores import Vector
+from memory_core.ledger import ALL, EventDraft
+from memory_core.model.records import Kind
+from memory_core.storage.vectors import Vector
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 Found = dict[str, set[str]]
@@ -100,7 +100,7 @@ def bring_back_user(service: MemoryService, ids: dict[str, str]) -> Found:
 
 def die_before_forgetting(service: MemoryService, ids: dict[str, str]) -> Found:
     view = service._ledger.view(normalize_user_id(ANN))
-    service._ledger.append(view, [Draft(Kind.FORGET, ALL, ANN)])
+    service._ledger.append(view, [EventDraft(Kind.FORGET, ALL, ANN)])
     return {"undeleted": {ids["tea"], ids["oak"], ALL}}
 
 

@@ -51,7 +51,7 @@ def nothing(system: System) -> None:
 
 def on_plain_disk(system: System) -> None:
     system.monkeypatch.undo()
-    system.monkeypatch.setattr("memory_core.disks._filesystem", lambda mount: "ext4")
+    system.monkeypatch.setattr("memory_core.storage.backend._filesystem", lambda mount: "ext4")
 
 
 def spaced_key(system: System) -> None:
@@ -143,9 +143,7 @@ def out_of_quota(system: System) -> None:
 
 
 def hanging(system: System) -> None:
-    system.monkeypatch.setattr(
-        "memory_core.doctor.diagnosing.CHECKS", tuple(map(_impatient, _checks()))
-    )
+    system.monkeypatch.setattr("memory_core.doctor.run.CHECKS", tuple(map(_impatient, _checks())))
     # Far longer than the check may take, however late the doctor looks at the clock.
     system.cloud.add_fault("hang", operation="GetIndex", nth="every", seconds=20.0)
 

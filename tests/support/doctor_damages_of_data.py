@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from memory_core.redeploy.keeping import keep
-from memory_core.redeploy.values import Report, Verdict
+from memory_core.redeploy_test.records import keep
+from memory_core.redeploy_test.report import Report, Verdict
 from tests.support.doctor_damages import Damage, Do, nothing, on_plain_disk, sets
 from tests.support.doctor_system import ANN, System
 from tests.support.openai_server import openai_server
@@ -89,12 +89,12 @@ def on_a_wiped_disk(system: System) -> None:
 
 def in_a_container(system: System) -> None:
     system.monkeypatch.undo()
-    system.monkeypatch.setattr("memory_core.disks._filesystem", lambda mount: "overlay")
+    system.monkeypatch.setattr("memory_core.storage.backend._filesystem", lambda mount: "overlay")
 
 
 def full(system: System) -> None:
     # What is left on the disk is little beside what is asked for.
-    system.monkeypatch.setattr("memory_core.doctor.disk._ROOM_BYTES", 10**18)
+    system.monkeypatch.setattr("memory_core.doctor.checks.disk._ROOM_BYTES", 10**18)
 
 
 def opened_by_another(system: System) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ulid import ULID
 
-from memory_core.stores import Vector
+from memory_core.storage.vectors import Vector
 from standin.httpd import App, Request, Response
 from tests.support.doctor_damages import Damage, Do, denies, nothing
 from tests.support.doctor_system import ANN, BOB, System
@@ -60,7 +60,7 @@ def corrupt(system: System) -> None:
 def ahead(system: System) -> None:
     """Save on a machine whose clock is years ahead."""
     later = str(ULID.from_datetime(datetime.now(UTC) + timedelta(days=1000)))
-    system.monkeypatch.setattr("memory_core.ledger.book.next_ulid", lambda after: later)
+    system.monkeypatch.setattr("memory_core.ledger.ledger.next_ulid", lambda after: later)
     saves(BOB)(system)
 
 
@@ -105,7 +105,7 @@ def forgetful(system: System) -> None:
 
 
 def slow(system: System) -> None:
-    system.monkeypatch.setattr("memory_core.doctor.probing._SLOW_MS", 50)
+    system.monkeypatch.setattr("memory_core.doctor.checks.round_trip._SLOW_MS", 50)
     system.cloud.add_fault("latency", operation="PutVectors", nth="every", seconds=0.1)
 
 

@@ -87,7 +87,7 @@ class System:
 
     def replace_index(self, **members: Any) -> None:
         """Delete the index and make another one in its place."""
-        from memory_core.limits import NON_FILTERABLE_KEYS
+        from memory_core.model.limits import NON_FILTERABLE_KEYS
 
         with self.open() as service:
             location = service.status().location
@@ -136,5 +136,5 @@ def on_chroma(system: System, healthy: Path | None) -> None:
         shutil.copytree(healthy, system.data_dir)
         system.ids = (healthy.parent / "ids").read_text().split()
     system.monkeypatch.setattr(
-        "memory_core.disks._mount_point", lambda path: system.folder.resolve()
+        "memory_core.storage.backend._mount_point", lambda path: system.folder.resolve()
     )

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from memory_core import MemoryService, Settings
-from memory_core.backend import select_backend
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
-from memory_core.objects import ObjectStore
-from memory_core.stores import VectorStore
-from memory_core.stores.chroma import open_chroma
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.storage.backend import select_backend
+from memory_core.storage.objects import ObjectStore
+from memory_core.storage.vectors import VectorStore
+from memory_core.storage.vectors.chroma import open_chroma
+from memory_core.storage.vectors.in_memory import InMemoryStore
 
 StoreFactory = Callable[[Path, int], VectorStore]
 """Given the test's data folder and the dimensions: an index, made where there is none."""

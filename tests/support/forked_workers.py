@@ -1,6 +1,6 @@
 """The processes of a simulated deployment, forked from one that has loaded the libraries.
 
-They do what `python -m memory_core.redeploy.worker` does, in the folder and with the variables
+They do what `python -m memory_core.redeploy_test.worker` does, in the folder and with the variables
 that the simulation gives them, and end as real processes do; only the loading is spared.
 """
 
@@ -70,7 +70,7 @@ def fork_workers(
 
     def start(command: list[str], *, cwd: Path, env: Mapping[str, str], **streams: int) -> Worker:
         _, dash, module, task, *more = command
-        assert (dash, module) == ("-m", "memory_core.redeploy.worker")
+        assert (dash, module) == ("-m", "memory_core.redeploy_test.worker")
         assert streams == {
             "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE
         }  # fmt: skip
@@ -84,4 +84,4 @@ def fork_workers(
         return Worker(child, out, err, killed=killed)
 
     given: Any = SimpleNamespace(**{**vars(subprocess), "Popen": start})
-    monkeypatch.setattr("memory_core.redeploy.simulation.subprocess", given)
+    monkeypatch.setattr("memory_core.redeploy_test.simulated.subprocess", given)

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from memory_core import MemoryService, Settings, open_service
-from memory_core.identity import UserId
-from memory_core.ledger import ALL, Draft
-from memory_core.objects import ObjectStore
-from memory_core.records import Kind
-from memory_core.redeploy import (
-    Receipt,
+from memory_core.ledger import ALL, EventDraft
+from memory_core.model.records import Kind
+from memory_core.model.user_id import UserId
+from memory_core.redeploy_test import (
     Report,
+    TestReceipt,
     Verdict,
     begin,
     leftovers,
@@ -25,9 +24,10 @@ from memory_core.redeploy import (
     reports,
     verify,
 )
-from memory_core.redeploy.probes import make_probes, probe_users
-from memory_core.redeploy.values import Probe
-from memory_core.stores import Vector
+from memory_core.redeploy_test.probes import make_probes, probe_users
+from memory_core.redeploy_test.report import Probe
+from memory_core.storage.objects import ObjectStore
+from memory_core.storage.vectors import Vector
 from standin import StandIn
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -57,11 +57,11 @@ class Installation:
     def open(self) -> MemoryService:
         return open_service(self.settings)
 
-    def begin(self, probes: int = 6) -> Receipt:
+    def begin(self, probes: int = 6) -> TestReceipt:
         with self.open() as service:
             return begin(service, probes)
 
-    def verify(self, receipt: Receipt) -> Report:
+    def verify(self, receipt: TestReceipt) -> Report:
         return verify(receipt, self.settings)
 
     def deploy(self) -> None:
@@ -71,13 +71,13 @@ class Installation:
         if self.standin:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
-    def look(self, receipt: Receipt) -> tuple[list[Verdict], list[str], list[str]]:
+    def look(self, receipt: TestReceipt) -> tuple[list[Verdict], list[str], list[str]]:
         """Return the verdicts kept of a test, and the tests that are pending and left over."""
         with self.open() as service:
             kept = [one.verdict for one in reports(service) if one.run == receipt.run]
             return kept, [one.run for one in pending(service)], leftovers(service)
 
-    def remains(self, receipt: Receipt) -> list[str]:
+    def remains(self, receipt: TestReceipt) -> list[str]:
         """Return all that is left of a test, but for the fact that something was forgotten."""
         users = probe_users(receipt.run)
         with self.open() as service:
@@ -144,7 +144,7 @@ class Hands:
         before = self.stored(probe)
         payload = {**before.payload, "user_id": user_id}
         owner = UserId(user_id)
-        draft = Draft(Kind.ADD, memory_id, user_id, payload)
+        draft = EventDraft(Kind.ADD, memory_id, user_id, payload)
         (entry,) = self.ledger.append(self.ledger.view(owner), [draft])
         self.store.put([Vector(memory_id, {**payload, "revision": entry.ulid}, before.values)])
 

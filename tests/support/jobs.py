@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import memory_core
-from memory_core import MemoryService, Settings, migration, normalize_user_id
-from memory_core.aws.clients import _service_descriptions
-from memory_core.backend import select_backend
+from memory_core import MemoryService, Settings, normalize_user_id, transfer
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
-from memory_core.migration.background import Background
-from memory_core.objects import LocalObjects
-from memory_core.stores import VectorStore
-from memory_core.stores.chroma import open_chroma
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.storage.aws.client import _service_descriptions
+from memory_core.storage.backend import select_backend
+from memory_core.storage.objects import LocalObjects
+from memory_core.storage.vectors import VectorStore
+from memory_core.storage.vectors.chroma import open_chroma
+from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
-from tests.support.activity_jobs import act as act
+from memory_core.transfer.background import Background
 from tests.support.factories import build_service
 from tests.support.program_jobs import command, program  # noqa: F401 - jobs too
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, die
@@ -39,8 +38,13 @@ _COLLECTION = f"mem0-{_embedder.slug}-{_embedder.dimensions}"
 def preload() -> None:
     """Load what is slow to load, without using it."""
     for module in (
-        "bm25s", "boto3", "chromadb", "Stemmer", "memory_core.engine", "memory_core.cli"
-    ):  # fmt: skip
+        "bm25s",
+        "boto3",
+        "chromadb",
+        "Stemmer",
+        "memory_core.memories.mem0_adapter",
+        "memory_core.cli",
+    ):
         import_module(module)
     for described in ("s3", "s3vectors"):
         for kind in ("service-2", "endpoint-rule-set-1"):
@@ -135,7 +139,7 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             assert report.ok, report
         elif name == "migrate":
             # A dead process holds the lease no longer than this.
-            assert migration.apply(service, rest[0], lease_ttl_s=0.0).ok
+            assert transfer.apply(service, rest[0], lease_ttl_s=0.0).ok
         else:
             raise ValueError(name)
     except MemoryNotFound:

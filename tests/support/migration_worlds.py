@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from memory_core import MemoryService, normalize_user_id
-from memory_core.stores.chroma_folder import open_folder
+from memory_core.storage.vectors.chroma import open_folder
 from tests.support.paths import ROOT
 
 
@@ -92,7 +92,7 @@ def contents(service: MemoryService) -> dict[str, tuple[Any, ...]]:
 
 def expected(old: Old) -> dict[str, tuple[Any, ...]]:
     """Return the same of what mem0 said of a folder."""
-    from memory_core.payloads import parse_time
+    from memory_core.model.payload import parse_time
 
     return {
         one: (

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from memory_core import AsyncMemoryService, MemoryService, Settings
 from memory_core.embedders import Embedder
-from memory_core.stores import VectorStore
+from memory_core.storage.vectors import VectorStore
 from tests.support.factories import STORES, build_service, files_holding
 
 DIMENSIONS = 8

@@ -10,11 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from ulid import ULID
 
-from dashboard import data, jobs
+from dashboard.connection import connection
+from dashboard.services import jobs
 from memory_core import MemoryService
-from memory_core.redeploy import ProbeResult, Report, State, StepDone, Verdict
-from memory_core.redeploy.keeping import keep
-from memory_core.redeploy.values import Evidence
+from memory_core.redeploy_test import ProbeResult, ProbeState, Report, StepDone, Verdict
+from memory_core.redeploy_test.records import keep
+from memory_core.redeploy_test.report import Installation
 from tests.support.waiting import wait_for
 
 PAGE = "../pages/redeploy.py"
@@ -48,7 +49,7 @@ def press(app: AppTest, key: str) -> AppTest:
 
 def deploy(patch: pytest.MonkeyPatch, commit: str, wiped: Path | None = None) -> None:
     """Let the next run be one of another deployment, on a new disk if one is wiped."""
-    data.connection().close()
+    connection().close()
     st.cache_data.clear()
     st.cache_resource.clear()
     if wiped:
@@ -67,7 +68,7 @@ def make_report(
     run = str(ULID.from_timestamp(1_750_000_000.0 + number * 3600))
     at = ULID.from_str(run).datetime.isoformat(timespec="seconds")
     survived = 2 if verdict is Verdict.PASS else 0
-    state = State.OK if survived else State.LOST
+    state = ProbeState.OK if survived else ProbeState.LOST
     made = {
         "run": run,
         "level": "redeploy",
@@ -89,8 +90,8 @@ def make_report(
     return Report(**{**made, **more})
 
 
-def make_evidence(commit: str, **location: str) -> Evidence:
-    return Evidence(
+def make_evidence(commit: str, **location: str) -> Installation:
+    return Installation(
         "chroma", False, "", location, "", "WordLlama", 256, commit, "", "", "host", "boot", "1"
     )  # fmt: skip
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from memory_core.aws import Aws, Retries
-from memory_core.aws.clients import Transport
-from memory_core.objects import S3Objects
 from memory_core.settings import Settings
-from memory_core.stores.s3_index import IndexName
-from memory_core.stores.s3_vectors import S3VectorStore, open_s3_vectors
+from memory_core.storage.aws import Aws, Retries
+from memory_core.storage.aws.client import Transport
+from memory_core.storage.objects import S3Objects
+from memory_core.storage.vectors.s3 import S3VectorStore, open_s3_vectors
+from memory_core.storage.vectors.s3_index import IndexName
 from standin import StandIn
 from standin.httpd import HttpServer, Request, Response
 

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from memory_core import MemoryService
-from memory_core.aws import Aws
-from memory_core.backend import Backend, select_backend
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
-from memory_core.objects import S3Objects
-from memory_core.records import MemoryRecord
+from memory_core.model.records import MemoryRecord
 from memory_core.settings import Settings
-from memory_core.stores import VectorStore
-from memory_core.stores.s3_index import IndexName
-from memory_core.stores.s3_vectors import open_s3_vectors
+from memory_core.storage.aws import Aws
+from memory_core.storage.backend import Backend, select_backend
+from memory_core.storage.objects import S3Objects
+from memory_core.storage.vectors import VectorStore
+from memory_core.storage.vectors.s3 import open_s3_vectors
+from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.damage import found_in
 from tests.support.s3_bench import Bench, open_bench
 
@@ -158,7 +158,7 @@ def open_cloud(embedder: Embedder, **options: Any) -> Iterator[Cloud]:
     """Start a stand-in; waiting between attempts takes no time."""
     with open_bench() as bench, pytest.MonkeyPatch.context() as patch:
         # Two are enough to be joined, and a scan is most of what an audit asks.
-        patch.setattr("memory_core.stores.s3_vectors._SEGMENTS", 2)
+        patch.setattr("memory_core.storage.vectors.s3._SEGMENTS", 2)
         aws = _ready(bench.aws(**options))
         yield Cloud(bench, embedder, aws, select_backend(bench.settings, embedder))
 

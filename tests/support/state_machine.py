@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryNotFound
-from memory_core.records import MemoryRecord, SearchMode
+from memory_core.model.records import MemoryRecord, SearchMode
 
 USERS = ["ann", "Ann ", "bob", "."]
 

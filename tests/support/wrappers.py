@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
 from memory_core.errors import BackendUnavailable
-from memory_core.identity import UserId
-from memory_core.objects import ObjectStore
-from memory_core.records import IndexInfo
-from memory_core.stores import Vector, VectorStore
+from memory_core.model.records import IndexInfo
+from memory_core.model.user_id import UserId
+from memory_core.storage.objects import ObjectStore
+from memory_core.storage.vectors import Vector, VectorStore
 
 When = Literal["before", "after"]
 Action = Callable[[], object]

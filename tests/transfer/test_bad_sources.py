@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from memory_core import MemoryService
-from memory_core import migration as m
+from memory_core import transfer as m
 from memory_core.errors import BackendError, BackendUnavailable, MigrationError
-from memory_core.limits import MAX_MEMORY_BYTES
-from memory_core.migration.sources import open_source
-from memory_core.migration.spool import Spool
+from memory_core.model.limits import MAX_MEMORY_BYTES
+from memory_core.transfer.sources import open_source
+from memory_core.transfer.staging import Spool
 from tests.support.intakes import Hashes, texts
 from tests.support.migration_worlds import RELEASES, Old, contents, plain_collection, state, unpack
 
@@ -75,7 +75,7 @@ def test_a_collection_that_is_not_there_is_named_with_those_that_are(
 def test_a_database_that_another_process_holds_is_said_to_be_held(
     old: Old, world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.stores.untouched._BUSY_S", 0.01)
+    monkeypatch.setattr("memory_core.storage.sqlite_readonly._BUSY_S", 0.01)
     with closing(sqlite3.connect(old.folder / "chroma" / "chroma.sqlite3")) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(BackendUnavailable, match="another process is writing"):

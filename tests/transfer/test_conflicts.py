@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from memory_core import MemoryService, MigrationConflict, VerificationFailed
-from memory_core import migration as m
-from memory_core.intake import Outcome
-from memory_core.migration import Verdicts
+from memory_core import transfer as m
+from memory_core.transfer import Outcome, Verdicts
 from tests.support.intakes import texts
 
 Worlds = Callable[..., MemoryService]

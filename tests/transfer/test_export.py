@@ -20,10 +20,9 @@ from memory_core import (
     MemoryNotFound,
     MemoryService,
 )
-from memory_core.identity import PROBE_DOMAIN
-from memory_core.intake import Digest
-from memory_core.transfer import Kind, export_bytes, export_memories, export_stream
-from memory_core.transfer.lines import armed, defused
+from memory_core.model.user_id import PROBE_DOMAIN
+from memory_core.transfer import Digest, Kind, export_bytes, export_memories, export_stream
+from memory_core.transfer.format import armed, defused
 from tests.support.intakes import RISKY, carried, open_world, take
 
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from memory_core import InvalidUserId, MemoryService
-from memory_core.intake import Outcome
-from memory_core.ledger import book
-from memory_core.transfer import Kind, export_memories, import_memories
+from memory_core.ledger import ledger
+from memory_core.transfer import Kind, Outcome, export_memories, import_memories
 from tests.support.intakes import (
     RISKY,
     Hashes,
@@ -157,10 +156,10 @@ def test_progress_counts_what_is_taken_in_and_what_is_read_back(
 
 def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the users take no more than a half more; what is kept of each is bounded."""
-    monkeypatch.setattr(book, "_EVENTS_KEPT", 200)
-    monkeypatch.setattr(book, "_VIEWS_KEPT", 5)
-    monkeypatch.setattr(book, "_USERS_AT_ONCE", 5)
-    monkeypatch.setattr("memory_core.transfer.importing._WINDOW", 100)
+    monkeypatch.setattr(ledger, "_EVENTS_KEPT", 200)
+    monkeypatch.setattr(ledger, "_VIEWS_KEPT", 5)
+    monkeypatch.setattr(ledger, "_USERS_AT_ONCE", 5)
+    monkeypatch.setattr("memory_core.transfer.importer._WINDOW", 100)
 
     def peaks(users: int) -> tuple[int, int]:
         path = written(

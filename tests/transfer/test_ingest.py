@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from memory_core import Kind, MemoryService
-from memory_core.intake import Digest, Existing, Intake, Outcome, mark_of
 from memory_core.ledger import Ledger
-from memory_core.stores import Vector
+from memory_core.storage.vectors import Vector
+from memory_core.transfer import Digest, Existing, Intake, Outcome, mark_of
 from tests.support.intakes import EARLY, Hashes, carried, open_world, puts, said, take, texts
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from memory_core import BackendUnavailable, MemoryService, NotIndexed
-from memory_core import migration as m
+from memory_core import transfer as m
 from memory_core.embedders import Embedder
-from memory_core.migration import Lease, read_holder
-from memory_core.objects import LocalObjects
-from memory_core.stores.in_memory import InMemoryStore
+from memory_core.storage.objects import LocalObjects
+from memory_core.storage.vectors.in_memory import InMemoryStore
+from memory_core.transfer import Lease, read_holder
 from tests.support.factories import build_service
 from tests.support.intakes import Hashes
 from tests.support.migration_worlds import Old, contents, expected
@@ -89,8 +89,8 @@ def test_an_answer_that_did_not_come_leads_to_no_second_memory(
 def test_one_that_is_told_to_stop_goes_on_where_it_was(
     old: Old, world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.migration.work._WINDOW", 10)
-    monkeypatch.setattr("memory_core.migration.work._SLACK", 0)
+    monkeypatch.setattr("memory_core.transfer.migrate._WINDOW", 10)
+    monkeypatch.setattr("memory_core.transfer.migrate._SLACK", 0)
     service = world()
 
     class Enough(Exception):
@@ -170,7 +170,7 @@ def test_a_local_record_decides_over_its_store(
 ) -> None:
     """What it says was deleted stays away, and what the store has lost comes along."""
     folder = tmp_path / "theirs"
-    from memory_core.stores.chroma import open_chroma
+    from memory_core.storage.vectors.chroma import open_chroma
 
     store = open_chroma(folder / "chroma", "mem0", 8, create=True)
     theirs = build_service(folder, Hashes(), store)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from memory_core import MemoryService
-from memory_core import migration as m
-from memory_core.records import Kind
+from memory_core import transfer as m
+from memory_core.model.records import Kind
 from memory_core.transfer import export_memories
 from tests.support.intakes import puts
 from tests.support.migration_worlds import RELEASES, Old, contents, expected, state, unpack

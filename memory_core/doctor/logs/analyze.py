@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from ...records import Progress
+from ...model.records import Progress
 from ...settings import survey
-from ..masking import Masker
-from .errors import Errors
+from ..redact import Masker
+from .error_rules import Errors
 from .known_lines import MOST_IDS, KnownLines
 from .parse import Entry, Unwrapper
 from .reader import Reader

@@ -9,12 +9,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from ...aws.causes import cause_word
-from ...aws.failures import RULES, Call, Failure, Rule, rule_for, translate
-from ..credentials import BY_CAUSE
-from ..diagnosing import KINDS
-from ..places import BUCKET_CAUSES
-from ..values import Kind
+from ...storage.aws.errors import RULES, Call, Failure, Rule, cause_word, rule_for, translate
+from ..checks.buckets import BUCKET_CAUSES
+from ..checks.credentials import BY_CAUSE
+from ..findings import FindingKind
+from ..run import KINDS
 
 _KINDS = {kind.id: kind for kind in KINDS}
 # As botocore writes an answer, and the class of an exception of its own.
@@ -50,7 +49,7 @@ class Explained(NamedTuple):
     """An explanation, empty where nothing is known, and the doctor's finding."""
 
     text: str = ""
-    kind: Kind | None = None
+    kind: FindingKind | None = None
 
 
 def explain(text: str) -> Explained:
@@ -83,11 +82,11 @@ def _explain_aws(text: str) -> Explained | None:
     return _explained(f"{translate(failure, call)}.", kind)
 
 
-def _explained(words: str, kind: Kind | None) -> Explained:
+def _explained(words: str, kind: FindingKind | None) -> Explained:
     return Explained(words or (f"{kind.title}." if kind else ""), kind)
 
 
-def _kind_of(rule: Rule, service: str, operation: str) -> Kind | None:
+def _kind_of(rule: Rule, service: str, operation: str) -> FindingKind | None:
     """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
     cause = cause_word(rule)
     if cause == "old boto3":

@@ -7,13 +7,13 @@ from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ...backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ...errors import InvalidUserId
-from ...finding import LOOK_ALIKE_REASONS, IdIndex
-from ...identity import UserId, describe_changes, is_probe, normalize_user_id
-from ...logs import KNOWN_LINES
-from ...saving import LOG_ADDED
-from ...searching import LOG_FOUND
+from ...memories.find_user import LOOK_ALIKE_REASONS, IdIndex
+from ...memories.log_lines import KNOWN_LINES
+from ...memories.search import LOG_FOUND
+from ...memories.writer import LOG_ADDED
+from ...model.user_id import UserId, describe_changes, is_probe, normalize_user_id
+from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from .report import FoundNothing, KnownLine, OtherId, Run, Seen, Span, Spot, Storage
 from .structure import MARK
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ..values import Kind
+from ..findings import FindingKind
 
 Storage = Literal["s3_vectors", "chroma"]
 Severity = Literal["error", "warning"]
@@ -110,7 +110,7 @@ class ErrorGroup:
     seen: Seen
     place: str = ""
     explanation: str = ""
-    kind: Kind | None = None
+    kind: FindingKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from dashboard import activity, data, moving, people, texts
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
-from dashboard.doctor import work
-from dashboard.jobs import Jobs, board
+from dashboard.services import (
+    activity_log,
+    diagnosis,
+    memory_reads,
+    migration,
+    privacy,
+    user_actions,
+)
+from dashboard.services.jobs import Jobs, board
 from tests.support.paths import ROOT
 
 ALICE = "alice@example.com"
@@ -60,12 +66,16 @@ def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 CALLS: dict[str, Callable[..., Any]] = {
-    **{f"data.{name}": call for name, call in _functions(data).items() if name not in NO_CALLS},
-    **{f"people.{name}": call for name, call in _functions(people).items()},
-    **{f"activity.{n}": call for n, call in _functions(activity).items() if n not in NOTING},
-    **{f"moving.{name}": call for name, call in _functions(moving).items()},
-    "texts.reveal": texts.reveal,
-    "doctor.bundle": work.bundle,
+    **{
+        f"data.{name}": call
+        for name, call in _functions(memory_reads).items()
+        if name not in NO_CALLS
+    },
+    **{f"people.{name}": call for name, call in _functions(user_actions).items()},
+    **{f"activity.{n}": call for n, call in _functions(activity_log).items() if n not in NOTING},
+    **{f"moving.{name}": call for name, call in _functions(migration).items()},
+    "texts.reveal": privacy.reveal,
+    "doctor.bundle": diagnosis.bundle,
     "jobs.board": board,
     **{f"jobs.{name}": getattr(Jobs, name) for name in ("submit", "get", "cancel", "latest")},
 }

@@ -252,7 +252,7 @@ def test_the_password_is_nowhere_in_the_cookie(site: Site) -> None:
 
 
 def test_a_session_that_another_instance_ended_is_over_here(open_site: Open, site: Site) -> None:
-    from memory_core.signouts import digest
+    from dashboard.auth.sessions import digest
 
     cookie = _enter(site)
     other = open_site()

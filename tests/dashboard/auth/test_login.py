@@ -7,11 +7,18 @@ import sys
 
 import pytest
 
-from dashboard.auth import login
+from dashboard.auth import login_form
 from dashboard.auth.access import Access, refusal
-from dashboard.auth.accounts import parse_allowed, parse_users
-from dashboard.auth.attempts import PER_ACCOUNT, PER_ADDRESS, WINDOW_S
-from dashboard.auth.passwords import fits, hash_password, is_hash
+from dashboard.auth.accounts import (
+    PER_ACCOUNT,
+    PER_ADDRESS,
+    WINDOW_S,
+    fits,
+    hash_password,
+    is_hash,
+    parse_allowed,
+    parse_users,
+)
 from memory_core.errors import SettingsError
 from memory_core.settings import DashboardSettings
 from tests.support.site import Open, Site
@@ -40,7 +47,7 @@ def test_nothing_says_which_part_was_wrong(site: Site) -> None:
 
     wrong = said("anna", "another long password")
     assert wrong[0] == 403
-    assert login.WRONG in wrong[1]
+    assert login_form.WRONG in wrong[1]
     assert said("nobody", PASSWORD) == wrong
     assert said("", "") == wrong
     assert said("anna\x00", PASSWORD) == wrong
@@ -48,10 +55,10 @@ def test_nothing_says_which_part_was_wrong(site: Site) -> None:
 
 
 def test_an_unknown_name_is_checked_as_long_as_a_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard.auth import passwords
+    from dashboard.auth import accounts
 
     checked = []
-    verify = passwords._HASHER.verify
+    verify = accounts._HASHER.verify
 
     class Counting:
         def verify(self, hashed: str, password: str) -> bool:
@@ -61,11 +68,11 @@ def test_an_unknown_name_is_checked_as_long_as_a_known_one(monkeypatch: pytest.M
         def hash(self, password: str) -> str:
             return hashed(password)
 
-    monkeypatch.setattr(passwords, "_HASHER", Counting())
-    passwords._nobodys.cache_clear()
+    monkeypatch.setattr(accounts, "_HASHER", Counting())
+    accounts._nobodys.cache_clear()
     assert not fits(PASSWORD, None)
     assert len(checked) == 1
-    passwords._nobodys.cache_clear()
+    accounts._nobodys.cache_clear()
 
 
 def test_the_password_of_nobody_lets_nobody_in() -> None:
@@ -120,12 +127,12 @@ def test_without_proxies_a_forwarded_address_means_nothing(site: Site) -> None:
 def test_a_form_of_another_site_is_not_taken(site: Site, headers: dict[str, str]) -> None:
     answer = sign_in(site.client, "anna", **headers)
     assert answer.status_code == 403
-    assert login.STALE in answer.text
+    assert login_form.STALE in answer.text
 
 
 def test_a_form_made_for_another_browser_is_not_taken(site: Site) -> None:
     site.client.get("/login")
-    token = login.form_token(SECRET, "the nonce of another browser")
+    token = login_form.form_token(SECRET, "the nonce of another browser")
     fields = {"name": "anna", "password": PASSWORD, "token": token}
     headers = {"Origin": str(site.client.base_url)}
     for sent in (fields, {**fields, "token": "é"}, {**fields, "token": ""}, {"name": "x" * 9000}):
@@ -150,7 +157,7 @@ def test_a_form_made_for_another_browser_is_not_taken(site: Site) -> None:
     ],
 )
 def test_the_login_leads_to_this_site_only(site: Site, wanted: str) -> None:
-    assert login.safe_next(wanted) == "/"
+    assert login_form.safe_next(wanted) == "/"
     assert sign_in(site.client, "anna", to=wanted).headers["location"] == "/"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dashboard.auth import login
+from dashboard.auth import login_form
 from tests.support.oidc_provider import CLIENT, CLIENT_SECRET
 from tests.support.server import free_port
 from tests.support.site import Open, Site
@@ -102,7 +102,7 @@ def test_whom_the_provider_does_not_vouch_for_gets_nothing(
 ) -> None:
     answer = _sign_in(site, provider, **told)
     assert answer.status_code == 403
-    assert login.NOT_STAFF in answer.text
+    assert login_form.NOT_STAFF in answer.text
     assert site.client.get("/").status_code == 303
     assert site.inner.reached == []
 

@@ -9,12 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, people, texts
 from dashboard.auth import visitor
 from dashboard.auth.access import access
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
-from dashboard.doctor import work
+from dashboard.connection import connection
+from dashboard.services import diagnosis, memory_reads, privacy, user_actions
 from memory_core.activity import Wanted
 from memory_core.doctor import diagnose
 from memory_core.errors import InvalidMemory
@@ -33,7 +33,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTe
     monkeypatch.setenv("DASHBOARD_SECRET", SECRET)
     access.cache_clear()
     with acting_as(LOCAL):
-        data.connection().service().add_text_memory(ALICE, SAID)
+        connection().service().add_text_memory(ALICE, SAID)
 
     def open_as(name: str) -> AppTest:
         cookie = access().sessions.begin(name, "password", "203.0.113.9")
@@ -44,7 +44,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTe
         return app
 
     yield open_as
-    data.connection().close()
+    connection().close()
     st.cache_data.clear()
     st.cache_resource.clear()
 
@@ -82,11 +82,11 @@ def test_a_viewer_reads_a_memory_only_after_saying_why(
 ) -> None:
     app = signed_in("vera")
     # A row that was selected; the test cannot click a canvas.
-    memory = data._memories(ALICE, data.connection().writes)[0]
+    memory = memory_reads._memories(ALICE, connection().writes)[0]
     app.session_state["browse.selected"] = memory.id
     _on(app, "memories", user=ALICE, tab="Browse")
     assert SAID not in _sent(app)
-    assert texts.HIDDEN in _sent(app)
+    assert privacy.HIDDEN in _sent(app)
     assert not _buttons(app) & {"Edit", "Delete"}
     _press(app, "Reveal")
     assert "a reason is missing" in text_of(app).lower()
@@ -94,7 +94,7 @@ def test_a_viewer_reads_a_memory_only_after_saying_why(
     app.text_input(key=f"hidden.why.{memory.id}").set_value("She asks what is stored")
     _press(app, "Reveal")
     assert SAID in text_of(app)
-    log = data.connection().service().activity
+    log = connection().service().activity
     (noted,) = log.page(Wanted(action="reveal")).entries
     assert (noted.actor.name, noted.actor.role) == ("vera", "viewer")
     assert noted.user is not None
@@ -152,7 +152,7 @@ def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
     assert "Read the log" not in _buttons(app)
     assert {"Run the checks"} <= _buttons(_on(signed_in("olaf"), "doctor"))
     with acting_as(Visitor("vera", Role.VIEWER)), pytest.raises(NotAllowed):
-        work.bundle(diagnose(only=["environment.zone"]), (), False)
+        diagnosis.bundle(diagnose(only=["environment.zone"]), (), False)
 
 
 def test_an_operator_removes_nobody_and_an_admin_may(
@@ -184,7 +184,7 @@ def test_callbacks_and_fragments_are_refused_when_the_session_is_over(
         access().sessions.end(session_id)
     next(button for button in app.button if button.label == "Save").click()
     app.run()
-    saved = [one.memory for one in data.connection().service().list_memories(ALICE)]
+    saved = [one.memory for one in connection().service().list_memories(ALICE)]
     assert saved == [SAID]
 
 
@@ -194,7 +194,7 @@ def test_a_download_is_made_only_while_its_visitor_may(
     signed_in("olaf")
     session_id = next(iter(access().sessions._live))
     with acting_as(Visitor("olaf", Role.OPERATOR, "", session_id)):
-        make = bound(lambda: people.export(ALICE, "csv", vectors=False))
+        make = bound(lambda: user_actions.export(ALICE, "csv", vectors=False))
     made: list[object] = []
 
     def run() -> None:
@@ -218,9 +218,9 @@ def test_a_thread_that_nobody_stands_behind_gets_nothing(
     with pytest.raises(SignedOut):
         visitor.current()
     with pytest.raises(SignedOut):
-        data.health()
+        memory_reads.health()
 
 
 def test_a_reason_is_a_reason() -> None:
     with acting_as(LOCAL), pytest.raises(InvalidMemory):
-        data.reveal(ALICE, "some-memory", "   ok   ")
+        memory_reads.reveal(ALICE, "some-memory", "   ok   ")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memory_core.objects import LocalObjects
-from memory_core.signouts import SignOuts, digest
+from dashboard.auth.sessions import SignOuts, digest
+from memory_core.storage.objects import LocalObjects
 
 
 def test_what_one_ends_the_other_knows_until_it_matters_no_more(tmp_path: Path) -> None:

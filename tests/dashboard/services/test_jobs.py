@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard import jobs
-from dashboard.jobs import Jobs, Progress, TooBusy
+from dashboard.services import jobs
+from dashboard.services.jobs import Jobs, Progress, TooBusy
 from memory_core.errors import InvalidMemory
-from memory_core.redeploy import StepDone
+from memory_core.redeploy_test import StepDone
 from tests.support.waiting import wait_for
 
 TIMEOUT_S = 60

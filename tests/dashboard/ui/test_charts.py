@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from dashboard.ui import charts
-from memory_core.records import UserId, UserSummary
+from memory_core.model.records import UserId, UserSummary
 
 NOW = dt.datetime(2025, 11, 12, tzinfo=dt.UTC)
 

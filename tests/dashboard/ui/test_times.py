@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from dashboard.ui import times, words
+from dashboard.ui import text
 
 NOW = dt.datetime(2025, 11, 12, 14, 32, 5, tzinfo=dt.UTC)
 
@@ -29,21 +29,21 @@ NOW = dt.datetime(2025, 11, 12, 14, 32, 5, tzinfo=dt.UTC)
     ],
 )
 def test_how_long_ago(seconds: float, shown: str) -> None:
-    assert times.ago(NOW - dt.timedelta(seconds=seconds), NOW) == shown
+    assert text.ago(NOW - dt.timedelta(seconds=seconds), NOW) == shown
 
 
 def test_the_exact_time_is_utc_whatever_the_zone() -> None:
     there = NOW.astimezone(dt.timezone(dt.timedelta(hours=-9)))
-    assert times.utc(there) == "12 Nov 2025, 14:32:05 UTC"
-    assert times.day(dt.date(2025, 1, 2)) == "2 Jan 2025"
+    assert text.utc(there) == "12 Nov 2025, 14:32:05 UTC"
+    assert text.day(dt.date(2025, 1, 2)) == "2 Jan 2025"
 
 
 @pytest.mark.parametrize(
     ("count", "shown"), [(0, "0 memories"), (1, "1 memory"), (1204, "1,204 memories")]
 )
 def test_counts_say_what_they_count(count: int, shown: str) -> None:
-    assert words.counted(count, "memory") == shown
+    assert text.counted(count, "memory") == shown
 
 
 def test_an_unknown_backend_is_not_shown_by_its_raw_name() -> None:
-    assert words.backend_name("![x](//evil.example)") == "Another store"
+    assert text.backend_name("![x](//evil.example)") == "Another store"

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import activity, data, people
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
+from dashboard.services import activity_log, memory_reads, user_actions
 from memory_core import MemoryService
 from memory_core.activity import Actor, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
-from memory_core.records import UserId
+from memory_core.model.records import UserId
 from tests.support.app_test import run_until, text_of
 from tests.support.waiting import wait_for
 
@@ -47,19 +47,19 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        saved = data.save_text("Bob@X.com ", "likes zebrafish", infer=False).records[0]
-        data.memories(BOB)
-        data.memories(BOB)
-        data.search(BOB, "Which zebrafish?", 5)
-        people.recall(BOB, "Which zebrafish?", 5)
-        data.history(BOB, saved.id)
-        data.change_memory(BOB, saved.id, "likes zebrafish a lot")
-        people.export(BOB, "csv", False)
+        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).records[0]
+        memory_reads.memories(BOB)
+        memory_reads.memories(BOB)
+        memory_reads.search(BOB, "Which zebrafish?", 5)
+        user_actions.recall(BOB, "Which zebrafish?", 5)
+        memory_reads.history(BOB, saved.id)
+        memory_reads.change_memory(BOB, saved.id, "likes zebrafish a lot")
+        user_actions.export(BOB, "csv", False)
         with pytest.raises(MemoryNotFound):
-            data.delete_memory(BOB, "not there")
-        data.delete_memory(BOB, saved.id)
-        data.memories(BOB)
-        people.traces(BOB)
+            memory_reads.delete_memory(BOB, "not there")
+        memory_reads.delete_memory(BOB, saved.id)
+        memory_reads.memories(BOB)
+        user_actions.traces(BOB)
     told = [one.partition(": ") for one in sentences(page)]
     assert [one[0] for one in told] == [
         "local read the activity log",
@@ -89,12 +89,12 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        data.save_text(BOB, "likes rye", infer=False)
-        people.forget_user(BOB)
+        memory_reads.save_text(BOB, "likes rye", infer=False)
+        user_actions.forget_user(BOB)
         # As the page of the user does right afterwards.
-        assert data.memories(BOB) == []
-        people.events(BOB, 10)
-        people.traces(BOB)
+        assert memory_reads.memories(BOB) == []
+        user_actions.events(BOB, 10)
+        user_actions.traces(BOB)
     assert not any("bob" in one for one in sentences(page))
     assert "anna forgot a forgotten user" in page.dataframe[0].value["What"][1]
     assert not [path for path in data_dir.glob("activity/**/*") if "bob" in path.name]
@@ -103,33 +103,33 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
 def test_what_cannot_be_put_on_record_is_not_removed(
     shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data.save_text(BOB, "likes rye", infer=False)
+    memory_reads.save_text(BOB, "likes rye", infer=False)
 
     def refuse(*_: object) -> None:
         raise BackendUnavailable("the disk is full", backend="local", operation="put")
 
     monkeypatch.setattr(shared.activity._chain, "append", refuse)
     for call in (
-        lambda: people.forget_user(BOB),
-        lambda: people.delete_user(BOB),
-        lambda: people.export(BOB, "csv", False),
-        lambda: activity.note("reveal", user_id=BOB),
+        lambda: user_actions.forget_user(BOB),
+        lambda: user_actions.delete_user(BOB),
+        lambda: user_actions.export(BOB, "csv", False),
+        lambda: activity_log.note("reveal", user_id=BOB),
     ):
         with pytest.raises(BackendUnavailable):
             call()
-    assert len(data.memories(BOB)) == 1
+    assert len(memory_reads.memories(BOB)) == 1
     # What does no harm is done all the same.
-    assert data.save_text(BOB, "likes oats", infer=False).records
+    assert memory_reads.save_text(BOB, "likes oats", infer=False).records
 
 
 def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(
     shared: MemoryService,
 ) -> None:
-    from dashboard import jobs
+    from dashboard.services import jobs
 
     with acting_as(ANNA):
         job_id = jobs.board().submit(
-            lambda progress: people.take_up(BOB, progress), subject="x", fingerprint="x"
+            lambda progress: user_actions.take_up(BOB, progress), subject="x", fingerprint="x"
         )
         wait_for("the job to end", lambda: jobs.board().get(job_id).finished)
     (entry,) = shared.activity.page().entries
@@ -160,10 +160,10 @@ def test_more_is_shown_on_demand_and_an_admin_exports_all(
     assert "there are older ones" in text_of(page)
     page.button(key="activity.older").click()
     assert len(sentences(page)) == 121
-    assert len(activity.export(Wanted(action="view"), "jsonl").splitlines()) == 120
-    assert b",'=1+1," in activity.export(Wanted(who="person 7"), "csv")
+    assert len(activity_log.export(Wanted(action="view"), "jsonl").splitlines()) == 120
+    assert b",'=1+1," in activity_log.export(Wanted(who="person 7"), "csv")
     with acting_as(Visitor("olaf", Role.OPERATOR)), pytest.raises(NotAllowed):
-        activity.export(Wanted(), "csv")
+        activity_log.export(Wanted(), "csv")
 
 
 def test_a_broken_storage_is_said_instead(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,4 +173,4 @@ def test_a_broken_storage_is_said_instead(app: AppTest, monkeypatch: pytest.Monk
     assert not page.exception
     assert "A setting is missing or wrong" in text_of(page)
     # What else people do goes on: that it could not be noted is logged.
-    activity.note("sign in")
+    activity_log.note("sign in")

@@ -7,7 +7,8 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.doctor import bundle, work
+from dashboard.services import diagnosis
+from dashboard.views.doctor import bundle
 from memory_core import MemoryService, doctor
 from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
@@ -35,7 +36,7 @@ def test_it_says_what_to_do_before_anything_was_looked_at(page: AppTest) -> None
     page.run()
     assert not page.exception
     assert "Nothing was looked at yet" in text_of(page)
-    assert work.last() is None
+    assert diagnosis.last() is None
 
 
 def test_findings_are_cards_and_healthy_groups_are_folded(page: AppTest) -> None:
@@ -75,13 +76,13 @@ def test_one_check_is_made_again_and_takes_the_place_of_the_former(
 ) -> None:
     monkeypatch.setenv("TZ", "Europe/Nowhere")
     assert "environment.W001" in checked(page)
-    before = work.last()
+    before = diagnosis.last()
     assert before
     monkeypatch.setenv("TZ", "UTC")
     page.button(key="doctor.again.environment-W001-0").click()
     told = run_until(page, "1 check made again since")
     assert "environment.W001" not in told
-    after = work.last()
+    after = diagnosis.last()
     assert after
     assert {one.name for one in after.diagnosis.checks} == {
         one.name for one in before.diagnosis.checks

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
 from dashboard.auth.visitor import LOCAL, acting_as
+from dashboard.connection import connection
 from memory_core import MemoryService, Settings, open_service
 from tests.support.app_test import draw_until, text_of
 
@@ -107,7 +107,7 @@ def test_what_lies_on_the_local_disk_comes_by_itself(page: AppTest) -> None:
     words = wait(page, lambda words: "The memories of the local disk are here" in words)
     assert "1 were copied" in words
     with acting_as(LOCAL):
-        found = data.connection().service().list_memories("ann@x.com")
+        found = connection().service().list_memories("ann@x.com")
     assert [one.memory for one in found] == [TEXTS[0]]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
+from dashboard.services import memory_reads
 from memory_core import MemoryService
 from tests.support.app_test import text_of
 from tests.support.s3_bench import Bench
@@ -35,7 +35,7 @@ def test_it_is_persistent_and_says_that_it_is_a_stand_in(
 def test_at_amazon_there_is_no_band(
     s3: Bench, app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.backend._AMAZON", ("127.0.0.1",))
+    monkeypatch.setattr("memory_core.storage.backend._AMAZON", ("127.0.0.1",))
     app.run()
     assert "Memories are on Amazon S3 Vectors and survive deployments" in text_of(app)
     assert not app.info
@@ -45,7 +45,7 @@ def test_at_amazon_there_is_no_band(
 def test_a_large_index_is_counted_when_somebody_asks(
     s3: Bench, app: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "COUNTED_UP_TO", 1)
+    monkeypatch.setattr(memory_reads, "COUNTED_UP_TO", 1)
     for text in ("likes tea", "likes rye"):
         shared.add_text_memory("alice@example.com", text)
     s3.standin.reset_requests()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data, jobs
+from dashboard.services import jobs, memory_reads
 from memory_core import MemoryService
-from memory_core.redeploy import StepDone, Verdict
+from memory_core.redeploy_test import StepDone, Verdict
 from tests.support.app_test import text_of, walk
 from tests.support.redeploy_reports import (
     PAGE,
@@ -84,7 +84,7 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
 def test_a_test_that_fails_itself_is_a_sentence(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.redeploy.simulation._SOURCES", Path("/nowhere"))
+    monkeypatch.setattr("memory_core.redeploy_test.simulated._SOURCES", Path("/nowhere"))
     page.number_input(key="redeploy.count").set_value(1)
     page = press(page, "redeploy.simulate")
     assert not page.exception
@@ -171,7 +171,7 @@ def test_without_a_storage_the_page_says_where_to_read_why(
 
 def test_the_report_can_be_taken_along(page: AppTest, shared: MemoryService) -> None:
     keep_reports(shared, make_report())
-    data.try_again()
+    memory_reads.try_again()
     page.run()
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Report as Markdown", "Report as JSON"]

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
-from dashboard.redeploy import work
-from memory_core import MemoryService, redeploy
-from memory_core.redeploy import Level, Receipt, Report, Verdict
+from dashboard.connection import connection
+from dashboard.services import memory_reads
+from dashboard.services import redeploy as work
+from dashboard.services.redeploy import leftover_tests, test_reports, waiting_tests
+from memory_core import MemoryService, redeploy_test
+from memory_core.redeploy_test import Level, Report, TestReceipt, Verdict
 from standin.httpd import HttpServer, Request, Response
 from tests.support.app_test import text_of
 from tests.support.redeploy_reports import (
@@ -38,8 +40,8 @@ def begun(app: AppTest, backend: str, monkeypatch: pytest.MonkeyPatch) -> AppTes
     return page
 
 
-def _receipt() -> Receipt:
-    (receipt,) = data.waiting_tests()
+def _receipt() -> TestReceipt:
+    (receipt,) = waiting_tests()
     return receipt
 
 
@@ -52,7 +54,7 @@ def _follow(app: AppTest, **parameters: str) -> AppTest:
 
 def test_a_begun_test_gives_its_receipt_and_waits(begun: AppTest) -> None:
     assert not begun.exception
-    words, code = text_of(begun), redeploy.to_code(_receipt(), data.settings())
+    words, code = text_of(begun), redeploy_test.to_code(_receipt(), memory_reads.settings())
     assert "2 of 2 probes stored and read back" in words
     assert code in [one.value for one in begun.code]
     assert f"/redeploy?receipt={code}" in words
@@ -74,7 +76,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     assert "INCONCLUSIVE]" in words
     assert "the same deployment is still running" in words
     assert "waiting for a deployment" in words
-    assert data.test_reports() == []
+    assert test_reports() == []
 
 
 def test_the_next_deployment_checks_by_itself(
@@ -85,9 +87,9 @@ def test_the_next_deployment_checks_by_itself(
     work.check_waiting()
     page = finish(_follow(begun, test=receipt.run))
     assert not page.exception
-    assert data.waiting_tests() == []
+    assert waiting_tests() == []
     assert "Cleaned up: a recount finds 0 of the probes." in text_of(page.run())
-    (report,) = data.test_reports()
+    (report,) = test_reports()
     assert (report.run, report.survived) == (receipt.run, 2)
     words = text_of(page)
     # The disk stayed, so that ChromaDB kept what it had.
@@ -98,27 +100,27 @@ def test_the_next_deployment_checks_by_itself(
 def test_a_start_of_the_same_deployment_leaves_the_test_waiting(begun: AppTest) -> None:
     work.check_waiting()
     finish(begun)
-    assert len(data.waiting_tests()) == 1
-    assert data.test_reports() == []
+    assert len(waiting_tests()) == 1
+    assert test_reports() == []
 
 
 def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
     app: AppTest, data_dir: Path, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RENDER_GIT_COMMIT", "a" * 40)
-    code = redeploy.to_code(redeploy.begin(shared, 2), shared.settings)
+    code = redeploy_test.to_code(redeploy_test.begin(shared, 2), shared.settings)
     deploy(monkeypatch, "b" * 40, wiped=data_dir)
     app.run()
     app.switch_page(PAGE)
     _follow(app, receipt=code)
     assert not app.exception
     assert "A receipt came with the link" in text_of(app)
-    assert data.test_reports() == []
+    assert test_reports() == []
     page = press(app, "redeploy.offer")
     words = text_of(page)
     assert "FAIL]" in words
     assert "2 of 2 are lost" in words
-    assert [report.verdict for report in data.test_reports()] == [Verdict.FAIL]
+    assert [report.verdict for report in test_reports()] == [Verdict.FAIL]
     _follow(page, receipt=code)
     assert "This receipt was checked already" in text_of(page)
 
@@ -126,7 +128,7 @@ def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
 def test_the_file_alone_is_enough(
     app: AppTest, data_dir: Path, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = redeploy.to_file(redeploy.begin(shared, 2), shared.settings)
+    content = redeploy_test.to_file(redeploy_test.begin(shared, 2), shared.settings)
     deploy(monkeypatch, "b" * 40, wiped=data_dir)
     app.run()
     app.switch_page(PAGE).run()
@@ -161,19 +163,19 @@ def test_an_invalid_link_or_file_is_a_sentence(app: AppTest) -> None:
 def test_a_test_can_be_ended_without_a_verdict(begun: AppTest, shared: MemoryService) -> None:
     page = press(begun, f"redeploy.end-{_receipt().run}")
     assert "Ended without a verdict; a recount finds 0 of its probes." in text_of(page)
-    assert data.waiting_tests() == []
-    assert redeploy.leftovers(data.connection().service()) == []
+    assert waiting_tests() == []
+    assert redeploy_test.leftovers(connection().service()) == []
 
 
 def test_what_earlier_tests_left_behind_is_cleaned_up(begun: AppTest) -> None:
-    service = data.connection().service()
+    service = connection().service()
     service.parts.backend.objects.delete([f"redeploy/v1/{_receipt().run}.begun.json"])
-    data.try_again()
+    memory_reads.try_again()
     begun.run()
     assert "1 earlier test did not end" in text_of(begun)
     page = press(begun, "redeploy.clean-up")
     assert "Cleaned up after 1 earlier test; a recount finds 0 of the probes." in text_of(page)
-    assert data.leftover_tests() == []
+    assert leftover_tests() == []
 
 
 def test_the_hook_starts_a_deployment_after_a_second_press(
@@ -185,7 +187,7 @@ def test_the_hook_starts_a_deployment_after_a_second_press(
         asked.append(request.method)
         return Response(200, (), b"{}")
 
-    receipt = redeploy.begin(shared, 1)
+    receipt = redeploy_test.begin(shared, 1)
     server = HttpServer(answer)
     server.start()
     try:
@@ -206,7 +208,7 @@ def test_two_people_begin_at_the_same_time(shared: MemoryService) -> None:
     ids = {work.run_begin(1, visitor) for visitor in ("one", "other")}
     assert len(ids) == 2
     wait_for_jobs()
-    assert len(data.waiting_tests()) == 2
+    assert len(waiting_tests()) == 2
 
 
 def test_a_second_click_finds_the_simulation_of_the_first(
@@ -219,7 +221,7 @@ def test_a_second_click_finds_the_simulation_of_the_first(
         go_on.wait(TIMEOUT_S)
         return make_report()
 
-    monkeypatch.setattr(redeploy, "simulate", simulate)
+    monkeypatch.setattr(redeploy_test, "simulate", simulate)
     clicks = [("one", 1), ("one", 1), ("other", 1), ("one", 2)]
     ids = [work.run_simulation("redeploy", count, visitor) for visitor, count in clicks]
     assert ids[0] == ids[1]

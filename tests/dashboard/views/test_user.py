@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import people
+from dashboard.services import user_actions
 from memory_core import MemoryService, normalize_user_id
 from tests.support.app_test import text_of
 
@@ -86,7 +86,7 @@ def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
     view(page, "Export")
     (button,) = page.get("download_button")
     assert button.proto.label == "Export 1 memory"
-    exported = people.export(normalize_user_id(ANN), "jsonl", False).decode()
+    exported = user_actions.export(normalize_user_id(ANN), "jsonl", False).decode()
     assert "Likes tea" in exported
     assert "Hates rye" not in exported
 

@@ -12,9 +12,9 @@ import botocore.session
 import pytest
 
 from memory_core import AccessDenied, BackendError, BackendUnavailable, IndexMismatch, SettingsError
-from memory_core.aws import Aws, credentials_source
-from memory_core.aws.failures import RULES, Call, Failure, rule_for, translate
 from memory_core.settings import Settings
+from memory_core.storage.aws import Aws, credentials_source
+from memory_core.storage.aws.errors import RULES, Call, Failure, rule_for, translate
 from standin.httpd import Request, Response
 from tests.support.s3_bench import Bench, in_front, open_bench, refusal
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from memory_core.aws import Pace, Retries, pace_of
-from memory_core.aws.pace import REQUESTS_PER_S, VECTORS_PER_S
+from memory_core.storage.aws import Pace, Retries, pace_of
+from memory_core.storage.aws.retry import REQUESTS_PER_S, VECTORS_PER_S
 from tests.support.s3_bench import Clock
 
 

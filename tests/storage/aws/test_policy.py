@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from memory_core import MemoryService, open_service
-from memory_core.rebuild import rebuild_index
+from memory_core.memories.repair import rebuild_index
 from tests.support.paths import DOCS
 from tests.support.s3_bench import Bench, open_bench
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core.errors import BackendError, BackendUnavailable, EntryExists
-from memory_core.objects import LocalObjects, ObjectStore
+from memory_core.storage.objects import LocalObjects, ObjectStore
 from tests.support.waiting import wait_for
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.objects import LocalObjects
+from memory_core.storage.objects import LocalObjects
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
@@ -21,7 +21,7 @@ def start(program: str, *arguments: object) -> subprocess.Popen[str]:
         "import sys, time\n"
         "from pathlib import Path\n"
         "from memory_core.errors import EntryExists\n"
-        "from memory_core.objects import LocalObjects\n"
+        "from memory_core.storage.objects import LocalObjects\n"
         "objects = LocalObjects(Path(sys.argv[1]))\n"
     )
     return subprocess.Popen(

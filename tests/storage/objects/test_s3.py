@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from memory_core import AccessDenied, BackendError, BackendUnavailable, EntryExists, Kind
-from memory_core.identity import normalize_user_id
-from memory_core.ledger import Draft, Ledger
-from memory_core.objects import S3Objects
+from memory_core.ledger import EventDraft, Ledger
+from memory_core.model.user_id import normalize_user_id
+from memory_core.storage.objects import S3Objects
 from standin.httpd import Request, Response
 from tests.support.s3_bench import Bench, in_front, open_bench
 
@@ -167,7 +167,7 @@ def test_objects_from_before_the_bucket_kept_versions_go_too(bench: Bench) -> No
 def test_an_acknowledgement_that_is_lost_leaves_one_event(bench: Bench) -> None:
     ledger = Ledger(bench.objects())
     bench.standin.add_fault("drop_after", operation="PutObject")
-    ledger.append(ledger.view(ANN), [Draft(Kind.ADD, "m1", "Ann", {"data": "x"})])
+    ledger.append(ledger.view(ANN), [EventDraft(Kind.ADD, "m1", "Ann", {"data": "x"})])
     assert [entry.memory_id for entry in ledger.view(ANN).entries] == ["m1"]
     assert bench.asked("PutObject") == 2
 
@@ -187,7 +187,9 @@ class Beaten(S3Objects):
 def test_an_event_whose_name_was_taken_gets_another(bench: Bench) -> None:
     objects = Beaten(bench.aws(), bench.bucket, "memory/")
     ledger = Ledger(objects)
-    (entry,) = ledger.append(ledger.view(ANN), [Draft(Kind.ADD, "m1", "Ann", {"data": "ours"})])
+    (entry,) = ledger.append(
+        ledger.view(ANN), [EventDraft(Kind.ADD, "m1", "Ann", {"data": "ours"})]
+    )
     assert objects.theirs is not None
     assert list(objects.list("")) == [objects.theirs, entry.key]
     assert b"theirs" in (objects.get(objects.theirs) or b"")

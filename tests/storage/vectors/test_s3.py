@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from memory_core import AccessDenied, BackendError, BackendUnavailable, IndexMismatch, InvalidUserId
-from memory_core.limits import MAX_MEMORY_BYTES
-from memory_core.stores import Vector
-from memory_core.stores.s3_vectors import owned_by
-from memory_core.stores.s3_wire import MAX_BODY_BYTES, put_requests, shortest_decimals
+from memory_core.model.limits import MAX_MEMORY_BYTES
+from memory_core.storage.vectors import Vector
+from memory_core.storage.vectors.s3 import MAX_BODY_BYTES, owned_by, put_requests, shortest_decimals
 from standin.httpd import Request, Response
 from tests.support.s3_bench import DIMENSIONS, Bench, in_front, open_bench, refusal
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from memory_core import IndexMismatch
-from memory_core.limits import NON_FILTERABLE_KEYS
-from memory_core.stores import Vector
+from memory_core.model.limits import NON_FILTERABLE_KEYS
+from memory_core.storage.vectors import Vector
 from standin.httpd import Request, Response
 from tests.support.s3_bench import DIMENSIONS, Bench, in_front, open_bench, refusal
 

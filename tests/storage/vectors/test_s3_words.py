@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from memory_core import BackendError, open_service
-from memory_core.identity import UserId
-from memory_core.stores import Vector
+from memory_core.model.user_id import UserId
+from memory_core.storage.vectors import Vector
 from standin.httpd import Request, Response
 from tests.support.s3_bench import DIMENSIONS, Bench, in_front, open_bench, refusal
 

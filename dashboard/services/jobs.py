@@ -1,0 +1,224 @@
+"""Long work outside the scripts, which a click or a reload would interrupt."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from dashboard.auth import visitor
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import Visitor, requires
+from memory_core.errors import MemoryCoreError
+from memory_core.model.progress import StepDone
+
+from ..connection import Trouble, process_wide
+
+_logger = logging.getLogger("dashboard")
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+WORKERS = 2
+MAX_WAITING = 8
+MAX_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How work tells how far it is: by number, or step by step.
+
+    Telling it ends the work where somebody has cancelled it.
+    """
+
+    _change: Callable[..., None]
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _steps: dict[str, StepDone] = field(default_factory=dict)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Note that `done` of `total` parts are done."""
+        self._change(done=done, total=total)
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def step(self, step: StepDone) -> None:
+        """Note that a step begins, or that the one of that name ended."""
+        self._steps[step.name] = step
+        self._change(steps=tuple(self._steps.values()))
+
+
+Work = Callable[[Progress], Any]
+
+
+class Cancelled(Exception):
+    """Somebody does not want the result of the work any more."""
+
+
+class TooBusy(MemoryCoreError):
+    """So much is waiting that nothing more is taken."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work as it stands now."""
+
+    id: str
+    subject: str
+    fingerprint: str
+    state: State = "waiting"
+    done: int = 0
+    total: int = 0
+    started: float = 0.0
+    """By the monotonic clock, in seconds; 0 while it waits."""
+    steps: tuple[StepDone, ...] = ()
+    result: Any = None
+    trouble: Trouble | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {"done", "failed", "cancelled"}
+
+
+@dataclass
+class Jobs:
+    """A small pool of daemon threads and what became of their work, newest `MAX_KEPT`."""
+
+    _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
+    _waiting: queue.Queue[tuple[str, Work, Visitor]] = field(
+        default_factory=lambda: queue.Queue(MAX_WAITING)
+    )
+
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Condition(self._lock)
+        for number in range(WORKERS):
+            threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
+
+    @requires(Role.OPERATOR)
+    def submit(self, work: Work, *, subject: str, fingerprint: str) -> str:
+        """Take on the work and return the id of its job.
+
+        Work that is not finished yet and has the same fingerprint is not taken twice.
+
+        Raises:
+            TooBusy: `MAX_WAITING` others are waiting.
+        """
+        with self._lock:
+            for job in self._jobs.values():
+                if job.fingerprint == fingerprint and not job.finished:
+                    return job.id
+            if self._closed:
+                raise TooBusy("the dashboard is stopping; try again when it is back, in a moment")
+            job = Job(secrets.token_urlsafe(12), subject, fingerprint)
+            try:
+                self._waiting.put_nowait((job.id, work, visitor.current()))
+            except queue.Full:
+                raise TooBusy(
+                    f"{MAX_WAITING} uploads and tests are waiting already; "
+                    "try again when some of them are done"
+                ) from None
+            self._jobs[job.id] = job
+            self._cancelled[job.id] = threading.Event()
+            self._forget_oldest()
+            return job.id
+
+    @requires(Role.VIEWER)
+    def get(self, job_id: str) -> Job | None:
+        """Return the job as it stands, None when it is not known or not any more."""
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    @requires(Role.OPERATOR)
+    def cancel(self, job_id: str) -> None:
+        """Have the work end where it next tells how far it is; what is finished stays so."""
+        with self._lock:
+            if job_id in self._cancelled:
+                self._cancelled[job_id].set()
+
+    @requires(Role.VIEWER)
+    def latest(self, fingerprint: str, state: State | None = None) -> Job | None:
+        """Return the newest job for this work, in this state if one is given; or None."""
+        with self._lock:
+            for job in reversed(self._jobs.values()):
+                if job.fingerprint == fingerprint and state in (None, job.state):
+                    return job
+        return None
+
+    def finish(self, within_s: float) -> int:
+        """Take nothing new, begin nothing that waits, and let what runs come to its end.
+
+        What does not in that time ends where it next tells how far it is. Returns how much of it
+        was still running then.
+        """
+        until = time.monotonic() + within_s
+        with self._ended:
+            self._closed = True
+            for job_id, job in self._jobs.items():
+                if job.state == "waiting":
+                    self._cancelled[job_id].set()
+            self._ended.wait_for(lambda: not self._running(), timeout=within_s)
+            for job in (left := self._running()):
+                self._cancelled[job.id].set()
+            self._ended.wait_for(lambda: not self._running(), timeout=until - time.monotonic() + 2)
+        return len(left)
+
+    def _running(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == "running"]
+
+    def _run(self) -> None:
+        while True:
+            self._do(*self._waiting.get())
+
+    def _do(self, job_id: str, work: Work, who: Visitor) -> None:
+        with self._lock:
+            cancelled = self._cancelled[job_id]
+        if cancelled.is_set():
+            self._change(job_id, state="cancelled")
+            return
+        self._change(job_id, state="running", started=time.monotonic())
+        try:
+            # Whoever signs out meanwhile was allowed to start it, and it comes to its end.
+            with visitor.acting_as(who):
+                result = work(Progress(partial(self._change, job_id), cancelled))
+            self._change(job_id, state="done", result=result)
+        except Cancelled:
+            self._change(job_id, state="cancelled")
+        except MemoryCoreError as error:
+            self._change(job_id, state="failed", trouble=Trouble.of(error))
+        except Exception as error:
+            self._change(job_id, state="failed", trouble=_unexpected(error))
+
+    def _change(self, job_id: str, **values: Any) -> None:
+        with self._lock:
+            if job_id in self._jobs:
+                self._jobs[job_id] = replace(self._jobs[job_id], **values)
+            if "state" in values:
+                self._ended.notify_all()
+
+    def _forget_oldest(self) -> None:
+        for job_id in [key for key, job in self._jobs.items() if job.finished]:
+            if len(self._jobs) <= MAX_KEPT:
+                return
+            del self._jobs[job_id], self._cancelled[job_id]
+
+
+@requires(Role.VIEWER)
+def board() -> Jobs:
+    """Return the jobs that all visitors share."""
+    return process_wide(Jobs)
+
+
+def _unexpected(error: Exception) -> Trouble:
+    reference = secrets.token_hex(4)
+    _logger.error("unexpected error in a job, reference %s", reference, exc_info=error)
+    return Trouble("Unexpected", f"Something went wrong on our side; reference {reference}.")

@@ -1,0 +1,75 @@
+"""Errors as people meet them: what happened, to which thing, what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import streamlit as st
+
+from memory_core.errors import MemoryCoreError
+
+from ..auth import visitor
+from ..auth.roles import Role
+from ..connection import Trouble
+from .text import sentence, show
+
+_HEADLINES: Final = {
+    "SettingsError": "A setting is missing or wrong",
+    "InvalidUserId": "This user id cannot be used",
+    "InvalidLog": "This cannot be read as a log",
+    "InvalidMemory": "This text cannot be stored",
+    "InvalidMove": "These memories cannot be moved",
+    "MigrationError": "This cannot be migrated",
+    "MemoryNotFound": "This memory does not exist any more",
+    "NotIndexed": "Recorded, but not searchable yet",
+    "BackendError": "The storage cannot be used as it is configured",
+    "BackendUnavailable": "The storage did not answer; trying again later helps",
+    "AccessDenied": "The storage refused access",
+    "IndexMismatch": "The index does not fit these memories",
+    "LedgerCorrupt": "An entry of the record cannot be read",
+    "InvalidReceipt": "This receipt cannot be used",
+    "RedeployTestFailed": "The test itself did not come to its end",
+    "NotAllowed": "Your role does not allow this",
+    "SignedOut": "You are signed out",
+    "TooBusy": "Too much is waiting already",
+    "Unexpected": "Something went wrong on our side",
+}
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Show what Holdfast raises on purpose as a sentence; let everything else pass."""
+    try:
+        yield
+    except MemoryCoreError as error:
+        show_trouble(Trouble.of(error))
+
+
+def show_trouble(trouble: Trouble) -> None:
+    """Draw an error: a constant headline, then its sentence as plain text."""
+    with st.container(gap="small"):
+        st.error(headline(trouble), icon=":material/error:")
+        show(sentence(trouble.sentence))
+
+
+def headline(trouble: Trouble) -> str:
+    """Return the constant words for this kind of error."""
+    return _HEADLINES.get(trouble.kind, "This could not be done")
+
+
+def may(role: Role) -> bool:
+    """Say whether the visitor has this role or one above it."""
+    return visitor.current().may(role)
+
+
+def draw_unless(role: Role) -> bool:
+    """Return whether the visitor may; if not, draw why there is nothing to press."""
+    who = visitor.current()
+    if who.may(role):
+        return True
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown(":gray[:material/lock:]", width="content")
+        st.caption(f"This needs the role {role.word}; you are {who.role.word}.")
+    return False

@@ -1,0 +1,149 @@
+"""The Browse tab: all memories of a user in a table, one of them in detail beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import streamlit as st
+
+from memory_core.model.records import MemoryRecord
+
+from ...services import memory_reads, privacy
+from ...ui import tables, text
+from . import choose_user, detail
+from .choose_user import Person
+
+PAGE: Final = 20
+_TIME_PX: Final = 120
+_BESIDE_DETAIL_PX: Final = 300
+_SELECTED: Final = "browse.selected"
+_REVEAL: Final = "browse.reveal"
+_START: Final = "browse.start"
+_RESET: Final = "browse.reset"
+_ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
+    "Newest first": (lambda record: record.created_at, True),
+    "Oldest first": (lambda record: record.created_at, False),
+    "Changed last": (lambda record: record.updated_at, True),
+    "A to Z": (lambda record: record.memory.casefold(), False),
+    "Longest first": (lambda record: len(record.memory), True),
+}
+
+
+def select(memory_id: str) -> None:
+    """Go to the Browse tab with this memory in detail. For callbacks."""
+    choose_user.go_to(choose_user.BROWSE)
+    st.session_state[_SELECTED] = memory_id
+    st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
+    st.session_state.pop(_START, None)
+
+
+def draw(person: Person) -> None:
+    """Draw the table, and the selected memory beside it."""
+    with st.skeleton(height=320):
+        records = memory_reads.memories(person.id)
+    detail.draw_outcome()
+    if not records:
+        st.markdown("**No memories yet.** Save the first one under Save.")
+        return
+    if not privacy.reads_all():
+        st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
+    selected = _find(records, st.session_state.get(_SELECTED))
+    if selected is None:
+        _draw_table(records, None)
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _draw_table(records, selected)
+    with right:
+        detail.draw(person, selected, of=len(records), close=_close)
+
+
+def _draw_table(records: list[MemoryRecord], selected: MemoryRecord | None) -> None:
+    needle, order = _draw_controls()
+    kept = [record for record in records if needle in record.memory.casefold()]
+    key, descending = _ORDERS[order]
+    kept.sort(key=key, reverse=descending)
+    pages = max(1, -(-len(kept) // PAGE))
+    slot = st.container()
+    number = _draw_pages(pages, kept, selected)
+    shown = kept[(number - 1) * PAGE : number * PAGE]
+    with slot:
+        st.caption(_count(len(kept), len(records), shown, number))
+        if shown:
+            _draw_rows(shown, selected)
+
+
+def _draw_controls() -> tuple[str, str]:
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    needle = left.text_input(
+        "Filter",
+        key="browse.filter",
+        type="search",
+        live="300ms",
+        icon=":material/filter_list:",
+        placeholder="Words in the text",
+        persist_state="page",
+    )
+    order = right.selectbox("Order", list(_ORDERS), key="browse.order", persist_state="page")
+    return needle.strip().casefold(), order
+
+
+def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | None) -> int:
+    """Draw the page numbers; after `select` they start with the page of that memory."""
+    if pages == 1:
+        return 1
+    if _START not in st.session_state:
+        place = kept.index(selected) if selected in kept else 0
+        st.session_state[_START] = place // PAGE + 1
+    return st.pagination(
+        pages,
+        default=min(st.session_state[_START], pages),
+        key=f"browse.page.{st.session_state.get(_REVEAL, 0)}",
+    )
+
+
+def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None:
+    ids = [record.id for record in shown]
+    # Selections are positions: other rows, or a closed detail, need a table of another key.
+    key = f"browse.table.{st.session_state.get(_RESET, 0)}.{hash(tuple(ids))}"
+    rows = [ids.index(selected.id)] if selected and selected.id in ids else []
+    st.dataframe(
+        tables.memory_frame(shown),
+        key=key,
+        hide_index=True,
+        row_height=tables.ROW_PX,
+        placeholder="",
+        on_select=lambda: _pick(key, ids),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": rows}},
+        height=tables.table_height(len(shown), at_most=PAGE),
+        alt="Memories of this user, one per row",
+        column_config={
+            "Memory": st.column_config.TextColumn(width=_BESIDE_DETAIL_PX if selected else None),
+            "Saved": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
+            "Changed": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
+        },
+    )
+
+
+def _pick(key: str, ids: list[str]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    st.session_state[_SELECTED] = ids[rows[0]] if rows and rows[0] < len(ids) else None
+
+
+def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str:
+    first = (number - 1) * PAGE + 1
+    part = f"{first:,} to {first + len(shown) - 1:,} of " if len(shown) < kept else ""
+    if kept == total:
+        return f"{part}{text.counted(total, 'memory')}, complete. Select a row to see it in full."
+    return f"{part}{kept:,} of {text.counted(total, 'memory')} match the filter"
+
+
+def _find(records: list[MemoryRecord], memory_id: str | None) -> MemoryRecord | None:
+    return next((record for record in records if record.id == memory_id), None)
+
+
+def _close() -> None:
+    st.session_state.pop(_SELECTED, None)
+    st.session_state[_RESET] = st.session_state.get(_RESET, 0) + 1

@@ -1,0 +1,144 @@
+"""Users in the log go by random marks; what each mark stands for is kept apart, and can be erased.
+
+    activity/v1/users/<percent-encoded user id>/<mark>
+
+So the chain stays whole when a user is forgotten, and nothing in it tells whom it was about. A mark
+is used for thirty days only, then a new one is made: with the entries that carry it, it can go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+from urllib.parse import unquote
+
+from ..errors import EntryExists
+from ..ledger.entries import ALL, DIGEST_MARK, LedgerEntry, folder_of
+from ..ledger.entries import ROOT as LEDGER
+from ..model.records import Kind
+from ..model.user_id import UserId
+from ..storage.objects import ObjectStore
+from .chain import ROOT
+
+USERS: Final = f"{ROOT}users/"
+USED_FOR: Final = timedelta(days=30)
+_FRESH_S: Final = 600.0
+_RESOLVED_S: Final = 30.0
+_KEPT: Final = 5_000
+
+
+class Names:
+    """Gives marks and says whose they are; safe to share between threads and processes."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._lock = Lock()
+        self._given: dict[UserId, tuple[str, float]] = {}
+        self._resolved: tuple[dict[str, str], float] | None = None
+        self._gone: set[str] = set()
+
+    def mark(self, user_id: UserId, at: datetime | None = None) -> str:
+        """Return a mark for the user, made where there is none that is young enough.
+
+        Of whom was forgotten since `at` it is one that stands for nobody.
+        """
+        known = self._given.get(user_id)
+        if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
+            return known[0]
+        marks = self.marks(user_id)
+        if not marks and at and self._is_forgotten(user_id, at):
+            # By another process, while the entry waited.
+            return _new_mark()
+        mark = marks[-1] if marks and _age(marks[-1]) < USED_FOR else self._make(user_id)
+        with self._lock:
+            if len(self._given) >= _KEPT:
+                self._given.clear()
+            self._given[user_id] = mark, time.monotonic()
+        return mark
+
+    def marks(self, user_id: UserId) -> list[str]:
+        """Return all marks of a user, oldest first."""
+        return [key.rpartition("/")[2] for key in self._objects.list(_folder(user_id))]
+
+    def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
+        """Return the user id behind every mark, as it was some seconds ago at most.
+
+        Of `marks` those that are left out are erased by now: another process may have made one
+        just before.
+        """
+        known = self._resolved
+        if known and time.monotonic() - known[1] < _RESOLVED_S:
+            unknown = {mark for mark in marks if mark not in known[0]}
+            if unknown <= self._gone:
+                return known[0]
+        keys = [*self._objects.list(USERS)]
+        long = self._objects.get_many(key for key in keys if _encoded(key).startswith(DIGEST_MARK))
+        found = {
+            key.rpartition("/")[2]: long[key].decode() if key in long else unquote(_encoded(key))
+            for key in keys
+        }
+        self._resolved = found, time.monotonic()
+        # Never given again, so there is no need to look for them anew.
+        self._gone = {mark for mark in marks if mark not in found}
+        return found
+
+    def forget(self, user_id: UserId) -> None:
+        """Erase what tells whose marks a user's were. The entries stay, and name nobody."""
+        self._objects.delete([*self._objects.list(_folder(user_id))])
+        with self._lock:
+            self._given.pop(user_id, None)
+            self._resolved = None
+
+    def remove_older(self, than: timedelta) -> None:
+        """Erase the marks that no entry carries any more which is kept for that long."""
+        old = [*self._older(than + USED_FOR)]
+        self._objects.delete(old)
+        if old:
+            self._resolved = None
+
+    def _older(self, than: timedelta) -> Iterator[str]:
+        for key in self._objects.list(USERS):
+            if _age(key.rpartition("/")[2]) > than:
+                yield key
+
+    def _is_forgotten(self, user_id: UserId, since: datetime) -> bool:
+        return any(
+            ".FORGET." in key.rpartition("/")[2] and LedgerEntry(key, Kind.FORGET, ALL).at > since
+            for key in self._objects.list(folder_of(user_id))
+        )
+
+    def _make(self, user_id: UserId) -> str:
+        mark = _new_mark()
+        # If it exists it is our own, whose acknowledgement was lost: nobody else makes the same.
+        with suppress(EntryExists):
+            self._objects.put_if_absent(_folder(user_id) + mark, user_id.encode())
+        with self._lock:
+            self._resolved = None
+        return mark
+
+
+def _new_mark() -> str:
+    from ulid import ULID
+
+    return str(ULID())
+
+
+def _folder(user_id: UserId) -> str:
+    return USERS + folder_of(user_id).removeprefix(LEDGER)
+
+
+def _encoded(key: str) -> str:
+    return key.removeprefix(USERS).partition("/")[0]
+
+
+def _age(mark: str) -> timedelta:
+    from ulid import ULID
+
+    try:
+        return datetime.now(UTC) - ULID.from_str(mark).datetime
+    except ValueError:
+        return timedelta(0)

@@ -1,0 +1,131 @@
+"""Reading the log backwards: by number, so that nothing has to be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..model.user_id import UserId, normalize_user_id
+from .actor import Actor
+from .chain import Chain, newest_anchor
+from .entries import ActivityEntry, Named, Page, Wanted
+from .pseudonyms import Names
+
+_AT_ONCE: Final = 32
+_MOST_READ: Final = 2_000
+# A segment may hold entries that waited, and clocks differ: this much older is still looked at.
+_SLACK: Final = timedelta(minutes=10)
+
+
+def read_page(
+    chain: Chain, names: Names, wanted: Wanted, before: tuple[int, int] | None, limit: int
+) -> Page:
+    """Return the newest entries that are wanted, older than `before` if that is given."""
+    marks = _marks(names, wanted)
+    found: list[tuple[tuple[int, int], Mapping[str, Any]]] = []
+    ended = _ended_after(chain, before)
+    back_to: datetime | None = None
+    first = _first(chain)
+    last = before[0] if before else chain.last()
+    stop = max(first, last - _MOST_READ + 1)
+    while last >= stop:
+        numbers = range(last, max(stop, last - _AT_ONCE + 1) - 1, -1)
+        segments = chain.segments(numbers)
+        # What is missing or cannot be read is left to the check.
+        for segment in filter(None, map(segments.get, numbers)):
+            if wanted.since and segment.at < wanted.since - _SLACK:
+                return Page(_entries(found, names), None, back_to)
+            for line in reversed(range(len(segment.entries))):
+                place, document = (segment.number, line), segment.entries[line]
+                if before and place >= before:
+                    continue
+                back_to = datetime.fromisoformat(document["at"])
+                if _is_hidden(document, ended) or not _fits(document, back_to, wanted, marks):
+                    continue
+                found.append((place, document))
+                if len(found) == limit:
+                    return Page(_entries(found, names), place, back_to)
+        last = numbers[-1] - 1
+    place_left = (last + 1, 0) if last >= first else None
+    return Page(_entries(found, names), place_left, back_to)
+
+
+def _ended_after(chain: Chain, before: tuple[int, int] | None) -> set[str]:
+    """Return the operations that ended right after the page: their beginnings are not shown."""
+    ended: set[str] = set()
+    if before:
+        for segment in chain.segments(range(before[0], before[0] + _AT_ONCE)).values():
+            for line, document in enumerate(segment.entries):
+                if (segment.number, line) >= before:
+                    _is_hidden(document, ended)
+    return ended
+
+
+def _is_hidden(document: Mapping[str, Any], ended: set[str]) -> bool:
+    """Say whether this is the beginning of something whose end was seen, and note ends."""
+    operation = str(document.get("operation") or "")
+    if operation and document["outcome"] != "begun":
+        ended.add(operation)
+        return False
+    return operation in ended
+
+
+def _first(chain: Chain) -> int:
+    try:
+        anchor = newest_anchor(chain.objects, chain.key)
+    except (ValueError, KeyError, TypeError):
+        return 1
+    return anchor.number if anchor else 1
+
+
+def _marks(names: Names, wanted: Wanted) -> frozenset[str] | None:
+    if not wanted.user_id:
+        return None
+    user_id: UserId = normalize_user_id(wanted.user_id)
+    return frozenset(names.marks(user_id))
+
+
+def _fits(
+    document: Mapping[str, Any], at: datetime, wanted: Wanted, marks: frozenset[str] | None
+) -> bool:
+    if (wanted.since and at < wanted.since) or (wanted.until and at >= wanted.until):
+        return False
+    if wanted.action and document["action"] != wanted.action:
+        return False
+    if wanted.who and wanted.who.casefold() not in document["who"].casefold():
+        return False
+    return marks is None or not marks.isdisjoint((document.get("user"), document.get("other")))
+
+
+def _entries(
+    found: Sequence[tuple[tuple[int, int], Mapping[str, Any]]], names: Names
+) -> tuple[ActivityEntry, ...]:
+    marks = {str(one[name]) for _, one in found for name in ("user", "other") if one.get(name)}
+    ids = names.ids(marks) if marks else {}
+    return tuple(_entry(place, document, ids) for place, document in found)
+
+
+def _entry(
+    place: tuple[int, int], document: Mapping[str, Any], ids: Mapping[str, str]
+) -> ActivityEntry:
+    def text(name: str) -> str:
+        return str(document.get(name) or "")
+
+    def named(name: str) -> Named | None:
+        mark = text(name)
+        return Named(mark, ids.get(mark)) if mark else None
+
+    outcome = text("outcome")
+    return ActivityEntry(
+        number=place[0],
+        line=place[1],
+        at=datetime.fromisoformat(document["at"]),
+        actor=Actor(text("who"), text("role"), text("address"), text("via")),
+        action=text("action"),
+        user=named("user"),
+        other=named("other"),
+        detail=text("detail"),
+        outcome=outcome if outcome in ("begun", "done", "refused") else "failed",  # type: ignore[arg-type]
+        operation=text("operation"),
+    )

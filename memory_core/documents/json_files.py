@@ -1,0 +1,133 @@
+"""JSON and JSON Lines: lists of texts, exported memories, chats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from ..errors import InvalidMemory
+from ..model.limits import (
+    MAX_MEMORY_BYTES,
+    MAX_SCOPE_BYTES,
+    MAX_UPLOAD_BYTES,
+    check_metadata,
+    check_scope,
+    check_text,
+)
+from .chunk import Chunk
+from .prose import cut, decode
+
+TEXT_KEYS = ("memory", "text", "data", "content")
+_LIST_KEYS = ("memories", "messages", "results")
+_UNSAID_ROLES = ("system", "developer")
+_SHAPES = (
+    'a list of texts, of objects with "memory", "text", "data" or "content", '
+    'or of chat messages with "role" and "content"'
+)
+
+
+def read_json(name: str, content: bytes) -> Iterator[Chunk]:
+    """Yield a chunk an entry; a place counts it as a memory, or as a message of a chat."""
+    value = _parse(name, decode(name, content), "the file")
+    if not isinstance(value, (list, dict)):
+        _refuse(name, "the file")
+    for number, entry in enumerate(value if isinstance(value, list) else _entries(value), 1):
+        kind = "message" if _is_message(entry) else "memory"
+        yield from _chunks(name, entry, f"{kind} {number}")
+
+
+def read_jsonl(name: str, content: bytes) -> Iterator[Chunk]:
+    """Yield a chunk a line, more for a line with a list of messages in it."""
+    for number, line in enumerate(decode(name, content).split("\n"), 1):
+        if line.strip():
+            place = f"line {number}"
+            for entry in _entries(_parse(name, line, place)):
+                yield from _chunks(name, entry, place)
+
+
+def _parse(name: str, text: str, place: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise InvalidMemory(f'"{name}" is nested too deeply ({place}); upload {_SHAPES}') from exc
+    except ValueError as exc:
+        raise InvalidMemory(
+            f'"{name}" is not valid JSON ({_where(exc, place)}); correct it and upload it again'
+        ) from exc
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _where(exc: ValueError, place: str) -> str:
+    if not isinstance(exc, json.JSONDecodeError):
+        return f"{place}: {exc}"
+    line = f"line {exc.lineno}" if place == "the file" else place
+    return f"{line}, column {exc.colno}: {exc.msg}"
+
+
+def _entries(value: Any) -> list[Any]:
+    lists = (value[key] for key in _LIST_KEYS if key in value) if isinstance(value, dict) else ()
+    return next((entries for entries in lists if isinstance(entries, list)), [value])
+
+
+def _is_message(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("role"), str) and "content" in entry
+
+
+def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
+    text = text_of(entry)
+    if text is None:
+        _refuse(name, place)
+    if not text.strip():
+        return
+    try:
+        check_text(text, "the text", MAX_UPLOAD_BYTES)
+        labels = _labels(entry) if isinstance(entry, dict) else {}
+    except InvalidMemory as exc:
+        raise InvalidMemory(f'"{name}", {place}: {exc}') from exc
+    yield from (Chunk(part, place, **labels) for part in _parts(text))
+
+
+def text_of(entry: Any) -> str | None:
+    """Return the text of an entry, None if it is of no known shape."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict):
+        return None
+    if _is_message(entry):
+        return _said(entry)
+    return next((entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)), None)
+
+
+def _said(message: Mapping[str, Any]) -> str | None:
+    content = message["content"]
+    if message["role"] in _UNSAID_ROLES or content is None:  # None: only a tool was called
+        return ""
+    return content if isinstance(content, str) else None
+
+
+def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
+    speaker = {key: _label(entry, key) for key in ("role", "name") if _is_message(entry)}
+    return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
+
+
+def _label(entry: Mapping[str, Any], key: str) -> str | None:
+    value = entry.get(key)
+    return None if value in (None, "") else check_text(value, key, MAX_SCOPE_BYTES)
+
+
+def _parts(text: str) -> list[str]:
+    """Return a memory as it is, and one too long for any store cut as prose is."""
+    if len(text.encode()) <= MAX_MEMORY_BYTES:
+        return [text]
+    return [piece.text for piece in cut(text)]
+
+
+def _refuse(name: str, place: str) -> NoReturn:
+    raise InvalidMemory(
+        f'"{name}" is valid JSON, but {place} is not of a shape that is understood; use {_SHAPES}'
+    )

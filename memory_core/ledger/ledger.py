@@ -1,0 +1,234 @@
+"""Reading and appending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote
+
+from ..errors import EntryExists, LedgerCorrupt, LedgerError
+from ..model.records import Kind
+from ..model.user_id import UserId
+from ..storage.objects import ObjectStore
+from .entries import (
+    DIGEST_MARK,
+    ROOT,
+    EventDraft,
+    LedgerEntry,
+    check_place,
+    decode_event,
+    encode_event,
+    entry_name,
+    folder_of,
+    is_batch,
+    match_name,
+    next_ulid,
+)
+from .view import UserView, fold
+
+_APPEND_ATTEMPTS = 8
+_VIEWS_KEPT = 2_000
+_BATCHES_KEPT = 500
+_EVENTS_KEPT = 50_000
+"""Of the batches; about 60 MB."""
+_FRUGAL_VIEWS = 20
+_FRUGAL_EVENTS = 2_000
+_USERS_AT_ONCE = 50
+
+Events = Sequence[dict[str, Any]]
+"""What one object records."""
+
+
+class Ledger:
+    """Reads and appends; safe to share between threads, and with other processes.
+
+    A `frugal` one keeps little of what it read, for work that goes through all users once.
+    """
+
+    def __init__(self, objects: ObjectStore, *, frugal: bool = False) -> None:
+        self._objects = objects
+        self._views_kept = _FRUGAL_VIEWS if frugal else _VIEWS_KEPT
+        self._events_kept = _FRUGAL_EVENTS if frugal else _EVENTS_KEPT
+        self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
+        self._batches: dict[str, Events] = {}
+        self._lock = Lock()
+
+    @property
+    def objects(self) -> ObjectStore:
+        """What the ledger is written on."""
+        return self._objects
+
+    def append(self, seen: UserView, drafts: Sequence[EventDraft]) -> tuple[LedgerEntry, ...]:
+        """Record the events of one call durably, in one object, after everything in `seen`.
+
+        Raises:
+            LedgerError: other writers took every name that was tried.
+        """
+        moment = datetime.now(UTC)
+        lines = [encode_event(seen.user_id, draft, moment) for draft in drafts]
+        ulid = next_ulid(seen.last_ulid)
+        for _ in range(_APPEND_ATTEMPTS):
+            key = folder_of(seen.user_id) + entry_name(ulid, drafts)
+            data = b"\n".join(lines)
+            try:
+                self._objects.put_if_absent(key, data)
+            except EntryExists:
+                # Our own write whose acknowledgement was lost counts as done.
+                if self._objects.get(key) != data:
+                    ulid = next_ulid(ulid)
+                    continue
+            batch = is_batch(key)
+            if batch:
+                self._keep(key, [decode_event(line) for line in lines])
+            return tuple(
+                LedgerEntry(
+                    key, draft.kind, draft.memory_id, at if batch else None, bool(draft.moved)
+                )
+                for at, draft in enumerate(drafts)
+            )
+        raise LedgerError(f"could not record an event for user {seen.user_id!r}; try again")
+
+    def view(self, user_id: UserId) -> UserView:
+        """Return the user's entries as they are now; unchanged ones come from the cache."""
+        folder = folder_of(user_id)
+        known = self._views.get(user_id)
+        version = self._objects.version(folder)
+        if known and version is not None and version == known[0]:
+            return known[2]
+        # The version is older than the listing, so a change in between is seen next time.
+        keys = tuple(self._objects.list(folder))
+        if known and keys[: len(known[1])] == known[1]:
+            # Entries are never changed: only those behind the known ones are to be read.
+            new = keys[len(known[1]) :]
+            view = self._fold(user_id, new, known[2]) if new else known[2]
+        else:
+            view = self._fold(user_id, keys)
+        with self._lock:
+            self._views.pop(user_id, None)
+            self._views[user_id] = (version, keys, view)
+            trim(self._views, self._views_kept)
+        return view
+
+    def details(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
+        """Return the recorded events: kind, id, user_id, raw_user_id, at, payload.
+
+        Entries whose user was forgotten since they were listed are left out.
+        """
+        wanted = list(entries)
+        events = self._read(entry.key for entry in wanted)
+        return {one: dict(events[one.key][one.line or 0]) for one in wanted if one.key in events}
+
+    def payloads(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
+        """Return the payloads that ADDs and UPDATEs recorded; some left out as in `details`."""
+        return {entry: event["payload"] for entry, event in self.details(entries).items()}
+
+    def look_again(self, user_id: UserId) -> UserView | None:
+        """Return the user's entries as they are now, None where looking costs a request."""
+        return self.view(user_id) if self._objects.lists_freely else None
+
+    def is_empty(self) -> bool:
+        """Say whether nothing was ever recorded."""
+        return next(self._objects.list(ROOT), None) is None
+
+    def users(self) -> Iterator[UserView]:
+        """Yield every user that has an entry, in the order of their encoded ids."""
+        keys = self._objects.list(ROOT)
+        groups = (
+            (folder, tuple(group))
+            for folder, group in groupby(keys, key=lambda key: key[len(ROOT) :].partition("/")[0])
+        )
+        at_once = 1
+        while part := list(islice(groups, at_once)):
+            self.read_ahead(key for _, found in part for key in found)
+            for folder, found in part:
+                if view := self.look(folder, found):
+                    yield view
+            at_once = _USERS_AT_ONCE
+
+    def read_ahead(self, keys: Iterable[str]) -> None:
+        """Read together what looking at each user by itself would ask for one by one."""
+        self._read(filter(is_batch, keys))
+
+    def look(self, folder: str, keys: Sequence[str]) -> UserView | None:
+        """Return the view of the user whose keys these are, by the folder's encoded name.
+
+        None where the user was forgotten since they were listed.
+        """
+        user_id = self._user_of(folder, keys)
+        if user_id is None:
+            return None
+        known = self._views.get(user_id)
+        return known[2] if known and known[1] == tuple(keys) else self._fold(user_id, keys)
+
+    def erase(self, user_id: UserId, entries: Sequence[LedgerEntry]) -> None:
+        """Remove a user's entries for good: the content of what they recorded is gone."""
+        self._objects.delete(dict.fromkeys(entry.key for entry in entries))
+        with self._lock:
+            self._views.pop(user_id, None)
+            for entry in entries:
+                self._batches.pop(entry.key, None)
+
+    def _fold(
+        self, user_id: UserId, keys: Sequence[str], before: UserView | None = None
+    ) -> UserView:
+        batches = self._read(filter(is_batch, keys))
+        entries = (entry for key in keys for entry in _entries(key, batches.get(key, ())))
+        return fold(user_id, entries, before)
+
+    def _read(self, keys: Iterable[str]) -> dict[str, Events]:
+        """Return the events of the objects that are there."""
+        wanted = dict.fromkeys(keys)
+        found = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
+        for key, data in self._objects.get_many(wanted.keys() - found.keys()).items():
+            found[key] = _decode(key, data)
+            if is_batch(key):
+                self._keep(key, found[key])
+        return found
+
+    def _keep(self, key: str, events: Events) -> None:
+        with self._lock:
+            self._batches[key] = events
+            trim(self._batches, _BATCHES_KEPT)
+            spare = sum(map(len, self._batches.values())) - self._events_kept
+            for first in list(self._batches)[:-1]:
+                if spare <= 0:
+                    break
+                spare -= len(self._batches.pop(first))
+
+    def _user_of(self, folder: str, keys: Sequence[str]) -> UserId | None:
+        """Return whose folder it is; None for a digest whose user was forgotten meanwhile."""
+        if not folder.startswith(DIGEST_MARK):
+            return UserId(unquote(folder))
+        events = self._read(keys[-1:]).get(keys[-1])
+        return UserId(events[0]["user_id"]) if events else None
+
+
+def _entries(key: str, events: Events) -> Iterator[LedgerEntry]:
+    """Yield the entries of one object; `events` are what a BATCH holds."""
+    name = match_name(key)
+    if name["kind"]:
+        yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
+    for line, event in enumerate(events):
+        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, bool(event.get("moved")))
+
+
+def _decode(key: str, data: bytes) -> Events:
+    try:
+        events = [decode_event(line) for line in data.splitlines()]
+        check_place(key, events)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise LedgerCorrupt(
+            f"ledger entry {key!r} is damaged; restore it from a backup, or move it away to "
+            "go on without it",
+            key,
+        ) from exc
+    return events
+
+
+def trim(cache: dict[Any, Any], size: int) -> None:
+    """Drop from a cache what was put first, down to `size`."""
+    for key in list(islice(cache, max(0, len(cache) - size))):
+        del cache[key]

@@ -1,0 +1,1 @@
+"""A user's memories: saved, read, searched, counted, repaired."""

@@ -1,0 +1,275 @@
+"""Whose memories are meant: an id in any form, a name or a memory's id, and who is close to it.
+
+Whether two ids are one person is for a human to decide; here it is said how they differ.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from threading import Lock
+from uuid import UUID
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
+
+from ..errors import InvalidUserId
+from ..ledger import Ledger
+from ..model.census import (
+    Census,
+    CloseUser,
+    ElsewhereUser,
+    FoundMemory,
+    OtherPlace,
+    OtherPlaces,
+    StoreScan,
+    UserSearch,
+)
+from ..model.user_id import UserId, describe_changes, is_probe, normalize_user_id
+
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+_SHORT = 8
+_NAME_IN_ID = "the name in the id"
+_NAME_FROM = 3
+_NO_ASCII_LETTER = {
+    code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
+}
+_PLACEHOLDERS = frozenset(
+    "admin anonymous default demo example foo guest me n/a na nil none null root system test "
+    "undefined unknown user user_id userid".split()
+)
+
+
+class Finder:
+    """Finds among all users; keeps the ids in the forms in which they are compared."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._index = IdIndex()
+        self._lock = Lock()
+
+    def find(
+        self,
+        text: str,
+        census: Census,
+        scan: StoreScan | None = None,
+        elsewhere: OtherPlaces | None = None,
+    ) -> UserSearch:
+        """Return what is known of an id, a name or a memory's id, as typed; reads only."""
+        try:
+            user_id: UserId | None = normalize_user_id(text)
+            changes, problem = describe_changes(text), ""
+        except InvalidUserId as exc:
+            user_id, changes, problem = None, (), str(exc)
+        recorded = {one.user_id: one for one in (*census.users, *census.without)}
+        stored = {one.user_id: one for one in scan.users} if scan else {}
+        away = _by_user(elsewhere)
+        known = recorded.keys() | stored.keys() | away.keys()
+        words = [_plain(word) for word in text.split()]
+        with self._lock:
+            self._index = index = self._index.holding(known)
+            reasons = index.close_to(user_id, words) if user_id else {}
+        close = [
+            CloseUser(one, why, recorded.get(one), stored.get(one))
+            for one, why in reasons.items()
+            if one in known
+        ]
+        placeholders = [recorded.get(one) for one in index.placeholders]
+        wanted = text.strip()
+        return UserSearch(
+            asked=text,
+            user_id=user_id,
+            changes=changes,
+            problem=problem,
+            user=recorded.get(user_id) if user_id else None,
+            close=tuple(sorted(close, key=_most_first)),
+            placeholders=tuple(sorted(filter(None, placeholders), key=lambda one: one.user_id)),
+            memories=tuple(self._holders(wanted.lower())) if _is_memory_id(wanted) else (),
+            users=len(known),
+            stored=stored.get(user_id) if user_id else None,
+            scan=scan,
+            elsewhere=tuple(
+                found
+                for one in ([user_id] if user_id else []) + [one.user_id for one in close]
+                for found in away.get(one, ())
+            ),
+        )
+
+    def _holders(self, memory_id: str) -> Iterator[FoundMemory]:
+        for view in self._ledger.users():
+            if not is_probe(view.user_id) and memory_id in view.all_ids:
+                yield FoundMemory(view.user_id, memory_id, memory_id in view.live)
+
+
+class IdIndex:
+    """Ids in the forms in which they are compared, so that few are looked at one by one."""
+
+    def __init__(self) -> None:
+        self._known: set[UserId] = set()
+        self._ids: list[UserId] = []
+        self._plain: list[str] = []
+        self._names: list[str] = []
+        self._alike: dict[str, list[int]] = {}
+        self.placeholders: list[UserId] = []
+
+    def holding(self, ids: Set[UserId]) -> IdIndex:
+        """Return an index with these ids, and maybe others: this one, unless most are gone."""
+        new = ids - self._known
+        index = self if 2 * len(ids) > len(self._known | new) or not self._known else IdIndex()
+        for one in sorted(ids - index._known):
+            index._add(one)
+        return index
+
+    def close_to(self, asked: UserId, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
+        """Return the other ids that are close, and in what."""
+        plain = _plain(asked)
+        name, _, domain = plain.partition("@")
+        places = {at for form in _forms(asked) for at in self._alike.get(form, ())}
+        if allowed := _allowed(name):
+            near = extract(
+                plain, self._plain, scorer=OSA.distance, score_cutoff=allowed, limit=None,
+                processor=None,
+            )  # fmt: skip
+            places.update(at for _, _, at in near)
+        found = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
+        if not domain and len(name) >= _NAME_FROM:
+            # Those that are close in another way are named by that.
+            named: Collection[int] = range(len(self._names))
+            for word in words:
+                named = [at for at in named if word in self._names[at]]
+            found |= {self._ids[at]: (_NAME_IN_ID,) for at in set(named) - places}
+        return {one: why for one, why in found.items() if why and one != asked}
+
+    def _add(self, user_id: UserId) -> None:
+        at = len(self._ids)
+        self._known.add(user_id)
+        self._ids.append(user_id)
+        self._plain.append(_plain(user_id))
+        self._names.append(self._plain[-1].partition("@")[0])
+        for form in _forms(user_id):
+            self._alike.setdefault(form, []).append(at)
+        if is_placeholder(user_id):
+            self.placeholders.append(user_id)
+
+
+def is_placeholder(user_id: str) -> bool:
+    """Say whether an id is what programs write when they know nobody."""
+    return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
+
+
+def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Return groups of canonical ids that may be one person each, and in what they agree.
+
+    Typing errors are left out: among many users somebody is always one letter from another.
+    """
+    groups: dict[tuple[str, ...], str] = {}
+    known = sorted(set(user_ids))
+    for reason, alike in _ALIKE:
+        found: dict[str, list[str]] = {}
+        for user_id in known:
+            found.setdefault(alike(user_id), []).append(user_id)
+        for group in found.values():
+            if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
+                groups[tuple(group)] = reason
+    return list(groups.items())
+
+
+def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
+    """Yield in what two canonical ids agree, the surest first; nothing where they are far apart."""
+    for reason, alike in _ALIKE:
+        if alike(asked) == alike(other):
+            yield reason
+            return
+    name, _, domain = _plain(asked).partition("@")
+    its_name, _, its_domain = _plain(other).partition("@")
+    if name == its_name and domain != its_domain:
+        yield "the same name at another domain" if domain and its_domain else _NAME_IN_ID
+        return
+    allowed = _allowed(name)
+    distance = OSA.distance(_plain(asked), _plain(other), score_cutoff=allowed)
+    if distance and distance <= allowed:
+        yield "a typing error" if distance == 1 else "two typing errors"
+    elif not domain and len(name) >= _NAME_FROM and all(word in its_name for word in words):
+        yield _NAME_IN_ID
+
+
+def _allowed(name: str) -> int:
+    """Return how many typing errors two ids may be apart."""
+    return 0 if len(name) < _NAME_FROM else 1 if len(name) < _SHORT else 2
+
+
+def _forms(user_id: str) -> set[str]:
+    """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
+    plain = _plain(user_id)
+    name = plain.partition("@")[0]
+    return {
+        _compatible(user_id), plain, _mailbox_of(plain), _letters_of(plain), f"={name}"
+    }  # fmt: skip
+
+
+def _compatible(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in parts if not unicodedata.combining(char))
+
+
+def _mailbox(text: str) -> str:
+    return _mailbox_of(_plain(text))
+
+
+def _mailbox_of(plain: str) -> str:
+    name, at, domain = plain.partition("@")
+    name = name.partition("+")[0]
+    if domain in _GMAIL:
+        return f"{name.replace('.', '')}@gmail.com"
+    return f"{name}{at}{domain}"
+
+
+def _letters(text: str) -> str:
+    return _letters_of(_plain(text))
+
+
+def _letters_of(plain: str) -> str:
+    if plain.isascii():
+        return plain.translate(_NO_ASCII_LETTER)
+    return "".join(char for char in plain if char.isalnum() or char == "@")
+
+
+def _most_first(one: CloseUser) -> tuple[int, str]:
+    count = one.user.memories if one.user else one.stored.stored if one.stored else 0
+    return -count, one.user_id
+
+
+def _by_user(
+    elsewhere: OtherPlaces | None,
+) -> dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]]:
+    found: dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]] = {}
+    for place in elsewhere.places if elsewhere else ():
+        for one in place.users:
+            if one.user_id and one.missing:
+                found.setdefault(one.user_id, []).append((place, one))
+    return found
+
+
+def _is_memory_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+_ALIKE = (
+    ("full-width or other compatible letters", _compatible),
+    ("accents", _plain),
+    ("the same mailbox: +tag, dots at Gmail, or googlemail for gmail", _mailbox),
+    ("dots, dashes or underscores", _letters),
+)
+"""Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
+
+LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
+"""Reasons that go by the form of an id; the others may be a coincidence."""

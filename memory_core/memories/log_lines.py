@@ -1,0 +1,81 @@
+"""The log lines people grep for, and the most recent lines of this process."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..model.user_id import LOG_CANONICAL_ID
+from ..storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
+from .search import LOG_FOUND
+from .writer import LOG_ADDED
+
+LOGGER = "memory_core"
+KNOWN_LINES = (
+    LOG_S3_READY,
+    LOG_S3_USED,
+    LOG_CHROMA_READY,
+    LOG_CHROMA_LOST,
+    LOG_ADDED,
+    LOG_FOUND,
+    LOG_CANONICAL_ID,
+)
+"""The seven lines of the promise, as they are given to `logging`."""
+
+_CAPACITY = 200
+_KNOWN = re.compile(
+    "|".join(re.escape(line).replace("%s", r"\S+").replace("%d", r"\d+") for line in KNOWN_LINES)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line as it was logged; `known` marks one of the seven."""
+
+    at: datetime
+    level: str
+    text: str
+    known: bool
+
+
+class RecentLines(logging.Handler):
+    """Keeps the last 200 lines of the "memory_core" logger in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: deque[LogLine] = deque(maxlen=_CAPACITY)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            # A call with the wrong arguments; logging's own handlers answer it in this way.
+            self.handleError(record)
+            return
+        at = datetime.fromtimestamp(record.created, UTC)
+        self._lines.append(LogLine(at, record.levelname, text, is_known(text)))
+
+    def lines(self) -> list[LogLine]:
+        """Return the lines, newest last."""
+        return list(self._lines)
+
+
+def is_known(text: str) -> bool:
+    """Say whether a line is, whole, one of the seven."""
+    return _KNOWN.fullmatch(text) is not None
+
+
+def install_recent_lines() -> RecentLines:
+    """Start to keep recent lines, once per process, and return their keeper."""
+    logger = logging.getLogger(LOGGER)
+    for handler in logger.handlers:
+        if isinstance(handler, RecentLines):
+            return handler
+    keeper = RecentLines()
+    logger.addHandler(keeper)
+    if logger.getEffectiveLevel() > logging.INFO:
+        logger.setLevel(logging.INFO)
+    return keeper

@@ -1,0 +1,244 @@
+"""Writing memories so that nothing acknowledged is ever lost: record first, then store."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+from ..errors import BackendError, NotIndexed
+from ..ledger import ALL, EventDraft, Ledger, LedgerEntry, UserView
+from ..model.batches import batches
+from ..model.limits import check_payload
+from ..model.payload import fingerprint
+from ..model.records import Kind, MemoryRecord, Receipt, Scope
+from ..model.user_id import UserId, is_probe
+from ..storage.vectors import Vector, VectorStore
+from ..storage.vectors.base import PUT_BATCH
+from .reader import Memories, is_current, to_record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float32]
+
+LOG_ADDED = "[Mem0] OK Memory added for user %s"
+
+NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
+_logger = logging.getLogger("memory_core")
+
+
+class Saver:
+    """Appends to the ledger, then changes the store."""
+
+    def __init__(self, ledger: Ledger, store: VectorStore, memories: Memories) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._memories = memories
+
+    def save(
+        self, scope: Scope, raw_user_id: str, composed: Sequence[Vector], *, verify: bool
+    ) -> list[MemoryRecord]:
+        """Store what is new of the composed memories; return a record for each, in order."""
+        view = self._ledger.view(scope.user_id)
+        asked = {
+            one: replace(vector, key=one)
+            for one, vector in zip(self._ids(view, scope, composed), composed, strict=True)
+        }
+        again = {one: vector for one, vector in asked.items() if one in view.live}
+        records = self._heal(view, again)
+        if len(records) < len(again):
+            # Somebody else had them forgotten meanwhile: they are saved anew, after that.
+            view = self._ledger.view(scope.user_id)
+        fresh = [vector for one, vector in asked.items() if one not in records]
+        written = self.write(view, Kind.ADD, raw_user_id, fresh, verify=verify)
+        if written and not is_probe(scope.user_id):
+            _logger.info(LOG_ADDED, scope.user_id)
+        records |= {vector.key: one for vector, one in zip(fresh, written, strict=True)}
+        return [records[one] for one in asked]
+
+    def write(
+        self,
+        view: UserView,
+        kind: Kind,
+        raw_user_id: str,
+        vectors: Sequence[Vector],
+        *,
+        verify: bool,
+    ) -> list[MemoryRecord]:
+        """Record the memories, put them, and with `verify` read them back."""
+        for vector in vectors:
+            check_payload(vector.payload)
+        records: list[MemoryRecord] = []
+        for batch in batches(vectors, PUT_BATCH):
+            drafts = [EventDraft(kind, one.key, raw_user_id, one.payload) for one in batch]
+            revised = self.record(view, drafts, [one.values for one in batch])
+            self.put(revised, verify=verify)
+            self.take_back(view.user_id, revised)
+            records += [to_record(vector, verified=verify) for vector in revised]
+        return records
+
+    def record(
+        self, view: UserView, drafts: Sequence[EventDraft], values: Sequence[Values | None]
+    ) -> list[Vector]:
+        """Record what is written, in one object; return it as the store is to hold it."""
+        entries = self._ledger.append(view, drafts)
+        twins = _twins(self._ledger.look_again(view.user_id))
+        return [
+            at_revision(Vector(twins.get(entry, draft.memory_id), draft.payload or {}, row), entry)
+            for draft, row, entry in zip(drafts, values, entries, strict=True)
+        ]
+
+    def take_back(self, user_id: UserId, put: Sequence[Vector]) -> None:
+        """Remove what another process deleted or forgot between our entry and our put."""
+        now = self._ledger.look_again(user_id)
+        if now is None:
+            return
+        gone = [vector.key for vector in put if vector.key not in now.live]
+        if not gone:
+            return
+        self._store.erase(gone)
+        forgot = max((one.ulid for one in now.entries if one.kind is Kind.FORGET), default="")
+        ours = {vector.payload["revision"] for vector in put}
+        hidden = [one for one in now.entries if one.ulid in ours and one.ulid < forgot]
+        self._ledger.erase(user_id, hidden)
+
+    def remove(self, view: UserView, draft: EventDraft, *, verify: bool) -> Receipt:
+        """Record the deletion, then delete the vectors; with `verify` count what is left."""
+        everything = draft.memory_id == ALL
+        ids = view.all_ids if everything else {draft.memory_id}
+        removed = len(view.live) if everything else 1
+        if view.entries:
+            self._ledger.append(view, [draft])
+            ids = self._memories.removable(view, ids)
+            self._store.delete(ids)
+        left = len(self._store.get(ids)) if verify else None
+        return Receipt(view.user_id, draft.kind, removed, left, datetime.now(UTC))
+
+    def forget(self, user_id: UserId) -> Receipt:
+        """Record that everything before is forgotten, then remove it without a trace."""
+        view = self._ledger.view(user_id)
+        left = 0
+        if view.entries:
+            (forgotten,) = self._ledger.append(view, [EventDraft(Kind.FORGET, ALL, user_id)])
+            # What others recorded before our entry, after we had looked, goes too.
+            now = self._ledger.view(user_id)
+            before = [entry for entry in now.entries if entry.ulid < forgotten.ulid]
+            ids = self._memories.removable(view, (view.all_ids | now.all_ids) - now.live.keys())
+            self._store.erase(ids)
+            self._ledger.erase(user_id, before)
+            left = len(self._store.get(ids))
+        return Receipt(user_id, Kind.FORGET, len(view.live), left, datetime.now(UTC))
+
+    def _ids(self, view: UserView, scope: Scope, composed: Sequence[Vector]) -> list[str]:
+        known = self._memories.with_other_ids(view)
+        return [
+            known.get(fingerprint(vector.payload)) or new_id(view, scope, vector.payload["data"])
+            for vector in composed
+        ]
+
+    def _heal(self, view: UserView, again: Mapping[str, Vector]) -> dict[str, MemoryRecord]:
+        """Return the records of memories saved again; put those the store has lost."""
+        if not again:
+            return {}
+        stored, missing = self._memories.read(view, again)
+        self.put(
+            [
+                at_revision(replace(stored[one], values=again[one].values), view.live[one].latest)
+                for one in missing
+            ],
+            verify=True,
+        )
+        if missing:
+            self._memories.refresh(view.user_id)
+        return {
+            one: to_record(vector, already_stored=True, verified=True)
+            for one, vector in stored.items()
+        }
+
+    def put(self, vectors: Sequence[Vector], *, verify: bool) -> None:
+        """Put recorded memories; raises NotIndexed when the store does not take them."""
+        if not vectors:
+            return
+        try:
+            self._store.put(vectors)
+            found = self._store.get(one.key for one in vectors) if verify else {}
+        except BackendError as exc:
+            raise _not_indexed(vectors[0], str(exc)) from exc
+        lost = [one for one in vectors if verify and not _is_there(one, found.get(one.key))]
+        if lost:
+            # Deleted meanwhile by another process, or saved by it as well: that is no loss.
+            now = self._ledger.view(lost[0].payload["user_id"])
+            lost = [
+                one
+                for one in lost
+                if one.key in now.live and not _is_anothers(one, found.get(one.key), now)
+            ]
+        if lost:
+            raise _not_indexed(lost[0], "it was not there when it was read back")
+
+
+def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> str:
+    """Return the id of a text saved in a scope; the number tells those apart that it had before.
+
+    `forgotten`, the ULID of the user's last FORGET, keeps ids from coming back after it.
+    """
+    parts = [scope.user_id, scope.agent_id, scope.run_id, text, number]
+    parts += [forgotten] if forgotten else []
+    return str(uuid5(NAMESPACE, json.dumps(parts)))
+
+
+def _twins(view: UserView | None) -> dict[LedgerEntry, str]:
+    """Return the entries of memories that are live under another id than they were added with."""
+    live = view.live if view else {}
+    return {one.added: key for key, one in live.items() if one.added.memory_id != key}
+
+
+def new_id(view: UserView, scope: Scope, text: str) -> str:
+    """Return an id that follows from scope and text, so that a repeated save finds the first.
+
+    One that is live under another text (it was updated since), or that another user took along,
+    is passed over.
+    """
+    number = 0
+    while True:
+        one = memory_id(scope, text, number, view.forgotten)
+        known = view.live.get(one)
+        if one not in view.given_away and not (known and (known.updated or known.added.moved)):
+            return one
+        number += 1
+
+
+def at_revision(vector: Vector, entry: LedgerEntry) -> Vector:
+    """Return a memory with the mark of the entry that it is recorded in."""
+    return replace(vector, payload={**vector.payload, "revision": entry.ulid})
+
+
+def _is_there(written: Vector, found: Vector | None) -> bool:
+    """Say whether what was read back is what was written, or what another writer put since."""
+    if found is None:
+        return False
+    newer = found.payload.get("revision", "") > written.payload["revision"]
+    return newer or found.payload == written.payload
+
+
+def _is_anothers(written: Vector, found: Vector | None, view: UserView) -> bool:
+    """Say whether what was read back is the same memory as another writer put it."""
+    return (
+        found is not None
+        and found.payload.get("revision") != written.payload["revision"]
+        and is_current(found, view, written.key)
+    )
+
+
+def _not_indexed(vector: Vector, why: str) -> NotIndexed:
+    return NotIndexed(
+        f"memory {vector.key} is recorded and safe but not searchable yet: {why}; "
+        "save it again, or run `python -m memory_core audit --repair`",
+        vector.key,
+    )

@@ -1,0 +1,293 @@
+"""The values that travel between the layers: frozen, slotted, comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from .user_id import UserId
+
+SearchMode = Literal["auto", "exact", "index"]
+Unexpected = Literal["keep", "adopt", "remove"]
+"""What a repair does with vectors that were never recorded."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many memories are done; the second number may still grow."""
+
+
+class Kind(StrEnum):
+    """What an event of the ledger did."""
+
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    FORGET = "FORGET"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """One remembered statement.
+
+    `metadata` holds what the caller attached; a memory cut from a document has the keys
+    `document` and `place` there too.
+    `indexed` is False while the memory is recorded but not in the vector store yet.
+    `already_stored` and `verified` speak of the save that returned this record: the same
+    text was there before in the same scope; it was read back by id afterwards.
+    `expires` is the last day (UTC) on which questions find it, set by mem0's own tools.
+    """
+
+    id: str
+    user_id: UserId
+    memory: str
+    created_at: datetime
+    updated_at: datetime
+    agent_id: str | None = None
+    run_id: str | None = None
+    role: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    indexed: bool = True
+    already_stored: bool = False
+    verified: bool = False
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A memory found by a question. `score` and its parts `cosine`, `bm25` lie in 0..1."""
+
+    memory: MemoryRecord
+    score: float
+    rank: int
+    cosine: float
+    bm25: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and how they were found.
+
+    `complete` says that every one of the user's `searched` memories was ranked; it is False
+    when the index was asked, which may miss matches. With `more_to_come` memories are still on
+    their way from the local disk.
+    """
+
+    hits: tuple[Hit, ...]
+    mode: Literal["exact", "index"]
+    searched: int
+    complete: bool
+    more_to_come: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
+
+    `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
+    """
+
+    kind: Kind
+    at: datetime
+    id: str
+    user_id: UserId
+    raw_user_id: str
+    memory: str | None = None
+    came_from: str | None = None
+    went_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserSummary:
+    """How many memories a user has, and when the first and last event was written.
+
+    `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
+    present one last; it is empty where nobody counted them.
+    """
+
+    user_id: UserId
+    memories: int
+    first_write: datetime
+    last_write: datetime
+    activity: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a deletion did: `removed` memories, and how many of them a recount still finds.
+
+    `left` is None where there was no recount.
+    """
+
+    user_id: UserId
+    kind: Kind
+    removed: int
+    left: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a vector store says of its index. `mode` is the service's own word, or empty.
+
+    `searchable_keys` are those of the payload that the index can search for words by now.
+    `vectors` is None where the service does not count them.
+    """
+
+    backend: str
+    name: str
+    dimensions: int
+    metric: str
+    mode: str = ""
+    created_at: datetime | None = None
+    non_filterable_keys: tuple[str, ...] = ()
+    searchable_keys: tuple[str, ...] = ()
+    vectors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the choice of a backend; `deciding` marks the one that settled it."""
+
+    name: str
+    ok: bool
+    detail: str
+    deciding: bool = False
+
+
+MigrationState = Literal[
+    "none", "off", "waiting", "running", "elsewhere", "done", "incomplete", "failed", "stopped"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """How it stands with memories that lie on the local disk and not on S3.
+
+    none: there are none. off: `MEMORY_AUTO_MIGRATE` is 0, and there may be some. waiting: not
+    begun. elsewhere: another process is at it. incomplete: done, but some were refused or are in
+    conflict. stopped: ended between two batches; the next start goes on.
+    """
+
+    state: MigrationState = "none"
+    source: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
+    """Memories in a second."""
+    remaining_s: float | None = None
+    copied: int = 0
+    failed: int = 0
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether memories may be on their way that are not here yet."""
+        return self.state in ("waiting", "running", "elsewhere", "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where memories go, why, and how many there are.
+
+    `since` is the first event of the ledger, None while nothing is stored.
+    `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of
+    what takes Amazon's place, None where nothing does. `migration` tells of memories that lie on
+    the local disk and may be on their way.
+    """
+
+    backend: str
+    persistent: bool
+    reason: str
+    steps: tuple[Step, ...]
+    embedder: str
+    dimensions: int
+    location: Mapping[str, str]
+    memories: int
+    users: int
+    since: datetime | None
+    last_write: datetime | None
+    as_of: datetime
+    stand_in: str | None = None
+    migration: MigrationStatus = MigrationStatus()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose memories: a user, and optionally an agent and a run."""
+
+    user_id: UserId
+    agent_id: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text to be remembered as it is, and who said it."""
+
+    text: str
+    role: str = "user"
+    name: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditItem:
+    """A memory that is not as recorded, and how it differs.
+
+    `user_id` is None for a vector that names no user. `memory` is None for what was deleted. The
+    id is `*` for a user who is being forgotten and whose entries are still in the ledger.
+    """
+
+    id: str
+    user_id: UserId | None
+    detail: str
+    memory: str | None = None
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Where the store differs from the ledger, over `checked` memories of `users` users.
+
+    `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
+    not in the recorded state, `undeleted` are deleted or forgotten and still there.
+    """
+
+    missing: tuple[AuditItem, ...]
+    unexpected: tuple[AuditItem, ...]
+    altered: tuple[AuditItem, ...]
+    undeleted: tuple[AuditItem, ...]
+    checked: int
+    users: int
+
+    @property
+    def found(self) -> tuple[AuditItem, ...]:
+        return self.missing + self.altered + self.undeleted + self.unexpected
+
+    @property
+    def repaired(self) -> int:
+        return sum(item.repaired for item in self.found)
+
+    @property
+    def clean(self) -> bool:
+        """Whether the store is as recorded by now: nothing was found, or all of it repaired."""
+        return all(item.repaired for item in self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What a rebuild did: `embedded` of `memories` were not in the index yet, or not as recorded.
+
+    `audit` is what an audit finds afterwards.
+    """
+
+    index: str
+    memories: int
+    users: int
+    embedded: int
+    seconds: float
+    audit: AuditReport

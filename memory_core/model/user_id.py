@@ -1,0 +1,188 @@
+"""One canonical user id for saving and for retrieving.
+
+Memories were lost because one person's id was written in several forms. `normalize_user_id` brings
+every form to one, and never brings two people together: only case, whitespace and invisible
+characters go; whatever tells two mailboxes apart (`+ . _ -`) stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NewType
+from uuid import UUID
+
+from ..errors import InvalidUserId
+
+UserId = NewType("UserId", str)
+"""A user id in canonical form."""
+
+MAX_USER_ID_LENGTH = 254
+"""Characters; the longest address that SMTP can carry (RFC 5321, section 4.5.3.1.3)."""
+
+LOG_CANONICAL_ID = "[API] Using normalized user_id for Memory: %s"
+
+_ID_FIELDS = ("email", "user_id", "sub", "id")
+_logger = logging.getLogger("memory_core")
+
+
+def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
+    return frozenset(chr(code) for first, last in ranges for code in range(first, last + 1))
+
+
+# Default_Ignorable_Code_Point of Unicode 15 outside the categories Cc and Cf, and the blank Braille
+# pattern: characters that take part in a string without showing.
+_INVISIBLE_OTHERS = _characters(
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065),
+    (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
+    (0xE0000, 0xE0FFF),
+)  # fmt: skip
+
+# Category Cf, and yet they show: the prepended marks of Arabic, Syriac and Kaithi, and the signs
+# that join hieroglyphs.
+_VISIBLE_FORMATS = _characters(
+    (0x0600, 0x0605), (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2),
+    (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x1345F),
+)  # fmt: skip
+
+
+PROBE_DOMAIN = "redeploy.holdfast.invalid"
+"""Where the users of redeploy tests are: a domain that nobody can have (RFC 2606)."""
+
+
+def is_probe(user_id: str) -> bool:
+    """Say whether a canonical id belongs to a redeploy test and to nobody real."""
+    return user_id.endswith("@" + PROBE_DOMAIN)
+
+
+def normalize_user_id(raw: str) -> UserId:
+    """Return the canonical form of a user id; pure and idempotent.
+
+    Unicode NFC, every whitespace, control and invisible character removed wherever it
+    stands, lower case.
+
+    Raises:
+        InvalidUserId: not a string, nothing visible in it, longer than 254 characters, or not
+            valid Unicode text.
+    """
+    if not isinstance(raw, str):
+        raise InvalidUserId(
+            f"user id {_show(raw)} is {_article(type(raw).__name__)}, not text; "
+            "pass the e-mail address or id as a string"
+        )
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in raw):
+        raise InvalidUserId(
+            f"user id {_show(raw)} is not valid Unicode text; check how it was decoded"
+        )
+    canonical = raw
+    # Lower-casing can make a sequence that NFC composes, and composing one that lowers again.
+    while (step := _normalize_once(canonical)) != canonical:
+        canonical = step
+    if not canonical:
+        raise InvalidUserId(
+            f"user id {_show(raw)} has no visible character; pass the user's e-mail address or id"
+        )
+    if len(canonical) > MAX_USER_ID_LENGTH:
+        raise InvalidUserId(
+            f"user id {_show(raw)} has {len(canonical)} characters, the limit is "
+            f"{MAX_USER_ID_LENGTH}; pass a shorter id"
+        )
+    return UserId(canonical)
+
+
+def describe_changes(raw: str) -> tuple[str, ...]:
+    """Say in plain words what `normalize_user_id` changes in `raw`; empty when nothing is.
+
+    Raises:
+        InvalidUserId: as `normalize_user_id`.
+    """
+    canonical = normalize_user_id(raw)
+    if canonical == raw:
+        return ()
+    composed = unicodedata.normalize("NFC", raw)
+    changes = [
+        f"{count} × {_name(char)} removed"
+        for char, count in sorted(Counter(filter(_is_invisible, composed)).items())
+    ]
+    visible = "".join(char for char in composed if not _is_invisible(char))
+    if visible.lower() != visible:
+        changes.append("capital letters made small")
+    if composed != raw or not changes:
+        changes.append("letters with accents brought to one form (Unicode NFC)")
+    return tuple(changes)
+
+
+def get_user_id_from_request(current_user: Any) -> UserId:
+    """Return the canonical id of what an authentication dependency returned.
+
+    Takes a string, a mapping, or an object (pydantic model, dataclass, SQLAlchemy row) and looks
+    for `email`, then `user_id`, `sub`, `id`. There is no shared placeholder to fall back to.
+
+    Raises:
+        InvalidUserId: nobody is signed in, none of the fields is set, or its value is no id.
+    """
+    user_id = normalize_user_id(_raw_id(current_user))
+    _logger.info(LOG_CANONICAL_ID, user_id)
+    return user_id
+
+
+def _raw_id(user: Any) -> str:
+    if isinstance(user, str):
+        return user
+    if user is None:
+        raise InvalidUserId("user None has no id; nobody is signed in, so require authentication")
+    for name in _ID_FIELDS:
+        value = user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)
+        if isinstance(value, (int, UUID)) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str) and value.strip():
+            return value
+    raise InvalidUserId(
+        f"user {_describe_fields(user)} has none of {', '.join(_ID_FIELDS)}; "
+        "return one of them from the authentication dependency"
+    )
+
+
+def _normalize_once(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text)
+    visible = "".join(char for char in composed if not _is_invisible(char))
+    return unicodedata.normalize("NFC", visible.lower())
+
+
+def _is_invisible(char: str) -> bool:
+    category = unicodedata.category(char)
+    return (
+        char.isspace()
+        or category in {"Cc", "Zs", "Zl", "Zp"}
+        or (category == "Cf" and char not in _VISIBLE_FORMATS)
+        or char in _INVISIBLE_OTHERS
+    )
+
+
+def _name(char: str) -> str:
+    if char == " ":
+        return "space"
+    return f"U+{ord(char):04X} {unicodedata.name(char, 'control character').lower()}"
+
+
+def _show(raw: object) -> str:
+    shown = repr(raw)
+    return shown if len(shown) <= 120 else f"{shown[:80]}…{shown[-20:]}"
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _describe_fields(user: object) -> str:
+    """Name the type and fields, never the values: they may be secrets."""
+    if isinstance(user, Mapping):
+        fields = ", ".join(sorted(map(str, user))) or "no keys"
+    elif dataclasses.is_dataclass(user):
+        fields = ", ".join(field.name for field in dataclasses.fields(user))
+    else:
+        fields = ", ".join(sorted(vars(user))) if hasattr(user, "__dict__") else "no fields"
+    return f"of type {type(user).__name__} with {fields}"

@@ -1,0 +1,210 @@
+"""Where memories are and on which deployment: taken before and after, and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from ..errors import BackendUnavailable
+from ..ledger import ALL, Ledger, UserView
+from ..model.records import Kind
+from ..model.user_id import is_probe
+from ..service import MemoryService
+from ..settings import Settings
+from .report import Installation, RealUsers
+
+_COUNTED_APART = 5_000
+_LIBRARIES = ("mem0ai", "boto3", "chromadb")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# A change of these means that what was read is not what was written to.
+_PLACE = ("bucket", "prefix", "vector bucket")
+_NAMES = {
+    "bucket": "bucket", "prefix": "prefix in the bucket", "vector bucket": "vector bucket",
+    "index": "index", "collection": "collection", "folder": "ChromaDB folder", "region": "region",
+    "endpoint": "endpoint",
+}  # fmt: skip
+
+
+def take_evidence(service: MemoryService) -> Installation:
+    """Return where this process keeps memories, and what is known of its deployment."""
+    backend, embedder, _, store = service.parts
+    deployment = service.settings.deployment
+    created_at = store.describe().created_at
+    started_at = _process_start(os.getpid()).isoformat(timespec="milliseconds")
+    return Installation(
+        backend=backend.name,
+        persistent=backend.persistent,
+        reason=backend.reason,
+        location=dict(backend.location),
+        index_created_at=created_at.isoformat() if created_at else "",
+        embedder=embedder.name,
+        dimensions=embedder.dimensions,
+        commit=deployment.commit or "",
+        instance=deployment.instance or "",
+        service=deployment.service or "",
+        host=deployment.host or socket.gethostname(),
+        boot=_boot_id(),
+        process=f"{os.getpid()} since {started_at}",
+        versions={
+            "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}
+        },
+        started_at=started_at,
+        data_dir=str(service.settings.data_dir.resolve()),
+    )  # fmt: skip
+
+
+def changes(before: Installation, after: Installation) -> Iterator[str]:
+    """Yield a sentence for each change of where memories are or how they are found."""
+    if before.backend != after.backend:
+        yield f"The backend changed: written to {before.backend}, read from {after.backend}."
+        return
+    for name, words in _NAMES.items():
+        was, now = before.location.get(name, ""), after.location.get(name, "")
+        if was != now:
+            yield f"The {words} changed: written to {was or 'none'}, read from {now or 'none'}."
+    if (before.embedder, before.dimensions) != (after.embedder, after.dimensions):
+        yield (
+            f"The embedder changed: {before.embedder} with {before.dimensions} dimensions before, "
+            f"{after.embedder} with {after.dimensions} after."
+        )
+    made = [one.index_created_at for one in (before, after)]
+    if all(made) and datetime.fromisoformat(made[0]) < datetime.fromisoformat(made[1]):
+        yield "The index was made anew after the probes were written."
+
+
+def is_elsewhere(before: Installation, after: Installation) -> bool:
+    """Say whether memories were read from another place than they were written to."""
+    return before.backend != after.backend or any(
+        before.location.get(name) != after.location.get(name) for name in _PLACE
+    )
+
+
+def digest_of(*parts: object) -> bytes:
+    """Return four bytes that stand for the parts in a short code."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]
+
+
+def place_digest(evidence: Installation) -> bytes:
+    """Return what stands for the place of memories in a short code."""
+    return digest_of(evidence.backend, *(evidence.location.get(name) for name in _PLACE))
+
+
+# The canary: a file beside the local data, which an ordinary disk loses with a deployment.
+
+
+def put_canary(settings: Settings, run: str) -> None:
+    """Leave the test's file on the local disk.
+
+    Raises:
+        BackendUnavailable: the folder cannot be written.
+    """
+    path = _canary(settings.data_dir, run)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(run)
+    except OSError as exc:
+        raise BackendUnavailable(
+            f"could not leave {path} as the sign of this deployment: {exc.strerror}; check that "
+            "MEMORY_DATA_DIR can be written",
+            backend="local",
+            operation="redeploy test",
+        ) from exc
+
+
+def has_canary(settings: Settings, run: str, before: Installation | None) -> bool:
+    """Say whether the disk is still the one that the test began on.
+
+    Another data folder is not another disk: the file is also looked for where it was left.
+    """
+    return any(path.exists() for path in _canaries(settings, run, before))
+
+
+def remove_canary(settings: Settings, run: str, before: Installation | None = None) -> None:
+    """Take the file away again; where that is not allowed it does no harm."""
+    for path in _canaries(settings, run, before):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _canaries(settings: Settings, run: str, before: Installation | None) -> list[Path]:
+    folders = [settings.data_dir, *([Path(before.data_dir)] if before and before.data_dir else [])]
+    return [_canary(folder, run) for folder in folders]
+
+
+def _canary(data_dir: Path, run: str) -> Path:
+    return data_dir / f".redeploy-test-{run}"
+
+
+# The census: real users, to see that the deployment cost nobody anything.
+
+
+def take_census(ledger: Ledger) -> RealUsers:
+    """Count real users and memories; of more than 5,000 users a sample is counted one by one."""
+    found = {
+        _mark(view.user_id): (len(view.live), view.last_ulid)
+        for view in ledger.users()
+        if view.live and not is_probe(view.user_id)
+    }
+    # The digests are as good as drawn by lot, and the same ones are drawn again.
+    apart = sorted(found)[:_COUNTED_APART]
+    return RealUsers(
+        users=len(found),
+        memories=sum(count for count, _ in found.values()),
+        counts={mark: found[mark][0] for mark in apart},
+        newest={mark: found[mark][1] for mark in apart},
+    )
+
+
+def missing_users(ledger: Ledger, before: RealUsers) -> int:
+    """Count the users who lack memories that they had before and that nobody deleted since.
+
+    What was saved since makes up for nothing.
+    """
+    now = {_mark(view.user_id): view for view in ledger.users()}
+    return sum(
+        mark not in now or _kept(now[mark], before.newest.get(mark, "~"), count) < count
+        for mark, count in before.counts.items()
+    )
+
+
+def _kept(view: UserView, until: str, count: int) -> int:
+    """Count the memories recorded up to an entry that are live, or were deleted after it."""
+    since = [entry for entry in view.entries if entry.ulid > until]
+    removed = [entry.memory_id for entry in since if entry.kind in (Kind.DELETE, Kind.FORGET)]
+    if ALL in removed:
+        return count
+    first = {entry.memory_id: entry.kind for entry in reversed(since)}
+    deleted = sum(first[one] is not Kind.ADD for one in set(removed))
+    return deleted + sum(one.added.ulid <= until for one in view.live.values())
+
+
+def _mark(user_id: str) -> str:
+    return hashlib.sha256(user_id.encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _process_start(pid: int) -> datetime:
+    """Return when this process began; now, once, where the system does not say."""
+    now = datetime.now(UTC)
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return now
+    return now - timedelta(seconds=max(age, 0.0))
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,171 @@
+"""Receipts: what a test expects, kept by the tester and not by the storage that is tested."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ulid import ULID
+
+from ..errors import InvalidReceipt
+from ..model.encoder import encode
+from ..model.signature import _fingerprint, _key
+from ..settings import Settings
+from .evidence import digest_of, place_digest
+from .probes import MOST, make_probes
+from .report import Installation, Probe, RealUsers, evidence_from
+
+_VERSION = 1
+_GROUP = 6
+_MAC_BYTES = 5
+_CODE_BYTES = 16 + 1 + 4 + 4 + 4 + _MAC_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class TestReceipt:
+    """A test that was begun.
+
+    `acknowledged` are the numbers of the probes that were read back. From a short code alone
+    `evidence` and `census` are None, and `marks` stand for deployment and place.
+    """
+
+    run: str
+    count: int
+    begun_at: str
+    acknowledged: tuple[int, ...]
+    evidence: Installation | None
+    census: RealUsers | None
+    marks: tuple[bytes, bytes]
+
+    @property
+    def probes(self) -> list[Probe]:
+        """The probes, made again from the test's id."""
+        return make_probes(self.run, self.count)
+
+    def with_acknowledged(self, number: int) -> TestReceipt:
+        """Return the receipt with one more probe acknowledged."""
+        return replace(self, acknowledged=(*self.acknowledged, number))
+
+
+def begin_receipt(
+    run: str, count: int, begun_at: str, evidence: Installation, census: RealUsers
+) -> TestReceipt:
+    """Return the receipt of a test of which nothing is acknowledged yet."""
+    marks = digest_of(evidence.deployment), place_digest(evidence)
+    return TestReceipt(run, count, begun_at, (), evidence, census, marks)
+
+
+def to_file(receipt: TestReceipt, settings: Settings) -> bytes:
+    """Return the receipt as a signed file (JSON)."""
+    body = {
+        "holdfast_redeploy_receipt": _VERSION,
+        "run": receipt.run,
+        "count": receipt.count,
+        "begun_at": receipt.begun_at,
+        "acknowledged": list(receipt.acknowledged),
+        "evidence": encode(receipt.evidence),
+        "census": encode(receipt.census),
+        "key": _fingerprint(settings),
+    }
+    return _written({**body, "signature": _key(settings).sign(_canonical(body)).hex()})
+
+
+def from_file(content: bytes, settings: Settings) -> TestReceipt:
+    """Read a file made by `to_file`.
+
+    Raises:
+        InvalidReceipt: it is no receipt, was altered, or is of another installation.
+    """
+    try:
+        data: dict[str, Any] = json.loads(content)
+        as_written = _written(data) == content.rstrip(b"\r\n")
+        signature = str(data.pop("signature"))
+        if data["holdfast_redeploy_receipt"] != _VERSION:
+            raise ValueError("another version")
+        key = str(data["key"])
+        body = _canonical(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise InvalidReceipt(
+            "this file is no receipt of a redeploy test; choose the file that was downloaded when "
+            "the test began"
+        ) from exc
+    if key != _fingerprint(settings):
+        raise InvalidReceipt(
+            "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
+            "check it where the test began"
+        )
+    if not as_written or not _key(settings).verify(body, signature):
+        raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
+    try:
+        return _from_body(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise InvalidReceipt(
+            "the receipt is signed, but not one that Holdfast writes; use the file as it was "
+            "downloaded"
+        ) from exc
+
+
+def to_code(receipt: TestReceipt, settings: Settings) -> str:
+    """Return the receipt as a short code, for links and for reading aloud.
+
+    It holds the test's id, the number of probes, which deployment and which place.
+    """
+    acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
+    raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
+    raw += receipt.marks[0] + receipt.marks[1] + acknowledged
+    code = _letters(raw + _key(settings).sign(raw)[:_MAC_BYTES])
+    return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
+
+
+def from_code(code: str, settings: Settings) -> TestReceipt:
+    """Read a code made by `to_code`, however it is spaced; only complete tests have one.
+
+    Raises:
+        InvalidReceipt: it is no code, or was mistyped, or is of another installation.
+    """
+    letters = "".join(code.split()).replace("-", "").upper()
+    try:
+        raw = base64.b32decode(letters + "=" * (-len(letters) % 8))
+    except ValueError:
+        raw = b""
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    # The last letter has bits to spare, which decoding does not look at.
+    whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
+    if not whole or mac != _key(settings).sign(body)[:_MAC_BYTES]:
+        raise InvalidReceipt(
+            "this is no code of a redeploy test of this installation; copy the whole code, or "
+            "choose the receipt file"
+        )
+    run, count = str(ULID.from_bytes(body[:16])), body[16]
+    numbers = tuple(range(1, count + 1))
+    if hashlib.sha256(bytes(numbers)).digest()[:4] != body[25:29]:
+        raise InvalidReceipt(
+            "not every probe of this test was stored; choose the receipt file, which says which"
+        )
+    begun_at = ULID.from_str(run).datetime.isoformat(timespec="seconds")
+    return TestReceipt(run, count, begun_at, numbers, None, None, (body[17:21], body[21:25]))
+
+
+def _from_body(data: Mapping[str, Any]) -> TestReceipt:
+    run, count = str(ULID.from_str(data["run"])), int(data["count"])
+    if not 1 <= count <= MOST:
+        raise InvalidReceipt(f"the receipt names {count} probes; there can be 1 to {MOST}")
+    evidence = evidence_from(data["evidence"])
+    receipt = begin_receipt(run, count, data["begun_at"], evidence, RealUsers(**data["census"]))
+    return replace(receipt, acknowledged=tuple(data["acknowledged"]))
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
+
+
+def _letters(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=")
+
+
+def _canonical(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, sort_keys=True, ensure_ascii=False).encode()

@@ -1,0 +1,216 @@
+"""What a test leaves in object storage: its receipt, its report, the mark of being under way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from ulid import ULID
+
+from ..activity import noted
+from ..errors import EntryExists, InvalidReceipt
+from ..ledger import UserView
+from ..model.encoder import encode
+from ..model.records import Kind, Progress
+from ..model.user_id import is_probe
+from ..service import MemoryService
+from ..settings import Settings
+from ..storage.objects import ObjectStore
+from .evidence import remove_canary
+from .probes import MOST, make_probes, probe_users, run_of
+from .receipt import TestReceipt, from_file
+from .report import Installation, Report, report_from
+
+ROOT = "redeploy/v1/"
+_KEPT = 200
+_UNDER_WAY = timedelta(hours=1)
+
+
+def clean_up(service: MemoryService, run: str, before: Installation | None = None) -> int:
+    """Forget all that a test wrote; return how much of it a recount still finds."""
+    left = 0
+    for user_id in probe_users(run):
+        left += service.forget_user(user_id).left or 0
+        left += len(service.list_memories(user_id))
+    left += _erase_vectors(service, run)
+    remove_canary(service.settings, run, before)
+    # Last, so that a clean-up that is cut off is not taken for done.
+    objects_of(service).delete([begun_key(run), busy_key(run)])
+    return left
+
+
+@noted("test", lambda _: "End without a verdict", of=None)
+def abandon(service: MemoryService, run: str) -> int:
+    """End a test without a verdict; return how much of it a recount still finds."""
+    return clean_up(service, run)
+
+
+@noted("test", lambda _: "Clean up", of=None)
+def clean_up_all(
+    service: MemoryService, runs: Sequence[str], on_progress: Progress | None = None
+) -> int:
+    """Clean up after tests that nobody waits for, as `abandon` does; return the same of them all.
+
+    `on_progress` is told of tests; where it raises, the call ends.
+    """
+    left = 0
+    for number, run in enumerate(runs):
+        if on_progress:
+            on_progress(number, len(runs))
+        left += clean_up(service, run)
+    return left
+
+
+def keep(objects: ObjectStore, report: Report) -> Report:
+    """Keep a report for the timeline; of two of one test the first counts."""
+    data = json.dumps(encode(report), ensure_ascii=False).encode()
+    try:
+        objects.put_if_absent(kept_key(report.run), data)
+    except EntryExists:
+        return report_of(objects, report.run) or report
+    return report
+
+
+def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
+    """Keep beside the report, which is never changed, what a recount found."""
+    with suppress(EntryExists):
+        objects.put_if_absent(cleaned_key(run), json.dumps({"left": left}).encode())
+
+
+def reports(service: MemoryService) -> list[Report]:
+    """Return the newest reports, at most 200, newest first; what is no report is left out."""
+    return reports_in(objects_of(service))
+
+
+def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
+    """Return the newest reports as `reports` does, from where they are kept."""
+    runs = sorted(_runs(objects, kept_key), reverse=True)[:most]
+    cleaned = _runs(objects, cleaned_key).intersection(runs)
+    found = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
+    read = [_read(found.get(kept_key(run)), found.get(cleaned_key(run))) for run in runs]
+    return [one for one in read if one]
+
+
+def pending(service: MemoryService) -> list[TestReceipt]:
+    """Return the tests that were begun here and not verified yet, oldest first.
+
+    Those of other installations on the same storage are left out.
+    """
+    objects = objects_of(service)
+    found = objects.get_many([begun_key(run) for run in sorted(_waiting(objects))])
+    receipts = []
+    for data in found.values():
+        with suppress(InvalidReceipt):
+            receipts.append(from_file(data, service.settings))
+    return receipts
+
+
+def leftovers(service: MemoryService) -> list[str]:
+    """Return the ids of tests of which something is still stored though nobody waits for them."""
+    objects = objects_of(service)
+    waiting = _waiting(objects) | {run for run in _runs(objects, busy_key) if _is_recent(run)}
+    found = _runs(objects, begun_key) | {
+        run_of(view.user_id)
+        for view in service.parts.ledger.users()
+        if is_probe(view.user_id) and _has_traces(view)
+    }
+    return sorted(found - waiting)
+
+
+def _erase_vectors(service: MemoryService, run: str) -> int:
+    """Erase the vectors that lost their record; return how many are still there."""
+    store, users = service.parts.store, probe_users(run)
+    ids = [probe.id for probe in make_probes(run, MOST)]
+    found = store.get(ids)
+    own = [key for key, one in found.items() if (one.payload or {}).get("user_id") in users]
+    if not own:
+        return 0
+    store.erase(own)
+    return len(store.get(own))
+
+
+def completed(objects: ObjectStore, receipt: TestReceipt, settings: Settings) -> TestReceipt:
+    """Return what a short code leaves out, from the receipt that `begin` left in the storage."""
+    if receipt.evidence:
+        return receipt
+    with suppress(InvalidReceipt):
+        whole = from_file(objects.get(begun_key(receipt.run)) or b"", settings)
+        if (whole.run, whole.count, whole.marks) == (receipt.run, receipt.count, receipt.marks):
+            return whole
+    return receipt
+
+
+def remains(service: MemoryService, run: str) -> bool:
+    """Say whether a test that has its report was not cleaned up to the end."""
+    objects = objects_of(service)
+    if objects.get(begun_key(run)) or objects.get(busy_key(run)):
+        return True
+    return any(_has_traces(service.parts.ledger.view(user_id)) for user_id in probe_users(run))
+
+
+def _has_traces(view: UserView) -> bool:
+    """Say whether more is left of a user than the fact that something was forgotten."""
+    return any(entry.kind is not Kind.FORGET for entry in view.entries)
+
+
+def _waiting(objects: ObjectStore) -> set[str]:
+    return _runs(objects, begun_key) - _runs(objects, kept_key)
+
+
+def _runs(objects: ObjectStore, name: Callable[[str], str]) -> set[str]:
+    """Return the tests of which there is an object of that name."""
+    keys = set(objects.list(ROOT))
+    runs = {key.removeprefix(ROOT).partition(".")[0] for key in keys}
+    return {run for run in runs if name(run) in keys}
+
+
+def _is_recent(run: str) -> bool:
+    try:
+        age = datetime.now(UTC) - ULID.from_str(run).datetime
+    except ValueError:
+        return False
+    return abs(age) < _UNDER_WAY
+
+
+def report_of(objects: ObjectStore, run: str) -> Report | None:
+    """Return the report of a test that was judged."""
+    found = objects.get_many([kept_key(run), cleaned_key(run)])
+    return _read(found.get(kept_key(run)), found.get(cleaned_key(run)))
+
+
+def _read(data: bytes | None, cleaned: bytes | None) -> Report | None:
+    """Return a report; None for what is damaged, or of another release."""
+    try:
+        report = report_from(json.loads(data or b""))
+        left = json.loads(cleaned)["left"] if cleaned else report.left_behind
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return replace(report, left_behind=left)
+
+
+def begun_key(run: str) -> str:
+    """Name the receipt of a test that waits for its deployment."""
+    return f"{ROOT}{run}.begun.json"
+
+
+def busy_key(run: str) -> str:
+    """Name what marks a test that a process is at, so that nobody tidies its probes away."""
+    return f"{ROOT}{run}.busy.json"
+
+
+def kept_key(run: str) -> str:
+    """Name the report."""
+    return f"{ROOT}{run}.report.json"
+
+
+def cleaned_key(run: str) -> str:
+    """Name what a recount found after the cleaning up."""
+    return f"{ROOT}{run}.cleaned.json"
+
+
+def objects_of(service: MemoryService) -> ObjectStore:
+    """Return where all of it is kept: beside the ledger."""
+    return service.parts.backend.objects

@@ -1,0 +1,274 @@
+"""A deployment in seconds: the writer's process and disk end, and a new one looks.
+
+The processes get environments made from scratch. On S3 Vectors they use the real bucket and index,
+under reserved users. On ChromaDB they use a folder of their own, never the real one: on the same
+mounted disk where that counts as kept, else on a disk that the deployment wipes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from ..activity import open_log, recording
+from ..embedders import open_embedder
+from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
+from ..model.progress import OnStep, StepDone
+from ..settings import Settings, child_environment
+from ..storage.backend import select_backend
+from .probes import MOST, counted_probes
+from .real import DEFAULT_PROBES, ignore, make_report, step
+from .receipt import from_file
+from .records import keep
+from .report import LEVELS, Control, Level, Observation, ProbeState, Report, observation_from
+from .worker import EXIT_NO_ANSWER
+
+_SOURCES = Path(__file__).parent.parent.parent
+_PROCESS_S = 180.0
+_RESTART: Level = "restart"
+_CONTROL = {
+    "MEMORY_BACKEND": "chroma",
+    "MEMORY_EMBEDDER": "local",
+    "MEMORY_REQUIRE_PERSISTENT": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """Where the processes of one phase live; `disk` is what the next phase finds, or not."""
+
+    folder: Path
+    disk: Path
+    variables: Mapping[str, str]
+
+    def run(self, task: str, receipt: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a worker with a home, a working folder and a temporary folder of its own."""
+        for name in ("home", "work", "tmp"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "memory_core.redeploy_test.worker",
+                task,
+                str(receipt),
+                *arguments,
+            ],
+            cwd=self.folder / "work",
+            env={
+                **self.variables,
+                "HOME": str(self.folder / "home"),
+                "TMPDIR": str(self.folder / "tmp"),
+                "MEMORY_DATA_DIR": str(self.disk),
+                "PYTHONPATH": str(_SOURCES),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def simulate(
+    level: Level = "redeploy",
+    count: int = DEFAULT_PROBES,
+    *,
+    environ: Mapping[str, str] | None = None,
+    on_step: OnStep = ignore,
+) -> Report:
+    """Test what a deployment would leave of memories, with a control that must be lost.
+
+    `restart`: a new process on the same disk. `redeploy`: a new process on a new disk, but for
+    mounted ones. `crash`: the writer is killed in the middle, then redeploy. `server-move`: another
+    host name and instance, on a new disk. The report is kept for the timeline.
+
+    Raises:
+        InvalidMemory: there is no such level, or `count` is not 1 to 200.
+        SettingsError, BackendError: the storage cannot be used as it is configured.
+        RedeployTestFailed: a process of the test ended as it should not.
+    """
+    if level not in get_args(Level):
+        raise InvalidMemory(f"level is {level!r}; use one of {', '.join(get_args(Level))}")
+    steps: list[StepDone] = []
+
+    def tell(done: StepDone) -> None:
+        on_step(done)
+        if done.ms is not None:
+            steps.append(done)
+
+    if not 1 <= count <= MOST:
+        raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
+    settings = Settings.from_env(environ)
+    backend = select_backend(settings, open_embedder(settings))
+    sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
+    kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
+    with (
+        closing(open_log(backend.objects, settings)) as log,
+        recording(log, "test") as operation,
+    ):
+        operation.detail = f"{LEVELS[level]}, simulated, {counted_probes(count)}"
+        try:
+            stage = _Stage(sandbox, kept, child_environment(environ), settings, level)
+            report = replace(_simulate(stage, count, tell), steps=tuple(steps))
+        finally:
+            for folder in filter(None, (sandbox, kept)):
+                shutil.rmtree(folder, ignore_errors=True)
+        return keep(backend.objects, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where a simulation takes place; `kept` is a folder on the disk that a deployment keeps."""
+
+    sandbox: Path
+    kept: Path | None
+    variables: Mapping[str, str]
+    settings: Settings
+    level: Level
+
+    @property
+    def disk(self) -> Path:
+        """What takes the place of the data folder."""
+        return (self.kept or self.sandbox / "disk") / "data"
+
+    def machine(self, phase: str) -> _Machine:
+        """Return a machine; where nothing else would tell the two apart, by another instance."""
+        variables = dict(self.variables)
+        if self.level == "server-move":
+            variables["MEMORY_HOST"] = f"server-{phase}"
+        if self.level == "server-move" or (self.kept and self.level != _RESTART):
+            variables["RENDER_INSTANCE_ID"] = f"instance-{phase}"
+        return _Machine(self.sandbox / phase, self.disk, variables)
+
+    def control(self) -> _Machine:
+        """Return the machine of the control, which knows no AWS and has a disk of its own."""
+        plain = {k: v for k, v in self.variables.items() if not k.startswith("AWS_")}
+        disk = self.sandbox / "control-disk"
+        return _Machine(self.sandbox / "control", disk, {**plain, **_CONTROL})
+
+
+def _simulate(stage: _Stage, count: int, tell: OnStep) -> Report:
+    level, after, control = stage.level, stage.machine("after"), stage.control()
+    receipts = stage.sandbox / "receipt.json", stage.sandbox / "control.json"
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            _write(stage, control, receipts, count, threads, tell)
+            with step(tell, *_end_of(level)):
+                if level != _RESTART and not stage.kept:
+                    shutil.rmtree(stage.disk, ignore_errors=True)
+                shutil.rmtree(stage.sandbox / "before")
+                shutil.rmtree(control.disk)
+            with step(
+                tell, "Look for the probes", "a new process, with the receipt alone; then clean up"
+            ):
+                looking = threads.submit(_finish, control.run("look", receipts[1]))
+                said = _finish(after.run("look", receipts[0]))
+                control_seen = observation_from(looking.result()["seen"])
+        receipt = from_file(receipts[0].read_bytes(), stage.settings)
+        judged = _control(receipts[1], stage.settings, control_seen)
+        seen = observation_from(said["seen"])
+        report = make_report(receipt, seen, level=level, control=judged)
+    except BaseException:
+        # What the test wrote to a real bucket must not stay there because the test went wrong.
+        with suppress(MemoryCoreError, OSError):
+            if receipts[0].exists():
+                _finish(after.run("clean", receipts[0]))
+        raise
+    return replace(report, left_behind=said["left"])
+
+
+def _write(
+    stage: _Stage,
+    control: _Machine,
+    receipts: tuple[Path, Path],
+    count: int,
+    threads: ThreadPoolExecutor,
+    tell: OnStep,
+) -> None:
+    before = stage.machine("before")
+    with step(tell, "Write the control", "the same probes on a throw-away local store"):
+        written = threads.submit(_finish, control.run("write", receipts[1], str(count)))
+        with step(tell, "Write the probes", f"{count} memories, each read back in three ways"):
+            writer = before.run("write", receipts[0], str(count))
+            if stage.level == "crash":
+                _kill_halfway(writer, receipts[0], count)
+            else:
+                _finish(writer)
+        written.result()
+
+
+def _control(receipt: Path, settings: Settings, seen: Observation) -> Control:
+    if seen.evidence is None:
+        raise RedeployTestFailed(f"the control could not be read: {seen.error}")
+    written = from_file(receipt.read_bytes(), settings).acknowledged
+    there = sum(one.state not in (ProbeState.LOST, ProbeState.NEVER) for one in seen.results)
+    return Control(len(written), there)
+
+
+def _end_of(level: Level) -> tuple[str, str]:
+    return {
+        "restart": ("End the process", "the disk stays"),
+        "redeploy": ("Deploy", "process, home, working folder and ordinary disk are gone"),
+        "crash": ("Deploy after the crash", "killed while it wrote; its disk is gone"),
+        "server-move": ("Move to another server", "another host and instance, a new disk"),
+    }[level]
+
+
+def _make_kept_folder(settings: Settings) -> Path:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
+
+
+def _kill_halfway(writer: subprocess.Popen[bytes], receipt: Path, count: int) -> None:
+    """Kill the writer once half of its probes are acknowledged."""
+    until = time.monotonic() + _PROCESS_S
+    while time.monotonic() < until and writer.poll() is None:
+        if receipt.exists() and _acknowledged(receipt) >= max(1, count // 2):
+            writer.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    _end(writer, 0, -signal.SIGKILL)
+
+
+def _acknowledged(receipt: Path) -> int:
+    return len(json.loads(receipt.read_bytes())["acknowledged"])
+
+
+def _finish(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Wait for a worker and return what it says."""
+    said: dict[str, Any] = json.loads(_end(worker, 0))
+    return said
+
+
+def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
+    """Wait for a worker, which has to end with one of the codes; return its output."""
+    with worker:
+        try:
+            out, told = worker.communicate(timeout=_PROCESS_S)
+        except subprocess.TimeoutExpired as exc:
+            raise RedeployTestFailed(
+                f"a process of the redeploy test was not done after {_PROCESS_S:.0f} s"
+            ) from exc
+        finally:
+            worker.kill()
+    if worker.returncode in codes:
+        return out
+    lines = told.decode(errors="replace").strip().splitlines()
+    said = lines[-1] if lines else f"it ended with code {worker.returncode}"
+    if worker.returncode == EXIT_NO_ANSWER:
+        raise BackendUnavailable(
+            f"the redeploy test could not be made: {said}",
+            backend="storage",
+            operation="redeploy test",
+        )
+    raise RedeployTestFailed(f"a process of the redeploy test failed: {said}")

@@ -1,0 +1,73 @@
+"""One process of a simulated deployment.
+
+Run as `python -m memory_core.redeploy_test.worker TASK RECEIPT`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..activity import unnoted
+from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
+from ..model.encoder import encode
+from ..service import open_service
+from ..settings import Settings
+from .real import begin, observe
+from .receipt import TestReceipt, from_file, to_file
+from .records import clean_up
+from .report import Observation
+
+EXIT_NO_ANSWER = 3
+
+
+def write_receipt(path: Path, receipt: TestReceipt, settings: Settings) -> None:
+    """Write the file at once and whole, so that it can be read at any moment."""
+    staged = path.with_name(f"{path.name}.new")
+    staged.write_bytes(to_file(receipt, settings))
+    os.replace(staged, path)
+
+
+def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
+    """Do a task and return what is to be said of it; the test is noted where it was started."""
+    with unnoted():
+        return _do(task, name, *arguments)
+
+
+def _do(task: str, name: str, *arguments: str) -> dict[str, Any]:
+    settings, path = Settings.from_env(), Path(name)
+    if task == "write":
+        with open_service(settings, migrate=False) as service:
+            begin(
+                service,
+                int(arguments[0]),
+                on_receipt=lambda receipt: write_receipt(path, receipt, settings),
+                leave=False,
+            )
+        return {}
+    receipt = from_file(path.read_bytes(), settings)
+    if task == "clean":
+        with open_service(settings, migrate=False) as service:
+            return {"left": clean_up(service, receipt.run)}
+    try:
+        with open_service(settings, migrate=False) as service:
+            seen, left = observe(service, receipt), None
+            with suppress(MemoryCoreError):
+                # What was seen stands, whatever becomes of the cleaning up.
+                left = clean_up(service, receipt.run)
+            return {"seen": encode(seen), "left": left}
+    except MemoryCoreError as exc:
+        return {"seen": encode(Observation(None, error=str(exc))), "left": None}
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(json.dumps(main(*sys.argv[1:])))
+    except MemoryCoreError as exc:
+        sys.stderr.write(f"{exc}\n")
+        no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
+        sys.exit(EXIT_NO_ANSWER if no_answer else 1)

@@ -1,0 +1,120 @@
+"""Reports of redeploy tests as JSON, as Markdown to pass on, and as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.encoder import encode, pick
+from ..redeploy_test.report import Installation, Report, Verdict
+from .text import printable
+
+WORDS = {
+    Verdict.PASS: "Memories survive",
+    Verdict.FAIL: "Memories do not survive",
+    Verdict.DEGRADED: "Memories survive, but not as they should be",
+    Verdict.INCONCLUSIVE: "Nothing is proven",
+}
+_WHERE = ("backend", "persistent", "embedder", "dimensions", "commit", "instance", "host", "boot")
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """Return what `--json` prints and what is offered for download."""
+    document: dict[str, Any] = encode(report)
+    document["probes"] = [
+        pick(one, "id", "state", "number", "kind", "user_id", "detail") for one in report.probes
+    ]
+    environment = {"before": document.pop("before"), "after": document.pop("after")}
+    return {**document, "environment": environment}
+
+
+def report_text(report: Report) -> str:
+    """Return a report for a terminal."""
+    lines = [f"{report.verdict.value}: {_flat(sentence(report))}", ""]
+    lines += [f"  {_flat(headline)}" for headline in report.headlines]
+    for one in report.probes:
+        line = f"  {one.number:>3}  {one.kind:<10}  {one.state.value:<18}  {_flat(one.detail)}"
+        lines.append(line.rstrip())
+    lines += ["", *_counts(report)]
+    return "\n".join(lines)
+
+
+def report_markdown(report: Report) -> str:
+    """Return a report that can be pasted into a ticket."""
+    lines = [
+        f"# Redeploy test {report.run}: {report.verdict.value}",
+        "",
+        f"{WORDS[report.verdict]}: {sentence(report)}",
+        "",
+        *(f"- **{_escape(headline)}**" for headline in report.headlines),
+        *(f"- {line}" for line in _counts(report)),
+        "",
+        "| | before | after |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {_escape(was)} | {_escape(now)} |"
+            for name, was, now in compared(report.before, report.after)
+        ),
+        "",
+        "| probe | kind | state | |",
+        "|---|---|---|---|",
+        *(
+            f"| {one.number or ''} | {one.kind} | {one.state.value} | {_escape(one.detail)} |"
+            for one in report.probes
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def sentence(report: Report) -> str:
+    """Return the reason as a sentence."""
+    return f"{report.reason[:1].upper()}{report.reason[1:]}."
+
+
+def compared(before: Installation | None, after: Installation | None) -> list[tuple[str, str, str]]:
+    """Return name, value before and value after of all that is known of the two phases."""
+    names = [
+        *_WHERE,
+        *dict.fromkeys([*(before.location if before else ()), *(after.location if after else ())]),
+    ]
+    rows = [(name, _value(before, name), _value(after, name)) for name in names]
+    return [row for row in rows if row[1] or row[2]]
+
+
+def _value(evidence: Installation | None, name: str) -> str:
+    if evidence is None:
+        return ""
+    value = getattr(evidence, name, None) if name in _WHERE else evidence.location.get(name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _counts(report: Report) -> list[str]:
+    lines = [f"{report.survived} of {report.written} probes survived ({report.level})"]
+    if report.control:
+        lost = report.control.written - report.control.survived
+        lines.append(f"control: {lost} of {report.control.written} lost, as it must be")
+        if report.control.survived:
+            lines[-1] = f"control: {report.control.survived} survived, which must not be"
+    if report.census_before and report.census_after and report.census_before.users:
+        lines.append(
+            f"real memories: {report.census_before.memories:,} of "
+            f"{report.census_before.users:,} users before, {report.census_after.memories:,} of "
+            f"{report.census_after.users:,} after"
+        )
+    if report.left_behind is not None:
+        lines.append(f"cleaned up: a recount finds {report.left_behind} of the probes")
+    lines.append(f"begun {report.begun_at}, ended {report.ended_at}")
+    return lines
+
+
+def _flat(text: str) -> str:
+    return " ".join(printable(text).split())
+
+
+def _escape(text: str) -> str:
+    """Keep a text in its table cell, and from being read as Markdown or HTML."""
+    for mark in ("\\", "|", "<", "`", "*", "_", "["):
+        text = text.replace(mark, f"\\{mark}" if mark != "<" else "&lt;")
+    return _flat(text)

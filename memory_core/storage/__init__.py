@@ -1,0 +1,1 @@
+"""Where memories lie: the backend, objects, vectors, and the AWS clients."""

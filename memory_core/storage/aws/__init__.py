@@ -1,0 +1,16 @@
+"""Amazon Web Services: clients, retries, pace and errors; `clients` alone imports boto3."""
+
+from .client import Aws, Credentials, cause_of, credentials_source, each, read_credentials
+from .retry import Pace, Retries, pace_of
+
+__all__ = [
+    "Aws",
+    "Credentials",
+    "Pace",
+    "Retries",
+    "cause_of",
+    "credentials_source",
+    "each",
+    "pace_of",
+    "read_credentials",
+]

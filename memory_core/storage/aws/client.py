@@ -1,0 +1,326 @@
+"""Clients of Amazon S3 and S3 Vectors: the only file that imports boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Literal, TypeVar
+
+from ...errors import MemoryCoreError, SettingsError
+from ...settings import Settings
+from .errors import INVALID_PAGE_TOKEN, Call, Failure, cause_word, rule_for, translate
+from .parsing import read_faster
+from .retry import Retries
+
+_MARK = "x-amz"
+"""What a header of every answer begins with: x-amz-request-id of S3, x-amzn-requestid of others."""
+
+
+class NotFromAws(Exception):
+    """An answer is not one of AWS, whatever it says."""
+
+
+class GatewayFailed(NotFromAws):
+    """Something that is not AWS says that it failed."""
+
+
+def check_sender(status: int, headers: Mapping[str, str]) -> None:
+    """Raise `NotFromAws` for an answer of something else, as a gateway, a login page or a website.
+
+    boto3 takes most of them for success with an empty answer, and those of S3 that it cannot read
+    for a failure (seen in 1.44.5). A refusal has to be a page to count as no answer of AWS.
+    """
+    if any(name.lower().startswith(_MARK) for name in headers):
+        return
+    kind = next((headers[name] for name in headers if name.lower() == "content-type"), "no type")
+    if status >= 500:
+        raise GatewayFailed(f"{status}, {kind}")
+    if status < 400 or kind.startswith("text/html"):
+        raise NotFromAws(f"{status}, {kind}")
+
+
+ServiceName = Literal["s3", "s3vectors", "sts"]
+_Result = TypeVar("_Result")
+
+_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How one request is sent; `attempts` are boto3's own, within a fraction of a second."""
+
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 20.0
+    attempts: int = 2
+
+
+class Aws:
+    """The clients of one configuration, made on first use. Safe to share between threads.
+
+    `retries.budget_s` bounds how long a call is tried again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retries: Retries | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.settings = settings
+        self.retries = retries or Retries()
+        self._transport = transport or Transport()
+        self._session: Any = None
+        self._clients: dict[ServiceName, Any] = {}
+        self._lock = Lock()
+
+    def run(
+        self,
+        service: ServiceName,
+        operation: str,
+        resource: str,
+        send: Callable[[Any], _Result],
+    ) -> _Result:
+        """Call `send` with the service's client until it succeeds; it must be safe to repeat.
+
+        Throttling, failures of the service and dropped connections are tried again within the
+        budget. Credentials that AWS refuses are read anew once, so that rotated ones are found.
+
+        Raises:
+            BackendUnavailable: the budget is used up.
+            AccessDenied: a permission is missing, or the credentials are not accepted.
+            BackendError: anything else the service refused.
+            SettingsError: there can be no client with these settings.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        attempts = self.retries.start()
+        renewed = False
+        while True:
+            client = self._client(service)
+            try:
+                return send(client)
+            except (BotoCoreError, ClientError, NotFromAws) as exc:
+                failure = _failure(exc)
+                rule = rule_for(failure)
+                if rule.renew and not renewed:
+                    renewed = True
+                    self._renew(service, client)
+                elif not attempts.wait(rule.patience):
+                    call = Call(service, operation, resource, attempts.elapsed_s)
+                    raise translate(failure, call) from exc
+
+    def ask(
+        self, service: ServiceName, operation: str, resource: str, **members: Any
+    ) -> dict[str, Any]:
+        """Return the answer to one operation; see `run`."""
+        from botocore import xform_name
+
+        method = xform_name(operation)
+        return self.run(
+            service, operation, resource, lambda client: getattr(client, method)(**members)
+        )
+
+    def error(
+        self, service: ServiceName, operation: str, resource: str, code: str, said: str
+    ) -> Exception:
+        """Return our error for one that stands inside of a successful answer."""
+        return translate(Failure((code,), 0, said), Call(service, operation, resource))
+
+    def offers(self, service: ServiceName, operation: str, *members: str) -> bool:
+        """Say whether the installed boto3 can send a member, given as a path, to an operation."""
+        shape = self._client(service).meta.service_model.operation_model(operation).input_shape
+        for member in members:
+            if member not in shape.members:
+                return False
+            shape = shape.members[member]
+        return True
+
+    def close(self) -> None:
+        """Let go of the connections; a later call opens them again."""
+        with self._lock:
+            clients, self._clients, self._session = self._clients, {}, None
+        for client in clients.values():
+            client.close()
+
+    def _client(self, service: ServiceName) -> Any:
+        from botocore.exceptions import BotoCoreError
+
+        with self._lock:
+            if service not in self._clients:
+                try:
+                    self._clients[service] = self._make(service)
+                except (BotoCoreError, ValueError) as exc:
+                    raise translate(_failure(exc), Call(service, "open", "a client")) from exc
+            return self._clients[service]
+
+    def _make(self, service: ServiceName) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        settings, transport = self.settings, self._transport
+        endpoints = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}
+        endpoint = endpoints.get(service)
+        config = Config(
+            connect_timeout=transport.connect_timeout_s,
+            read_timeout=transport.read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": transport.attempts},
+            max_pool_connections=_CONNECTIONS,
+            # boto3 would put together its own anew for every request, for 0.2 ms.
+            user_agent=f"memory_core Boto3/{boto3.__version__}",
+            # At an address of its own the bucket cannot be part of the host name.
+            s3={"addressing_style": "path"} if endpoint else None,
+        )
+        self._session = self._session or _session(settings)
+        client = self._session.client(
+            service, region_name=settings.region, endpoint_url=endpoint, config=config
+        )
+        client.meta.events.register("before-parse", _check_sender)
+        read_faster(client, service)
+        return client
+
+    def _renew(self, service: ServiceName, refused: Any) -> None:
+        """Read the credentials anew, unless another thread has done so since."""
+        with self._lock:
+            if self._clients.get(service) is refused:
+                # Not closed: other threads may be in the middle of a request.
+                self._clients, self._session = {}, None
+
+
+def credentials_source(settings: Settings) -> str | None:
+    """Say where boto3's own chain finds credentials ("env", "iam-role", ...), None if nowhere.
+
+    Outside AWS the end of the chain are two requests to the machine's metadata address, which take
+    a second each to fail; ask only when the rest of the configuration is there. Where there can be
+    no role, AWS_EC2_METADATA_DISABLED=true spares them.
+
+    Raises:
+        SettingsError: half of a key, or a profile that does not exist or cannot be used.
+    """
+    found = _find_credentials(settings)
+    return str(found.method) if found else None
+
+
+def _find_credentials(settings: Settings) -> Any:
+    from botocore.exceptions import BotoCoreError, PartialCredentialsError
+
+    try:
+        return _session(settings).get_credentials()
+    except PartialCredentialsError as exc:
+        raise SettingsError(
+            "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is set without the other; set both"
+        ) from exc
+    except BotoCoreError as exc:
+        said = " ".join(str(exc).split()).rstrip(".")
+        raise SettingsError(
+            f"AWS_PROFILE is {settings.aws_profile or 'not set'!r} and gives no credentials "
+            f"({said}); correct it or the AWS configuration files"
+        ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What boto3's chain found. `secrets` must never be shown; `expires_at` is aware."""
+
+    source: str
+    access_key_id: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    expires_at: datetime | None
+
+
+def read_credentials(settings: Settings) -> Credentials | None:
+    """Return the credentials in use, None where there are none; see `credentials_source`.
+
+    Raises:
+        SettingsError: as `credentials_source`.
+        AccessDenied: their source is there and does not give any.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    found = _find_credentials(settings)
+    if found is None:
+        return None
+    try:
+        frozen = found.get_frozen_credentials()
+    except BotoCoreError as exc:
+        raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
+    secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
+    # Of credentials that boto3 renews; it has no public name (1.44.5).
+    expires_at = getattr(found, "_expiry_time", None)
+    return Credentials(found.method, frozen.access_key, secrets, expires_at)
+
+
+def cause_of(exc: MemoryCoreError) -> str:
+    """Say in a word or two what made AWS or boto3 fail, empty for none of the known causes."""
+    cause = exc.__cause__
+    return cause_word(rule_for(_failure(cause))) if isinstance(cause, Exception) else ""
+
+
+def _session(settings: Settings) -> Any:
+    import boto3
+    import botocore.session
+
+    # The profile is given as a default and not by name: named, it would put the access key of the
+    # environment out of use. Nor may boto3 read AWS_PROFILE itself: it takes an empty one for a
+    # name (seen in 1.44.5).
+    variables = {"profile": (None, None, settings.aws_profile, None)}
+    session = botocore.session.Session(session_vars=variables)
+    session.register_component("data_loader", _service_descriptions())
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return boto3.Session(botocore_session=session)
+
+
+@lru_cache(maxsize=1)
+def _service_descriptions() -> Any:
+    """Keep what boto3 reads of its services' descriptions: most of the time that a client takes."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
+def _check_sender(response_dict: dict[str, Any], **_: Any) -> None:
+    check_sender(response_dict["status_code"], response_dict["headers"])
+
+
+def _moment(value: Any) -> datetime:
+    """Read a time of an answer: boto3's own way takes most of the time of a listing."""
+    if isinstance(value, str) and value.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    moment: datetime = parse_timestamp(value)
+    return moment
+
+
+def _failure(exc: Exception) -> Failure:
+    response = getattr(exc, "response", None)
+    if not isinstance(response, dict):
+        return Failure(tuple(base.__name__ for base in type(exc).__mro__), 0, str(exc))
+    error = response.get("Error", {})
+    said = str(error.get("Message", ""))
+    code = str(error.get("Code", "")) or "no code"
+    if code == "ValidationException" and said.startswith("Invalid page token"):
+        code = INVALID_PAGE_TOKEN
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return Failure((code,), status, said)
+
+
+_Item = TypeVar("_Item")
+_Read = TypeVar("_Read")
+
+_THREADS = 8
+
+
+def each(read: Callable[[_Item], _Read], items: Sequence[_Item]) -> Iterator[_Read]:
+    """Yield the result for each item in order, working on several at once."""
+    if len(items) < 2:
+        yield from map(read, items)
+        return
+    with ThreadPoolExecutor(min(_THREADS, len(items))) as threads:
+        yield from threads.map(read, items)

@@ -1,0 +1,311 @@
+"""What AWS or boto3 says went wrong -> what we raise, by one table.
+
+The keys are the service's error codes, and the class names of botocore's exceptions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ...errors import (
+    AccessDenied,
+    BackendError,
+    BackendUnavailable,
+    IndexMismatch,
+    MemoryCoreError,
+    SettingsError,
+)
+
+INVALID_PAGE_TOKEN = "InvalidPageToken"
+"""Our name for the ValidationException of a listing that took too long."""
+
+TITLES = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
+_BACKEND = "s3_vectors"
+# Operations of S3 whose permission has another name.
+_ACTIONS = {
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObject",
+    "HeadBucket": "ListBucket",
+}
+_REFUSED_ACTION = re.compile(r'not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
+_LONGEST_QUOTE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One answer or exception; `names` are looked up in the table, the most telling first."""
+
+    names: tuple[str, ...]
+    status: int
+    said: str
+
+    @property
+    def code(self) -> str:
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked, and how long it was tried; `resource` is a phrase for people."""
+
+    service: str
+    operation: str
+    resource: str
+    elapsed_s: float = 0.0
+
+    @property
+    def action(self) -> str:
+        """The IAM action, such as `s3vectors:PutVectors`."""
+        return f"{self.service}:{_ACTIONS.get(self.operation, self.operation)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What to raise, and what may help before.
+
+    `patience` is the share of the retry budget in which to try again, `renew` says that new
+    credentials may help.
+    """
+
+    error: type[MemoryCoreError]
+    sentence: str
+    patience: float = 0.0
+    renew: bool = False
+
+
+_BUSY = Rule(
+    BackendUnavailable,
+    "{title} could not do {operation} on {resource} within {elapsed:.0f} seconds ({code}); "
+    "try again later",
+    patience=1.0,
+)
+_INTERRUPTED = Rule(
+    BackendUnavailable,
+    "the connection to {title} broke off during {operation} on {resource} ({code}); check the "
+    "network and try again",
+    patience=1.0,
+)
+# A wrong address fails like this too, and somebody waits for the answer.
+_UNREACHABLE = Rule(
+    BackendUnavailable,
+    "{title} could not be reached for {operation} on {resource} ({code}); check the network, "
+    "AWS_REGION and the AWS_ENDPOINT_URL variables, then try again",
+    patience=0.25,
+)
+_IMPOSTOR = Rule(
+    BackendUnavailable,
+    "something other than {title} answered {operation} on {resource} ({said}); check the "
+    "AWS_ENDPOINT_URL variables and what stands between here and AWS, or try again later",
+    patience=0.25,
+)
+_GATEWAY = replace(_IMPOSTOR, patience=1.0)
+_DENIED = Rule(
+    AccessDenied,
+    "AWS refused {action} on {where}; allow it in the IAM policy of the credentials in use",
+)
+_EXPIRED = Rule(
+    AccessDenied,
+    "the AWS credentials have expired ({code}), so {action} was refused; renew them where they "
+    "come from, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again",
+    renew=True,
+)
+_BAD_KEY = Rule(
+    AccessDenied,
+    "AWS does not accept the credentials ({code}), so {action} was refused; check "
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN",
+    renew=True,
+)
+_NO_KEY = Rule(
+    AccessDenied,
+    "no AWS credentials could be had for {action} ({code}); set AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
+    renew=True,
+)
+_CLOCK = Rule(
+    AccessDenied,
+    "AWS refused {action} because the clock of this machine is wrong ({code}); set the clock",
+)
+_NO_INDEX = Rule(
+    IndexMismatch,
+    "{resource} does not exist; check MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make "
+    "it from the record with `python -m memory_core rebuild`",
+)
+_NO_BUCKET = Rule(
+    BackendError,
+    "{resource} does not exist ({code}); create the bucket, or correct AWS_S3_BUCKET",
+)
+_ELSEWHERE = Rule(
+    BackendError,
+    "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
+)
+_QUOTA = Rule(
+    BackendError,
+    "{operation} on {resource} exceeds a quota of the AWS account ({said}); have it raised in the "
+    "AWS console under Service Quotas",
+)
+_KMS = Rule(
+    BackendError,
+    "the KMS key of {resource} cannot be used for {operation} ({code}: {said}); enable the key "
+    "and allow kms:Decrypt and kms:GenerateDataKey on it",
+)
+_REFUSED = Rule(
+    BackendError,
+    "{title} refused {operation} on {resource} ({code}: {said}); if it lasts, report it with "
+    "this message",
+)
+_REGION = Rule(
+    SettingsError, "{title} cannot be used in that region ({said}); set AWS_REGION, as us-east-1"
+)
+_PROFILE = Rule(
+    SettingsError, "the AWS configuration cannot be used ({said}); correct AWS_PROFILE or the file"
+)
+_ENDPOINT = Rule(
+    SettingsError, "{title} has no usable address ({said}); check the AWS_ENDPOINT_URL variables"
+)
+_OLD_BOTO3 = Rule(
+    SettingsError, "the installed boto3 is too old for {title} ({said}); install boto3 1.44"
+)
+
+RULES: dict[str, Rule] = {
+    # Amazon S3 Vectors
+    "AccessDeniedException": _DENIED,
+    "ConflictException": _REFUSED,
+    "InternalServerException": _BUSY,
+    "KmsDisabledException": _KMS,
+    "KmsInvalidKeyUsageException": _KMS,
+    "KmsInvalidStateException": _KMS,
+    "KmsNotFoundException": _KMS,
+    "NotFoundException": _NO_INDEX,
+    "RequestTimeoutException": _BUSY,
+    "SerializationException": _REFUSED,
+    "ServiceQuotaExceededException": _QUOTA,
+    "ServiceUnavailableException": _BUSY,
+    "TooManyRequestsException": _BUSY,
+    "ValidationException": _REFUSED,
+    INVALID_PAGE_TOKEN: _REFUSED,
+    # Amazon S3
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "AuthorizationHeaderMalformed": _ELSEWHERE,
+    "ConditionalRequestConflict": _BUSY,
+    "IllegalLocationConstraintException": _ELSEWHERE,
+    "InternalError": _BUSY,
+    "NoSuchBucket": _NO_BUCKET,
+    "NoSuchKey": _REFUSED,
+    "OperationAborted": _BUSY,
+    "PermanentRedirect": _ELSEWHERE,
+    "PreconditionFailed": _REFUSED,
+    "RequestTimeout": _BUSY,
+    "ServiceUnavailable": _BUSY,
+    "SlowDown": _BUSY,
+    # Credentials, said by either service
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "IncompleteSignature": _BAD_KEY,
+    "InvalidAccessKeyId": _BAD_KEY,
+    "InvalidClientTokenId": _BAD_KEY,
+    "InvalidSignatureException": _BAD_KEY,
+    "InvalidToken": _BAD_KEY,
+    "MissingAuthenticationToken": _BAD_KEY,
+    "MissingAuthenticationTokenException": _BAD_KEY,
+    "SignatureDoesNotMatch": _BAD_KEY,
+    "UnrecognizedClientException": _BAD_KEY,
+    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
+    # Throttling by other names
+    "RequestLimitExceeded": _BUSY,
+    "RequestThrottled": _BUSY,
+    "Throttling": _BUSY,
+    "ThrottlingException": _BUSY,
+    "GatewayFailed": _GATEWAY,
+    "NotFromAws": _IMPOSTOR,
+    # Exceptions of botocore; a base class stands for those derived from it
+    "ConnectionError": _UNREACHABLE,
+    "HTTPClientError": _INTERRUPTED,
+    "FlexibleChecksumError": _INTERRUPTED,
+    "IncompleteReadError": _INTERRUPTED,
+    "CredentialRetrievalError": _NO_KEY,
+    "LoginError": _NO_KEY,
+    "MetadataRetrievalError": _NO_KEY,
+    "NoAuthTokenError": _NO_KEY,
+    "NoCredentialsError": _NO_KEY,
+    "PartialCredentialsError": _NO_KEY,
+    "RefreshWithMFAUnsupportedError": _NO_KEY,
+    "SSOError": _NO_KEY,
+    "TokenRetrievalError": _NO_KEY,
+    "InvalidRegionError": _REGION,
+    "NoRegionError": _REGION,
+    "UnknownRegionError": _REGION,
+    "ConfigNotFound": _PROFILE,
+    "ConfigParseError": _PROFILE,
+    "InfiniteLoopConfigError": _PROFILE,
+    "InvalidConfigError": _PROFILE,
+    "ProfileNotFound": _PROFILE,
+    "UnknownCredentialError": _PROFILE,
+    "EndpointProviderError": _ENDPOINT,
+    "ValueError": _ENDPOINT,
+    "UnknownServiceError": _OLD_BOTO3,
+    "BotoCoreError": _REFUSED,
+}
+
+
+def rule_for(failure: Failure) -> Rule:
+    """Return the rule of a failure; codes the table does not know go by the HTTP status."""
+    for name in failure.names:
+        if name in RULES:
+            return RULES[name]
+    if failure.status in (408, 429) or failure.status >= 500:
+        return _BUSY
+    return _DENIED if failure.status == 403 else _REFUSED
+
+
+def translate(failure: Failure, call: Call) -> MemoryCoreError:
+    """Return our error for a failure."""
+    rule = rule_for(failure)
+    action, where = call.action, call.resource
+    # The service names the permission that is missing, which may be another than the operation's:
+    # a filtered QueryVectors needs GetVectors.
+    if rule is _DENIED and (named := _REFUSED_ACTION.search(failure.said)):
+        action, where = named[1], named[2] or where
+    said = " ".join(failure.said.split()).rstrip(".") or failure.code
+    message = rule.sentence.format(
+        title=TITLES[call.service],
+        operation=call.operation,
+        resource=call.resource,
+        action=action,
+        where=where,
+        code=failure.code,
+        said=said if len(said) <= _LONGEST_QUOTE else said[:_LONGEST_QUOTE] + "…",
+        elapsed=call.elapsed_s,
+    )
+    if not issubclass(rule.error, BackendError):
+        return rule.error(message)
+    return rule.error(message, backend=_BACKEND, operation=call.operation, code=failure.code)
+
+
+# A code stands for all that share its rule.
+_WORDS = {
+    "AccessDenied": "denied",
+    "AuthorizationHeaderMalformed": "elsewhere",
+    "ConnectionError": "unreachable",
+    "ExpiredToken": "expired",
+    "GatewayFailed": "impostor",
+    "HTTPClientError": "unreachable",
+    "InvalidAccessKeyId": "key",
+    "NoCredentialsError": "no key",
+    "NoSuchBucket": "no bucket",
+    "NotFoundException": "no index",
+    "NotFromAws": "impostor",
+    "RequestExpired": "clock",
+    "SlowDown": "busy",
+    "UnknownServiceError": "old boto3",
+}
+
+
+def cause_word(rule: Rule) -> str:
+    """Return the word for a rule, empty where there is none."""
+    words = {RULES[code]: word for code, word in _WORDS.items()}
+    return words.get(rule, "")

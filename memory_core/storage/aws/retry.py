@@ -1,0 +1,109 @@
+"""The second, slower round of retries: boto3's own lasts a fraction of a second."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from weakref import WeakValueDictionary
+
+RETRY_BUDGET_S = 20.0
+"""Seconds after the first attempt within which another may begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How long and how often a call is tried again; the waits have full jitter."""
+
+    budget_s: float = RETRY_BUDGET_S
+    first_s: float = 0.5
+    longest_s: float = 8.0
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
+
+    def start(self) -> Attempts:
+        """Begin to count the attempts of one call."""
+        return Attempts(self)
+
+
+class Attempts:
+    """The attempts of one call, and the time they have taken."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._started = retries.clock()
+        self._count = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._retries.clock() - self._started
+
+    def wait(self, share: float = 1.0) -> bool:
+        """Sleep until the next attempt, or say that a share of the budget is used up by then."""
+        retries = self._retries
+        ceiling = min(retries.longest_s, retries.first_s * 2**self._count)
+        pause = retries.random() * ceiling
+        if self.elapsed_s + pause >= retries.budget_s * share:
+            return False
+        self._count += 1
+        retries.sleep(pause)
+        return True
+
+
+VECTORS_PER_S = 2_500.0
+REQUESTS_PER_S = 1_000.0
+"""Documented per index. Above them the service answers 429, and a sum of retries loses writes."""
+
+_paces: WeakValueDictionary[tuple[str, ...], Pace] = WeakValueDictionary()
+_registry_lock = Lock()
+
+
+def pace_of(*index: str) -> Pace:
+    """Return the one pace of an index in this process; `index` is all that names it."""
+    with _registry_lock:
+        pace = _paces.get(index)
+        if pace is None:
+            _paces[index] = pace = Pace()
+        return pace
+
+
+class Pace:
+    """Makes writers wait their turn; a burst of one second's worth passes at once."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
+        self._lock = Lock()
+        self._vectors = _TokenBucket(VECTORS_PER_S, clock)
+        self._requests = _TokenBucket(REQUESTS_PER_S, clock)
+
+    def take(self, vectors: int) -> None:
+        """Wait until one more request with so many vectors is within the limits."""
+        with self._lock:
+            wait = max(self._vectors.take(vectors), self._requests.take(1))
+        if wait > 0:
+            self._sleep(wait)
+
+
+class _TokenBucket:
+    """Lets each taker run into debt and wait for it: in order of asking, and none starves."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+        self._rate = per_second
+        self._clock = clock
+        self._level = per_second
+        self._at = clock()
+
+    def take(self, count: int) -> float:
+        """Take tokens and return how many seconds to wait for them."""
+        now = self._clock()
+        self._level = min(self._rate, self._level + (now - self._at) * self._rate) - count
+        self._at = now
+        return max(0.0, -self._level / self._rate)

@@ -1,0 +1,304 @@
+"""Which store is used: decided once when opening, and recorded step by step."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..embedders import Embedder
+from ..errors import SettingsError
+from ..model.records import Step
+from ..settings import Settings
+from .aws import Aws, credentials_source
+from .objects import LocalObjects, ObjectStore, S3Objects
+from .vectors import VectorStore
+
+# Mount points that a plain computer has anyway: being below one of them proves no disk of its own.
+_ORDINARY_MOUNTS = frozenset(
+    map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
+) | {Path("/System/Volumes/Data")}
+_PASSING_FILESYSTEMS = frozenset(
+    "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
+)
+
+
+def disk_step(settings: Settings) -> Step:
+    """Return the step that says whether both local folders are on a mounted disk."""
+    for path in (settings.chroma_path, settings.data_dir):
+        mount = _mount_point(path)
+        filesystem = _filesystem(mount)
+        if mount in _ORDINARY_MOUNTS or filesystem in _PASSING_FILESYSTEMS:
+            detail = f"{path} is on {mount} ({filesystem or 'system disk'}), not on a mounted disk"
+            return Step("disk", False, detail)
+    return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
+
+
+def _mount_point(path: Path) -> Path:
+    place = Path(os.path.realpath(path))
+    while not os.path.ismount(place):
+        place = place.parent
+    return place
+
+
+def _filesystem(mount: Path) -> str:
+    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    kinds = {_unescaped(fields[1]): fields[2] for line in lines if len(fields := line.split()) > 2}
+    return kinds.get(str(mount), "")
+
+
+def _unescaped(field: str) -> str:
+    """Undo what /proc/mounts does to spaces and other characters: a backslash and octal digits."""
+    raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
+    return os.fsdecode(raw)
+
+
+LOG_S3_READY = "[Mem0] OK Mem0 service initialized with S3 (persistent) storage"
+LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
+LOG_CHROMA_READY = "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage"
+LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
+
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+_NONE_FOUND = "none found"
+_NOT_SET = "not set"
+# What boto3 calls the places where it finds credentials; others go by its own name.
+_SOURCES = {
+    "env": "from the environment",
+    "shared-credentials-file": "from the AWS credentials file",
+    "config-file": "from the AWS configuration file",
+    "iam-role": "from the role of the instance",
+    "container-role": "from the role of the container",
+    "assume-role": "from an assumed role",
+    "assume-role-with-web-identity": "from a web identity role",
+    "sso": "from AWS single sign-on",
+    "login": "from `aws login`",
+}
+_ABSENT = {_NONE_FOUND, _NOT_SET}
+_INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+_VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_logger = logging.getLogger("memory_core")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The decision, and how to open what was decided on.
+
+    `stand_in` is the address of what takes Amazon's place, None where nothing does.
+    `open_store(create)` makes a missing index only if `create`; `log_lines` are said once open.
+    """
+
+    name: str
+    persistent: bool
+    reason: str
+    steps: tuple[Step, ...]
+    location: Mapping[str, str]
+    log_lines: tuple[str, ...]
+    objects: ObjectStore
+    open_store: Callable[[bool], VectorStore]
+    stand_in: str | None = None
+
+    def announce(self) -> None:
+        """Log that the backend is in use."""
+        for line in self.log_lines:
+            _logger.log(logging.WARNING if "WARNING" in line else logging.INFO, line)
+
+
+def select_backend(settings: Settings, embedder: Embedder) -> Backend:
+    """Decide where memories go; nothing is opened or written.
+
+    Raises:
+        SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
+            without what it needs, or the name of an index or vector bucket is not allowed.
+    """
+    steps = [_forced_step(settings), *_aws_steps(settings)]
+    if settings.backend == "s3_vectors" or (
+        settings.backend == "auto" and all(step.ok for step in steps[1:])
+    ):
+        return _s3_vectors(settings, embedder, steps)
+    return _chroma(settings, embedder, steps)
+
+
+def _forced_step(settings: Settings) -> Step:
+    forced = settings.backend != "auto"
+    detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
+    return Step("MEMORY_BACKEND", True, detail, deciding=forced)
+
+
+def _aws_steps(settings: Settings) -> list[Step]:
+    return [
+        _credentials_step(settings),
+        Step("AWS_S3_BUCKET", settings.bucket is not None, settings.bucket or _NOT_SET),
+        Step("AWS_REGION", settings.region is not None, settings.region or _NOT_SET),
+    ]
+
+
+def _credentials_step(settings: Settings) -> Step:
+    name = "AWS credentials"
+    if settings.bucket and settings.region:
+        try:
+            source = credentials_source(settings)
+        except SettingsError as exc:
+            return Step(name, False, str(exc))
+        return Step(name, source is not None, _SOURCES.get(source or "", source) or _NONE_FOUND)
+    if settings.aws_access_key_id:
+        return Step(name, True, "AWS_ACCESS_KEY_ID")
+    if settings.aws_profile:
+        return Step(name, True, f"profile {settings.aws_profile}")
+    return Step(name, False, _NONE_FOUND)
+
+
+def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
+    if not all(step.ok for step in steps[1:]) or not settings.bucket or not settings.region:
+        raise SettingsError(
+            f"MEMORY_BACKEND is s3_vectors but {_missing(steps)}; complete it, or set "
+            "MEMORY_BACKEND=auto"
+        )
+    vector_bucket = _vector_bucket(settings.vector_bucket, settings.bucket)
+    index = _index_name(
+        settings, embedder, _INDEX_NAME, "no index can be called; use 3 to 63 of a-z, 0-9, . and -"
+    )
+    aws = Aws(settings)
+    objects = S3Objects(aws, settings.bucket, settings.prefix)
+
+    def open_store(create: bool) -> VectorStore:
+        from .vectors.s3 import open_s3_vectors
+        from .vectors.s3_index import IndexName
+
+        if create:
+            objects.check_region()
+        return open_s3_vectors(
+            aws, IndexName(vector_bucket, index), embedder.dimensions, create=create
+        )
+
+    stand_in = _stand_in(settings)
+    forced = settings.backend == "s3_vectors"
+    detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
+    location = {
+        "bucket": settings.bucket,
+        "vector bucket": vector_bucket,
+        "index": index,
+        "region": settings.region,
+        "prefix": settings.prefix,
+    }
+    if settings.endpoint_s3vectors:
+        location["endpoint"] = settings.endpoint_s3vectors
+    return Backend(
+        name="s3_vectors",
+        persistent=True,
+        reason=f"memories are on a stand-in for Amazon S3 Vectors at {stand_in}, and last as long "
+        "as it keeps them"
+        if stand_in
+        else "memories are on Amazon S3 Vectors and survive deployments",
+        steps=(*steps, Step("S3 Vectors", True, detail, deciding=not forced)),
+        location=location,
+        log_lines=(LOG_S3_READY, LOG_S3_USED),
+        objects=objects,
+        open_store=open_store,
+        stand_in=stand_in,
+    )
+
+
+def _stand_in(settings: Settings) -> str | None:
+    """Return the endpoint that is none of Amazon's own, public or in a private network."""
+    for endpoint in (settings.endpoint_s3vectors, settings.endpoint_s3):
+        if endpoint and not (urlsplit(endpoint).hostname or "").endswith(_AMAZON):
+            return endpoint
+    return None
+
+
+def _vector_bucket(given: str | None, bucket: str) -> str:
+    """Return the name of the vector bucket: unlike others, it has neither capitals nor `_ .`."""
+    name = given or re.sub(r"[^a-z0-9-]", "-", bucket.lower())[:63].strip("-")
+    if not _VECTOR_BUCKET_NAME.fullmatch(name):
+        raise SettingsError(
+            f"MEMORY_VECTOR_BUCKET is {given!r}, which no vector bucket can be called; use 3 to 63 "
+            "of a-z, 0-9 and -"
+            if given
+            else f"AWS_S3_BUCKET is {bucket!r}, from which no name for a vector bucket can be "
+            "made; set MEMORY_VECTOR_BUCKET to 3 to 63 of a-z, 0-9 and -"
+        )
+    return name
+
+
+def _index_name(settings: Settings, embedder: Embedder, allowed: re.Pattern[str], rule: str) -> str:
+    name = settings.index or f"mem0-{embedder.slug}-{embedder.dimensions}"
+    if not allowed.fullmatch(name):
+        raise SettingsError(
+            f"MEMORY_INDEX is {name!r}, which {rule}, a letter or digit at both ends"
+        )
+    return name
+
+
+def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
+    disk = disk_step(settings)
+    if settings.require_persistent and not disk.ok:
+        raise SettingsError(
+            "MEMORY_REQUIRE_PERSISTENT is set, but memories would be on this machine's disk and be "
+            "lost on the next deployment; set AWS_S3_BUCKET, AWS_REGION and credentials, or put "
+            "MEMORY_DATA_DIR on a mounted disk"
+        )
+    name = _index_name(
+        settings,
+        embedder,
+        _COLLECTION_NAME,
+        "no ChromaDB collection can be called; use 3 to 512 of a-z, A-Z, 0-9, . _ and -",
+    )
+
+    def open_store(create: bool) -> VectorStore:
+        from .vectors.chroma import open_chroma
+
+        return open_chroma(settings.chroma_path, name, embedder.dimensions, create=create)
+
+    return Backend(
+        name="chroma",
+        persistent=disk.ok,
+        reason=_chroma_reason(settings, steps, disk),
+        steps=(*steps, disk, _decision(settings, steps)),
+        location={
+            "folder": str(settings.chroma_path),
+            "collection": name,
+            "ledger": str(settings.data_dir / "ledger"),
+        },
+        log_lines=(LOG_CHROMA_READY,) if disk.ok else (LOG_CHROMA_READY, LOG_CHROMA_LOST),
+        objects=LocalObjects(settings.data_dir),
+        open_store=open_store,
+    )
+
+
+def _decision(settings: Settings, steps: list[Step]) -> Step:
+    if settings.backend == "chroma":
+        return Step("ChromaDB", True, "forced by MEMORY_BACKEND")
+    missing = [step.name for step in steps[1:] if not step.ok]
+    detail = "AWS is not configured" if len(missing) == 3 else _missing(steps)
+    return Step("ChromaDB", True, f"{detail}, so the embedded default is used", deciding=True)
+
+
+def _chroma_reason(settings: Settings, steps: list[Step], disk: Step) -> str:
+    if disk.ok:
+        return f"memories are in ChromaDB on a disk that is kept: {disk.detail}"
+    missing = [step.name for step in steps[1:] if not step.ok]
+    if settings.backend == "chroma":
+        remedy = "set MEMORY_BACKEND=auto and configure AWS to keep them"
+    elif len(missing) == 3:
+        remedy = "set AWS_S3_BUCKET, AWS_REGION and AWS credentials to keep them"
+    else:
+        remedy = f"AWS is only half configured: {_missing(steps)}"
+    return "memories are on this machine's disk and will be lost on the next deployment; " + remedy
+
+
+def _missing(steps: list[Step]) -> str:
+    """Say what of the AWS configuration is missing, or wrong."""
+    failed = [one for one in steps[1:] if not one.ok]
+    names = [one.name for one in failed if one.detail in _ABSENT]
+    wrong = [one.detail for one in failed if one.detail not in _ABSENT]
+    verb = "is" if len(names) == 1 else "are"
+    return ", ".join([*wrong, *([f"{' and '.join(names)} {verb} missing"] if names else [])])

@@ -1,0 +1,210 @@
+"""Objects as files below one directory, safe against kill -9 and against other processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from ...errors import BackendError, BackendUnavailable, EntryExists
+
+_STAGING = ".staging"
+_STAGED_FOR_S = 600.0
+_PUBLISH_ATTEMPTS = 20
+# A directory's mtime moves in ticks (up to 10 ms on Linux); a listing made within one could miss a
+# file that is written in the same tick, so a fresh mtime proves nothing (git calls this "racy").
+_RACY_NS = 50_000_000
+
+
+class LocalObjects:
+    """The keys are paths below `root`, which is made on the first write."""
+
+    lists_freely = True
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put_if_absent(self, key: str, data: bytes) -> None:
+        target = self._path(key)
+        if target.name.startswith("."):
+            raise _not_a_key(key)
+        try:
+            staged = self._stage(data)
+            try:
+                published = self._publish(staged, target)
+            finally:
+                staged.unlink(missing_ok=True)
+        except OSError as exc:
+            raise self._failed("write", target, exc) from exc
+        if not published:
+            raise EntryExists(f"object {key!r} exists already")
+
+    def get(self, key: str) -> bytes | None:
+        path = self._path(key)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise self._failed("read", path, exc) from exc
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        return {key: data for key in keys if (data := self.get(key)) is not None}
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
+        folder = prefix.rpartition("/")[0]
+        for key in self._walk(folder):
+            if key.startswith(prefix) and key > start_after:
+                yield key
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        path = self._path(prefix.rpartition("/")[0])
+        try:
+            with os.scandir(path) as found:
+                for entry in found:
+                    if entry.is_dir():
+                        yield f"{entry.name}/"
+                    elif not entry.name.startswith("."):
+                        yield entry.name
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise self._failed("list", path, exc) from exc
+
+    def delete(self, keys: Iterable[str]) -> None:
+        folders = set()
+        for key in keys:
+            path = self._path(key)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                raise self._failed("delete", path, exc) from exc
+            folders.add(path.parent)
+        for folder in folders:
+            # Not empty, or gone already: both are fine.
+            with suppress(OSError):
+                folder.rmdir()
+
+    def version(self, prefix: str) -> str | None:
+        try:
+            modified = self._path(prefix.rpartition("/")[0]).stat().st_mtime_ns
+        except FileNotFoundError:
+            return "absent"
+        except OSError as exc:
+            raise self._failed("read", self._path(prefix), exc) from exc
+        if time.time_ns() - modified < _RACY_NS:
+            return None
+        return str(modified)
+
+    def sweep(self) -> None:
+        staging = self._root / _STAGING
+        try:
+            for path in staging.iterdir():
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _STAGED_FOR_S:
+                        path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise self._failed("clean up", staging, exc) from exc
+
+    def _stage(self, data: bytes) -> Path:
+        staging = self._root / _STAGING
+        staged = staging / uuid4().hex
+        try:
+            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:
+            staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            staged.unlink(missing_ok=True)
+            raise
+        return staged
+
+    def _publish(self, staged: Path, target: Path) -> bool:
+        """Give the staged file its name; say whether the name was free."""
+        # link() fails when the name is taken, and shows the whole content or nothing. The folder
+        # may be missing, or be removed as empty by another process between the two calls.
+        made = False
+        for _ in range(_PUBLISH_ATTEMPTS):
+            try:
+                os.link(staged, target)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                made = True
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            else:
+                self._sync(target, with_parents=made)
+                return True
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
+
+    def _sync(self, target: Path, *, with_parents: bool) -> None:
+        """Make the name durable, and the names of folders that were made for it."""
+        folders = target.parents if with_parents else (target.parent,)
+        # A folder that has gone again took the file with it: somebody deleted it.
+        with suppress(FileNotFoundError):
+            for folder in folders:
+                if folder.is_relative_to(self._root):
+                    _sync_directory(folder)
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        path = self._path(folder)
+        try:
+            with os.scandir(path) as found:
+                # A folder sorts as its keys do: with the slash that follows its name.
+                entries = sorted(
+                    (entry.name + "/" * entry.is_dir(), entry.is_dir()) for entry in found
+                )
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise self._failed("list", path, exc) from exc
+        for name, is_folder in entries:
+            key = f"{folder}/{name}" if folder else name
+            if is_folder and key != f"{_STAGING}/":
+                yield from self._walk(key.rstrip("/"))
+            elif not is_folder and not name.startswith("."):
+                # Other files with a dot are left by desktops, such as .DS_Store.
+                yield key
+
+    def _path(self, key: str) -> Path:
+        if key and not {"", ".", ".."}.isdisjoint(key.rstrip("/").split("/")):
+            raise _not_a_key(key)
+        return self._root / key
+
+    def _failed(self, operation: str, path: Path, exc: OSError) -> BackendUnavailable:
+        return BackendUnavailable(
+            f"could not {operation} {str(path)!r}: {exc.strerror or exc}; "
+            "check that the disk is there, writable and not full (MEMORY_DATA_DIR names it)",
+            backend="local",
+            operation=operation,
+            code=str(exc.errno or ""),
+        )
+
+
+def _not_a_key(key: str) -> BackendError:
+    return BackendError(
+        f"object key {key!r} leaves its folder or is hidden; this is a programming error",
+        backend="local",
+        operation="path",
+    )
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,424 @@
+"""Vectors in a ChromaDB folder on this machine's disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from ...errors import AccessDenied, BackendError, BackendUnavailable, IndexMismatch
+from ...model.batches import batches
+from ...model.records import IndexInfo
+from ...model.user_id import UserId
+from ...settings import silence_telemetry
+from .base import Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from chromadb.api.client import Client
+    from numpy.typing import NDArray
+
+_DATABASE = "chroma.sqlite3"
+_LOCK = ".holdfast.lock"
+_GENERATION = ".holdfast.generation"
+_LOCK_TIMEOUT_S = 60.0
+_POLL_S = 0.002
+
+_folders: WeakValueDictionary[str, ChromaFolder] = WeakValueDictionary()
+_registry_lock = RLock()
+
+
+def open_folder(path: Path) -> ChromaFolder:
+    """Return this process's one handle on the folder; chromadb shares its client by path too."""
+    with _registry_lock:
+        key = os.path.realpath(path)
+        folder = _folders.get(key)
+        if folder is None:
+            _folders[key] = folder = ChromaFolder(Path(key))
+        return folder
+
+
+class ChromaFolder:
+    """A ChromaDB directory behind a lock; get it from `open_folder`."""
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock
+
+        self.path = path
+        self._file_lock = FileLock(path / _LOCK, timeout=_LOCK_TIMEOUT_S, thread_local=False)
+        self._thread_lock = RLock()
+        self._client: Client | None = None
+        self._collections: dict[str, Any] = {}
+        self._generation = ""
+
+    @contextmanager
+    def client(self, operation: str, *, writes: bool = False) -> Iterator[Client]:
+        """Hold the folder for one operation and translate what goes wrong.
+
+        Raises:
+            BackendUnavailable: the disk failed, or another process held the folder too long.
+            BackendError: ChromaDB refused or is damaged.
+        """
+        from chromadb.errors import ChromaError
+        from filelock import Timeout
+
+        with self._thread_lock:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with self._file_lock.acquire(poll_interval=_POLL_S):
+                    client = self._current()
+                    if writes:
+                        self._begin_write()
+                    yield client
+            except Timeout as exc:
+                raise BackendUnavailable(
+                    f"another process has held ChromaDB in {str(self.path)!r} for "
+                    f"{_LOCK_TIMEOUT_S:.0f} seconds; end it or try again",
+                    backend="chroma",
+                    operation=operation,
+                ) from exc
+            except PermissionError as exc:
+                raise AccessDenied(
+                    f"no permission to use ChromaDB in {str(self.path)!r}; check who owns the "
+                    "folder, or set CHROMA_PATH to another one",
+                    backend="chroma",
+                    operation=operation,
+                ) from exc
+            except OSError as exc:
+                raise BackendUnavailable(
+                    f"could not use ChromaDB in {str(self.path)!r}: {exc.strerror or exc}; check "
+                    "the disk, or set CHROMA_PATH to another folder",
+                    backend="chroma",
+                    operation=operation,
+                    code=str(exc.errno or ""),
+                ) from exc
+            except (ChromaError, ValueError, sqlite3.Error) as exc:
+                raise BackendError(
+                    f"ChromaDB in {str(self.path)!r} failed to {operation}: {_first_line(exc)}; "
+                    "if it lasts, move the folder away and restart",
+                    backend="chroma",
+                    operation=operation,
+                    code=type(exc).__name__,
+                ) from exc
+
+    @contextmanager
+    def collection(self, name: str, operation: str, *, writes: bool = False) -> Iterator[Any]:
+        """Hold the folder and one of its collections, which must exist."""
+        with self.client(operation, writes=writes) as client:
+            found = self._collections.get(name)
+            if found is None:
+                found = self._collections[name] = client.get_collection(
+                    name, embedding_function=None
+                )
+            yield found
+
+    def exists(self) -> bool:
+        """Say whether ChromaDB has a database here, without making one."""
+        return (self.path / _DATABASE).is_file()
+
+    def scrub(self, keys: Sequence[str]) -> None:
+        """Take the text of deleted vectors out of the database file.
+
+        ChromaDB 1.5.9 keeps it in its write-ahead queue, of which it reads only the vectors again,
+        and SQLite in pages it has freed.
+        """
+        with self.client("forget", writes=True):
+            self.close()
+            with closing(sqlite3.connect(self.path / _DATABASE)) as database:
+                database.execute("PRAGMA secure_delete = ON")
+                database.executemany(
+                    "UPDATE embeddings_queue SET metadata = NULL WHERE id = ?",
+                    [(key,) for key in keys],
+                )
+                database.commit()
+                database.execute("VACUUM")
+
+    def close(self) -> None:
+        """Let go of the files; the next call opens them again."""
+        with self._thread_lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+            self._collections.clear()
+
+    def _current(self) -> Client:
+        generation = self._read_generation()
+        if self._client is None or generation != self._generation:
+            self.close()
+            self._client = _open_client(self.path)
+            self._generation = generation
+        return self._client
+
+    def _begin_write(self) -> None:
+        # Before the write, so that a crash in the middle of it makes others look again.
+        self._generation = f"{os.getpid()}-{time.time_ns()}"
+        (self.path / _GENERATION).write_text(self._generation)
+
+    def _read_generation(self) -> str:
+        try:
+            return (self.path / _GENERATION).read_text()
+        except FileNotFoundError:
+            return ""
+
+
+@contextmanager
+def open_server(host: str, port: int) -> Iterator[Client]:
+    """Yield a client of a ChromaDB server, and translate what goes wrong.
+
+    Raises:
+        BackendUnavailable: nobody answers there.
+        BackendError: what answers refused, or is no ChromaDB.
+    """
+    silence_telemetry()
+    import chromadb
+    import httpx
+    from chromadb.config import Settings
+    from chromadb.errors import ChromaError
+
+    where = f"{host}:{port}"
+    try:
+        client: Any = chromadb.HttpClient(
+            host=host, port=port, settings=Settings(anonymized_telemetry=False)
+        )
+        yield client
+    except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
+        if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
+            raise BackendUnavailable(
+                f"no ChromaDB server answers at {where}; check that it runs, and host and port",
+                backend="chroma",
+                operation="connect",
+            ) from exc
+        raise BackendError(
+            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it is one, of "
+            "ChromaDB 1.0 or later",
+            backend="chroma",
+            operation="read",
+            code=type(exc).__name__,
+        ) from exc
+
+
+def internal_error() -> type[Exception]:
+    """Return the error of a `get` for which the index has lost a vector (chromadb 1.5.9)."""
+    from chromadb.errors import InternalError
+
+    return InternalError
+
+
+def _open_client(path: Path) -> Client:
+    silence_telemetry()
+    import chromadb
+    from chromadb.api.shared_system_client import SharedSystemClient
+    from chromadb.config import Settings
+
+    try:
+        client: Any = chromadb.PersistentClient(
+            path=str(path), settings=Settings(anonymized_telemetry=False)
+        )
+    except Exception:
+        # It keeps a system that failed to start, and hands it out at the next try (1.5.9).
+        SharedSystemClient._identifier_to_system.pop(str(path), None)
+        raise
+    opened: Client = client
+    return opened
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+
+
+_BATCH = 500
+_METRIC = "cosine"
+_EXACT = "exact_numbers"
+_logger = logging.getLogger("memory_core")
+
+
+def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> ChromaStore:
+    """Open the collection `name`, making it if `create`.
+
+    Raises:
+        IndexMismatch: it is missing, or has another metric or dimension.
+        BackendError: ChromaDB cannot use the folder.
+    """
+    folder = open_folder(path)
+    if not create and not folder.exists():
+        raise _missing(path, name)
+    with folder.client("open", writes=create) as client:
+        names = {collection.name for collection in client.list_collections()}
+        if name not in names:
+            if not create:
+                raise _missing(path, name)
+            cosine: Any = {"hnsw": {"space": _METRIC}}
+            client.create_collection(name, configuration=cosine, embedding_function=None)
+    store = ChromaStore(folder, name, dimensions)
+    store.check()
+    return store
+
+
+def collections(path: Path) -> list[str]:
+    """Return the names of the collections in a ChromaDB folder, none where there is no folder.
+
+    Raises:
+        BackendError: ChromaDB cannot use the folder.
+    """
+    folder = open_folder(path)
+    if not folder.exists():
+        return []
+    with folder.client("list") as client:
+        return sorted(collection.name for collection in client.list_collections())
+
+
+def _missing(path: Path, name: str) -> IndexMismatch:
+    return IndexMismatch(
+        f"ChromaDB in {str(path)!r} has no collection {name!r}, but memories are on record; check "
+        "CHROMA_PATH, MEMORY_INDEX and MEMORY_EMBEDDER, or make it from the record with "
+        "`python -m memory_core rebuild`",
+        backend="chroma",
+        operation="open",
+    )
+
+
+class ChromaStore:
+    """One collection; get it from `open_chroma`."""
+
+    def __init__(self, folder: ChromaFolder, name: str, dimensions: int) -> None:
+        self._folder = folder
+        self._name = name
+        self._dimensions = dimensions
+
+    def check(self) -> None:
+        """Raise IndexMismatch when the collection cannot hold our vectors."""
+        info = self.describe()
+        if info.metric != _METRIC or info.dimensions not in (0, self._dimensions):
+            raise IndexMismatch(
+                f"collection {self._name!r} has {info.dimensions} dimensions and metric "
+                f"{info.metric!r}, the embedder makes {self._dimensions} and needs {_METRIC!r}; "
+                "set MEMORY_INDEX to another name or MEMORY_EMBEDDER to the one that filled it",
+                backend="chroma",
+                operation="open",
+            )
+
+    def put(self, vectors: Sequence[Vector]) -> None:
+        unique = {vector.key: vector for vector in vectors}
+        with self._folder.collection(self._name, "save", writes=True) as collection:
+            for batch in batches(unique.values(), _BATCH):
+                keys = [vector.key for vector in batch]
+                before = collection.get(ids=keys, include=["metadatas"])
+                stored = dict(zip(before["ids"], before["metadatas"] or [], strict=False))
+                collection.upsert(
+                    ids=keys,
+                    embeddings=[vector.values for vector in batch],
+                    metadatas=[
+                        _replacing(stored.get(vector.key), vector.payload) for vector in batch
+                    ],
+                )
+
+    def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
+        found: dict[str, Vector] = {}
+        with self._folder.collection(self._name, "read") as collection:
+            for batch in batches(dict.fromkeys(keys), _BATCH):
+                found |= _get(collection, list(batch), with_values)
+        return found
+
+    def keys(self) -> Iterator[str]:
+        with self._folder.collection(self._name, "list") as collection:
+            found = collection.get(include=[])["ids"]
+        yield from found
+
+    def query(
+        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+    ) -> list[tuple[str, float | None]]:
+        with self._folder.collection(self._name, "query") as collection:
+            found = collection.query(
+                query_embeddings=[values],
+                n_results=limit,
+                where={"user_id": user_id},
+                include=["distances"],
+            )
+        distances = (found["distances"] or [[]])[0]
+        return [(key, 1.0 - gap) for key, gap in zip(found["ids"][0], distances, strict=True)]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with self._folder.collection(self._name, "delete", writes=True) as collection:
+            for batch in batches(dict.fromkeys(keys), _BATCH):
+                collection.delete(ids=list(batch))
+
+    def erase(self, keys: Iterable[str]) -> None:
+        gone = list(dict.fromkeys(keys))
+        self.delete(gone)
+        self._folder.scrub(gone)
+
+    def describe(self) -> IndexInfo:
+        with self._folder.client("describe") as client:
+            # Asked for anew: a collection at hand does not learn its dimension from a later write.
+            collection = client.get_collection(self._name, embedding_function=None)
+            configuration = collection.configuration_json.get("hnsw") or {}
+            model: Any = collection._model
+            return IndexInfo(
+                "chroma",
+                self._name,
+                model.dimension or 0,
+                str(configuration.get("space", "l2")),
+                vectors=collection.count(),
+            )
+
+    def close(self) -> None:
+        self._folder.close()
+
+
+def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the keys to drop: an upsert merges metadata into what was there (chromadb 1.5.9)."""
+    return dict.fromkeys(old or ()) | _with_exact_floats(new)
+
+
+def _with_exact_floats(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep fractions as text too: ChromaDB 1.5.9 changes the last digit of one in nine."""
+    floats = {key: value for key, value in payload.items() if _has_fraction(value)}
+    return dict(payload) | ({_EXACT: json.dumps(floats)} if floats else {})
+
+
+def _without_exact_floats(stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    payload = dict(stored or {})
+    exact: dict[str, Any] = json.loads(payload.pop(_EXACT, "{}"))
+    return payload | exact
+
+
+def _has_fraction(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, list) and isinstance(value[0], float))
+
+
+def _get(collection: Any, keys: list[str], with_values: bool) -> dict[str, Vector]:
+    if not with_values:
+        found = collection.get(ids=keys, include=["metadatas"])
+        rows = zip(found["ids"], found["metadatas"], strict=True)
+        return {key: Vector(key, _without_exact_floats(payload)) for key, payload in rows}
+    try:
+        found = collection.get(ids=keys, include=["metadatas", "embeddings"])
+    except internal_error() as exc:
+        return _get_around_losses(collection, keys, exc)
+    with_rows = zip(found["ids"], found["metadatas"], found["embeddings"], strict=True)
+    return {
+        key: Vector(key, _without_exact_floats(payload), _float32(values))
+        for key, payload, values in with_rows
+    }
+
+
+def _get_around_losses(collection: Any, keys: list[str], exc: Exception) -> dict[str, Vector]:
+    """Read one by one: a single vector that its index has lost makes a whole `get` fail."""
+    if len(keys) == 1:
+        _logger.warning("ChromaDB has lost the vector of memory %s: %s", keys[0], exc)
+        return _get(collection, keys, with_values=False)
+    return {key: vector for one in keys for key, vector in _get(collection, [one], True).items()}
+
+
+def _float32(values: Any) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.asarray(values, dtype=np.float32)

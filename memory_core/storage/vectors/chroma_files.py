@@ -1,0 +1,383 @@
+"""A ChromaDB folder of anybody's, read without ChromaDB: nothing in it is made or changed.
+
+ChromaDB itself locks, migrates and writes what it opens. Its database is read here as it lies, of
+every version that keeps one (0.4 on), with what waits in the queue to be put into it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import re
+import sqlite3
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ...errors import BackendError, BackendUnavailable
+from ..sqlite_readonly import is_busy, open_untouched
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float32]
+
+_HEADER = struct.Struct("<iQQQQQQ")
+_FORMAT = 1
+_TABLES = """
+DROP TABLE IF EXISTS temp.queued;
+DROP TABLE IF EXISTS temp.labels;
+CREATE TEMP TABLE queued (id TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
+CREATE TEMP TABLE labels (id TEXT PRIMARY KEY, label INTEGER) WITHOUT ROWID;
+"""
+
+
+class FolderVectors:
+    """The vectors of one collection; what it has to remember lies in temporary tables."""
+
+    def __init__(self, database: sqlite3.Connection, folder: Path, collection_id: str) -> None:
+        self._database = database
+        database.executescript(_TABLES)
+        database.execute(
+            "INSERT INTO temp.queued SELECT id, max(seq_id) FROM embeddings_queue "
+            "WHERE topic LIKE ? AND vector IS NOT NULL GROUP BY id",
+            (f"%{collection_id}",),
+        )
+        found = database.execute(
+            "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'", (collection_id,)
+        ).fetchone()
+        self._index = _Index.open(folder / found[0]) if found else None
+        if self._index:
+            labels = _read_labels(folder / found[0] / "index_metadata.pickle")
+            database.executemany("INSERT OR REPLACE INTO temp.labels VALUES (?, ?)", labels)
+
+    def of(self, ids: Iterable[str]) -> dict[str, Values]:
+        """Return the vectors of some rows, as they were stored."""
+        import numpy as np
+
+        wanted = list(ids)
+        marks = ", ".join("?" * len(wanted))
+        found: dict[str, Values] = {}
+        if self._index:
+            rows = self._database.execute(
+                f"SELECT id, label FROM temp.labels WHERE id IN ({marks})", wanted
+            )
+            found |= self._index.read(dict(rows))
+        for one, vector, encoding in self._database.execute(
+            "SELECT q.id, q.vector, q.encoding FROM temp.queued n JOIN embeddings_queue q "
+            f"ON q.seq_id = n.seq WHERE n.id IN ({marks})",
+            wanted,
+        ):
+            if encoding == "FLOAT32" and isinstance(vector, bytes) and not len(vector) % 4:
+                found[one] = np.frombuffer(vector, dtype="<f4")
+        return found
+
+
+class _Index:
+    """The file of hnswlib, mapped into memory and read row by row."""
+
+    def __init__(self, rows: NDArray[np.uint8], label_at: int, data_at: int) -> None:
+        import numpy as np
+
+        self._vectors = rows[:, data_at:label_at]
+        labels = np.ascontiguousarray(rows[:, label_at : label_at + 8]).view("<u8").ravel()
+        self._order = np.argsort(labels, kind="stable")
+        self._labels = labels[self._order]
+
+    @classmethod
+    def open(cls, folder: Path) -> _Index | None:
+        """Return None where there is none, or where it is not as it has to be."""
+        import numpy as np
+
+        try:
+            header = _HEADER.unpack((folder / "header.bin").read_bytes()[: _HEADER.size])
+            version, start, _, count, size, label_at, data_at = header
+            rows = np.memmap(folder / "data_level0.bin", dtype=np.uint8, mode="r")
+        except (OSError, ValueError, struct.error):
+            return None
+        fits = version == _FORMAT and start == 0 and data_at < label_at <= size - 8
+        if not fits or (label_at - data_at) % 4 or not 0 < count * size <= len(rows):
+            return None
+        return cls(rows[: count * size].reshape(count, size), label_at, data_at)
+
+    def read(self, labels: dict[str, int]) -> dict[str, Values]:
+        import numpy as np
+
+        found: dict[str, Values] = {}
+        for one, label in labels.items():
+            at = int(np.searchsorted(self._labels, label))
+            if at < len(self._labels) and self._labels[at] == label:
+                row = np.ascontiguousarray(self._vectors[self._order[at]])
+                found[one] = row.view("<f4")
+        return found
+
+
+def _read_labels(file: Path) -> Iterator[tuple[str, int]]:
+    """Yield ids and labels. The pickle is not loaded: that could run anything, and takes memory."""
+    try:
+        with file.open("rb") as content:
+            text: str | None = None
+            within = False
+            for opcode, value, _ in pickletools.genops(content):
+                if isinstance(value, str) and "UNICODE" in opcode.name:
+                    if within and value == "label_to_id":
+                        return
+                    within = within or value == "id_to_label"
+                    text = value
+                elif within and text is not None and isinstance(value, int) and _is_int(opcode):
+                    yield text, value
+                    text = None
+    except (OSError, ValueError, TypeError):
+        return
+
+
+def _is_int(opcode: pickletools.OpcodeInfo) -> bool:
+    """Say whether an instruction is a number itself, and not the place of one."""
+    return opcode.name in ("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4")
+
+
+_DATABASE = "chroma.sqlite3"
+_DELETE = 3
+"""The operation of the queue that deletes; others merge into what is there."""
+
+_Waiting = dict[str, tuple[bool, dict[str, Any]] | None]
+"""What was written to a row since: None for deleted, and whether it was deleted in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection: its name, and the dimension of its vectors, None while it has none."""
+
+    id: str
+    name: str
+    dimension: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMemory:
+    """One row of a collection, as it stands there: id and payload, without its vector."""
+
+    id: str
+    payload: Mapping[str, Any]
+
+    @property
+    def text(self) -> str | None:
+        """The text, under whichever key a version of mem0 or its user kept it."""
+        for key in ("data", "memory", "chroma:document", "text"):
+            if isinstance(found := self.payload.get(key), str):
+                return found
+        return None
+
+
+def is_chroma(path: Path) -> bool:
+    """Say whether there is a ChromaDB database in a folder."""
+    return (path / _DATABASE).is_file()
+
+
+class ChromaReader:
+    """A context manager over one folder.
+
+    Raises:
+        BackendError: it is no database of ChromaDB, damaged, or of a version not known.
+        BackendUnavailable: the disk failed, or another process writes without an end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+        self._vectors: tuple[str, FolderVectors] | None = None
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self._database = self._open()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def collections(self) -> list[Collection]:
+        """Return every collection of the folder, by name."""
+        rows = self._rows("SELECT id, name, dimension FROM collections ORDER BY name")
+        return [Collection(*row) for row in rows]
+
+    def memories(
+        self, collection: Collection, keys: tuple[str, ...] | None = None
+    ) -> Iterator[StoredMemory]:
+        """Yield every row; of the payloads all keys, or only the `keys` named."""
+        waiting = self._waiting(collection, keys)
+        for one, payload in self._stored(collection, keys):
+            change = waiting.pop(one, (False, {}))
+            if change is not None:
+                anew, values = change
+                yield _row(one, values if anew else {**payload, **values})
+        for one, change in waiting.items():
+            if change is not None:
+                yield _row(one, change[1])
+
+    def count(self, collection: Collection) -> int:
+        """Return how many rows the tables have, without what still waits in the queue."""
+        (rows,) = next(
+            self._rows(
+                "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+                "WHERE s.collection = ? AND s.scope = 'METADATA'",
+                (collection.id,),
+            )
+        )
+        return int(rows)
+
+    def metric(self, collection: Collection) -> str:
+        """Return how the collection measures distances: l2, cosine or ip."""
+        for (space,) in self._rows(
+            "SELECT str_value FROM collection_metadata "
+            "WHERE collection_id = ? AND key = 'hnsw:space'",
+            (collection.id,),
+        ):
+            return str(space)
+        columns = {row[1] for row in self._rows("PRAGMA table_info(collections)")}
+        for name in ("config_json_str", "schema_str"):
+            if name not in columns:
+                continue
+            (text,) = next(
+                self._rows(f"SELECT {name} FROM collections WHERE id = ?", (collection.id,))
+            )
+            if found := re.search(r'"space"\s*:\s*"(\w+)"', text or ""):
+                return found[1]
+        return "l2"
+
+    def values(self, collection: Collection, ids: Iterable[str]) -> dict[str, Values]:
+        """Return the vectors of some rows as they were stored; those that are lost are left out."""
+        # EMPTY-IMPORT
+
+        try:
+            if self._vectors is None or self._vectors[0] != collection.id:
+                opened = FolderVectors(self._database, self._path, collection.id)
+                self._vectors = collection.id, opened
+            return self._vectors[1].of(ids)
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+
+    def _stored(
+        self, collection: Collection, keys: tuple[str, ...] | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        chosen = f"AND m.key IN ({', '.join('?' * len(keys))})" if keys else ""
+        rows = self._rows(
+            "SELECT e.id, e.embedding_id, m.key, m.string_value, m.int_value, m.float_value, "
+            f"{self._bool_column()} FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+            f"LEFT JOIN embedding_metadata m ON m.id = e.id {chosen} "
+            "WHERE s.collection = ? AND s.scope = 'METADATA' ORDER BY e.id",
+            (*(keys or ()), collection.id),
+        )
+        lists = not keys and self._has("embedding_metadata_array")
+        lists = lists and any(self._rows("SELECT 1 FROM embedding_metadata_array LIMIT 1"))
+        at, key, payload = None, "", dict[str, Any]()
+        for number, one, name, text, whole, fraction, flag in rows:
+            if number != at:
+                if at is not None:
+                    yield key, payload | (self._lists(at) if lists else {})
+                at, key, payload = number, one, {}
+            if name is not None:
+                payload[name] = _value(text, whole, fraction, flag)
+        if at is not None:
+            yield key, payload | (self._lists(at) if lists else {})
+
+    def _lists(self, number: int) -> dict[str, list[Any]]:
+        """Return the values that are lists, which newer versions keep in a table of their own."""
+        found: dict[str, list[Any]] = {}
+        for name, *values in self._rows(
+            "SELECT key, string_value, int_value, float_value, bool_value "
+            "FROM embedding_metadata_array WHERE id = ? ORDER BY rowid",
+            (number,),
+        ):
+            found.setdefault(name, []).append(_value(*values))
+        return found
+
+    def _waiting(self, collection: Collection, keys: tuple[str, ...] | None) -> _Waiting:
+        """Return what was written and is not in the tables yet."""
+        (applied,) = next(
+            self._rows(
+                "SELECT max(q.seq_id) FROM segments s JOIN max_seq_id q ON q.segment_id = s.id "
+                "WHERE s.collection = ? AND s.scope = 'METADATA'",
+                (collection.id,),
+            )
+        )
+        if isinstance(applied, bytes):
+            applied = int.from_bytes(applied, "big")
+        found: _Waiting = {}
+        for one, operation, metadata in self._rows(
+            "SELECT id, operation, metadata FROM embeddings_queue "
+            "WHERE topic LIKE ? AND seq_id > ? ORDER BY seq_id",
+            (f"%{collection.id}", applied or 0),
+        ):
+            values = json.loads(metadata) if metadata else {}
+            kept = {key: val for key, val in values.items() if not keys or key in keys}
+            if operation == _DELETE:
+                found[one] = None
+            else:
+                anew, before = found.get(one, (False, {})) or (True, {})
+                found[one] = (anew, {**before, **kept})
+        return found
+
+    def _bool_column(self) -> str:
+        columns = {row[1] for row in self._rows("PRAGMA table_info(embedding_metadata)")}
+        return "m.bool_value" if "bool_value" in columns else "NULL"
+
+    def _has(self, table: str) -> bool:
+        return any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+        try:
+            yield from self._database.execute(query, values)
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_untouched(
+                self._path / _DATABASE, "SELECT count(*) FROM collections", self._stack
+            )
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+        except OSError as exc:
+            raise BackendUnavailable(
+                f"could not read ChromaDB in {str(self._path)!r}: {exc.strerror or exc}; check the "
+                "disk and who owns the folder",
+                backend="chroma",
+                operation="read",
+                code=str(exc.errno or ""),
+            ) from exc
+
+    def _failed(self, exc: sqlite3.Error) -> BackendError:
+        if is_busy(exc):
+            return BackendUnavailable(
+                f"another process is writing to {str(self._path / _DATABASE)!r}; end it, or try "
+                "again when it is done",
+                backend="chroma",
+                operation="read",
+                code="locked",
+            )
+        return BackendError(
+            f"{str(self._path / _DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
+            "check that the folder is one of ChromaDB and whole",
+            backend="chroma",
+            operation="read",
+            code=type(exc).__name__,
+        )
+
+
+def _row(one: str, payload: Mapping[str, Any]) -> StoredMemory:
+    return StoredMemory(one, {key: value for key, value in payload.items() if value is not None})
+
+
+def _value(text: Any, whole: Any, fraction: Any, flag: Any) -> Any:
+    if flag is not None:
+        return bool(flag)
+    return next((one for one in (text, whole, fraction) if one is not None), None)

@@ -1,0 +1,155 @@
+"""The index of Amazon S3 Vectors: found, made where nothing is stored yet, and checked."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from ...errors import BackendError, IndexMismatch
+from ...model.limits import NON_FILTERABLE_KEYS
+from ...model.records import IndexInfo
+from ..aws import Aws
+
+SEARCHED = "data"
+"""The key of a payload that holds the text."""
+
+_METRIC = "cosine"
+_ENHANCED = "ENHANCED"
+_MISSING = "NotFoundException"
+_EXISTS = "ConflictException"
+INVALID = "ValidationException"
+_TEXTS = "textSearchConfigurations"
+
+
+class IndexName(NamedTuple):
+    """An index and its vector bucket."""
+
+    bucket: str
+    name: str
+
+    @property
+    def address(self) -> dict[str, str]:
+        """How every request on the index names it."""
+        return {"vectorBucketName": self.bucket, "indexName": self.name}
+
+    def __str__(self) -> str:
+        return f"index {self.name!r} in vector bucket {self.bucket!r}"
+
+
+def open_index(aws: Aws, name: IndexName, dimensions: int, *, create: bool) -> IndexInfo:
+    """Return what the index says of itself, once it is there and known to fit.
+
+    Raises:
+        IndexMismatch: it is missing and not to be made, or cannot hold our memories.
+    """
+    try:
+        info = describe_index(aws, name)
+    except IndexMismatch as exc:
+        if not create:
+            raise _missing(name) from exc
+        _make_index(aws, name, dimensions, enhanced=_ensure_bucket(aws, name))
+        # Also when another process made it at the same time, or an answer was lost.
+        info = describe_index(aws, name)
+    _check(info, name, dimensions)
+    return info
+
+
+def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
+    """Return what the index says of itself; the service does not count its vectors."""
+    found = aws.ask("s3vectors", "GetIndex", str(name), **name.address)["index"]
+    configuration = found.get("metadataConfiguration", {})
+    return IndexInfo(
+        "s3_vectors",
+        found["indexName"],
+        found["dimension"],
+        found["distanceMetric"],
+        mode=found.get("indexMode", ""),
+        created_at=found["creationTime"].astimezone(UTC),
+        non_filterable_keys=tuple(configuration.get("nonFilterableMetadataKeys", ())),
+        searchable_keys=tuple(
+            text["metadataKey"]
+            for text in configuration.get(_TEXTS, ())
+            if text.get("status") == "ACTIVE"
+        ),
+    )
+
+
+def _ensure_bucket(aws: Aws, name: IndexName) -> bool:
+    """Make the vector bucket where it is missing; say whether its indexes are ENHANCED."""
+    bucket = f"vector bucket {name.bucket!r}", {"vectorBucketName": name.bucket}
+    try:
+        found = _ask(aws, "GetVectorBucket", *bucket)
+    except BackendError as exc:
+        if exc.code != _MISSING:
+            raise
+        _create(aws, "CreateVectorBucket", *bucket)
+        found = _ask(aws, "GetVectorBucket", *bucket)
+    return bool(found["vectorBucket"].get("defaultIndexMode") == _ENHANCED)
+
+
+def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -> None:
+    metadata: dict[str, Any] = {"nonFilterableMetadataKeys": list(NON_FILTERABLE_KEYS)}
+    wanted = {
+        **name.address,
+        "dataType": "float32",
+        "dimension": dimensions,
+        "distanceMetric": _METRIC,
+        "metadataConfiguration": metadata,
+    }
+    if enhanced and aws.offers("s3vectors", "CreateIndex", "metadataConfiguration", _TEXTS):
+        searchable = {**metadata, _TEXTS: [{"metadataKey": SEARCHED}]}
+        try:
+            _create(aws, "CreateIndex", str(name), wanted | {"metadataConfiguration": searchable})
+        except BackendError as exc:
+            # Full-text search is newer than the mode, and may not have reached the region; the
+            # index can be made searchable later.
+            if exc.code != INVALID:
+                raise
+        else:
+            return
+    _create(aws, "CreateIndex", str(name), wanted)
+
+
+def _create(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> None:
+    """Make something; that it is there already may be our own doing, its answer lost."""
+    try:
+        _ask(aws, operation, where, members)
+    except BackendError as exc:
+        if exc.code != _EXISTS:
+            raise
+
+
+def _ask(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> dict[str, Any]:
+    return aws.ask("s3vectors", operation, where, **members)
+
+
+def _check(info: IndexInfo, name: IndexName, dimensions: int) -> None:
+    if info.metric != _METRIC or info.dimensions != dimensions:
+        raise _mismatch(
+            f"{name} has {info.dimensions} dimensions and metric {info.metric!r}, the embedder "
+            f"makes {dimensions} and needs {_METRIC!r}; set MEMORY_EMBEDDER to the one that filled "
+            "it, MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
+        )
+    needed, actual = set(NON_FILTERABLE_KEYS), set(info.non_filterable_keys)
+    if not needed <= actual or "user_id" in actual:
+        raise _mismatch(
+            f"{name} has the non-filterable keys {_listed(actual)}, memories need "
+            f"{_listed(needed)} among them and 'user_id' not; this cannot be changed in an index, "
+            "so set MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
+        )
+
+
+def _missing(name: IndexName) -> IndexMismatch:
+    return _mismatch(
+        f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
+        "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
+        "`python -m memory_core rebuild`"
+    )
+
+
+def _mismatch(message: str) -> IndexMismatch:
+    return IndexMismatch(message, backend="s3_vectors", operation="open")
+
+
+def _listed(keys: set[str]) -> str:
+    return ", ".join(sorted(keys)) or "none"

@@ -1,0 +1,228 @@
+"""What lies on the local disk comes along by itself, once, while the service is used."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ..activity import Actor, acting
+from ..errors import BackendUnavailable, MemoryCoreError
+from ..ledger import ROOT
+from ..memories.repository import Service
+from ..model.records import MigrationState, MigrationStatus
+from ..settings import Settings
+from ..storage.objects import LocalObjects
+from ..storage.vectors.chroma_files import is_chroma
+from .lease import Done, read_done, read_holder
+from .migrate import apply_unless
+from .migration_report import MigrationReport, SourceSurvey
+from .sources import LOCAL, open_source
+from .staging import Spool
+
+
+def has_local_memories(settings: Settings, backend: str) -> bool:
+    """Say whether there is anything on the local disk beside memories on S3; asks nobody."""
+    if backend != "s3_vectors":
+        return False
+    record = settings.data_dir / ROOT
+    return is_chroma(settings.chroma_path) or (record.is_dir() and any(record.iterdir()))
+
+
+def local_state(settings: Settings) -> object:
+    """Return a value that differs when what lies on the local disk may."""
+    keys = tuple(LocalObjects(settings.data_dir).list(ROOT))
+    try:
+        found = (settings.chroma_path / "chroma.sqlite3").stat()
+    except OSError:
+        return hash(keys), None
+    return hash(keys), found.st_mtime_ns, found.st_size
+
+
+_AGAIN_S = (15.0, 60.0, 300.0)
+"""How long to wait before another try; the last goes on."""
+_STOP_S = 60.0
+_ACTOR = Actor("migration", "system", via="the background")
+_logger = logging.getLogger("memory_core")
+
+
+class Observer:
+    """Tells how it stands with the local disk where this process does not migrate it; reads only.
+
+    What was read of the disk is kept while nothing on it changes.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._known: tuple[object, SourceSurvey] | None = None
+
+    def look(self) -> MigrationStatus:
+        """Return the status, by what other processes left in object storage."""
+        service, objects = self._service, self._service.parts.backend.objects
+        if not has_local_memories(service.settings, service.parts.backend.name):
+            return MigrationStatus()
+        if (holder := read_holder(objects)) and holder.holds(datetime.now(UTC)):
+            return MigrationStatus(
+                "elsewhere",
+                source=holder.source,
+                done=holder.done,
+                total=holder.total,
+                message=f"a process on {holder.host} is at it",
+                started_at=holder.started_at,
+            )
+        try:
+            survey = self._survey()
+        except MemoryCoreError as exc:
+            return MigrationStatus("failed", LOCAL, message=str(exc))
+        if not survey.rows:
+            return MigrationStatus()
+        if done := read_done(objects, survey.digest):
+            return finished(done, survey)
+        return MigrationStatus(
+            "waiting" if service.settings.auto_migrate else "off",
+            LOCAL,
+            total=survey.rows,
+            message="run `python -m memory_core migrate apply --from local`",
+        )
+
+    def _survey(self) -> SourceSurvey:
+        state = local_state(self._service.settings)
+        if self._known is None or self._known[0] != state:
+            with (
+                Spool(self._service.parts.embedder, None) as spool,
+                open_source(self._service, LOCAL) as source,
+            ):
+                self._known = state, spool.fill(source, sample=False)
+        return self._known[1]
+
+
+def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
+    """Return the status of a source that came along."""
+    return MigrationStatus(
+        "incomplete" if done.failed else "done",
+        LOCAL,
+        done=survey.rows,
+        total=survey.rows,
+        copied=done.copied,
+        failed=done.failed,
+        message="see `python -m memory_core migrate plan --from local`" if done.failed else "",
+        finished_at=done.finished_at,
+    )
+
+
+class Background:
+    """A daemon thread that migrates the local disk; it ends between two batches when told to."""
+
+    def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
+        self._service = service
+        self._again_s = again_s
+        self._status = MigrationStatus("waiting", LOCAL)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
+        self._began = 0.0
+
+    @property
+    def status(self) -> MigrationStatus:
+        return self._status
+
+    def start(self) -> None:
+        self._thread.start()
+        # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
+        # late: by then no pool of threads takes work any more (Python 3.11).
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_stop_quietly, weakref.ref(self))
+
+    def stop(self) -> None:
+        """End it between two batches; a later start goes on."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_S)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it has ended; say whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                self._migrate()
+                return
+            except Stopped:
+                break
+            except MemoryCoreError as exc:
+                taken = isinstance(exc, BackendUnavailable) and exc.code == "taken"
+                self._tell("elsewhere" if taken else "failed", message=str(exc))
+                if not taken:
+                    _logger.warning("migration of the local disk failed: %s", exc)
+                self._stop.wait(self._again_s[min(tries, len(self._again_s) - 1)])
+                tries += 1
+        if self._status.state not in ("done", "incomplete", "none"):
+            self._tell("stopped")
+
+    def _migrate(self) -> None:
+        began = datetime.now(UTC)
+        self._began = time.monotonic()
+        self._status = MigrationStatus("running", LOCAL, started_at=began)
+        with acting(_ACTOR):
+            report = apply_unless(self._service, LOCAL, self._is_done, on_progress=self._advance)
+        if report is not None:
+            self._status = replace(_ended(report), started_at=began)
+            _logger.info(
+                "migration of the local disk: %d memories copied, %d there already, %d refused or "
+                "in conflict",
+                report.copied,
+                report.skipped,
+                report.failed,
+            )
+
+    def _is_done(self, survey: SourceSurvey) -> bool:
+        if not survey.rows:
+            self._status = MigrationStatus()
+            return True
+        if done := read_done(self._service.parts.backend.objects, survey.digest):
+            self._status = finished(done, survey)
+            return True
+        _logger.info("migration of the local disk begins: %d memories", survey.rows)
+        return False
+
+    def _advance(self, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        spent = time.monotonic() - self._began
+        rate = done / spent if done and spent > 0 else 0.0
+        left = (total - done) / rate if rate else None
+        self._status = replace(
+            self._status, state="running", done=done, total=total, rate=rate, remaining_s=left
+        )
+
+    def _tell(self, state: MigrationState, message: str = "") -> None:
+        self._status = replace(self._status, state=state, message=message, remaining_s=None)
+
+
+class Stopped(Exception):
+    """The thread was told to end."""
+
+
+def _ended(report: MigrationReport) -> MigrationStatus:
+    done = Done(report.finished_at, report.copied, report.failed)
+    status = finished(done, report.survey)
+    return (
+        status
+        if report.ok or report.failed
+        else replace(
+            status, state="failed", message="not all of it was read back; run `audit --repair`"
+        )
+    )
+
+
+def _stop_quietly(reference: weakref.ref[Background]) -> None:
+    background = reference()
+    if background is not None:
+        background.stop()

@@ -1,0 +1,193 @@
+"""ChromaDB as a source: a folder of anybody's, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import MigrationError
+from ..ledger import ROOT, Ledger
+from ..model.batches import batches
+from ..storage.objects import LocalObjects
+from ..storage.vectors.chroma import open_server
+from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma
+from .migration_report import Part
+from .source_row import SourceRow, from_payload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BATCH = 500
+# What mem0 keeps beside memories: a note for its telemetry, and names that it found in texts.
+_NOT_MEMORIES = {"mem0migrations": "a note of mem0's telemetry"}
+_ENTITIES = ("_entities", "-entities")
+
+
+class ChromaSource:
+    """A folder; `collection` is one of its collections, None for all of them.
+
+    `record` is the folder of its ledger, where that is not looked for in and around the folder.
+    """
+
+    def __init__(
+        self, name: str, path: Path, collection: str | None, record: Path | None = None
+    ) -> None:
+        self.name = name
+        self._record = record
+        self.ledger: Ledger | None = None
+        self._path = path
+        self._collection = collection
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            folder = _folder_of(self._path)
+            roots = [self._record] if self._record else _around(folder or self._path)
+            self.ledger = None if self._collection else _ledger_of(roots)
+            if folder is None and self.ledger is None:
+                raise _not_chroma(self._path)
+            self._reader = self._stack.enter_context(ChromaReader(folder)) if folder else None
+            self._parts = list(self._read_parts())
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def parts(self) -> list[Part]:
+        return [part for _, part in self._parts]
+
+    def stored(self) -> Iterator[SourceRow]:
+        number = 0
+        for collection, part in self._parts:
+            if self._reader is None or part.skipped:
+                continue
+            for batch in batches(self._reader.memories(collection), _BATCH):
+                values = self._reader.values(collection, [one.id for one in batch])
+                for one in batch:
+                    number += 1
+                    yield from_payload(one.id, one.payload, values.get(one.id), number)
+
+    def _read_parts(self) -> Iterator[tuple[Collection, Part]]:
+        if self._reader is None:
+            return
+        found = self._reader.collections()
+        for one in _chosen(found, self._collection, self._path):
+            rows = self._reader.count(one)
+            metric = self._reader.metric(one)
+            yield one, Part(one.name, rows, one.dimension, metric, _why_skipped(one.name))
+
+
+class ChromaServer:
+    """A ChromaDB server, of which one collection or all are read, page by page."""
+
+    ledger: Ledger | None = None
+
+    def __init__(self, name: str, host: str, port: int, collection: str | None) -> None:
+        self.name = name
+        self._at = host, port
+        self._collection = collection
+
+    def __enter__(self) -> Self:
+        host, port = self._at
+        with open_server(host, port) as client:
+            found = [
+                client.get_collection(one.name, embedding_function=None)
+                for one in client.list_collections()
+            ]
+            chosen = _chosen(found, self._collection, f"{host}:{port}")
+            self._parts = [(one, _server_part(one)) for one in chosen]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def parts(self) -> list[Part]:
+        return [part for _, part in self._parts]
+
+    def stored(self) -> Iterator[SourceRow]:
+        number = 0
+        for collection, part in self._parts:
+            for offset in range(0, 0 if part.skipped else part.rows, _BATCH):
+                for one, payload, text, values in self._page(collection, offset):
+                    number += 1
+                    own = {**payload, "chroma:document": text} if text else payload
+                    yield from_payload(one, own, values, number)
+
+    def _page(
+        self, collection: Any, offset: int
+    ) -> list[tuple[str, Mapping[str, Any], str | None, NDArray[np.float32] | None]]:
+        import numpy as np
+
+        host, port = self._at
+        with open_server(host, port):
+            page = collection.get(
+                limit=_BATCH, offset=offset, include=["metadatas", "documents", "embeddings"]
+            )
+        found = page["embeddings"]
+        rows = [None] * len(page["ids"]) if found is None else found
+        return [
+            (one, payload or {}, text, None if row is None else np.asarray(row, dtype=np.float32))
+            for one, payload, text, row in zip(
+                page["ids"], page["metadatas"], page["documents"], rows, strict=True
+            )
+        ]
+
+
+def _folder_of(path: Path) -> Path | None:
+    """Return where the database is: in the folder, or in the one that Holdfast makes in it."""
+    return next((one for one in (path, path / "chroma") if is_chroma(one)), None)
+
+
+def _around(folder: Path) -> list[Path]:
+    """Return where Holdfast keeps its record: in a backup beside the database, else one above."""
+    return [folder, folder.parent]
+
+
+def _ledger_of(roots: list[Path]) -> Ledger | None:
+    for root in roots:
+        objects = LocalObjects(root)
+        if next(objects.list(ROOT), None) is not None:
+            return Ledger(objects, frugal=True)
+    return None
+
+
+def _not_chroma(path: Path) -> MigrationError:
+    if not path.is_dir():
+        return MigrationError(f"there is no folder {str(path)!r}; check the path")
+    if any(path.glob("chroma-*.parquet")) or (path / "index").is_dir():
+        return MigrationError(
+            f"{str(path)!r} was made by a ChromaDB older than 0.4; convert it with the tool "
+            "chroma-migrate first, then migrate the folder that it makes"
+        )
+    return MigrationError(
+        f"{str(path)!r} is no ChromaDB folder, there is no chroma.sqlite3 in it; name the folder "
+        "that has one"
+    )
+
+
+def _chosen(found: list[Any], wanted: str | None, where: object) -> list[Any]:
+    chosen = [one for one in found if wanted in (None, one.name)]
+    if wanted and not chosen:
+        names = ", ".join(sorted(repr(one.name) for one in found)) or "none"
+        raise MigrationError(
+            f"ChromaDB in {str(where)!r} has no collection {wanted!r}; it has {names}"
+        )
+    return chosen
+
+
+def _why_skipped(name: str) -> str:
+    if name.endswith(_ENTITIES):
+        return "names that mem0 found in texts, no memories"
+    return _NOT_MEMORIES.get(name, "")
+
+
+def _server_part(collection: Any) -> Part:
+    metric = str((collection.configuration_json.get("hnsw") or {}).get("space", ""))
+    dimension = collection._model.dimension
+    return Part(
+        collection.name, collection.count(), dimension, metric, _why_skipped(collection.name)
+    )

@@ -1,0 +1,338 @@
+"""Writing an export: streamed user by user, never taken for whole before it is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..activity import memories, noted
+from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
+from ..ledger import UserView
+from ..memories.reader import Memories
+from ..memories.repository import Home
+from ..model.batches import batches
+from ..model.records import Progress
+from ..model.user_id import is_probe, normalize_user_id
+from ..storage.vectors.base import PUT_BATCH
+from ..version import __version__
+from .export_reader import open_export
+from .format import (
+    BOM,
+    COLUMNS,
+    HEAD_CELL,
+    TAIL_CELL,
+    ExportReport,
+    Header,
+    Kind,
+    Trailer,
+    UserPart,
+    cells_line,
+    csv_line,
+    json_line,
+    to_document,
+)
+from .incoming import Digest
+
+
+class ExportWriter:
+    """Writes lines and counts them."""
+
+    def __init__(self, file: BinaryIO, kind: Kind, header: Header) -> None:
+        self.users: dict[str, Digest] = {}
+        self.memories = 0
+        self._file = file
+        self._kind = kind
+        self._header = header
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+
+    @property
+    def with_vectors(self) -> bool:
+        return self._header.vectors
+
+    def go_on(self, part: Path) -> None:
+        """Take over what an earlier call wrote, but for the last user, who may not be complete."""
+        last, begins = "", 0
+        # What was cut off within its first line, or had none, is begun again.
+        if b"\n" in self._file.read(4096):
+            with open_export(part) as reader:
+                self._check_same(reader.header, reader.kind, part.name)
+                for row in reader.rows():
+                    if row.problem:
+                        break
+                    if row.document["user_id"] != last:
+                        last, begins = row.document["user_id"], row.start
+                    digest = self.users.setdefault(last, Digest())
+                    digest.add(row.document["id"], row.document["memory"])
+        self.users.pop(last, None)
+        self._file.truncate(begins)
+        self._file.seek(0)
+        while chunk := self._file.read(1024**2):
+            self._count(chunk)
+        self.memories = sum(one.count for one in self.users.values())
+
+    def begin(self) -> None:
+        """Write what comes before the memories."""
+        if self._bytes:
+            return
+        if self._kind == "jsonl":
+            self._write(json_line(self._header.document()))
+            return
+        head = json.dumps(self._header.document(), ensure_ascii=False)
+        self._write(BOM + cells_line([HEAD_CELL, head]) + cells_line(COLUMNS))
+
+    def add(self, document: dict[str, Any], values: Any) -> None:
+        """Write one memory."""
+        line = csv_line(document) if self._kind == "csv" else json_line(document, values)
+        self._write(line)
+        self.users.setdefault(document["user_id"], Digest()).add(document["id"], document["memory"])
+        self.memories += 1
+
+    def end(self) -> None:
+        """Write the line that makes it whole."""
+        trailer = Trailer(self.memories, len(self.users), self._sha256.hexdigest()).document()
+        if self._kind == "jsonl":
+            self._write(json_line(trailer))
+        else:
+            self._write(cells_line([TAIL_CELL, json.dumps(trailer)]))
+        self._file.flush()
+
+    def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
+        return ExportReport(
+            path=path,
+            manifest=manifest,
+            kind=self._kind,
+            header=self._header,
+            memories=self.memories,
+            bytes=self._bytes,
+            sha256=self._sha256.hexdigest(),
+            resumed=resumed,
+            users={user: UserPart(one.count, str(one)) for user, one in self.users.items()},
+        )
+
+    def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
+        asked = self._header
+        same = (asked.user_id, asked.vectors, asked.embedder, asked.dimensions, self._kind)
+        if begun is None or same != (
+            begun.user_id, begun.vectors, begun.embedder, begun.dimensions, kind
+        ):  # fmt: skip
+            raise InvalidMemory(
+                f'"{name}" was begun with other options; use the same ones, or export without '
+                "--resume to begin again"
+            )
+        self._header = begun
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._count(data)
+
+    def _count(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self._bytes += len(data)
+
+
+def write_manifest(report: ExportReport) -> None:
+    """Write what the file has of each user beside it."""
+    assert report.path is not None
+    assert report.manifest is not None
+    document = {
+        **report.header.document(),
+        "file": report.path.name,
+        "kind": report.kind,
+        "finished_at": datetime.now(UTC).isoformat(),
+        "bytes": report.bytes,
+        "sha256": report.sha256,
+        "memories": report.memories,
+        "users": len(report.users),
+        "per_user": {user: asdict(one) for user, one in report.users.items()},
+    }
+    part = report.manifest.with_name(f"{report.manifest.name}.part")
+    part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    part.chmod(0o600)
+    part.replace(report.manifest)
+
+
+def _action(given: Mapping[str, Any]) -> str:
+    return "export-all" if given["user_id"] is None else "export"
+
+
+@noted(_action, lambda report: memories(report.memories))
+def export_memories(
+    service: Home,
+    path: Path,
+    *,
+    user_id: str | None = None,
+    kind: Kind = "jsonl",
+    vectors: bool = False,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> ExportReport:
+    """Write one user's memories, or everybody's, into a file, with a manifest beside it.
+
+    Until the file is whole it is called `<path>.part`; what `path` held before stays until then.
+    With `resume` an export that was cut off goes on behind its last complete user; it begins again
+    if one that it has was deleted meanwhile.
+
+    Raises:
+        MemoryNotFound: the user has no memories.
+        InvalidMemory: no such folder, CSV with vectors, or what is to be resumed was begun with
+            other options.
+        BackendError: the store did not answer, or the file cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
+    part = path.with_name(f"{path.name}.part")
+    header = _header(service, user_id, kind, vectors)
+    views = _Views(service, header)
+    try:
+        with _alone(part):
+            with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                writer = ExportWriter(file, kind, header)
+                if resume:
+                    writer.go_on(part)
+                if not resume or not writer.users.keys() <= {view.user_id for view in views}:
+                    # Whoever was deleted or forgotten meanwhile is not to be in it.
+                    file.seek(0)
+                    file.truncate()
+                    writer = ExportWriter(file, kind, header)
+                resumed = writer.memories
+                _write(service, writer, views, on_progress)
+                os.fsync(file.fileno())
+            manifest = path.with_name(f"{path.name}.manifest.json")
+            # A manifest that is not of this file must not stand beside it.
+            manifest.unlink(missing_ok=True)
+            part.replace(path)
+            report = writer.report(path, manifest, resumed)
+            write_manifest(report)
+    except OSError as exc:
+        raise BackendError(
+            f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
+            "space, then repeat the command with --resume",
+            backend="files",
+            operation="export",
+        ) from exc
+    return report
+
+
+@noted(_action)
+def export_stream(
+    service: Home,
+    file: BinaryIO,
+    *,
+    user_id: str | None = None,
+    kind: Kind = "jsonl",
+    vectors: bool = False,
+    on_progress: Progress | None = None,
+) -> ExportReport:
+    """As `export_memories`, into an open file; its last line says that it is whole."""
+    header = _header(service, user_id, kind, vectors)
+    writer = ExportWriter(file, kind, header)
+    _write(service, writer, _Views(service, header), on_progress)
+    return writer.report(None, None, 0)
+
+
+@noted("export", lambda content: f"{len(content):,} bytes")
+def export_bytes(
+    service: Home, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
+) -> bytes:
+    """Return one user's export; raises as `export_memories`."""
+    file = io.BytesIO()
+    export_stream(service, file, user_id=user_id, kind=kind, vectors=vectors)
+    return file.getvalue()
+
+
+class _Views:
+    """Whose memories are exported."""
+
+    def __init__(self, service: Home, header: Header) -> None:
+        self._ledger = service.parts.ledger
+        self._user_id = header.user_id
+        if self._user_id is not None and not self._one(self._user_id).live:
+            raise MemoryNotFound(
+                f"user {self._user_id!r} has no memories to export; look for the id with "
+                "`python -m memory_core users find`"
+            )
+
+    def count(self) -> int:
+        return sum(len(view.live) for view in self)
+
+    def __iter__(self) -> Iterator[UserView]:
+        if self._user_id is not None:
+            yield self._one(self._user_id)
+            return
+        for view in self._ledger.users():
+            if view.live and not is_probe(view.user_id):
+                yield view
+
+    def _one(self, user_id: str) -> UserView:
+        return self._ledger.view(normalize_user_id(user_id))
+
+
+def _header(service: Home, user_id: str | None, kind: Kind, vectors: bool) -> Header:
+    if kind == "csv" and vectors:
+        raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
+    embedder = service.parts.embedder
+    return Header(
+        version=__version__,
+        as_of=datetime.now(UTC),
+        user_id=None if user_id is None else normalize_user_id(user_id),
+        vectors=vectors,
+        embedder=embedder.name,
+        dimensions=embedder.dimensions,
+    )
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep others from writing the same file; the lock goes with the process."""
+    from filelock import FileLock, Timeout
+
+    lock = part.with_name(f"{part.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+            lock.unlink(missing_ok=True)
+    except Timeout as exc:
+        raise BackendUnavailable(
+            f"another export is writing {part.name!r}; wait for it, or write another file",
+            backend="files",
+            operation="export",
+        ) from exc
+
+
+def _write(
+    service: Home, writer: ExportWriter, views: _Views, on_progress: Progress | None
+) -> None:
+    parts = service.parts
+    memories = Memories(parts.ledger, parts.store, parts.embedder)
+    total = views.count() if on_progress else 0
+    written: Set[str] = set(writer.users)
+    writer.begin()
+    for view in views:
+        if view.user_id in written:
+            continue
+        for ids in batches(view.live, PUT_BATCH):
+            _write_batch(writer, memories, view, ids)
+            if on_progress:
+                on_progress(writer.memories, max(total, writer.memories))
+    writer.end()
+
+
+def _write_batch(writer: ExportWriter, memories: Memories, view: UserView, ids: list[str]) -> None:
+    if not writer.with_vectors:
+        found, _ = memories.read(view, ids)
+        for one in ids:
+            if one in found:
+                writer.add(to_document(found[one]), None)
+        return
+    vectors, rows = memories.with_values(view, ids)
+    for vector, row in zip(vectors, rows, strict=True):
+        writer.add(to_document(vector), row)

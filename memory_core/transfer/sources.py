@@ -1,0 +1,209 @@
+"""Addresses of memories: where they can come from, and the service that they go to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InvalidMemory, MigrationError
+from ..ledger import Ledger
+from ..memories.repository import Service
+from ..model.batches import batches
+from ..settings import Settings
+from ..storage.aws import Aws
+from ..storage.backend import Backend
+from ..storage.objects import S3Objects
+from ..storage.vectors.base import PUT_BATCH
+from ..storage.vectors.s3 import S3Reader
+from ..storage.vectors.s3_index import IndexName
+from .chroma_source import ChromaServer, ChromaSource
+from .export_reader import open_export
+from .format import from_document
+from .incoming import Carried
+from .mem0_history import HistoryFile
+from .migration_report import Part
+from .source_row import MigrationSource, SourceRow, from_payload, to_found
+
+LOCAL = "local"
+_KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
+_FORMS = (
+    "chroma:FOLDER[#COLLECTION], chroma-http://HOST:PORT[#COLLECTION], "
+    "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE or local"
+)
+
+
+class Address(NamedTuple):
+    """What an address names: `place` is a path, host and port, or bucket and index."""
+
+    kind: str
+    place: str
+    extra: str = ""
+
+
+def parse(address: str) -> Address:
+    """Return the parts of an address.
+
+    Raises:
+        MigrationError: it is none; says the forms that there are.
+    """
+    if address == LOCAL:
+        return Address(address, "")
+    kind, _, place = address.partition(":")
+    mark = "?ledger=" if kind == "s3vectors" else "#"
+    place, _, extra = place.partition(mark) if kind not in ("jsonl", "history") else (place, "", "")
+    if kind not in _KINDS or not place.strip("/"):
+        raise MigrationError(f"{address!r} is no address of memories; use {_FORMS}")
+    return Address(kind, place, extra)
+
+
+def address_of(backend: Backend) -> str:
+    """Return the address of the place that a backend stores in."""
+    location = backend.location
+    if backend.name == "s3_vectors":
+        return f"s3vectors:{location.get('vector bucket')}/{location.get('index')}"
+    return f"chroma:{location.get('folder')}#{location.get('collection')}"
+
+
+@contextmanager
+def open_source(
+    service: Service, address: str, *, user: str | None = None, history: Path | None = None
+) -> Iterator[MigrationSource]:
+    """Open a source for reading; `history` is mem0's history.db, for what happened before.
+
+    Raises:
+        MigrationError: there is no such source, or it cannot be read as one.
+        BackendError: it did not answer.
+    """
+    source = _make(service, parse(address), address, user)
+    with source as opened:
+        if history is None:
+            yield opened
+            return
+        with HistoryFile(history) as events:
+            yield _WithHistory(opened, events)
+
+
+def _make(service: Service, where: Address, address: str, user: str | None) -> Any:
+    if where.kind == LOCAL:
+        settings = service.settings
+        return ChromaSource(LOCAL, settings.chroma_path, None, settings.data_dir)
+    if where.kind == "chroma":
+        return ChromaSource(address, Path(where.place).expanduser(), where.extra or None)
+    if where.kind == "chroma-http":
+        match = re.fullmatch(r"//([^/:#]+):(\d+)/?", where.place)
+        if not match:
+            raise MigrationError(f"{address!r} names no host and port; use chroma-http://HOST:PORT")
+        return ChromaServer(address, match[1], int(match[2]), where.extra or None)
+    if where.kind == "s3vectors":
+        return S3Source(address, service.settings, where)
+    if where.kind == "history":
+        if user is None:
+            raise MigrationError(
+                "a history of mem0 does not say whose the memories were; say it with --user"
+            )
+        return HistoryFile(Path(where.place).expanduser())
+    return ExportSource(address, Path(where.place).expanduser(), user)
+
+
+class S3Source:
+    """An index of S3 Vectors, and the ledger that is named with it."""
+
+    def __init__(self, name: str, settings: Settings, where: Address) -> None:
+        self.name = name
+        bucket, _, index = where.place.partition("/")
+        if not index:
+            raise MigrationError(f"{name!r} names no index; use s3vectors:BUCKET/INDEX")
+        self._aws = Aws(settings)
+        self._reader = S3Reader(self._aws, IndexName(bucket, index))
+        self.ledger: Ledger | None = None
+        self._rows = 0
+        if where.extra:
+            objects_bucket, _, prefix = where.extra.partition("/")
+            prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+            self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix), frugal=True)
+
+    def __enter__(self) -> S3Source:
+        self._info = self._reader.describe()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._reader.close()
+
+    def parts(self) -> list[Part]:
+        """Return the index; how many vectors it has is known once it was read."""
+        return [Part(self._info.name, self._rows, self._info.dimensions, self._info.metric)]
+
+    def stored(self) -> Iterator[SourceRow]:
+        self._rows = 0
+        for page in self._reader.pages():
+            for one in page:
+                self._rows += 1
+                yield from_payload(one.key, one.payload, one.values, self._rows)
+
+
+class ExportSource:
+    """A file that `export` wrote, whole and unchanged, or lines of JSON."""
+
+    ledger: Ledger | None = None
+
+    def __init__(self, name: str, path: Path, user: str | None) -> None:
+        self.name = name
+        self._path = path
+        self._user = user
+        self._rows = 0
+
+    def __enter__(self) -> ExportSource:
+        try:
+            with open_export(self._path) as reader:
+                problem = reader.check_whole() if reader.header else ""
+        except InvalidMemory as exc:
+            raise MigrationError(str(exc)) from exc
+        if problem:
+            raise MigrationError(f"{problem}; export it again")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def parts(self) -> list[Part]:
+        return [Part(self._path.name, self._rows)]
+
+    def stored(self) -> Iterator[SourceRow]:
+        self._rows = 0
+        with open_export(self._path) as reader:
+            for row in reader.rows():
+                self._rows += 1
+                if row.problem:
+                    yield SourceRow(None, None, {}, number=row.line, problem=row.problem)
+                    continue
+                try:
+                    yield to_found(self._read(row.document, row.line), row.line)
+                except InvalidMemory as exc:
+                    yield SourceRow(None, None, {}, number=row.line, problem=str(exc))
+
+    def _read(self, document: Any, line: int) -> Carried:
+        """Return a line; what names its user stays that user's."""
+        named = document.get("user_id") if isinstance(document, dict) else None
+        return from_document(document, line, None, None if named else self._user)
+
+
+class _WithHistory:
+    """A source whose memories bring along what mem0 wrote down of them."""
+
+    def __init__(self, source: MigrationSource, events: HistoryFile) -> None:
+        self.name = source.name
+        self.ledger = source.ledger
+        self._source = source
+        self._events = events
+
+    def parts(self) -> list[Part]:
+        return [*self._source.parts(), *self._events.parts()]
+
+    def stored(self) -> Iterator[SourceRow]:
+        for batch in batches(self._source.stored(), PUT_BATCH):
+            earlier = self._events.earlier([one.id for one in batch if one.id])
+            for one in batch:
+                yield one.with_earlier(earlier.get(one.id or "", ()))
