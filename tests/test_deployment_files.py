@@ -213,6 +213,7 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
         settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
         with open_service(settings) as service:
             service.add_text_memory("bob@x.com", "likes rye")
+            service.activity.flush()
             with (
                 deployed(tmp_path, **bench.environ) as server,
                 httpx.Client(base_url=server.address, timeout=60) as client,
@@ -227,7 +228,11 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             assert peak < MOST_MB
             # That a page was looked at had not been written yet when the signal came.
             told = [activity_log.entry_sentence(one) for one in service.activity.page().entries]
-            assert told == ["olaf looked at the memories of bob@x.com", "olaf signed in"]
+            assert told == [
+                "olaf looked at the memories of bob@x.com",
+                "olaf signed in",
+                "library saved for bob@x.com: 1 memory",
+            ]
             check = service.activity.check()
             assert check.whole
             assert f"the activity log ends at {activity_log.head_text(check)}" in (
