@@ -10,7 +10,7 @@ import pytest
 
 from memory_core.doctor import KINDS, Level
 from memory_core.redeploy_test import leftovers
-from tests.support.doctor_damages import SETUP, Damage
+from tests.support.doctor_damages import SETUP, Damage, expiring
 from tests.support.doctor_damages_of_data import DATA, opened_by_another
 from tests.support.doctor_damages_of_memories import MEMORIES
 from tests.support.doctor_system import ALWAYS, MakeSystem
@@ -38,7 +38,7 @@ def test_a_healthy_system_has_nothing_to_say(make_system: MakeSystem, kind: str)
         pytest.param(
             damage,
             id=f"{damage.expected[0]}, {damage.name}",
-            marks=[pytest.mark.process] if damage.do is opened_by_another else [],
+            marks=[pytest.mark.process] if damage.do in (expiring, opened_by_another) else [],
         )
         for damage in DAMAGES
     ],

@@ -147,7 +147,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         assert isinstance(item, pytest.Function)
         for marker in sorted(_markers_of(item, needs)):
-            item.add_marker(marker)
+            # Exactly a str: what a worker reports must be plain.
+            item.add_marker(str(marker))
 
 
 _started: list[str] = []

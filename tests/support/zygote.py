@@ -19,6 +19,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 from tests.support.paths import ROOT
@@ -120,15 +121,12 @@ def main() -> None:
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
-        if "wait" in request:
-            answer = _wait(request["wait"])
-        else:
-            answer = _fork(getattr(jobs, request["start"]), request)
+        answer = _wait(request["wait"]) if "wait" in request else _fork(jobs, request)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
 
 
-def _fork(job: Callable[..., None], request: dict[str, Any]) -> int:
+def _fork(jobs: ModuleType, request: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -141,7 +139,7 @@ def _fork(job: Callable[..., None], request: dict[str, Any]) -> int:
             os.write(reports, json.dumps(value).encode() + b"\n")
 
         try:
-            job(report, **request["arguments"])
+            getattr(jobs, request["start"])(report, **request["arguments"])
             code = 0
         except BaseException:
             report(traceback.format_exc())
@@ -156,9 +154,9 @@ def _wait(pid: int) -> int:
         if found:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.002)
+    print(f"a job was not done after {_TIMEOUT_S} s and is killed", file=sys.stderr)
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise TimeoutError(f"a job was not done after {_TIMEOUT_S} s")
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":

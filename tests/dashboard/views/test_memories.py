@@ -245,7 +245,6 @@ def test_without_a_storage_the_page_says_so_and_shows_no_form(
 
 
 def test_a_page_that_is_not_reached_by_the_router_shows_nothing() -> None:
-    page = AppTest.from_file("../../pages/memories.py", default_timeout=60).run()
-    page = AppTest.from_file("../../../pages/memories.py", default_timeout=30).run()
+    page = AppTest.from_file("../../../pages/memories.py", default_timeout=60).run()
     assert [element.value for element in page.error] == ["This page opens from the dashboard only."]
     assert not page.title
