@@ -82,7 +82,7 @@ def changes(before: Installation, after: Installation) -> Iterator[str]:
 
 
 def is_other_place(before: Installation, after: Installation) -> bool:
-    """Tell memories that were read from another place than they were written to."""
+    """Return True if memories were read from another place than they were written to."""
     return before.backend != after.backend or any(
         before.location.get(name) != after.location.get(name) for name in _PLACE
     )

@@ -236,15 +236,13 @@ def _kill_halfway(writer: subprocess.Popen[bytes], receipt: Path, count: int) ->
     """Kill the writer once half of its probes are acknowledged."""
     until = time.monotonic() + _PROCESS_S
     while time.monotonic() < until and writer.poll() is None:
-        if receipt.exists() and _acknowledged(receipt) >= max(1, count // 2):
-            writer.send_signal(signal.SIGKILL)
-            break
+        if receipt.exists():
+            acknowledged = json.loads(receipt.read_bytes())["acknowledged"]
+            if len(acknowledged) >= max(1, count // 2):
+                writer.send_signal(signal.SIGKILL)
+                break
         time.sleep(0.005)
     _end(writer, 0, -signal.SIGKILL)
-
-
-def _acknowledged(receipt: Path) -> int:
-    return len(json.loads(receipt.read_bytes())["acknowledged"])
 
 
 def _finish(worker: subprocess.Popen[bytes]) -> dict[str, Any]:

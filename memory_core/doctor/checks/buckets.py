@@ -109,7 +109,7 @@ def bucket_readable(context: Context) -> Iterator[Finding]:
 
 
 def prefix_right(context: Context) -> Iterator[Finding]:
-    """Where our record is empty, look for one under another prefix of the bucket."""
+    """Look for a record under another prefix of the bucket if ours is empty."""
     if not context.ledger.is_empty():
         return
     bucket, own = context.backend.location["bucket"], context.settings.prefix
