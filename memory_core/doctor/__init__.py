@@ -1,6 +1,6 @@
-"""The doctor: why is it not persistent, why is it missing, and what to do.
+"""The doctor: why memories are not persistent or missing, and what to do about it.
 
-Looking changes nothing, but for the tag `live`, which writes two probes and removes them.
+Checks change nothing, except with the tag `live`, which writes two probes and removes them.
 """
 
 from .findings import (

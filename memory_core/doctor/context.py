@@ -1,9 +1,10 @@
-"""What checks look at: made once, when the first check asks for it."""
+"""The installation as checks see it: each part is opened once, by the first check that needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexMismatch
@@ -17,20 +18,28 @@ from ..storage.backend import Backend, select_backend
 from ..storage.objects import ObjectStore, S3Objects
 from ..storage.vectors import VectorStore
 from ..storage.vectors.s3_index import IndexName, describe_index
+from .findings import Evidence
 from .redact import Masker
 
 S3 = "s3_vectors"
 CHROMA = "chroma"
 
-# Somebody waits for the answer, and a doctor that tries for long says nothing about the present.
+# Somebody waits for the answer, and long retries would hide a failure of this moment.
 _BUDGET_S = 2.0
 _TRANSPORT = Transport(connect_timeout_s=3.0, read_timeout_s=8.0, attempts=1)
 
+_Item = TypeVar("_Item")
+
+
+def spread(items: Sequence[_Item], most: int) -> Sequence[_Item]:
+    """Return at most so many items, spread evenly over all of them."""
+    return items[:: max(1, len(items) // most)][:most]
+
 
 class Context:
-    """The parts of the installation. A property raises what opening it raises.
+    """The parts of the installation. A property raises the errors of opening that part.
 
-    A check that uses one needs the check that finds out whether it can be had.
+    A check that uses one needs the check that tests whether it can be opened.
     """
 
     def __init__(self, survey: SettingsSurvey, tags: Collection[str] = ()) -> None:
@@ -49,10 +58,10 @@ class Context:
 
     @cached_property
     def credentials(self) -> Credentials | None:
-        found = read_credentials(self.settings)
-        if found:
-            self.masker.add([found.access_key_id, *found.secrets])
-        return found
+        credentials = read_credentials(self.settings)
+        if credentials:
+            self.masker.add([credentials.access_key_id, *credentials.secrets])
+        return credentials
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -61,6 +70,12 @@ class Context:
     @cached_property
     def backend(self) -> Backend:
         return select_backend(self.settings, self.embedder)
+
+    @property
+    def place(self) -> list[Evidence]:
+        """The names of the place of memories, as evidence."""
+        location = self.backend.location
+        return [Evidence(name, value, "decision") for name, value in location.items()]
 
     @cached_property
     def aws(self) -> Aws:
@@ -90,7 +105,7 @@ class Context:
 
     @cached_property
     def store(self) -> VectorStore:
-        """The store, which must be there: looking makes none."""
+        """The store, which must exist: a check creates none."""
         if self.backend.name == S3:
             from ..storage.vectors.s3 import open_s3_vectors
 
@@ -99,7 +114,7 @@ class Context:
 
     @cached_property
     def info(self) -> IndexInfo:
-        """What the index says of itself, whether it fits or not."""
+        """The description of the index, even of one that does not fit."""
         if self.backend.name == S3:
             return describe_index(self.aws, self.index)
         from ..storage.vectors.chroma import ChromaStore, open_folder
@@ -110,13 +125,13 @@ class Context:
 
     @property
     def index_name(self) -> str:
-        """What the index or collection is called."""
+        """The name of the index or collection."""
         location = self.backend.location
         return location["index"] if self.backend.name == S3 else location["collection"]
 
     @cached_property
     def has_index(self) -> bool:
-        """Whether the index is there; before the first memory it need not be."""
+        """True where the index exists; the first memory creates it."""
         if self.backend.name == S3:
             try:
                 return self.info is not None
@@ -127,7 +142,7 @@ class Context:
         return self.index_name in collections(self.settings.chroma_path)
 
     def close(self) -> None:
-        """Let go of files and connections that were opened."""
+        """Close the files and connections that were opened."""
         for name in ("store", "aws"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -1,4 +1,7 @@
-"""What the doctor says: frozen values that can be compared, and written as JSON as they stand."""
+"""Findings of the doctor and the checks that make them: frozen, comparable values.
+
+`model.encoder` writes all of them as JSON. The end of the file orders and chooses checks.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,24 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UnknownCheck
+from ..model.words import counted
 
 if TYPE_CHECKING:
     from .context import Context
 
 About = Literal["", "user", "memory"]
-"""Whether a piece of evidence is a user's id, a memory's id, or nothing personal."""
+"""The person-related content of a piece of evidence: a user's id, a memory's id, or none."""
 
 Tag = Literal["live", "data", "deep"]
 """`live` writes probes and removes them, `data` reads users and memories, `deep` all of them."""
 
 OnProgress = Callable[[int, int, str], None]
-"""Called with how many of how many checks are done, and the title of the one that begins."""
+"""Called with the number of checks done, their total, and the title of the next one."""
 
-LONGEST_TITLE = 80
+Look = Callable[["Context"], Iterator["Finding"]]
+"""A plain function that yields its findings, and none where all is well."""
+
+DEFAULT_LIMIT_S = 15.0
 
 SUBJECTS: Mapping[str, str] = {
     "settings": "Settings",
@@ -46,11 +53,11 @@ SUBJECTS: Mapping[str, str] = {
     "environment": "Environment",
     "doctor": "The doctor itself",
 }
-"""What checks and findings are about, by the first part of their names."""
+"""Subjects of checks and findings, by the first part of their names."""
 
 
 class Level(StrEnum):
-    """How bad a finding is. Only `warning` and `error` ask somebody to act."""
+    """Severity of a finding. Only `warning` and `error` ask somebody to act."""
 
     OK = "ok"
     INFO = "info"
@@ -63,7 +70,7 @@ class Level(StrEnum):
 
 
 class CheckState(StrEnum):
-    """How a check ended. FOUND has a warning or an error; NOT_NEEDED does not apply here."""
+    """Outcome of a check. FOUND has a warning or an error; NOT_NEEDED does not apply here."""
 
     OK = "ok"
     FOUND = "found"
@@ -75,7 +82,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One fact, and where it comes from: a variable, a file, a role, a service."""
+    """A fact and its source: a variable, a file, a role, a service."""
 
     name: str
     value: str
@@ -85,7 +92,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What to do: in words, and where there is one the command, the variable or the page."""
+    """A remedy in words, with its command, variable or page if there is one."""
 
     text: str
     command: str = ""
@@ -95,10 +102,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found. `consequence` says what it means for the customer.
-
-    `check` names the check that found it.
-    """
+    """A result of a check; `consequence` is its effect on the customer."""
 
     id: str
     level: Level
@@ -115,8 +119,22 @@ class Finding:
 
     @property
     def hint(self) -> str:
-        """The first thing to do, in words; empty where nothing is to be done."""
+        """The first remedy in words, or an empty string."""
         return self.fixes[0].text if self.fixes else ""
+
+    def masked(self, hide: Callable[[str], str]) -> Finding:
+        """Return the finding with its variable texts passed through `hide`."""
+        return replace(
+            self,
+            detail=hide(self.detail),
+            evidence=tuple(
+                Evidence(hide(fact.name), hide(fact.value), hide(fact.source), fact.about)
+                for fact in self.evidence
+            ),
+            fixes=tuple(
+                replace(fix, text=hide(fix.text), variable=hide(fix.variable)) for fix in self.fixes
+            ),
+        )
 
 
 _LEVELS = {"I": Level.INFO, "W": Level.WARNING, "E": Level.ERROR}
@@ -124,14 +142,14 @@ _LEVELS = {"I": Level.INFO, "W": Level.WARNING, "E": Level.ERROR}
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """A kind of finding: what is the same each time. Its id names subject, level and number."""
+    """The constant part of findings. The id names subject, level and number."""
 
     id: str
     title: str
     consequence: str
     fixes: tuple[Fix, ...] = ()
 
-    def found(self, detail: str, *evidence: Evidence, fixes: tuple[Fix, ...] = ()) -> Finding:
+    def finding(self, detail: str, *evidence: Evidence, fixes: tuple[Fix, ...] = ()) -> Finding:
         """Return a finding of this kind; `fixes` come before those of the kind."""
         return Finding(
             self.id, self.level, self.title, detail, self.consequence, evidence, fixes + self.fixes
@@ -144,10 +162,10 @@ class FindingKind:
 
 @dataclass(frozen=True, slots=True)
 class CheckRun:
-    """One check and how it ended.
+    """One check and its outcome.
 
-    `because` names the check that has to be passed first, `reason` says why there is no result;
-    `ms` is None where it did not run.
+    `because` names the check that must pass first, `reason` explains a missing result; `ms` is
+    None where the check did not run.
     """
 
     name: str
@@ -160,7 +178,7 @@ class CheckRun:
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """A setting, its value (secrets masked) and where it comes from."""
+    """A setting, its value (secrets masked) and its source."""
 
     name: str
     value: str
@@ -169,7 +187,7 @@ class SettingSource:
 
 @dataclass(frozen=True, slots=True)
 class Silenced:
-    """A finding that was made and is not shown, and why somebody said so."""
+    """A finding that is not shown, and the reason given for that."""
 
     id: str
     reason: str
@@ -177,9 +195,9 @@ class Silenced:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All that one run of the doctor found, worst first, of `taken_at` (aware UTC).
+    """Result of one run of the doctor at `taken_at` (aware UTC), worst findings first.
 
-    `hide` takes the secrets of this installation out of any other text.
+    `hide` masks the secrets of this installation in any other text.
     """
 
     findings: tuple[Finding, ...]
@@ -194,30 +212,19 @@ class Diagnosis:
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many checks found nothing to act on, and how many findings there are by level."""
+        """Number of checks that passed, and of findings by level."""
         counts = {level.value: 0 for level in Level}
-        for one in self.findings:
-            counts[one.level.value] += 1
-        counts["ok"] = sum(one.state is CheckState.OK for one in self.checks)
+        for finding in self.findings:
+            counts[finding.level.value] += 1
+        counts["ok"] = sum(check.state is CheckState.OK for check in self.checks)
         return counts
 
     @property
     def worst(self) -> Level:
-        return max((one.level for one in self.findings), key=lambda one: one.rank, default=Level.OK)
-
-    def renewed(self, later: Diagnosis) -> Diagnosis:
-        """Return this diagnosis with the checks of a later one in the place of their own."""
-        names = {one.name for one in later.checks}
-        findings = [one for one in self.findings if one.check not in names]
-        return replace(
-            self,
-            findings=tuple(sorted((*findings, *later.findings), key=lambda one: -one.level.rank)),
-            checks=(*(one for one in self.checks if one.name not in names), *later.checks),
-            sources=later.sources,
-            versions=later.versions,
-            tags=tuple(dict.fromkeys((*self.tags, *later.tags))),
-            user_ids=self.user_ids | later.user_ids,
-            hide=later.hide,
+        return max(
+            (finding.level for finding in self.findings),
+            key=lambda level: level.rank,
+            default=Level.OK,
         )
 
     @property
@@ -225,55 +232,49 @@ class Diagnosis:
         """The result in one sentence."""
         errors, warnings = self.summary["error"], self.summary["warning"]
         if errors:
-            first = next(one.title for one in self.findings if one.level is Level.ERROR)
-            more = f"{errors} problems, the first of them: " if errors > 1 else "1 problem: "
-            return f"{more}{first}."
+            first = next(item.title for item in self.findings if item.level is Level.ERROR)
+            colon = ", the first of them: " if errors > 1 else ": "
+            return f"{counted(errors, 'problem')}{colon}{first}."
         if warnings:
             verb = "needs" if warnings == 1 else "need"
-            noun = "thing" if warnings == 1 else "things"
-            return f"Memories work, and {warnings} {noun} {verb} attention."
+            return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
         return "Nothing wrong was found."
 
+    def renewed(self, later: Diagnosis) -> Diagnosis:
+        """Return this diagnosis with the checks of a later one replacing the same ones here."""
+        names = {check.name for check in later.checks}
+        kept = (finding for finding in self.findings if finding.check not in names)
+        return replace(
+            self,
+            findings=worst_first((*kept, *later.findings)),
+            checks=(*(check for check in self.checks if check.name not in names), *later.checks),
+            sources=later.sources,
+            versions=later.versions,
+            tags=tuple(dict.fromkeys((*self.tags, *later.tags))),
+            user_ids=self.user_ids | later.user_ids,
+            hide=later.hide,
+        )
 
-def masked(one: Finding, hide: Callable[[str], str]) -> Finding:
-    """Return a finding with all its texts passed through `hide`."""
-    return replace(
-        one,
-        title=hide(one.title),
-        detail=hide(one.detail),
-        consequence=hide(one.consequence),
-        evidence=tuple(
-            replace(
-                piece, name=hide(piece.name), value=hide(piece.value), source=hide(piece.source)
-            )
-            for piece in one.evidence
-        ),
-        fixes=tuple(
-            replace(fix, text=hide(fix.text), command=hide(fix.command)) for fix in one.fixes
-        ),
-    )
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings by level, and otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: -finding.level.rank))
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
     """Return names as a phrase, the first few of many."""
-    found = list(names)
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
-
-
-Look = Callable[["Context"], Iterator[Finding]]
-"""A plain function that yields what it finds, and nothing where all is well."""
-
-DEFAULT_LIMIT_S = 15.0
+    items = list(names)
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + rest
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question. It is asked once all of `needs` were answered without an error.
+    """A check. It runs once all that it `needs` ended without an error.
 
-    With `tags` it is asked only where one of them is wanted; `backend` is the one it is about,
-    empty for any, and with `of_index` it is about an index that is there. `kinds` are all that it
-    may find. After `limit_s` seconds it is cut off.
+    With `tags` it runs only where one of them is wanted, with `backend` only on that backend, and
+    with `of_index` only where the index exists. `kinds` are all kinds of its findings. It is cut
+    off after `limit_s` seconds.
     """
 
     name: str
@@ -291,12 +292,12 @@ class Check:
         return self.name.partition(".")[0]
 
     def answers_to(self, name: str) -> bool:
-        """Say whether it goes by that name, as its own, its subject's or a finding's."""
-        return name in (self.name, self.subject) or name in [one.id for one in self.kinds]
+        """Match the name of the check, of its subject or of one of its findings."""
+        return name in (self.name, self.subject) or name in [kind.id for kind in self.kinds]
 
 
 def in_order(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks, each after all that it needs, and otherwise as they are given.
+    """Return the checks, each after those it needs, and otherwise in the order given.
 
     Raises:
         CycleError: two checks need each other.
@@ -319,27 +320,29 @@ def choose(
 ) -> tuple[list[Check], frozenset[str]]:
     """Return the checks to run, in order, and the names of those that were asked for.
 
-    With `only`, the checks that these names mean and all that they need, whatever their tags.
+    With `only`, the checks of these names and all that they need, whatever their tags.
 
     Raises:
         UnknownCheck: nothing goes by one of the names.
     """
     for name in only:
-        if not any(one.answers_to(name) for one in checks):
+        if not any(check.answers_to(name) for check in checks):
             raise UnknownCheck(
-                f"the doctor knows no check, finding or subject {name!r}; docs/doctor.md lists "
-                "the findings"
+                f"the doctor has no check, finding or subject {name!r}; docs/doctor.md lists the "
+                "findings"
             )
-    if only:
-        asked = [one for one in checks if any(map(one.answers_to, only))]
-    else:
-        asked = [one for one in checks if not one.tags or set(one.tags) & set(tags)]
-    wanted = {one.name for one in asked}
-    needed = set(_with_needs({one.name: one for one in checks}, wanted))
-    return [one for one in checks if one.name in needed], frozenset(wanted)
-
-
-def _with_needs(known: dict[str, Check], names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        yield name
-        yield from _with_needs(known, known[name].needs)
+    asked = frozenset(
+        check.name
+        for check in checks
+        if (
+            any(map(check.answers_to, only))
+            if only
+            else not check.tags or set(check.tags) & set(tags)
+        )
+    )
+    needed = set(asked)
+    # Each check comes after those it needs.
+    for check in reversed(list(checks)):
+        if check.name in needed:
+            needed.update(check.needs)
+    return [check for check in checks if check.name in needed], asked

@@ -1,4 +1,4 @@
-"""Runs checks one after another; none of them can stop the others."""
+"""A run of the doctor: the checks one after another, none of which can stop the others."""
 
 from __future__ import annotations
 
@@ -43,126 +43,18 @@ from .findings import (
     Tag,
     choose,
     in_order,
-    masked,
+    worst_first,
 )
 from .redact import Masker
 
-CRASHED = FindingKind(
-    "doctor.E001",
-    "A check could not be finished",
-    "Nothing is known about this point, so a problem may be hidden behind it.",
-    (Fix("Run this check again; if it lasts, send the support bundle to the developers"),),
-)
-CUT_OFF = FindingKind(
-    "doctor.W001",
-    "A check took too long and was cut off",
-    "Nothing is known about this point; a service behind it may be slow for customers too.",
-    (Fix("Run this check again by itself, and look at the network if it lasts"),),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """A check, how it ended, and what it found."""
-
-    run: CheckRun
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def stops_others(self) -> bool:
-        return self.run.state in (
-            CheckState.SKIPPED,
-            CheckState.CRASHED,
-            CheckState.CUT_OFF,
-        ) or any(one.level is Level.ERROR for one in self.findings)
-
-
-def run_checks(
-    checks: Sequence[Check], context: Context, on_progress: OnProgress | None = None
-) -> Iterator[CheckResult]:
-    """Yield the outcome of each check, in order; needs that are not among them count as met."""
-    stopped: dict[str, str] = {}
-    for done, check in enumerate(checks):
-        if on_progress:
-            on_progress(done, len(checks), check.title)
-        outcome = _outcome(check, context, stopped)
-        if outcome.stops_others:
-            stopped[check.name] = outcome.run.because or check.name
-        yield _without_secrets(outcome, context)
-    if on_progress:
-        on_progress(len(checks), len(checks), "")
-
-
-def _outcome(check: Check, context: Context, stopped: Mapping[str, str]) -> CheckResult:
-    """Run a check, or skip it; `stopped` maps checks to the one that each of them waits for."""
-    for name in check.needs:
-        if cause := stopped.get(name):
-            reason = f"{cause} has to be solved first"
-            return CheckResult(
-                CheckRun(check.name, check.title, CheckState.SKIPPED, reason, because=cause)
-            )
-    if check.backend and check.backend != context.backend.name:
-        return CheckResult(CheckRun(check.name, check.title, CheckState.NOT_NEEDED))
-    if check.of_index and not context.has_index:
-        reason = "the first memory makes the index"
-        return CheckResult(CheckRun(check.name, check.title, CheckState.NOT_NEEDED, reason))
-    return _run(check, context)
-
-
-def _run(check: Check, context: Context) -> CheckResult:
-    found: list[Finding] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            # Memories that a check writes and removes are a part of asking the doctor.
-            with unnoted():
-                found.extend(check.look(context))
-        # The one place where everything is caught, programming errors included: a check that is
-        # broken must not keep the others from being made. What it was is said in the finding.
-        except BaseException as exc:
-            failure.append(exc)
-
-    started = time.monotonic()
-    thread = Thread(target=work, name=f"doctor {check.name}", daemon=True)
-    thread.start()
-    thread.join(check.limit_s)
-    cut_off = thread.is_alive()
-    run = CheckRun(
-        check.name, check.title, CheckState.OK, ms=round((time.monotonic() - started) * 1000)
-    )
-    if cut_off:
-        reason = f"no answer within {check.limit_s:g} seconds"
-        return _unfinished(check, replace(run, state=CheckState.CUT_OFF, reason=reason), CUT_OFF)
-    if failure:
-        reason = _reason(failure[0])
-        return _unfinished(check, replace(run, state=CheckState.CRASHED, reason=reason), CRASHED)
-    if any(one.level.rank >= Level.WARNING.rank for one in found):
-        run = replace(run, state=CheckState.FOUND)
-    return CheckResult(run, tuple(found))
-
-
-def _unfinished(check: Check, run: CheckRun, kind: FindingKind) -> CheckResult:
-    finding = kind.found(f"{check.title}: {run.reason}.", Evidence("check", check.name))
-    return CheckResult(run, (finding,))
-
-
-def _reason(exc: BaseException) -> str:
-    if isinstance(exc, MemoryCoreError):
-        return str(exc)
-    said = " ".join(str(exc).split())
-    frames = traceback.extract_tb(exc.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(exc).__name__}: {said}{place}" if said else f"{type(exc).__name__}{place}"
-
-
-def _without_secrets(outcome: CheckResult, context: Context) -> CheckResult:
-    hide = context.masker.hide
-    return CheckResult(
-        replace(outcome.run, reason=hide(outcome.run.reason)),
-        tuple(replace(masked(one, hide), check=outcome.run.name) for one in outcome.findings),
-    )
-
+# fmt: off
+CRASHED = FindingKind("doctor.E001", "A check could not be finished",
+    "This point is unknown, and a problem may be hidden behind it.",
+    (Fix("Run this check again; if it fails again, send the support bundle to the developers"),))
+CUT_OFF = FindingKind("doctor.W001", "A check took too long and was cut off",
+    "This point is unknown; a service behind it may be slow for customers too.",
+    (Fix("Run this check by itself; if it takes too long again, check the network"),))
+# fmt: on
 
 CHECKS: tuple[Check, ...] = in_order(
     [
@@ -185,6 +77,20 @@ KINDS: tuple[FindingKind, ...] = tuple(
 """Every kind of finding; docs/doctor.md has a paragraph for each."""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A check, how it ended, and its findings."""
+
+    run: CheckRun
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def stops_others(self) -> bool:
+        unfinished = (CheckState.SKIPPED, CheckState.CRASHED, CheckState.CUT_OFF)
+        has_error = any(finding.level is Level.ERROR for finding in self.findings)
+        return has_error or self.run.state in unfinished
+
+
 def diagnose(
     given: Mapping[str, str] | Settings | None = None,
     *,
@@ -194,31 +100,37 @@ def diagnose(
     on_progress: OnProgress | None = None,
     with_users: bool = False,
 ) -> Diagnosis:
-    """Run the checks and return what they found; nothing is raised for what is found.
+    """Run the checks and return their findings; no finding raises an error.
 
-    `given` is an environment, this process's own by default, or settings, of which nobody can say
-    any more where they come from. Credentials always come from boto3's own chain. Without `tags`
-    the cheap checks run, and with each tag those that bear it. `only` names checks, subjects or
-    findings: those run alone, with what they need, whatever their tags. `silenced` maps ids of
-    findings to reasons. `with_users` makes it know every user's id, for a bundle without them.
+    `given` is an environment, this process's own by default, or settings, whose origin is then
+    unknown. Credentials always come from boto3's own chain. Without `tags` the cheap checks run;
+    each tag adds the checks that bear it. `only` names checks, subjects or findings: those run
+    alone, with the checks they need, whatever their tags. `silenced` maps ids of findings to
+    reasons. `with_users` loads every user's id, for a bundle without them.
 
     Raises:
         UnknownCheck: there is no such tag, check, subject or finding, or a reason is empty.
     """
     quiet = dict(silenced or {})
     _check_names(tags, quiet)
-    found = SettingsSurvey(given) if isinstance(given, Settings) else survey(given)
+    surveyed = SettingsSurvey(given) if isinstance(given, Settings) else survey(given)
     checks, asked = choose(CHECKS, tags, only)
-    context = Context(found, tags)
+    context = Context(surveyed, tags)
     try:
-        outcomes = list(run_checks(checks, context, on_progress))
-        shown = _shown(outcomes, asked)
-        findings = [one for outcome in shown for one in outcome.findings]
+        results = list(run_checks(checks, context, on_progress))
+        # Beside the checks that were asked for, those that kept one of them from running.
+        names = asked.union(result.run.because for result in results if result.run.name in asked)
+        shown = [result for result in results if result.run.name in names]
+        findings = [finding for result in shown for finding in result.findings]
         return Diagnosis(
-            findings=tuple(_sorted(one for one in findings if one.id not in quiet)),
-            checks=tuple(one.run for one in shown),
-            silenced=tuple(Silenced(one.id, quiet[one.id]) for one in findings if one.id in quiet),
-            sources=tuple(_sources(found, context.masker)),
+            findings=worst_first(finding for finding in findings if finding.id not in quiet),
+            checks=tuple(result.run for result in shown),
+            silenced=tuple(
+                Silenced(finding.id, quiet[finding.id])
+                for finding in findings
+                if finding.id in quiet
+            ),
+            sources=tuple(_sources(surveyed, context.masker)),
             versions=environment.installed(),
             tags=tuple(tags),
             taken_at=datetime.now(UTC),
@@ -229,49 +141,118 @@ def diagnose(
         context.close()
 
 
+def run_checks(
+    checks: Sequence[Check], context: Context, on_progress: OnProgress | None = None
+) -> Iterator[CheckResult]:
+    """Yield the result of each check, in order; needs that are not among them count as met."""
+    # The check that each of these waits for.
+    stopped: dict[str, str] = {}
+    for done, check in enumerate(checks):
+        if on_progress:
+            on_progress(done, len(checks), check.title)
+        result = _skipped(check, context, stopped) or _run(check, context)
+        if result.stops_others:
+            stopped[check.name] = result.run.because or check.name
+        yield _without_secrets(result, context.masker)
+    if on_progress:
+        on_progress(len(checks), len(checks), "")
+
+
+def _skipped(check: Check, context: Context, stopped: Mapping[str, str]) -> CheckResult | None:
+    """Return the result of a check that cannot run or does not apply, None for the others."""
+    run = CheckRun(check.name, check.title, CheckState.NOT_NEEDED)
+    for name in check.needs:
+        if cause := stopped.get(name):
+            reason = f"{cause} must pass first"
+            return CheckResult(replace(run, state=CheckState.SKIPPED, reason=reason, because=cause))
+    if check.backend and check.backend != context.backend.name:
+        return CheckResult(run)
+    if check.of_index and not context.has_index:
+        return CheckResult(replace(run, reason="the first memory creates the index"))
+    return None
+
+
+def _run(check: Check, context: Context) -> CheckResult:
+    findings: list[Finding] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            # Memories that a check writes and removes are a part of asking the doctor.
+            with unnoted():
+                findings.extend(check.look(context))
+        # The one place where everything is caught, programming errors included: a broken check
+        # must not stop the others. The finding says what happened.
+        except BaseException as exc:
+            failure.append(exc)
+
+    started = time.monotonic()
+    thread = Thread(target=work, name=f"doctor {check.name}", daemon=True)
+    thread.start()
+    thread.join(check.limit_s)
+    cut_off = thread.is_alive()
+    ms = round((time.monotonic() - started) * 1000)
+    run = CheckRun(check.name, check.title, CheckState.OK, ms=ms)
+    if cut_off or failure:
+        kind, state = (CUT_OFF, CheckState.CUT_OFF) if cut_off else (CRASHED, CheckState.CRASHED)
+        reason = f"no answer within {check.limit_s:g} seconds" if cut_off else _reason(failure[0])
+        finding = kind.finding(f"{check.title}: {reason}.", Evidence("check", check.name))
+        return CheckResult(replace(run, state=state, reason=reason), (finding,))
+    if any(finding.level.rank >= Level.WARNING.rank for finding in findings):
+        run = replace(run, state=CheckState.FOUND)
+    return CheckResult(run, tuple(findings))
+
+
+def _reason(exc: BaseException) -> str:
+    if isinstance(exc, MemoryCoreError):
+        return str(exc)
+    message = " ".join(str(exc).split())
+    frames = traceback.extract_tb(exc.__traceback__)
+    line = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(exc).__name__}{': ' if message else ''}{message}{line}"
+
+
+def _without_secrets(result: CheckResult, masker: Masker) -> CheckResult:
+    hide, name = masker.hide, result.run.name
+    return CheckResult(
+        replace(result.run, reason=hide(result.run.reason)),
+        tuple(replace(finding.masked(hide), check=name) for finding in result.findings),
+    )
+
+
 def _check_names(tags: Iterable[str], silenced: Mapping[str, str]) -> None:
     for tag in tags:
         if tag not in get_args(Tag):
             raise UnknownCheck(f"there is no tag {tag!r}; use {', '.join(get_args(Tag))}")
-    known = {one.id for one in KINDS}
+    known = {kind.id for kind in KINDS}
     for name, reason in silenced.items():
         if name not in known:
             raise UnknownCheck(
                 f"there is no finding {name!r} to silence; docs/doctor.md lists the findings"
             )
         if not reason.strip():
-            raise UnknownCheck(f"finding {name} is silenced without a reason; say why")
-
-
-def _shown(outcomes: Collection[CheckResult], asked: Collection[str]) -> list[CheckResult]:
-    """Return what was asked for, and what kept it from being answered."""
-    causes = {one.run.because for one in outcomes if one.run.name in asked}
-    return [one for one in outcomes if one.run.name in causes.union(asked)]
-
-
-def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda one: -one.level.rank)
+            raise UnknownCheck(f"finding {name} is silenced without a reason; add one")
 
 
 def _user_ids(context: Context, wanted: bool) -> frozenset[str]:
-    """Return the ids on record, as far as they are known or can be had."""
+    """Return the ids on record, as far as they are known or can be read."""
     if wanted or "views" in context.__dict__:
         with suppress(MemoryCoreError, OSError):
             return frozenset(view.user_id for view in context.views)
     return frozenset()
 
 
-def _sources(found: SettingsSurvey, masker: Masker) -> Iterator[SettingSource]:
-    """Yield every variable that Holdfast reads, with its value and where that comes from."""
-    for name in found.names:
-        value = found.given.get(name)
+def _sources(surveyed: SettingsSurvey, masker: Masker) -> Iterator[SettingSource]:
+    """Yield every variable that Holdfast reads, with its value and source."""
+    for name in surveyed.names:
+        value = surveyed.given.get(name)
         if value is None:
             yield SettingSource(name, "", "not set")
         elif not value.strip():
             yield SettingSource(name, "", "environment, but empty")
         else:
             yield SettingSource(name, masker.value_of(name, value), "environment")
-    if not found.names:
-        for one in fields(found.settings):
-            value = str(getattr(found.settings, one.name))
-            yield SettingSource(one.name, masker.value_of(one.name, value), "the program")
+    if not surveyed.names:
+        for setting in fields(surveyed.settings):
+            value = str(getattr(surveyed.settings, setting.name))
+            yield SettingSource(setting.name, masker.value_of(setting.name, value), "the program")

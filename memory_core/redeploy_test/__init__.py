@@ -1,14 +1,13 @@
 """The redeploy test: proof that memories survive a deployment, or exactly which did not.
 
 Distinct probes are written under reserved users and read back; a receipt that the tester keeps
-says what is expected; after the deployment a fresh process looks. Only what was acknowledged
-counts, only a deployment that is shown to have happened proves anything, and each simulation
-carries a control that has to be lost.
+lists them; after the deployment a fresh process looks for them. Only acknowledged probes count,
+only a deployment with evidence proves anything, and each simulation has a control that must be
+lost.
 """
 
 from ..model.progress import StepDone
-from .deploy_hook import start_deployment
-from .real import DEFAULT_PROBES, begin, verify
+from .real import DEFAULT_PROBES, begin, start_deployment, verify
 from .receipt import TestReceipt, from_code, from_file, to_code, to_file
 from .records import abandon, clean_up_all, leftovers, pending, reports
 from .report import LEVELS, Level, ProbeResult, ProbeState, Report, Verdict

@@ -1,4 +1,4 @@
-"""Where memories are and on which deployment: taken before and after, and compared."""
+"""Evidence of the place of memories, the deployment and the real users, before and after."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAMES = {
 
 
 def take_evidence(service: MemoryService) -> Installation:
-    """Return where this process keeps memories, and what is known of its deployment."""
+    """Return the place of this process's memories and the facts of its deployment."""
     backend, embedder, _, store = service.parts
     deployment = service.settings.deployment
     created_at = store.describe().created_at
@@ -63,7 +63,7 @@ def take_evidence(service: MemoryService) -> Installation:
 
 
 def changes(before: Installation, after: Installation) -> Iterator[str]:
-    """Yield a sentence for each change of where memories are or how they are found."""
+    """Yield a sentence for each change of the place of memories, embedder or index."""
     if before.backend != after.backend:
         yield f"The backend changed: written to {before.backend}, read from {after.backend}."
         return
@@ -76,25 +76,25 @@ def changes(before: Installation, after: Installation) -> Iterator[str]:
             f"The embedder changed: {before.embedder} with {before.dimensions} dimensions before, "
             f"{after.embedder} with {after.dimensions} after."
         )
-    made = [one.index_created_at for one in (before, after)]
-    if all(made) and datetime.fromisoformat(made[0]) < datetime.fromisoformat(made[1]):
-        yield "The index was made anew after the probes were written."
+    was, now = before.index_created_at, after.index_created_at
+    if was and now and datetime.fromisoformat(was) < datetime.fromisoformat(now):
+        yield "The index was created again after the probes were written."
 
 
-def is_elsewhere(before: Installation, after: Installation) -> bool:
-    """Say whether memories were read from another place than they were written to."""
+def is_other_place(before: Installation, after: Installation) -> bool:
+    """Return True if memories were read from another place than they were written to."""
     return before.backend != after.backend or any(
         before.location.get(name) != after.location.get(name) for name in _PLACE
     )
 
 
 def digest_of(*parts: object) -> bytes:
-    """Return four bytes that stand for the parts in a short code."""
+    """Return four bytes that identify the parts in a short code."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]
 
 
 def place_digest(evidence: Installation) -> bytes:
-    """Return what stands for the place of memories in a short code."""
+    """Return the digest of the place of memories for a short code."""
     return digest_of(evidence.backend, *(evidence.location.get(name) for name in _PLACE))
 
 
@@ -102,7 +102,7 @@ def place_digest(evidence: Installation) -> bytes:
 
 
 def put_canary(settings: Settings, run: str) -> None:
-    """Leave the test's file on the local disk.
+    """Leave the file of the test on the local disk.
 
     Raises:
         BackendUnavailable: the folder cannot be written.
@@ -113,7 +113,7 @@ def put_canary(settings: Settings, run: str) -> None:
         path.write_text(run)
     except OSError as exc:
         raise BackendUnavailable(
-            f"could not leave {path} as the sign of this deployment: {exc.strerror}; check that "
+            f"could not write {path} to mark this deployment: {exc.strerror}; check that "
             "MEMORY_DATA_DIR can be written",
             backend="local",
             operation="redeploy test",
@@ -121,15 +121,15 @@ def put_canary(settings: Settings, run: str) -> None:
 
 
 def has_canary(settings: Settings, run: str, before: Installation | None) -> bool:
-    """Say whether the disk is still the one that the test began on.
+    """Look for the file: it shows that the test began on this disk.
 
-    Another data folder is not another disk: the file is also looked for where it was left.
+    Another data folder is not another disk, so the original folder is searched as well.
     """
     return any(path.exists() for path in _canaries(settings, run, before))
 
 
 def remove_canary(settings: Settings, run: str, before: Installation | None = None) -> None:
-    """Take the file away again; where that is not allowed it does no harm."""
+    """Remove the file; one that cannot be removed does no harm."""
     for path in _canaries(settings, run, before):
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -148,26 +148,26 @@ def _canary(data_dir: Path, run: str) -> Path:
 
 
 def take_census(ledger: Ledger) -> RealUsers:
-    """Count real users and memories; of more than 5,000 users a sample is counted one by one."""
-    found = {
+    """Count real users and memories, and for a sample of 5,000 users each user's own."""
+    users = {
         _mark(view.user_id): (len(view.live), view.last_ulid)
         for view in ledger.users()
         if view.live and not is_probe(view.user_id)
     }
-    # The digests are as good as drawn by lot, and the same ones are drawn again.
-    apart = sorted(found)[:_COUNTED_APART]
+    # The lowest digests are a random sample, and the same one every time.
+    sample = sorted(users)[:_COUNTED_APART]
     return RealUsers(
-        users=len(found),
-        memories=sum(count for count, _ in found.values()),
-        counts={mark: found[mark][0] for mark in apart},
-        newest={mark: found[mark][1] for mark in apart},
+        users=len(users),
+        memories=sum(count for count, _ in users.values()),
+        counts={mark: users[mark][0] for mark in sample},
+        newest={mark: users[mark][1] for mark in sample},
     )
 
 
 def missing_users(ledger: Ledger, before: RealUsers) -> int:
     """Count the users who lack memories that they had before and that nobody deleted since.
 
-    What was saved since makes up for nothing.
+    Memories saved since do not make up for lost ones.
     """
     now = {_mark(view.user_id): view for view in ledger.users()}
     return sum(
@@ -183,8 +183,8 @@ def _kept(view: UserView, until: str, count: int) -> int:
     if ALL in removed:
         return count
     first = {entry.memory_id: entry.kind for entry in reversed(since)}
-    deleted = sum(first[one] is not Kind.ADD for one in set(removed))
-    return deleted + sum(one.added.ulid <= until for one in view.live.values())
+    deleted = sum(first[memory_id] is not Kind.ADD for memory_id in set(removed))
+    return deleted + sum(memory.added.ulid <= until for memory in view.live.values())
 
 
 def _mark(user_id: str) -> str:
@@ -193,7 +193,7 @@ def _mark(user_id: str) -> str:
 
 @lru_cache(maxsize=1)
 def _process_start(pid: int) -> datetime:
-    """Return when this process began; now, once, where the system does not say."""
+    """Return the start of this process, or the time of the first call if it is unknown."""
     now = datetime.now(UTC)
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])

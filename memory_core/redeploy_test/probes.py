@@ -34,14 +34,9 @@ def make_probes(run: str, count: int) -> list[Probe]:
     return [_make(run, number, offset + number) for number in range(1, count + 1)]
 
 
-def counted_probes(count: int) -> str:
-    """Return `1 probe`, `12 probes`."""
-    return f"{count} {'probe' if count == 1 else 'probes'}"
-
-
 def probe_users(run: str) -> list[UserId]:
     """Return the reserved users of a test."""
-    return [UserId(f"{run.lower()}.{one}@{PROBE_DOMAIN}") for one in ("a", "b")]
+    return [UserId(f"{run.lower()}.{name}@{PROBE_DOMAIN}") for name in ("a", "b")]
 
 
 def run_of(user_id: str) -> str:
@@ -50,7 +45,7 @@ def run_of(user_id: str) -> str:
 
 
 def write(service: MemoryService, probe: Probe) -> bool:
-    """Save a probe and read it by id, list and question; say whether all of them found it."""
+    """Save a probe and read it by id, list and question; return True if each finds it."""
     (record,) = service.add_text_memory(
         probe.raw_user_id,
         probe.text,
@@ -63,25 +58,26 @@ def write(service: MemoryService, probe: Probe) -> bool:
 
 
 def look(service: MemoryService, probes: Sequence[Probe]) -> list[ProbeResult]:
-    """Return what became of each probe, then what else its users have."""
-    lists = {user_id: _list(service, user_id) for user_id in {one.user_id for one in probes}}
+    """Look for each probe, and return their states."""
+    users = {probe.user_id for probe in probes}
+    lists = {user_id: _list(service, user_id) for user_id in users}
     return [_look_for(service, probe, lists[probe.user_id]) for probe in probes]
 
 
-def strangers(service: MemoryService, run: str, probes: Sequence[Probe]) -> list[ProbeResult]:
-    """Return the memories of the test's users that no probe is."""
+def unexpected(service: MemoryService, run: str, probes: Sequence[Probe]) -> list[ProbeResult]:
+    """Return the memories of the test's users that are no probes."""
     known = {(probe.user_id, probe.id) for probe in probes}
     texts = {(probe.user_id, probe.text) for probe in probes}
     return [
-        ProbeResult(0, "", one.id, user_id, ProbeState.UNEXPECTED, "no probe of this user")
+        ProbeResult(0, "", memory.id, user_id, ProbeState.UNEXPECTED, "no probe of this user")
         for user_id in probe_users(run)
-        for one in _list(service, user_id)[0]
-        if (user_id, one.id) not in known and (user_id, one.memory) not in texts
+        for memory in _list(service, user_id)[0]
+        if (user_id, memory.id) not in known and (user_id, memory.memory) not in texts
     ]
 
 
 def _list(service: MemoryService, user_id: str) -> tuple[list[MemoryRecord], str]:
-    """Return the memories, or why they cannot be read: what is damaged is lost to its user."""
+    """Return the memories and the reason why they cannot be read: damaged ones count as lost."""
     try:
         return service.list_memories(user_id), ""
     except LedgerCorrupt as exc:
@@ -122,7 +118,7 @@ def _look_for(
     service: MemoryService, probe: Probe, listed: tuple[list[MemoryRecord], str]
 ) -> ProbeResult:
     records, damage = listed
-    own = [one for one in records if one.id == probe.id or one.memory == probe.text]
+    own = [record for record in records if record.id == probe.id or record.memory == probe.text]
     state, detail = ProbeState.OK, ""
     if not own:
         state, detail = ProbeState.LOST, damage or _trace(service, probe)
@@ -149,11 +145,11 @@ def _changes(record: MemoryRecord, probe: Probe) -> Iterator[str]:
 
 
 def _compare_vector(service: MemoryService, probe: Probe) -> tuple[ProbeState, str]:
-    """Say what the vector store has in place of a probe that is on record."""
-    found = service.parts.store.get([probe.id])
-    if not found:
+    """Return the state of a probe on record by its vector."""
+    vector = service.parts.store.get([probe.id]).get(probe.id)
+    if vector is None:
         return ProbeState.STALE, "on record, but not in the vector store"
-    payload = found[probe.id].payload or {}
+    payload = vector.payload or {}
     if payload.get("user_id") != probe.user_id:
         return ProbeState.ALTERED, f"its vector belongs to {payload.get('user_id')!r} now"
     if payload.get("data") != probe.text:
@@ -173,11 +169,11 @@ def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:
 
 
 def _trace(service: MemoryService, probe: Probe) -> str:
-    """Say what else is there of a probe that its user does not have any more."""
-    found = service.parts.store.get([probe.id])
-    if not found:
+    """Return what remains of a probe that its user has lost."""
+    vector = service.parts.store.get([probe.id]).get(probe.id)
+    if vector is None:
         return "nothing of it is there"
-    holder = (found[probe.id].payload or {}).get("user_id")
+    holder = (vector.payload or {}).get("user_id")
     if holder != probe.user_id:
         return f"its vector belongs to {holder!r} now"
     return "its vector is there, but no record of it"

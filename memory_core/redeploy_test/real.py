@@ -1,9 +1,16 @@
-"""A test of a real deployment: begun before it, verified after it, by whatever process."""
+"""A test of a real deployment: begun before it, verified after it, by any process.
+
+The deployment itself can be started by Render's deploy hook, an address that takes a POST.
+"""
 
 from __future__ import annotations
 
+import http.client
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,13 +18,21 @@ from typing import Any
 from ulid import ULID
 
 from ..activity import noted, recording
-from ..errors import BackendError, InvalidMemory, LedgerError, NotIndexed, SettingsError
+from ..errors import (
+    BackendError,
+    BackendUnavailable,
+    InvalidMemory,
+    LedgerError,
+    NotIndexed,
+    SettingsError,
+)
 from ..model.progress import OnStep, StepDone
 from ..model.records import Kind
+from ..model.words import counted
 from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
-from .probes import MOST, counted_probes, look, make_probes, probe_users, strangers, write
+from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import TestReceipt, begin_receipt, to_file
 from .records import (
     begun_key,
@@ -37,17 +52,16 @@ DEFAULT_PROBES = 12
 _LOOKS = 3
 _PAUSE_S = 1.0
 _GIVE_UP_AFTER = 3
+_HOOK_TIMEOUT_S = 20.0
 
 OnReceipt = Callable[[TestReceipt], None]
 
 
 def ignore(_: Any) -> None:
-    """Take no notice."""
+    """Do nothing."""
 
 
-@noted(
-    "test", lambda receipt: f"Before a real deployment, {counted_probes(receipt.count)}", of=None
-)
+@noted("test", lambda begun: f"Before a real deployment, {counted(begun.count, 'probe')}", of=None)
 def begin(
     service: MemoryService,
     count: int = DEFAULT_PROBES,
@@ -56,11 +70,11 @@ def begin(
     on_step: OnStep = ignore,
     leave: bool = True,
 ) -> TestReceipt:
-    """Write the probes and read each back; `on_receipt` is given every state of the receipt.
+    """Write the probes and read each back; `on_receipt` gets every state of the receipt.
 
-    The receipt is all that `verify` needs; it is also left in object storage, so that the next
-    deployment can verify by itself, unless `leave` is False. A probe that could not be indexed or
-    found is not acknowledged; the third in a row ends the test.
+    The receipt is all that `verify` needs. Unless `leave` is False it is also stored with the
+    ledger, so that the next deployment can verify by itself. A probe that could not be indexed or
+    found is not acknowledged; the third failure to index in a row ends the test.
 
     Raises:
         InvalidMemory: `count` is not 1 to 200.
@@ -87,27 +101,30 @@ def begin(
 
 
 def observe(service: MemoryService, receipt: TestReceipt) -> Observation:
-    """Look what became of the probes; what seems lost is looked for three times."""
-    probes = receipt.probes
-    results = {one.number: one for one in look(service, probes)}
+    """Look for the probes; those that seem lost are looked for three times."""
+    probes, acknowledged = receipt.probes, set(receipt.acknowledged)
+    results = {result.number: result for result in look(service, probes)}
     for _ in range(_LOOKS - 1):
         missing = [
-            one
-            for one in probes
-            if one.number in receipt.acknowledged and results[one.number].state is ProbeState.LOST
+            probe
+            for probe in probes
+            if probe.number in acknowledged and results[probe.number].state is ProbeState.LOST
         ]
-        if not missing or len(missing) == len(receipt.acknowledged):
+        if not missing or len(missing) == len(acknowledged):
             break
         time.sleep(_PAUSE_S)
         for again in look(service, missing):
             if again.state is not ProbeState.LOST:
-                results[again.number] = _late(again)
-    known = set(receipt.acknowledged)
+                results[again.number] = replace(
+                    again, state=ProbeState.STALE, detail="it was there only at a later look"
+                )
     ledger = service.parts.ledger
-    found = [one if one.number in known else _never(one) for one in results.values()]
+    of_probes = [
+        result if result.number in acknowledged else _never(result) for result in results.values()
+    ]
     return Observation(
         evidence=take_evidence(service),
-        results=(*found, *strangers(service, receipt.run, probes)),
+        results=(*of_probes, *unexpected(service, receipt.run, probes)),
         census=take_census(ledger),
         canary=has_canary(service.settings, receipt.run, receipt.evidence),
         missing_users=missing_users(ledger, receipt.census) if receipt.census else 0,
@@ -122,11 +139,11 @@ def observe(service: MemoryService, receipt: TestReceipt) -> Observation:
 def verify(
     receipt: TestReceipt, settings: Settings | None = None, *, on_step: OnStep = ignore
 ) -> Report:
-    """Look with a service of its own what became of the probes, judge, keep the report, clean up.
+    """Look for the probes with a service of its own, judge, keep the report, clean up.
 
-    After INCONCLUSIVE (the storage cannot be read, no new deployment was seen) nothing is kept and
-    nothing cleaned up: the test goes on, and can be verified again or abandoned. A test has one
-    report, whoever verifies it how often; a clean-up that failed is made up for the next time.
+    After INCONCLUSIVE (the storage cannot be read, no new deployment was seen) nothing is kept or
+    cleaned up: the test goes on, and can be verified again or abandoned. A test has one report,
+    however often it is verified; a clean-up that failed is repeated the next time.
     """
     settings = settings or Settings.from_env()
     kept: Report | None = None
@@ -135,7 +152,7 @@ def verify(
             open_service(settings, migrate=False) as service,
             recording(service.activity, "test") as operation,
         ):
-            operation.detail = f"After the deployment, {counted_probes(receipt.count)}"
+            operation.detail = f"After the deployment, {counted(receipt.count, 'probe')}"
             objects = objects_of(service)
             kept = report_of(objects, receipt.run)
             if kept:
@@ -144,10 +161,10 @@ def verify(
                 return kept
             receipt = completed(objects, receipt, settings)
             with step(on_step, "Look for the probes", "by id, list and question"):
-                seen = observe(service, receipt)
-            report = make_report(receipt, seen)
+                observation = observe(service, receipt)
+            report = make_report(receipt, observation)
             if report.verdict is Verdict.INCONCLUSIVE:
-                # Somebody else may have judged it and cleaned up while this process looked.
+                # Another process may have judged it and cleaned up meanwhile.
                 return report_of(objects, receipt.run) or report
             kept = keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
@@ -155,15 +172,19 @@ def verify(
                 note_cleaned(objects, receipt.run, left)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
-        # A verdict that was kept stands, whatever becomes of the cleaning up.
+        # A verdict that was kept stands, even if the clean-up fails.
         return kept or make_report(receipt, Observation(None, error=str(exc)))
 
 
 def make_report(
-    receipt: TestReceipt, seen: Observation, *, level: str = "", control: Control | None = None
+    receipt: TestReceipt,
+    observation: Observation,
+    *,
+    level: str = "",
+    control: Control | None = None,
 ) -> Report:
-    """Judge what was seen and put it together."""
-    verdict, reason, headlines = judge(receipt, seen, level=level, control=control)
+    """Judge the observations and build the report."""
+    verdict, reason, headlines = judge(receipt, observation, level=level, control=control)
     return Report(
         run=receipt.run,
         level=level or "deployment",
@@ -171,40 +192,73 @@ def make_report(
         reason=reason,
         headlines=headlines,
         written=len(receipt.acknowledged),
-        survived=survived(seen.results),
-        probes=seen.results,
+        survived=survived(observation.results),
+        probes=observation.results,
         begun_at=receipt.begun_at,
         ended_at=_now(),
         before=receipt.evidence,
-        after=seen.evidence,
+        after=observation.evidence,
         census_before=receipt.census.totals if receipt.census else None,
-        census_after=seen.census.totals if seen.census else None,
+        census_after=observation.census.totals if observation.census else None,
         control=control,
     )
 
 
-class step:
-    """Tell of a step when it begins and when it ends, with its time."""
+def start_deployment(settings: Settings) -> None:
+    """Ask the host for a new deployment of the latest commit.
 
-    def __init__(self, on_step: OnStep, name: str, detail: str = "") -> None:
-        self._tell, self._name, self._detail = on_step, name, detail
+    Raises:
+        SettingsError: there is no hook, or it is no https address (http on this machine alone).
+        BackendUnavailable: the host did not accept it; the address is a secret and is not shown.
+    """
+    url = settings.deployment.hook_url
+    if not url:
+        raise SettingsError(
+            "RENDER_DEPLOY_HOOK_URL is not set; copy the deploy hook from the service's settings "
+            "on Render, or start the deployment there"
+        )
+    if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise SettingsError("RENDER_DEPLOY_HOOK_URL is no https address; copy it from Render")
+    request = urllib.request.Request(url, method="POST", data=b"")
+    try:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_HOOK_TIMEOUT_S):
+            return
+    except urllib.error.HTTPError as exc:
+        exc.close()
+        failure = f"answered {exc.code}"
+    except (OSError, ValueError, http.client.HTTPException):
+        failure = "did not answer"
+    raise BackendUnavailable(
+        f"the deploy hook {failure}, so no deployment was started; check RENDER_DEPLOY_HOOK_URL, "
+        "or start the deployment on the host",
+        backend="render",
+        operation="deploy",
+    )
 
-    def __enter__(self) -> None:
-        self._started = time.monotonic()
-        self._tell(StepDone(self._name, self._detail))
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        ms = round((time.monotonic() - self._started) * 1000)
-        self._tell(StepDone(self._name, self._detail, ms, failed=kind is not None))
+@contextmanager
+def step(on_step: OnStep, name: str, detail: str = "") -> Iterator[None]:
+    """Report a step when it begins, and with its time when it ends."""
+    on_step(StepDone(name, detail))
+    started, failed = time.monotonic(), True
+    try:
+        yield
+        failed = False
+    finally:
+        ms = round((time.monotonic() - started) * 1000)
+        on_step(StepDone(name, detail, ms, failed=failed))
 
 
-def _late(found: ProbeResult) -> ProbeResult:
-    return replace(found, state=ProbeState.STALE, detail="it was there only at a later look")
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: they would turn the POST into a GET, which starts nothing."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
-def _never(found: ProbeResult) -> ProbeResult:
-    there = "" if found.state is ProbeState.LOST else "; it is there all the same"
-    return replace(found, state=ProbeState.NEVER, detail=f"it was not read back before{there}")
+def _never(result: ProbeResult) -> ProbeResult:
+    present = "" if result.state is ProbeState.LOST else "; it is there all the same"
+    return replace(result, state=ProbeState.NEVER, detail=f"it was not read back before{present}")
 
 
 def _acknowledged(service: MemoryService, probes: list[Probe]) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Receipts: what a test expects, kept by the tester and not by the storage that is tested."""
+"""Receipts: the expectations of a test, kept by the tester and not by the tested storage."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _CODE_BYTES = 16 + 1 + 4 + 4 + 4 + _MAC_BYTES
 class TestReceipt:
     """A test that was begun.
 
-    `acknowledged` are the numbers of the probes that were read back. From a short code alone
-    `evidence` and `census` are None, and `marks` stand for deployment and place.
+    `acknowledged` has the numbers of the probes that were read back. Read from a short code,
+    `evidence` and `census` are None; `marks` are digests of deployment and place.
     """
 
     run: str
@@ -47,14 +47,14 @@ class TestReceipt:
         return make_probes(self.run, self.count)
 
     def with_acknowledged(self, number: int) -> TestReceipt:
-        """Return the receipt with one more probe acknowledged."""
+        """Return the receipt with another probe acknowledged."""
         return replace(self, acknowledged=(*self.acknowledged, number))
 
 
 def begin_receipt(
     run: str, count: int, begun_at: str, evidence: Installation, census: RealUsers
 ) -> TestReceipt:
-    """Return the receipt of a test of which nothing is acknowledged yet."""
+    """Return the receipt of a new test, without an acknowledged probe."""
     marks = digest_of(evidence.deployment), place_digest(evidence)
     return TestReceipt(run, count, begun_at, (), evidence, census, marks)
 
@@ -112,7 +112,7 @@ def from_file(content: bytes, settings: Settings) -> TestReceipt:
 def to_code(receipt: TestReceipt, settings: Settings) -> str:
     """Return the receipt as a short code, for links and for reading aloud.
 
-    It holds the test's id, the number of probes, which deployment and which place.
+    It holds the test's id, the number of probes, and digests of deployment and place.
     """
     acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
     raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
@@ -133,7 +133,7 @@ def from_code(code: str, settings: Settings) -> TestReceipt:
     except ValueError:
         raw = b""
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    # The last letter has bits to spare, which decoding does not look at.
+    # Decoding ignores the spare bits of the last letter.
     whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
     if not whole or mac != _key(settings).sign(body)[:_MAC_BYTES]:
         raise InvalidReceipt(

@@ -1,9 +1,9 @@
-"""What a test leaves in object storage: its receipt, its report, the mark of being under way."""
+"""The objects of a test in storage: receipt, report and marks, kept and cleaned up."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ _UNDER_WAY = timedelta(hours=1)
 
 
 def clean_up(service: MemoryService, run: str, before: Installation | None = None) -> int:
-    """Forget all that a test wrote; return how much of it a recount still finds."""
+    """Forget all that a test wrote; return the number of items that a recount still finds."""
     left = 0
     for user_id in probe_users(run):
         left += service.forget_user(user_id).left or 0
@@ -44,7 +44,7 @@ def clean_up(service: MemoryService, run: str, before: Installation | None = Non
 
 @noted("test", lambda _: "End without a verdict", of=None)
 def abandon(service: MemoryService, run: str) -> int:
-    """End a test without a verdict; return how much of it a recount still finds."""
+    """End a test without a verdict; return the number of items that a recount still finds."""
     return clean_up(service, run)
 
 
@@ -52,9 +52,9 @@ def abandon(service: MemoryService, run: str) -> int:
 def clean_up_all(
     service: MemoryService, runs: Sequence[str], on_progress: Progress | None = None
 ) -> int:
-    """Clean up after tests that nobody waits for, as `abandon` does; return the same of them all.
+    """Clean up after tests that nobody waits for, as `abandon` does; return the sum.
 
-    `on_progress` is told of tests; where it raises, the call ends.
+    `on_progress` counts tests; an error that it raises ends the call.
     """
     left = 0
     for number, run in enumerate(runs):
@@ -65,7 +65,7 @@ def clean_up_all(
 
 
 def keep(objects: ObjectStore, report: Report) -> Report:
-    """Keep a report for the timeline; of two of one test the first counts."""
+    """Keep a report for the timeline; the first report of a test counts."""
     data = json.dumps(encode(report), ensure_ascii=False).encode()
     try:
         objects.put_if_absent(kept_key(report.run), data)
@@ -75,13 +75,13 @@ def keep(objects: ObjectStore, report: Report) -> Report:
 
 
 def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
-    """Keep beside the report, which is never changed, what a recount found."""
+    """Keep the result of the recount beside the report, which is never changed."""
     with suppress(EntryExists):
         objects.put_if_absent(cleaned_key(run), json.dumps({"left": left}).encode())
 
 
 def reports(service: MemoryService) -> list[Report]:
-    """Return the newest reports, at most 200, newest first; what is no report is left out."""
+    """Return the newest reports, at most 200, newest first, without unreadable ones."""
     return reports_in(objects_of(service))
 
 
@@ -89,9 +89,8 @@ def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
     """Return the newest reports as `reports` does, from where they are kept."""
     runs = sorted(_runs(objects, kept_key), reverse=True)[:most]
     cleaned = _runs(objects, cleaned_key).intersection(runs)
-    found = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
-    read = [_read(found.get(kept_key(run)), found.get(cleaned_key(run))) for run in runs]
-    return [one for one in read if one]
+    stored = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
+    return [report for run in runs if (report := _report(stored, run))]
 
 
 def pending(service: MemoryService) -> list[TestReceipt]:
@@ -100,32 +99,31 @@ def pending(service: MemoryService) -> list[TestReceipt]:
     Those of other installations on the same storage are left out.
     """
     objects = objects_of(service)
-    found = objects.get_many([begun_key(run) for run in sorted(_waiting(objects))])
     receipts = []
-    for data in found.values():
+    for data in objects.get_many(map(begun_key, sorted(_waiting(objects)))).values():
         with suppress(InvalidReceipt):
             receipts.append(from_file(data, service.settings))
     return receipts
 
 
 def leftovers(service: MemoryService) -> list[str]:
-    """Return the ids of tests of which something is still stored though nobody waits for them."""
+    """Return the ids of tests that nobody waits for and that still have objects or memories."""
     objects = objects_of(service)
     waiting = _waiting(objects) | {run for run in _runs(objects, busy_key) if _is_recent(run)}
-    found = _runs(objects, begun_key) | {
+    stored = _runs(objects, begun_key) | {
         run_of(view.user_id)
         for view in service.parts.ledger.users()
         if is_probe(view.user_id) and _has_traces(view)
     }
-    return sorted(found - waiting)
+    return sorted(stored - waiting)
 
 
 def _erase_vectors(service: MemoryService, run: str) -> int:
     """Erase the vectors that lost their record; return how many are still there."""
     store, users = service.parts.store, probe_users(run)
     ids = [probe.id for probe in make_probes(run, MOST)]
-    found = store.get(ids)
-    own = [key for key, one in found.items() if (one.payload or {}).get("user_id") in users]
+    vectors = store.get(ids).items()
+    own = [key for key, vector in vectors if (vector.payload or {}).get("user_id") in users]
     if not own:
         return 0
     store.erase(own)
@@ -133,7 +131,7 @@ def _erase_vectors(service: MemoryService, run: str) -> int:
 
 
 def completed(objects: ObjectStore, receipt: TestReceipt, settings: Settings) -> TestReceipt:
-    """Return what a short code leaves out, from the receipt that `begin` left in the storage."""
+    """Return a receipt with what its short code lacks, from the one that `begin` stored."""
     if receipt.evidence:
         return receipt
     with suppress(InvalidReceipt):
@@ -144,7 +142,7 @@ def completed(objects: ObjectStore, receipt: TestReceipt, settings: Settings) ->
 
 
 def remains(service: MemoryService, run: str) -> bool:
-    """Say whether a test that has its report was not cleaned up to the end."""
+    """Find out whether the clean-up of a judged test was cut off."""
     objects = objects_of(service)
     if objects.get(begun_key(run)) or objects.get(busy_key(run)):
         return True
@@ -152,7 +150,7 @@ def remains(service: MemoryService, run: str) -> bool:
 
 
 def _has_traces(view: UserView) -> bool:
-    """Say whether more is left of a user than the fact that something was forgotten."""
+    """Find entries of a user beside those that forget."""
     return any(entry.kind is not Kind.FORGET for entry in view.entries)
 
 
@@ -161,7 +159,7 @@ def _waiting(objects: ObjectStore) -> set[str]:
 
 
 def _runs(objects: ObjectStore, name: Callable[[str], str]) -> set[str]:
-    """Return the tests of which there is an object of that name."""
+    """Return the tests that have an object of that name."""
     keys = set(objects.list(ROOT))
     runs = {key.removeprefix(ROOT).partition(".")[0] for key in keys}
     return {run for run in runs if name(run) in keys}
@@ -177,14 +175,14 @@ def _is_recent(run: str) -> bool:
 
 def report_of(objects: ObjectStore, run: str) -> Report | None:
     """Return the report of a test that was judged."""
-    found = objects.get_many([kept_key(run), cleaned_key(run)])
-    return _read(found.get(kept_key(run)), found.get(cleaned_key(run)))
+    return _report(objects.get_many([kept_key(run), cleaned_key(run)]), run)
 
 
-def _read(data: bytes | None, cleaned: bytes | None) -> Report | None:
-    """Return a report; None for what is damaged, or of another release."""
+def _report(stored: Mapping[str, bytes], run: str) -> Report | None:
+    """Return a report; None if it is damaged, or of another release."""
+    cleaned = stored.get(cleaned_key(run))
     try:
-        report = report_from(json.loads(data or b""))
+        report = report_from(json.loads(stored.get(kept_key(run), b"")))
         left = json.loads(cleaned)["left"] if cleaned else report.left_behind
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -192,25 +190,25 @@ def _read(data: bytes | None, cleaned: bytes | None) -> Report | None:
 
 
 def begun_key(run: str) -> str:
-    """Name the receipt of a test that waits for its deployment."""
+    """Return the key of the receipt of a test that waits for its deployment."""
     return f"{ROOT}{run}.begun.json"
 
 
 def busy_key(run: str) -> str:
-    """Name what marks a test that a process is at, so that nobody tidies its probes away."""
+    """Return the key of the mark that keeps others from cleaning up a running test."""
     return f"{ROOT}{run}.busy.json"
 
 
 def kept_key(run: str) -> str:
-    """Name the report."""
+    """Return the key of the report."""
     return f"{ROOT}{run}.report.json"
 
 
 def cleaned_key(run: str) -> str:
-    """Name what a recount found after the cleaning up."""
+    """Return the key of the recount after the clean-up."""
     return f"{ROOT}{run}.cleaned.json"
 
 
 def objects_of(service: MemoryService) -> ObjectStore:
-    """Return where all of it is kept: beside the ledger."""
+    """Return the storage of a test's objects: that of the ledger."""
     return service.parts.backend.objects

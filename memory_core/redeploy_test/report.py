@@ -1,4 +1,4 @@
-"""What a redeploy test writes, sees and says. All of it can be written as JSON as it stands."""
+"""The values of a redeploy test, from probes to report; `model.encoder` writes all as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from ..model.progress import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
-"""What is simulated: see `simulate`."""
+"""A simulated event: see `simulate`."""
 
 LEVELS: Final[Mapping[str, str]] = {
     "redeploy": "Deployment",
@@ -22,7 +22,7 @@ LEVELS: Final[Mapping[str, str]] = {
 
 
 class Verdict(StrEnum):
-    """What a test says. Only PASS is a proof that memories survive."""
+    """Verdict of a test. Only PASS proves that memories survive."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -31,10 +31,10 @@ class Verdict(StrEnum):
 
 
 class ProbeState(StrEnum):
-    """What became of a probe.
+    """State of a probe after the deployment.
 
-    STALE is there, but not by every way of reading, or not at the first look. NEVER was not
-    acknowledged before the deployment, so that its absence means nothing.
+    STALE was not found by every way of reading, or not at the first look. NEVER was not
+    acknowledged before the deployment, so its absence means nothing.
     """
 
     OK = "ok"
@@ -63,7 +63,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What became of one probe; number 0 is a memory that no probe is."""
+    """State of one probe; number 0 is a memory that is no probe."""
 
     number: int
     kind: str
@@ -75,9 +75,9 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where memories were, and on which deployment; times are ISO 8601 in UTC, or empty.
+    """Place of memories and facts of the deployment; times are ISO 8601 in UTC, or empty.
 
-    `started_at` is when the process began, `data_dir` where its local data is.
+    `started_at` is the start of the process, `data_dir` the folder of its local data.
     """
 
     backend: str
@@ -99,7 +99,7 @@ class Installation:
 
     @property
     def deployment(self) -> str:
-        """What names a deployment where the host tells; empty where it does not."""
+        """The name of the deployment; empty where the host gives none."""
         return "/".join(filter(None, (self.commit, self.instance)))
 
 
@@ -107,7 +107,7 @@ class Installation:
 class RealUsers:
     """Real users and their memories; `counts` has them by a digest of the user's id.
 
-    `newest` names the last entry of each that was counted. Reports have the totals alone.
+    `newest` has the last entry of each user that was counted. Reports have the totals alone.
     """
 
     users: int
@@ -117,15 +117,15 @@ class RealUsers:
 
     @property
     def totals(self) -> RealUsers:
-        """The same without what is known of single users."""
+        """The same without single users."""
         return RealUsers(self.users, self.memories)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen after the deployment. With `error` nothing could be read.
+    """Observations after the deployment. With `error` nothing could be read.
 
-    `ended` says that the probes were removed on purpose meanwhile.
+    `ended` is True where the probes were removed on purpose meanwhile.
     """
 
     evidence: Installation | None
@@ -147,7 +147,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a test says, and what it says it by."""
+    """Verdict of a test, with its evidence."""
 
     run: str
     level: str
@@ -169,20 +169,23 @@ class Report:
 
 
 def observation_from(data: Mapping[str, Any]) -> Observation:
-    """Undo `encode` of an observation."""
+    """Read what `encode` wrote of an observation."""
     return Observation(
-        evidence=_evidence(data["evidence"]),
-        results=_results(data["results"]),
-        census=_census(data["census"]),
-        canary=data["canary"],
-        missing_users=data["missing_users"],
-        error=data["error"],
-        ended=data["ended"],
+        **{
+            **data,
+            "evidence": _evidence(data["evidence"]),
+            "results": _results(data["results"]),
+            "census": _census(data["census"]),
+        }
     )
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
-    """Undo `encode` of a report; KeyError, TypeError or ValueError for what is none."""
+    """Read what `encode` wrote of a report.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no report.
+    """
     return Report(
         **{
             **data,
@@ -194,14 +197,14 @@ def report_from(data: Mapping[str, Any]) -> Report:
             "census_before": _census(data["census_before"]),
             "census_after": _census(data["census_after"]),
             "control": Control(**data["control"]) if data["control"] else None,
-            "steps": tuple(StepDone(**one) for one in data["steps"]),
+            "steps": tuple(StepDone(**step) for step in data["steps"]),
         }
     )
 
 
 def evidence_from(data: Mapping[str, Any]) -> Installation:
-    """Undo `encode` of evidence; what another release knows beyond that is left out."""
-    known = {one.name for one in fields(Installation)}
+    """Read what `encode` wrote of evidence; fields of a newer release are left out."""
+    known = {attribute.name for attribute in fields(Installation)}
     return Installation(**{name: value for name, value in data.items() if name in known})
 
 
@@ -213,5 +216,5 @@ def _census(data: Mapping[str, Any] | None) -> RealUsers | None:
     return RealUsers(**data) if data else None
 
 
-def _results(found: Any) -> tuple[ProbeResult, ...]:
-    return tuple(ProbeResult(**{**one, "state": ProbeState(one["state"])}) for one in found)
+def _results(items: Any) -> tuple[ProbeResult, ...]:
+    return tuple(ProbeResult(**{**item, "state": ProbeState(item["state"])}) for item in items)

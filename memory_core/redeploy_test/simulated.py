@@ -1,8 +1,8 @@
-"""A deployment in seconds: the writer's process and disk end, and a new one looks.
+"""A simulated deployment: the process and the disk of the writer end, and a new process looks.
 
-The processes get environments made from scratch. On S3 Vectors they use the real bucket and index,
-under reserved users. On ChromaDB they use a folder of their own, never the real one: on the same
-mounted disk where that counts as kept, else on a disk that the deployment wipes.
+The processes get new environments. On S3 Vectors they use the real bucket and index, under reserved
+users. On ChromaDB they use a folder of their own, never the real one: on the same mounted disk if
+that counts as kept, else on a disk that the deployment wipes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from ..activity import open_log, recording
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
 from ..model.progress import OnStep, StepDone
+from ..model.words import counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
-from .probes import MOST, counted_probes
+from .probes import MOST
 from .real import DEFAULT_PROBES, ignore, make_report, step
 from .receipt import from_file
 from .records import keep
@@ -46,7 +47,7 @@ _CONTROL = {
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Where the processes of one phase live; `disk` is what the next phase finds, or not."""
+    """The environment of the processes of one phase; the next phase has its `disk`, or not."""
 
     folder: Path
     disk: Path
@@ -86,16 +87,16 @@ def simulate(
     environ: Mapping[str, str] | None = None,
     on_step: OnStep = ignore,
 ) -> Report:
-    """Test what a deployment would leave of memories, with a control that must be lost.
+    """Test whether memories would survive a deployment, with a control that must be lost.
 
-    `restart`: a new process on the same disk. `redeploy`: a new process on a new disk, but for
-    mounted ones. `crash`: the writer is killed in the middle, then redeploy. `server-move`: another
+    `restart`: a new process on the same disk. `redeploy`: a new process on a new disk, except for
+    mounted ones. `crash`: the writer is killed halfway, then redeploy. `server-move`: another
     host name and instance, on a new disk. The report is kept for the timeline.
 
     Raises:
         InvalidMemory: there is no such level, or `count` is not 1 to 200.
         SettingsError, BackendError: the storage cannot be used as it is configured.
-        RedeployTestFailed: a process of the test ended as it should not.
+        RedeployTestFailed: a process of the test failed.
     """
     if level not in get_args(Level):
         raise InvalidMemory(f"level is {level!r}; use one of {', '.join(get_args(Level))}")
@@ -116,7 +117,7 @@ def simulate(
         closing(open_log(backend.objects, settings)) as log,
         recording(log, "test") as operation,
     ):
-        operation.detail = f"{LEVELS[level]}, simulated, {counted_probes(count)}"
+        operation.detail = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
         try:
             stage = _Stage(sandbox, kept, child_environment(environ), settings, level)
             report = replace(_simulate(stage, count, tell), steps=tuple(steps))
@@ -128,7 +129,7 @@ def simulate(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Where a simulation takes place; `kept` is a folder on the disk that a deployment keeps."""
+    """The scene of a simulation; `kept` is a folder on the disk that a deployment keeps."""
 
     sandbox: Path
     kept: Path | None
@@ -138,11 +139,11 @@ class _Stage:
 
     @property
     def disk(self) -> Path:
-        """What takes the place of the data folder."""
+        """The stand-in for the data folder."""
         return (self.kept or self.sandbox / "disk") / "data"
 
     def machine(self, phase: str) -> _Machine:
-        """Return a machine; where nothing else would tell the two apart, by another instance."""
+        """Return the machine of a phase; where needed, its instance tells it from the other."""
         variables = dict(self.variables)
         if self.level == "server-move":
             variables["MEMORY_HOST"] = f"server-{phase}"
@@ -151,7 +152,7 @@ class _Stage:
         return _Machine(self.sandbox / phase, self.disk, variables)
 
     def control(self) -> _Machine:
-        """Return the machine of the control, which knows no AWS and has a disk of its own."""
+        """Return the machine of the control, without AWS and with a disk of its own."""
         plain = {k: v for k, v in self.variables.items() if not k.startswith("AWS_")}
         disk = self.sandbox / "control-disk"
         return _Machine(self.sandbox / "control", disk, {**plain, **_CONTROL})
@@ -172,19 +173,19 @@ def _simulate(stage: _Stage, count: int, tell: OnStep) -> Report:
                 tell, "Look for the probes", "a new process, with the receipt alone; then clean up"
             ):
                 looking = threads.submit(_finish, control.run("look", receipts[1]))
-                said = _finish(after.run("look", receipts[0]))
-                control_seen = observation_from(looking.result()["seen"])
+                answer = _finish(after.run("look", receipts[0]))
+                of_control = observation_from(looking.result()["seen"])
         receipt = from_file(receipts[0].read_bytes(), stage.settings)
-        judged = _control(receipts[1], stage.settings, control_seen)
-        seen = observation_from(said["seen"])
-        report = make_report(receipt, seen, level=level, control=judged)
+        judged = _control(receipts[1], stage.settings, of_control)
+        observation = observation_from(answer["seen"])
+        report = make_report(receipt, observation, level=level, control=judged)
     except BaseException:
-        # What the test wrote to a real bucket must not stay there because the test went wrong.
+        # A failed test must not leave its probes in a real bucket.
         with suppress(MemoryCoreError, OSError):
             if receipts[0].exists():
                 _finish(after.run("clean", receipts[0]))
         raise
-    return replace(report, left_behind=said["left"])
+    return replace(report, left_behind=answer["left"])
 
 
 def _write(
@@ -207,12 +208,14 @@ def _write(
         written.result()
 
 
-def _control(receipt: Path, settings: Settings, seen: Observation) -> Control:
-    if seen.evidence is None:
-        raise RedeployTestFailed(f"the control could not be read: {seen.error}")
+def _control(receipt: Path, settings: Settings, observation: Observation) -> Control:
+    if observation.evidence is None:
+        raise RedeployTestFailed(f"the control could not be read: {observation.error}")
     written = from_file(receipt.read_bytes(), settings).acknowledged
-    there = sum(one.state not in (ProbeState.LOST, ProbeState.NEVER) for one in seen.results)
-    return Control(len(written), there)
+    kept = sum(
+        item.state not in (ProbeState.LOST, ProbeState.NEVER) for item in observation.results
+    )
+    return Control(len(written), kept)
 
 
 def _end_of(level: Level) -> tuple[str, str]:
@@ -233,28 +236,26 @@ def _kill_halfway(writer: subprocess.Popen[bytes], receipt: Path, count: int) ->
     """Kill the writer once half of its probes are acknowledged."""
     until = time.monotonic() + _PROCESS_S
     while time.monotonic() < until and writer.poll() is None:
-        if receipt.exists() and _acknowledged(receipt) >= max(1, count // 2):
-            writer.send_signal(signal.SIGKILL)
-            break
+        if receipt.exists():
+            acknowledged = json.loads(receipt.read_bytes())["acknowledged"]
+            if len(acknowledged) >= max(1, count // 2):
+                writer.send_signal(signal.SIGKILL)
+                break
         time.sleep(0.005)
     _end(writer, 0, -signal.SIGKILL)
 
 
-def _acknowledged(receipt: Path) -> int:
-    return len(json.loads(receipt.read_bytes())["acknowledged"])
-
-
 def _finish(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Wait for a worker and return what it says."""
-    said: dict[str, Any] = json.loads(_end(worker, 0))
-    return said
+    """Wait for a worker and return its answer."""
+    answer: dict[str, Any] = json.loads(_end(worker, 0))
+    return answer
 
 
 def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
-    """Wait for a worker, which has to end with one of the codes; return its output."""
+    """Wait for a worker, which must end with one of the codes; return its output."""
     with worker:
         try:
-            out, told = worker.communicate(timeout=_PROCESS_S)
+            output, errors = worker.communicate(timeout=_PROCESS_S)
         except subprocess.TimeoutExpired as exc:
             raise RedeployTestFailed(
                 f"a process of the redeploy test was not done after {_PROCESS_S:.0f} s"
@@ -262,13 +263,13 @@ def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
         finally:
             worker.kill()
     if worker.returncode in codes:
-        return out
-    lines = told.decode(errors="replace").strip().splitlines()
-    said = lines[-1] if lines else f"it ended with code {worker.returncode}"
+        return output
+    lines = errors.decode(errors="replace").strip().splitlines()
+    reason = lines[-1] if lines else f"it ended with code {worker.returncode}"
     if worker.returncode == EXIT_NO_ANSWER:
         raise BackendUnavailable(
-            f"the redeploy test could not be made: {said}",
+            f"the redeploy test could not be made: {reason}",
             backend="storage",
             operation="redeploy test",
         )
-    raise RedeployTestFailed(f"a process of the redeploy test failed: {said}")
+    raise RedeployTestFailed(f"a process of the redeploy test failed: {reason}")

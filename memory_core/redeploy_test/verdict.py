@@ -1,13 +1,14 @@
-"""From what was expected and what was seen to a verdict and the sentence that goes with it."""
+"""The verdict of a test: expectations against observations, with the reason in a sentence."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ..model.words import counted
-from .evidence import changes, digest_of, is_elsewhere, place_digest
+from .evidence import changes, digest_of, is_other_place, place_digest
 from .receipt import TestReceipt
 from .report import Control, Installation, Observation, ProbeResult, ProbeState, Verdict
 
@@ -17,7 +18,7 @@ _RESTART = "restart"
 
 
 class Judgement(NamedTuple):
-    """A verdict, why, and what changed between the phases."""
+    """A verdict, its reason, and what changed between the phases."""
 
     verdict: Verdict
     reason: str
@@ -25,85 +26,107 @@ class Judgement(NamedTuple):
 
 
 class DeploymentChange(NamedTuple):
-    """Whether another deployment ran the second phase, and what shows it."""
+    """Evidence for, or against, another deployment in the second phase."""
 
     proven: bool
     words: str
 
 
 def judge(
-    receipt: TestReceipt, seen: Observation, *, level: str = "", control: Control | None = None
+    receipt: TestReceipt,
+    observation: Observation,
+    *,
+    level: str = "",
+    control: Control | None = None,
 ) -> Judgement:
-    """Judge a test; `level` names what was simulated, and is empty for a real deployment."""
-    if seen.evidence is None:
-        return _inconclusive(f"the storage could not be read, so nothing is proven: {seen.error}")
-    headlines = tuple(_headlines(receipt, seen.evidence))
+    """Judge a test; `level` is the simulated one, and empty for a real deployment."""
+    if observation.evidence is None:
+        reason = f"the storage could not be read, so nothing is proven: {observation.error}"
+        return Judgement(Verdict.INCONCLUSIVE, reason, ())
+    if receipt.evidence:
+        headlines = tuple(changes(receipt.evidence, observation.evidence))
+    elif _is_other_place(receipt, observation.evidence):
+        headlines = (
+            "The place of memories changed since the test began; the receipt file says how.",
+        )
+    else:
+        headlines = ()
+    verdict, reason = next(_verdicts(receipt, observation, observation.evidence, level, control))
+    return Judgement(verdict, reason, headlines)
 
-    def of(verdict: Verdict, reason: str) -> Judgement:
-        return Judgement(verdict, reason, headlines)
 
-    acknowledged = [one for one in seen.results if one.state is not ProbeState.NEVER]
-    count = Counter(one.state for one in acknowledged)
+def _verdicts(
+    receipt: TestReceipt,
+    observation: Observation,
+    after: Installation,
+    level: str,
+    control: Control | None,
+) -> Iterator[tuple[Verdict, str]]:
+    """Yield every verdict that holds, with its reason; the first one counts."""
+    acknowledged = [
+        result for result in observation.results if result.state is not ProbeState.NEVER
+    ]
+    count = Counter(result.state for result in acknowledged)
     written = len(receipt.acknowledged)
     if control and control.survived:
-        return of(
+        yield (
             Verdict.INCONCLUSIVE,
             f"the control must be lost, but {control.survived} of its {control.written} probes "
             "were found on a wiped disk, so the test cannot tell what is kept from what is lost",
         )
     if control and not control.written:
-        return of(
-            Verdict.INCONCLUSIVE,
-            "the control was never stored, so that its loss shows nothing",
-        )
-    if seen.ended:
-        return of(
+        yield Verdict.INCONCLUSIVE, "the control was never stored, so its loss shows nothing"
+    if observation.ended:
+        yield (
             Verdict.INCONCLUSIVE,
             "the test was ended before: its probes were removed on purpose; begin a new one",
         )
     if not written:
-        return of(Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose")
-    if _is_elsewhere(receipt, seen.evidence):
-        return of(
+        yield Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose"
+    if _is_other_place(receipt, after):
+        yield (
             Verdict.INCONCLUSIVE,
             "the memories were looked for in another place than they were written to, where the "
             "application does not see them now; restore the settings and check again",
         )
     if any(count[state] for state in _GONE):
-        return of(Verdict.FAIL, _loss(acknowledged, written, seen.evidence))
-    if seen.missing_users:
-        return of(
+        yield Verdict.FAIL, _loss(acknowledged, written, after)
+    if observation.missing_users:
+        yield (
             Verdict.FAIL,
-            f"the probes are there, but {counted(seen.missing_users, 'real user')} had more "
+            f"the probes are there, but {counted(observation.missing_users, 'real user')} had more "
             "memories before, and nobody deleted them",
         )
-    deployment = see_deployment(receipt, seen)
+    deployment = see_deployment(receipt, observation)
     if not deployment.proven and level != _RESTART:
-        return of(
+        yield (
             Verdict.INCONCLUSIVE,
             f"all that was stored is there, but no new deployment was seen: {deployment.words}",
         )
-    if any(count[state] for state in _WEAK):
-        weak = sum(count[state] for state in _WEAK)
-        return of(
+    if weak := sum(count[state] for state in _WEAK):
+        yield (
             Verdict.DEGRADED,
             f"all {written} probes are there, but {weak} of them not as they should be: "
             f"{_first(acknowledged, _WEAK)}",
         )
     if len(acknowledged) < written:
-        return of(Verdict.INCONCLUSIVE, "not all that was stored before was looked for")
+        yield Verdict.INCONCLUSIVE, "not all that was stored before was looked for"
     if written < receipt.count and level != "crash":
-        return of(
+        yield (
             Verdict.DEGRADED,
             f"what was stored is all there, but only {written} of {receipt.count} probes could "
             "be stored before",
         )
-    return of(Verdict.PASS, _passed(written, deployment))
+    shown = f", and {deployment.words}" if deployment.proven else ""
+    yield (
+        Verdict.PASS,
+        f"all {written} probes that were stored before are there and found{shown}",
+    )
 
 
-def see_deployment(receipt: TestReceipt, seen: Observation) -> DeploymentChange:
-    """Say whether the second phase ran on another deployment than the first."""
-    after, before = seen.evidence, receipt.evidence
+def see_deployment(receipt: TestReceipt, observation: Observation) -> DeploymentChange:
+    """Find out whether the second phase ran on another deployment than the first."""
+    after, before = observation.evidence, receipt.evidence
     if after is None:
         return DeploymentChange(False, "the storage could not be opened")
     if before:
@@ -120,83 +143,56 @@ def see_deployment(receipt: TestReceipt, seen: Observation) -> DeploymentChange:
             )
         if (before.process, before.host) == (after.process, after.host):
             return DeploymentChange(False, "the same deployment is still running")
-    words = _another_machine(receipt, seen, after)
-    if words and _ran_before(receipt, after):
+    words = _other_machine(receipt, observation, after)
+    if not words:
+        reason = "the process was started again, but on the same disk, commit and instance"
+        return DeploymentChange(False, reason)
+    begun_at = datetime.fromisoformat(receipt.begun_at)
+    if after.started_at and datetime.fromisoformat(after.started_at) < begun_at:
         return DeploymentChange(
             False,
             f"{words}, but by its clock this process ran already when the test began, as on "
             "another machine of the same deployment",
         )
-    if words:
-        return DeploymentChange(True, words)
-    return DeploymentChange(
-        False, "the process was started again, but on the same disk, commit and instance"
-    )
+    return DeploymentChange(True, words)
 
 
-def _another_machine(receipt: TestReceipt, seen: Observation, after: Installation) -> str:
-    """Say what shows another machine than the one the test began on, if anything does."""
+def survived(results: Sequence[ProbeResult]) -> int:
+    """Count the acknowledged probes that are there, whatever else is wrong with them."""
+    return sum(result.state in (ProbeState.OK, *_WEAK) for result in results)
+
+
+def _other_machine(receipt: TestReceipt, observation: Observation, after: Installation) -> str:
+    """Return what shows another machine than the first one, or an empty string."""
     before = receipt.evidence
     if before is None:
         if after.deployment and digest_of(after.deployment) != receipt.marks[0]:
             return "another commit or instance runs than when the test began"
     elif before.instance and after.instance and before.instance != after.instance:
         return f"instance {after.instance} runs, it was {before.instance}"
-    return "the local disk is a new one" if seen.canary is False else ""
+    return "the local disk is a new one" if observation.canary is False else ""
 
 
-def _ran_before(receipt: TestReceipt, after: Installation) -> bool:
-    if not after.started_at:
-        return False
-    return datetime.fromisoformat(after.started_at) < datetime.fromisoformat(receipt.begun_at)
-
-
-def survived(results: tuple[ProbeResult, ...]) -> int:
-    """Count the acknowledged probes that are there, whatever else is wrong with them."""
-    return sum(one.state in (ProbeState.OK, *_WEAK) for one in results)
-
-
-def _headlines(receipt: TestReceipt, after: Installation) -> list[str]:
+def _is_other_place(receipt: TestReceipt, after: Installation) -> bool:
     if receipt.evidence:
-        return list(changes(receipt.evidence, after))
-    if _is_elsewhere(receipt, after):
-        return ["The place of memories changed since the test began; the receipt file says how."]
-    return []
-
-
-def _is_elsewhere(receipt: TestReceipt, after: Installation) -> bool:
-    if receipt.evidence:
-        return is_elsewhere(receipt.evidence, after)
+        return is_other_place(receipt.evidence, after)
     return place_digest(after) != receipt.marks[1]
 
 
-def _loss(results: list[ProbeResult], written: int, after: Installation) -> str:
-    count = Counter(one.state for one in results)
-    parts = [
-        f"{count[state]} of {written} {word}"
-        for state, word in ((ProbeState.LOST, "are lost"), (ProbeState.ALTERED, "were altered"))
-        if count[state]
-    ]
-    if not parts:
-        parts = [f"{counted(count[ProbeState.UNEXPECTED], 'memory')} nobody wrote turned up"]
-    sentence = " and ".join(parts)
-    if count[ProbeState.LOST] or count[ProbeState.ALTERED]:
-        sentence = f"of the probes stored before, {sentence}"
+def _loss(results: Sequence[ProbeResult], written: int, after: Installation) -> str:
+    count = Counter(result.state for result in results)
+    words = {ProbeState.LOST: "are lost", ProbeState.ALTERED: "were altered"}
+    parts = [f"{count[state]} of {written} {word}" for state, word in words.items() if count[state]]
+    if parts:
+        sentence = f"of the probes stored before, {' and '.join(parts)}"
+    else:
+        sentence = f"{counted(count[ProbeState.UNEXPECTED], 'memory')} nobody wrote turned up"
     if count[ProbeState.LOST] == written and not after.persistent:
         return f"{sentence}, because ChromaDB was on a disk that goes with the deployment"
     return f"{sentence}: {_first(results, _GONE)}"
 
 
-def _first(results: list[ProbeResult], states: tuple[ProbeState, ...]) -> str:
-    one = next(result for result in results if result.state in states)
-    name = f"probe {one.number}" if one.number else f"memory {one.id}"
-    return f"{name}: {one.detail or one.state.value}"
-
-
-def _passed(written: int, deployment: DeploymentChange) -> str:
-    shown = f", and {deployment.words}" if deployment.proven else ""
-    return f"all {written} probes that were stored before are there and found{shown}"
-
-
-def _inconclusive(reason: str) -> Judgement:
-    return Judgement(Verdict.INCONCLUSIVE, reason, ())
+def _first(results: Sequence[ProbeResult], states: Sequence[ProbeState]) -> str:
+    result = next(result for result in results if result.state in states)
+    name = f"probe {result.number}" if result.number else f"memory {result.id}"
+    return f"{name}: {result.detail or result.state.value}"

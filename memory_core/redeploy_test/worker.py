@@ -26,19 +26,14 @@ EXIT_NO_ANSWER = 3
 
 
 def write_receipt(path: Path, receipt: TestReceipt, settings: Settings) -> None:
-    """Write the file at once and whole, so that it can be read at any moment."""
+    """Replace the file as a whole, so that it can be read at any moment."""
     staged = path.with_name(f"{path.name}.new")
     staged.write_bytes(to_file(receipt, settings))
     os.replace(staged, path)
 
 
 def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
-    """Do a task and return what is to be said of it; the test is noted where it was started."""
-    with unnoted():
-        return _do(task, name, *arguments)
-
-
-def _do(task: str, name: str, *arguments: str) -> dict[str, Any]:
+    """Do a task and return its answer; the activity entry is written where the test began."""
     settings, path = Settings.from_env(), Path(name)
     if task == "write":
         with open_service(settings, migrate=False) as service:
@@ -55,18 +50,19 @@ def _do(task: str, name: str, *arguments: str) -> dict[str, Any]:
             return {"left": clean_up(service, receipt.run)}
     try:
         with open_service(settings, migrate=False) as service:
-            seen, left = observe(service, receipt), None
+            observation, left = observe(service, receipt), None
             with suppress(MemoryCoreError):
-                # What was seen stands, whatever becomes of the cleaning up.
+                # The observations count even if the clean-up fails.
                 left = clean_up(service, receipt.run)
-            return {"seen": encode(seen), "left": left}
+            return {"seen": encode(observation), "left": left}
     except MemoryCoreError as exc:
         return {"seen": encode(Observation(None, error=str(exc))), "left": None}
 
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(json.dumps(main(*sys.argv[1:])))
+        with unnoted():
+            sys.stdout.write(json.dumps(main(*sys.argv[1:])))
     except MemoryCoreError as exc:
         sys.stderr.write(f"{exc}\n")
         no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))

@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 DOCUMENT = (ROOT / "docs" / "doctor.md").read_text()
 ROWS = [
     [cell.strip() for cell in row.strip("|").split("|")]
-    for row in DOCUMENT.partition("## What has gone wrong elsewhere")[2].splitlines()
+    for row in DOCUMENT.partition("## Failures in other projects")[2].splitlines()
     if row.startswith("| ") and not row.startswith("| reported in")
 ]
 TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))

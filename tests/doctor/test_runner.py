@@ -40,7 +40,7 @@ def check(name: str, look: Any, *needs: str, **more: Any) -> Check:
 
 def finds(kind: FindingKind) -> Any:
     def look(context: Context) -> Iterator[Finding]:
-        yield kind.found(f"{kind.title}.")
+        yield kind.finding(f"{kind.title}.")
 
     return look
 
@@ -50,7 +50,7 @@ def well(context: Context) -> Iterator[Finding]:
 
 
 def broken(context: Context) -> Iterator[Finding]:
-    yield NOTE.found("Before the fault.")
+    yield NOTE.finding("Before the fault.")
     raise ZeroDivisionError(f"division by {SECRET}")
 
 
@@ -105,7 +105,7 @@ def test_a_slow_check_is_cut_off_and_the_others_go_on() -> None:
 
     def slow(context: Context) -> Iterator[Finding]:
         released.wait(10)
-        yield BAD.found("Too late.")
+        yield BAD.finding("Too late.")
 
     found = run(
         check("a.slow", slow, limit_s=0.05),
@@ -130,13 +130,13 @@ def test_progress_is_told_before_each_check_and_at_the_end() -> None:
 
 
 def test_findings_are_values_that_can_be_compared() -> None:
-    assert BAD.found("It is.") == BAD.found("It is.")
-    assert BAD.found("It is.") != BAD.found("It was.")
-    assert hash(BAD.found("It is.")) == hash(BAD.found("It is."))
+    assert BAD.finding("It is.") == BAD.finding("It is.")
+    assert BAD.finding("It is.") != BAD.finding("It was.")
+    assert hash(BAD.finding("It is.")) == hash(BAD.finding("It is."))
     assert (BAD.level, ODD.level, NOTE.level) == (Level.ERROR, Level.WARNING, Level.INFO)
-    assert BAD.found("It is.").hint == "Mend it"
+    assert BAD.finding("It is.").hint == "Mend it"
     with pytest.raises(AttributeError):
-        BAD.found("It is.").id = "other"  # type: ignore[misc]
+        BAD.finding("It is.").id = "other"  # type: ignore[misc]
 
 
 def test_every_check_comes_after_what_it_needs_and_has_a_name_of_its_own() -> None:

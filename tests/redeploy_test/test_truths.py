@@ -191,7 +191,7 @@ TABLE = {
     ),
     "index replaced by a new empty one": Row(
         replace_index, DEGRADED, "not in the vector store", {ProbeState.STALE: PROBES},
-        "The index was made anew", S3,
+        "The index was created again", S3,
     ),
     "index lost": Row(
         lose_index, INCONCLUSIVE, "could not be read, so nothing is proven: .*rebuild", kinds=S3

@@ -1,4 +1,4 @@
-"""Credentials and the region: who asks AWS, from where, and whether it is the right account."""
+"""Checks of credentials and region: accepted, not expiring, and those of the bucket."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..redact import tail
 _EXPIRING = timedelta(minutes=10)
 _SKEW = timedelta(minutes=5)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
-_ALL_KEYS = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
-# In the words of boto3: where a value is that it found.
-_PLACES = {
+_BOTH_HALVES = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+# Where boto3 found a value, by its own word for it.
+_SOURCES = {
     "env": "environment",
     "shared-credentials-file": "the AWS credentials file",
     "config-file": "the AWS configuration file",
@@ -26,85 +26,48 @@ _PLACES = {
     "assume-role": "an assumed role",
     "custom-process": "a credential process",
 }
+_SET_CLOCK = Fix("Synchronize the clock with the network", command="timedatectl set-ntp true")
 
-_NOBODY_SAVES = "Nobody's memories can be read or saved, and nothing saved so far is lost."
+NO_ACCESS = "Memories can be neither read nor saved; those already saved are safe."
 
-UNUSABLE = FindingKind(
-    "credentials.E001",
-    "The AWS credentials cannot be had from where they should be",
+# fmt: off
+UNUSABLE = FindingKind("credentials.E001", "The AWS credentials cannot be loaded",
     "Memories go to the local disk instead of S3, and are lost with the next deployment.",
-    (Fix("Set both halves of the key, or correct the profile", variable=_ALL_KEYS),),
-)
-REFUSED = FindingKind(
-    "credentials.E002",
-    "AWS does not accept the credentials",
-    _NOBODY_SAVES,
-    (
-        Fix("Make a new access key in the IAM console and set both halves", variable=_ALL_KEYS),
-        Fix(
-            "Keys that begin with ASIA need their session token as well",
-            variable="AWS_SESSION_TOKEN",
-        ),
-    ),
-)
-EXPIRED = FindingKind(
-    "credentials.E003",
-    "The AWS credentials have expired",
-    _NOBODY_SAVES,
-    (
-        Fix("Get new temporary credentials, or use a role or a key that does not expire"),
-        Fix("Sign in again where a profile with single sign-on is used", command="aws sso login"),
-    ),
-)
-SKEWED = FindingKind(
-    "credentials.E004",
-    "The clock of this machine is wrong, and AWS refuses its requests",
-    _NOBODY_SAVES,
-    (
-        Fix("Set the clock by the network", command="timedatectl set-ntp true"),
-        Fix("In a container, set the clock of the machine that it runs on"),
-    ),
-)
-EXPIRING = FindingKind(
-    "credentials.W001",
-    "The AWS credentials expire within minutes",
-    "Soon nobody's memories can be read or saved, unless they are renewed in time.",
-    (Fix("See that whatever issues them renews them, or use a role"),),
-)
-OTHER_ACCOUNT = FindingKind(
-    "credentials.W002",
+    (Fix("Set both halves of the key, or correct the profile", variable=_BOTH_HALVES),))
+REFUSED = FindingKind("credentials.E002", "AWS does not accept the credentials", NO_ACCESS,
+    (Fix("Create a new access key in the IAM console and set both halves", variable=_BOTH_HALVES),
+     Fix("For a key that begins with ASIA, set its session token too",
+         variable="AWS_SESSION_TOKEN")))
+EXPIRED = FindingKind("credentials.E003", "The AWS credentials have expired", NO_ACCESS,
+    (Fix("Get new temporary credentials, or use a role or a key that does not expire"),
+     Fix("With single sign-on, sign in again", command="aws sso login")))
+SKEWED = FindingKind("credentials.E004",
+    "The clock of this machine is wrong, so AWS refuses its requests", NO_ACCESS,
+    (_SET_CLOCK, Fix("In a container, set the clock of the host machine")))
+EXPIRING = FindingKind("credentials.W001", "The AWS credentials expire within minutes",
+    "Unless they are renewed in time, memories can soon be neither read nor saved.",
+    (Fix("Check that the issuer renews them, or use a role"),))
+OTHER_ACCOUNT = FindingKind("credentials.W002",
     "The bucket belongs to another AWS account than the credentials",
-    "Memories may be saved where nobody of this company looks for them.",
-    (Fix("Check that the key and the bucket are those of the same environment"),),
-)
-DRIFTING = FindingKind(
-    "credentials.W003",
-    "The clock of this machine is minutes away from that of AWS",
-    "Memories bear wrong times; beyond 15 minutes AWS refuses every request.",
-    (Fix("Set the clock by the network", command="timedatectl set-ntp true"),),
-)
-WHO = FindingKind("credentials.I001", "Who asks AWS", "Nothing: this is for comparison.")
-NO_REGION = FindingKind(
-    "region.E001",
-    "The region is none of AWS",
-    _NOBODY_SAVES,
-    (Fix("Set the region by its code, as eu-central-1", variable="AWS_REGION"),),
-)
-WRONG_REGION = FindingKind(
-    "region.E002",
-    "The bucket is in another region than AWS_REGION says",
-    "The index is looked for where it is not, so memories seem to be gone.",
-    (Fix("Set the region of the bucket", variable="AWS_REGION"),),
-)
-TWO_REGIONS = FindingKind(
-    "region.W001",
-    "AWS_REGION and AWS_DEFAULT_REGION differ",
-    "Tools that read the other one look for memories in another region.",
-    (Fix("Set both to the same region, or remove one", variable="AWS_DEFAULT_REGION"),),
-)
+    "Memories may be saved where nobody in this company looks for them.",
+    (Fix("Check that the key and the bucket belong to the same environment"),))
+DRIFTING = FindingKind("credentials.W003", "The clock of this machine is minutes off",
+    "Memories get wrong times; beyond 15 minutes AWS refuses every request.", (_SET_CLOCK,))
+WHO = FindingKind("credentials.I001", "The AWS credentials in use", "No effect; for comparison.")
+NO_REGION = FindingKind("region.E001", "The region is not an AWS region", NO_ACCESS,
+    (Fix("Set the region by its code, such as eu-central-1", variable="AWS_REGION"),))
+WRONG_REGION = FindingKind("region.E002", "The bucket is not in the region that AWS_REGION names",
+    "The index is looked up in the wrong region, so memories seem to be gone.",
+    (Fix("Set the region of the bucket", variable="AWS_REGION"),))
+TWO_REGIONS = FindingKind("region.W001", "AWS_REGION and AWS_DEFAULT_REGION differ",
+    "Tools that read AWS_DEFAULT_REGION look for memories in another region.",
+    (Fix("Set both to the same region, or remove one", variable="AWS_DEFAULT_REGION"),))
+# fmt: on
+
+BY_CAUSE = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
 
 
-def found(context: Context) -> Iterator[Finding]:
+def find_credentials(context: Context) -> Iterator[Finding]:
     settings = context.settings
     if settings.backend == "chroma" or not (settings.bucket and settings.region):
         return
@@ -112,59 +75,56 @@ def found(context: Context) -> Iterator[Finding]:
         credentials = context.credentials
     except (SettingsError, BackendError) as exc:
         profile = Evidence("AWS_PROFILE", settings.aws_profile or "not set", "environment")
-        yield UNUSABLE.found(f"{exc}.", profile)
+        yield UNUSABLE.finding(f"{exc}.", profile)
         return
     if credentials is None:
         return
-    place = _PLACES.get(credentials.source, credentials.source)
-    evidence = [Evidence("access key", tail(credentials.access_key_id), place)]
-    if credentials.expires_at:
-        evidence.append(Evidence("expires", f"{credentials.expires_at:%Y-%m-%d %H:%M} UTC", place))
-    yield WHO.found(f"The credentials come from {place}.", *evidence)
-    if credentials.expires_at and credentials.expires_at - datetime.now(UTC) < _EXPIRING:
-        yield EXPIRING.found(
-            f"They come from {place} and expire at {credentials.expires_at:%H:%M} UTC.", *evidence
+    source = _SOURCES.get(credentials.source, credentials.source)
+    evidence = [Evidence("access key", tail(credentials.access_key_id), source)]
+    expires_at = credentials.expires_at
+    if expires_at:
+        evidence.append(Evidence("expires", f"{expires_at:%Y-%m-%d %H:%M} UTC", source))
+    yield WHO.finding(f"The credentials come from {source}.", *evidence)
+    if expires_at and expires_at - _now() < _EXPIRING:
+        yield EXPIRING.finding(
+            f"They come from {source} and expire at {expires_at:%H:%M} UTC.", *evidence
         )
 
 
 def region_name(context: Context) -> Iterator[Finding]:
     region, given = context.settings.region, context.given
-    name = "AWS_REGION" if given.get("AWS_REGION", "").strip() else "AWS_DEFAULT_REGION"
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
+    first, second = (given.get(name, "").strip() for name in names)
     if region and not _REGION.fullmatch(region):
-        yield NO_REGION.found(
+        name = names[0] if first else names[1]
+        yield NO_REGION.finding(
             f"{name} is {region!r}, which is not the code of a region.",
             Evidence(name, region, "environment"),
         )
-        return
-    both = [given.get(one, "").strip() for one in ("AWS_REGION", "AWS_DEFAULT_REGION")]
-    if all(both) and both[0] != both[1]:
-        yield TWO_REGIONS.found(
-            f"AWS_REGION is {both[0]!r} and is used, AWS_DEFAULT_REGION is {both[1]!r}.",
-            Evidence("AWS_REGION", both[0], "environment"),
-            Evidence("AWS_DEFAULT_REGION", both[1], "environment"),
+    elif first and second and first != second:
+        yield TWO_REGIONS.finding(
+            f"AWS_REGION is {first!r} and is used; AWS_DEFAULT_REGION is {second!r}.",
+            Evidence("AWS_REGION", first, "environment"),
+            Evidence("AWS_DEFAULT_REGION", second, "environment"),
         )
 
 
-BY_CAUSE = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
-
-
 def accepted(context: Context) -> Iterator[Finding]:
-    """Ask for one object's name, and see whether the credentials are let in at all."""
+    """List one object, and see whether the credentials are let in at all."""
     try:
         next(context.objects.list("ledger/"), None)
     except MemoryCoreError as exc:
-        kind = BY_CAUSE.get(cause_of(exc))
-        if kind:
-            yield kind.found(f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
+        if kind := BY_CAUSE.get(cause_of(exc)):
+            yield kind.finding(f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
 
 
 def account(context: Context) -> Iterator[Finding]:
     """Compare the clock of AWS with ours, and the account of the caller with the bucket's."""
     bucket = context.backend.location["bucket"]
-    answer = _head(context, bucket)
-    if (drift := _drift(answer)) and abs(drift) > _SKEW:
+    drift = _drift(_head(context, bucket))
+    if drift and abs(drift) > _SKEW:
         minutes = round(abs(drift).total_seconds() / 60)
-        yield DRIFTING.found(
+        yield DRIFTING.finding(
             f"It is {minutes} minutes {'behind' if drift > timedelta() else 'ahead'}.",
             Evidence("clock here", f"{_now():%Y-%m-%d %H:%M:%S} UTC"),
             Evidence("clock of AWS", f"{_now() + drift:%Y-%m-%d %H:%M:%S} UTC", "AWS"),
@@ -181,7 +141,7 @@ def account(context: Context) -> Iterator[Finding]:
     except BackendError as exc:
         if cause_of(exc) != "denied" and exc.code != "403":
             raise
-        yield OTHER_ACCOUNT.found(
+        yield OTHER_ACCOUNT.finding(
             f"Bucket {bucket!r} does not belong to account {caller['Account']}.",
             Evidence("account", caller["Account"], "AWS"),
             Evidence("identity", caller["Arn"], "AWS"),
@@ -193,7 +153,7 @@ def region_of_bucket(context: Context) -> Iterator[Finding]:
     bucket, wanted = context.backend.location["bucket"], context.settings.region
     region = _head(context, bucket).get("BucketRegion")
     if region and region != wanted:
-        yield WRONG_REGION.found(
+        yield WRONG_REGION.finding(
             f"AWS_REGION is {wanted!r}, but bucket {bucket!r} is in {region!r}.",
             Evidence("AWS_REGION", str(wanted), "environment"),
             Evidence("bucket", str(region), "AWS"),
@@ -202,22 +162,21 @@ def region_of_bucket(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("region.name", "The region has the name of one", region_name, (NO_REGION, TWO_REGIONS),
+    Check("region.name", "The region is valid", region_name, (NO_REGION, TWO_REGIONS),
           needs=("settings.values",)),
-    Check("credentials.found", "Credentials can be found", found, (UNUSABLE, EXPIRING, WHO),
-          needs=("settings.values",)),
+    Check("credentials.found", "Credentials can be found", find_credentials,
+          (UNUSABLE, EXPIRING, WHO), needs=("settings.values",)),
     Check("credentials.accepted", "AWS accepts the credentials", accepted,
           (REFUSED, EXPIRED, SKEWED), needs=("backend.decided",), backend=S3),
-    Check("region.bucket", "The bucket is in the region", region_of_bucket, (WRONG_REGION,),
-          needs=("bucket.there",), backend=S3),
-    Check("credentials.account", "Clock and account are those of the bucket", account,
+    Check("region.bucket", "The bucket is in the configured region", region_of_bucket,
+          (WRONG_REGION,), needs=("bucket.there",), backend=S3),
+    Check("credentials.account", "Clock and account match the bucket", account,
           (OTHER_ACCOUNT, DRIFTING), needs=("bucket.there",), backend=S3),
 )  # fmt: skip
 
 
 def _head(context: Context, bucket: str, **members: str) -> dict[str, object]:
-    where = f"bucket {bucket!r}"
-    return context.aws.ask("s3", "HeadBucket", where, Bucket=bucket, **members)
+    return context.aws.ask("s3", "HeadBucket", f"bucket {bucket!r}", Bucket=bucket, **members)
 
 
 def _drift(answer: dict[str, object]) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""What is around the service: versions, the host, mem0's own files, and earlier redeploy tests."""
+"""Checks around the service: versions, host, time zone, files of mem0, earlier redeploy tests."""
 
 from __future__ import annotations
 
@@ -19,93 +19,69 @@ from ..findings import Check, Evidence, Finding, FindingKind, Fix
 from .disk import host_of
 
 LIBRARIES = ("mem0ai", "boto3", "chromadb", "streamlit", "openai", "wordllama")
-# What a version before this one does to memories. mem0's are from its changelog.
+# Faults of versions before this one. mem0's are from its changelog.
 FAULTS = (
     ("mem0ai", (1, 0, 6), "delete_all for one user removes everybody's memories"),
     ("mem0ai", (2, 0, 0), "an id with spaces around it is stored as it is and not found again"),
     ("mem0ai", (2, 0, 5), "a list for one user on S3 shows everybody's memories"),
     ("mem0ai", (2, 0, 13), "an update can move a memory to another user"),
-    ("mem0ai", (2, 0, 15), "delete_all stops after the first hundred and says it is done"),
-    ("mem0ai", (2, 2, 1), "a memory that the store refused is said to be saved"),
+    ("mem0ai", (2, 0, 15), "delete_all stops after the first hundred and reports success"),
+    ("mem0ai", (2, 2, 1), "a memory that the store refused is reported as saved"),
     ("boto3", (1, 39, 5), "S3 Vectors is not known"),
 )  # fmt: skip
 _SQLITE = (3, 35, 0)
 _ZONES = Path("/usr/share/zoneinfo")
 _SHOWN = 5
 
-FAULTY = FindingKind(
-    "versions.E001",
-    "An installed library is known to lose or mix up memories",
-    "Memories may be lost, or shown to the wrong customer, by a known fault.",
-    (Fix("Install what the requirements name", command="pip install -r requirements.txt"),),
-)
-OLD_SQLITE = FindingKind(
-    "versions.E002",
-    "SQLite is too old for ChromaDB",
+# fmt: off
+FAULTY = FindingKind("versions.E001", "An installed library is known to lose or mix up memories",
+    "Memories may be lost, or shown to the wrong customer.",
+    (Fix("Install the required versions", command="pip install -r requirements.txt"),))
+OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
     "Memories cannot be kept on the local disk.",
-    (Fix("Use a Python that brings SQLite 3.35 or newer"),),
-)
-HOST = FindingKind("environment.I001", "Where the service runs", "Nothing: this is for comparison.")
-WORKERS = FindingKind(
-    "environment.I002",
-    "Several processes share one ChromaDB",
-    "Nothing on one machine, where they wait for each other; several machines need S3.",
-)
-NO_ZONE = FindingKind(
-    "environment.W001",
-    "TZ names no time zone of this machine",
-    "Times in the logs are in UTC although they look local; the memories' own are right.",
-    (Fix("Set it to a name such as UTC or Europe/Berlin, or remove it", variable="TZ"),),
-)
-MEM0_FILES = FindingKind(
-    "history.I001",
-    "There is a history of mem0's own on the local disk",
-    "Nothing: Holdfast keeps the history with the memories. This one is wiped with the disk.",
-)
-TESTED = FindingKind("redeploy.I001", "The last redeploy test", "Nothing: this is for comparison.")
-FAILED = FindingKind(
-    "redeploy.W001",
-    "The last redeploy test did not pass",
+    (Fix("Use a Python that brings SQLite 3.35 or newer"),))
+HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
+WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
+    "No effect on one machine, where they wait for each other; several machines need S3.")
+NO_ZONE = FindingKind("environment.W001", "TZ names no time zone of this machine",
+    "Times in the logs are in UTC although they look local; times of memories are right.",
+    (Fix("Set it to a name such as UTC or Europe/Berlin, or remove it", variable="TZ"),))
+MEM0_FILES = FindingKind("history.I001", "mem0 keeps a history of its own on the local disk",
+    "No effect: Holdfast keeps the history with the memories. This one is wiped with the disk.")
+TESTED = FindingKind("redeploy.I001", "The last redeploy test", "No effect; for comparison.")
+FAILED = FindingKind("redeploy.W001", "The last redeploy test did not pass",
     "It is not proven that memories survive the next deployment.",
-    (
-        Fix("Read its report on the page Redeploy test"),
-        Fix("Make the test again", command="python -m memory_core redeploy-test simulate"),
-    ),
-)
+    (Fix("Read its report on the page Redeploy test"),
+     Fix("Run the test again", command="python -m memory_core redeploy-test simulate")))
+# fmt: on
 
 
 def installed() -> dict[str, str]:
     """Return the versions of Python, SQLite and the libraries that hold memories."""
-    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def libraries(context: Context) -> Iterator[Finding]:
-    found = installed()
-    for name in dict.fromkeys(one for one, _, _ in FAULTS):
+    versions = installed()
+    for name in dict.fromkeys(library for library, _, _ in FAULTS):
         faults = [
-            (fixed, what)
-            for library, fixed, what in FAULTS
-            if library == name and _numbers(found[name]) < fixed
+            Evidence(f"fixed in {'.'.join(map(str, fixed))}", fault, "changelog")
+            for library, fixed, fault in FAULTS
+            if library == name and _numbers(versions[name]) < fixed
         ]
         if faults:
-            yield FAULTY.found(
-                f"{name} {found[name]}: {faults[0][1]}.",
-                *(
-                    Evidence(f"fixed in {'.'.join(map(str, fixed))}", what, "changelog")
-                    for fixed, what in faults
-                ),
-            )
+            yield FAULTY.finding(f"{name} {versions[name]}: {faults[0].value}.", *faults)
 
 
 def sqlite(context: Context) -> Iterator[Finding]:
     if sqlite3.sqlite_version_info < _SQLITE:
-        yield OLD_SQLITE.found(
+        yield OLD_SQLITE.finding(
             f"SQLite is {sqlite3.sqlite_version}; ChromaDB needs 3.35.",
             Evidence("sqlite", sqlite3.sqlite_version, "Python"),
         )
@@ -115,7 +91,7 @@ def host(context: Context) -> Iterator[Finding]:
     deployment = context.settings.deployment
     facts = {
         "host": deployment.host or socket.gethostname(),
-        "platform": host_of(context) or "nothing that names itself",
+        "platform": host_of(context) or "unknown",
         "commit": deployment.commit,
         "instance": deployment.instance,
         "service": deployment.service,
@@ -123,7 +99,7 @@ def host(context: Context) -> Iterator[Finding]:
         "time zone": "/".join(time.tzname),
         "process": str(os.getpid()),
     }
-    yield HOST.found(
+    yield HOST.finding(
         f"{facts['host']}, {facts['system']}.",
         *(Evidence(name, value, "system") for name, value in facts.items() if value),
     )
@@ -131,29 +107,24 @@ def host(context: Context) -> Iterator[Finding]:
 
 def zone(context: Context) -> Iterator[Finding]:
     name = context.given.get("TZ", "").strip().lstrip(":")
-    # "EST5EDT" and the like say their rules themselves.
-    if (
-        "/" in name
-        and not name.startswith("/")
-        and _ZONES.is_dir()
-        and not (_ZONES / name).exists()
-    ):
-        yield NO_ZONE.found(f"TZ is {name!r}.", Evidence("TZ", name, "environment"))
+    # "EST5EDT" and the like carry their own rules.
+    is_region = "/" in name and not name.startswith("/")
+    if is_region and _ZONES.is_dir() and not (_ZONES / name).exists():
+        yield NO_ZONE.finding(f"TZ is {name!r}.", Evidence("TZ", name, "environment"))
 
 
 def workers(context: Context) -> Iterator[Finding]:
-    said = context.given.get("WEB_CONCURRENCY", "").strip()
-    if said.isdigit() and int(said) > 1:
-        yield WORKERS.found(
-            f"WEB_CONCURRENCY is {said}.", Evidence("WEB_CONCURRENCY", said, "environment")
-        )
+    count = context.given.get("WEB_CONCURRENCY", "").strip()
+    if count.isdigit() and int(count) > 1:
+        variable = Evidence("WEB_CONCURRENCY", count, "environment")
+        yield WORKERS.finding(f"WEB_CONCURRENCY is {count}.", variable)
 
 
 def mem0_files(context: Context) -> Iterator[Finding]:
-    """Look for the database that mem0 by itself would write; it is opened to be read alone."""
+    """Look for the database that mem0 writes by default, without changing it."""
     folder = context.given.get("MEM0_DIR", "").strip()
     home = Path(context.given.get("HOME", "").strip() or Path.home())
-    path = Path(folder) / "history.db" if folder else home / ".mem0" / "history.db"
+    path = (Path(folder) if folder else home / ".mem0") / "history.db"
     if not path.is_file():
         return
     try:
@@ -161,27 +132,27 @@ def mem0_files(context: Context) -> Iterator[Finding]:
             (mode,) = database.execute("PRAGMA journal_mode").fetchone()
     except sqlite3.Error as exc:
         mode = str(exc)
-    size = path.stat().st_size
-    yield MEM0_FILES.found(
-        f"{str(path)!r} has {size:,} bytes.",
+    yield MEM0_FILES.finding(
+        f"{str(path)!r} has {path.stat().st_size:,} bytes.",
         Evidence("file", str(path), "MEM0_DIR" if folder else "mem0's default"),
         Evidence("journal", str(mode), "SQLite"),
     )
 
 
-def tests(context: Context) -> Iterator[Finding]:
-    found = reports_in(context.objects, _SHOWN)
-    if not found:
+def redeploy_tests(context: Context) -> Iterator[Finding]:
+    reports = reports_in(context.objects, _SHOWN)
+    if not reports:
         return
-    evidence = [
-        Evidence(one.ended_at, f"{one.verdict.value}, {one.level}: {one.reason}", "report")
-        for one in found
-    ]
-    last = found[0]
+    last = reports[0]
     kind = TESTED if last.verdict is Verdict.PASS else FAILED
-    yield kind.found(
+    yield kind.finding(
         f"{last.verdict.value} at {last.ended_at}: {last.survived} of {last.written} survived.",
-        *evidence,
+        *(
+            Evidence(
+                report.ended_at, f"{report.verdict}, {report.level}: {report.reason}", "report"
+            )
+            for report in reports
+        ),
     )
 
 
@@ -189,17 +160,16 @@ CHECKS = (
     Check("versions.libraries", "No library with a known fault is installed", libraries, (FAULTY,)),
     Check("versions.sqlite", "SQLite is new enough", sqlite, (OLD_SQLITE,)),
     Check("environment.host", "Where the service runs", host, (HOST,), needs=("settings.values",)),
-    Check("environment.zone", "The time zone is one", zone, (NO_ZONE,)),
+    Check("environment.zone", "The time zone is known", zone, (NO_ZONE,)),
     Check("history.mem0", "mem0 keeps no history of its own", mem0_files, (MEM0_FILES,)),
     Check("environment.workers", "One process writes, or the store is shared", workers, (WORKERS,),
           needs=("backend.decided",), backend=CHROMA),
-    Check("redeploy.last", "The last redeploy test passed", tests, (TESTED, FAILED),
+    Check("redeploy.last", "The last redeploy test passed", redeploy_tests, (TESTED, FAILED),
           needs=("bucket.readable", "disk.writable")),
 )  # fmt: skip
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Return a version as numbers; what cannot be read is newer than everything."""
-    parts = text.split(".")[:3]
-    digits = ["".join(filter(str.isdigit, part)) for part in parts]
+    """Return a version as numbers; an unreadable one counts as newer than all others."""
+    digits = ["".join(filter(str.isdigit, part)) for part in text.split(".")[:3]]
     return tuple(map(int, digits)) if all(digits) else (10**6,)

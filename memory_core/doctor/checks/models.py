@@ -1,4 +1,4 @@
-"""The embedder and the language model: chosen, answering, and the one that made the vectors."""
+"""Checks of the embedder and the language model: usable, working, and the one used before."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ...errors import BackendError, SettingsError
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
-from ..context import Context
+from ..context import Context, spread
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
+from .settings import NO_START
 
 if TYPE_CHECKING:
     from ...memories.mem0_adapter import Engine
@@ -18,58 +19,43 @@ _TEXT = "The doctor asks whether texts can be embedded."
 _SAMPLE = 8
 _SAME = 0.98
 
-NOT_CHOSEN = FindingKind(
-    "embedder.E001",
-    "The embedder cannot be used with these settings",
-    "The assistant does not start, so nobody's memories can be read or saved.",
-    (Fix("Set what the sentence names", variable="MEMORY_EMBEDDER", link="docs/configuration.md"),),
-)
-NOT_EMBEDDING = FindingKind(
-    "embedder.E002",
-    "The embedder does not work",
-    "New memories cannot be saved and questions cannot be asked; what is saved is safe.",
-    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),),
-)
-OTHER_MODEL = FindingKind(
-    "embedder.E003",
-    "The stored vectors were made by another model",
-    "The assistant finds the wrong memories, and nothing says so.",
-    (
-        Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
-        Fix("Or embed all memories again under another index name", variable="MEMORY_INDEX"),
-        Fix("Then fill it from the record", command="python -m memory_core rebuild"),
-    ),
-)
-LLM_NOT_CHOSEN = FindingKind(
-    "llm.E001",
-    "The language model cannot be used with these settings",
-    "Nothing can be saved with extraction; texts can be saved as they are.",
-    (Fix("Set it to openai:MODEL, and the key as well", variable="MEMORY_LLM"),),
-)
-LLM_SILENT = FindingKind(
-    "llm.E002",
-    "The language model does not answer",
-    "Conversations are not turned into memories; texts can be saved as they are.",
-    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),),
-)
+# fmt: off
+UNUSABLE = FindingKind("embedder.E001", "The embedder cannot be used with these settings", NO_START,
+    (Fix("Set the variable that the message names", variable="MEMORY_EMBEDDER",
+         link="docs/configuration.md"),))
+NOT_EMBEDDING = FindingKind("embedder.E002", "The embedder does not work",
+    "New memories cannot be saved and questions cannot be answered; saved memories are safe.",
+    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),))
+OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by another model",
+    "The assistant finds the wrong memories, and no error shows it.",
+    (Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
+     Fix("Or choose a name for a new index", variable="MEMORY_INDEX"),
+     Fix("Then fill it from the record", command="python -m memory_core rebuild")))
+LLM_UNUSABLE = FindingKind("llm.E001", "The language model cannot be used with these settings",
+    "Memories cannot be extracted from conversations; texts can be saved as they are.",
+    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),))
+LLM_SILENT = FindingKind("llm.E002", "The language model does not answer",
+    "Memories cannot be extracted from conversations; texts can be saved as they are.",
+    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),))
+# fmt: on
 
 
-def chosen(context: Context) -> Iterator[Finding]:
+def usable(context: Context) -> Iterator[Finding]:
     try:
         _ = context.embedder
     except SettingsError as exc:
-        yield NOT_CHOSEN.found(f"{exc}.")
+        yield UNUSABLE.finding(f"{exc}.")
 
 
 def embeds(context: Context) -> Iterator[Finding]:
     try:
         context.embedder.embed([_TEXT])
     except BackendError as exc:
-        base_url = context.settings.openai_base_url or "OpenAI's own"
-        yield NOT_EMBEDDING.found(
+        address = context.settings.openai_base_url or "OpenAI's own"
+        yield NOT_EMBEDDING.finding(
             f"{exc}.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
-            Evidence("address", base_url, "OPENAI_BASE_URL"),
+            Evidence("address", address, "OPENAI_BASE_URL"),
         )
 
 
@@ -77,38 +63,36 @@ def same_model(context: Context) -> Iterator[Finding]:
     """Embed a few stored texts again: the vectors must come out as they are stored."""
     import numpy as np
 
-    ids = [one for view in context.views for one in view.live]
-    sample = ids[:: max(1, len(ids) // _SAMPLE)][:_SAMPLE]
+    ids = [memory_id for view in context.views for memory_id in view.live]
     stored = [
-        one
-        for one in context.store.get(sample, with_values=True).values()
-        if one.values is not None and isinstance((one.payload or {}).get("data"), str)
+        vector
+        for vector in context.store.get(spread(ids, _SAMPLE), with_values=True).values()
+        if vector.values is not None and isinstance((vector.payload or {}).get("data"), str)
     ]
     if not stored:
         return
-    fresh = context.embedder.embed([str(one.payload["data"]) for one in stored])
-    before = np.asarray([one.values for one in stored])
-    likeness = (fresh * before).sum(axis=1) / np.linalg.norm(before, axis=1)
-    middle = float(np.median(likeness))
-    if middle < _SAME:
-        yield OTHER_MODEL.found(
-            f"Of {len(stored)} memories embedded again, the middle one is alike to "
-            f"{max(middle, 0.0):.0%}; it should be 100%.",
+    fresh = context.embedder.embed([str(vector.payload["data"]) for vector in stored])
+    before = np.asarray([vector.values for vector in stored])
+    similarities = (fresh * before).sum(axis=1) / np.linalg.norm(before, axis=1)
+    median = float(np.median(similarities))
+    if median < _SAME:
+        yield OTHER_MODEL.finding(
+            f"{len(stored)} memories were embedded again: their median similarity to the stored "
+            f"vectors is {max(median, 0.0):.0%}, and should be 100%.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
         )
 
 
-def llm_chosen(context: Context) -> Iterator[Finding]:
-    # mem0 takes seconds to load, which whoever has no language model need not wait for.
+def llm_usable(context: Context) -> Iterator[Finding]:
+    # mem0 takes seconds to load: not without a language model.
     if context.settings.llm is None:
         return
     try:
         _engine(context)
     except SettingsError as exc:
-        yield LLM_NOT_CHOSEN.found(
-            f"{exc}.", Evidence("MEMORY_LLM", context.settings.llm, "environment")
-        )
+        model = Evidence("MEMORY_LLM", context.settings.llm, "environment")
+        yield LLM_UNUSABLE.finding(f"{exc}.", model)
 
 
 def llm_answers(context: Context) -> Iterator[Finding]:
@@ -119,21 +103,20 @@ def llm_answers(context: Context) -> Iterator[Finding]:
     try:
         _engine(context).extract(scope, messages, {}, lambda text, values: ())
     except BackendError as exc:
-        yield LLM_SILENT.found(
-            f"{exc}.", Evidence("MEMORY_LLM", context.settings.llm, "environment")
-        )
+        model = Evidence("MEMORY_LLM", context.settings.llm, "environment")
+        yield LLM_SILENT.finding(f"{exc}.", model)
 
 
 CHECKS = (
-    Check("embedder.chosen", "The embedder can be chosen", chosen, (NOT_CHOSEN,),
+    Check("embedder.chosen", "The embedder can be used", usable, (UNUSABLE,),
           needs=("settings.values",)),
-    Check("embedder.works", "The embedder embeds", embeds, (NOT_EMBEDDING,),
+    Check("embedder.works", "The embedder works", embeds, (NOT_EMBEDDING,),
           needs=("embedder.chosen",), limit_s=60.0),
-    Check("llm.chosen", "The language model can be chosen", llm_chosen, (LLM_NOT_CHOSEN,),
+    Check("llm.chosen", "The language model can be used", llm_usable, (LLM_UNUSABLE,),
           needs=("embedder.chosen",), limit_s=60.0),
     Check("llm.answers", "The language model answers", llm_answers, (LLM_SILENT,),
           needs=("llm.chosen", "embedder.works"), tags=("live",), limit_s=120.0),
-    Check("embedder.same", "The stored vectors are of this model", same_model, (OTHER_MODEL,),
+    Check("embedder.same", "The stored vectors were made by this model", same_model, (OTHER_MODEL,),
           needs=("embedder.works", "index.fits", "vectors.readable"), tags=("data",),
           of_index=True, limit_s=60.0),
 )  # fmt: skip
