@@ -8,8 +8,6 @@ It is append-only, and holds no text of a memory and no question.
 """
 
 from .entries import (
-    LIBRARY,
-    LONGEST_DETAIL,
     MUST_BE_WRITTEN,
     VERBS,
     ActivityEntry,
@@ -18,33 +16,24 @@ from .entries import (
     Named,
     Outcome,
     Page,
-    Verb,
     Wanted,
     acting,
     current_actor,
     verb_of,
 )
-from .log import BATCH_S, FLUSH_S, SAME_LOOK_S, ActivityLog, Operation
-from .recorder import Noting, memories, noted, open_log, recording, removed, unnoted
+from .log import ActivityLog
+from .recorder import memories, noted, open_log, recording, removed, unnoted
 
 __all__ = [
-    "BATCH_S",
-    "FLUSH_S",
-    "LIBRARY",
-    "LONGEST_DETAIL",
     "MUST_BE_WRITTEN",
-    "SAME_LOOK_S",
     "VERBS",
     "ActivityEntry",
     "ActivityLog",
     "Actor",
     "ChainReport",
     "Named",
-    "Noting",
-    "Operation",
     "Outcome",
     "Page",
-    "Verb",
     "Wanted",
     "acting",
     "current_actor",

@@ -151,8 +151,8 @@ def _why(fits: bool | None) -> str:
 def _not_linked(segment: Segment, state: _ChainState, *, is_first: bool) -> str:
     if is_first:
         return (
-            f"segment {segment.number:,} is not the first that was written; what was before it "
-            "was removed, and not by retention"
+            f"segment {segment.number:,} is not the first that was written; the segments before it "
+            "were removed, and not by retention"
         )
     if state.broken is not None:
         return f"segment {state.broken:,} was changed after it was written"

@@ -1,6 +1,6 @@
-"""Entries of the activity log, the actor that they name, and what is read back.
+"""Entries of the activity log, their actor, and the values that are read back.
 
-The actor is a context variable, set by whoever starts something and read where it is noted. It does
+The actor is a context variable, set where an action starts and read where it is noted. It does
 not reach a new thread by itself: start that with `contextvars.copy_context().run`.
 """
 

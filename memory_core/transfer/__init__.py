@@ -3,9 +3,6 @@
 from .exporter import export_bytes, export_memories, export_stream
 from .format import Kind
 from .importer import import_memories
-from .incoming import Digest, Incoming, mark_of
-from .intake import Intake
-from .lease import Lease, read_holder
 from .migrate import apply, plan
 from .migration_source import address_of, parse
 from .reports import (
@@ -37,16 +34,12 @@ __all__ = [
     "FAILED",
     "SKIPPED",
     "Conflict",
-    "Digest",
     "Estimate",
     "Existing",
     "ExportReport",
     "ImportReport",
-    "Incoming",
-    "Intake",
     "IntakeReport",
     "Kind",
-    "Lease",
     "MigrationDifference",
     "MigrationPlan",
     "MigrationReport",
@@ -66,9 +59,7 @@ __all__ = [
     "export_stream",
     "import_memories",
     "make_receipt",
-    "mark_of",
     "parse",
     "plan",
-    "read_holder",
     "verify",
 ]

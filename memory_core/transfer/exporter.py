@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from ..activity import noted
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
-from ..ledger import UserView
+from ..ledger import Ledger, UserView
 from ..memories.reader import Memories
 from ..memories.repository import Home
 from ..model.batches import batches
@@ -172,20 +172,22 @@ def export_memories(
         raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
     header = _header(service, user_id, kind, vectors)
-    views = _Views(service, header)
+    ledger = service.parts.ledger
     try:
         with _alone(part):
             with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
                 writer = ExportWriter(file, kind, header)
                 if resume:
                     writer.resume(part)
-                if not resume or not writer.users.keys() <= {view.user_id for view in views}:
+                if not resume or not writer.users.keys() <= {
+                    view.user_id for view in _views(ledger, header)
+                }:
                     # Users that were deleted or forgotten in between must not be in it.
                     file.seek(0)
                     file.truncate()
                     writer = ExportWriter(file, kind, header)
                 resumed = writer.memories
-                _write(service, writer, views, on_progress)
+                _write(service, writer, header, on_progress)
                 os.fsync(file.fileno())
             manifest = path.with_name(f"{path.name}.manifest.json")
             # A manifest that is not of this file must not stand beside it.
@@ -216,7 +218,7 @@ def export_stream(
     """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
     header = _header(service, user_id, kind, vectors)
     writer = ExportWriter(file, kind, header)
-    _write(service, writer, _Views(service, header), on_progress)
+    _write(service, writer, header, on_progress)
     return writer.report(None, None, 0)
 
 
@@ -230,31 +232,14 @@ def export_bytes(
     return file.getvalue()
 
 
-class _Views:
-    """The users whose memories are exported, as the ledger has them."""
-
-    def __init__(self, service: Home, header: Header) -> None:
-        self._ledger = service.parts.ledger
-        self._user_id = header.user_id
-        if self._user_id is not None and not self._view(self._user_id).live:
-            raise MemoryNotFound(
-                f"user {self._user_id!r} has no memories to export; look for the id with "
-                "`python -m memory_core users find`"
-            )
-
-    def count(self) -> int:
-        return sum(len(view.live) for view in self)
-
-    def __iter__(self) -> Iterator[UserView]:
-        if self._user_id is not None:
-            yield self._view(self._user_id)
-            return
-        for view in self._ledger.users():
-            if view.live and not is_probe(view.user_id):
-                yield view
-
-    def _view(self, user_id: str) -> UserView:
-        return self._ledger.view(normalize_user_id(user_id))
+def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
+    """Yield the users whose memories are exported, as the ledger has them now."""
+    if header.user_id is not None:
+        yield ledger.view(normalize_user_id(header.user_id))
+        return
+    for view in ledger.users():
+        if view.live and not is_probe(view.user_id):
+            yield view
 
 
 def _write_manifest(report: ExportReport) -> None:
@@ -281,10 +266,16 @@ def _header(service: Home, user_id: str | None, kind: Kind, vectors: bool) -> He
     if kind == "csv" and vectors:
         raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
     embedder = service.parts.embedder
+    user = None if user_id is None else normalize_user_id(user_id)
+    if user is not None and not service.parts.ledger.view(user).live:
+        raise MemoryNotFound(
+            f"user {user!r} has no memories to export; look for the id with "
+            "`python -m memory_core users find`"
+        )
     return Header(
         version=__version__,
         as_of=datetime.now(UTC),
-        user_id=None if user_id is None else normalize_user_id(user_id),
+        user_id=user,
         vectors=vectors,
         embedder=embedder.name,
         dimensions=embedder.dimensions,
@@ -310,14 +301,14 @@ def _alone(part: Path) -> Iterator[None]:
 
 
 def _write(
-    service: Home, writer: ExportWriter, views: _Views, on_progress: Progress | None
+    service: Home, writer: ExportWriter, header: Header, on_progress: Progress | None
 ) -> None:
     parts = service.parts
     memories = Memories(parts.ledger, parts.store, parts.embedder)
-    total = views.count() if on_progress else 0
+    total = sum(len(view.live) for view in _views(parts.ledger, header)) if on_progress else 0
     written = set(writer.users)
     writer.begin()
-    for view in views:
+    for view in _views(parts.ledger, header):
         if view.user_id in written:
             continue
         for ids in batches(view.live, PUT_BATCH):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .incoming import Values
 
 LISTED = 1_000
-"""How many refused memories, how many conflicts and how many differences a report lists."""
+"""The most refused memories, conflicts and differences that a report lists."""
 
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
@@ -203,7 +203,7 @@ class Intake:
         view: UserView,
         memories: Memories,
     ) -> UserResult:
-        """Compare the memories that were kept, each with its mark, with what is there."""
+        """Compare the memories that were kept, given with their marks, with the record."""
         expected, actual = Digest(), Digest()
         unindexed = 0
         for part in batches(kept, PUT_BATCH):

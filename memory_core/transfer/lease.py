@@ -46,7 +46,7 @@ class Holder:
 
 
 def read_holder(objects: ObjectStore) -> Holder | None:
-    """Return the newest holder, None where nobody took the lease yet."""
+    """Return the newest holder, None where there was none yet."""
     key = max(objects.list(_LEASES), default=None)
     data = objects.get(key) if key else None
     if key is None or data is None:

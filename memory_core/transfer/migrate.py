@@ -53,8 +53,8 @@ def plan(
 ) -> MigrationPlan:
     """Return what `apply` would do with the same arguments; nothing is written.
 
-    `user` owns what names nobody; `history` is mem0's history.db, whose events are kept. Every
-    memory is decided as `apply` would decide it, for which the service is read.
+    `user` owns memories that name nobody; `history` is mem0's history.db, whose events are kept.
+    Every memory is decided as `apply` would decide it, for which the service is read.
 
     Raises:
         MigrationError: there is no such source.

@@ -24,7 +24,7 @@ Verdict = Literal["keep", "take", "both"]
 """A person's decision over an id that has another text here: keep ours, take theirs, or both."""
 
 Vectors = Literal["kept", "made anew", "none there"]
-"""What becomes of the vectors of a source: kept where the embedder in use makes the same."""
+"""The use of a source's vectors: kept where the embedder in use makes the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class UserResult:
 
     @property
     def verified(self) -> bool | None:
-        """Whether all that has to be there was read back; None where nothing was."""
+        """True if all that has to be there was read back; None where nothing was."""
         if self.found is None:
             return None
         return self.found_digest == self.expected_digest and not self.unindexed
@@ -125,12 +125,12 @@ class IntakeReport:
 
     @property
     def read(self) -> int:
-        """How many memories came in."""
+        """The number of memories that came in."""
         return sum(self.counts.values())
 
     @property
     def verified(self) -> bool | None:
-        """Whether everything that has to be there was read back; None for a dry run."""
+        """True if everything that has to be there was read back; None for a dry run."""
         if self.dry_run:
             return None
         return all(user.verified is not False for user in self.users)
@@ -177,7 +177,7 @@ class ImportReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused, and all of it was read back."""
+        """True if nothing was refused, and all of it was read back."""
         return not self.intake.refused and self.intake.verified is not False
 
 
@@ -210,7 +210,7 @@ class SourceSurvey:
     agreed: int
     digest: str
     embed_seconds: float = 0.0
-    """How long one text took to embed, 0 where none was."""
+    """The time that one text took to embed, 0 where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class UserPlan:
 
     @property
     def normalised(self) -> int:
-        """How many memories stand under another form of the id than the canonical one."""
+        """The number of memories under another form of the id than the canonical one."""
         return sum(count for raw, count in self.forms.items() if raw != self.user_id)
 
 
@@ -261,7 +261,7 @@ class _Counted:
 
     @property
     def failed(self) -> int:
-        """How many cannot be taken: refused, or in conflict and not decided."""
+        """The number that cannot be taken: refused, or in conflict and not decided."""
         return self._count(FAILED)
 
     def _count(self, outcomes: tuple[Outcome, ...]) -> int:
@@ -283,7 +283,7 @@ class MigrationPlan(_Counted):
 
     @property
     def planned(self) -> int:
-        """How many memories would be written."""
+        """The number of memories that would be written."""
         return self._count(COPIED)
 
     @property
@@ -313,11 +313,11 @@ class MigrationReport(_Counted):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused or undecided, and all of it was read back."""
+        """True if nothing was refused or undecided, and all of it was read back."""
         return not self.failed and self.intake.verified is not False
 
     def check(self) -> None:
-        """Raise MigrationConflict where somebody has to decide, MigrationError where not all is ok.
+        """Raise MigrationConflict where a decision is needed, MigrationError where not all is ok.
 
         For callers that go on only with everything there.
         """
@@ -379,7 +379,7 @@ class Verification(_Counted):
 
     @property
     def verified(self) -> bool:
-        """Whether everything that can be there is there, the same in every part."""
+        """True if everything that can be there is there, the same in every part."""
         return not self.differing and not self.failed and self.found == self.expected
 
     def check(self) -> None:

@@ -1,6 +1,6 @@
-"""What becomes of each incoming memory; decided here, written elsewhere.
+"""Deciding what becomes of each incoming memory; nothing is written here.
 
-What came in during one call is kept in a temporary database: it may be more than memory holds.
+The decisions of one call are kept in a temporary database: they may be more than memory holds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEPT = "SELECT DISTINCT user, kept, mark FROM taken WHERE kept NOT NULL"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a memory: `kept` is the id that it is to be read back under, if it is.
+    """The decision for a memory: `kept` is the id that it is to be read back under, if it is.
 
     `draft` is what is to be recorded, None where nothing is. `reason` is for people. `here` is the
     payload in the way of a conflict.
@@ -125,7 +125,7 @@ class Resolver:
     verdicts: Verdicts | None = None
 
     def decide(self, accepted: Accepted) -> Decision:
-        """Decide, and note in the journal what was decided."""
+        """Decide, and note the decision in the journal."""
         same = fingerprint(accepted.payload)
         decision = self._decide(accepted, same)
         known = accepted.incoming.id or decision.kept
@@ -181,7 +181,7 @@ class Resolver:
     def _settle(
         self, accepted: Accepted, wanted: str, ours: Mapping[str, Any], verdict: str | None
     ) -> Decision:
-        """Decide as people did, where they did; what was changed here since it came is ours."""
+        """Apply the verdict, if there is one; a memory changed here since it came is ours."""
         if verdict == "take":
             return self._overwrite(accepted, wanted)
         if decision := self._same_text(accepted, fingerprint(accepted.payload)):

@@ -48,7 +48,7 @@ _ORDER = "CREATE INDEX by_user ON rows (user, created, bare, seq)"
 
 
 class Staging:
-    """Use it from one thread, as a context manager. `user` owns what names nobody."""
+    """Use it from one thread, as a context manager. `user` owns the memories that name nobody."""
 
     def __init__(self, embedder: Embedder, user: str | None) -> None:
         self._embedder = embedder

@@ -136,7 +136,7 @@ class _Comparison:
         self._users: dict[UserId, _User] = {}
 
     def add(self, view: UserView, memories: Memories, decided: list[Decision]) -> None:
-        """Compare memories of one user with what is there."""
+        """Compare memories of one user with the store and the record."""
         user = self._users.setdefault(view.user_id, _User())
         kept = {each.kept for each in decided if each.outcome is Outcome.ALREADY and each.kept}
         read, missing = memories.read(view, [key for key in kept if key in view.live])

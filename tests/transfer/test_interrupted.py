@@ -18,7 +18,7 @@ from memory_core import transfer as m
 from memory_core.embedders import Embedder
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors.in_memory import InMemoryStore
-from memory_core.transfer import Lease, read_holder
+from memory_core.transfer.lease import Lease, read_holder
 from tests.support.factories import build_service
 from tests.support.intakes import Hashes
 from tests.support.migration_worlds import Old, contents, expected

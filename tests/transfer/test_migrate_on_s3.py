@@ -15,8 +15,8 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core import transfer as m
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, IndexMismatch
-from memory_core.transfer import Lease, read_holder
 from memory_core.transfer.background import Background
+from memory_core.transfer.lease import Lease, read_holder
 from tests.support.intakes import texts
 from tests.support.migration_worlds import Old, contents
 from tests.support.ports import held_port
