@@ -1,47 +1,39 @@
-"""Who did what with whose memories, when, from where and how it ended: append-only, and chained.
+"""The activity log: who did what with whose memories, when, from where, and how it ended.
 
     activity/v1/log/<number>.jsonl          segments; each links to the one before by its digest
-    activity/v1/anchors/<number>.json       where the chain begins since retention removed the rest
-    activity/v1/users/<user id>/<mark>      what the marks of users stand for; erased by `forget`
+    activity/v1/anchors/<number>.json       the beginning of the chain after retention
+    activity/v1/users/<user id>/<mark>      the meaning of the marks of users; erased by `forget`
 
-No memory text and no question is in it.
+It is append-only, and holds no text of a memory and no question.
 """
 
-from .actor import LIBRARY, Actor, acting, current_actor
 from .entries import (
     MUST_BE_WRITTEN,
     VERBS,
     ActivityEntry,
+    Actor,
     ChainReport,
     Named,
     Outcome,
     Page,
-    Verb,
     Wanted,
+    acting,
+    current_actor,
     verb_of,
 )
-from .log import BATCH_S, FLUSH_S, LONGEST_DETAIL, ActivityLog, Operation
-from .recorder import Noting, memories, noted, open_log, recording, removed, unnoted
-from .repeats import SAME_LOOK_S
+from .log import ActivityLog
+from .recorder import memories, noted, open_log, recording, removed, unnoted
 
 __all__ = [
-    "BATCH_S",
-    "FLUSH_S",
-    "LIBRARY",
-    "LONGEST_DETAIL",
     "MUST_BE_WRITTEN",
-    "SAME_LOOK_S",
     "VERBS",
     "ActivityEntry",
     "ActivityLog",
     "Actor",
     "ChainReport",
     "Named",
-    "Noting",
-    "Operation",
     "Outcome",
     "Page",
-    "Verb",
     "Wanted",
     "acting",
     "current_actor",

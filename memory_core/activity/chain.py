@@ -1,4 +1,8 @@
-"""Appending to the chain, and reading its segments."""
+"""The chain of the activity log: segments appended, read, and removed when they are old.
+
+Each segment links to the one before by its digest. Where old segments were removed, an anchor holds
+the place at which the chain begins.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -20,8 +25,14 @@ from ..storage.objects import ObjectStore
 ROOT: Final = "activity/v1/"
 LOG: Final = f"{ROOT}log/"
 ANCHORS: Final = f"{ROOT}anchors/"
+UNREADABLE: Final = (ValueError, KeyError, TypeError)
+"""Raised where a segment or an anchor is damaged."""
+
 _DIGITS: Final = 12
 _PAGE: Final = 1_000
+_ATTEMPTS: Final = 40
+_KEPT: Final = 500
+_AT_ONCE: Final = 100
 _UNSEALED: Final = Key()
 
 
@@ -34,7 +45,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as it was read; `entries` are the lines as they were written.
+    """A segment as it was read; `entries` are its lines as they were written.
 
     `sealed_with` names the key, "" for none; `seal_fits` is None for a key that is not ours.
     """
@@ -51,7 +62,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where the chain begins: at `number`, whose segment links to `previous`.
+    """The beginning of the chain: at `number`, whose segment links to `previous`.
 
     `removed` entries were before it, the newest of `until`.
     """
@@ -70,7 +81,7 @@ def digest_of(data: bytes) -> str:
 
 
 def key_name(key: Key) -> str:
-    """Return what segments call the key by; "" for none."""
+    """Return the name of a key in segments; "" for none."""
     return key.fingerprint(b"the name of this key", 12)
 
 
@@ -83,7 +94,7 @@ def anchor_key(number: int) -> str:
 
 
 def number_of(key: str) -> int | None:
-    """Return the number in a name of either kind, None for what is neither."""
+    """Return the number in the name of a segment or an anchor, None for other names."""
     stem, _, suffix = key.rpartition("/")[2].partition(".")
     known = len(stem) == _DIGITS and stem.isascii() and stem.isdigit()
     return int(stem) if known and suffix in ("jsonl", "json") else None
@@ -106,7 +117,7 @@ def encode(
 
 
 def decode(data: bytes, key: Key) -> Segment:
-    """Read a segment; raises ValueError, KeyError or TypeError for what is none."""
+    """Read a segment; raises one of UNREADABLE."""
     (header, *entries), seal_fits = _unsealed(data, key)
     if header["entries"] != len(entries):
         raise ValueError("cut off")
@@ -139,11 +150,15 @@ def encode_anchor(anchor: Anchor, key: Key) -> bytes:
 
 
 def decode_anchor(data: bytes, key: Key) -> Anchor:
-    """Read an anchor; raises ValueError, KeyError or TypeError for what is none."""
-    (one,), fits = _unsealed(data, key)
-    until = datetime.fromisoformat(one["until"])
+    """Read an anchor; raises one of UNREADABLE."""
+    (document,), seal_fits = _unsealed(data, key)
     return Anchor(
-        int(one["number"]), str(one["previous"]), int(one["removed"]), until, one["key"], fits
+        number=int(document["number"]),
+        previous=str(document["previous"]),
+        removed=int(document["removed"]),
+        until=datetime.fromisoformat(document["until"]),
+        sealed_with=document["key"],
+        seal_fits=seal_fits,
     )
 
 
@@ -155,10 +170,10 @@ def last_number(objects: ObjectStore, after: int) -> int:
     step = 0
     while True:
         keys = islice(objects.list(LOG, log_key(after + step)), _PAGE)
-        found = [number for key in keys if (number := number_of(key)) is not None]
-        if found:
-            after, step = found[-1], max(_PAGE, step * 2)
-            if len(found) < _PAGE:
+        numbers = [number for key in keys if (number := number_of(key)) is not None]
+        if numbers:
+            after, step = numbers[-1], max(_PAGE, step * 2)
+            if len(numbers) < _PAGE:
                 return after
         elif step == 0:
             return after
@@ -166,18 +181,8 @@ def last_number(objects: ObjectStore, after: int) -> int:
             step = step // 2 if step > _PAGE else 0
 
 
-def newest_anchor(objects: ObjectStore, key: Key) -> Anchor | None:
-    """Return where the chain begins, None where nothing was ever removed.
-
-    Raises ValueError, KeyError or TypeError where the newest anchor cannot be read.
-    """
-    keys = [name for name in objects.list(ANCHORS) if number_of(name) is not None]
-    data = objects.get(keys[-1]) if keys else None
-    return decode_anchor(data, key) if data is not None else None
-
-
 def _sealed(documents: Sequence[dict[str, Any]], key: Key) -> bytes:
-    lines = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in documents]
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in documents]
     body = "\n".join(lines).encode()
     return body + b"\n" + json.dumps({"seal": key.sign(body).hex()}).encode() + b"\n"
 
@@ -192,14 +197,10 @@ def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]
 
 
 def _seal_fits(key: Key, data: bytes, seal: str, sealed_with: str) -> bool | None:
-    """Say whether a seal is right, None where another key made it."""
+    """Return whether a seal is right, None where another key made it."""
     if sealed_with == key_name(key):
         return key.verify(data, seal)
     return None if sealed_with else _UNSEALED.verify(data, seal)
-
-
-_ATTEMPTS: Final = 40
-_KEPT: Final = 500
 
 
 class Chain:
@@ -248,26 +249,85 @@ class Chain:
         return last_number(self.objects, self._head.number if self._head else 0)
 
     def segments(self, numbers: Iterable[int]) -> dict[int, Segment]:
-        """Return those that are there and can be read; what was read before is kept."""
+        """Return those that are there and can be read, cached."""
         wanted = [*numbers]
         with self._lock:
-            found = {number: self._read[number] for number in wanted if number in self._read}
-        keys = {log_key(number): number for number in wanted if number not in found}
-        for name, data in self.objects.get_many(keys).items():
-            found[keys[name]] = data
+            contents = {number: self._read[number] for number in wanted if number in self._read}
+        keys = {log_key(number): number for number in wanted if number not in contents}
+        contents |= {keys[name]: data for name, data in self.objects.get_many(keys).items()}
         segments = {}
-        for number, data in found.items():
-            try:
+        for number, data in contents.items():
+            with suppress(*UNREADABLE):
                 segments[number] = decode(data, self.key)
-            except (ValueError, KeyError, TypeError):
-                continue
         with self._lock:
             for number in segments:
-                self._read[number] = found[number]
+                self._read[number] = contents[number]
                 self._read.move_to_end(number)
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
         return segments
+
+    def anchor(self) -> Anchor | None:
+        """Return the newest anchor, None where nothing was ever removed.
+
+        Raises one of UNREADABLE where it is damaged.
+        """
+        keys = [name for name in self.objects.list(ANCHORS) if number_of(name) is not None]
+        data = self.objects.get(keys[-1]) if keys else None
+        return decode_anchor(data, self.key) if data is not None else None
+
+    def remove_old(self, kept_for: timedelta) -> int:
+        """Remove the segments of which every entry is older; return the number of entries.
+
+        The newest segment stays. The anchor is written first, then segments are removed: leftovers
+        of a call that was cut off are before the anchor, and removed by the next.
+        """
+        try:
+            anchor = self.anchor()
+        except UNREADABLE:
+            # Somebody changed it: the check reports that, and nothing else is removed.
+            return 0
+        first = number = anchor.number if anchor else 1
+        last = self.last()
+        # By the log's own last time too: a clock that ran ahead does not empty it.
+        newest = self.segments([last]).get(last)
+        now = datetime.now(UTC)
+        until = min(now, newest.at if newest else now) - kept_for
+        removed, oldest_kept, old = 0, False, None
+        while number < last and not oldest_kept:
+            part = range(number, min(last, number + _AT_ONCE))
+            segments = self.segments(part)
+            for number in part:
+                segment = segments.get(number)
+                if segment is None or segment.at >= until:
+                    oldest_kept = True
+                    break
+                old, removed = segment, removed + len(segment.entries)
+            number += 1
+        if old:
+            before = anchor.removed if anchor else 0
+            self._write_anchor(Anchor(old.number + 1, old.digest, before + removed, old.at))
+            first = old.number + 1
+        self._delete_before(first)
+        return removed
+
+    def _write_anchor(self, anchor: Anchor) -> None:
+        # Another process may have removed the same.
+        with suppress(EntryExists):
+            data = encode_anchor(anchor, self.key)
+            self.objects.put_if_absent(anchor_key(anchor.number), data)
+
+    def _delete_before(self, first: int) -> None:
+        """Delete segments and anchors before the anchor."""
+        keys = []
+        for folder, make in ((LOG, log_key), (ANCHORS, anchor_key)):
+            for key in self.objects.list(folder):
+                number = number_of(key)
+                if number is not None and number >= first:
+                    break
+                if number is not None and key == make(number):
+                    keys.append(key)
+        self.objects.delete(keys)
 
     def _look(self, after: int) -> Head:
         """Return the newest segment of all processes."""

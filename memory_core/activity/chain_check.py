@@ -1,4 +1,4 @@
-"""The whole chain read and compared: what is missing, changed or put in shows, and between what."""
+"""Checking the chain: segments that are missing, changed or inserted, and between which times."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from ..model.batches import batches
 from ..model.records import Progress
 from .chain import (
     LOG,
+    UNREADABLE,
     Anchor,
     Chain,
     Segment,
@@ -17,7 +19,6 @@ from .chain import (
     digest_of,
     key_name,
     log_key,
-    newest_anchor,
     number_of,
 )
 from .entries import ChainReport
@@ -28,7 +29,7 @@ _MOST_PROBLEMS: Final = 50
 
 @dataclass
 class _ChainState:
-    """What was seen so far, from the first segment on."""
+    """The state of the check, from the first segment on."""
 
     problems: list[str] = field(default_factory=list)
     segments: int = 0
@@ -44,10 +45,10 @@ class _ChainState:
 def check_chain(
     chain: Chain, known: tuple[int, str] | None, on_progress: Progress | None
 ) -> ChainReport:
-    """Read all segments and say what is not as it was written."""
+    """Read all segments and report those that are not as they were written."""
     as_of = datetime.now(UTC)
-    found = _ChainState()
-    anchor = _anchor(chain, found)
+    state = _ChainState()
+    anchor = _anchor(chain, state)
     written = chain.written
     first = anchor.number if anchor else 1
     expected, previous = first, anchor.previous if anchor else ""
@@ -55,36 +56,36 @@ def check_chain(
     asked = {head[0]: head[1] for head in (known, written) if head}
     for number, data in _contents(chain, first, on_progress):
         if number > expected:
-            found.problems.append(_missing(found, expected, number, chain, data))
-        segment = _read(chain, number, data, found)
+            state.problems.append(_missing(state, expected, number, chain, data))
+        segment = _read(chain, number, data, state)
         if number in asked:
             digests[number] = digest_of(data)
         if segment and number == expected and segment.previous != previous:
-            found.problems.append(_not_linked(segment, found, is_first=number == first))
+            state.problems.append(_not_linked(segment, state, is_first=number == first))
         expected, previous = number + 1, digest_of(data)
         if segment:
-            found.segments += 1
-            found.entries += len(segment.entries)
-            found.last, found.broken = segment, None
-            found.oldest = found.oldest or segment.at
+            state.segments += 1
+            state.entries += len(segment.entries)
+            state.last, state.broken = segment, None
+            state.oldest = state.oldest or segment.at
         else:
-            found.broken = number
+            state.broken = number
     head = (expected - 1, previous)
     for number, digest in asked.items():
-        _compare(found, number, digest, digests, head[0], anchor)
-    if len(found.problems) > _MOST_PROBLEMS:
-        rest = len(found.problems) - _MOST_PROBLEMS
-        found.problems[_MOST_PROBLEMS:] = [f"{rest:,} more of these"]
+        _compare(state, number, digest, digests, head[0], anchor)
+    if len(state.problems) > _MOST_PROBLEMS:
+        rest = len(state.problems) - _MOST_PROBLEMS
+        state.problems[_MOST_PROBLEMS:] = [f"{rest:,} more of these"]
     return ChainReport(
-        segments=found.segments,
-        entries=found.entries,
-        oldest=found.oldest,
-        newest=found.last.at if found.last else None,
+        segments=state.segments,
+        entries=state.entries,
+        oldest=state.oldest,
+        newest=state.last.at if state.last else None,
         head=head,
         removed=anchor.removed if anchor else 0,
         removed_until=anchor.until if anchor else None,
-        sealed=bool(key_name(chain.key)) and found.sealed,
-        problems=tuple(found.problems),
+        sealed=bool(key_name(chain.key)) and state.sealed,
+        problems=tuple(state.problems),
         as_of=as_of,
     )
 
@@ -93,53 +94,51 @@ def _contents(
     chain: Chain, first: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, bytes]]:
     """Yield every segment as it lies there, past all caches."""
-    numbers = []
-    for key in chain.objects.list(LOG, log_key(first - 1)):
-        number = number_of(key)
-        if number is not None:
-            numbers.append(number)
-    for at in range(0, len(numbers), _AT_ONCE):
-        part = numbers[at : at + _AT_ONCE]
+    listed = map(number_of, chain.objects.list(LOG, log_key(first - 1)))
+    numbers = [number for number in listed if number is not None]
+    done = 0
+    for part in batches(numbers, _AT_ONCE):
         if on_progress:
-            on_progress(at, len(numbers))
-        read = chain.objects.get_many(map(log_key, part))
+            on_progress(done, len(numbers))
+        contents = chain.objects.get_many(map(log_key, part))
         for number in part:
-            if (data := read.get(log_key(number))) is not None:
+            if (data := contents.get(log_key(number))) is not None:
                 yield number, data
+        done += len(part)
 
 
-def _anchor(chain: Chain, found: _ChainState) -> Anchor | None:
+def _anchor(chain: Chain, state: _ChainState) -> Anchor | None:
     try:
-        anchor = newest_anchor(chain.objects, chain.key)
-    except (ValueError, KeyError, TypeError):
-        found.problems.append(
+        anchor = chain.anchor()
+    except UNREADABLE:
+        state.problems.append(
             "the note of what retention removed cannot be read, so the beginning is not proven"
         )
         return None
     if anchor and anchor.seal_fits is not True:
-        found.problems.append(f"the note of what retention removed {_why(anchor.seal_fits)}")
+        state.problems.append(f"the note of what retention removed {_why(anchor.seal_fits)}")
     return anchor
 
 
-def _read(chain: Chain, number: int, data: bytes, found: _ChainState) -> Segment | None:
+def _read(chain: Chain, number: int, data: bytes, state: _ChainState) -> Segment | None:
     try:
         segment = decode(data, chain.key)
-    except (ValueError, KeyError, TypeError):
-        found.problems.append(f"segment {number:,} was changed: it cannot be read{_after(found)}")
+    except UNREADABLE:
+        state.problems.append(f"segment {number:,} was changed: it cannot be read{_after(state)}")
         return None
     if segment.number != number:
-        found.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
+        state.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
     if segment.seal_fits is not True:
-        found.problems.append(
+        state.problems.append(
             f"segment {number:,} with {len(segment.entries):,} entries, of {_utc(segment.at)}, "
             f"{_why(segment.seal_fits)}"
         )
-    elif found.keyed and not segment.sealed_with:
-        found.problems.append(
+    elif state.keyed and not segment.sealed_with:
+        state.problems.append(
             f"segment {number:,}, of {_utc(segment.at)}, has no seal though earlier ones have"
         )
-    found.keyed = found.keyed or bool(segment.sealed_with)
-    found.sealed = found.sealed and bool(segment.sealed_with)
+    state.keyed = state.keyed or bool(segment.sealed_with)
+    state.sealed = state.sealed and bool(segment.sealed_with)
     return segment
 
 
@@ -149,55 +148,54 @@ def _why(fits: bool | None) -> str:
     return "was changed after it was written"
 
 
-def _not_linked(segment: Segment, found: _ChainState, *, is_first: bool) -> str:
+def _not_linked(segment: Segment, state: _ChainState, *, is_first: bool) -> str:
     if is_first:
         return (
-            f"segment {segment.number:,} is not the first that was written; what was before it "
-            "was removed, and not by retention"
+            f"segment {segment.number:,} is not the first that was written; the segments before it "
+            "were removed, and not by retention"
         )
-    if found.broken is not None:
-        return f"segment {found.broken:,} was changed after it was written"
+    if state.broken is not None:
+        return f"segment {state.broken:,} was changed after it was written"
     before = segment.number - 1
-    when = f", of {_utc(found.last.at)}," if found.last else ""
+    when = f", of {_utc(state.last.at)}," if state.last else ""
     return (
         f"segment {before:,}{when} was changed after it was written: segment {segment.number:,} "
         "links to another content"
     )
 
 
-def _missing(found: _ChainState, expected: int, number: int, chain: Chain, data: bytes) -> str:
+def _missing(state: _ChainState, expected: int, number: int, chain: Chain, data: bytes) -> str:
     try:
         upto = f" and {_utc(decode(data, chain.key).at)}"
-    except (ValueError, KeyError, TypeError):
+    except UNREADABLE:
         upto = " and what cannot be read"
-    one = f"segment {expected:,} is" if number - expected == 1 else (
-        f"segments {expected:,} to {number - 1:,} are"
-    )  # fmt: skip
-    since = f"between {_utc(found.last.at)}" if found.last else "between the beginning"
-    return f"{one} missing, {since}{upto}"
+    single = number - expected == 1
+    which = f"segment {expected:,} is" if single else f"segments {expected:,} to {number - 1:,} are"
+    since = f"between {_utc(state.last.at)}" if state.last else "between the beginning"
+    return f"{which} missing, {since}{upto}"
 
 
 def _compare(
-    found: _ChainState,
+    state: _ChainState,
     number: int,
     digest: str,
     digests: dict[int, str],
     head: int,
     anchor: Anchor | None,
 ) -> None:
-    """See that a head that is known from elsewhere is still in the chain."""
+    """Check that a head noted earlier is still in the chain."""
     if number > head:
-        found.problems.append(
+        state.problems.append(
             f"the log went on to segment {number:,} and now ends at {head:,}: its end was removed"
         )
     elif number in digests and not digests[number].startswith(digest):
-        found.problems.append(f"segment {number:,} is another one than was written")
+        state.problems.append(f"segment {number:,} is another one than was written")
     elif number not in digests and number and not (anchor and number < anchor.number):
-        found.problems.append(f"segment {number:,}, which is known, is not there")
+        state.problems.append(f"segment {number:,}, which is known, is not there")
 
 
-def _after(found: _ChainState) -> str:
-    return f"; the one before is of {_utc(found.last.at)}" if found.last else ""
+def _after(state: _ChainState) -> str:
+    return f"; the one before is of {_utc(state.last.at)}" if state.last else ""
 
 
 def _utc(at: datetime) -> str:

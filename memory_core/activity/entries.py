@@ -1,18 +1,31 @@
-"""What the activity log says: who did what, for which user, and whether the chain is whole."""
+"""Entries of the activity log, their actor, and the values that are read back.
+
+The actor is a context variable, set where an action starts and read where it is noted. It does
+not reach a new thread by itself: start that with `contextvars.copy_context().run`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple
 
-from .actor import Actor
+from ..errors import InvalidUserId
+from ..model.user_id import UserId, normalize_user_id
+
+LIBRARY: Final = "library"
+"""The way of a program that calls `MemoryService` itself."""
+
+LONGEST_DETAIL: Final = 200
 
 Weight = Literal["look", "change", "guarded"]
-"""When an entry is written.
+"""The time at which an entry is written.
 
-A look within seconds, together with others; a change before the call returns; what is guarded
+A look within seconds, together with others; a change before the call returns; a guarded action
 twice, before it begins and when it ended, and it does not begin where that cannot be written.
 """
 Outcome = Literal["begun", "done", "failed", "refused"]
@@ -53,9 +66,9 @@ VERBS: Final[Mapping[str, Verb]] = {
     "delete": _verb("guarded", "deleted", "delete", " a memory of {user}"),
     "delete-user": _verb("guarded", "deleted", "delete", " all memories of {user}"),
     "forget": _verb("guarded", "forgot", "forget", " {user} for good"),
-    "reunite": _verb("guarded", "moved", "move", " all memories of {user} to {other}"),
-    "undo": _verb("guarded", "moved", "move", " memories of {other} back to {user}"),
-    "take-up": _verb("guarded", "took up", "take up", " what lay in the store for {user}"),
+    "reunite": _verb("guarded", "merged", "merge", " {user} into {other}"),
+    "undo": _verb("guarded", "undid", "undo", " the merge of {user} into {other}"),
+    "take-up": _verb("guarded", "adopted", "adopt", " orphan vectors of {user}"),
     "export": _verb("guarded", "exported", "export", " the memories of {user}"),
     "export-all": _verb("guarded", "exported", "export", " the memories of all users"),
     "migrate": _verb("guarded", "migrated", "migrate", " memories from another place"),
@@ -66,12 +79,17 @@ VERBS: Final[Mapping[str, Verb]] = {
 """The actions that are known; others may be noted too, and count as changes."""
 
 MUST_BE_WRITTEN: Final = frozenset({"reveal"})
-"""Changes that are refused where they cannot be written: who reveals a text is always on record."""
+"""Changes that are refused where they cannot be written: revealing a text is always on record."""
 
 
-def verb_of(action: str) -> Verb:
-    """Return an action in words, also one that is not known."""
-    return VERBS.get(action) or _verb("change", f"did: {action}", f"do: {action}")
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or program that acts: name, role, address of the request, and way in."""
+
+    name: str
+    role: str = ""
+    address: str = ""
+    via: str = "dashboard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +104,7 @@ class Named:
 class ActivityEntry:
     """One line of the log. `number` is that of its segment, `line` its place there, from 0.
 
-    What is guarded is two entries with one `operation`: begun, and how it ended.
+    A guarded action is two entries with one `operation`: begun, and how it ended.
     """
 
     number: int
@@ -103,7 +121,7 @@ class ActivityEntry:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries are wanted; all of what is given has to fit. `who` is a part of a name."""
+    """A filter of entries; all of what is given has to fit. `who` is a part of a name."""
 
     who: str = ""
     action: str = ""
@@ -126,11 +144,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What a look at the whole chain found.
+    """The result of checking the whole chain.
 
-    `head` is the number of the newest segment and the digest of it: whoever noted one earlier can
-    have it checked that the log still holds it. `removed` says how many entries retention took
-    away, and `removed_until` up to when. `problems` are sentences, none where the chain is whole.
+    `head` is the number of the newest segment and its digest: a later check can be asked whether
+    the log still holds it. `removed` counts the entries that retention removed, `removed_until` is
+    up to when. `problems` are sentences, none where the chain is whole.
     """
 
     segments: int
@@ -147,3 +165,88 @@ class ChainReport:
     @property
     def whole(self) -> bool:
         return not self.problems
+
+
+@dataclass
+class EntryDraft:
+    """An entry that is not written yet; users get their marks when it is."""
+
+    document: dict[str, Any]
+    users: dict[str, UserId] = field(default_factory=dict)
+
+
+_acting: ContextVar[Actor | None] = ContextVar("memory_core_actor", default=None)
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Note everything in the block as done by the actor."""
+    token = _acting.set(actor)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+def current_actor() -> Actor:
+    """Return the actor; a program that named nobody is the library, on this host."""
+    return _acting.get() or _library()
+
+
+def verb_of(action: str) -> Verb:
+    """Return an action in words, also one that is not known."""
+    return VERBS.get(action) or _verb("change", f"did: {action}", f"do: {action}")
+
+
+def draft(
+    actor: Actor,
+    action: str,
+    user_id: str | None,
+    other_id: str | None,
+    detail: str,
+    outcome: Outcome,
+) -> EntryDraft:
+    """Return an entry of now."""
+    document = {
+        "at": now(),
+        "who": short(actor.name),
+        "role": short(actor.role),
+        "address": short(actor.address),
+        "via": short(actor.via),
+        "action": short(action),
+        "detail": short(detail),
+        "outcome": outcome,
+        "operation": "",
+    }
+    users = {}
+    for place, given in (("user", user_id), ("other", other_id)):
+        if given is not None:
+            try:
+                users[place] = normalize_user_id(given)
+            except InvalidUserId:
+                # The call that the invalid id is for refuses it as well.
+                document["detail"] = document["detail"] or "an id that cannot be one"
+    return EntryDraft(document, users)
+
+
+def lost_entry(lost: int) -> dict[str, Any]:
+    """Return the entry that counts those which could not be kept."""
+    actor = Actor("the log", "system", via="the log")
+    return draft(actor, "lost", None, None, f"{lost:,} entries", "failed").document
+
+
+def short(text: str) -> str:
+    """Return a text on one line, at most `LONGEST_DETAIL` long."""
+    return " ".join(str(text).split())[:LONGEST_DETAIL]
+
+
+def now() -> str:
+    """Return the time as entries have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@cache
+def _library() -> Actor:
+    import platform
+
+    return Actor("library", "program", platform.node(), LIBRARY)

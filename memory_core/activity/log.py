@@ -4,94 +4,51 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
-from ..errors import BackendError, InvalidUserId, LedgerError, MemoryCoreError
+from ..errors import BackendError, LedgerError, MemoryCoreError
 from ..model.records import Progress
 from ..model.signature import Key
-from ..model.user_id import UserId, normalize_user_id
+from ..model.user_id import UserId
 from ..storage.objects import ObjectStore
-from .actor import Actor
 from .chain import Chain
 from .chain_check import check_chain
-from .entries import MUST_BE_WRITTEN, ChainReport, Outcome, Page, Wanted, verb_of
+from .entries import (
+    MUST_BE_WRITTEN,
+    Actor,
+    ChainReport,
+    EntryDraft,
+    Outcome,
+    Page,
+    Wanted,
+    draft,
+    lost_entry,
+    now,
+    short,
+    verb_of,
+)
 from .pseudonyms import Names
 from .query import read_page
-from .repeats import Repeats
-from .retention import remove_old
 from .writer import EntryWriter
 
-LONGEST_DETAIL: Final = 200
-
-
-@dataclass
-class EntryDraft:
-    """An entry that is not written yet; users get their marks when it is."""
-
-    document: dict[str, Any]
-    users: dict[str, UserId] = field(default_factory=dict)
-
-
-def draft(
-    actor: Actor,
-    action: str,
-    user_id: str | None,
-    other_id: str | None,
-    detail: str,
-    outcome: Outcome,
-) -> EntryDraft:
-    """Return the entry; users get their marks when it is written."""
-    document = {
-        "at": now(),
-        "who": short(actor.name),
-        "role": short(actor.role),
-        "address": short(actor.address),
-        "via": short(actor.via),
-        "action": short(action),
-        "detail": short(detail),
-        "outcome": outcome,
-        "operation": "",
-    }
-    users = {}
-    for place, given in (("user", user_id), ("other", other_id)):
-        if given is not None:
-            try:
-                users[place] = normalize_user_id(given)
-            except InvalidUserId:
-                # What was typed is no id; the call that it is for refuses it as well.
-                document["detail"] = document["detail"] or "an id that cannot be one"
-    return EntryDraft(document, users)
-
-
-def lost_entry(lost: int) -> dict[str, Any]:
-    """Return the entry that says how many others could not be kept."""
-    actor = Actor("the log", "system", via="the log")
-    return draft(actor, "lost", None, None, f"{lost:,} entries", "failed").document
-
-
-def short(text: str) -> str:
-    """Return a text on one line, at most `LONGEST_DETAIL` long."""
-    return " ".join(str(text).split())[:LONGEST_DETAIL]
-
-
-def now() -> str:
-    """Return the time as entries have it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 FLUSH_S: Final = 5.0
-"""How long a look waits for others before it is written."""
+"""The wait of a look for others before it is written."""
 
 BATCH_S: Final = 60.0
-"""How long a change that need not be written at once waits for others."""
+"""The wait of a change that need not be written at once."""
+
+SAME_LOOK_S: Final = 300.0
+"""The time in which the same look of the same person is not noted again."""
 
 _MOST_WAITING: Final = 2_000
+_MOST_LOOKS: Final = 2_000
 _AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 6 * 3600.0
 
@@ -100,7 +57,7 @@ _logger = logging.getLogger("memory_core")
 
 @dataclass
 class Operation:
-    """Something guarded that is under way; `detail` and `outcome` are written at its end."""
+    """A guarded action under way; `detail` and `outcome` are written at its end."""
 
     detail: str = ""
     outcome: Outcome = "done"
@@ -110,7 +67,7 @@ class ActivityLog:
     """One per process. Safe to share between threads; other processes may write too.
 
     `days` is how long entries are kept, 0 for ever; `secret` seals the chain. A thread of its own
-    writes what waits; nothing is started or asked before the first entry.
+    writes the entries that wait; nothing is started or requested before the first entry.
     """
 
     def __init__(
@@ -127,10 +84,10 @@ class ActivityLog:
         self._flush_s = flush_s
         self._waiting: list[EntryDraft] = []
         self._lost = 0
-        self._repeats = Repeats()
+        self._looks: OrderedDict[tuple[object, ...], float] = OrderedDict()
         self._changing = Lock()
         self._writing = Lock()
-        self._writer = EntryWriter(self._write_what_waits)
+        self._writer = EntryWriter(self._write_waiting)
         self._swept_at: float | None = None
 
     def note(
@@ -146,25 +103,25 @@ class ActivityLog:
     ) -> None:
         """Note that something was done. `detail` must not have a memory's text or a user's id.
 
-        Looks are written within seconds, what `waits` within a minute, the rest before this
-        returns. Where that fails it is logged and tried again with the next entry.
+        Looks are written within seconds, entries that `wait` within a minute, the rest before this
+        returns. A failure is logged, and the entry is tried again with the next.
 
         Raises:
             BackendError: only for an action in `MUST_BE_WRITTEN`.
             LedgerError: likewise.
         """
-        waiting = draft(actor, action, user_id, other_id, detail, outcome)
+        entry = draft(actor, action, user_id, other_id, detail, outcome)
         if verb_of(action).weight == "look":
-            if not self._repeats.is_repeated((actor, action, user_id, other_id)):
-                self._put(waiting)
+            if not self._is_repeated((actor, action, user_id, other_id)):
+                self._put(entry)
                 self._writer.call_within(self._flush_s)
         elif action in MUST_BE_WRITTEN:
-            self._write_or_drop(waiting)
+            self._write_or_drop(entry)
         elif waits:
-            self._put(waiting)
+            self._put(entry)
             self._writer.call_within(BATCH_S)
         else:
-            self._put(waiting)
+            self._put(entry)
             self._try_to_flush()
 
     @contextmanager
@@ -198,22 +155,22 @@ class ActivityLog:
             self._end(begun, under_way)
 
     def flush(self) -> None:
-        """Write what waits; raises `BackendError` and `LedgerError`, and then it still waits."""
+        """Write the entries that wait; on `BackendError` and `LedgerError` they still wait."""
         with self._writing:
             while True:
                 with self._changing:
                     part, lost = self._waiting[:_AT_ONCE], self._lost
                 if not part:
                     return
-                for one in part:
-                    self._name(one)
-                documents = [one.document for one in part]
+                for entry in part:
+                    self._name(entry)
+                documents = [entry.document for entry in part]
                 if lost:
                     documents.insert(0, lost_entry(lost))
                 self._chain.append(documents)
                 with self._changing:
-                    written = {id(one) for one in part}
-                    self._waiting = [one for one in self._waiting if id(one) not in written]
+                    written = {id(entry) for entry in part}
+                    self._waiting = [each for each in self._waiting if id(each) not in written]
                     self._lost -= lost
 
     def page(
@@ -223,9 +180,9 @@ class ActivityLog:
         before: tuple[int, int] | None = None,
         limit: int = 50,
     ) -> Page:
-        """Return entries, newest first, what waits included.
+        """Return entries, newest first, those that wait included.
 
-        A call reads 2,000 segments at most; `before` of what it returns goes on from there.
+        A call reads 2,000 segments at most; `before` of the page continues from there.
         """
         self._try_to_flush()
         return read_page(self._chain, self._names, wanted or Wanted(), before, limit)
@@ -233,31 +190,32 @@ class ActivityLog:
     def check(
         self, known: tuple[int, str] | None = None, on_progress: Progress | None = None
     ) -> ChainReport:
-        """Read the whole chain and say what was removed, changed or inserted.
+        """Read the whole chain and report what was removed, changed or inserted.
 
         `known` is a head that an earlier check returned: the log must still hold it.
-        `on_progress` is told of segments; where it raises, the check ends.
+        `on_progress` counts segments; where it raises, the check ends.
         """
         self._try_to_flush()
         return check_chain(self._chain, known, on_progress)
 
     def forget(self, user_id: UserId) -> None:
-        """Erase whom the entries about a user name; the entries stay."""
+        """Erase the id behind a user's entries; the entries stay."""
         self._names.forget(user_id)
 
     def remove_old(self) -> int:
         """Remove entries older than `days`, in whole segments; return how many."""
         if not self.days:
             return 0
-        removed = remove_old(self._chain, self._names, self.days)
+        kept_for = timedelta(days=self.days)
+        self._names.remove_older(kept_for)
+        removed = self._chain.remove_old(kept_for)
         if removed:
-            self.note(
-                Actor("retention", "system", via="the log"), "retention", detail=f"{removed:,}"
-            )
+            actor = Actor("retention", "system", via="the log")
+            self.note(actor, "retention", detail=f"{removed:,}")
         return removed
 
     def close(self) -> None:
-        """Write what waits and end the thread."""
+        """Write the entries that wait, and end the thread."""
         if not self._writer.close():
             self._try_to_flush()
 
@@ -266,14 +224,14 @@ class ActivityLog:
         """The number and digest of the newest segment that this process wrote."""
         return self._chain.written
 
-    def _write_or_drop(self, waiting: EntryDraft) -> None:
+    def _write_or_drop(self, entry: EntryDraft) -> None:
         """Write the entry now; if that fails, the caller must not proceed."""
-        self._put(waiting)
+        self._put(entry)
         try:
             self.flush()
         except MemoryCoreError:
             with self._changing:
-                self._waiting = [one for one in self._waiting if one is not waiting]
+                self._waiting = [each for each in self._waiting if each is not entry]
             raise
 
     def _end(self, begun: EntryDraft, operation: Operation) -> None:
@@ -283,32 +241,45 @@ class ActivityLog:
             "detail": short(operation.detail),
             "outcome": operation.outcome,
         }
-        # With the marks of the beginning: of who was forgotten meanwhile no new one is made.
+        # With the marks of the beginning: a user forgotten in between gets no new one.
         self._put(EntryDraft(document))
         self._try_to_flush()
 
-    def _name(self, waiting: EntryDraft) -> None:
-        for place in [*waiting.users]:
-            at = datetime.fromisoformat(waiting.document["at"])
-            waiting.document[place] = self._names.mark(waiting.users[place], at)
-            del waiting.users[place]
+    def _name(self, entry: EntryDraft) -> None:
+        for place in [*entry.users]:
+            at = datetime.fromisoformat(entry.document["at"])
+            entry.document[place] = self._names.mark(entry.users[place], at)
+            del entry.users[place]
 
-    def _put(self, waiting: EntryDraft) -> None:
+    def _put(self, entry: EntryDraft) -> None:
         with self._changing:
-            self._waiting.append(waiting)
+            self._waiting.append(entry)
             if len(self._waiting) > _MOST_WAITING:
-                # The storage is gone for long: the log will say how many are missing.
+                # The storage has been away for long: the log will count those that are missing.
                 self._lost += 1
                 self._waiting.pop(0)
             many = len(self._waiting) == _AT_ONCE
         if many:
             self._writer.call_within(0)
 
-    def _write_what_waits(self) -> None:
+    def _is_repeated(self, look: tuple[object, ...]) -> bool:
+        """Return whether the look was noted a short while ago; remember it if not."""
+        at = time.monotonic()
+        with self._changing:
+            before = self._looks.get(look)
+            if before is not None and at - before < SAME_LOOK_S:
+                return True
+            self._looks[look] = at
+            self._looks.move_to_end(look)
+            if len(self._looks) > _MOST_LOOKS:
+                self._looks.popitem(last=False)
+            return False
+
+    def _write_waiting(self) -> None:
         if not self._try_to_flush():
             self._writer.call_within(self._flush_s)
         if self._writer.closed:
-            # Closing is not to take longer than it takes to write.
+            # Closing takes no longer than the writing.
             return
         if self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
             self._swept_at = time.monotonic()

@@ -1,15 +1,15 @@
-"""Users in the log go by random marks; what each mark stands for is kept apart, and can be erased.
+"""Pseudonyms of users in the log: random marks, whose meaning is kept apart and can be erased.
 
     activity/v1/users/<percent-encoded user id>/<mark>
 
-So the chain stays whole when a user is forgotten, and nothing in it tells whom it was about. A mark
-is used for thirty days only, then a new one is made: with the entries that carry it, it can go.
+The chain stays whole when a user is forgotten, and no longer names the user. A mark is used for
+thirty days only, then a new one is made: it can be removed with the entries that carry it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -32,7 +32,7 @@ _KEPT: Final = 5_000
 
 
 class Names:
-    """Gives marks and says whose they are; safe to share between threads and processes."""
+    """Makes marks and resolves them; safe to share between threads and processes."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -42,9 +42,9 @@ class Names:
         self._gone: set[str] = set()
 
     def mark(self, user_id: UserId, at: datetime | None = None) -> str:
-        """Return a mark for the user, made where there is none that is young enough.
+        """Return a mark for the user, a new one where there is none that is young enough.
 
-        Of whom was forgotten since `at` it is one that stands for nobody.
+        For a user forgotten since `at` it is one that stands for nobody.
         """
         known = self._given.get(user_id)
         if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
@@ -65,10 +65,10 @@ class Names:
         return [key.rpartition("/")[2] for key in self._objects.list(_folder(user_id))]
 
     def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
-        """Return the user id behind every mark, as it was some seconds ago at most.
+        """Return the user id behind every mark, as of some seconds ago at most.
 
-        Of `marks` those that are left out are erased by now: another process may have made one
-        just before.
+        Those of `marks` that are missing are erased by now: marks of other processes are looked up
+        at once.
         """
         known = self._resolved
         if known and time.monotonic() - known[1] < _RESOLVED_S:
@@ -77,33 +77,29 @@ class Names:
                 return known[0]
         keys = [*self._objects.list(USERS)]
         long = self._objects.get_many(key for key in keys if _encoded(key).startswith(DIGEST_MARK))
-        found = {
+        resolved = {
             key.rpartition("/")[2]: long[key].decode() if key in long else unquote(_encoded(key))
             for key in keys
         }
-        self._resolved = found, time.monotonic()
+        self._resolved = resolved, time.monotonic()
         # Never given again, so there is no need to look for them anew.
-        self._gone = {mark for mark in marks if mark not in found}
-        return found
+        self._gone = {mark for mark in marks if mark not in resolved}
+        return resolved
 
     def forget(self, user_id: UserId) -> None:
-        """Erase what tells whose marks a user's were. The entries stay, and name nobody."""
+        """Erase the meaning of a user's marks. The entries stay, and name nobody."""
         self._objects.delete([*self._objects.list(_folder(user_id))])
         with self._lock:
             self._given.pop(user_id, None)
             self._resolved = None
 
     def remove_older(self, than: timedelta) -> None:
-        """Erase the marks that no entry carries any more which is kept for that long."""
-        old = [*self._older(than + USED_FOR)]
+        """Erase the marks of which no entry is left, since entries are kept for that long."""
+        keys = self._objects.list(USERS)
+        old = [key for key in keys if _age(key.rpartition("/")[2]) > than + USED_FOR]
         self._objects.delete(old)
         if old:
             self._resolved = None
-
-    def _older(self, than: timedelta) -> Iterator[str]:
-        for key in self._objects.list(USERS):
-            if _age(key.rpartition("/")[2]) > than:
-                yield key
 
     def _is_forgotten(self, user_id: UserId, since: datetime) -> bool:
         return any(

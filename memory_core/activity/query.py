@@ -7,23 +7,25 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ..model.user_id import UserId, normalize_user_id
-from .actor import Actor
-from .chain import Chain, newest_anchor
-from .entries import ActivityEntry, Named, Page, Wanted
+from .chain import UNREADABLE, Chain
+from .entries import ActivityEntry, Actor, Named, Page, Wanted
 from .pseudonyms import Names
 
 _AT_ONCE: Final = 32
 _MOST_READ: Final = 2_000
-# A segment may hold entries that waited, and clocks differ: this much older is still looked at.
+# Segments may hold entries that waited, and clocks differ: read on for so long.
 _SLACK: Final = timedelta(minutes=10)
+
+_Line = tuple[tuple[int, int], Mapping[str, Any]]
+"""The segment and line of an entry, and the entry as it was written."""
 
 
 def read_page(
     chain: Chain, names: Names, wanted: Wanted, before: tuple[int, int] | None, limit: int
 ) -> Page:
-    """Return the newest entries that are wanted, older than `before` if that is given."""
+    """Return the newest entries that fit, older than `before` if that is given."""
     marks = _marks(names, wanted)
-    found: list[tuple[tuple[int, int], Mapping[str, Any]]] = []
+    chosen: list[_Line] = []
     ended = _ended_after(chain, before)
     back_to: datetime | None = None
     first = _first(chain)
@@ -32,10 +34,10 @@ def read_page(
     while last >= stop:
         numbers = range(last, max(stop, last - _AT_ONCE + 1) - 1, -1)
         segments = chain.segments(numbers)
-        # What is missing or cannot be read is left to the check.
+        # Missing and unreadable segments are left to the check.
         for segment in filter(None, map(segments.get, numbers)):
             if wanted.since and segment.at < wanted.since - _SLACK:
-                return Page(_entries(found, names), None, back_to)
+                return Page(_entries(chosen, names), None, back_to)
             for line in reversed(range(len(segment.entries))):
                 place, document = (segment.number, line), segment.entries[line]
                 if before and place >= before:
@@ -43,12 +45,12 @@ def read_page(
                 back_to = datetime.fromisoformat(document["at"])
                 if _is_hidden(document, ended) or not _fits(document, back_to, wanted, marks):
                     continue
-                found.append((place, document))
-                if len(found) == limit:
-                    return Page(_entries(found, names), place, back_to)
+                chosen.append((place, document))
+                if len(chosen) == limit:
+                    return Page(_entries(chosen, names), place, back_to)
         last = numbers[-1] - 1
     place_left = (last + 1, 0) if last >= first else None
-    return Page(_entries(found, names), place_left, back_to)
+    return Page(_entries(chosen, names), place_left, back_to)
 
 
 def _ended_after(chain: Chain, before: tuple[int, int] | None) -> set[str]:
@@ -63,7 +65,7 @@ def _ended_after(chain: Chain, before: tuple[int, int] | None) -> set[str]:
 
 
 def _is_hidden(document: Mapping[str, Any], ended: set[str]) -> bool:
-    """Say whether this is the beginning of something whose end was seen, and note ends."""
+    """Return whether this is the beginning of an operation that ended; note ends."""
     operation = str(document.get("operation") or "")
     if operation and document["outcome"] != "begun":
         ended.add(operation)
@@ -73,8 +75,8 @@ def _is_hidden(document: Mapping[str, Any], ended: set[str]) -> bool:
 
 def _first(chain: Chain) -> int:
     try:
-        anchor = newest_anchor(chain.objects, chain.key)
-    except (ValueError, KeyError, TypeError):
+        anchor = chain.anchor()
+    except UNREADABLE:
         return 1
     return anchor.number if anchor else 1
 
@@ -98,12 +100,10 @@ def _fits(
     return marks is None or not marks.isdisjoint((document.get("user"), document.get("other")))
 
 
-def _entries(
-    found: Sequence[tuple[tuple[int, int], Mapping[str, Any]]], names: Names
-) -> tuple[ActivityEntry, ...]:
-    marks = {str(one[name]) for _, one in found for name in ("user", "other") if one.get(name)}
+def _entries(lines: Sequence[_Line], names: Names) -> tuple[ActivityEntry, ...]:
+    marks = {str(row[name]) for _, row in lines for name in ("user", "other") if row.get(name)}
     ids = names.ids(marks) if marks else {}
-    return tuple(_entry(place, document, ids) for place, document in found)
+    return tuple(_entry(place, document, ids) for place, document in lines)
 
 
 def _entry(

@@ -1,4 +1,4 @@
-"""The record of what a service does, for the actor of now: one entry for each outermost call.
+"""Recording the actions of a service for the current actor: an entry for each outermost call.
 
 `noted` stands above public calls, `recording` around a part of one. A noted call that another one
 makes leaves no entry of its own.
@@ -15,10 +15,10 @@ from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..errors import BackendError, LedgerError
 from ..model.records import Receipt
+from ..model.words import counted
 from ..settings import Settings
 from ..storage.objects import ObjectStore
-from .actor import LIBRARY, Actor, current_actor
-from .entries import Weight, verb_of
+from .entries import LIBRARY, Actor, Weight, current_actor, verb_of
 from .log import ActivityLog, Operation
 
 _P = ParamSpec("_P")
@@ -27,13 +27,13 @@ _T = TypeVar("_T")
 _in_noted_call: ContextVar[bool] = ContextVar("memory_core_in_noted_call", default=False)
 
 _WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
-"""What programs do all day: written together with others, so that it takes no longer."""
+"""Frequent calls of programs: written together with others, so that they take no longer."""
 
 _EXPORTS: Final = frozenset({"export", "export-all"})
 
 
 class Noting(Protocol):
-    """What has an activity log, as a service does."""
+    """A service, or anything else with an activity log."""
 
     @property
     def activity(self) -> ActivityLog: ...
@@ -55,8 +55,8 @@ def noted(
     """Note each call: a method of a service, or a function whose first argument is one.
 
     `action` may depend on the arguments, and `detail_of` turns the result into the detail. `of` and
-    `other` name the parameters that say whom it concerns. `when` looks at all arguments and says
-    whether the call changes or exports anything.
+    `other` name the parameters with the users. `when` gets all arguments and returns whether the
+    call changes or exports anything.
     """
 
     def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -86,7 +86,7 @@ def noted(
 def recording(
     log: ActivityLog, action: str, *, user_id: str | None = None, other_id: str | None = None
 ) -> Iterator[Operation]:
-    """Note what the block does, and how it ended; `detail` of what is yielded is written then.
+    """Note the action of the block, and how it ended, with the `detail` of what is yielded.
 
     Raises:
         BackendError: the action is guarded and its beginning could not be written; the block is
@@ -119,7 +119,7 @@ def recording(
 
 @contextmanager
 def unnoted() -> Iterator[None]:
-    """Leave no entries: what follows is a part of something that is noted as a whole."""
+    """Leave no entries in the block, which is part of an action that is noted as a whole."""
     token = _in_noted_call.set(True)
     try:
         yield
@@ -129,21 +129,21 @@ def unnoted() -> Iterator[None]:
 
 def memories(count: int) -> str:
     """Return `1 memory`, `1,204 memories`: the detail of most entries."""
-    return f"{count:,} {'memory' if count == 1 else 'memories'}"
+    return counted(count, "memory")
 
 
 def removed(receipt: Receipt) -> str:
-    """Return what became of all memories of a user, as the detail of an entry."""
+    """Return the detail of an entry: how many memories of a user were removed, and are left."""
     return f"{memories(receipt.removed)}, {receipt.left or 0:,} left"
 
 
 def _weight(actor: Actor, action: str) -> Weight:
-    """Return when the entry is written, which for some actions depends on who acts."""
+    """Return the weight of the entry, which for some actions depends on the actor."""
     if actor.via == LIBRARY and action in _WITH_OTHERS:
         return "look"
     if actor.via != "dashboard" and action in _EXPORTS:
-        # Whoever runs a program or a command has the keys of the storage: nothing is kept from
-        # them, and memories can be saved from a storage that takes no writes any more.
+        # Programs and commands have the keys of the storage: nothing is kept from them, and
+        # memories can be saved from a storage that takes no writes any more.
         return "change"
     return verb_of(action).weight
 

@@ -1,4 +1,4 @@
-"""The thread that writes entries which wait for others."""
+"""The thread that writes the entries which wait."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from weakref import WeakMethod, WeakSet
 
 _LOOK_AGAIN_S: Final = 60.0
-"""How often a thread without work looks whether its log is still there."""
+"""The interval at which a thread without work checks that its log still exists."""
 
 _AT_EXIT_S: Final = 5.0
 
 
 class EntryWriter:
-    """Calls `write`, a method, on a daemon thread when it is due, and once more when it closes.
+    """Calls `write`, a method, on a daemon thread when it is due, and a last time on closing.
 
-    The thread begins with the first call that is asked for, and ends with the method's object.
+    The thread begins with the first `call_within`, and ends with the method's object.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class EntryWriter:
         self._thread: Thread | None = None
 
     def call_within(self, seconds: float) -> None:
-        """Have `write` called in so many seconds at most; nothing after closing."""
+        """Have `write` called within so many seconds; has no effect after closing."""
         at = time.monotonic() + seconds
         with self._changed:
             if self._closed or (self._due is not None and self._due <= at):
@@ -46,7 +46,7 @@ class EntryWriter:
         return self._closed
 
     def close(self, within_s: float = 30.0) -> bool:
-        """End the thread; say whether there was one that made its last call."""
+        """End the thread; return whether there was one that made its last call."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -68,13 +68,13 @@ class EntryWriter:
             if (write := self._write()) is None:
                 return
             write()
-            # Not held while the thread waits: a log that nobody has any more may go.
+            # Not held while the thread waits: a log without users may be collected.
             del write
             if closed:
                 return
 
     def _wait(self) -> bool:
-        """Wait until it may be time, and say whether it is time to end."""
+        """Wait until it may be time to write; return whether it is time to end."""
         timeout = _LOOK_AGAIN_S if self._due is None else self._due - time.monotonic()
         if timeout > 0:
             self._changed.wait(timeout)
@@ -86,7 +86,7 @@ _running: WeakSet[EntryWriter] = WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """Write what waits in logs that nobody closed, as in a script that just ends."""
+    """Write the entries of logs that nobody closed, as in a script that just ends."""
     until = time.monotonic() + _AT_EXIT_S
     for writer in [*_running]:
         writer.close(until - time.monotonic())

@@ -8,6 +8,9 @@ from typing import Any
 from ..model.encoder import encode, pick
 from ..model.words import counted
 from ..transfer import (
+    COPIED,
+    FAILED,
+    SKIPPED,
     Conflict,
     ExportReport,
     ImportReport,
@@ -21,7 +24,6 @@ from ..transfer import (
     UserResult,
     Verification,
 )
-from ..transfer.migration_report import COPIED, FAILED, SKIPPED
 from .text import one_line
 
 _SHOWN = 20

@@ -1,84 +1,65 @@
-"""Export and import: memories as a file, and back, with the proof that none is missing."""
+"""Memories in and out: export, import and migration, each with a proof that nothing is missing."""
 
 from .exporter import export_bytes, export_memories, export_stream
-from .format import FORMAT, ExportReport, Header, ImportReport, Kind, UserPart
+from .format import Kind
 from .importer import import_memories
-from .incoming import (
-    Carried,
-    Checked,
-    Digest,
-    Existing,
-    IntakeReport,
-    Outcome,
-    RefusedMemory,
-    UserResult,
-    Verdict,
-    Verdicts,
-    check,
-    mark_of,
-)
-from .ingest import Intake
-from .lease import Lease, read_holder
 from .migrate import apply, plan
-from .migration_report import (
+from .migration_source import address_of, parse
+from .reports import (
+    COPIED,
+    FAILED,
+    SKIPPED,
     Conflict,
     Estimate,
+    Existing,
+    ExportReport,
+    ImportReport,
+    IntakeReport,
     MigrationDifference,
     MigrationPlan,
     MigrationReport,
-    Part,
+    Outcome,
+    RefusedMemory,
     SourceSurvey,
     UserPlan,
+    UserResult,
+    Verdict,
+    Verdicts,
     Verification,
-    VerifiedUser,
 )
-from .receipt import check_receipt, make_receipt
-from .resolve import Decision
-from .sources import address_of, parse
-from .verify import verify
+from .verify import check_receipt, make_receipt, verify
 
 __all__ = [
-    "FORMAT",
-    "Carried",
-    "Checked",
+    "COPIED",
+    "FAILED",
+    "SKIPPED",
     "Conflict",
-    "Decision",
-    "Digest",
     "Estimate",
     "Existing",
     "ExportReport",
-    "Header",
     "ImportReport",
-    "Intake",
     "IntakeReport",
     "Kind",
-    "Lease",
     "MigrationDifference",
     "MigrationPlan",
     "MigrationReport",
     "Outcome",
-    "Part",
     "RefusedMemory",
     "SourceSurvey",
-    "UserPart",
     "UserPlan",
     "UserResult",
     "Verdict",
     "Verdicts",
     "Verification",
-    "VerifiedUser",
     "address_of",
     "apply",
-    "check",
     "check_receipt",
     "export_bytes",
     "export_memories",
     "export_stream",
     "import_memories",
     "make_receipt",
-    "mark_of",
     "parse",
     "plan",
-    "read_holder",
     "verify",
 ]

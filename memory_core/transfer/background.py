@@ -1,4 +1,4 @@
-"""What lies on the local disk comes along by itself, once, while the service is used."""
+"""Automatic migration: memories of the local disk are copied to S3 while the service is used."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from ..settings import Settings
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma_files import is_chroma
 from .lease import Done, read_done, read_holder
-from .migrate import apply_unless
-from .migration_report import MigrationReport, SourceSurvey
-from .sources import LOCAL, open_source
-from .staging import Spool
+from .migrate import copy, read_source
+from .migration_source import LOCAL
+from .reports import SourceSurvey
+
+_AGAIN_S = (15.0, 60.0, 300.0)
+"""The waits before further tries; the last repeats."""
+_STOP_S = 60.0
+_ACTOR = Actor("migration", "system", via="the background")
+_logger = logging.getLogger("memory_core")
 
 
 def has_local_memories(settings: Settings, backend: str) -> bool:
-    """Say whether there is anything on the local disk beside memories on S3; asks nobody."""
+    """Return whether the local disk has memories while S3 is in use; no request is made."""
     if backend != "s3_vectors":
         return False
     record = settings.data_dir / ROOT
@@ -35,26 +40,23 @@ def has_local_memories(settings: Settings, backend: str) -> bool:
 
 
 def local_state(settings: Settings) -> object:
-    """Return a value that differs when what lies on the local disk may."""
+    """Return a value that changes when the memories on the local disk may have changed."""
     keys = tuple(LocalObjects(settings.data_dir).list(ROOT))
     try:
-        found = (settings.chroma_path / "chroma.sqlite3").stat()
+        database = (settings.chroma_path / "chroma.sqlite3").stat()
     except OSError:
         return hash(keys), None
-    return hash(keys), found.st_mtime_ns, found.st_size
+    return hash(keys), database.st_mtime_ns, database.st_size
 
 
-_AGAIN_S = (15.0, 60.0, 300.0)
-"""How long to wait before another try; the last goes on."""
-_STOP_S = 60.0
-_ACTOR = Actor("migration", "system", via="the background")
-_logger = logging.getLogger("memory_core")
+class Stopped(Exception):
+    """The thread was asked to end."""
 
 
 class Observer:
-    """Tells how it stands with the local disk where this process does not migrate it; reads only.
+    """Reports on the local disk where this process does not migrate it; reads only.
 
-    What was read of the disk is kept while nothing on it changes.
+    A survey of the disk is kept while nothing on it changes.
     """
 
     def __init__(self, service: Service) -> None:
@@ -62,7 +64,7 @@ class Observer:
         self._known: tuple[object, SourceSurvey] | None = None
 
     def look(self) -> MigrationStatus:
-        """Return the status, by what other processes left in object storage."""
+        """Return the status, as other processes recorded it in object storage."""
         service, objects = self._service, self._service.parts.backend.objects
         if not has_local_memories(service.settings, service.parts.backend.name):
             return MigrationStatus()
@@ -72,7 +74,7 @@ class Observer:
                 source=holder.source,
                 done=holder.done,
                 total=holder.total,
-                message=f"a process on {holder.host} is at it",
+                message=f"{holder.host} is already migrating",
                 started_at=holder.started_at,
             )
         try:
@@ -93,16 +95,13 @@ class Observer:
     def _survey(self) -> SourceSurvey:
         state = local_state(self._service.settings)
         if self._known is None or self._known[0] != state:
-            with (
-                Spool(self._service.parts.embedder, None) as spool,
-                open_source(self._service, LOCAL) as source,
-            ):
-                self._known = state, spool.fill(source, sample=False)
+            with read_source(self._service, LOCAL, sample=False) as (_, survey):
+                self._known = state, survey
         return self._known[1]
 
 
 def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
-    """Return the status of a source that came along."""
+    """Return the status of a source that was migrated."""
     return MigrationStatus(
         "incomplete" if done.failed else "done",
         LOCAL,
@@ -116,7 +115,7 @@ def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
 
 
 class Background:
-    """A daemon thread that migrates the local disk; it ends between two batches when told to."""
+    """A daemon thread that migrates the local disk; `stop` ends it between two batches."""
 
     def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
         self._service = service
@@ -144,7 +143,7 @@ class Background:
             self._thread.join(_STOP_S)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it has ended; say whether it has."""
+        """Wait until it has ended; return whether it has."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -170,17 +169,26 @@ class Background:
         began = datetime.now(UTC)
         self._began = time.monotonic()
         self._status = MigrationStatus("running", LOCAL, started_at=began)
-        with acting(_ACTOR):
-            report = apply_unless(self._service, LOCAL, self._is_done, on_progress=self._advance)
-        if report is not None:
-            self._status = replace(_ended(report), started_at=began)
-            _logger.info(
-                "migration of the local disk: %d memories copied, %d there already, %d refused or "
-                "in conflict",
-                report.copied,
-                report.skipped,
-                report.failed,
-            )
+        with (
+            acting(_ACTOR),
+            read_source(self._service, LOCAL, on_progress=self._advance) as (staging, survey),
+        ):
+            if self._is_done(survey):
+                return
+            report = copy(self._service, LOCAL, staging, survey, began, on_progress=self._advance)
+        done = Done(report.finished_at, report.copied, report.failed)
+        status = replace(finished(done, survey), started_at=began)
+        if not (report.ok or report.failed):
+            message = "not all of it was read back; run `audit --repair`"
+            status = replace(status, state="failed", message=message)
+        self._status = status
+        _logger.info(
+            "migration of the local disk: %d memories copied, %d there already, %d refused or in "
+            "conflict",
+            report.copied,
+            report.skipped,
+            report.failed,
+        )
 
     def _is_done(self, survey: SourceSurvey) -> bool:
         if not survey.rows:
@@ -204,22 +212,6 @@ class Background:
 
     def _tell(self, state: MigrationState, message: str = "") -> None:
         self._status = replace(self._status, state=state, message=message, remaining_s=None)
-
-
-class Stopped(Exception):
-    """The thread was told to end."""
-
-
-def _ended(report: MigrationReport) -> MigrationStatus:
-    done = Done(report.finished_at, report.copied, report.failed)
-    status = finished(done, report.survey)
-    return (
-        status
-        if report.ok or report.failed
-        else replace(
-            status, state="failed", message="not all of it was read back; run `audit --repair`"
-        )
-    )
 
 
 def _stop_quietly(reference: weakref.ref[Background]) -> None:

@@ -1,4 +1,4 @@
-"""ChromaDB as a source: a folder of anybody's, or a server."""
+"""ChromaDB as a source: a folder, or a server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from ..model.batches import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
 from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma
-from .migration_report import Part
-from .source_row import SourceRow, from_payload
+from .incoming import Incoming, from_payload
+from .reports import Part
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from .incoming import Values
 
 _BATCH = 500
-# What mem0 keeps beside memories: a note for its telemetry, and names that it found in texts.
+# Collections of mem0 that hold no memories: a note of its telemetry, and names from texts.
 _NOT_MEMORIES = {"mem0migrations": "a note of mem0's telemetry"}
 _ENTITIES = ("_entities", "-entities")
 
@@ -29,7 +28,8 @@ _ENTITIES = ("_entities", "-entities")
 class ChromaSource:
     """A folder; `collection` is one of its collections, None for all of them.
 
-    `record` is the folder of its ledger, where that is not looked for in and around the folder.
+    `record` is the folder of its ledger; without it the ledger is looked for in the folder and in
+    the one above, as in a backup beside the database and in Holdfast's own layout.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class ChromaSource:
     def __enter__(self) -> Self:
         with self._stack:
             folder = _folder_of(self._path)
-            roots = [self._record] if self._record else _around(folder or self._path)
+            place = folder or self._path
+            roots = [self._record] if self._record else [place, place.parent]
             self.ledger = None if self._collection else _ledger_of(roots)
             if folder is None and self.ledger is None:
                 raise _not_chroma(self._path)
@@ -60,25 +61,23 @@ class ChromaSource:
     def parts(self) -> list[Part]:
         return [part for _, part in self._parts]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         number = 0
         for collection, part in self._parts:
             if self._reader is None or part.skipped:
                 continue
             for batch in batches(self._reader.memories(collection), _BATCH):
-                values = self._reader.values(collection, [one.id for one in batch])
-                for one in batch:
+                values = self._reader.values(collection, [row.id for row in batch])
+                for row in batch:
                     number += 1
-                    yield from_payload(one.id, one.payload, values.get(one.id), number)
+                    yield from_payload(row.id, row.payload, values.get(row.id), number)
 
     def _read_parts(self) -> Iterator[tuple[Collection, Part]]:
         if self._reader is None:
             return
-        found = self._reader.collections()
-        for one in _chosen(found, self._collection, self._path):
-            rows = self._reader.count(one)
-            metric = self._reader.metric(one)
-            yield one, Part(one.name, rows, one.dimension, metric, _why_skipped(one.name))
+        for each in _chosen(self._reader.collections(), self._collection, self._path):
+            rows, metric = self._reader.count(each), self._reader.metric(each)
+            yield each, Part(each.name, rows, each.dimension, metric, _why_skipped(each.name))
 
 
 class ChromaServer:
@@ -94,12 +93,12 @@ class ChromaServer:
     def __enter__(self) -> Self:
         host, port = self._at
         with open_server(host, port) as client:
-            found = [
-                client.get_collection(one.name, embedding_function=None)
-                for one in client.list_collections()
+            collections = [
+                client.get_collection(each.name, embedding_function=None)
+                for each in client.list_collections()
             ]
-            chosen = _chosen(found, self._collection, f"{host}:{port}")
-            self._parts = [(one, _server_part(one)) for one in chosen]
+            chosen = _chosen(collections, self._collection, f"{host}:{port}")
+            self._parts = [(each, _server_part(each)) for each in chosen]
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -108,18 +107,18 @@ class ChromaServer:
     def parts(self) -> list[Part]:
         return [part for _, part in self._parts]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         number = 0
         for collection, part in self._parts:
             for offset in range(0, 0 if part.skipped else part.rows, _BATCH):
-                for one, payload, text, values in self._page(collection, offset):
+                for memory_id, payload, text, values in self._page(collection, offset):
                     number += 1
-                    own = {**payload, "chroma:document": text} if text else payload
-                    yield from_payload(one, own, values, number)
+                    own = {**(payload or {}), **({"chroma:document": text} if text else {})}
+                    yield from_payload(memory_id, own, values, number)
 
     def _page(
         self, collection: Any, offset: int
-    ) -> list[tuple[str, Mapping[str, Any], str | None, NDArray[np.float32] | None]]:
+    ) -> Iterator[tuple[str, Mapping[str, Any] | None, str | None, Values | None]]:
         import numpy as np
 
         host, port = self._at
@@ -127,24 +126,18 @@ class ChromaServer:
             page = collection.get(
                 limit=_BATCH, offset=offset, include=["metadatas", "documents", "embeddings"]
             )
-        found = page["embeddings"]
-        rows = [None] * len(page["ids"]) if found is None else found
-        return [
-            (one, payload or {}, text, None if row is None else np.asarray(row, dtype=np.float32))
-            for one, payload, text, row in zip(
-                page["ids"], page["metadatas"], page["documents"], rows, strict=True
-            )
-        ]
+        rows = page["embeddings"]
+        values = (
+            [None] * len(page["ids"])
+            if rows is None
+            else [None if row is None else np.asarray(row, dtype=np.float32) for row in rows]
+        )
+        return zip(page["ids"], page["metadatas"], page["documents"], values, strict=True)
 
 
 def _folder_of(path: Path) -> Path | None:
-    """Return where the database is: in the folder, or in the one that Holdfast makes in it."""
-    return next((one for one in (path, path / "chroma") if is_chroma(one)), None)
-
-
-def _around(folder: Path) -> list[Path]:
-    """Return where Holdfast keeps its record: in a backup beside the database, else one above."""
-    return [folder, folder.parent]
+    """Return the folder of the database: this one, or the one that Holdfast makes in it."""
+    return next((folder for folder in (path, path / "chroma") if is_chroma(folder)), None)
 
 
 def _ledger_of(roots: list[Path]) -> Ledger | None:
@@ -169,10 +162,10 @@ def _not_chroma(path: Path) -> MigrationError:
     )
 
 
-def _chosen(found: list[Any], wanted: str | None, where: object) -> list[Any]:
-    chosen = [one for one in found if wanted in (None, one.name)]
+def _chosen(collections: list[Any], wanted: str | None, where: object) -> list[Any]:
+    chosen = [each for each in collections if wanted in (None, each.name)]
     if wanted and not chosen:
-        names = ", ".join(sorted(repr(one.name) for one in found)) or "none"
+        names = ", ".join(sorted(repr(each.name) for each in collections)) or "none"
         raise MigrationError(
             f"ChromaDB in {str(where)!r} has no collection {wanted!r}; it has {names}"
         )

@@ -1,4 +1,4 @@
-"""An export read line by line: what it is, whether it is whole, and what each line says."""
+"""Reading an export line by line, and checking that it is complete and unchanged."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from .format import (
     Kind,
     Trailer,
     from_cells,
+    from_document,
     to_header,
     to_trailer,
 )
+from .incoming import Incoming
 
 _LONGEST_LINE = 2 * 1024**2
 """Bytes; the longest text with the longest vector takes some 300,000."""
@@ -33,14 +35,13 @@ _NOT_OURS = "import a .jsonl or .csv that `export` wrote, or upload it as a docu
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line, and where it stands: its number, and the bytes from `start` up to `end`.
+    """One line: its number, and the byte at which it starts.
 
     `document` is None where it cannot be read, and `problem` then says why.
     """
 
     line: int
     start: int
-    end: int
     document: Any = None
     problem: str = ""
 
@@ -63,12 +64,30 @@ class ExportReader:
         self._number = self._at = 0
         return self._csv_rows() if self.kind == "csv" else self._json_rows()
 
+    def memories(self, user_id: str | None, *, fallback: bool = False) -> Iterator[Incoming]:
+        """Yield every memory in order, of `user_id` if given; an unreadable one has a problem.
+
+        As a `fallback` the user owns only the lines that name nobody.
+        """
+        embedder = self.header.embedder if self.header else None
+        for row in self.rows():
+            problem, document = row.problem, row.document
+            named = isinstance(document, dict) and document.get("user_id")
+            try:
+                if not problem:
+                    owner = None if fallback and named else user_id
+                    yield from_document(document, row.line, embedder, owner)
+                    continue
+            except InvalidMemory as exc:
+                problem = str(exc)
+            yield Incoming(None, None, {}, line=row.line, problem=problem)
+
     def trailer(self) -> Trailer | None:
-        """Return what the last line says, None where the file was cut."""
+        """Return the last line, None where the file was cut off."""
         return self._read_trailer(self._tail()[1])
 
     def check_whole(self, manifest: str | None = None) -> str:
-        """Return what is wrong with the file as a whole, empty when nothing is.
+        """Return the problem of the file as a whole, empty when there is none.
 
         `manifest` is the checksum of the whole file, where a manifest has it.
         """
@@ -106,7 +125,7 @@ class ExportReader:
         for line in self._lines():
             begin, start = start, self._at
             if line is None:
-                yield Row(self._number, begin, start, problem="the line is longer than any memory")
+                yield Row(self._number, begin, problem="the line is longer than any memory")
                 continue
             document = _json(line)
             if _is_mark(document, "memories") or (not line.strip()):
@@ -116,7 +135,7 @@ class ExportReader:
             problem = "" if document is not None else "it is not valid JSON"
             if problem and not line.endswith(b"\n"):
                 problem = "it is cut off"
-            yield Row(self._number, begin, start, document, problem)
+            yield Row(self._number, begin, document, problem)
 
     def _csv_rows(self) -> Iterator[Row]:
         columns: list[str] = []
@@ -126,7 +145,7 @@ class ExportReader:
             begin, start = start, self._at
             line, first = first, self._number + 1
             if self._broken:
-                yield Row(line, begin, start, problem=self._broken)
+                yield Row(line, begin, problem=self._broken)
                 continue
             if not row or row[0].removeprefix("\ufeff") == HEAD_CELL:
                 continue
@@ -136,9 +155,9 @@ class ExportReader:
                 columns = row
                 continue
             try:
-                yield Row(line, begin, start, from_cells(row, columns))
+                yield Row(line, begin, from_cells(row, columns))
             except InvalidMemory as exc:
-                yield Row(line, begin, start, problem=str(exc))
+                yield Row(line, begin, problem=str(exc))
 
     def _csv_cells(self) -> Iterator[list[str]]:
         """Yield rows; one that is broken as `[""]`, and `_broken` says why."""
@@ -205,28 +224,28 @@ def _recognise(name: str, file: BinaryIO) -> ExportReader:
     document = _marked(line, HEAD_CELL)
     if document is not None:
         return ExportReader(name, "csv", to_header(document, name), file)
-    found = _json(line)
-    if _is_mark(found, "memories"):
-        return ExportReader(name, "jsonl", to_header(found, name), file)
-    if not isinstance(found, (dict, str)) or _is_mark(found, "end"):
+    document = _json(line)
+    if _is_mark(document, "memories"):
+        return ExportReader(name, "jsonl", to_header(document, name), file)
+    if not isinstance(document, (dict, str)) or _is_mark(document, "end"):
         raise InvalidMemory(f'"{name}" is neither an export nor lines of JSON; {_NOT_OURS}')
     return ExportReader(name, "jsonl", None, file)
 
 
 def _marked(line: bytes, cell: str) -> dict[str, Any] | None:
-    """Return what the first or last line of a CSV says; a spreadsheet may have added cells."""
+    """Return the first or last line of a CSV; a spreadsheet may have added cells."""
     if not line.startswith(cell.encode()):
         return None
     try:
         cells = next(csv.reader([line.decode()]))
-        found = json.loads(cells[1])
+        document = json.loads(cells[1])
     except (ValueError, IndexError, csv.Error):
         return None
-    return found if cells[0] == cell and isinstance(found, dict) else None
+    return document if cells[0] == cell and isinstance(document, dict) else None
 
 
 def _json(line: bytes) -> Any:
-    """Return what a line of JSON says, None for what is none."""
+    """Return the value of a line of JSON, None where it is invalid."""
     try:
         return json.loads(line.removeprefix(BOM).decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):

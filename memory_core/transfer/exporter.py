@@ -1,4 +1,4 @@
-"""Writing an export: streamed user by user, never taken for whole before it is."""
+"""Writing an export: streamed user by user, and unmistakably incomplete until it is done."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..activity import memories, noted
+from ..activity import noted
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
-from ..ledger import UserView
+from ..ledger import Ledger, UserView
 from ..memories.reader import Memories
 from ..memories.repository import Home
 from ..model.batches import batches
+from ..model.encoder import encode
 from ..model.records import Progress
 from ..model.user_id import is_probe, normalize_user_id
+from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
 from ..version import __version__
 from .export_reader import open_export
@@ -29,17 +30,16 @@ from .format import (
     COLUMNS,
     HEAD_CELL,
     TAIL_CELL,
-    ExportReport,
     Header,
     Kind,
     Trailer,
-    UserPart,
     cells_line,
     csv_line,
     json_line,
     to_document,
 )
 from .incoming import Digest
+from .reports import ExportReport, UserPart
 
 
 class ExportWriter:
@@ -58,10 +58,10 @@ class ExportWriter:
     def with_vectors(self) -> bool:
         return self._header.vectors
 
-    def go_on(self, part: Path) -> None:
-        """Take over what an earlier call wrote, but for the last user, who may not be complete."""
+    def resume(self, part: Path) -> None:
+        """Keep what an earlier call wrote, but for the last user, who may not be complete."""
         last, begins = "", 0
-        # What was cut off within its first line, or had none, is begun again.
+        # A file that was cut off within its first line is begun again.
         if b"\n" in self._file.read(4096):
             with open_export(part) as reader:
                 self._check_same(reader.header, reader.kind, part.name)
@@ -77,10 +77,10 @@ class ExportWriter:
         self._file.seek(0)
         while chunk := self._file.read(1024**2):
             self._count(chunk)
-        self.memories = sum(one.count for one in self.users.values())
+        self.memories = sum(digest.count for digest in self.users.values())
 
     def begin(self) -> None:
-        """Write what comes before the memories."""
+        """Write the lines before the memories."""
         if self._bytes:
             return
         if self._kind == "jsonl":
@@ -97,7 +97,7 @@ class ExportWriter:
         self.memories += 1
 
     def end(self) -> None:
-        """Write the line that makes it whole."""
+        """Write the line that makes the file complete."""
         trailer = Trailer(self.memories, len(self.users), self._sha256.hexdigest()).document()
         if self._kind == "jsonl":
             self._write(json_line(trailer))
@@ -115,7 +115,9 @@ class ExportWriter:
             bytes=self._bytes,
             sha256=self._sha256.hexdigest(),
             resumed=resumed,
-            users={user: UserPart(one.count, str(one)) for user, one in self.users.items()},
+            users={
+                user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()
+            },
         )
 
     def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
@@ -139,32 +141,11 @@ class ExportWriter:
         self._bytes += len(data)
 
 
-def write_manifest(report: ExportReport) -> None:
-    """Write what the file has of each user beside it."""
-    assert report.path is not None
-    assert report.manifest is not None
-    document = {
-        **report.header.document(),
-        "file": report.path.name,
-        "kind": report.kind,
-        "finished_at": datetime.now(UTC).isoformat(),
-        "bytes": report.bytes,
-        "sha256": report.sha256,
-        "memories": report.memories,
-        "users": len(report.users),
-        "per_user": {user: asdict(one) for user, one in report.users.items()},
-    }
-    part = report.manifest.with_name(f"{report.manifest.name}.part")
-    part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    part.chmod(0o600)
-    part.replace(report.manifest)
-
-
 def _action(given: Mapping[str, Any]) -> str:
     return "export-all" if given["user_id"] is None else "export"
 
 
-@noted(_action, lambda report: memories(report.memories))
+@noted(_action, lambda report: counted(report.memories, "memory"))
 def export_memories(
     service: Home,
     path: Path,
@@ -177,9 +158,9 @@ def export_memories(
 ) -> ExportReport:
     """Write one user's memories, or everybody's, into a file, with a manifest beside it.
 
-    Until the file is whole it is called `<path>.part`; what `path` held before stays until then.
-    With `resume` an export that was cut off goes on behind its last complete user; it begins again
-    if one that it has was deleted meanwhile.
+    Until the file is complete it is called `<path>.part`; an earlier file stays until then. With
+    `resume` an export that was cut off goes on behind its last complete user; it begins again if a
+    user that it has was deleted in between.
 
     Raises:
         MemoryNotFound: the user has no memories.
@@ -191,27 +172,29 @@ def export_memories(
         raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
     header = _header(service, user_id, kind, vectors)
-    views = _Views(service, header)
+    ledger = service.parts.ledger
     try:
         with _alone(part):
             with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
                 writer = ExportWriter(file, kind, header)
                 if resume:
-                    writer.go_on(part)
-                if not resume or not writer.users.keys() <= {view.user_id for view in views}:
-                    # Whoever was deleted or forgotten meanwhile is not to be in it.
+                    writer.resume(part)
+                if not resume or not writer.users.keys() <= {
+                    view.user_id for view in _views(ledger, header)
+                }:
+                    # Users that were deleted or forgotten in between must not be in it.
                     file.seek(0)
                     file.truncate()
                     writer = ExportWriter(file, kind, header)
                 resumed = writer.memories
-                _write(service, writer, views, on_progress)
+                _write(service, writer, header, on_progress)
                 os.fsync(file.fileno())
             manifest = path.with_name(f"{path.name}.manifest.json")
             # A manifest that is not of this file must not stand beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
             report = writer.report(path, manifest, resumed)
-            write_manifest(report)
+            _write_manifest(report)
     except OSError as exc:
         raise BackendError(
             f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
@@ -232,10 +215,10 @@ def export_stream(
     vectors: bool = False,
     on_progress: Progress | None = None,
 ) -> ExportReport:
-    """As `export_memories`, into an open file; its last line says that it is whole."""
+    """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
     header = _header(service, user_id, kind, vectors)
     writer = ExportWriter(file, kind, header)
-    _write(service, writer, _Views(service, header), on_progress)
+    _write(service, writer, header, on_progress)
     return writer.report(None, None, 0)
 
 
@@ -249,41 +232,50 @@ def export_bytes(
     return file.getvalue()
 
 
-class _Views:
-    """Whose memories are exported."""
+def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
+    """Yield the users whose memories are exported, as the ledger has them now."""
+    if header.user_id is not None:
+        yield ledger.view(normalize_user_id(header.user_id))
+        return
+    for view in ledger.users():
+        if view.live and not is_probe(view.user_id):
+            yield view
 
-    def __init__(self, service: Home, header: Header) -> None:
-        self._ledger = service.parts.ledger
-        self._user_id = header.user_id
-        if self._user_id is not None and not self._one(self._user_id).live:
-            raise MemoryNotFound(
-                f"user {self._user_id!r} has no memories to export; look for the id with "
-                "`python -m memory_core users find`"
-            )
 
-    def count(self) -> int:
-        return sum(len(view.live) for view in self)
-
-    def __iter__(self) -> Iterator[UserView]:
-        if self._user_id is not None:
-            yield self._one(self._user_id)
-            return
-        for view in self._ledger.users():
-            if view.live and not is_probe(view.user_id):
-                yield view
-
-    def _one(self, user_id: str) -> UserView:
-        return self._ledger.view(normalize_user_id(user_id))
+def _write_manifest(report: ExportReport) -> None:
+    assert report.path is not None
+    assert report.manifest is not None
+    document = {
+        **report.header.document(),
+        "file": report.path.name,
+        "kind": report.kind,
+        "finished_at": datetime.now(UTC).isoformat(),
+        "bytes": report.bytes,
+        "sha256": report.sha256,
+        "memories": report.memories,
+        "users": len(report.users),
+        "per_user": encode(report.users),
+    }
+    part = report.manifest.with_name(f"{report.manifest.name}.part")
+    part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    part.chmod(0o600)
+    part.replace(report.manifest)
 
 
 def _header(service: Home, user_id: str | None, kind: Kind, vectors: bool) -> Header:
     if kind == "csv" and vectors:
         raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
     embedder = service.parts.embedder
+    user = None if user_id is None else normalize_user_id(user_id)
+    if user is not None and not service.parts.ledger.view(user).live:
+        raise MemoryNotFound(
+            f"user {user!r} has no memories to export; look for the id with "
+            "`python -m memory_core users find`"
+        )
     return Header(
         version=__version__,
         as_of=datetime.now(UTC),
-        user_id=None if user_id is None else normalize_user_id(user_id),
+        user_id=user,
         vectors=vectors,
         embedder=embedder.name,
         dimensions=embedder.dimensions,
@@ -309,14 +301,14 @@ def _alone(part: Path) -> Iterator[None]:
 
 
 def _write(
-    service: Home, writer: ExportWriter, views: _Views, on_progress: Progress | None
+    service: Home, writer: ExportWriter, header: Header, on_progress: Progress | None
 ) -> None:
     parts = service.parts
     memories = Memories(parts.ledger, parts.store, parts.embedder)
-    total = views.count() if on_progress else 0
-    written: Set[str] = set(writer.users)
+    total = sum(len(view.live) for view in _views(parts.ledger, header)) if on_progress else 0
+    written = set(writer.users)
     writer.begin()
-    for view in views:
+    for view in _views(parts.ledger, header):
         if view.user_id in written:
             continue
         for ids in batches(view.live, PUT_BATCH):
@@ -328,10 +320,10 @@ def _write(
 
 def _write_batch(writer: ExportWriter, memories: Memories, view: UserView, ids: list[str]) -> None:
     if not writer.with_vectors:
-        found, _ = memories.read(view, ids)
-        for one in ids:
-            if one in found:
-                writer.add(to_document(found[one]), None)
+        read, _ = memories.read(view, ids)
+        for memory_id in ids:
+            if memory_id in read:
+                writer.add(to_document(read[memory_id]), None)
         return
     vectors, rows = memories.with_values(view, ids)
     for vector, row in zip(vectors, rows, strict=True):

@@ -1,4 +1,4 @@
-"""One memory as a line: of JSON, or of CSV that no spreadsheet takes for a formula."""
+"""The format of an export: one memory a line, of JSON or of CSV that is safe in spreadsheets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,11 +17,13 @@ from ..model.encoder import encode
 from ..model.limits import RESERVED_KEYS, check_metadata
 from ..model.payload import time_of
 from ..storage.vectors import Vector
-from .incoming import Carried, IntakeReport
+from .incoming import Events, Incoming
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from .incoming import Values
+
+FORMAT = 1
+Kind = Literal["jsonl", "csv"]
 
 COLUMNS = (
     "id",
@@ -45,9 +46,43 @@ _OWN = sorted(RESERVED_KEYS - {
     "data", "user_id", "raw_user_id", "revision", "exact_numbers", "text_lemmatized",
 })  # fmt: skip
 _MAY_BE_EMPTY = ("agent_id", "run_id", "role", *_TIMES)
-# What spreadsheets take for the start of a formula, the full-width forms as well, and the sign that
-# is put before it.
+# Spreadsheets take these, full-width ones too, for the start of a formula; the last is our escape.
 _RISKY = tuple("=+-@\t\r\n＝＋－＠'")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of an export. `user_id` is None where it has every user."""
+
+    version: str
+    as_of: datetime
+    user_id: str | None
+    vectors: bool
+    embedder: str
+    dimensions: int
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "holdfast": "memories",
+            "format": FORMAT,
+            "version": self.version,
+            "as_of": self.as_of.isoformat(),
+            "user_id": self.user_id,
+            "vectors": self.vectors,
+            "embedder": {"name": self.embedder, "dimensions": self.dimensions},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """The last line of a complete export; the checksum is that of all bytes before it."""
+
+    memories: int
+    users: int
+    sha256: str
+
+    def document(self) -> dict[str, Any]:
+        return {"holdfast": "end", **encode(self)}
 
 
 def to_document(vector: Vector) -> dict[str, Any]:
@@ -67,7 +102,7 @@ def to_document(vector: Vector) -> dict[str, Any]:
     }
 
 
-def json_line(document: Mapping[str, Any], values: NDArray[np.float32] | None = None) -> bytes:
+def json_line(document: Mapping[str, Any], values: Values | None = None) -> bytes:
     """Write a line of JSON; a vector becomes the shortest decimals that round to it."""
     if values is not None:
         from ..storage.vectors.s3 import shortest_decimals
@@ -108,7 +143,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
     """Return a line of CSV as `from_document` takes it.
 
     Raises:
-        InvalidMemory: too few or too many cells, or no JSON where there is to be some.
+        InvalidMemory: too few or too many cells, or a cell that is not JSON where it should be.
     """
     if len(cells) != len(columns):
         raise InvalidMemory(f"there are {len(cells)} cells, not {len(columns)}")
@@ -124,13 +159,13 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
 
 def from_document(
     document: Any, line: int, embedder: str | None, user_id: str | None = None
-) -> Carried:
+) -> Incoming:
     """Return the memory that a line of an export, or another line of JSON, stands for.
 
     `user_id` takes the place of the user that the line names.
 
     Raises:
-        InvalidMemory: no text, no user, or something of another type than it has to be.
+        InvalidMemory: no text, no user, or a value of the wrong type.
     """
     text = text_of(document)
     if text is None or not text.strip():
@@ -148,7 +183,7 @@ def from_document(
     own = {key: val for key, val in own.items() if val != "" or key not in _MAY_BE_EMPTY}
     payload = {**check_metadata(document.get("metadata")), **own, "data": text}
     vector = document.get("vector")
-    return Carried(
+    return Incoming(
         id=memory_id or None,
         user_id=user_id or named,
         payload=payload,
@@ -160,121 +195,8 @@ def from_document(
     )
 
 
-def _earlier(history: Any) -> tuple[Mapping[str, Any], ...]:
-    """Return what happened to a memory before, as a migration writes it."""
-    events = history if isinstance(history, list) else []
-    return tuple(
-        {key: event[key] for key in ("kind", "at", "memory", "from") if key in event}
-        for event in events
-        if isinstance(event, dict)
-        and event.get("kind") in ("ADD", "UPDATE", "DELETE")
-        and isinstance(event.get("memory"), (str, NoneType))
-        and isinstance(event.get("at"), str)
-    )
-
-
-def _values(vector: Any) -> NDArray[np.float32] | None:
-    """Return a vector, None for what is none: the memory is embedded then."""
-    import numpy as np
-
-    try:
-        with np.errstate(over="ignore"):
-            values = np.asarray(vector, dtype=np.float32)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return values if values.ndim == 1 else None
-
-
-def _json_cell(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False) if value else ""
-
-
-FORMAT = 1
-Kind = Literal["jsonl", "csv"]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The first line of an export. `user_id` is None where it has every user."""
-
-    version: str
-    as_of: datetime
-    user_id: str | None
-    vectors: bool
-    embedder: str
-    dimensions: int
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "holdfast": "memories",
-            "format": FORMAT,
-            "version": self.version,
-            "as_of": self.as_of.isoformat(),
-            "user_id": self.user_id,
-            "vectors": self.vectors,
-            "embedder": {"name": self.embedder, "dimensions": self.dimensions},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Trailer:
-    """The last line of a whole export; the checksum is that of all bytes before it."""
-
-    memories: int
-    users: int
-    sha256: str
-
-    def document(self) -> dict[str, Any]:
-        return {"holdfast": "end", **encode(self)}
-
-
-@dataclass(frozen=True, slots=True)
-class UserPart:
-    """What an export has of one user; the digest is that of `memory_core.transfer.Digest`."""
-
-    memories: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What was written, and where; `path` and `manifest` are None for a stream.
-
-    `resumed` counts the memories that an earlier, interrupted call had written.
-    """
-
-    path: Path | None
-    manifest: Path | None
-    kind: Kind
-    header: Header
-    memories: int
-    bytes: int
-    sha256: str
-    resumed: int
-    users: Mapping[str, UserPart] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What became of a file. `whole` says that nothing of it is missing or was changed.
-
-    It is None for a file that cannot say so: lines of JSON that are no export of ours.
-    """
-
-    path: Path
-    kind: Kind
-    header: Header | None
-    whole: bool | None
-    intake: IntakeReport
-
-    @property
-    def ok(self) -> bool:
-        """Whether all of it was taken in as told, and read back."""
-        return not self.intake.refused and self.intake.verified is not False
-
-
 def to_header(document: Mapping[str, Any], name: str) -> Header:
-    """Read what the first line of an export says.
+    """Read the first line of an export.
 
     Raises:
         InvalidMemory: of another format, or damaged.
@@ -303,10 +225,39 @@ def to_header(document: Mapping[str, Any], name: str) -> Header:
 
 
 def to_trailer(document: Mapping[str, Any]) -> Trailer | None:
-    """Read what the last line says, None where it is none."""
+    """Read the last line, None where it is no trailer."""
     try:
         if document["holdfast"] != "end":
             return None
         return Trailer(int(document["memories"]), int(document["users"]), str(document["sha256"]))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _earlier(history: Any) -> Events:
+    """Return the events before an export, as a migration writes them."""
+    events = history if isinstance(history, list) else []
+    return tuple(
+        {key: event[key] for key in ("kind", "at", "memory", "from") if key in event}
+        for event in events
+        if isinstance(event, dict)
+        and event.get("kind") in ("ADD", "UPDATE", "DELETE")
+        and isinstance(event.get("memory"), (str, NoneType))
+        and isinstance(event.get("at"), str)
+    )
+
+
+def _values(vector: Any) -> Values | None:
+    """Return a vector, None for anything else: the memory is embedded then."""
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(vector, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return values if values.ndim == 1 else None
+
+
+def _json_cell(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) if value else ""

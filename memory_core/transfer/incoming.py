@@ -1,16 +1,19 @@
-"""What comes in, what became of it, and the proof."""
+"""A memory on its way in, from whatever source: made from a payload, split, checked; its digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from uuid import uuid5
 
 from ..errors import InvalidMemory
+from ..memories.writer import NAMESPACE
+from ..model.limits import MAX_MEMORY_BYTES
 from ..model.payload import adopt
 from ..model.records import Scope
 from ..model.user_id import UserId, is_probe, normalize_user_id
@@ -19,150 +22,66 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Values = NDArray[np.float32]
 
-Existing = Literal["skip", "overwrite", "keep-both"]
-"""What is done where a memory of that id, or of that text, is there already.
+Events = Sequence[Mapping[str, Any]]
 
-`skip` leaves what is here as it is. `overwrite` gives a memory of the same id the text and metadata
-that come in. `keep-both` keeps what is here, and what comes in beside it.
-"""
-
-
-Verdict = Literal["keep", "take", "both"]
-"""What a person decided over an id that has another text here: what is here, theirs, or both."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What was decided over conflicts: by the id of a memory, and for all others."""
-
-    by_id: Mapping[str, Verdict] = field(default_factory=dict)
-    others: Verdict | None = None
-
-    def of(self, memory_id: str) -> Verdict | None:
-        return self.by_id.get(memory_id, self.others)
-
-
-class Outcome(StrEnum):
-    """What became of one memory that came in."""
-
-    ADDED = "added"
-    ALREADY = "already_there"
-    OVERWRITTEN = "overwritten"
-    KEPT_BOTH = "kept_both"
-    CONFLICT = "conflict"
-    """Its id has another text here, which stays (`skip`)."""
-    KEPT = "kept_here"
-    """Its id has another text here, which a person decided for, or which was changed here since."""
-    DELETED = "deleted"
-    """It was deleted here, or went to another user, and stays so (`skip`)."""
-    FORGOTTEN = "forgotten"
-    """It is older than the forgetting of its user, which holds (`skip`)."""
-    DUPLICATE = "duplicate"
-    """The same memory came in before, in this call."""
-    REFUSED = "refused"
+_TEXT_KEYS = ("data", "memory", "chroma:document", "text")
+_BREAKS = ("\n\n", "\n", ". ", "。", " ")
+_EARLIER_KEPT = 50
+_EARLIER_BYTES = 64 * 1024
+_LONGEST_ID = 180
+# Left behind: in a source these belong to its owner, or were made by a store.
+_LEFT_BEHIND = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "user_id")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Carried:
-    """A memory from elsewhere, which keeps its id.
+class Incoming:
+    """A memory as its source has it; it keeps its id.
 
-    `user_id` is in its raw form. `payload` has mem0's keys; the user that it names is not looked
-    at. `id` is None where it has none: one is derived from its text. `values` is its vector, made
-    by the model called `embedder`. `former` is the user that it belongs to where it comes from, if
-    that is another. `line` is where it stands there. `earlier` is what happened to it before: the
-    events `{"kind", "at", "memory"}`, oldest first.
+    `user_id` is in its raw form, None where the source names nobody. `payload` has mem0's keys; the
+    user that it names is ignored. `id` is None where it has none: one is derived from its text.
+    `values` is its vector, made by the model called `embedder`. `former` is its owner in the
+    source, if that is another. `line` is its place in the source. `earlier` are the events before,
+    `{"kind", "at", "memory"}`, oldest first. `problem` says why it cannot be taken.
     """
 
     id: str | None
-    user_id: str
+    user_id: str | None
     payload: Mapping[str, Any]
     values: Values | None = None
     embedder: str | None = None
     former: str | None = None
     line: int = 0
-    earlier: Sequence[Mapping[str, Any]] = ()
+    earlier: Events = ()
+    problem: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text, empty where there is none."""
+        text = self.payload.get("data")
+        return text if isinstance(text, str) else ""
 
     def size_bytes(self) -> int:
-        """Return about how much memory it takes."""
-        text = len(str(self.payload.get("data")))
-        return text + (self.values.nbytes if self.values is not None else 0)
+        """Return the approximate size in memory."""
+        return len(self.text) + (self.values.nbytes if self.values is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedMemory:
-    """One memory that was not taken as it came: where it stood, and why."""
+class Accepted:
+    """An incoming memory that can be stored: its user, and its payload as we record it."""
 
-    line: int
-    id: str | None
-    user_id: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserResult:
-    """What became of one user's memories.
-
-    `expected` memories have to be there afterwards, `found` of them were when they were read back;
-    the digests are those of `Digest` over both. None where nothing was read back: in a dry run, or
-    since nothing has to be there.
-    """
-
+    incoming: Incoming
     user_id: UserId
-    counts: Mapping[Outcome, int]
-    expected: int
-    expected_digest: str
-    found: int | None = None
-    found_digest: str | None = None
-    unindexed: int = 0
-    """Found on record, but not in the store as recorded."""
+    payload: dict[str, Any]
 
     @property
-    def verified(self) -> bool | None:
-        """Whether all that has to be there was read back; None where nothing was."""
-        if self.found is None:
-            return None
-        return self.found_digest == self.expected_digest and not self.unindexed
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeReport:
-    """What became of everything that came in from `source`.
-
-    `counts` has every outcome. Of those that were stored, `renamed` got an id of their own since
-    theirs is another user's here, and `brought_back` had been deleted or forgotten here. `healed`
-    were there already, but not in the store. `embedded` texts had no vector that could be kept.
-    `refused` and `conflicts` list the first of each.
-    """
-
-    source: str
-    existing: Existing
-    dry_run: bool
-    counts: Mapping[Outcome, int]
-    renamed: int
-    brought_back: int
-    healed: int
-    embedded: int
-    refused: tuple[RefusedMemory, ...]
-    conflicts: tuple[RefusedMemory, ...]
-    users: tuple[UserResult, ...] = field(repr=False)
+    def text(self) -> str:
+        return str(self.payload["data"])
 
     @property
-    def read(self) -> int:
-        """How many memories came in."""
-        return sum(self.counts.values())
-
-    @property
-    def verified(self) -> bool | None:
-        """Whether everything that has to be there was read back; None for a dry run."""
-        if self.dry_run:
-            return None
-        return all(user.verified is not False for user in self.users)
+    def scope(self) -> Scope:
+        return Scope(self.user_id, self.payload.get("agent_id"), self.payload.get("run_id"))
 
 
 class Digest:
@@ -194,43 +113,87 @@ def mark_of(memory_id: str, text: str) -> bytes:
     return hashlib.sha256(json.dumps([memory_id, text], ensure_ascii=False).encode()).digest()
 
 
-_LONGEST_ID = 180
-# Where these stand in a source they are somebody's own, or made by a store.
-_NOT_CARRIED = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "user_id")
+def from_payload(
+    memory_id: str | None,
+    payload: Mapping[str, Any] | None,
+    values: Values | None = None,
+    line: int = 0,
+) -> Incoming:
+    """Return what a store holds as a memory, whichever release of mem0 wrote it."""
+    own = dict(payload or {})
+    if "exact_numbers" in own:
+        with suppress(ValueError, TypeError):
+            own |= json.loads(own.pop("exact_numbers"))
+    key = next((key for key in _TEXT_KEYS if isinstance(own.get(key), str)), None)
+    if key not in (None, "data"):
+        own["data"] = own.pop(key)
+    if key is not None:
+        # ChromaDB's copy of a text that mem0 keeps in the payload.
+        own.pop("chroma:document", None)
+    raw = own.get("user_id")
+    return Incoming(
+        memory_id,
+        raw if isinstance(raw, str) and raw.strip() else None,
+        own,
+        values,
+        line=line,
+        problem="" if key else "it has no text",
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A memory that can be stored: its user, and its payload as we record it."""
-
-    carried: Carried
-    user_id: UserId
-    payload: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        return str(self.payload["data"])
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.user_id, self.payload.get("agent_id"), self.payload.get("run_id"))
-
-
-def check(carried: Carried) -> Checked:
+def accept(incoming: Incoming) -> Accepted:
     """Return a memory as we would record it.
 
     Raises:
         InvalidUserId, InvalidMemory: it cannot be stored; says why.
     """
-    user_id = normalize_user_id(carried.user_id)
+    if incoming.problem:
+        raise InvalidMemory(incoming.problem)
+    user_id = normalize_user_id(incoming.user_id or "")
     if is_probe(user_id):
         raise InvalidMemory(f"user {user_id!r} belongs to a redeploy test; leave it out")
-    if carried.id is not None:
-        _check_id(carried.id)
-    own = {key: val for key, val in carried.payload.items() if key not in _NOT_CARRIED}
+    if incoming.id is not None:
+        _check_id(incoming.id)
+    own = {key: val for key, val in incoming.payload.items() if key not in _LEFT_BEHIND}
     payload = adopt({**own, "user_id": user_id})
     payload.setdefault("hash", hashlib.md5(payload["data"].encode()).hexdigest())
-    return Checked(carried, user_id, payload)
+    return Accepted(incoming, user_id, payload)
+
+
+def split(incoming: Incoming) -> list[Incoming]:
+    """Return the memory, or the linked parts of one whose text is too long.
+
+    The first part keeps the id, so that it leads to the beginning; the ids of the others follow
+    from it.
+    """
+    text = incoming.text
+    if len(text.encode(errors="replace")) <= MAX_MEMORY_BYTES:
+        return [incoming]
+    pieces = list(_cut(text))
+    whole = incoming.id or str(uuid5(NAMESPACE, json.dumps([incoming.user_id, text])))
+    own = {key: val for key, val in incoming.payload.items() if key != "hash"}
+    return [
+        replace(
+            incoming,
+            id=whole if number == 1 else str(uuid5(NAMESPACE, json.dumps([whole, "part", number]))),
+            payload={**own, "data": piece, "part": number, "parts": len(pieces), "part_of": whole},
+            values=None,
+            earlier=incoming.earlier if number == 1 else (),
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+def newest(events: Events) -> list[Mapping[str, Any]]:
+    """Return the newest events, as many as a ledger entry may carry."""
+    kept: list[Mapping[str, Any]] = []
+    size = 0
+    for event in reversed(events[-_EARLIER_KEPT:]):
+        size += len(str(event.get("memory") or "").encode(errors="replace"))
+        if size > _EARLIER_BYTES:
+            break
+        kept.append(event)
+    return kept[::-1]
 
 
 def _check_id(memory_id: str) -> None:
@@ -245,3 +208,18 @@ def _check_id(memory_id: str) -> None:
             f"id {memory_id[:80]!r} cannot be that of a memory; use up to {_LONGEST_ID} "
             "characters without spaces, or leave it out"
         )
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Yield pieces that fit, cut at the end of a paragraph, line, sentence or word."""
+    rest = text
+    while rest:
+        fits = rest.encode(errors="replace")[:MAX_MEMORY_BYTES].decode(errors="ignore")
+        end = len(fits)
+        if end < len(rest):
+            half = end // 2
+            cuts = (fits.rfind(mark, half) + len(mark) for mark in _BREAKS if mark in fits[half:])
+            end = next(cuts, end)
+        if piece := rest[:end].strip():
+            yield piece
+        rest = rest[end:]

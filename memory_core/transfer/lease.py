@@ -1,9 +1,10 @@
-"""Who migrates: one at a time, among processes that share nothing but the object storage.
+"""The lease of a migration: one process at a time, among those that share the object storage.
 
-    migration/v1/lease/<number>.json    who holds the lease, until when, and how far it is
+    migration/v1/lease/<number>.json            the holder, the expiry and the progress
+    migration/v1/done/<digest>/<number>.json    a source that was migrated completely
 
-Objects are written once: whoever takes the lease, or renews it, writes the next number, which only
-one can. One that has expired is free for the next.
+Objects are written once: taking or renewing the lease writes the next number, which only one
+process can. An expired lease is free for the next.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from uuid import uuid4
 
 from ..errors import BackendError, BackendUnavailable, EntryExists
 from ..storage.objects import ObjectStore
-from .migration_report import MigrationReport
+from .reports import MigrationReport
 
-ROOT = "migration/v1/"
-_LEASES = ROOT + "lease/"
 TTL_S = 300.0
+_LEASES = "migration/v1/lease/"
+_DONE = "migration/v1/done/"
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the lease, and how far it was when it was last renewed."""
+    """The holder of the lease, and the progress when it was last renewed."""
 
     number: int
     holder: str
@@ -45,23 +46,23 @@ class Holder:
 
 
 def read_holder(objects: ObjectStore) -> Holder | None:
-    """Return who took the lease last, None where nobody did."""
-    key = _last(objects)
+    """Return the newest holder, None where there was none yet."""
+    key = max(objects.list(_LEASES), default=None)
     data = objects.get(key) if key else None
     if key is None or data is None:
         return None
     try:
-        found = json.loads(data)
+        document = json.loads(data)
         return Holder(
             number=_number(key),
-            holder=str(found["holder"]),
-            host=str(found["host"]),
-            source=str(found["source"]),
-            expires_at=datetime.fromisoformat(found["expires_at"]),
-            started_at=datetime.fromisoformat(found["started_at"]),
-            done=int(found["done"]),
-            total=int(found["total"]),
-            released=bool(found["released"]),
+            holder=str(document["holder"]),
+            host=str(document["host"]),
+            source=str(document["source"]),
+            expires_at=datetime.fromisoformat(document["expires_at"]),
+            started_at=datetime.fromisoformat(document["started_at"]),
+            done=int(document["done"]),
+            total=int(document["total"]),
+            released=bool(document["released"]),
         )
     except (ValueError, KeyError, TypeError):
         # Damaged: nobody holds it, and the next number is free.
@@ -89,21 +90,21 @@ class Lease:
         self._started = self._renewed = now()
 
     def __enter__(self) -> Self:
-        found = read_holder(self._objects)
-        if found and found.holds(self._now()):
-            raise _taken(found)
+        holder = read_holder(self._objects)
+        if holder and holder.holds(self._now()):
+            raise _taken(holder)
         self._started = self._now()
-        if not self._write(found.number + 1 if found else 0, 0, 0):
+        if not self._write(holder.number + 1 if holder else 0, 0, 0):
             raise _taken(read_holder(self._objects))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # What ended the work is told; a lease that cannot be given back expires.
+        # The exception of the work comes first; a lease that cannot be released expires.
         with suppress(BackendError) if exc[0] else nullcontext():
             self._release()
 
     def renew(self, done: int, total: int) -> None:
-        """Hold it for longer, once a third of its time is over.
+        """Extend the lease, once a third of its time is over.
 
         Raises:
             BackendUnavailable: it had expired, and another process took it.
@@ -142,33 +143,9 @@ class Lease:
         return True
 
 
-def _last(objects: ObjectStore) -> str | None:
-    return max(objects.list(_LEASES), default=None)
-
-
-def _number(key: str) -> int:
-    name = key.rpartition("/")[2].removesuffix(".json")
-    return int(name) if name.isdecimal() else 0
-
-
-def _taken(found: Holder | None) -> BackendUnavailable:
-    who = f" on {found.host!r}, since {found.started_at:%H:%M} UTC" if found else ""
-    until = f" by {found.expires_at:%H:%M:%S} UTC" if found else ""
-    return BackendUnavailable(
-        f"another process is migrating{who}; wait until it is done, or try again{until}, when its "
-        "claim ends unless it is renewed",
-        backend="migration",
-        operation="lease",
-        code="taken",
-    )
-
-
-_DONE = ROOT + "done/"
-
-
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A source that was migrated whole: what could be copied is there."""
+    """A source that was migrated completely: everything that could be copied is there."""
 
     finished_at: datetime
     copied: int
@@ -176,7 +153,7 @@ class Done:
 
 
 def note_done(objects: ObjectStore, report: MigrationReport) -> None:
-    """Leave the mark of a source; it has counts and no names."""
+    """Record that a source was migrated; with counts and without names."""
     document = {
         "finished_at": report.finished_at.isoformat(),
         "copied": report.copied,
@@ -184,18 +161,35 @@ def note_done(objects: ObjectStore, report: MigrationReport) -> None:
     }
     folder = f"{_DONE}{report.survey.digest}/"
     number = sum(1 for _ in objects.list(folder))
-    # Another process that did the same just now has left it already.
+    # Another process may have recorded the same just now.
     with suppress(EntryExists):
         objects.put_if_absent(f"{folder}{number:04d}.json", json.dumps(document).encode())
 
 
 def read_done(objects: ObjectStore, digest: str) -> Done | None:
-    """Return what is known of a source, None where it was not migrated."""
+    """Return the record of a migrated source, None where it was not migrated."""
     key = max(objects.list(f"{_DONE}{digest}/"), default=None)
     data = objects.get(key) if key else None
     try:
-        found = json.loads(data or b"")
-        finished = datetime.fromisoformat(found["finished_at"])
-        return Done(finished, int(found["copied"]), int(found["failed"]))
+        document = json.loads(data or b"")
+        finished = datetime.fromisoformat(document["finished_at"])
+        return Done(finished, int(document["copied"]), int(document["failed"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _number(key: str) -> int:
+    name = key.rpartition("/")[2].removesuffix(".json")
+    return int(name) if name.isdecimal() else 0
+
+
+def _taken(holder: Holder | None) -> BackendUnavailable:
+    who = f" on {holder.host!r}, since {holder.started_at:%H:%M} UTC" if holder else ""
+    until = f" by {holder.expires_at:%H:%M:%S} UTC" if holder else ""
+    return BackendUnavailable(
+        f"another process is migrating{who}; wait until it is done, or try again{until}, when its "
+        "claim ends unless it is renewed",
+        backend="migration",
+        operation="lease",
+        code="taken",
+    )

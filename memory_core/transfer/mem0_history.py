@@ -1,6 +1,6 @@
-"""mem0's history.db: what happened to each memory, in SQLite, read without changing it.
+"""mem0's history.db: the events of each memory, in SQLite, read without changing it.
 
-It says nothing of users. Its columns are the same from mem0 0.1 to 2.2; the first releases called
+It names no users. Its columns are the same from mem0 0.1 to 2.2; the first releases called
 the texts prev_value and new_value.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Self
 from ..errors import BackendUnavailable, MigrationError
 from ..ledger import Ledger
 from ..storage.sqlite_readonly import is_busy, open_untouched
-from .migration_report import Part
-from .source_row import SourceRow
+from .incoming import Incoming
+from .reports import Part
 
 _COLUMNS = ("memory_id", "event", "new_memory", "created_at", "updated_at", "actor_id", "role")
 _KINDS = {"ADD": "ADD", "UPDATE": "UPDATE", "DELETE": "DELETE"}
@@ -50,7 +50,7 @@ class HistoryFile:
         (rows,) = self._database.execute("SELECT count(DISTINCT memory) FROM events").fetchone()
         return [Part(self._path.name, rows)]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         """Yield the last text of every memory that was not deleted."""
         rows = self._database.execute("SELECT * FROM events ORDER BY memory, at")
         for number, (memory_id, group) in enumerate(groupby(rows, key=lambda row: row[0]), 1):
@@ -68,16 +68,17 @@ class HistoryFile:
             own = {key: val for key, val in payload.items() if val is not None}
             problem = "" if isinstance(text, str) and text.strip() else "it has no text"
             earlier = tuple(map(_event, events))
-            yield SourceRow(memory_id, None, own, None, number, earlier, problem)
+            yield Incoming(memory_id, None, own, line=number, earlier=earlier, problem=problem)
 
     def earlier(self, ids: Iterable[str]) -> dict[str, list[Mapping[str, Any]]]:
-        """Return what happened to some memories, oldest first."""
+        """Return the events of some memories, oldest first."""
         wanted = list(ids)
         marks = ", ".join("?" * len(wanted))
         rows = self._database.execute(
             f"SELECT * FROM events WHERE memory IN ({marks}) ORDER BY memory, at", wanted
         )
-        return {one: [_event(row) for row in group] for one, group in groupby(rows, lambda r: r[0])}
+        groups = groupby(rows, key=lambda row: row[0])
+        return {memory_id: [_event(row) for row in group] for memory_id, group in groups}
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -1,68 +1,45 @@
-"""plan and apply: both read the source once, and ask the same desk what becomes of each memory."""
+"""Migrating into the service: `plan` and `apply` read the source once and decide alike."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
+from typing import Any
 
-from ..activity import memories, noted, recording
+from ..activity import noted, recording
 from ..ledger import Ledger
 from ..memories.repository import Here, Service
-from ..model.batches import batches
 from ..model.progress import after
 from ..model.records import Progress
 from ..model.user_id import UserId
+from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
-from .incoming import Carried, IntakeReport, Outcome, Verdicts
-from .ingest import Intake
+from .intake import LISTED, Intake
 from .lease import TTL_S, Lease, note_done
-from .migration_report import (
+from .migration_source import address_of, open_source
+from .reports import (
     COPIED,
     Conflict,
+    Estimate,
+    IntakeReport,
     MigrationPlan,
     MigrationReport,
+    Outcome,
     SourceSurvey,
     UserPlan,
-    estimate,
+    Verdicts,
 )
-from .resolve import Decision
-from .sources import address_of, open_source
-from .staging import Spool
+from .resolver import Decision
+from .staging import Staging
 
-_WINDOW = 4 * PUT_BATCH
-_WINDOW_BYTES = 16 * 1024**2
-_SLACK = 100
-"""A window may be so much shorter, so that it ends with a user."""
-LISTED = 1_000
-"""How many conflicts a plan or a report lists."""
-
-
-@dataclass
-class _Decisions:
-    """Notes what the desk decides."""
-
-    conflicts: list[Conflict] = field(default_factory=list)
-    to_embed: Counter[UserId] = field(default_factory=Counter)
-
-    def __call__(self, decision: Decision) -> None:
-        one = decision.checked
-        if decision.outcome in COPIED and one.carried.values is None:
-            self.to_embed[one.user_id] += 1
-        if decision.here is not None and len(self.conflicts) < LISTED:
-            self.conflicts.append(
-                Conflict(
-                    id=one.carried.id or "",
-                    user_id=one.user_id,
-                    here=str(decision.here["data"]),
-                    theirs=one.text,
-                    here_at=_when(decision.here),
-                    theirs_at=_when(one.payload),
-                )
-            )
+_KEYS_A_READ = 100
+# As measured against Amazon from the same region, rounded up.
+_PUT_S, _REQUEST_S, _LOCAL_S = 1.0, 0.05, 0.002
 
 
 def plan(
@@ -74,35 +51,41 @@ def plan(
     verdicts: Verdicts | None = None,
     on_progress: Progress | None = None,
 ) -> MigrationPlan:
-    """Say what `apply` would do with the same arguments; nothing is written.
+    """Return what `apply` would do with the same arguments; nothing is written.
 
-    `user` owns what names nobody; `history` is mem0's history.db, whose events come along. Every
-    memory is decided as `apply` would decide it, for which the service is read.
+    `user` owns memories that name nobody; `history` is mem0's history.db, whose events are kept.
+    Every memory is decided as `apply` would decide it, for which the service is read.
 
     Raises:
         MigrationError: there is no such source.
         BackendError: the source, the service or the embedder did not answer.
     """
-    parts, reading = service.parts, _reading(on_progress)
-    with read_source(service, source, user, history, reading) as (spool, survey):
-        watch = _Decisions()
-        with _intake(parts, source, verdicts, watch, dry_run=True) as intake:
-            _take(intake, spool, on_progress)
-            report = intake.finish(Ledger(parts.backend.objects, frugal=True))
-        users = tuple(_plans(spool, report, watch))
-        return MigrationPlan(
-            source=source,
-            target=address_of(parts.backend),
-            as_of=datetime.now(UTC),
-            survey=survey,
-            intake=report,
-            users=users,
-            conflicts=tuple(watch.conflicts),
-            estimate=estimate(parts, survey, users),
-        )
+    parts, watch = service.parts, _Watch()
+    with (
+        read_source(service, source, user, history, on_progress) as (staging, survey),
+        _intake(parts, source, verdicts, watch, dry_run=True) as intake,
+    ):
+
+        def advance(done: int) -> None:
+            if on_progress:
+                on_progress(done, done)
+
+        intake.take_all(staging.memories(), by_user=True, on_batch=advance)
+        report = intake.finish(Ledger(parts.backend.objects, frugal=True))
+        users = tuple(_plans(staging, report, watch))
+    return MigrationPlan(
+        source=source,
+        target=address_of(parts.backend),
+        as_of=datetime.now(UTC),
+        survey=survey,
+        intake=report,
+        users=users,
+        conflicts=tuple(watch.conflicts),
+        estimate=_estimate(parts, survey, users),
+    )
 
 
-@noted("migrate", lambda report: memories(report.copied), of=None)
+@noted("migrate", lambda report: counted(report.copied, "memory"), of=None)
 def apply(
     service: Service,
     source: str,
@@ -115,101 +98,113 @@ def apply(
 ) -> MigrationReport:
     """Copy what is not there yet, and read all of it back; arguments as for `plan`.
 
-    The source is not changed. Nothing is copied twice: a call that was cut off, or that ended
-    since `on_progress` raised, which it is called for between two batches, is finished by the next.
-    What was deleted or forgotten here stays so. Other texts under an id that is there
-    stay where they are unless `verdicts` say otherwise; they are in the report.
+    The source is not changed, and nothing is copied twice: the next call finishes one that was cut
+    off, or that ended since `on_progress` raised, which is called between two batches. Memories
+    that were deleted or forgotten here stay so. Other texts under an id that is there stay where
+    they are unless `verdicts` say otherwise; they are in the report.
 
     Raises:
         MigrationError: there is no such source.
         BackendUnavailable: another process is migrating to the same place.
         NotIndexed, BackendError: something did not answer; repeat the call to go on.
     """
-    report = apply_unless(
-        service,
-        source,
-        None,
-        user=user,
-        history=history,
-        verdicts=verdicts,
-        lease_ttl_s=lease_ttl_s,
-        on_progress=on_progress,
-    )
-    assert report is not None
-    return report
+    started = datetime.now(UTC)
+    with read_source(service, source, user, history, on_progress) as (staging, survey):
+        return copy(service, source, staging, survey, started, verdicts, lease_ttl_s, on_progress)
 
 
-def apply_unless(
+def copy(
     service: Service,
     source: str,
-    unless: Callable[[SourceSurvey], bool] | None,
-    *,
-    user: str | None = None,
-    history: Path | None = None,
+    staging: Staging,
+    survey: SourceSurvey,
+    started: datetime,
     verdicts: Verdicts | None = None,
     lease_ttl_s: float = TTL_S,
     on_progress: Progress | None = None,
-) -> MigrationReport | None:
-    """As `apply`; None, and nothing is done, where `unless` says so of what was found.
+) -> MigrationReport:
+    """Copy a source that was read, as `apply` does; noted from here on, unless the caller is."""
+    parts, watch = service.parts, _Watch()
+    objects = parts.backend.objects
+    with (
+        Lease(objects, source, ttl_s=lease_ttl_s) as lease,
+        recording(service.activity, "migrate") as operation,
+    ):
 
-    By itself it is noted from the moment on at which it begins to copy.
-    """
-    started = datetime.now(UTC)
-    with read_source(service, source, user, history, _reading(on_progress)) as (spool, survey):
-        if unless and unless(survey):
-            return None
-        parts, watch = service.parts, _Decisions()
-        objects = parts.backend.objects
-        with (
-            Lease(objects, source, ttl_s=lease_ttl_s) as lease,
-            recording(service.activity, "migrate") as operation,
-        ):
+        def advance(done: int, total: int) -> None:
+            lease.renew(done, total)
+            if on_progress:
+                on_progress(done, total)
 
-            def advance(done: int, total: int) -> None:
-                lease.renew(done, total)
-                if on_progress:
-                    on_progress(done, total)
-
-            with _intake(parts, source, verdicts, watch) as intake:
-                done = _take(intake, spool, advance, survey.rows)
-                taken = intake.finish(Ledger(objects, frugal=True), after(advance, done))
-            report = MigrationReport(
-                source=source,
-                target=address_of(parts.backend),
-                started_at=started,
-                finished_at=datetime.now(UTC),
-                survey=survey,
-                intake=taken,
-                conflicts=tuple(watch.conflicts),
+        with _intake(parts, source, verdicts, watch) as intake:
+            done = intake.take_all(
+                staging.memories(),
+                by_user=True,
+                on_batch=lambda done: advance(done, max(survey.rows, done) * 2),
             )
-            operation.detail = memories(report.copied)
-        if taken.verified:
-            note_done(objects, report)
-        return report
-
-
-def _reading(on_progress: Progress | None) -> Callable[[int], None] | None:
-    """Return what tells how much of a source was read; how much it has is not known yet."""
-    return (lambda count: on_progress(0, count)) if on_progress else None
+            report = intake.finish(Ledger(objects, frugal=True), after(advance, done))
+        migrated = MigrationReport(
+            source=source,
+            target=address_of(parts.backend),
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            survey=survey,
+            intake=report,
+            conflicts=tuple(watch.conflicts),
+        )
+        operation.detail = counted(migrated.copied, "memory")
+    if report.verified:
+        note_done(objects, migrated)
+    return migrated
 
 
 @contextmanager
 def read_source(
     service: Service,
     source: str,
-    user: str | None,
-    history: Path | None,
-    told: Callable[[int], None] | None = None,
-) -> Iterator[tuple[Spool, SourceSurvey]]:
-    """Yield everything that the source has; it is closed by then."""
-    with Spool(service.parts.embedder, user) as spool:
+    user: str | None = None,
+    history: Path | None = None,
+    on_progress: Progress | None = None,
+    *,
+    sample: bool = True,
+) -> Iterator[tuple[Staging, SourceSurvey]]:
+    """Yield all memories of the source and a survey of it; the source is closed by then.
+
+    `on_progress` gets the count that was read; the total is not known yet. Without the `sample`
+    no vector is compared, and nothing is embedded.
+    """
+    with Staging(service.parts.embedder, user) as staging:
         with open_source(service, source, user=user, history=history) as opened:
-            survey = spool.fill(opened, told)
-        yield spool, survey
+            survey = staging.fill(opened, on_progress, sample=sample)
+        yield staging, survey
+
+
+@dataclass
+class _Watch:
+    """Notes the decisions of an intake."""
+
+    conflicts: list[Conflict] = field(default_factory=list)
+    to_embed: Counter[UserId] = field(default_factory=Counter)
+
+    def __call__(self, decision: Decision) -> None:
+        accepted = decision.accepted
+        if decision.outcome in COPIED and accepted.incoming.values is None:
+            self.to_embed[accepted.user_id] += 1
+        if decision.here is not None and len(self.conflicts) < LISTED:
+            self.conflicts.append(
+                Conflict(
+                    id=accepted.incoming.id or "",
+                    user_id=accepted.user_id,
+                    here=str(decision.here["data"]),
+                    theirs=accepted.text,
+                    here_at=_when(decision.here),
+                    theirs_at=_when(accepted.payload),
+                )
+            )
 
 
 def _intake(
-    parts: Here, source: str, verdicts: Verdicts | None, watch: _Decisions, *, dry_run: bool = False
+    parts: Here, source: str, verdicts: Verdicts | None, watch: _Watch, *, dry_run: bool = False
 ) -> Intake:
     return Intake(
         Ledger(parts.backend.objects, frugal=True),
@@ -222,46 +217,43 @@ def _intake(
     )
 
 
-def _take(intake: Intake, spool: Spool, on_progress: Progress | None, total: int = 0) -> int:
-    """Take every memory in; return how many there were."""
-    refuse_all(intake, spool)
-    done = 0
-    for batch in windows(spool.rows()):
-        intake.take(batch)
-        done += len(batch)
-        if on_progress:
-            on_progress(done, max(total * 2, done))
-    return done
-
-
-def refuse_all(intake: Intake, spool: Spool) -> None:
-    """Count everything that cannot be taken as a memory."""
-    for number, one, user, reason in spool.problems():
-        intake.refuse(number, reason, memory_id=one, user_id=user)
-
-
-def windows(rows: Iterator[Carried]) -> Iterator[list[Carried]]:
-    """Return memories in batches that fit into memory and fill requests, cut between users."""
-    return batches(
-        rows,
-        _WINDOW,
-        max_bytes=_WINDOW_BYTES,
-        size_of=Carried.size_bytes,
-        slack=_SLACK,
-        group_of=lambda carried: carried.user_id,
-    )
-
-
-def _plans(spool: Spool, report: IntakeReport, watch: _Decisions) -> Iterator[UserPlan]:
+def _plans(staging: Staging, report: IntakeReport, watch: _Watch) -> Iterator[UserPlan]:
     forms: dict[UserId, dict[str, int]] = {}
-    for user_id, raw, count in spool.forms():
+    for user_id, raw, count in staging.forms():
         forms.setdefault(user_id, {})[raw] = count
     counts = {user.user_id: user.counts for user in report.users}
-    for user_id, found in forms.items():
+    for user_id, of_user in forms.items():
         none: Counter[Outcome] = Counter()
-        yield UserPlan(user_id, found, counts.get(user_id, none), watch.to_embed[user_id])
+        yield UserPlan(user_id, of_user, counts.get(user_id, none), watch.to_embed[user_id])
 
 
-def _when(payload: object) -> str:
-    found = dict(payload) if isinstance(payload, dict) else {}
-    return str(found.get("updated_at") or found.get("created_at") or "")
+def _when(payload: Mapping[str, Any]) -> str:
+    return str(payload.get("updated_at") or payload.get("created_at") or "")
+
+
+def _estimate(parts: Here, survey: SourceSurvey, users: Sequence[UserPlan]) -> Estimate:
+    """Return what writing the planned memories and reading them back takes."""
+    planned_by_user = [sum(user.counts.get(kind, 0) for kind in COPIED) for user in users]
+    planned = sum(planned_by_user)
+    embedded = sum(user.to_embed for user in users)
+    seconds = embedded * (survey.embed_seconds or _LOCAL_S)
+    measured = f" at {survey.embed_seconds * 1000:.1f} ms each, as measured"
+    assumptions = [
+        f"{planned:,} memories to write, of which {embedded:,} are embedded"
+        + (measured if survey.sampled else "")
+    ]
+    if parts.backend.name != "s3_vectors":
+        assumptions.append(f"a local store takes {_LOCAL_S * 1000:.0f} ms for a memory")
+        return Estimate(round(seconds + planned * _LOCAL_S, 1), 0, tuple(assumptions))
+    already_there = sum(user.counts.get(Outcome.ALREADY, 0) for user in users)
+    puts = ceil(planned / PUT_BATCH)
+    entries = sum(ceil(count / PUT_BATCH) for count in planned_by_user)
+    reads = ceil((2 * planned + already_there) / _KEYS_A_READ) * 2
+    lists = 2 * len(users)
+    seconds += puts * _PUT_S + (entries + lists + reads) * _REQUEST_S
+    assumptions += [
+        f"{puts:,} PutVectors of up to {PUT_BATCH}, about {_PUT_S:.0f} s each",
+        f"{entries:,} ledger objects, {lists:,} lists and {reads:,} GetVectors, about "
+        f"{_REQUEST_S * 1000:.0f} ms each",
+    ]
+    return Estimate(round(seconds, 1), puts + entries + lists + reads, tuple(assumptions))

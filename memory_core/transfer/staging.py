@@ -1,7 +1,7 @@
-"""Everything a source has, in a temporary database, user by user: it may be more than memory holds.
+"""Staging of a source in a temporary database, user by user: it may be more than memory holds.
 
 A source is read once, in its own order. The ledger takes the memories of one user together, so
-they are put in that order here; the file is gone when it is closed, and when the process dies.
+they are sorted here; the file is gone when it is closed, and when the process dies.
 """
 
 from __future__ import annotations
@@ -10,67 +10,31 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..embedders import Embedder
 from ..errors import InvalidUserId
 from ..ledger import Ledger, LedgerEntry, Live, UserView
 from ..model.batches import batches
 from ..model.payload import time_of
-from ..model.records import Kind
+from ..model.records import Kind, Progress
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
-from .incoming import Carried, Digest
-from .migration_report import SourceSurvey, Vectors
-from .source_row import MigrationSource, SourceRow, bounded, split
+from .incoming import Digest, Incoming, newest, split
+from .migration_source import MigrationSource
+from .reports import SourceSurvey, Vectors
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-def recorded(ledger: Ledger, view: UserView) -> Iterator[SourceRow]:
-    """Yield the live memories of a user with their history, without vectors."""
-    # A twin has an id that no entry names: what added it is no event of the other.
-    twins = {live.added for one, live in view.live.items() if live.added.memory_id != one}
-    entries: dict[str, list[LedgerEntry]] = {}
-    for entry in view.entries:
-        if entry.kind in (Kind.ADD, Kind.UPDATE) and entry not in twins:
-            entries.setdefault(entry.memory_id, []).append(entry)
-    for ids in batches(view.live, PUT_BATCH):
-        wanted = {one: _said_of(view.live[one], entries.get(one, [])) for one in ids}
-        details = ledger.details(entry for group in wanted.values() for entry in group)
-        for one in ids:
-            latest = details.get(view.live[one].latest)
-            if latest is not None:
-                said = [details[entry] for entry in wanted[one] if entry in details]
-                earlier = tuple(event for each in said for event in _events(each))
-                yield SourceRow(one, latest["raw_user_id"], latest["payload"], earlier=earlier)
-
-
-def _said_of(live: Live, entries: list[LedgerEntry]) -> list[LedgerEntry]:
-    return entries if live.updated and entries else [live.latest]
-
-
-def _events(details: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from details.get("earlier") or ()
-    source = (details.get("moved") or {}).get("from")
-    yield {
-        "kind": details["kind"],
-        "at": details["at"],
-        "memory": details["payload"]["data"],
-        **({"from": source} if source else {}),
-    }
-
+    from .incoming import Values
 
 _SAMPLE = 16
 _ALIKE = 0.999
 """The cosine above which two vectors of one text are of one model."""
-_TOLD_EVERY = 500
+_REPORT_EVERY = 500
 _TABLES = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -82,11 +46,9 @@ CREATE TABLE known (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _ORDER = "CREATE INDEX by_user ON rows (user, created, bare, seq)"
 
-Told = Callable[[int], None]
 
-
-class Spool:
-    """Use it from one thread, as a context manager. `user` owns what names nobody."""
+class Staging:
+    """Use it from one thread, as a context manager. `user` owns the memories that name nobody."""
 
     def __init__(self, embedder: Embedder, user: str | None) -> None:
         self._embedder = embedder
@@ -100,137 +62,135 @@ class Spool:
         self._forgotten: dict[str, str] = {}
         self._kept = False
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._rows.close()
 
     def fill(
-        self, source: MigrationSource, told: Told | None = None, *, sample: bool = True
+        self, source: MigrationSource, on_progress: Progress | None = None, *, sample: bool = True
     ) -> SourceSurvey:
-        """Read everything, and look whether its vectors are those of the embedder in use.
+        """Read everything, and compare a sample of its vectors with those of the embedder in use.
 
-        Without the `sample` they are not looked at, and nothing is embedded.
+        Without the `sample` no vector is compared, and nothing is embedded. `on_progress` gets the
+        count that was read, of a total that is not known.
         """
         if source.ledger is not None:
             for view in source.ledger.users():
-                self._rows.executemany(
-                    "INSERT OR IGNORE INTO known VALUES (?)", [(one,) for one in view.all_ids]
-                )
+                ids = [(memory_id,) for memory_id in view.all_ids]
+                self._rows.executemany("INSERT OR IGNORE INTO known VALUES (?)", ids)
                 if view.forgotten:
                     self._forgotten[view.user_id] = view.forgotten
                 if not is_probe(view.user_id):
-                    for found in recorded(source.ledger, view):
-                        self._add(found, told)
-        for found in source.stored():
-            if source.ledger is None or not self._on_record(found):
-                self._add(found, told)
+                    for incoming in _recorded(source.ledger, view):
+                        self._add(incoming, on_progress)
+        for incoming in source.stored():
+            if source.ledger is None or not self._on_record(incoming):
+                self._add(incoming, on_progress)
         self._rows.execute(_ORDER)
         return self._survey(source, sample)
 
-    def rows(self) -> Iterator[Carried]:
-        """Yield every memory, user by user, oldest first; those with a problem are left out."""
+    def memories(self) -> Iterator[Incoming]:
+        """Yield those with a problem first, then every memory, user by user, oldest first."""
         import numpy as np
 
-        asked = (
+        for memory_id, user, line, problem in self._rows.execute(
+            "SELECT id, raw, number, problem FROM rows WHERE problem IS NOT NULL ORDER BY seq"
+        ):
+            yield Incoming(memory_id, user, {}, line=line, problem=problem)
+        query = (
             "SELECT id, raw, payload, vec, earlier, number FROM rows WHERE problem IS NULL "
             "ORDER BY user, created, bare, seq"
         )
-        for one, raw, payload, vec, earlier, number in self._rows.execute(asked):
+        for memory_id, raw, payload, vec, earlier, line in self._rows.execute(query):
             values = np.frombuffer(vec, dtype="<f4") if vec and self._kept else None
-            yield Carried(
-                id=one,
+            yield Incoming(
+                id=memory_id,
                 user_id=raw,
                 payload=json.loads(payload),
                 values=values,
                 embedder=self._embedder.name if values is not None else None,
-                line=number,
+                line=line,
                 earlier=json.loads(earlier) if earlier else (),
             )
 
-    def problems(self) -> Iterator[tuple[int, str | None, str | None, str]]:
-        """Yield place, id, user and reason of what cannot be taken."""
-        yield from self._rows.execute(
-            "SELECT number, id, raw, problem FROM rows WHERE problem IS NOT NULL ORDER BY seq"
-        )
-
     def forms(self) -> Iterator[tuple[UserId, str, int]]:
-        """Yield every user with each form of the id, and how many memories stand under it."""
-        yield from self._rows.execute(
+        """Return every user with each form of the id, and its number of memories."""
+        return self._rows.execute(
             "SELECT user, raw, count(*) FROM rows WHERE problem IS NULL GROUP BY user, raw "
             "ORDER BY user, count(*) DESC"
         )
 
-    def _add(self, found: SourceRow, told: Told | None) -> None:
+    def _add(self, incoming: Incoming, on_progress: Progress | None) -> None:
         self._count += 1
-        if told and self._count % _TOLD_EVERY == 0:
-            told(self._count)
-        parts = list(split(found)) if not found.problem else [found]
+        if on_progress and self._count % _REPORT_EVERY == 0:
+            on_progress(0, self._count)
+        parts = [incoming] if incoming.problem else split(incoming)
         self._split += len(parts) > 1
-        for one in parts:
-            self._insert(one)
+        for part in parts:
+            self._insert(part)
 
-    def _insert(self, found: SourceRow) -> None:
-        raw = found.user_id or self._user
-        problem, user = found.problem, ""
+    def _insert(self, incoming: Incoming) -> None:
+        raw = incoming.user_id or self._user
+        problem, user = incoming.problem, ""
         if not problem and raw is None:
             problem = "it names no user; say whose it is with --user"
         elif not problem and raw is not None:
             try:
                 user = _canonical(raw)
-                # Read in temporary tables, which take no broken characters.
-                (found.id or "").encode()
+                # Temporary tables take no broken characters.
+                (incoming.id or "").encode()
             except InvalidUserId as exc:
                 problem = str(exc)
             except UnicodeEncodeError:
                 problem = "its id has a broken character"
         if problem:
-            row = (_plain(found.id), None, _plain(raw), None, None, None, None, None)
-            self._put(*row, found.number, problem)
+            row = (_plain(incoming.id), None, _plain(raw), None, None, None, None, None)
+            self._put(*row, incoming.line, problem)
             return
         if is_probe(UserId(user)):
             return
-        vec = self._fitting(found.values)
-        payload = {key: val for key, val in found.payload.items() if key != "user_id"}
+        vec = self._fitting(incoming.values)
+        payload = {key: val for key, val in incoming.payload.items() if key != "user_id"}
         created = time_of(payload, "created_at")
         text = json.dumps(payload, sort_keys=True)
-        self._digest.add(found.id or "", f"{user} {text}")
-        earlier = bounded(found.earlier)
+        self._digest.add(incoming.id or "", f"{user} {text}")
+        earlier = newest(incoming.earlier)
         self._put(
-            found.id,
+            incoming.id,
             user,
             raw,
             created.astimezone(UTC).isoformat() if created else "",
             vec is None,
             text,
             vec,
-            json.dumps([dict(one) for one in earlier]) if earlier else None,
-            found.number,
+            json.dumps([dict(event) for event in earlier]) if earlier else None,
+            incoming.line,
             None,
         )
 
     def _put(self, *row: Any) -> None:
         self._rows.execute("INSERT INTO rows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def _on_record(self, found: SourceRow) -> bool:
-        """Say whether a row of the store is on record, or was; a live one gives its vector."""
-        asked = "SELECT 1 FROM known WHERE id = ?"
-        if self._rows.execute(asked, (found.id,)).fetchone() is None:
-            # Whoever was forgotten leaves nothing on record that would name what is left over.
-            before = self._forgotten.get(_canonical_or_none(found.user_id) or "")
-            return before is not None and str(found.payload.get("revision", "")) < before
-        if (vec := self._fitting(found.values)) is not None:
-            asked = "SELECT seq, payload FROM rows WHERE id = ? AND bare"
-            for seq, payload in self._rows.execute(asked, (found.id,)).fetchall():
-                if json.loads(payload)["data"] == found.text:
+    def _on_record(self, stored: Incoming) -> bool:
+        """Return whether a stored memory is or was on record; a live one gets its vector."""
+        query = "SELECT 1 FROM known WHERE id = ?"
+        if self._rows.execute(query, (stored.id,)).fetchone() is None:
+            # A forgotten user leaves no entries that would name the leftovers.
+            before = self._forgotten.get(_canonical_or_none(stored.user_id) or "")
+            return before is not None and str(stored.payload.get("revision", "")) < before
+        if (vec := self._fitting(stored.values)) is not None:
+            query = "SELECT seq, payload FROM rows WHERE id = ? AND bare"
+            for seq, payload in self._rows.execute(query, (stored.id,)).fetchall():
+                if json.loads(payload)["data"] == stored.text:
                     self._rows.execute(
                         "UPDATE rows SET vec = ?, bare = 0 WHERE seq = ?", (vec, seq)
                     )
         return True
 
-    def _fitting(self, values: NDArray[np.float32] | None) -> bytes | None:
-        """Return a vector of the length that is needed as a unit vector."""
+    def _fitting(self, values: Values | None) -> bytes | None:
+        """Return the unit vector, None where its length is not that of the embedder's."""
         import numpy as np
 
         if values is None or values.shape != (self._embedder.dimensions,):
@@ -246,16 +206,16 @@ class Spool:
             "SELECT count(*), sum(vec IS NOT NULL), sum(earlier IS NOT NULL) FROM rows"
         ).fetchone()
         sampled, agreed, seconds = self._compare((vectors or 0) if sample else 0)
-        said: Vectors = "none there"
+        use: Vectors = "none there"
         if sampled:
-            said = "kept" if agreed == sampled else "made anew"
-        self._kept = said == "kept"
+            use = "kept" if agreed == sampled else "made anew"
+        self._kept = use == "kept"
         return SourceSurvey(
             parts=tuple(source.parts()),
             rows=total,
             split=self._split,
             with_history=earlier or 0,
-            vectors=said,
+            vectors=use,
             sampled=sampled,
             agreed=agreed,
             digest=str(self._digest),
@@ -269,18 +229,52 @@ class Spool:
         if not vectors:
             return 0, 0, 0.0
         step = max(1, vectors // _SAMPLE)
-        found = self._rows.execute(
+        rows = self._rows.execute(
             "SELECT payload, vec FROM (SELECT payload, vec, row_number() OVER (ORDER BY seq) AS at "
             "FROM rows WHERE vec IS NOT NULL) WHERE at % ? = 0 LIMIT ?",
             (step, _SAMPLE),
         ).fetchall()
-        texts = [json.loads(payload)["data"] for payload, _ in found]
+        texts = [json.loads(payload)["data"] for payload, _ in rows]
         self._embedder.embed(texts[:1])
         started = time.monotonic()
-        rows = self._embedder.embed(texts)
+        ours = self._embedder.embed(texts)
         seconds = (time.monotonic() - started) / len(texts)
-        theirs = np.array([np.frombuffer(vec, dtype="<f4") for _, vec in found])
-        return len(texts), int(((rows * theirs).sum(axis=1) > _ALIKE).sum()), seconds
+        theirs = np.array([np.frombuffer(vec, dtype="<f4") for _, vec in rows])
+        return len(texts), int(((ours * theirs).sum(axis=1) > _ALIKE).sum()), seconds
+
+
+def _recorded(ledger: Ledger, view: UserView) -> Iterator[Incoming]:
+    """Yield the live memories of a user with their history, without vectors."""
+    # A twin has an id that no entry names: the entry that added it is no event of the other.
+    twins = {live.added for key, live in view.live.items() if live.added.memory_id != key}
+    entries: dict[str, list[LedgerEntry]] = {}
+    for entry in view.entries:
+        if entry.kind in (Kind.ADD, Kind.UPDATE) and entry not in twins:
+            entries.setdefault(entry.memory_id, []).append(entry)
+    for ids in batches(view.live, PUT_BATCH):
+        wanted = {key: _entries_of(view.live[key], entries.get(key, [])) for key in ids}
+        details = ledger.details(entry for group in wanted.values() for entry in group)
+        for key in ids:
+            latest = details.get(view.live[key].latest)
+            if latest is not None:
+                known = [details[entry] for entry in wanted[key] if entry in details]
+                earlier = tuple(event for each in known for event in _events(each))
+                yield Incoming(key, latest["raw_user_id"], latest["payload"], earlier=earlier)
+
+
+def _entries_of(live: Live, entries: list[LedgerEntry]) -> list[LedgerEntry]:
+    return entries if live.updated and entries else [live.latest]
+
+
+def _events(details: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from details.get("earlier") or ()
+    source = (details.get("moved") or {}).get("from")
+    yield {
+        "kind": details["kind"],
+        "at": details["at"],
+        "memory": details["payload"]["data"],
+        **({"from": source} if source else {}),
+    }
 
 
 @lru_cache(maxsize=10_000)

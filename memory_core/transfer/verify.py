@@ -1,7 +1,14 @@
-"""The proof: every memory of the source beside what the service has of it, by id and content."""
+"""Verifying a migration: every memory of the source compared with the service; the receipt.
+
+A receipt has counts and digests of every user, chained, and signed where there is a key. Each
+user's link is the SHA-256 of the link before it and of the user's part, as JSON with sorted keys.
+Changing a user changes every link after it and the last, which is signed with `MEMORY_RECEIPT_KEY`.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,59 +16,25 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..ledger import Ledger
+from ..ledger import Ledger, UserView
 from ..memories.reader import Memories
-from ..memories.repository import Here, Service
+from ..memories.repository import Service
+from ..model.encoder import encode, pick
 from ..model.payload import differing, time_of
 from ..model.records import Progress
+from ..model.signature import Key
 from ..model.user_id import UserId
-from .incoming import Checked, Digest, IntakeReport, Outcome, Verdicts
-from .ingest import Intake
-from .migrate import LISTED, read_source, refuse_all, windows
-from .migration_report import COPIED, MigrationDifference, Verification, VerifiedUser
-from .resolve import Decision
-from .sources import address_of
-from .staging import Spool
+from ..settings import Settings
+from .incoming import Accepted, Digest
+from .intake import LISTED, Intake
+from .migrate import read_source
+from .migration_source import address_of
+from .reports import COPIED, MigrationDifference, Outcome, Verdicts, Verification, VerifiedUser
+from .resolver import Decision
 
+_VERSION = 1
 _INCIDENTAL = {"hash", "revision"}
 _LEFT_OUT = (Outcome.DELETED, Outcome.FORGOTTEN, Outcome.KEPT)
-
-
-@dataclass
-class _User:
-    expected: Digest = field(default_factory=Digest)
-    found: Digest = field(default_factory=Digest)
-    left_out: int = 0
-
-
-class _Comparison:
-    """What was compared so far."""
-
-    def __init__(self) -> None:
-        self.users: dict[UserId, _User] = {}
-        self.differences: list[MigrationDifference] = []
-        self.differing = 0
-
-    def user(self, user_id: UserId) -> _User:
-        return self.users.setdefault(user_id, _User())
-
-    def differs(self, memory_id: str | None, user_id: UserId, detail: str) -> None:
-        self.differing += 1
-        if len(self.differences) < LISTED:
-            self.differences.append(MigrationDifference(memory_id, user_id, detail))
-
-    def result(self) -> tuple[VerifiedUser, ...]:
-        return tuple(
-            VerifiedUser(
-                user_id,
-                one.expected.count,
-                one.found.count,
-                str(one.expected),
-                str(one.found),
-                one.left_out,
-            )
-            for user_id, one in sorted(self.users.items())
-        )
 
 
 def verify(
@@ -75,103 +48,170 @@ def verify(
 ) -> Verification:
     """Compare every memory of the source with the target; arguments as for `apply`.
 
-    Text, metadata, times, agent, run and role have to be the same. What was changed here
-    since it came, or deleted, is no difference. Nothing is written.
+    Text, metadata, times, agent, run and role have to be the same. A memory that was changed or
+    deleted here since it came is no difference. Nothing is written.
 
     Raises:
         MigrationError: there is no such source.
         BackendError: something did not answer.
     """
-    tally = _Comparison()
-    with read_source(service, source, user, history) as (spool, survey):
-        report = _compare(
-            service.parts, spool, source, verdicts or Verdicts(), tally, survey.rows, on_progress
-        )
+    parts = service.parts
+    # A ledger with empty caches: what was written does not vouch for itself.
+    ledger = Ledger(parts.backend.objects, frugal=True)
+    memories = Memories(ledger, parts.store, parts.embedder)
+    comparison = _Comparison()
+    decided: list[Decision] = []
+    with (
+        read_source(service, source, user, history) as (staging, survey),
+        Intake(
+            ledger,
+            parts.store,
+            parts.embedder,
+            source,
+            dry_run=True,
+            verdicts=verdicts or Verdicts(),
+            watch=decided.append,
+        ) as intake,
+    ):
+
+        def compare(done: int) -> None:
+            for user_id, group in groupby(decided, key=lambda decision: decision.accepted.user_id):
+                comparison.add(ledger.view(user_id), memories, list(group))
+            decided.clear()
+            if on_progress:
+                on_progress(done, max(survey.rows, done))
+
+        intake.take_all(staging.memories(), by_user=True, on_batch=compare)
+        report = intake.finish(ledger)
     return Verification(
         source=source,
-        target=address_of(service.parts.backend),
+        target=address_of(parts.backend),
         as_of=datetime.now(UTC),
         survey=survey,
         intake=report,
-        users=tally.result(),
-        differences=tuple(tally.differences),
-        differing=tally.differing,
+        users=comparison.result(),
+        differences=tuple(comparison.differences),
+        differing=comparison.differing,
     )
 
 
-def _compare(
-    parts: Here,
-    spool: Spool,
-    source: str,
-    verdicts: Verdicts,
-    tally: _Comparison,
-    total: int,
-    on_progress: Progress | None,
-) -> IntakeReport:
-    # A ledger that knows nothing yet: what was written does not vouch for itself.
-    ledger = Ledger(parts.backend.objects, frugal=True)
-    memories = Memories(ledger, parts.store, parts.embedder)
-    decided: list[Decision] = []
-    with Intake(
-        ledger,
-        parts.store,
-        parts.embedder,
-        source,
-        dry_run=True,
-        verdicts=verdicts,
-        watch=decided.append,
-    ) as intake:
-        refuse_all(intake, spool)
-        done = 0
-        for batch in windows(spool.rows()):
-            intake.take(batch)
-            for user_id, group in groupby(decided, key=lambda one: one.checked.user_id):
-                _compare_user(ledger, memories, user_id, list(group), tally)
-            decided.clear()
-            done += len(batch)
-            if on_progress:
-                on_progress(done, max(total, done))
-        return intake.finish(ledger)
+def make_receipt(proof: Verification, settings: Settings) -> dict[str, Any]:
+    """Return the receipt of a verification, as JSON has it."""
+    head = {
+        "holdfast_migration_receipt": _VERSION,
+        **pick(proof, "source", "target", "as_of"),
+        "source_digest": proof.survey.digest,
+        **pick(proof, "verified", "expected", "found", "differing", "failed"),
+        "left_out": sum(user.left_out for user in proof.users),
+        "duplicates": proof.intake.counts[Outcome.DUPLICATE],
+    }
+    return _signed(head, encode(proof.users), settings)
 
 
-def _compare_user(
-    ledger: Ledger, memories: Memories, user_id: UserId, decided: list[Decision], tally: _Comparison
-) -> None:
-    view, user = ledger.view(user_id), tally.user(user_id)
-    there = {one.kept for one in decided if one.outcome is Outcome.ALREADY and one.kept}
-    found, missing = memories.read(view, [one for one in there if one in view.live])
-    for one in decided:
-        memory_id, checked = one.checked.carried.id, one.checked
-        if one.outcome in _LEFT_OUT:
-            user.left_out += 1
-        elif one.outcome in COPIED:
-            user.expected.add(one.kept or memory_id or "", checked.text)
-            tally.differs(memory_id, user_id, "it is not there")
-        elif one.outcome is Outcome.ALREADY and one.kept:
-            user.expected.add(one.kept, checked.text)
-            if one.kept not in found:
-                tally.differs(memory_id, user_id, "it was forgotten meanwhile")
-                continue
-            payload = found[one.kept].payload
-            changed = view.live[one.kept].updated or memory_id not in (None, one.kept)
-            keys = _differing(one.checked, payload)
-            keys &= {"data"} if changed else keys
-            # What has no id may have been saved here before.
-            if memory_id is None:
-                keys -= {"created_at", "updated_at"}
-            if one.kept in missing:
-                tally.differs(memory_id, user_id, "it is on record, and not searchable")
-            elif keys:
-                tally.differs(memory_id, user_id, f"{', '.join(sorted(keys))} differ")
-            user.found.add(one.kept, payload["data"])
+def check_receipt(receipt: Mapping[str, Any], settings: Settings) -> bool:
+    """Return whether a receipt is unchanged and was signed with the key of the settings."""
+    try:
+        users = [{key: user[key] for key in user if key != "link"} for user in receipt["users"]]
+        own = ("users", "chain", "signature", "signed")
+        head = {key: value for key, value in receipt.items() if key not in own}
+        signed = _key(settings).verify(str(receipt["chain"]).encode(), str(receipt["signature"]))
+        return signed and _signed(head, users, settings) == dict(receipt)
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
-def _differing(checked: Checked, ours: Mapping[str, Any]) -> set[str]:
-    theirs = checked.payload
-    keys = set(differing(theirs, ours)) - _INCIDENTAL
+@dataclass
+class _User:
+    expected: Digest = field(default_factory=Digest)
+    actual: Digest = field(default_factory=Digest)
+    left_out: int = 0
+
+
+class _Comparison:
+    """The comparison up to now."""
+
+    def __init__(self) -> None:
+        self.differences: list[MigrationDifference] = []
+        self.differing = 0
+        self._users: dict[UserId, _User] = {}
+
+    def add(self, view: UserView, memories: Memories, decided: list[Decision]) -> None:
+        """Compare memories of one user with the store and the record."""
+        user = self._users.setdefault(view.user_id, _User())
+        kept = {each.kept for each in decided if each.outcome is Outcome.ALREADY and each.kept}
+        read, missing = memories.read(view, [key for key in kept if key in view.live])
+        for decision in decided:
+            accepted, kept_id = decision.accepted, decision.kept
+            memory_id = accepted.incoming.id
+            problem = ""
+            if decision.outcome in _LEFT_OUT:
+                user.left_out += 1
+            elif decision.outcome in COPIED:
+                user.expected.add(kept_id or memory_id or "", accepted.text)
+                problem = "it is not there"
+            elif decision.outcome is Outcome.ALREADY and kept_id:
+                user.expected.add(kept_id, accepted.text)
+                if kept_id in read:
+                    payload = read[kept_id].payload
+                    user.actual.add(kept_id, payload["data"])
+                    changed = view.live[kept_id].updated or memory_id not in (None, kept_id)
+                    keys = _differing(accepted, payload, text_only=changed)
+                    if kept_id in missing:
+                        problem = "it is on record, and not searchable"
+                    elif keys:
+                        problem = f"{', '.join(sorted(keys))} differ"
+                else:
+                    problem = "it was forgotten in between"
+            if problem:
+                self.differing += 1
+                if len(self.differences) < LISTED:
+                    difference = MigrationDifference(memory_id, view.user_id, problem)
+                    self.differences.append(difference)
+
+    def result(self) -> tuple[VerifiedUser, ...]:
+        return tuple(
+            VerifiedUser(
+                user_id,
+                user.expected.count,
+                user.actual.count,
+                str(user.expected),
+                str(user.actual),
+                user.left_out,
+            )
+            for user_id, user in sorted(self._users.items())
+        )
+
+
+def _differing(accepted: Accepted, ours: Mapping[str, Any], *, text_only: bool) -> set[str]:
+    keys = set(differing(accepted.payload, ours)) - _INCIDENTAL
+    if text_only:
+        return keys & {"data"}
     for name in {"created_at", "updated_at"} & keys:
-        # One moment may be written in several time zones; what had none was given one here.
-        moment = time_of(checked.carried.payload, name)
+        # One moment may be written in several time zones; where there was none, one was added here.
+        moment = time_of(accepted.incoming.payload, name)
         if moment == time_of(ours, name) or (moment is None and name == "created_at"):
             keys.discard(name)
-    return keys
+    # A memory without an id may have been saved here before.
+    return keys - {"created_at", "updated_at"} if accepted.incoming.id is None else keys
+
+
+def _signed(
+    head: Mapping[str, Any], users: list[dict[str, Any]], settings: Settings
+) -> dict[str, Any]:
+    link = _digest("", head)
+    chained = []
+    for user in users:
+        link = _digest(link, user)
+        chained.append({**user, "link": link})
+    signature = _key(settings).sign(link.encode()).hex()
+    signed = {"chain": link, "signed": bool(settings.receipt_key), "signature": signature}
+    return {**head, "users": chained, **signed}
+
+
+def _key(settings: Settings) -> Key:
+    return Key((settings.receipt_key or "holdfast").encode())
+
+
+def _digest(link: str, part: Mapping[str, Any]) -> str:
+    text = json.dumps(part, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(f"{link}{text}".encode()).hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.activity import ActivityLog, Actor, chain, retention
+from memory_core.activity import ActivityLog, Actor, chain
 from memory_core.activity.chain import Head, anchor_key, encode, log_key
 from memory_core.model.signature import Key
 from memory_core.render import activity_log
@@ -212,7 +212,7 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next(
     _backdate(place, 15)
     place.log().note(ANN, "save")
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(retention, "_delete_before", lambda chain, first: None)
+        cut_off.setattr(chain.Chain, "_delete_before", lambda chain, first: None)
         place.log(days=10).remove_old()
     assert place.path(1).exists()
     assert place.problems() == ""
@@ -225,7 +225,8 @@ def test_a_clock_that_runs_ahead_does_not_empty_the_log(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(days=4000)
-    monkeypatch.setattr(retention, "datetime", type("Clock", (), {"now": lambda _: ahead}))
+    clock = type("Clock", (datetime,), {"now": staticmethod(lambda _: ahead)})
+    monkeypatch.setattr(chain, "datetime", clock)
     assert place.log(days=10).remove_old() == 0
     assert place.log().check().entries == 9
 

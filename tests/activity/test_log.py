@@ -81,7 +81,7 @@ def test_every_entry_says_who_did_what_for_whom_from_where_and_how_it_ended(
     assert first.user.user_id == "bob@x.com"
     assert before < first.at <= refused.at <= newest.at
     assert told(log) == [
-        "ann@staff.com tried to move all memories of b to a and it failed: InvalidMove",
+        "ann@staff.com tried to merge b into a and it failed: InvalidMove",
         "Ben was not allowed to sign in",
         "ann@staff.com saved for bob@x.com: 2 memories",
     ]
@@ -283,4 +283,4 @@ def test_an_export_is_safe_for_spreadsheets_and_whole(log: ActivityLog) -> None:
 
 def test_words_that_look_like_places_in_a_sentence_are_left_alone(log: ActivityLog) -> None:
     log.note(Actor("{user}"), "reunite", user_id="{other}", other_id="{user}", detail="{0}")
-    assert told(log) == ["{user} moved all memories of {other} to {user}: {0}"]
+    assert told(log) == ["{user} merged {other} into {user}: {0}"]

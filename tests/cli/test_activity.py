@@ -49,7 +49,7 @@ def test_commands_that_change_something_are_noted_under_the_name_of_the_system(
     assert {one["via"] for one in found} == {"command line"}
     assert len({(one["who"], one["address"]) for one in found}) == 1
     assert [one["sentence"].partition(" ")[2] for one in entries("--action", "reunite")] == [
-        "moved all memories of bob@x.com to carol@x.com: 1 memory"
+        "merged bob@x.com into carol@x.com: 1 memory"
     ]
     assert run("forget", "bob@x.com", "--yes").exit_code == 0
     assert entries("--user", "bob@x.com") == []

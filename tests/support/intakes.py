@@ -14,7 +14,9 @@ from memory_core import MemoryService
 from memory_core.embedders.base import unit_rows
 from memory_core.ledger import Ledger
 from memory_core.storage.vectors.in_memory import InMemoryStore
-from memory_core.transfer import Carried, Existing, Intake, IntakeReport, Outcome
+from memory_core.transfer import Existing, IntakeReport, Outcome
+from memory_core.transfer.incoming import Incoming
+from memory_core.transfer.intake import Intake
 from tests.support.factories import build_service
 
 RISKY = ["=1+1", "+1", "-1", "@cmd", "\ttab", "\rcr", "\nlf", "'=1", "''x", "＝1", "a=1", "'"]
@@ -61,15 +63,15 @@ def puts(service: MemoryService) -> list[int]:
     return store.puts
 
 
-def carried(memory_id: str | None, user: str, text: object, **more: Any) -> Carried:
+def carried(memory_id: str | None, user: str, text: object, **more: Any) -> Incoming:
     """Return a memory as an export would have it; `line` is that of nothing."""
     fields = {name: more.pop(name) for name in ("values", "embedder", "former") if name in more}
     payload = {"data": text, "created_at": EARLY, **more}
-    return Carried(memory_id, user, payload, **fields)
+    return Incoming(memory_id, user, payload, **fields)
 
 
 def take(
-    service: MemoryService, *batch: Carried, existing: Existing = "skip", dry_run: bool = False
+    service: MemoryService, *batch: Incoming, existing: Existing = "skip", dry_run: bool = False
 ) -> IntakeReport:
     """Take one batch in, and prove it."""
     parts = service.parts

@@ -16,8 +16,8 @@ from memory_core import MemoryService
 from memory_core import transfer as m
 from memory_core.errors import BackendError, BackendUnavailable, MigrationError
 from memory_core.model.limits import MAX_MEMORY_BYTES
-from memory_core.transfer.sources import open_source
-from memory_core.transfer.staging import Spool
+from memory_core.transfer.migration_source import open_source
+from memory_core.transfer.staging import Staging
 from tests.support.intakes import Hashes, texts
 from tests.support.migration_worlds import RELEASES, Old, contents, plain_collection, state, unpack
 
@@ -174,12 +174,12 @@ def test_what_is_read_lies_on_disk_and_not_in_memory(tmp_path: Path, world: Worl
             )
         )
         with (
-            Spool(Hashes(), None) as spool,
+            Staging(Hashes(), None) as staging,
             open_source(world(), f"jsonl:{file}") as source,
         ):
             tracemalloc.start()
-            assert spool.fill(source).rows == number
-            assert sum(1 for _ in spool.rows()) == number
+            assert staging.fill(source).rows == number
+            assert sum(1 for _ in staging.memories()) == number
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < peaks[0] + 100_000, peaks

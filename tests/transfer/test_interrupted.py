@@ -18,7 +18,7 @@ from memory_core import transfer as m
 from memory_core.embedders import Embedder
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors.in_memory import InMemoryStore
-from memory_core.transfer import Lease, read_holder
+from memory_core.transfer.lease import Lease, read_holder
 from tests.support.factories import build_service
 from tests.support.intakes import Hashes
 from tests.support.migration_worlds import Old, contents, expected
@@ -89,8 +89,8 @@ def test_an_answer_that_did_not_come_leads_to_no_second_memory(
 def test_one_that_is_told_to_stop_goes_on_where_it_was(
     old: Old, world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.transfer.migrate._WINDOW", 10)
-    monkeypatch.setattr("memory_core.transfer.migrate._SLACK", 0)
+    monkeypatch.setattr("memory_core.transfer.intake._WINDOW", 10)
+    monkeypatch.setattr("memory_core.transfer.intake._SLACK", 0)
     service = world()
 
     class Enough(Exception):

@@ -15,8 +15,8 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core import transfer as m
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, IndexMismatch
-from memory_core.transfer import Lease, read_holder
 from memory_core.transfer.background import Background
+from memory_core.transfer.lease import Lease, read_holder
 from tests.support.intakes import texts
 from tests.support.migration_worlds import Old, contents
 from tests.support.ports import held_port
@@ -96,8 +96,8 @@ def test_it_can_be_turned_off_and_is_told_in_status(environ: dict[str, str]) -> 
 def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.transfer.migrate._WINDOW", 1)
-    monkeypatch.setattr("memory_core.transfer.migrate._SLACK", 0)
+    monkeypatch.setattr("memory_core.transfer.intake._WINDOW", 1)
+    monkeypatch.setattr("memory_core.transfer.intake._SLACK", 0)
     with open_service(Settings.from_env(environ), migrate=False) as service:
         background = service._background = Background(service)
         found = service.search("ann@x.com", "tea")

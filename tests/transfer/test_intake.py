@@ -11,7 +11,9 @@ import pytest
 from memory_core import Kind, MemoryService
 from memory_core.ledger import Ledger
 from memory_core.storage.vectors import Vector
-from memory_core.transfer import Digest, Existing, Intake, Outcome, mark_of
+from memory_core.transfer import Existing, Outcome
+from memory_core.transfer.incoming import Digest, mark_of
+from memory_core.transfer.intake import Intake
 from tests.support.intakes import EARLY, Hashes, carried, open_world, puts, said, take, texts
 
 

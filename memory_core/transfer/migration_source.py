@@ -1,12 +1,13 @@
-"""Addresses of memories: where they can come from, and the service that they go to."""
+"""Sources of a migration, by address: ChromaDB, S3 Vectors, an export, mem0's history.db."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 from ..errors import InvalidMemory, MigrationError
 from ..ledger import Ledger
@@ -21,11 +22,9 @@ from ..storage.vectors.s3 import S3Reader
 from ..storage.vectors.s3_index import IndexName
 from .chroma_source import ChromaServer, ChromaSource
 from .export_reader import open_export
-from .format import from_document
-from .incoming import Carried
+from .incoming import Incoming, from_payload
 from .mem0_history import HistoryFile
-from .migration_report import Part
-from .source_row import MigrationSource, SourceRow, from_payload, to_found
+from .reports import Part
 
 LOCAL = "local"
 _KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
@@ -35,8 +34,30 @@ _FORMS = (
 )
 
 
+class MigrationSource(Protocol):
+    """Memories that can be migrated; a context manager. Reading changes nothing."""
+
+    @property
+    def name(self) -> str:
+        """The address, as people write it."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The record beside the store, where there is one: it decides what should be there."""
+        ...
+
+    def parts(self) -> list[Part]:
+        """Return what the source is made of."""
+        ...
+
+    def stored(self) -> Iterator[Incoming]:
+        """Yield everything that the store holds."""
+        ...
+
+
 class Address(NamedTuple):
-    """What an address names: `place` is a path, host and port, or bucket and index."""
+    """A parsed address: `place` is a path, host and port, or bucket and index."""
 
     kind: str
     place: str
@@ -47,7 +68,7 @@ def parse(address: str) -> Address:
     """Return the parts of an address.
 
     Raises:
-        MigrationError: it is none; says the forms that there are.
+        MigrationError: it is none; lists the valid forms.
     """
     if address == LOCAL:
         return Address(address, "")
@@ -60,7 +81,7 @@ def parse(address: str) -> Address:
 
 
 def address_of(backend: Backend) -> str:
-    """Return the address of the place that a backend stores in."""
+    """Return the address of a backend's store."""
     location = backend.location
     if backend.name == "s3_vectors":
         return f"s3vectors:{location.get('vector bucket')}/{location.get('index')}"
@@ -71,7 +92,7 @@ def address_of(backend: Backend) -> str:
 def open_source(
     service: Service, address: str, *, user: str | None = None, history: Path | None = None
 ) -> Iterator[MigrationSource]:
-    """Open a source for reading; `history` is mem0's history.db, for what happened before.
+    """Open a source for reading; `history` is mem0's history.db, for earlier events.
 
     Raises:
         MigrationError: there is no such source, or it cannot be read as one.
@@ -125,7 +146,7 @@ class S3Source:
             prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
             self.ledger = Ledger(S3Objects(self._aws, objects_bucket, prefix), frugal=True)
 
-    def __enter__(self) -> S3Source:
+    def __enter__(self) -> Self:
         self._info = self._reader.describe()
         return self
 
@@ -136,16 +157,19 @@ class S3Source:
         """Return the index; how many vectors it has is known once it was read."""
         return [Part(self._info.name, self._rows, self._info.dimensions, self._info.metric)]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         self._rows = 0
         for page in self._reader.pages():
-            for one in page:
+            for vector in page:
                 self._rows += 1
-                yield from_payload(one.key, one.payload, one.values, self._rows)
+                yield from_payload(vector.key, vector.payload, vector.values, self._rows)
 
 
 class ExportSource:
-    """A file that `export` wrote, whole and unchanged, or lines of JSON."""
+    """A file that `export` wrote, complete and unchanged, or lines of JSON.
+
+    `user` owns the lines that name nobody.
+    """
 
     ledger: Ledger | None = None
 
@@ -155,7 +179,7 @@ class ExportSource:
         self._user = user
         self._rows = 0
 
-    def __enter__(self) -> ExportSource:
+    def __enter__(self) -> Self:
         try:
             with open_export(self._path) as reader:
                 problem = reader.check_whole() if reader.header else ""
@@ -171,27 +195,16 @@ class ExportSource:
     def parts(self) -> list[Part]:
         return [Part(self._path.name, self._rows)]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         self._rows = 0
         with open_export(self._path) as reader:
-            for row in reader.rows():
+            for memory in reader.memories(self._user, fallback=True):
                 self._rows += 1
-                if row.problem:
-                    yield SourceRow(None, None, {}, number=row.line, problem=row.problem)
-                    continue
-                try:
-                    yield to_found(self._read(row.document, row.line), row.line)
-                except InvalidMemory as exc:
-                    yield SourceRow(None, None, {}, number=row.line, problem=str(exc))
-
-    def _read(self, document: Any, line: int) -> Carried:
-        """Return a line; what names its user stays that user's."""
-        named = document.get("user_id") if isinstance(document, dict) else None
-        return from_document(document, line, None, None if named else self._user)
+                yield memory
 
 
 class _WithHistory:
-    """A source whose memories bring along what mem0 wrote down of them."""
+    """A source whose memories have the events that mem0 noted."""
 
     def __init__(self, source: MigrationSource, events: HistoryFile) -> None:
         self.name = source.name
@@ -202,8 +215,9 @@ class _WithHistory:
     def parts(self) -> list[Part]:
         return [*self._source.parts(), *self._events.parts()]
 
-    def stored(self) -> Iterator[SourceRow]:
+    def stored(self) -> Iterator[Incoming]:
         for batch in batches(self._source.stored(), PUT_BATCH):
-            earlier = self._events.earlier([one.id for one in batch if one.id])
-            for one in batch:
-                yield one.with_earlier(earlier.get(one.id or "", ()))
+            earlier = self._events.earlier([memory.id for memory in batch if memory.id])
+            for memory in batch:
+                events = earlier.get(memory.id or "")
+                yield replace(memory, earlier=events) if events else memory

@@ -1,0 +1,392 @@
+"""Reports of exports, imports and migrations: plans, outcomes, counts and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from ..errors import MigrationConflict, MigrationError, VerificationFailed
+from ..model.user_id import UserId
+from .format import Header, Kind
+
+Existing = Literal["skip", "overwrite", "keep-both"]
+"""The rule for a memory whose id, or whose text, is there already.
+
+`skip` leaves what is here as it is. `overwrite` gives a memory of the same id the text and metadata
+that come in. `keep-both` keeps what is here, and what comes in beside it.
+"""
+
+Verdict = Literal["keep", "take", "both"]
+"""A person's decision over an id that has another text here: keep ours, take theirs, or both."""
+
+Vectors = Literal["kept", "made anew", "none there"]
+"""The use of a source's vectors: kept where the embedder in use makes the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Decisions over conflicts: by the id of a memory, and for all others."""
+
+    by_id: Mapping[str, Verdict] = field(default_factory=dict)
+    others: Verdict | None = None
+
+    def of(self, memory_id: str) -> Verdict | None:
+        return self.by_id.get(memory_id, self.others)
+
+
+class Outcome(StrEnum):
+    """The outcome for one incoming memory."""
+
+    ADDED = "added"
+    ALREADY = "already_there"
+    OVERWRITTEN = "overwritten"
+    KEPT_BOTH = "kept_both"
+    CONFLICT = "conflict"
+    """Its id has another text here, which stays (`skip`)."""
+    KEPT = "kept_here"
+    """Its id has another text here, which a person decided for, or which was changed here since."""
+    DELETED = "deleted"
+    """It was deleted here, or went to another user, and stays so (`skip`)."""
+    FORGOTTEN = "forgotten"
+    """It is older than the forgetting of its user, which holds (`skip`)."""
+    DUPLICATE = "duplicate"
+    """The same memory came in before, in this call."""
+    REFUSED = "refused"
+
+
+COPIED = (Outcome.ADDED, Outcome.OVERWRITTEN, Outcome.KEPT_BOTH)
+SKIPPED = (
+    Outcome.ALREADY, Outcome.DUPLICATE, Outcome.KEPT, Outcome.DELETED, Outcome.FORGOTTEN,
+)  # fmt: skip
+FAILED = (Outcome.REFUSED, Outcome.CONFLICT)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedMemory:
+    """One memory that was not taken as it came: its line in the source, and why."""
+
+    line: int
+    id: str | None
+    user_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserResult:
+    """The result for one user.
+
+    `expected` memories have to be there afterwards, `found` of them were when they were read back;
+    the digests are those of `Digest` over both. None where nothing was read back: in a dry run, or
+    since nothing has to be there.
+    """
+
+    user_id: UserId
+    counts: Mapping[Outcome, int]
+    expected: int
+    expected_digest: str
+    found: int | None = None
+    found_digest: str | None = None
+    unindexed: int = 0
+    """On record, but not in the store as recorded."""
+
+    @property
+    def verified(self) -> bool | None:
+        """True if all that has to be there was read back; None where nothing was."""
+        if self.found is None:
+            return None
+        return self.found_digest == self.expected_digest and not self.unindexed
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeReport:
+    """The result for everything that came in from `source`.
+
+    `counts` has every outcome. Of those that were stored, `renamed` got an id of their own since
+    theirs is another user's here, and `brought_back` had been deleted or forgotten here. `healed`
+    were there already, but not in the store. `embedded` texts had no vector that could be kept.
+    `refused` and `conflicts` list the first of each.
+    """
+
+    source: str
+    existing: Existing
+    dry_run: bool
+    counts: Mapping[Outcome, int]
+    renamed: int
+    brought_back: int
+    healed: int
+    embedded: int
+    refused: tuple[RefusedMemory, ...]
+    conflicts: tuple[RefusedMemory, ...]
+    users: tuple[UserResult, ...] = field(repr=False)
+
+    @property
+    def read(self) -> int:
+        """The number of memories that came in."""
+        return sum(self.counts.values())
+
+    @property
+    def verified(self) -> bool | None:
+        """True if everything that has to be there was read back; None for a dry run."""
+        if self.dry_run:
+            return None
+        return all(user.verified is not False for user in self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class UserPart:
+    """One user's part of an export; the digest is that of `memory_core.transfer.Digest`."""
+
+    memories: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """A written export; `path` and `manifest` are None for a stream.
+
+    `resumed` counts the memories that an earlier, interrupted call had written.
+    """
+
+    path: Path | None
+    manifest: Path | None
+    kind: Kind
+    header: Header
+    memories: int
+    bytes: int
+    sha256: str
+    resumed: int
+    users: Mapping[str, UserPart] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """The result of an import. `whole` is true where the file is complete and unchanged.
+
+    It is None for a file that cannot tell: lines of JSON that are no export of ours.
+    """
+
+    path: Path
+    kind: Kind
+    header: Header | None
+    whole: bool | None
+    intake: IntakeReport
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing was refused, and all of it was read back."""
+        return not self.intake.refused and self.intake.verified is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One collection, index or file of a source; `skipped` says why it is left out, if it is."""
+
+    name: str
+    rows: int
+    dimensions: int | None = None
+    metric: str = ""
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSurvey:
+    """The contents of a source, before anything was decided.
+
+    `split` texts were too long for one memory, `with_history` have earlier events. Of `sampled`
+    vectors `agreed` are what the embedder in use makes of the text. `digest` differs when anything
+    in the source does.
+    """
+
+    parts: tuple[Part, ...]
+    rows: int
+    split: int
+    with_history: int
+    vectors: Vectors
+    sampled: int
+    agreed: int
+    digest: str
+    embed_seconds: float = 0.0
+    """The time that one text took to embed, 0 where none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One id with two texts: ours, and that of the source; times as they stand there."""
+
+    id: str
+    user_id: UserId
+    here: str
+    theirs: str
+    here_at: str = ""
+    theirs_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlan:
+    """One user in the source: the `forms` of the id, and the outcomes."""
+
+    user_id: UserId
+    forms: Mapping[str, int]
+    counts: Mapping[Outcome, int]
+    to_embed: int
+
+    @property
+    def normalised(self) -> int:
+        """The number of memories under another form of the id than the canonical one."""
+        return sum(count for raw, count in self.forms.items() if raw != self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The time and the requests that a migration takes, and the assumptions behind both."""
+
+    seconds: float
+    requests: int
+    assumptions: tuple[str, ...]
+
+
+class _Counted:
+    """The counts of an intake, in three groups."""
+
+    __slots__ = ()
+    intake: IntakeReport
+
+    @property
+    def skipped(self) -> int:
+        return self._count(SKIPPED)
+
+    @property
+    def failed(self) -> int:
+        """The number that cannot be taken: refused, or in conflict and not decided."""
+        return self._count(FAILED)
+
+    def _count(self, outcomes: tuple[Outcome, ...]) -> int:
+        return sum(self.intake.counts[outcome] for outcome in outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlan(_Counted):
+    """A preview of `apply`; nothing was written. `intake` has counts, refused and users."""
+
+    source: str
+    target: str
+    as_of: datetime
+    survey: SourceSurvey
+    intake: IntakeReport
+    users: tuple[UserPlan, ...]
+    conflicts: tuple[Conflict, ...]
+    estimate: Estimate
+
+    @property
+    def planned(self) -> int:
+        """The number of memories that would be written."""
+        return self._count(COPIED)
+
+    @property
+    def to_embed(self) -> int:
+        return sum(user.to_embed for user in self.users)
+
+    @property
+    def normalised(self) -> int:
+        return sum(user.normalised for user in self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport(_Counted):
+    """The result of `apply`. Everything that has to be there was read back by count and digest."""
+
+    source: str
+    target: str
+    started_at: datetime
+    finished_at: datetime
+    survey: SourceSurvey
+    intake: IntakeReport
+    conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def copied(self) -> int:
+        return self._count(COPIED)
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing was refused or undecided, and all of it was read back."""
+        return not self.failed and self.intake.verified is not False
+
+    def check(self) -> None:
+        """Raise MigrationConflict where a decision is needed, MigrationError where not all is ok.
+
+        For callers that go on only with everything there.
+        """
+        if undecided := self.intake.counts[Outcome.CONFLICT]:
+            raise MigrationConflict(
+                f"{undecided:,} memories of {self.source!r} have another text under their id here; "
+                "decide with verdicts and apply again",
+                self,
+            )
+        if not self.ok:
+            raise MigrationError(
+                f"{self.failed:,} memories of {self.source!r} were refused, or not all was read "
+                "back; the report says which and why"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationDifference:
+    """A memory that is not there as it is in the source, and how it differs."""
+
+    id: str | None
+    user_id: UserId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedUser:
+    """One user: `expected` memories of the source, `found` of them the same; digests of both."""
+
+    user_id: UserId
+    expected: int
+    found: int
+    expected_digest: str
+    found_digest: str
+    left_out: int = 0
+    """Deleted or forgotten here, or decided against; they stay so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification(_Counted):
+    """Every memory of a source compared with the service, by id and content."""
+
+    source: str
+    target: str
+    as_of: datetime
+    survey: SourceSurvey
+    intake: IntakeReport = field(repr=False)
+    users: tuple[VerifiedUser, ...] = field(repr=False, default=())
+    differences: tuple[MigrationDifference, ...] = ()
+    differing: int = 0
+
+    @property
+    def expected(self) -> int:
+        return sum(user.expected for user in self.users)
+
+    @property
+    def found(self) -> int:
+        return sum(user.found for user in self.users)
+
+    @property
+    def verified(self) -> bool:
+        """True if everything that can be there is there, the same in every part."""
+        return not self.differing and not self.failed and self.found == self.expected
+
+    def check(self) -> None:
+        """Raise VerificationFailed, which carries this, where it is not verified."""
+        if not self.verified:
+            raise VerificationFailed(
+                f"{self.differing:,} memories of {self.source!r} differ in {self.target!r} and "
+                f"{self.failed:,} could not be taken; migrate again, or see what differs",
+                self,
+            )
