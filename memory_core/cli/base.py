@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, TypeVarTuple
 
 import click
 
@@ -35,7 +35,7 @@ _SECTIONS = {
 }
 _CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 _JSON = f"{__name__}.json"
-_Values = ParamSpec("_Values")
+_Values = TypeVarTuple("_Values")
 
 
 def _note_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -72,27 +72,25 @@ class _Commands(click.Group):
         width = max(map(len, self.commands))
         for title, names in _SECTIONS.items():
             with formatter.section(title):
-                helps = (
-                    (name, self.commands[name].get_short_help_str(80)) for name in names.split()
-                )
-                formatter.write_dl([(name.ljust(width), help) for name, help in helps])
+                listed = [self.commands[name] for name in names.split()]
+                rows = [
+                    (str(command.name).ljust(width), command.get_short_help_str(80))
+                    for command in listed
+                ]
+                formatter.write_dl(rows)
 
 
 def output(
-    document: Callable[_Values, Mapping[str, Any]],
-    text: Callable[_Values, str],
-    *values: _Values.args,
-    **named: _Values.kwargs,
+    document: Callable[[*_Values], Mapping[str, Any]],
+    text: Callable[[*_Values], str],
+    *values: *_Values,
+    passed: bool = True,
 ) -> None:
-    """Print values as JSON or as text; JSON is UTF-8 whatever the terminal speaks (RFC 8259)."""
-    if json_wanted():
-        click.echo(to_json(document(*values, **named)).encode())
-    else:
-        click.echo(text(*values, **named))
+    """Print values as JSON or as text; unless `passed`, end as a failed check.
 
-
-def exit_unless(passed: bool) -> None:
-    """End with the exit code of a failed check, unless it passed."""
+    JSON is UTF-8 whatever the terminal speaks (RFC 8259).
+    """
+    click.echo(to_json(document(*values)).encode() if json_wanted() else text(*values))
     if not passed:
         click.get_current_context().exit(EXIT_CHECK_FAILED)
 

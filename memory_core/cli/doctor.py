@@ -12,16 +12,7 @@ from ..doctor import Level, OnProgress, Tag, diagnose, make_bundle
 from ..doctor.logs import analyze_log
 from ..memories.log_lines import install_recent_lines
 from ..render import diagnosis as render
-from .base import (
-    FILE,
-    cli,
-    exit_unless,
-    file_errors,
-    json_option,
-    json_wanted,
-    output,
-    progress_bar,
-)
+from .base import FILE, cli, file_errors, json_option, json_wanted, output, progress_bar
 
 
 @cli.command()
@@ -73,8 +64,8 @@ def doctor(
         content = make_bundle(diagnosis, lines=log.lines(), personal=personal)
         with file_errors(bundle, "written", "name another file with --bundle"):
             bundle.write_bytes(content)
-    output(render.diagnosis_document, render.diagnosis_text, diagnosis)
-    exit_unless(fail_level == "never" or diagnosis.worst.rank < Level(fail_level).rank)
+    passed = fail_level == "never" or diagnosis.worst.rank < Level(fail_level).rank
+    output(render.diagnosis_document, render.diagnosis_text, diagnosis, passed=passed)
 
 
 @cli.group()
@@ -93,8 +84,7 @@ def analyze(file: BinaryIO) -> None:
     """
     with progress_bar("Reading") as advance:
         report = analyze_log(file, on_progress=advance)
-    output(render.logs_document, render.logs_text, report)
-    exit_unless(report.clean)
+    output(render.logs_document, render.logs_text, report, passed=report.clean)
 
 
 def _reason(silence: str) -> tuple[str, str]:

@@ -30,7 +30,6 @@ from .base import (
     EXISTING_FILE,
     FILE,
     cli,
-    exit_unless,
     file_errors,
     json_option,
     json_wanted,
@@ -82,8 +81,7 @@ def begin_command(service: MemoryService, receipt: Path, probes: int) -> None:
     begun = begin(service, probes, on_receipt=keep, on_step=_show_step)
     complete = len(begun.acknowledged) == begun.count
     code = to_code(begun, service.settings) if complete else None
-    output(render.begun_document, render.begun_text, begun, str(receipt), code)
-    exit_unless(complete)
+    output(render.begun_document, render.begun_text, begun, str(receipt), code, passed=complete)
 
 
 @redeploy_test.command("verify")
@@ -95,16 +93,15 @@ def verify_command(receipt: Path | None, code: str | None) -> None:
     if (receipt is None) == (code is None):
         raise click.UsageError("give either --receipt FILE or --code CODE")
     settings = Settings.from_env()
-    if receipt:
-        begun = from_file(receipt.read_bytes(), settings)
-    else:
-        begun = from_code(code or "", settings)
+    begun = (
+        from_file(receipt.read_bytes(), settings) if receipt else from_code(code or "", settings)
+    )
     _conclude(verify(begun, settings, on_step=_show_step))
 
 
 def _conclude(report: Report) -> None:
-    output(render.report_document, render.report_text, report)
-    exit_unless(report.verdict is Verdict.PASS)
+    passed = report.verdict is Verdict.PASS
+    output(render.report_document, render.report_text, report, passed=passed)
 
 
 def _show_step(step: StepDone) -> None:

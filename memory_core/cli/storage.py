@@ -10,7 +10,7 @@ from ..memories.repair import rebuild_index
 from ..model.records import Unexpected
 from ..render import audit_report, memory_records
 from ..service import MemoryService
-from .base import cli, exit_unless, json_option, output, progress_bar, with_service
+from .base import cli, json_option, output, progress_bar, with_service
 
 
 @cli.command()
@@ -42,8 +42,7 @@ def audit(service: MemoryService, repair: bool, unexpected: Any) -> None:
         raise click.UsageError("--unexpected says what a repair does; add --repair")
     with progress_bar("audit") as advance:
         report = service.audit(repair=repair, unexpected=unexpected or "keep", on_progress=advance)
-    output(audit_report.audit_document, audit_report.audit_text, report)
-    exit_unless(report.clean)
+    output(audit_report.audit_document, audit_report.audit_text, report, passed=report.clean)
 
 
 @cli.command()
@@ -56,5 +55,5 @@ def rebuild() -> None:
     """
     with progress_bar("rebuild") as advance:
         report = rebuild_index(on_progress=advance)
-    output(audit_report.rebuild_document, audit_report.rebuild_text, report)
-    exit_unless(report.audit.clean)
+    passed = report.audit.clean
+    output(audit_report.rebuild_document, audit_report.rebuild_text, report, passed=passed)

@@ -35,7 +35,6 @@ from .base import (
     EXISTING_FILE,
     FILE,
     cli,
-    exit_unless,
     file_errors,
     json_wanted,
     output,
@@ -98,8 +97,7 @@ def import_command(service: MemoryService, file: Path, **options: Any) -> None:
     """
     with progress_bar("import") as advance:
         report = import_memories(service, file, on_progress=advance, **options)
-    output(render.import_document, render.import_text, report)
-    exit_unless(report.ok)
+    output(render.import_document, render.import_text, report, passed=report.ok)
 
 
 @cli.group()
@@ -161,8 +159,7 @@ def plan_command(service: MemoryService, /, source: str, **options: Any) -> None
     """Show what `apply` would do, and how long it takes."""
     with progress_bar("plan") as advance:
         planned = plan(service, source, on_progress=advance, **options)
-    output(render.plan_document, render.plan_text, planned)
-    exit_unless(not planned.failed)
+    output(render.plan_document, render.plan_text, planned, passed=not planned.failed)
 
 
 @migrate.command("apply")
@@ -182,8 +179,7 @@ def apply_command(
         proof = verify(service, source, **options)
         _write_receipt(service, proof, receipt)
         verified = proof.verified
-    output(render.report_document, render.report_text, report)
-    exit_unless(report.ok and verified)
+    output(render.report_document, render.report_text, report, passed=report.ok and verified)
 
 
 @migrate.command("verify")
@@ -197,8 +193,7 @@ def verify_command(
         proof = verify(service, source, on_progress=advance, **options)
     if receipt:
         _write_receipt(service, proof, receipt)
-    output(render.verification_document, render.verification_text, proof)
-    exit_unless(proof.verified)
+    output(render.verification_document, render.verification_text, proof, passed=proof.verified)
 
 
 def _verdict(decision: str) -> tuple[str, Verdict]:

@@ -19,7 +19,6 @@ from .base import (
     EXISTING_FILE,
     FILE,
     cli,
-    exit_unless,
     file_errors,
     json_option,
     json_wanted,
@@ -64,8 +63,8 @@ def users(ctx: click.Context, scan: bool) -> None:
             return
         with progress_bar("scan") as advance:
             compared = census, service.scan_store(advance), service.elsewhere(advance)
-    output(render.scanned_users_document, render.scanned_users_text, *compared)
-    exit_unless(compared[1].clean and not compared[2].missing)
+    agree = compared[1].clean and not compared[2].missing
+    output(render.scanned_users_document, render.scanned_users_text, *compared, passed=agree)
 
 
 @users.command("find")
@@ -95,8 +94,8 @@ def adopt(service: MemoryService, user: str, yes: bool) -> None:
     """
     with progress_bar("adopt") as advance:
         adoption = service.take_up(user, preview=not yes, on_progress=advance)
-    output(render.taken_up_document, render.taken_up_text, adoption)
-    exit_unless(not (yes and adoption.left))
+    passed = not (yes and adoption.left)
+    output(render.taken_up_document, render.taken_up_text, adoption, passed=passed)
 
 
 @users.command("erasure-proof")
@@ -110,8 +109,7 @@ def erasure_proof(service: MemoryService, user: str) -> None:
     """
     with progress_bar("erasure proof") as advance:
         proof = service.traces(user, on_progress=advance)
-    output(render.traces_document, render.traces_text, proof)
-    exit_unless(proof.clean)
+    output(render.traces_document, render.traces_text, proof, passed=proof.clean)
 
 
 @users.command()
@@ -161,16 +159,12 @@ def undo(service: MemoryService, file: Path) -> None:
 
 
 def _conclude(moved: Reunion, undo_file: str) -> None:
-    output(render.made_document, render.reunion_text, moved, undo_file)
-    exit_unless(not moved.refused and moved.verified == len(moved.ids))
+    whole = not moved.refused and moved.verified == len(moved.ids)
+    output(render.made_document, render.reunion_text, moved, undo_file, passed=whole)
 
 
-def _keep_old_name(name: str, command: click.Command) -> None:
-    hidden: Any = copy(command)
-    hidden.hidden = True
-    users.add_command(hidden, name)
-
-
-_keep_old_name("take-up", adopt)
-_keep_old_name("traces", erasure_proof)
-_keep_old_name("reunite", merge)
+# The former names still work.
+for _name, _command in {"take-up": adopt, "traces": erasure_proof, "reunite": merge}.items():
+    _hidden: Any = copy(_command)
+    _hidden.hidden = True
+    users.add_command(_hidden, _name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -18,15 +19,14 @@ FORGOTTEN: Final = "a forgotten user"
 def entry_sentence(entry: ActivityEntry) -> str:
     """Return an entry as a sentence: ann@example.com revealed a memory of bob@example.com."""
     verb = verb_of(entry.action)
-    names = {"user": _visible_name(entry.user), "other": _visible_name(entry.other)}
+    names = {
+        "{user}": visible(_name(entry.user) or "users"),
+        "{other}": visible(_name(entry.other) or "users"),
+    }
 
     def filled(words: str) -> str:
         # One pass: the names may contain braces themselves.
-        parts = words.replace("{other}", "{user}\0").split("{user}")
-        text = parts[0]
-        for part in parts[1:]:
-            text += names["other"] + part[1:] if part[:1] == "\0" else names["user"] + part
-        return flat(text)
+        return flat(re.sub(r"\{(user|other)\}", lambda match: names[match[0]], words))
 
     who = flat(entry.actor.name) or "somebody"
     detail = f": {flat(entry.detail)}" if entry.detail else ""
@@ -117,12 +117,6 @@ def entries_jsonl(entries: Iterable[ActivityEntry]) -> bytes:
     """Return each entry as a line of JSON."""
     lines = (json.dumps(entry_document(entry), ensure_ascii=False) + "\n" for entry in entries)
     return "".join(lines).encode()
-
-
-def _visible_name(user: Named | None) -> str:
-    if user is None:
-        return "users"
-    return visible(user.user_id) if user.user_id else f"{FORGOTTEN} ({user.mark[-6:]})"
 
 
 def _name(user: Named | None) -> str | None:

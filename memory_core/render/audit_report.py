@@ -11,6 +11,10 @@ from ..model.words import counted
 from .text import fields, first_of, one_line, table, utc, visible, visible_id
 
 _REPAIR = "python -m memory_core audit --repair"
+_REMEDIES = (
+    "Missing: `audit --repair` restores them.",
+    "Unexpected: `users adopt USER` records those that never were.",
+)
 _SHOWN_USERS = 50
 
 
@@ -87,15 +91,7 @@ def scan_text(scan: StoreScan) -> str:
     lines += ["", *table(rows, header)] if rows else []
     if (left := len(scan.differing) - _SHOWN_USERS) > 0:
         lines.append(f"  and {counted(left, 'more user')}; --json lists all")
-    return "\n".join(
-        [
-            *lines,
-            *ownerless_lines(scan),
-            "",
-            "Missing: `audit --repair` restores them.",
-            "Unexpected: `users adopt USER` records those that never were.",
-        ]
-    )
+    return "\n".join([*lines, *ownerless_lines(scan), "", *_REMEDIES])
 
 
 def ownerless_lines(scan: StoreScan) -> list[str]:
@@ -131,11 +127,9 @@ def elsewhere_text(elsewhere: OtherPlaces) -> str:
         if not place.looked:
             lines.append(f"{place.where}: not read; {place.note}")
             continue
-        lines.append(
-            f"{place.where}: {counted(place.memories, 'memory')}, of which {place.missing:,} "
-            f"{'is' if place.missing == 1 else 'are'} not here"
-            + (f"; {place.note}" if place.note else "")
-        )
+        verb, note = "is" if place.missing == 1 else "are", f"; {place.note}" if place.note else ""
+        total = counted(place.memories, "memory")
+        lines.append(f"{place.where}: {total}, of which {place.missing:,} {verb} not here{note}")
         for user in [user for user in place.users if user.missing][:_SHOWN_USERS]:
             name = "under no user" if user.user_id is None else visible(user.user_id)
             deleted = f", {user.deleted:,} of them deleted here" if user.deleted else ""

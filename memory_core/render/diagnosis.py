@@ -95,13 +95,10 @@ def logs_text(report: LogReport) -> str:
         for problem in report.problems:
             finding = f"  ({problem.finding_id})" if problem.finding_id else ""
             lines.append(f"  {printable(problem.sentence)}{finding}")
-    rows = [
-        (
-            line.seen.count if line.seen else "-",
-            line_words(line.line) + (f"  ({_when(line.seen)})" if line.seen else ""),
-        )
-        for line in report.known
-    ]
+    rows: list[tuple[int | str, str]] = []
+    for known in report.known:
+        when = f"  ({_when(known.seen)})" if known.seen else ""
+        rows.append((known.seen.count if known.seen else "-", line_words(known.line) + when))
     sections = {
         "The seven lines:": table(rows),
         "Storage over time:": [f"  {_span(span)}" for span in report.spans[-20:]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..model.encoder import encode
@@ -32,16 +33,9 @@ def report_text(report: Report) -> str:
     rows = [
         (probe.number, probe.kind, probe.state.value, flat(probe.detail)) for probe in report.probes
     ]
-    return "\n".join(
-        [
-            f"{report.verdict.value}: {flat(sentence(report))}",
-            "",
-            *(f"  {flat(headline)}" for headline in report.headlines),
-            *table(rows),
-            "",
-            *_counts(report),
-        ]
-    )
+    lines = [f"{report.verdict.value}: {flat(sentence(report))}", ""]
+    lines += [f"  {flat(headline)}" for headline in report.headlines]
+    return "\n".join([*lines, *table(rows), "", *_counts(report)])
 
 
 def report_markdown(report: Report) -> str:
@@ -132,6 +126,4 @@ def _counts(report: Report) -> list[str]:
 
 def _escape(text: str) -> str:
     """Escape a text so that it stays in its table cell and is not read as Markdown or HTML."""
-    for mark in ("\\", "|", "<", "`", "*", "_", "["):
-        text = text.replace(mark, f"\\{mark}" if mark != "<" else "&lt;")
-    return flat(text)
+    return flat(re.sub(r"([\\|`*_\[])", r"\\\1", text).replace("<", "&lt;"))

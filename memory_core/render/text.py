@@ -46,12 +46,10 @@ def table(rows: Iterable[Sequence[str | int]], header: Sequence[str] = ()) -> li
         max(_NUMBER_WIDTH if number else 0, *map(len, column))
         for number, column in zip(numeric, zip(*lines, strict=True), strict=True)
     ]
+    align = [str.rjust if number else str.ljust for number in numeric]
     return [
         "  "
-        + "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(line, widths, numeric, strict=True)
-        ).rstrip()
+        + "  ".join(map(lambda put, cell, width: put(cell, width), align, line, widths)).rstrip()
         for line in lines
     ]
 

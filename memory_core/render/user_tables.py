@@ -143,9 +143,7 @@ def taken_up_document(adoption: TakenUp) -> dict[str, Any]:
         "found": len(adoption.items),
         "taken": adoption.taken,
         "forms": [fields(form, "raw vectors") for form in adoption.forms],
-        "left": [
-            fields(item, "id detail memory") for item in adoption.left if not adoption.preview
-        ],
+        "left": [fields(it, "id detail memory") for it in adoption.left if not adoption.preview],
     }
 
 
@@ -155,20 +153,15 @@ def taken_up_text(adoption: TakenUp) -> str:
         return f"Everything in the store under {name} is on record."
     forms = table((form.vectors, f"as {visible_id(form.raw)}") for form in adoption.forms)
     if adoption.preview:
-        count = counted(len(adoption.items), "memory")
-        return "\n".join(
-            [
-                f"Not on record, and would be adopted for {name}: {count}.",
-                *forms,
-                "Nothing was changed; add --yes to adopt them.",
-            ]
-        )
+        lines = [
+            f"Not on record, to be adopted for {name}: {counted(len(adoption.items), 'memory')}."
+        ]
+        return "\n".join([*lines, *forms, "Nothing was changed; add --yes to adopt them."])
     lines = [f"Adopted for {name}: {counted(adoption.taken, 'memory')}.", *forms]
     if adoption.left:
         lines.append(f"Not adopted: {counted(len(adoption.left), 'memory')}.")
-    return "\n".join(
-        [*lines, *first_of([f"  {one_line(item.id)}: {item.detail}" for item in adoption.left])]
-    )
+        lines += first_of([f"  {one_line(item.id)}: {item.detail}" for item in adoption.left])
+    return "\n".join(lines)
 
 
 def traces_document(proof: Traces) -> dict[str, Any]:
