@@ -21,7 +21,7 @@ from .base import FILE, cli, file_errors, json_option, json_wanted, output, prog
     "tags",
     multiple=True,
     type=click.Choice(get_args(Tag)),
-    help="Add the checks that write probes (live), that read memories (data), or both (deep).",
+    help="Add checks that write probes (live), read some memories (data), or all (deep).",
 )
 @click.option("--only", multiple=True, metavar="ID", help="Only this finding, check or subject.")
 @click.option(
