@@ -19,6 +19,7 @@ DOCUMENTS = sorted(
 )
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 SETTINGS = (ROOT / "memory_core" / "settings.py").read_text()
 
 
@@ -108,3 +109,18 @@ def test_the_limits_in_the_documents_are_those_of_the_code() -> None:
 def test_no_document_names_a_machine_or_a_registry() -> None:
     said = [path.name for path in DOCUMENTS if re.search(r"/(tmp|root|work)/", path.read_text())]
     assert said == []
+
+
+def test_every_path_in_the_architecture_exists() -> None:
+    paths = set(re.findall(r"`((?:\w+/)+[\w.]*)`", ARCHITECTURE))
+    assert len(paths) > 30
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("top", ["memory_core", "dashboard"])
+def test_every_package_and_every_file_beside_it_is_in_the_architecture(top: str) -> None:
+    listed = ARCHITECTURE.partition(f"    {top}/\n")[2].partition("\n\n")[0]
+    packages = {path.parent.name for path in (ROOT / top).glob("*/__init__.py")}
+    assert {name for name in packages if f"      {name}/ " not in listed} == set()
+    files = {path.stem for path in (ROOT / top).glob("*.py")} - {"__init__", "__main__"}
+    assert {name for name in files if not re.search(rf"\b{name}\b", listed)} == set()

@@ -1,4 +1,4 @@
-"""The activity log: what is in it, and whether it is as it was written."""
+"""The command `activity`: show the activity log, or check it."""
 
 from __future__ import annotations
 
@@ -11,80 +11,75 @@ import click
 from ..activity import VERBS, Wanted
 from ..render import activity_log
 from ..service import MemoryService
-from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
+from .base import cli, output, progress_bar, with_service
 
 _AGO = {"h": "hours", "d": "days", "w": "weeks"}
+# The log keeps the names that actions were first given; both are accepted.
+_RENAMED = {"merge": "reunite", "adopt": "take-up", "erasure-proof": "traces"}
 
 
-class _Moment(click.ParamType[datetime]):
-    """A UTC day or time (2025-11-22, 2025-11-22T14:30), or a while ago: 12h, 7d, 4w."""
-
-    name = "when"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            if ago := re.fullmatch(r"(\d{1,5})([hdw])", str(value)):
-                return datetime.now(UTC) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
-            at = datetime.fromisoformat(str(value))
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time; write 2025-11-22, 2025-11-22T14:30 or 7d", param, ctx)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+def _moment(value: str) -> datetime:
+    """Read a UTC day or time (2025-11-22, 2025-11-22T14:30), or a time ago: 12h, 7d, 4w."""
+    try:
+        if ago := re.fullmatch(r"(\d{1,5})([hdw])", value):
+            return datetime.now(UTC) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
+        at = datetime.fromisoformat(value)
+    except (ValueError, OverflowError) as exc:
+        raise click.BadParameter(
+            f"{value!r} is no time; write 2025-11-22, 2025-11-22T14:30 or 7d"
+        ) from exc
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-class _Head(click.ParamType[tuple[int, str]]):
-    """A head as `--check` prints it: NUMBER:DIGEST."""
+def _head(value: str) -> tuple[int, str]:
+    """Read the head of the chain as `--check` prints it: NUMBER:DIGEST."""
+    head = re.fullmatch(r"(\d{1,12}):([0-9a-f]{8,64})", value)
+    if not head:
+        raise click.BadParameter(f"{value!r} is no head; give the one that --check printed")
+    return int(head[1]), head[2]
 
-    name = "head"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, str]:
-        found = re.fullmatch(r"(\d{1,12}):([0-9a-f]{8,64})", str(value))
-        if not found:
-            self.fail(f"{value!r} is no head; give what an earlier --check printed", param, ctx)
-        return int(found[1]), found[2]
+def _action(value: str) -> str:
+    action = _RENAMED.get(value, value)
+    if action not in VERBS:
+        names = sorted(VERBS.keys() - {*_RENAMED.values()} | _RENAMED.keys())
+        raise click.BadParameter(f"{value!r} is no action; use one of {', '.join(names)}")
+    return action
 
 
 @cli.command("activity")
-@click.option("--user", default="", help="Only what was done for this user.")
-@click.option("--who", default="", help="Only what somebody of this name did, or a part of it.")
-@click.option("--action", type=click.Choice(sorted(VERBS)), help="Only this.")
-@click.option("--since", type=_Moment(), help="Not older: 7d, 12h, 2025-11-22.")
-@click.option("--until", type=_Moment(), help="Older than this.")
-@click.option("--limit", default=50, show_default=True, help="How many entries at most.")
-@click.option("--check", is_flag=True, help="Read all of it; say what was removed or changed.")
-@click.option("--known", type=_Head(), help="With --check: a head that has to be in it still.")
-@json_option
+@click.option("--user", "user_id", metavar="USER", help="Only entries about this user.")
+@click.option("--who", help="Only entries by people whose name contains this.")
+@click.option("--action", type=_action, metavar="ACTION", help="Only this, such as save.")
+@click.option(
+    "--since", type=_moment, metavar="WHEN", help="Only from then on: 7d, 12h or 2025-11-22."
+)
+@click.option("--until", type=_moment, metavar="WHEN", help="Only before then.")
+@click.option("--limit", default=50, help="Maximum number of entries.")
+@click.option("--check", is_flag=True, help="Verify the whole chain; report gaps and changes.")
+@click.option(
+    "--known",
+    type=_head,
+    metavar="HEAD",
+    help="With --check: a head that must still be in the chain.",
+)
 @with_service
-@click.pass_context
 def activity_command(
-    ctx: click.Context,
-    service: MemoryService,
-    user: str,
-    who: str,
-    action: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    check: bool,
-    known: tuple[int, str] | None,
-    as_json: bool,
+    service: MemoryService, limit: int, check: bool, known: tuple[int, str] | None, **given: Any
 ) -> None:
-    """Show who did what with whose memories, newest first, or check that log."""
+    """Show who did what with whose memories, or check that log.
+
+    Entries are listed newest first. The log is a chain of digests, so that --check detects removed
+    and changed entries; the exit code is 1 if it finds any.
+    """
     if known and not check:
-        raise click.UsageError("--known is for a check; add --check")
+        raise click.UsageError("--known belongs to a check; add --check")
     if check:
-        with progress_bar("check", as_json=as_json) as advance:
-            found = service.activity.check(known, advance)
-        document = activity_log.check_document(found)
-        output(document, activity_log.check_text(found), as_json=as_json)
-        if not found.whole:
-            ctx.exit(EXIT_CHECK_FAILED)
+        with progress_bar("check") as advance:
+            report = service.activity.check(known, advance)
+        documents = activity_log.check_document, activity_log.check_text
+        output(*documents, report, passed=report.whole)
         return
-    wanted = Wanted(who, action or "", user, since, until)
-    page = service.activity.page(wanted, limit=max(1, limit))
-    output(activity_log.page_document(page), activity_log.page_text(page), as_json=as_json)
+    filters = {name: value for name, value in given.items() if value}
+    page = service.activity.page(Wanted(**filters), limit=max(1, limit))
+    output(activity_log.page_document, activity_log.page_text, page)

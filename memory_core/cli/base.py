@@ -1,4 +1,4 @@
-"""What the commands share: options, output, errors and exit codes."""
+"""The frame of the commands: options, files, output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVarTuple
 
 import click
 
@@ -24,14 +25,39 @@ from ..version import __version__
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_NO_ANSWER = 3
+FILE = click.Path(dir_okay=False, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SECTIONS = {
+    "Memories of one user": "save upload query explain list get update delete forget history",
+    "Users and their activity": "users normalize activity",
+    "Export, import and migration": "export import migrate",
+    "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test",
+}
+_CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
+_JSON = f"{__name__}.json"
+_Values = TypeVarTuple("_Values")
+
+
+def _note_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[_JSON] = value or json_wanted()
+
+
+def json_wanted() -> bool:
+    """Return whether the command that runs was given --json."""
+    return bool(click.get_current_context().meta.get(_JSON))
+
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    callback=_note_json,
+    help="Print one JSON document and nothing else.",
 )
 
 
 class _Commands(click.Group):
-    """Says who acts, and turns our errors into one sentence on stderr and an exit code."""
+    """The root command: sets the actor, and turns errors into one sentence and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -42,15 +68,37 @@ class _Commands(click.Group):
             no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
             ctx.exit(EXIT_NO_ANSWER if no_answer else EXIT_BAD_INPUT)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                listed = [self.commands[name] for name in names.split()]
+                rows = [
+                    (str(command.name).ljust(width), command.get_short_help_str(80))
+                    for command in listed
+                ]
+                formatter.write_dl(rows)
 
-def output(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    """Print one of the two; JSON is UTF-8 whatever the terminal speaks (RFC 8259)."""
-    click.echo(to_json(document).encode() if as_json else text)
+
+def output(
+    document: Callable[[*_Values], Mapping[str, Any]],
+    text: Callable[[*_Values], str],
+    *values: *_Values,
+    passed: bool = True,
+) -> None:
+    """Print values as JSON or as text; unless `passed`, end as a failed check.
+
+    JSON is UTF-8 whatever the terminal speaks (RFC 8259).
+    """
+    click.echo(to_json(document(*values)).encode() if json_wanted() else text(*values))
+    if not passed:
+        click.get_current_context().exit(EXIT_CHECK_FAILED)
 
 
 def with_service(command: Callable[..., None]) -> Callable[..., None]:
-    """Open the service for a command, and close it."""
+    """Open the service for a command and close it; add the option --json."""
 
+    @json_option
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         with open_service(migrate=False) as service:
@@ -59,22 +107,20 @@ def with_service(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _actor() -> Actor:
-    """Return who runs the command, as the operating system names them, and on which machine."""
+@contextmanager
+def file_errors(path: Path, action: str, advice: str) -> Iterator[None]:
+    """Turn the failure to open, read or write a file into one sentence."""
     try:
-        from pwd import getpwuid
-
-        name = getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError, AttributeError):
-        # No such table (Windows), or nobody in it: a container may run under any number.
-        name = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
-    return Actor(name, "shell", platform.node(), "command line")
+        yield
+    except OSError as exc:
+        reason = exc.strerror or exc
+        raise MemoryCoreError(f"{str(path)!r} cannot be {action}: {reason}; {advice}") from exc
 
 
 @contextmanager
-def progress_bar(label: str, *, as_json: bool) -> Iterator[Progress]:
-    """Show a bar on stderr where that is a terminal, and give the call that moves it."""
-    hidden = as_json or not sys.stderr.isatty()
+def progress_bar(label: str, *, hidden: bool = False) -> Iterator[Progress]:
+    """Show a bar on stderr if that is a terminal, and yield the function that advances it."""
+    hidden = hidden or json_wanted() or not sys.stderr.isatty()
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:
 
         def advance(done: int, total: int) -> None:
@@ -84,14 +130,18 @@ def progress_bar(label: str, *, as_json: bool) -> Iterator[Progress]:
         yield advance
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="memory_core")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log lines on stderr.")
 def cli(verbose: bool) -> None:
-    """Keep an assistant's memories through every deployment.
+    """Keep an assistant's memories of its users, and prove that they are kept.
 
-    USER may be written in any form; the canonical id is used. Exit codes: 0 done, 1 a check
-    failed, 2 wrong usage or bad input, 3 the backend did not answer.
+    Environment variables say where memories are stored; `status` shows what was chosen and why.
+    USER may be given in any form, such as " Alice@Example.com": the canonical id is used. Every
+    command prints text, or with --json one JSON document.
+
+    Exit codes: 0 success, 1 a check failed, 2 wrong usage or invalid input, 3 the storage did not
+    answer.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -108,3 +158,15 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     cli(prog_name="python -m memory_core")
+
+
+def _actor() -> Actor:
+    """Return who runs the command, as the operating system names them, and the host."""
+    try:
+        from pwd import getpwuid
+
+        name = getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError, AttributeError):
+        # No user database (Windows), or no entry in it: a container may run under any number.
+        name = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    return Actor(name, "shell", platform.node(), "command line")

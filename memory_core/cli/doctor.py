@@ -1,4 +1,4 @@
-"""The doctor on the command line."""
+"""The commands `doctor` and `logs analyze`: find out what is wrong, here or from a log."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import click
 from ..doctor import Level, OnProgress, Tag, diagnose, make_bundle
 from ..doctor.logs import analyze_log
 from ..memories.log_lines import install_recent_lines
-from ..render import diagnosis
-from ..render import diagnosis as render_doctor
-from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar
+from ..render import diagnosis as render
+from .base import FILE, cli, file_errors, json_option, json_wanted, output, progress_bar
 
 
 @cli.command()
@@ -22,82 +21,51 @@ from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar
     "tags",
     multiple=True,
     type=click.Choice(get_args(Tag)),
-    help="Also make checks that write probes (live), read memories (data), or all of them (deep).",
+    help="Add checks that write probes (live), read some memories (data), or all (deep).",
 )
-@click.option("--only", multiple=True, metavar="ID", help="One finding, check or subject alone.")
+@click.option("--only", multiple=True, metavar="ID", help="Only this finding, check or subject.")
 @click.option(
     "--fail-level",
     type=click.Choice(["error", "warning", "info", "never"]),
     default="error",
-    show_default=True,
-    help="From which level on the exit code is 1.",
+    help="Exit with 1 from this level on.",
 )
 @click.option(
-    "--silence", multiple=True, metavar="ID=REASON", help="Do not show a finding, and say why."
+    "--silence", multiple=True, metavar="ID=REASON", help="Hide a finding, for a stated reason."
 )
 @click.option(
-    "--bundle",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a file for support, without secrets and personal data.",
+    "--bundle", type=FILE, help="Write a file for support, without secrets and personal data."
 )
-@click.option("--personal", is_flag=True, help="Leave users' ids in the bundle.")
+@click.option("--personal", is_flag=True, help="Include user ids in the bundle.")
 @json_option
-@click.pass_context
 def doctor(
-    ctx: click.Context,
     tags: tuple[Tag, ...],
     only: tuple[str, ...],
     fail_level: str,
     silence: tuple[str, ...],
     bundle: Path | None,
     personal: bool,
-    as_json: bool,
 ) -> None:
-    """Find out why memories are not persistent or missing, and what to do."""
+    """Find out why memories are missing or not persistent.
+
+    Every finding says what it means for the customer and what to do about it.
+    """
     if personal and not bundle:
         raise click.UsageError("--personal is about the bundle; add --bundle FILE")
-    keeper = install_recent_lines()
+    log = install_recent_lines()
     diagnosis = diagnose(
         tags=tags,
         only=only,
-        silenced=dict(_reason(one) for one in silence),
-        on_progress=_teller(as_json),
+        silenced=dict(map(_reason, silence)),
+        on_progress=_progress_line(),
         with_users=bundle is not None,
     )
     if bundle:
-        written = make_bundle(diagnosis, lines=keeper.lines(), personal=personal)
-        try:
-            bundle.write_bytes(written)
-        except OSError as exc:
-            raise click.BadParameter(f"{bundle} cannot be written: {exc.strerror}") from exc
-    output(
-        render_doctor.diagnosis_document(diagnosis),
-        render_doctor.diagnosis_text(diagnosis),
-        as_json=as_json,
-    )
-    if fail_level != "never" and diagnosis.worst.rank >= Level(fail_level).rank:
-        ctx.exit(EXIT_CHECK_FAILED)
-
-
-def _reason(given: str) -> tuple[str, str]:
-    name, equals, reason = given.partition("=")
-    if not equals or not reason.strip():
-        raise click.BadParameter(
-            f"{given!r} has no reason; write ID=REASON", param_hint="--silence"
-        )
-    return name, reason
-
-
-def _teller(as_json: bool) -> OnProgress | None:
-    """Say on stderr which check is under way, where somebody looks on."""
-    if as_json or not sys.stderr.isatty():
-        return None
-
-    def tell(done: int, total: int, title: str) -> None:
-        # Over the line before, which is cleared to its end.
-        click.echo(f"\r\x1b[K{done}/{total}  {title}" if title else "\r\x1b[K", nl=False, err=True)
-
-    return tell
+        content = make_bundle(diagnosis, lines=log.lines(), personal=personal)
+        with file_errors(bundle, "written", "name another file with --bundle"):
+            bundle.write_bytes(content)
+    passed = fail_level == "never" or diagnosis.worst.rank < Level(fail_level).rank
+    output(render.diagnosis_document, render.diagnosis_text, diagnosis, passed=passed)
 
 
 @cli.group()
@@ -108,16 +76,33 @@ def logs() -> None:
 @logs.command()
 @click.argument("file", type=click.File("rb"))
 @json_option
-@click.pass_context
-def analyze(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
-    """Say what a log tells of memories; FILE may be - for standard input.
+def analyze(file: BinaryIO) -> None:
+    """Report what a log reveals about memories; FILE may be - for standard input.
 
-    Which of the seven lines appear, how the storage changed, which users were saved under one id
-    and asked for under another, and which errors there are. The exit code is 1 where something is
-    wrong.
+    Lists which of the seven known lines appear, changes of the storage, users saved under one id
+    and asked for under another, and errors. The exit code is 1 if anything is wrong.
     """
-    with progress_bar("Reading", as_json=as_json) as advance:
+    with progress_bar("Reading") as advance:
         report = analyze_log(file, on_progress=advance)
-    output(diagnosis.logs_document(report), diagnosis.logs_text(report), as_json=as_json)
-    if not report.clean:
-        ctx.exit(EXIT_CHECK_FAILED)
+    output(render.logs_document, render.logs_text, report, passed=report.clean)
+
+
+def _reason(silence: str) -> tuple[str, str]:
+    name, _, reason = silence.partition("=")
+    if not reason.strip():
+        raise click.BadParameter(
+            f"{silence!r} has no reason; write ID=REASON", param_hint="--silence"
+        )
+    return name, reason
+
+
+def _progress_line() -> OnProgress | None:
+    """Return a callback that shows the current check on stderr, if that is a terminal."""
+    if json_wanted() or not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int, title: str) -> None:
+        # Over the line before, which is cleared to its end.
+        click.echo(f"\r\x1b[K{done}/{total}  {title}" if title else "\r\x1b[K", nl=False, err=True)
+
+    return show

@@ -1,4 +1,4 @@
-"""The commands about users and their memories."""
+"""The commands about the memories of one user."""
 
 from __future__ import annotations
 
@@ -10,226 +10,14 @@ import click
 
 from ..errors import InvalidMemory
 from ..model.limits import MAX_UPLOAD_BYTES
-from ..model.user_id import describe_changes, normalize_user_id
-from ..render import memory_records
+from ..model.user_id import normalize_user_id
+from ..model.words import counted
+from ..render import memory_records as render
 from ..service import MemoryService
-from .base import cli, json_option, output, progress_bar, with_service
-
-_verify_option = click.option(
-    "--verify/--no-verify",
-    default=True,
-    help="Read what was saved back by its id (default).",
-)
+from .base import EXISTING_FILE, cli, file_errors, output, progress_bar, with_service
 
 
-@cli.command()
-@json_option
-@with_service
-def status(service: MemoryService, as_json: bool) -> None:
-    """Show which backend is used, why, and how much is in it."""
-    found = service.status()
-    output(
-        memory_records.status_document(found),
-        memory_records.status_text(found),
-        as_json=as_json,
-    )
-
-
-@cli.command()
-@click.argument("raw")
-@json_option
-def normalize(raw: str, as_json: bool) -> None:
-    """Show the canonical form of the user id RAW, and what was changed."""
-    canonical, changes = normalize_user_id(raw), describe_changes(raw)
-    text = "\n".join([canonical, *(f"  {change}" for change in changes)])
-    document = {"raw": raw, "user_id": canonical, "changes": list(changes)}
-    output(document, text, as_json=as_json)
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("text")
-@click.option("--agent", help="The agent that the memory belongs to.")
-@click.option("--run", help="The run that the memory belongs to.")
-@click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Metadata; may be repeated.")
-@click.option("--infer", is_flag=True, help="Let the language model extract what matters.")
-@_verify_option
-@json_option
-@with_service
-def save(
-    service: MemoryService,
-    user: str,
-    text: str,
-    agent: str | None,
-    run: str | None,
-    meta: Sequence[str],
-    infer: bool,
-    verify: bool,
-    as_json: bool,
-) -> None:
-    """Remember TEXT for USER."""
-    saved = service.add_text_memory(
-        user,
-        text,
-        metadata=_metadata(meta),
-        agent_id=agent,
-        run_id=run,
-        infer=infer,
-        verify=verify,
-    )
-    told = normalize_user_id(user), service.backend, saved
-    output(memory_records.saved_document(*told), memory_records.saved_text(*told), as_json=as_json)
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_verify_option
-@json_option
-@with_service
-def upload(service: MemoryService, user: str, file: Path, verify: bool, as_json: bool) -> None:
-    """Cut FILE (.txt .md .pdf .docx .csv .json .jsonl) into memories of USER."""
-    content = _read(file)
-    with progress_bar(file.name, as_json=as_json) as advance:
-        saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
-    told = normalize_user_id(user), service.backend, saved
-    output(memory_records.saved_document(*told), memory_records.saved_text(*told), as_json=as_json)
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("text")
-@click.option("--limit", default=10, show_default=True, help="How many memories at most.")
-@click.option(
-    "--mode",
-    type=click.Choice(["auto", "exact", "index"]),
-    default="auto",
-    show_default=True,
-    help="Rank all memories exactly, or ask the index.",
-)
-@json_option
-@with_service
-def query(
-    service: MemoryService, user: str, text: str, limit: int, mode: Any, as_json: bool
-) -> None:
-    """Find USER's memories that answer the question TEXT."""
-    result = service.search(user, text, limit=limit, mode=mode)
-    told = normalize_user_id(user), result
-    output(
-        memory_records.search_document(*told), memory_records.search_text(*told), as_json=as_json
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("text")
-@click.option("--limit", default=10, show_default=True, help="How many memories at most.")
-@json_option
-@with_service
-def explain(service: MemoryService, user: str, text: str, limit: int, as_json: bool) -> None:
-    """Show what USER's assistant would remember for TEXT, what not, and by which rule."""
-    recall = service.explain(user, text, limit=limit)
-    output(
-        memory_records.recall_document(recall), memory_records.recall_text(recall), as_json=as_json
-    )
-
-
-@cli.command("list")
-@click.argument("user")
-@json_option
-@with_service
-def list_(service: MemoryService, user: str, as_json: bool) -> None:
-    """List all memories of USER, newest first."""
-    told = normalize_user_id(user), service.list_memories(user)
-    output(memory_records.list_document(*told), memory_records.list_text(*told), as_json=as_json)
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("memory_id", metavar="ID")
-@json_option
-@with_service
-def get(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
-    """Show one memory of USER."""
-    record = service.get_memory(user, memory_id)
-    output(
-        memory_records.record_document(record), memory_records.record_text(record), as_json=as_json
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("memory_id", metavar="ID")
-@click.argument("text")
-@click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Metadata to merge in.")
-@_verify_option
-@json_option
-@with_service
-def update(
-    service: MemoryService,
-    user: str,
-    memory_id: str,
-    text: str,
-    meta: Sequence[str],
-    verify: bool,
-    as_json: bool,
-) -> None:
-    """Give the memory ID of USER another TEXT."""
-    record = service.update_memory(user, memory_id, text, metadata=_metadata(meta), verify=verify)
-    output(
-        memory_records.record_document(record), memory_records.record_text(record), as_json=as_json
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("memory_id", metavar="ID")
-@json_option
-@with_service
-def delete(service: MemoryService, user: str, memory_id: str, as_json: bool) -> None:
-    """Delete the memory ID of USER; its history stays."""
-    receipt = service.delete_memory(user, memory_id, verify=True)
-    output(
-        memory_records.receipt_document(receipt),
-        memory_records.receipt_text(receipt),
-        as_json=as_json,
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@json_option
-@with_service
-def forget(service: MemoryService, user: str, yes: bool, as_json: bool) -> None:
-    """Remove all memories of USER and their history for good."""
-    canonical = normalize_user_id(user)
-    count = len(service.list_memories(user))
-    if not yes:
-        question = f"Forget {count:,} memories of {canonical} and their history for good?"
-        click.confirm(question, abort=True, err=True)
-    receipt = service.forget_user(user)
-    output(
-        memory_records.receipt_document(receipt),
-        memory_records.receipt_text(receipt),
-        as_json=as_json,
-    )
-
-
-@cli.command()
-@click.argument("user")
-@click.argument("memory_id", metavar="[ID]", required=False)
-@json_option
-@with_service
-def history(service: MemoryService, user: str, memory_id: str | None, as_json: bool) -> None:
-    """Show what happened to the memories of USER, or to one of them."""
-    told = normalize_user_id(user), service.history(user, memory_id)
-    output(
-        memory_records.history_document(*told), memory_records.history_text(*told), as_json=as_json
-    )
-
-
-def _metadata(pairs: Sequence[str]) -> dict[str, str]:
+def _metadata(ctx: click.Context, option: click.Parameter, pairs: Sequence[str]) -> dict[str, str]:
     metadata = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -241,12 +29,147 @@ def _metadata(pairs: Sequence[str]) -> dict[str, str]:
     return metadata
 
 
-def _read(file: Path) -> bytes:
-    """Return the content, up to one byte more than allowed: a huge file is never read whole."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_UPLOAD_BYTES + 1)
-    except OSError as exc:
-        raise InvalidMemory(
-            f"could not read {str(file)!r}: {exc.strerror or exc}; check who may read it"
-        ) from exc
+_user = click.argument("user")
+_memory_id = click.argument("memory_id", metavar="ID")
+_text = click.argument("text")
+_limit = click.option("--limit", default=10, help="Maximum number of memories.")
+_metadata_option = click.option(
+    "--meta",
+    "metadata",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_metadata,
+    help="Metadata to add; repeatable.",
+)
+_verify = click.option("--verify/--no-verify", default=True, help="Read saved memories back by id.")
+
+
+@cli.command()
+@_user
+@_text
+@click.option("--agent", "agent_id", metavar="AGENT", help="The agent that the memory belongs to.")
+@click.option("--run", "run_id", metavar="RUN", help="The run that the memory belongs to.")
+@_metadata_option
+@click.option("--infer", is_flag=True, help="Let the language model extract what matters.")
+@_verify
+@with_service
+def save(service: MemoryService, user: str, text: str, **options: Any) -> None:
+    """Save TEXT as a memory of USER."""
+    saved = service.add_text_memory(user, text, **options)
+    user_id = normalize_user_id(user)
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
+
+
+@cli.command()
+@_user
+@click.argument("file", type=EXISTING_FILE)
+@_verify
+@with_service
+def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
+    """Split a document into memories of USER.
+
+    FILE is .txt, .md, .pdf, .docx, .csv, .json or .jsonl.
+    """
+    with file_errors(file, "read", "check its permissions"), file.open("rb") as opened:
+        # One byte more than allowed: a huge file is refused without being read whole.
+        content = opened.read(MAX_UPLOAD_BYTES + 1)
+    with progress_bar(file.name) as advance:
+        saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
+    user_id = normalize_user_id(user)
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
+
+
+@cli.command()
+@_user
+@_text
+@_limit
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "exact", "index"]),
+    default="auto",
+    help="Rank all memories exactly, or search the index.",
+)
+@with_service
+def query(service: MemoryService, user: str, text: str, **options: Any) -> None:
+    """Find the memories of USER that answer the question TEXT."""
+    result = service.search(user, text, **options)
+    output(render.search_document, render.search_text, normalize_user_id(user), result)
+
+
+@cli.command()
+@_user
+@_text
+@_limit
+@with_service
+def explain(service: MemoryService, user: str, text: str, limit: int) -> None:
+    """Show what USER's assistant recalls for TEXT.
+
+    Ranks all memories of USER and names the rule that leaves a memory out of the answer.
+    """
+    recall = service.explain(user, text, limit=limit)
+    output(render.recall_document, render.recall_text, recall)
+
+
+@cli.command("list")
+@_user
+@with_service
+def list_(service: MemoryService, user: str) -> None:
+    """List all memories of USER, newest first."""
+    records = service.list_memories(user)
+    output(render.list_document, render.list_text, normalize_user_id(user), records)
+
+
+@cli.command()
+@_user
+@_memory_id
+@with_service
+def get(service: MemoryService, user: str, memory_id: str) -> None:
+    """Show one memory of USER in full."""
+    record = service.get_memory(user, memory_id)
+    output(render.record_document, render.record_text, record)
+
+
+@cli.command()
+@_user
+@_memory_id
+@_text
+@_metadata_option
+@_verify
+@with_service
+def update(service: MemoryService, user: str, memory_id: str, text: str, **options: Any) -> None:
+    """Replace the text of a memory of USER."""
+    record = service.update_memory(user, memory_id, text, **options)
+    output(render.record_document, render.record_text, record)
+
+
+@cli.command()
+@_user
+@_memory_id
+@with_service
+def delete(service: MemoryService, user: str, memory_id: str) -> None:
+    """Delete a memory of USER; its history stays."""
+    receipt = service.delete_memory(user, memory_id, verify=True)
+    output(render.receipt_document, render.receipt_text, receipt)
+
+
+@cli.command()
+@_user
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@with_service
+def forget(service: MemoryService, user: str, yes: bool) -> None:
+    """Erase all memories of USER and their history for good."""
+    if not yes:
+        count = counted(len(service.list_memories(user)), "memory")
+        question = f"Forget {count} of {normalize_user_id(user)} and the history for good?"
+        click.confirm(question, abort=True, err=True)
+    output(render.receipt_document, render.receipt_text, service.forget_user(user))
+
+
+@cli.command()
+@_user
+@click.argument("memory_id", metavar="[ID]", required=False)
+@with_service
+def history(service: MemoryService, user: str, memory_id: str | None) -> None:
+    """Show the history of USER's memories, or of one of them."""
+    events = service.history(user, memory_id)
+    output(render.history_document, render.history_text, normalize_user_id(user), events)

@@ -1,177 +1,170 @@
-"""The commands over all users."""
+"""The commands about user ids and all users: list, find, adopt, merge, prove an erasure."""
 
 from __future__ import annotations
 
 import json
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import InvalidMove
 from ..memories.merge_users import Reunion, read_reunion, reunion_document
-from ..model.user_id import normalize_user_id
-from ..render import audit_report, user_tables
+from ..model.user_id import describe_changes, normalize_user_id
+from ..render import user_tables as render
 from ..service import MemoryService, open_service
-from .base import EXIT_CHECK_FAILED, cli, json_option, output, progress_bar, with_service
-
-_scan_option = click.option(
-    "--scan", is_flag=True, help="Read the store itself as well, and other places; nothing changes."
+from .base import (
+    EXISTING_FILE,
+    FILE,
+    cli,
+    file_errors,
+    json_option,
+    json_wanted,
+    output,
+    progress_bar,
+    with_service,
 )
+
+_LARGEST_UNDO_FILE = 64 * 1024 * 1024
+_scan_option = click.option(
+    "--scan", is_flag=True, help="Read the store and other places as well; nothing is changed."
+)
+
+
+@cli.command()
+@click.argument("raw")
+@json_option
+def normalize(raw: str) -> None:
+    """Show the canonical form of the user id RAW."""
+    id_and_changes = normalize_user_id(raw), describe_changes(raw)
+    output(render.normalized_document, render.normalized_text, raw, *id_and_changes)
 
 
 @cli.group(invoke_without_command=True)
 @_scan_option
 @json_option
 @click.pass_context
-def users(ctx: click.Context, scan: bool, as_json: bool) -> None:
-    """List every user with the number of memories, find one, or take up what is not on record.
+def users(ctx: click.Context, scan: bool) -> None:
+    """List all users, or find, adopt or merge them.
 
-    With --scan it ends with 1 where the store differs from the record, or memories lie elsewhere.
+    Counts come from the ledger and are exact. With --scan the exit code is 1 if the store differs
+    from the ledger, or if another place has memories that are missing here.
     """
     if ctx.invoked_subcommand:
-        if scan or as_json:
+        if scan or json_wanted():
             raise click.UsageError(f"put --scan and --json behind {ctx.invoked_subcommand}")
         return
     with open_service(migrate=False) as service:
         census = service.count_users()
-        document = user_tables.users_document(census)
-        text = user_tables.users_text(census)
-        agree = True
-        if scan:
-            with progress_bar("scan", as_json=as_json) as advance:
-                found = service.scan_store(advance)
-                other = service.elsewhere(advance)
-            document["scan"] = audit_report.scan_document(found)
-            document["elsewhere"] = audit_report.elsewhere_document(other)
-            parts = (text, audit_report.scan_text(found), audit_report.elsewhere_text(other))
-            text = "\n\n".join(parts)
-            agree = found.clean and not other.missing
-    output(document, text, as_json=as_json)
-    if not agree:
-        ctx.exit(EXIT_CHECK_FAILED)
+        if not scan:
+            output(render.users_document, render.users_text, census)
+            return
+        with progress_bar("scan") as advance:
+            compared = census, service.scan_store(advance), service.elsewhere(advance)
+    agree = compared[1].clean and not compared[2].missing
+    output(render.scanned_users_document, render.scanned_users_text, *compared, passed=agree)
 
 
 @users.command("find")
 @click.argument("text")
 @_scan_option
-@json_option
 @with_service
-def find_command(service: MemoryService, text: str, scan: bool, as_json: bool) -> None:
-    """Find whose memories are meant: TEXT is an id in any form, a name, or a memory's id."""
-    with progress_bar("scan", as_json=as_json or not scan) as advance:
-        seen = service.scan_store(advance) if scan else None
-        other = service.elsewhere(advance) if scan else None
-    found = service.find(text, scan=seen, elsewhere=other)
-    document = user_tables.found_document(found)
-    output(document, user_tables.found_text(found), as_json=as_json)
+def find(service: MemoryService, text: str, scan: bool) -> None:
+    """Find a user by an id in any form, a name, or a memory's id.
 
-
-@users.command("take-up")
-@click.argument("user")
-@click.option("--yes", is_flag=True, help="Do it; without, it is only said what would be done.")
-@json_option
-@with_service
-@click.pass_context
-def take_up_command(
-    ctx: click.Context, service: MemoryService, user: str, yes: bool, as_json: bool
-) -> None:
-    """Record what lies in the store for USER, in any form of the id, and is not on record."""
-    with progress_bar("take up", as_json=as_json) as advance:
-        taken = service.take_up(user, preview=not yes, on_progress=advance)
-    document = user_tables.taken_up_document(taken)
-    output(document, user_tables.taken_up_text(taken), as_json=as_json)
-    if yes and taken.left:
-        ctx.exit(EXIT_CHECK_FAILED)
-
-
-@users.command("traces")
-@click.argument("user")
-@json_option
-@with_service
-@click.pass_context
-def traces_command(ctx: click.Context, service: MemoryService, user: str, as_json: bool) -> None:
-    """Look everywhere for what is left of USER: record, store, other places, close ids.
-
-    Ends with 1 where something is left, or a place could not be read.
+    Shows the canonical id, what is recorded under it, and similar ids.
     """
-    with progress_bar("traces", as_json=as_json) as advance:
-        found = service.traces(user, on_progress=advance)
-    document = user_tables.traces_document(found)
-    output(document, user_tables.traces_text(found), as_json=as_json)
-    if not found.clean:
-        ctx.exit(EXIT_CHECK_FAILED)
+    with progress_bar("scan", hidden=not scan) as advance:
+        store = service.scan_store(advance) if scan else None
+        elsewhere = service.elsewhere(advance) if scan else None
+    search = service.find(text, scan=store, elsewhere=elsewhere)
+    output(render.found_document, render.found_text, search)
 
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_LARGEST_UNDO_FILE = 64 * 1024 * 1024
+@users.command("adopt")
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Adopt them; without this option, only show them.")
+@with_service
+def adopt(service: MemoryService, user: str, yes: bool) -> None:
+    """Record vectors of USER that are in the store only.
+
+    Other programs may have stored them, under USER's id in any form.
+    """
+    with progress_bar("adopt") as advance:
+        adoption = service.take_up(user, preview=not yes, on_progress=advance)
+    passed = not (yes and adoption.left)
+    output(render.taken_up_document, render.taken_up_text, adoption, passed=passed)
+
+
+@users.command("erasure-proof")
+@click.argument("user")
+@with_service
+def erasure_proof(service: MemoryService, user: str) -> None:
+    """Prove that nothing is left of USER, or show what is.
+
+    Searches the ledger, the store, the running service, other places and similar ids. The exit
+    code is 1 if anything is left, or if a place could not be read.
+    """
+    with progress_bar("erasure proof") as advance:
+        proof = service.traces(user, on_progress=advance)
+    output(render.traces_document, render.traces_text, proof, passed=proof.clean)
 
 
 @users.command()
 @click.argument("former", metavar="FROM")
 @click.argument("user", metavar="TO")
-@click.option("--dry-run", is_flag=True, help="Only say what would be moved.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be moved.")
 @click.option("--yes", is_flag=True, help="Do not ask for the id to be typed.")
-@click.option("--undo-file", type=_FILE, help="Where to write what `users undo` takes.")
-@json_option
+@click.option("--undo-file", type=FILE, help="Where to write the file that `users undo` reads.")
 @with_service
-@click.pass_context
-def reunite(
-    ctx: click.Context,
-    service: MemoryService,
-    former: str,
-    user: str,
-    dry_run: bool,
-    yes: bool,
-    undo_file: Path | None,
-    as_json: bool,
+def merge(
+    service: MemoryService, former: str, user: str, dry_run: bool, yes: bool, undo_file: Path | None
 ) -> None:
-    """Move all memories of FROM to TO, who is the same person; ids, texts and times stay."""
+    """Move all memories of FROM to TO, who is the same person.
+
+    Their ids, texts and times stay. An undo file is written before anything is moved.
+    """
     plan = service.plan_reunion(former, user)
     if dry_run:
-        output(user_tables.plan_document(plan), user_tables.plan_text(plan), as_json=as_json)
+        output(render.plan_document, render.plan_text, plan)
         return
     if not yes:
-        click.echo(user_tables.plan_text(plan), err=True)
+        click.echo(render.plan_text(plan), err=True)
         typed = click.prompt(f"Type {plan.user_id} to move them", err=True)
         if normalize_user_id(typed) != plan.user_id:
             raise InvalidMove(f"{typed!r} is not {plan.user_id!r}; nothing was moved")
-    place = undo_file or Path(f"reunion-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
-    try:
-        with place.open("x") as opened:
-            # Before anything moves: whoever is cut off can take it back all the same.
-            json.dump(reunion_document(plan.as_undo()), opened, ensure_ascii=False, indent=1)
-    except OSError as exc:
-        raise InvalidMove(
-            f"the undo file {str(place)!r} could not be written: {exc.strerror or exc}; "
-            "nothing was moved: name another with --undo-file"
-        ) from exc
-    with progress_bar("reunite", as_json=as_json) as advance:
-        reunion = service.reunite(former, user, on_progress=advance)
-    _tell(ctx, reunion, str(place), as_json=as_json)
+    # Before anything moves, so that a merge that is cut off can be undone as well.
+    file = undo_file or Path(f"merge-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
+    content = json.dumps(reunion_document(plan.as_undo()), ensure_ascii=False, indent=1).encode()
+    advice = "nothing was moved: name another with --undo-file"
+    with file_errors(file, "written", advice), file.open("xb") as new:
+        new.write(content)
+    with progress_bar("merge") as advance:
+        moved = service.reunite(former, user, on_progress=advance)
+    _conclude(moved, str(file))
 
 
 @users.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@json_option
+@click.argument("file", type=EXISTING_FILE)
 @with_service
-@click.pass_context
-def undo(ctx: click.Context, service: MemoryService, file: Path, as_json: bool) -> None:
-    """Take back what `users reunite` did: FILE is the undo file that it wrote."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_LARGEST_UNDO_FILE)
-    except OSError as exc:
-        raise InvalidMove(
-            f"could not read {str(file)!r}: {exc.strerror or exc}; check who may read it"
-        ) from exc
-    with progress_bar("undo", as_json=as_json) as advance:
-        reunion = service.undo_reunion(read_reunion(content), on_progress=advance)
-    _tell(ctx, reunion, "", as_json=as_json)
+def undo(service: MemoryService, file: Path) -> None:
+    """Undo a merge, with the undo FILE that it wrote."""
+    with file_errors(file, "read", "check its permissions"), file.open("rb") as opened:
+        merged = read_reunion(opened.read(_LARGEST_UNDO_FILE))
+    with progress_bar("undo") as advance:
+        moved = service.undo_reunion(merged, on_progress=advance)
+    _conclude(moved, "")
 
 
-def _tell(ctx: click.Context, reunion: Reunion, undo_file: str, *, as_json: bool) -> None:
-    document = user_tables.made_document(reunion, undo_file)
-    output(document, user_tables.reunion_text(reunion, undo_file), as_json=as_json)
-    if reunion.refused or reunion.verified != len(reunion.ids):
-        ctx.exit(EXIT_CHECK_FAILED)
+def _conclude(moved: Reunion, undo_file: str) -> None:
+    whole = not moved.refused and moved.verified == len(moved.ids)
+    output(render.made_document, render.reunion_text, moved, undo_file, passed=whole)
+
+
+# The former names still work.
+for _name, _command in {"take-up": adopt, "traces": erasure_proof, "reunite": merge}.items():
+    _hidden: Any = copy(_command)
+    _hidden.hidden = True
+    users.add_command(_hidden, _name)

@@ -1,71 +1,140 @@
-"""A diagnosis -> text for a terminal, and JSON with fixed keys."""
+"""The doctor's diagnosis, and what a log says, as JSON and as text."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
-from ..doctor.logs import ErrorGroup, KnownLine, LogReport, Seen, Span, Spot
-from ..model.encoder import encode, pick
+from ..doctor.logs import ErrorGroup, LogReport, Seen, Span, Spot
+from ..model.encoder import encode
 from ..model.words import counted
-from .text import one_line, printable, utc
+from .text import fields, first_of, one_line, printable, table, utc
 
+BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}
 _MARKS = {Level.ERROR: "!!", Level.WARNING: " !", Level.INFO: "  ", Level.OK: "ok"}
 _EVIDENCE = 6
 
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
-        **pick(diagnosis, "summary", "sentence"),
-        "as_of": encode(diagnosis.taken_at),
-        "tags": encode(diagnosis.tags),
-        "findings": [finding_document(one) for one in diagnosis.findings],
-        **pick(diagnosis, "checks", "silenced"),
-        "settings": encode(diagnosis.sources),
-        "versions": encode(diagnosis.versions),
+        **fields(diagnosis, "summary sentence as_of=taken_at tags"),
+        "findings": [finding_document(finding) for finding in diagnosis.findings],
+        **fields(diagnosis, "checks silenced settings=sources versions"),
     }
 
 
-def finding_document(one: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
     return {
-        **pick(one, "id", "level", "title", "detail", "hint"),
-        "evidence": [pick(piece, "name", "value", "source") for piece in one.evidence],
-        **pick(one, "consequence", "fixes"),
+        **fields(finding, "id level title detail hint"),
+        "evidence": [fields(fact, "name value source") for fact in finding.evidence],
+        **fields(finding, "consequence fixes"),
     }
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     lines = [f"{diagnosis.sentence}  ({utc(diagnosis.taken_at)})"]
-    for one in diagnosis.findings:
-        lines += ["", *_finding_lines(one)]
+    for finding in diagnosis.findings:
+        lines += ["", finding_text(finding)]
     lines += ["", *_check_lines(diagnosis.checks)]
     if diagnosis.silenced:
         lines += ["", f"{counted(len(diagnosis.silenced), 'finding')} silenced:"]
-        lines += [f"  {one.id}: {one_line(one.reason)}" for one in diagnosis.silenced]
+        lines += [
+            f"  {silenced.id}: {one_line(silenced.reason)}" for silenced in diagnosis.silenced
+        ]
     return "\n".join(lines)
 
 
-def finding_text(one: Finding) -> str:
-    """Return one finding as text to be copied into a message."""
-    return "\n".join(_finding_lines(one))
+def finding_text(finding: Finding) -> str:
+    """Return a finding as text that can be pasted into a message."""
+    lines = [
+        f"{_MARKS[finding.level]}  {finding.id}  {finding.title}",
+        f"      {printable(finding.detail)}",
+    ]
+    if finding.level.rank > Level.INFO.rank:
+        lines.append(f"      For the customer: {finding.consequence}")
+    for fact in finding.evidence[:_EVIDENCE]:
+        source = f"  ({printable(fact.source)})" if fact.source else ""
+        lines.append(f"      {printable(fact.name)}: {one_line(fact.value)}{source}")
+    if len(finding.evidence) > _EVIDENCE:
+        lines.append(f"      and {len(finding.evidence) - _EVIDENCE} more; --json lists all")
+    return "\n".join([*lines, *(f"   -> {_fix(fix)}" for fix in finding.fixes)])
 
 
-def _finding_lines(one: Finding) -> Iterator[str]:
-    yield f"{_MARKS[one.level]}  {one.id}  {one.title}"
-    yield f"      {printable(one.detail)}"
-    if one.level.rank > Level.INFO.rank:
-        yield f"      For the customer: {one.consequence}"
-    for piece in one.evidence[:_EVIDENCE]:
-        source = f"  ({printable(piece.source)})" if piece.source else ""
-        yield f"      {printable(piece.name)}: {one_line(piece.value)}{source}"
-    if len(one.evidence) > _EVIDENCE:
-        yield f"      and {len(one.evidence) - _EVIDENCE} more with --json"
-    for fix in one.fixes:
-        yield f"   -> {_fix(fix)}"
+def logs_document(report: LogReport) -> dict[str, Any]:
+    return {
+        **fields(report, "sentence clean is_log bytes=size_bytes lines formats"),
+        **fields(report, "from=first_at to=last_at zoned"),
+        "problems": [fields(problem, "sentence finding=finding_id") for problem in report.problems],
+        "known_lines": [
+            {"line": line_words(line.line), **_seen(line.seen)} for line in report.known
+        ],
+        "order": [{"line": line_words(run.line), **_seen(run.seen)} for run in report.order],
+        "storage": [
+            {**fields(span, "backend persistent starts instances deployment"), **_seen(span.seen)}
+            for span in report.spans
+        ],
+        "deployments": encode(report.deployments),
+        "other_ids": [
+            fields(pair, "asked saved reasons sure asks saves") for pair in report.other_ids
+        ],
+        "found_nothing": [
+            fields(user, "user_id after_switch saves empty") for user in report.found_nothing
+        ],
+        "errors": [_error(group) for group in report.errors],
+        "notes": encode(report.notes),
+    }
+
+
+def logs_text(report: LogReport) -> str:
+    lines = [printable(report.sentence), _extent(report)]
+    if report.problems:
+        lines += ["", "What is wrong:"]
+        for problem in report.problems:
+            finding = f"  ({problem.finding_id})" if problem.finding_id else ""
+            lines.append(f"  {printable(problem.sentence)}{finding}")
+    rows: list[tuple[int | str, str]] = []
+    for known in report.known:
+        when = f"  ({_when(known.seen)})" if known.seen else ""
+        rows.append((known.seen.count if known.seen else "-", line_words(known.line) + when))
+    sections = {
+        "The seven lines:": table(rows),
+        "Storage over time:": [f"  {_span(span)}" for span in report.spans[-20:]],
+        "Asked for under one id, saved under another:": [
+            f"  {one_line(pair.asked)} ({pair.asks.count:,} × nothing found) · "
+            f"{one_line(pair.saved)} ({counted(pair.saves.count, 'save')}): "
+            f"{printable('; '.join(pair.reasons))}{'' if pair.sure else ', perhaps'}"
+            for pair in report.other_ids
+        ],
+        "Saved, and nothing found afterwards:": [
+            f"  {one_line(user.user_id)}: {counted(user.saves.count, 'save')}, last "
+            f"{spot_text(user.saves.last)}; nothing found {user.empty.count:,} ×, first "
+            f"{spot_text(user.empty.first)}{', the storage had changed' * user.after_switch}"
+            for user in report.found_nothing
+        ],
+        "Errors and warnings:": ["\n".join(_error_lines(group)) for group in report.errors],
+    }
+    for title, section in sections.items():
+        lines += ["", title, *first_of(section)] if section else []
+    lines += ["", *map(printable, report.notes)] if report.notes else []
+    return "\n".join(lines)
+
+
+def line_words(line: str) -> str:
+    """Return a known line with words in place of its variable parts."""
+    return line.replace("%s", "<user>").replace("%d", "<n>")
+
+
+def spot_text(spot: Spot) -> str:
+    """Return the time of a line of the log, or its number if it has no time."""
+    return moment(spot.at) if spot.at else f"line {spot.line:,}"
+
+
+def moment(at: datetime) -> str:
+    """Return a time of the log: UTC, or unchanged if the log has no zone."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _fix(fix: Fix) -> str:
@@ -80,180 +149,59 @@ def _fix(fix: Fix) -> str:
 
 
 def _check_lines(checks: tuple[CheckRun, ...]) -> Iterator[str]:
-    done = [one for one in checks if one.ms is not None]
-    yield f"{counted(len(done), 'check')} made in {sum(one.ms or 0 for one in done) / 1000:.1f} s."
-    for one in checks:
-        if one.state in (CheckState.CRASHED, CheckState.CUT_OFF):
-            yield f"  {one.state.value}: {one.title} ({printable(one.reason)})"
-    waiting = Counter(one.because for one in checks if one.because)
+    times = [check.ms for check in checks if check.ms is not None]
+    yield f"{counted(len(times), 'check')} made in {sum(times) / 1000:.1f} s."
+    for check in checks:
+        if check.state in (CheckState.CRASHED, CheckState.CUT_OFF):
+            yield f"  {check.state.value}: {check.title} ({printable(check.reason)})"
+    waiting = Counter(check.because for check in checks if check.because)
     for name, count in waiting.items():
         yield f"  {counted(count, 'check')} skipped until {name} is solved."
 
 
-BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}
-_MOST = 20
-
-
-def logs_document(report: LogReport) -> dict[str, Any]:
-    return {
-        "sentence": report.sentence,
-        "clean": report.clean,
-        "is_log": report.is_log,
-        "bytes": report.size_bytes,
-        "lines": report.lines,
-        "formats": dict(report.formats),
-        "from": report.first_at,
-        "to": report.last_at,
-        "zoned": report.zoned,
-        "problems": [
-            {"sentence": one.sentence, "finding": one.finding_id} for one in report.problems
-        ],
-        "known_lines": [{"line": line_words(one.line), **_seen(one.seen)} for one in report.known],
-        "order": [{"line": line_words(one.line), **_seen(one.seen)} for one in report.order],
-        "storage": [
-            {
-                "backend": one.backend,
-                "persistent": one.persistent,
-                "starts": one.starts,
-                "instances": list(one.instances),
-                "deployment": asdict(one.deployment) if one.deployment else None,
-                **_seen(one.seen),
-            }
-            for one in report.spans
-        ],
-        "deployments": [asdict(one) for one in report.deployments],
-        "other_ids": [
-            {
-                "asked": one.asked,
-                "saved": one.saved,
-                "reasons": list(one.reasons),
-                "sure": one.sure,
-                "asks": _seen(one.asks),
-                "saves": _seen(one.saves),
-            }
-            for one in report.other_ids
-        ],
-        "found_nothing": [
-            {
-                "user_id": one.user_id,
-                "after_switch": one.after_switch,
-                "saves": _seen(one.saves),
-                "empty": _seen(one.empty),
-            }
-            for one in report.found_nothing
-        ],
-        "errors": [_error(one) for one in report.errors],
-        "notes": list(report.notes),
-    }
-
-
-def logs_text(report: LogReport) -> str:
-    zone = " UTC" if report.zoned else ""
-    lines = [printable(report.sentence), _extent(report, zone)]
-    if report.problems:
-        lines += ["", "What is wrong:"]
-        for problem in report.problems:
-            finding = f"  ({problem.finding_id})" if problem.finding_id else ""
-            lines.append(f"  {printable(problem.sentence)}{finding}")
-    lines += ["", "The seven lines:", *(_known(one) for one in report.known)]
-    if report.spans:
-        lines += ["", "Storage over time:", *(f"  {_span(one)}" for one in report.spans[-_MOST:])]
-    if report.other_ids:
-        lines += ["", "Asked for under one id, saved under another:"]
-        for one in report.other_ids[:_MOST]:
-            sure = "" if one.sure else ", perhaps"
-            lines.append(
-                f"  {one_line(one.asked)} ({one.asks.count:,} × nothing found) · "
-                f"{one_line(one.saved)} ({counted(one.saves.count, 'save')}): "
-                f"{printable('; '.join(one.reasons))}{sure}"
-            )
-        lines += _more(len(report.other_ids))
-    if report.found_nothing:
-        lines += ["", "Saved, and nothing found afterwards:"]
-        for user in report.found_nothing[:_MOST]:
-            why = ", the storage had changed" if user.after_switch else ""
-            lines.append(
-                f"  {one_line(user.user_id)}: {counted(user.saves.count, 'save')}, last "
-                f"{spot_text(user.saves.last)}; nothing found {user.empty.count:,} ×, first "
-                f"{spot_text(user.empty.first)}{why}"
-            )
-        lines += _more(len(report.found_nothing))
-    if report.errors:
-        lines += ["", "Errors and warnings:"]
-        for group in report.errors[:_MOST]:
-            lines += _error_lines(group)
-        lines += _more(len(report.errors))
-    lines += ["", *map(printable, report.notes)] if report.notes else []
-    return "\n".join(lines)
-
-
-def line_words(line: str) -> str:
-    """Return a known line as people read it, with words for what differs."""
-    return line.replace("%s", "<user>").replace("%d", "<n>")
-
-
-def spot_text(spot: Spot) -> str:
-    """Return when something was logged; where the log does not say, in which line."""
-    return moment(spot.at) if spot.at else f"line {spot.line:,}"
-
-
-def moment(at: datetime) -> str:
-    """Return a time as the log has it: UTC, or without a zone as it stood."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _extent(report: LogReport, zone: str) -> str:
-    formats = ", ".join(report.formats)
-    told = f"{counted(report.lines, 'line')}, {report.size_bytes:,} bytes ({formats})"
+def _extent(report: LogReport) -> str:
+    size = f"{counted(report.lines, 'line')}, {report.size_bytes:,} bytes"
+    span = ""
     if report.first_at and report.last_at:
-        return f"{told}, from {moment(report.first_at)} to {moment(report.last_at)}{zone}."
-    return f"{told}."
+        zone = " UTC" if report.zoned else ""
+        span = f", from {moment(report.first_at)} to {moment(report.last_at)}{zone}"
+    return f"{size} ({', '.join(report.formats)}){span}."
 
 
-def _known(one: KnownLine) -> str:
-    if one.seen is None:
-        return f"       -  {line_words(one.line)}"
-    when = f"first {spot_text(one.seen.first)}, last {spot_text(one.seen.last)}"
-    return f"  {one.seen.count:>6,}  {line_words(one.line)}  ({when})"
+def _when(seen: Seen) -> str:
+    return f"first {spot_text(seen.first)}, last {spot_text(seen.last)}"
 
 
-def _span(one: Span) -> str:
-    told = f"{spot_text(one.seen.first)}  {BACKENDS[one.backend]}, {counted(one.starts, 'start')}"
-    if one.deployment:
-        told += f", after a deployment ({spot_text(one.deployment)})"
-    return told + (f", {printable(', '.join(one.instances))}" if one.instances else "")
+def _span(span: Span) -> str:
+    line = (
+        f"{spot_text(span.seen.first)}  {BACKENDS[span.backend]}, {counted(span.starts, 'start')}"
+    )
+    if span.deployment:
+        line += f", after a deployment ({spot_text(span.deployment)})"
+    return line + (f", {printable(', '.join(span.instances))}" if span.instances else "")
 
 
-def _error_lines(one: ErrorGroup) -> Iterator[str]:
-    mark = "!!" if one.level == "error" else " !"
-    yield f"{mark}  {one.seen.count:,} ×  {printable(one.template)}"
-    when = f"first {spot_text(one.seen.first)}, last {spot_text(one.seen.last)}"
-    yield f"      {when}{f', at {printable(one.place)}' if one.place else ''}"
-    if one.explanation:
-        yield f"      {printable(one.explanation)}"
-    if one.kind:
-        yield f"   -> python -m memory_core doctor --only {one.kind.id}"
+def _error_lines(group: ErrorGroup) -> Iterator[str]:
+    mark = "!!" if group.level == "error" else " !"
+    yield f"{mark}  {group.seen.count:,} ×  {printable(group.template)}"
+    yield f"      {_when(group.seen)}{f', at {printable(group.place)}' if group.place else ''}"
+    if group.explanation:
+        yield f"      {printable(group.explanation)}"
+    if group.kind:
+        yield f"   -> python -m memory_core doctor --only {group.kind.id}"
 
 
-def _more(count: int) -> list[str]:
-    return [f"  and {count - _MOST:,} more with --json"] if count > _MOST else []
-
-
-def _error(one: ErrorGroup) -> dict[str, Any]:
+def _error(group: ErrorGroup) -> dict[str, Any]:
     return {
-        "level": one.level,
-        "template": one.template,
-        "example": one.example,
-        "place": one.place,
-        "explanation": one.explanation,
-        "finding": one.kind.id if one.kind else "",
-        "consequence": one.kind.consequence if one.kind else "",
-        "fixes": [asdict(fix) for fix in one.kind.fixes] if one.kind else [],
-        **_seen(one.seen),
+        **fields(group, "level template example place explanation"),
+        **(
+            fields(group.kind, "finding=id consequence fixes")
+            if group.kind
+            else {"finding": "", "consequence": "", "fixes": []}
+        ),
+        **_seen(group.seen),
     }
 
 
 def _seen(seen: Seen | None) -> dict[str, Any]:
-    if seen is None:
-        return {"count": 0, "first": None, "last": None}
-    return {"count": seen.count, "first": asdict(seen.first), "last": asdict(seen.last)}
+    return fields(seen, "count first last") if seen else {"count": 0, "first": None, "last": None}

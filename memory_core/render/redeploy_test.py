@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from ..model.encoder import encode, pick
+from ..model.encoder import encode
+from ..redeploy_test import TestReceipt
 from ..redeploy_test.report import Installation, Report, Verdict
-from .text import printable
+from .text import fields, flat, table
 
 WORDS = {
     Verdict.PASS: "Memories survive",
@@ -18,24 +20,22 @@ _WHERE = ("backend", "persistent", "embedder", "dimensions", "commit", "instance
 
 
 def report_document(report: Report) -> dict[str, Any]:
-    """Return what `--json` prints and what is offered for download."""
+    """Return the report as `--json` prints it and as the dashboard offers it for download."""
     document: dict[str, Any] = encode(report)
     document["probes"] = [
-        pick(one, "id", "state", "number", "kind", "user_id", "detail") for one in report.probes
+        fields(probe, "id state number kind user_id detail") for probe in report.probes
     ]
     environment = {"before": document.pop("before"), "after": document.pop("after")}
     return {**document, "environment": environment}
 
 
 def report_text(report: Report) -> str:
-    """Return a report for a terminal."""
-    lines = [f"{report.verdict.value}: {_flat(sentence(report))}", ""]
-    lines += [f"  {_flat(headline)}" for headline in report.headlines]
-    for one in report.probes:
-        line = f"  {one.number:>3}  {one.kind:<10}  {one.state.value:<18}  {_flat(one.detail)}"
-        lines.append(line.rstrip())
-    lines += ["", *_counts(report)]
-    return "\n".join(lines)
+    rows = [
+        (probe.number, probe.kind, probe.state.value, flat(probe.detail)) for probe in report.probes
+    ]
+    lines = [f"{report.verdict.value}: {flat(sentence(report))}", ""]
+    lines += [f"  {flat(headline)}" for headline in report.headlines]
+    return "\n".join([*lines, *table(rows), "", *_counts(report)])
 
 
 def report_markdown(report: Report) -> str:
@@ -58,12 +58,27 @@ def report_markdown(report: Report) -> str:
         "| probe | kind | state | |",
         "|---|---|---|---|",
         *(
-            f"| {one.number or ''} | {one.kind} | {one.state.value} | {_escape(one.detail)} |"
-            for one in report.probes
+            f"| {probe.number or ''} | {probe.kind} | {probe.state.value} "
+            f"| {_escape(probe.detail)} |"
+            for probe in report.probes
         ),
         "",
     ]
     return "\n".join(lines)
+
+
+def begun_document(receipt: TestReceipt, file: str, code: str | None) -> dict[str, Any]:
+    acknowledged = len(receipt.acknowledged)
+    progress = {"acknowledged": acknowledged, "receipt": file, "code": code}
+    return {**fields(receipt, "run probes=count"), **progress}
+
+
+def begun_text(receipt: TestReceipt, file: str, code: str | None) -> str:
+    text = (
+        f"Stored {len(receipt.acknowledged)} of {receipt.count} probes. Now deploy, then run\n\n"
+        f"    python -m memory_core redeploy-test verify --receipt {file}"
+    )
+    return text + (f"\n\nor give the code {code}" if code else "")
 
 
 def sentence(report: Report) -> str:
@@ -72,7 +87,7 @@ def sentence(report: Report) -> str:
 
 
 def compared(before: Installation | None, after: Installation | None) -> list[tuple[str, str, str]]:
-    """Return name, value before and value after of all that is known of the two phases."""
+    """Return name, value before and value after of everything known of the two phases."""
     names = [
         *_WHERE,
         *dict.fromkeys([*(before.location if before else ()), *(after.location if after else ())]),
@@ -94,9 +109,9 @@ def _counts(report: Report) -> list[str]:
     lines = [f"{report.survived} of {report.written} probes survived ({report.level})"]
     if report.control:
         lost = report.control.written - report.control.survived
-        lines.append(f"control: {lost} of {report.control.written} lost, as it must be")
+        lines.append(f"control: {lost} of {report.control.written} lost, as expected")
         if report.control.survived:
-            lines[-1] = f"control: {report.control.survived} survived, which must not be"
+            lines[-1] = f"control: {report.control.survived} survived, so the test proves nothing"
     if report.census_before and report.census_after and report.census_before.users:
         lines.append(
             f"real memories: {report.census_before.memories:,} of "
@@ -109,12 +124,6 @@ def _counts(report: Report) -> list[str]:
     return lines
 
 
-def _flat(text: str) -> str:
-    return " ".join(printable(text).split())
-
-
 def _escape(text: str) -> str:
-    """Keep a text in its table cell, and from being read as Markdown or HTML."""
-    for mark in ("\\", "|", "<", "`", "*", "_", "["):
-        text = text.replace(mark, f"\\{mark}" if mark != "<" else "&lt;")
-    return _flat(text)
+    """Escape a text so that it stays in its table cell and is not read as Markdown or HTML."""
+    return flat(re.sub(r"([\\|`*_\[])", r"\\\1", text).replace("<", "&lt;"))

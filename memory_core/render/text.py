@@ -1,16 +1,18 @@
-"""Text that is safe to print, and one JSON document: the helpers of every renderer."""
+"""Text that is safe to print, aligned tables, and JSON: the helpers of every renderer."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from ..model.encoder import encode
 
 _TEXT_WIDTH = 100
+_NUMBER_WIDTH = 8
 _HARMLESS = "\n\t\u200c\u200d"
 
 
@@ -24,17 +26,57 @@ def to_json(document: Mapping[str, Any]) -> str:
     )
 
 
+def fields(value: object, keys: str) -> dict[str, Any]:
+    """Return attributes as JSON has them, in this order: `key`, or `key=path.to.attribute`."""
+    paths = (part.partition("=") for part in keys.split())
+    return {key: encode(attrgetter(path or key)(value)) for key, _, path in paths}
+
+
+def table(rows: Iterable[Sequence[str | int]], header: Sequence[str] = ()) -> list[str]:
+    """Return rows as aligned lines: numbers to the right, words to the left."""
+    cells = [list(row) for row in rows]
+    if not cells:
+        return []
+    numeric = [any(isinstance(cell, int) for cell in column) for column in zip(*cells, strict=True)]
+    lines = [
+        [f"{cell:,}" if isinstance(cell, int) else cell for cell in line]
+        for line in ([list(header)] if header else []) + cells
+    ]
+    widths = [
+        max(_NUMBER_WIDTH if number else 0, *map(len, column))
+        for number, column in zip(numeric, zip(*lines, strict=True), strict=True)
+    ]
+    align = [str.rjust if number else str.ljust for number in numeric]
+    return [
+        "  "
+        + "  ".join(map(lambda put, cell, width: put(cell, width), align, line, widths)).rstrip()
+        for line in lines
+    ]
+
+
+def first_of(lines: Sequence[str], limit: int = 20) -> list[str]:
+    """Return the first lines, and how many are left out."""
+    left = len(lines) - limit
+    return [*lines[:limit], *([f"  and {left:,} more; --json lists all"] if left > 0 else [])]
+
+
 def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def one_line(text: str) -> str:
-    flat = " ".join(printable(text).split())
-    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
+    """Return printable text as a single line of limited length."""
+    line = flat(text)
+    return line if len(line) <= _TEXT_WIDTH else line[: _TEXT_WIDTH - 1] + "…"
+
+
+def flat(text: str) -> str:
+    """Return printable text as a single line."""
+    return " ".join(printable(text).split())
 
 
 def printable(text: str) -> str:
-    """Replace what could steer a terminal or turn the text around.
+    """Replace characters that could steer a terminal or reverse the text.
 
     Line ends, tabs and the joiners that scripts and emoji need are kept.
     """
@@ -44,17 +86,13 @@ def printable(text: str) -> str:
     )
 
 
-def _escaped(char: str) -> str:
-    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
-
-
 def visible_id(text: str) -> str:
-    """Show an id as it stands, its spaces by their code point as well: no id has one."""
+    """Show a stored id, its spaces by their code point as well: no canonical id has one."""
     return visible(text).replace(" ", "<U+0020>")
 
 
 def visible(text: str) -> str:
-    """Show what cannot be seen, and what looks like ASCII and is not, by its code point."""
+    """Show invisible characters, and those that only look like ASCII, by their code points."""
     return "".join(
         char
         if char.isascii() and char.isprintable()
@@ -63,3 +101,7 @@ def visible(text: str) -> str:
         else f"{char}<U+{ord(char):04X}>"
         for char in text[:300]
     )
+
+
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"

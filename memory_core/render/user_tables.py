@@ -1,230 +1,221 @@
-"""Users and what was found of one, as JSON and as text for a terminal."""
+"""Lists of users, searches for one, erasure proofs and merges, as JSON and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..memories.erasure_proof import State, Traces
 from ..memories.merge_users import Reunion, ReunionPlan, reunion_document
-from ..model.census import Census, ComparedUser, StoredForm, TakenUp, UserSearch
-from ..model.encoder import encode, pick
+from ..model.census import (
+    Census,
+    CloseUser,
+    ComparedUser,
+    OtherPlaces,
+    StoredForm,
+    StoreScan,
+    TakenUp,
+    UserSearch,
+)
+from ..model.encoder import encode
 from ..model.records import UserSummary
+from ..model.user_id import UserId
 from ..model.words import counted
-from .audit_report import compared_document, form_text, nobody_lines, scan_document
-from .text import one_line, utc, visible, visible_id
-
-_LEFT_SHOWN = 20
-
-
-def users_document(census: Census) -> dict[str, Any]:
-    return pick(census, "complete", "as_of", "users")
-
-
-def users_text(census: Census) -> str:
-    users = census.users
-    lines = [f"{one.memories:>8,}  {utc(one.last_write)}  {one_line(one.user_id)}" for one in users]
-    sums = f"{counted(census.memories, 'memory')} of {counted(len(users), 'user')}"
-    return "\n".join([*lines, f"{sums}, complete, as of {utc(census.as_of)}"])
-
-
-def found_document(found: UserSearch) -> dict[str, Any]:
-    document = {
-        **pick(found, "asked", "user_id", "changes", "problem", "user"),
-        "close": [
-            {
-                "user_id": one.user_id,
-                "memories": one.user.memories if one.user else 0,
-                "first_write": one.user.first_write if one.user else None,
-                "last_write": one.user.last_write if one.user else None,
-                "reasons": list(one.reasons),
-                **({"store": _compared(one.stored)} if found.scan else {}),
-            }
-            for one in found.close
-        ],
-        **pick(found, "placeholders", "memories", "users"),
-        "complete": True,
-    }
-    if found.scan:
-        document["store"] = _compared(found.stored)
-        document["scan"] = scan_document(found.scan, users=False)
-    if found.elsewhere:
-        document["elsewhere"] = [
-            {**pick(place, "backend", "where"), **pick(one, "user_id", "memories", "missing")}
-            for place, one in found.elsewhere
-        ]
-    return document
-
-
-def found_text(found: UserSearch) -> str:
-    lines = [f"asked for   {visible(found.asked)}"]
-    if found.user_id is None:
-        lines.append(f"no id       {one_line(found.problem)}")
-    else:
-        lines.append(f"looked for  {visible(found.user_id)}")
-        lines += [f"            {change}" for change in found.changes]
-        lines.append(f"stored      {_count(found.user)}")
-        lines.append("            the application asks for this id and for no other")
-        if found.scan:
-            lines.append(f"in store    {_in_store(found.stored)}")
-            lines += [f"            {form_text(form)}" for form in _odd_forms(found.stored)]
-    for one in found.memories:
-        state = "is one of" if one.live else "was deleted by"
-        lines.append(f"memory      {one.id} {state} {visible(one.user_id)}")
-    if found.close:
-        lines += ["", "close to it:"]
-        for close in found.close:
-            stored = f", {_in_store(close.stored)}" if found.scan else ""
-            reasons = ", ".join(close.reasons)
-            lines.append(f"  {visible(close.user_id)}  {_count(close.user)}{stored}: {reasons}")
-            lines += [f"    {form_text(form)}" for form in _odd_forms(close.stored)]
-    if found.placeholders:
-        lines += ["", "under an id that names nobody:"]
-        lines += [f"  {visible(user.user_id)}  {_count(user)}" for user in found.placeholders]
-    lines += _of_nobody(found)
-    if found.elsewhere:
-        lines += ["", "in another place only:"]
-        lines += [
-            f"  {visible(one.user_id or '')}  {counted(one.missing, 'memory')} in {place.where}"
-            for place, one in found.elsewhere
-        ]
-    return "\n".join([*lines, "", f"looked through {counted(found.users, 'user')}, complete"])
-
-
-def taken_up_document(taken: TakenUp) -> dict[str, Any]:
-    return {
-        "user_id": taken.user_id,
-        "preview": taken.preview,
-        "found": len(taken.items),
-        "taken": taken.taken,
-        "forms": [pick(one, "raw", "vectors") for one in taken.forms],
-        "left": [pick(one, "id", "detail", "memory") for one in taken.left if not taken.preview],
-    }
-
-
-def taken_up_text(taken: TakenUp) -> str:
-    name = one_line(taken.user_id)
-    if not taken.items:
-        return f"Nothing lies in the store for {name} that is not on record."
-    lines = [f"  {one.vectors:>6,}  as {visible_id(one.raw)}" for one in taken.forms]
-    count = counted(len(taken.items), "memory")
-    if taken.preview:
-        return "\n".join(
-            [f"Not on record, and would be taken up for {name}: {count}.", *lines,
-             "Nothing was changed; add --yes to take them up."]
-        )  # fmt: skip
-    lines = [f"Taken up for {name}: {counted(taken.taken, 'memory')}.", *lines]
-    if taken.left:
-        lines.append(f"Left as they are: {counted(len(taken.left), 'memory')}.")
-        lines += [f"  {one_line(one.id)}: {one.detail}" for one in taken.left[:_LEFT_SHOWN]]
-    return "\n".join(lines)
-
-
-def _of_nobody(found: UserSearch) -> Iterator[str]:
-    scan = found.scan
-    if scan and scan.nobodys:
-        yield ""
-        yield "in the store and nobody's:"
-        yield from nobody_lines(scan)
-
-
-def _compared(user: ComparedUser | None) -> dict[str, Any] | None:
-    return compared_document(user) if user else None
-
-
-def _odd_forms(user: ComparedUser | None) -> list[StoredForm]:
-    return [form for form in user.forms if not form.canonical] if user else []
-
-
-def _in_store(user: ComparedUser | None) -> str:
-    if user is None or not user.stored:
-        return "nothing in the store"
-    return f"{user.stored:,} in the store"
-
-
-def _count(user: UserSummary | None) -> str:
-    if user is None:
-        return "nothing, ever"
-    return f"{counted(user.memories, 'memory')}, last write {utc(user.last_write)}"
-
+from .audit_report import (
+    compared_document,
+    elsewhere_document,
+    elsewhere_text,
+    form_text,
+    ownerless_lines,
+    scan_document,
+    scan_text,
+)
+from .text import fields, first_of, one_line, table, utc, visible, visible_id
 
 SENTENCES: Final[dict[State, str]] = {
     "forgotten": "Nothing is left of this user but the fact that something was forgotten.",
-    "never there": "Nothing was ever here under this id.",
-    "deleted": "The memories are gone, but their texts can still be read in the history.",
+    "never there": "Nothing was ever stored under this id.",
+    "deleted": "The memories are gone, but the history still has their texts.",
     "there": "There are still memories of this user.",
 }
 
 
-def traces_document(traces: Traces) -> dict[str, Any]:
+def users_document(census: Census) -> dict[str, Any]:
+    return fields(census, "complete as_of users")
+
+
+def users_text(census: Census) -> str:
+    rows = [(user.memories, utc(user.last_write), one_line(user.user_id)) for user in census.users]
+    total = f"{counted(census.memories, 'memory')} of {counted(len(rows), 'user')}"
+    return "\n".join([*table(rows), f"{total}, complete, as of {utc(census.as_of)}"])
+
+
+def scanned_users_document(
+    census: Census, scan: StoreScan, elsewhere: OtherPlaces
+) -> dict[str, Any]:
     return {
-        **pick(traces, "user_id", "state", "clean", "as_of"),
-        "record": {
-            "memories": traces.memories,
-            "texts_in_history": traces.texts,
-            "events": traces.events,
-            "last": traces.last,
-        },
-        "store": {
-            "vectors_read": traces.vectors,
-            "of_the_user": compared_document(traces.stored) if traces.stored else None,
-        },
-        "running_service": {"memories": traces.remembered},
-        "elsewhere": [
-            {**pick(place, "backend", "where"), "memories": one.memories}
-            for place, one in traces.elsewhere
+        **users_document(census),
+        "scan": scan_document(scan),
+        "elsewhere": elsewhere_document(elsewhere),
+    }
+
+
+def scanned_users_text(census: Census, scan: StoreScan, elsewhere: OtherPlaces) -> str:
+    return "\n\n".join([users_text(census), scan_text(scan), elsewhere_text(elsewhere)])
+
+
+def normalized_document(raw: str, user_id: UserId, changes: Sequence[str]) -> dict[str, Any]:
+    return {"raw": raw, "user_id": user_id, "changes": list(changes)}
+
+
+def normalized_text(raw: str, user_id: UserId, changes: Sequence[str]) -> str:
+    return "\n".join([user_id, *(f"  {change}" for change in changes)])
+
+
+def found_document(search: UserSearch) -> dict[str, Any]:
+    document = {
+        **fields(search, "asked user_id changes problem user"),
+        "close": [
+            {
+                "user_id": close.user_id,
+                "memories": _memories(close),
+                "first_write": close.user.first_write if close.user else None,
+                "last_write": close.user.last_write if close.user else None,
+                "reasons": list(close.reasons),
+                **({"store": _compared(close.stored)} if search.scan else {}),
+            }
+            for close in search.close
         ],
-        "not_read": [{**pick(one, "backend", "where"), "why": one.note} for one in traces.unread],
-        "moved_here_from": encode(traces.former),
+        **fields(search, "placeholders memories users"),
+        "complete": True,
+    }
+    if search.scan:
+        document["store"] = _compared(search.stored)
+        document["scan"] = scan_document(search.scan, users=False)
+    if search.elsewhere:
+        document["elsewhere"] = [
+            {**fields(place, "backend where"), **fields(user, "user_id memories missing")}
+            for place, user in search.elsewhere
+        ]
+    return document
+
+
+def found_text(search: UserSearch) -> str:
+    rows = [("asked for", visible(search.asked))]
+    if search.user_id is None:
+        rows.append(("no id", one_line(search.problem)))
+    else:
+        rows.append(("looked for", visible(search.user_id)))
+        rows += [("", change) for change in search.changes]
+        rows.append(("on record", _recorded(search.user)))
+        rows.append(("", "the application asks for this id and for no other"))
+        if search.scan:
+            rows.append(("in store", _in_store(search.stored)))
+            rows += [("", form_text(form)) for form in _other_forms(search.stored)]
+    for memory in search.memories:
+        state = "belongs to" if memory.live else "was deleted by"
+        rows.append(("memory", f"{memory.id} {state} {visible(memory.user_id)}"))
+    lines = table(rows)
+    if search.close:
+        lines += ["", "similar ids:"]
+    for close in search.close:
+        stored = f", {_in_store(close.stored)}" if search.scan else ""
+        reasons = ", ".join(close.reasons)
+        lines.append(f"  {visible(close.user_id)}  {_recorded(close.user)}{stored}: {reasons}")
+        lines += [f"    {form_text(form)}" for form in _other_forms(close.stored)]
+    if search.placeholders:
+        lines += ["", "under an id that names nobody:"]
+        lines += [f"  {visible(user.user_id)}  {_recorded(user)}" for user in search.placeholders]
+    if search.scan and search.scan.nobodys:
+        lines += ["", "in the store, without a valid user:", *ownerless_lines(search.scan)]
+    if search.elsewhere:
+        lines += ["", "in another place only:"]
+        lines += [
+            f"  {visible(user.user_id or '')}  {counted(user.missing, 'memory')} in {place.where}"
+            for place, user in search.elsewhere
+        ]
+    return "\n".join([*lines, "", f"searched {counted(search.users, 'user')}, complete"])
+
+
+def taken_up_document(adoption: TakenUp) -> dict[str, Any]:
+    return {
+        **fields(adoption, "user_id preview"),
+        "found": len(adoption.items),
+        "taken": adoption.taken,
+        "forms": [fields(form, "raw vectors") for form in adoption.forms],
+        "left": [fields(it, "id detail memory") for it in adoption.left if not adoption.preview],
+    }
+
+
+def taken_up_text(adoption: TakenUp) -> str:
+    name = one_line(adoption.user_id)
+    if not adoption.items:
+        return f"Everything in the store under {name} is on record."
+    forms = table((form.vectors, f"as {visible_id(form.raw)}") for form in adoption.forms)
+    if adoption.preview:
+        lines = [
+            f"Not on record, to be adopted for {name}: {counted(len(adoption.items), 'memory')}."
+        ]
+        return "\n".join([*lines, *forms, "Nothing was changed; add --yes to adopt them."])
+    lines = [f"Adopted for {name}: {counted(adoption.taken, 'memory')}.", *forms]
+    if adoption.left:
+        lines.append(f"Not adopted: {counted(len(adoption.left), 'memory')}.")
+        lines += first_of([f"  {one_line(item.id)}: {item.detail}" for item in adoption.left])
+    return "\n".join(lines)
+
+
+def traces_document(proof: Traces) -> dict[str, Any]:
+    return {
+        **fields(proof, "user_id state clean as_of"),
+        "record": fields(proof, "memories texts_in_history=texts events last"),
+        "store": {"vectors_read": proof.vectors, "of_the_user": _compared(proof.stored)},
+        "running_service": fields(proof, "memories=remembered"),
+        "elsewhere": [
+            {**fields(place, "backend where"), "memories": user.memories}
+            for place, user in proof.elsewhere
+        ],
+        "not_read": [fields(place, "backend where why=note") for place in proof.unread],
+        "moved_here_from": encode(proof.former),
         "close_ids": [
             {
-                "user_id": one.user_id,
-                "reasons": list(one.reasons),
-                "memories": one.user.memories if one.user else 0,
-                "vectors": one.stored.stored if one.stored else 0,
+                **fields(close, "user_id reasons"),
+                "memories": _memories(close),
+                "vectors": close.stored.stored if close.stored else 0,
             }
-            for one in traces.close
+            for close in proof.close
         ],
     }
 
 
-def traces_text(traces: Traces) -> str:
-    lines = [
-        SENTENCES[traces.state],
-        f"  record    {counted(traces.memories, 'memory')}, "
-        f"{counted(traces.texts, 'text')} in the history, {counted(traces.events, 'event')}",
-        f"  store     {traces.stored.stored if traces.stored else 0:,} of "
-        f"{counted(traces.vectors, 'vector')}, all read",
-        f"  service   {counted(traces.remembered, 'memory')} remembered",
+def traces_text(proof: Traces) -> str:
+    stored = proof.stored.stored if proof.stored else 0
+    memories, texts = counted(proof.memories, "memory"), counted(proof.texts, "text")
+    rows = [
+        ("record", f"{memories}, {texts} in the history, {counted(proof.events, 'event')}"),
+        ("store", f"{stored:,} of {counted(proof.vectors, 'vector')}, all read"),
+        ("service", f"{counted(proof.remembered, 'memory')} in its cache"),
     ]
-    lines += [
-        f"  elsewhere {counted(one.memories, 'memory')} in {one_line(place.where)}"
-        for place, one in traces.elsewhere
-    ]
-    lines += [f"  not read  {one_line(one.where)}: {one_line(one.note)}" for one in traces.unread]
-    lines += [
-        f"  history   texts of {counted(one.memories, 'memory')} that moved here are on record "
-        f"under {visible(one.user_id)}; forget that id too"
-        for one in traces.former
-    ]
-    for one in traces.close:
-        there = counted(one.user.memories if one.user else 0, "memory")
-        lines.append(f"  close id  {visible(one.user_id)}, {there}: {', '.join(one.reasons)}")
-    return "\n".join([*lines, f"as of {utc(traces.as_of)}"])
-
-
-_REFUSED_SHOWN = 20
+    for place, user in proof.elsewhere:
+        rows.append(("elsewhere", f"{counted(user.memories, 'memory')} in {one_line(place.where)}"))
+    for place in proof.unread:
+        rows.append(("not read", f"{one_line(place.where)}: {one_line(place.note)}"))
+    for former in proof.former:
+        texts, name = f"texts of {counted(former.memories, 'memory')}", visible(former.user_id)
+        rows.append(
+            ("history", f"{texts} that moved here are on record under {name}; forget that id too")
+        )
+    for close in proof.close:
+        memories = counted(_memories(close), "memory")
+        rows.append(
+            ("close id", f"{visible(close.user_id)}, {memories}: {', '.join(close.reasons)}")
+        )
+    return "\n".join([SENTENCES[proof.state], *table(rows), f"as of {utc(proof.as_of)}"])
 
 
 def plan_document(plan: ReunionPlan) -> dict[str, Any]:
     return {
-        "from": plan.former,
-        "to": plan.user_id,
-        "memories": plan.memories,
-        "to_has": plan.theirs,
-        "doubles": plan.doubles,
-        "unfinished": plan.unfinished,
-        "refused": _refused(plan.refused),
+        **fields(plan, "from=former to=user_id memories to_has=theirs doubles unfinished"),
+        "refused": [{"id": memory_id, "why": why} for memory_id, why in plan.refused],
     }
 
 
@@ -237,31 +228,51 @@ def plan_text(plan: ReunionPlan) -> str:
     if plan.doubles:
         lines.append(f"{plan.doubles:,} of them are there already, word for word; both are kept")
     if plan.unfinished:
-        lines.append(f"{plan.unfinished:,} of them arrived before, by a move that was cut off")
+        lines.append(f"{plan.unfinished:,} of them arrived before, by a merge that was cut off")
     return "\n".join([*lines, *_refused_lines(plan.refused)])
 
 
-def reunion_text(reunion: Reunion, undo_file: str) -> str:
-    moved = f"Moved {counted(len(reunion.ids), 'memory')} from {one_line(reunion.former)} to "
-    lines = [f"{moved}{one_line(reunion.user_id)}, {reunion.verified or 0:,} read back."]
-    lines += _refused_lines(reunion.refused)
+def made_document(merge: Reunion, undo_file: str) -> dict[str, Any]:
+    return {**reunion_document(merge), "undo_file": undo_file or None}
+
+
+def reunion_text(merge: Reunion, undo_file: str) -> str:
+    lines = [
+        f"Moved {counted(len(merge.ids), 'memory')} from {one_line(merge.former)} to "
+        f"{one_line(merge.user_id)}, {merge.verified or 0:,} read back.",
+        *_refused_lines(merge.refused),
+    ]
     if undo_file:
-        lines.append(f"To take it back: python -m memory_core users undo {undo_file}")
+        lines.append(f"To undo this: python -m memory_core users undo {undo_file}")
     return "\n".join(lines)
-
-
-def made_document(reunion: Reunion, undo_file: str) -> dict[str, Any]:
-    return {**reunion_document(reunion), "undo_file": undo_file or None}
-
-
-def _refused(refused: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"id": one, "why": why} for one, why in refused]
 
 
 def _refused_lines(refused: Sequence[tuple[str, str]]) -> list[str]:
     if not refused:
         return []
-    lines = [f"{counted(len(refused), 'memory')} cannot be moved and stay where they are:"]
-    lines += [f"  {one}  {one_line(why)}" for one, why in refused[:_REFUSED_SHOWN]]
-    more = len(refused) - _REFUSED_SHOWN
-    return [*lines, f"  and {more:,} more"] if more > 0 else lines
+    return [
+        f"{counted(len(refused), 'memory')} cannot be moved and will stay where they are:",
+        *first_of([f"  {memory_id}  {one_line(why)}" for memory_id, why in refused]),
+    ]
+
+
+def _compared(user: ComparedUser | None) -> dict[str, Any] | None:
+    return compared_document(user) if user else None
+
+
+def _other_forms(user: ComparedUser | None) -> list[StoredForm]:
+    return [form for form in user.forms if not form.canonical] if user else []
+
+
+def _in_store(user: ComparedUser | None) -> str:
+    return f"{user.stored:,} in the store" if user and user.stored else "nothing in the store"
+
+
+def _memories(close: CloseUser) -> int:
+    return close.user.memories if close.user else 0
+
+
+def _recorded(user: UserSummary | None) -> str:
+    if user is None:
+        return "nothing, ever"
+    return f"{counted(user.memories, 'memory')}, last write {utc(user.last_write)}"

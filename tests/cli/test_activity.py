@@ -37,8 +37,8 @@ def test_commands_that_change_something_are_noted_under_the_name_of_the_system(
     run("import", str(tmp_path / "all.jsonl"))
     run("audit")
     run("audit", "--repair")
-    run("users", "take-up", "bob@x.com", "--yes")
-    run("users", "reunite", "bob@x.com", "carol@x.com", "--yes", "--undo-file", f"{tmp_path}/u")
+    run("users", "adopt", "bob@x.com", "--yes")
+    run("users", "merge", "bob@x.com", "carol@x.com", "--yes", "--undo-file", f"{tmp_path}/u")
     run("users", "undo", f"{tmp_path}/u")
     run("delete", "bob@x.com", saved["id"])
     found = entries()
@@ -51,6 +51,7 @@ def test_commands_that_change_something_are_noted_under_the_name_of_the_system(
     assert [one["sentence"].partition(" ")[2] for one in entries("--action", "reunite")] == [
         "merged bob@x.com into carol@x.com: 1 memory"
     ]
+    assert entries("--action", "merge") == entries("--action", "reunite")
     assert run("forget", "bob@x.com", "--yes").exit_code == 0
     assert entries("--user", "bob@x.com") == []
     assert "forgot a forgotten user" in entries()[0]["sentence"]

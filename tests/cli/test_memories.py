@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from memory_core.cli import cli
 from tests.support.command_line import CommandLine, Result
 from tests.support.s3_bench import open_bench
 from tests.support.zygote import Zygote
@@ -258,8 +259,7 @@ def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(
 
 def test_help_names_every_command_and_needs_no_backend(commands: CommandLine) -> None:
     told = ok(commands.run("--help", MEMORY_BACKEND="nonsense"))
-    names = "status users normalize save upload query list get update delete forget history"
-    for name in names.split():
+    for name in cli.commands:
         assert re.search(rf"^  {name} ", told, re.MULTILINE), name
         assert "Usage: python -m memory_core" in ok(commands.run(name, "-h", MEMORY_BACKEND="x"))
     assert "memory_core" in ok(commands.run("--version"))

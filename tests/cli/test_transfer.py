@@ -96,14 +96,14 @@ def test_everything_that_was_counted_is_told(tmp_path: Path) -> None:
         "8 memories of 1 user read from a.jsonl",
         "1  added",
         "2  there already",
-        "1  the same as another in the file",
+        "1  the same as another in the source",
         "1  deleted here, and left out",
-        "1  of an id that has another text here, which stays",
+        "1  in conflict: the same id has another text here, which stays",
         "2  refused",
         "1  of these under a new id",
         "1  of these put into the store again",
         "line 1: memory 'm-0' has another text here",
-        "--existing keep-both brings it back",
+        "use --existing keep-both",
         "Verified: 3 read back",
     ):
         assert words in told, told
@@ -116,5 +116,5 @@ def test_everything_that_was_counted_is_told(tmp_path: Path) -> None:
     lacking = replace(report.intake, users=(replace(user, found=1, found_digest="0" * 64),))
     unproven = replace(report, intake=lacking)
     assert not unproven.ok
-    assert "NOT verified: 1 user differs from the file" in import_text(unproven)
+    assert "NOT verified: 1 user differs from the source" in import_text(unproven)
     assert "ann: 3 expected, 1 found" in import_text(unproven)

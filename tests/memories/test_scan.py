@@ -211,7 +211,7 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
     assert "the application asks for this id and for no other" in told
     assert "in store    4 in the store" in told
     assert "an.n@example.com  nothing, ever, 1 in the store: dots" in told
-    assert "1 memory under <U+200B>, which can be no id" in told
+    assert "1 memory under <U+200B>, which is no valid id" in told
     document = found_document(found)
     assert document["store"]["unexpected"] == 3
     assert document["scan"]["vectors"] == 13
@@ -237,9 +237,9 @@ def test_the_commands_show_the_difference_and_take_up(
     assert shown.exit_code == 1
     assert "5 memories in the store, 4 on record" in shown.output
     assert run(cli, ["users", "find", ANN, "--scan"]).exit_code == 0
-    preview = run(cli, ["users", "take-up", ANN])
+    preview = run(cli, ["users", "adopt", ANN])
     assert "Nothing was changed; add --yes" in preview.output
-    done = run(cli, ["users", "take-up", ANN, "--yes", "--json"])
+    done = run(cli, ["users", "adopt", ANN, "--yes", "--json"])
     assert (done.exit_code, '"taken": 1' in done.output) == (0, True)
     assert run(cli, ["users", "--scan", "--json"]).exit_code == 0
     assert run(cli, ["users", "--scan", "find", ANN]).exit_code == 2
