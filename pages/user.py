@@ -1,4 +1,4 @@
-"""One user: what is stored, what happened, what the assistant would remember, what can be done."""
+"""User: memories, timeline, what the assistant would get, merge, export, removal."""
 
 import streamlit as st
 
@@ -6,12 +6,12 @@ from dashboard import routes
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
-from dashboard.ui import frame, tables, text
+from dashboard.ui import frame, tables
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.user import erase, merge, recall, summary
 from memory_core import normalize_user_id
-from memory_core.model.census import UserSearch
-from memory_core.model.records import UserId
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 
 require_access()
 MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
@@ -32,8 +32,8 @@ NEEDED = {
 }
 
 
-def draw_memories(user_id: UserId, found: UserSearch) -> None:
-    """Draw the memories as a table; Memories shows one in full."""
+def draw_memories(user_id: UserId) -> None:
+    """Draw the memories as a table."""
     records = memory_reads.memories(user_id)
     if not records:
         st.caption("No memories now.")
@@ -49,21 +49,21 @@ def draw_memories(user_id: UserId, found: UserSearch) -> None:
         },
     )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(f"{text.counted(len(records), 'memory')}, complete, newest first")
+        st.caption(f"{counted(len(records), 'memory')}, complete, newest first")
         if st.button("Open in Memories", type="tertiary", icon=":material/open_in_new:"):
             routes.open_user(user_id)
 
 
 def draw_view(user_id: UserId) -> None:
-    """Draw the user, then one view of what there is."""
-    found = summary.draw(user_id)
+    """Draw the user, then the tabs."""
+    answer = summary.draw(user_id)
     views = {
-        MEMORIES: lambda: draw_memories(user_id, found),
+        MEMORIES: lambda: draw_memories(user_id),
         TIMELINE: lambda: summary.draw_timeline(user_id),
         REMEMBERED: lambda: recall.draw(user_id),
-        REUNITE: lambda: merge.draw(user_id, found),
-        EXPORT: lambda: summary.draw_export(user_id, found),
-        REMOVE: lambda: erase.draw(user_id, found),
+        REUNITE: lambda: merge.draw(user_id, answer),
+        EXPORT: lambda: summary.draw_export(user_id, answer),
+        REMOVE: lambda: erase.draw(user_id, answer),
     }
     drawn = frame.draw(views, key="user.view", parameter="view", first=MEMORIES)
     for name, tab in drawn.items():
