@@ -14,22 +14,6 @@ from memory_core.model.user_id import UserId
 from memory_core.model.words import counted
 
 require_access()
-MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
-    "Memories",
-    "Timeline",
-    "What is remembered",
-    "Reunite",
-    "Export",
-    "Remove",
-)
-NEEDED = {
-    MEMORIES: Role.VIEWER,
-    TIMELINE: Role.VIEWER,
-    REMEMBERED: Role.OPERATOR,
-    REUNITE: Role.ADMIN,
-    EXPORT: Role.OPERATOR,
-    REMOVE: Role.ADMIN,
-}
 
 
 def draw_memories(user_id: UserId) -> None:
@@ -58,19 +42,22 @@ def draw_view(user_id: UserId) -> None:
     """Draw the user, then the tabs."""
     answer = summary.draw(user_id)
     views = {
-        MEMORIES: lambda: draw_memories(user_id),
-        TIMELINE: lambda: summary.draw_timeline(user_id),
-        REMEMBERED: lambda: recall.draw(user_id),
-        REUNITE: lambda: merge.draw(user_id, answer),
-        EXPORT: lambda: summary.draw_export(user_id, answer),
-        REMOVE: lambda: erase.draw(user_id, answer),
+        "Memories": (Role.VIEWER, lambda: draw_memories(user_id)),
+        "Timeline": (Role.VIEWER, lambda: summary.draw_timeline(user_id)),
+        "What is remembered": (Role.OPERATOR, lambda: recall.draw(user_id)),
+        "Merge users": (Role.ADMIN, lambda: merge.draw(user_id, answer)),
+        "Export": (Role.OPERATOR, lambda: summary.draw_export(user_id, answer)),
+        "Remove": (Role.ADMIN, lambda: erase.draw(user_id, answer)),
     }
-    drawn = frame.draw(views, key="user.view", parameter="view", first=MEMORIES)
-    for name, tab in drawn.items():
-        if tab.open:
-            with tab, friendly_errors():
-                if draw_unless(NEEDED[name]):
-                    views[name]()
+    if st.query_params.get("view") == "Reunite":
+        # The tab's former name, in links of old.
+        st.query_params["view"] = "Merge users"
+    tabs = frame.draw(views, key="user.view", parameter="view", first="Memories")
+    for name, (role, draw) in views.items():
+        if tabs[name].open:
+            with tabs[name], friendly_errors():
+                if draw_unless(role):
+                    draw()
 
 
 st.title("User", anchor=False)
