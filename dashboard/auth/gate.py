@@ -54,11 +54,10 @@ _NOT_HERE: Final = (
 class _Socket:
     """WebSocket that passes messages on while the session lasts with the role it began with."""
 
-    def __init__(self, sessions: Sessions, session_id: str, receive: Receive, send: Send) -> None:
-        self._sessions, self._session_id = sessions, session_id
+    def __init__(self, sessions: Sessions, session: Session, receive: Receive, send: Send) -> None:
+        self._sessions, self._session = sessions, session
         self._receive, self._send = receive, send
         self._opened = self._closed = False
-        self._role: object = None
 
     async def serve(self, app: ASGIApp, scope: Scope) -> None:
         """Serve until either side, or the end of the session, closes the socket."""
@@ -102,11 +101,8 @@ class _Socket:
 
     def _still(self, *, active: bool = False) -> bool:
         """Return whether the session lasts, with the role that the socket began with."""
-        session = self._sessions.find(self._session_id, active=active)
-        if session is None:
-            return False
-        self._role = self._role or session.role
-        return self._role == session.role
+        session = self._sessions.find(self._session.id, active=active)
+        return session is not None and session.role == self._session.role
 
 
 def _is_by_person(message: Message) -> bool:
@@ -156,7 +152,7 @@ class Gate:
             return
         scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
         if scope["type"] == "websocket":
-            socket = _Socket(self._access.sessions, session.id, receive, send)
+            socket = _Socket(self._access.sessions, session, receive, send)
             await socket.serve(self._app, scope)
         elif scope["path"].startswith(_UPLOADS) and session.role < Role.OPERATOR:
             answer = PlainTextResponse("This needs the role operator.", 403)
