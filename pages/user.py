@@ -1,5 +1,7 @@
 """User: memories, timeline, what the assistant would get, merge, export, removal."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import routes
@@ -41,7 +43,7 @@ def draw_memories(user_id: UserId) -> None:
 def draw_view(user_id: UserId) -> None:
     """Draw the user, then the tabs."""
     answer = summary.draw(user_id)
-    views = {
+    views: dict[str, tuple[Role, Callable[[], None]]] = {
         "Memories": (Role.VIEWER, lambda: draw_memories(user_id)),
         "Timeline": (Role.VIEWER, lambda: summary.draw_timeline(user_id)),
         "What is remembered": (Role.OPERATOR, lambda: recall.draw(user_id)),
