@@ -30,7 +30,7 @@ bench-report: .venv/dev.stamp .venv/chromium.stamp  ## Measure all of it and wri
 	@$(BIN)/python -m benchmarks --report docs/benchmarks.md
 
 check: .venv/dev.stamp  ## Lint, formatting and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --strict memory_core
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --strict memory_core dashboard
 
 format: .venv/dev.stamp  ## Put the code into the common form
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

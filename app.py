@@ -1,7 +1,7 @@
-"""The launcher: `streamlit run app.py`.
+"""Launcher: `streamlit run app.py`.
 
-It stands apart from the router so that no `pages/` folder lies beside the script that Streamlit
-executes; beside it, a deep link would run a page without its gate.
+It is apart from the router, dashboard/main.py, because a `pages/` folder beside the script that
+Streamlit runs would let a deep link run a page without its gate.
 """
 
 import streamlit as st

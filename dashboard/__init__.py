@@ -1,1 +1,1 @@
-"""The dashboard: what staff see of `memory_core`."""
+"""Dashboard: the Streamlit application for staff, on top of `memory_core`."""

@@ -1,4 +1,4 @@
-"""The one open service of the process, and what is kept of its state, results and errors."""
+"""The one memory service of the process, and the values that pages get from it."""
 
 from __future__ import annotations
 
@@ -17,49 +17,47 @@ from memory_core.errors import MemoryCoreError
 from memory_core.model.records import MemoryRecord, SearchResult, Status
 
 T = TypeVar("T")
+_logger = logging.getLogger("dashboard")
+
+RETRY_S = 10
+"""Seconds for which a failure to open the store is repeated before a retry."""
 
 
 @st.cache_resource(show_spinner=False)
 def connection() -> Connection:
-    """Return the connection that all visitors share."""
+    """Return the connection, which all visitors share."""
     return Connection()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def process_wide(factory: Callable[[], T]) -> T:
-    """Return the one instance that `factory` makes for all visitors."""
+    """Return the one instance from `factory`, which all visitors share."""
     return factory()
-
-
-_logger = logging.getLogger("dashboard")
-
-RETRY_S = 10
-"""How long a failure to open the store is remembered before it is tried again."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """An error as people meet it: its kind and the sentence that it came with."""
+    """Error as shown to people: its kind and its sentence."""
 
     kind: str
     sentence: str
 
     @classmethod
     def of(cls, error: MemoryCoreError) -> Trouble:
-        """Keep what is shown of an error."""
+        """Return the shown part of an error."""
         return cls(type(error).__name__, str(error))
 
 
 @dataclass(frozen=True)
 class Health:
-    """Either the status of the storage, or why there is none."""
+    """Status of the storage, or the reason why there is none."""
 
     status: Status | None
     trouble: Trouble | None
 
     @property
     def word(self) -> str:
-        """One of persistent, temporary, broken."""
+        """Persistent, temporary or broken."""
         if self.status is None:
             return "broken"
         return "persistent" if self.status.persistent else "temporary"
@@ -67,7 +65,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Saved:
-    """What one save returned, and how long it took."""
+    """Records of one save, and how long it took."""
 
     records: tuple[MemoryRecord, ...]
     ms: int
@@ -75,14 +73,14 @@ class Saved:
 
 @dataclass(frozen=True)
 class Found:
-    """What one question found, and how long it took."""
+    """Answer to one question, and how long it took."""
 
     result: SearchResult
     ms: int
 
 
 class Connection:
-    """The one service, opened at first use; a failure is repeated, not retried, for a while."""
+    """The one service, opened at first use; a failure is repeated for `RETRY_S` before a retry."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -118,7 +116,7 @@ class Connection:
 
     @contextmanager
     def writing(self) -> Iterator[MemoryService]:
-        """Give the service for something that closing waits for."""
+        """Yield the service for a write, which `close` waits for."""
         service = self.service()
         with self._idle:
             self._under_way += 1
@@ -130,7 +128,7 @@ class Connection:
                 self._idle.notify_all()
 
     def close(self, wait_s: float = 0.0) -> None:
-        """Close the service once nothing is being written; the next caller opens it again."""
+        """Close the service when its writes are done; the next caller opens it again."""
         with self._idle:
             if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
                 _logger.error("stopped in the middle of %d writes", self._under_way)
@@ -142,6 +140,6 @@ class Connection:
             self._service = self._error = None
 
     def forget_failure(self) -> None:
-        """Let the next caller try to open the store again."""
+        """Let the next caller retry to open the store."""
         with self._lock:
             self._error = None

@@ -1,7 +1,7 @@
-"""The health path: alive as long as the process answers, and what is known of the storage.
+"""Health path: the process is alive, and the state of the storage in a word.
 
-It always answers 200. A host restarts what is not healthy, and a restart mends no storage: it would
-only take the page that says what is broken away from staff. Monitors read the word.
+It always answers 200: a platform restarts what is unhealthy, and a restart does not repair storage;
+it would only take down the page that says what is broken. Monitors read the word.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FRESH_S: Final = 30.0
 
 
 class Watch:
-    """What the storage was like the last time somebody looked; looking never holds an answer up."""
+    """Latest known state of the storage, refreshed in the background so that no answer waits."""
 
     def __init__(self, fresh_s: float = FRESH_S) -> None:
         self._fresh_s = fresh_s
@@ -33,7 +33,7 @@ class Watch:
         self._looked_at = float("-inf")
 
     def word(self) -> str:
-        """Return opening, persistent, temporary or broken, as of half a minute ago at most."""
+        """Return opening, persistent, temporary or broken; at most `fresh_s` old."""
         with self._lock:
             stale = time.monotonic() - self._looked_at > self._fresh_s
             if stale and not self._looking:
@@ -51,9 +51,7 @@ class Watch:
 
 
 def look() -> str:
-    """Ask the storage for one thing, and say what it is."""
-    # Not at the top: cached functions want the runtime, which starts after the routes are made.
-
+    """Read one key from the storage and return its state in a word."""
     try:
         backend = connection().service().parts.backend
         next(iter(backend.objects.list("ledger/")), None)
@@ -66,7 +64,7 @@ _watch = Watch()
 
 
 async def answer(_: Request) -> JSONResponse:
-    """Say how it is; no name and no number, for a stranger may ask."""
+    """Answer with the state; without names or numbers, since strangers may ask."""
     return JSONResponse(
         {"alive": True, "storage": _watch.word()}, headers={"Cache-Control": "no-store"}
     )

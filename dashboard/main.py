@@ -1,14 +1,13 @@
-"""The router: every page is drawn by way of this script."""
+"""Router: Streamlit runs this script for every page."""
 
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard import routes
+from dashboard.auth import visitor
+from dashboard.services import memory_reads
 from dashboard.ui import frame
-
-from . import routes
-from .auth import visitor
-from .services import memory_reads
 
 st.set_page_config(
     page_title="Holdfast",
@@ -21,7 +20,8 @@ page = st.navigation(pages, position="hidden")
 # After the navigation, which would put the page's Material icon in place of ours.
 st.set_page_config(page_title=f"{page.title} · Holdfast")
 
-health = frame.wait_for(memory_reads.health)
+with st.skeleton(height=320):
+    health = memory_reads.health()
 frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, on_doctor=page.url_path == "doctor")
 page.run()

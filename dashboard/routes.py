@@ -1,4 +1,4 @@
-"""The pages: where they lie, what they are called, how to link to them."""
+"""Pages: their files, titles, and the links between them."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def build_pages() -> list[st.Page]:
 
 
 def in_navigation(page: st.Page) -> bool:
-    """Say whether a page is in the navigation; one user's is reached from Users."""
+    """Return whether a page is in the navigation; User is reached from Users."""
     return page.url_path != "user"
 
 
 def open_user(user_id: str) -> None:
-    """Leave this page for one user's memories."""
+    """Switch to the memories of a user."""
     st.switch_page(MEMORIES, query_params={"user": user_id, "tab": "Browse"})
 
 
 def open_view(user_id: str, tab: str = "") -> None:
-    """Leave this page for all that is known of one user."""
+    """Switch to the page of a user."""
     st.switch_page(USER, query_params={"user": user_id, **({"view": tab} if tab else {})})

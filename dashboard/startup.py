@@ -1,4 +1,4 @@
-"""What happens around the scripts: logging, warming up, the start line, the last resort."""
+"""Life of the process around the scripts: logging, warm-up, start line, shutdown, error page."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 import streamlit as st
 
-from dashboard.auth import visitor
-from dashboard.auth.access import access, refusal
 from memory_core import settings
 from memory_core.errors import SettingsError
 from memory_core.memories import log_lines
 
+from .auth import visitor
+from .auth.access import access, refusal
+from .auth.sessions import follow_revocations
 from .connection import connection
 
 _logger = logging.getLogger("dashboard")
@@ -34,12 +35,12 @@ _LISTENING_WITHIN_S = 30
 FINISH_WITHIN_S = 20.0
 
 
-class _Stderr(logging.StreamHandler):
-    """Ours, told apart from handlers that others added."""
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Handler of ours, distinct from those that others added."""
 
 
 def refuse_what_is_unsafe() -> None:
-    """End the process with one sentence where it would show memories to strangers."""
+    """Exit with one sentence where the dashboard would show memories to strangers."""
     try:
         reason = refusal(access(), st.get_option("server.address"))
     except SettingsError as error:
@@ -50,14 +51,14 @@ def refuse_what_is_unsafe() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
-    """Prepare the process, then tell where it listens and warm up while it already answers."""
+    """Prepare the process, then print its address and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
-    # Not at the top: cached functions want the runtime, which starts before the lifespan.
-    from .auth import sign_outs
-
-    redeploy = (_announce(), asyncio.to_thread(warm_up), sign_outs.follow(access()))
-    tasks = [asyncio.create_task(one) for one in redeploy]
+    work = [_announce(), asyncio.to_thread(warm_up)]
+    # Without a secret of its own, no cookie is valid on another instance or after a restart.
+    if not access().open and access().settings.secret:
+        work.append(follow_revocations(access().sessions))
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         yield
     finally:
@@ -68,24 +69,24 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
 
 
 def stop() -> None:
-    """Let what is being written come to its end, then close the store and the activity log.
+    """Let writes finish, then close the store and the activity log.
 
-    Hosts wait some 30 seconds between SIGTERM and SIGKILL; this leaves some of them.
+    Hosting platforms wait some 30 seconds between SIGTERM and SIGKILL; this takes fewer.
     """
-    # Not at the top: cached functions want the runtime, which starts before the lifespan.
+    # Not at the top: cached functions need the runtime, which starts before the lifespan.
     from .services import jobs
 
     with visitor.acting_as(visitor.PROCESS):
-        if left := jobs.board().finish(FINISH_WITHIN_S):
-            _logger.error("stopped with %d jobs unfinished", left)
+        if unfinished := jobs.board().finish(FINISH_WITHIN_S):
+            _logger.error("stopped with %d jobs unfinished", unfinished)
     connection().close(FINISH_WITHIN_S / 4)
 
 
 def configure_logging(*, propagate: bool) -> None:
-    """Write our log lines to stderr, their text unchanged after a time and a level.
+    """Write our log lines to stderr, prefixed with time and level.
 
-    A library that gives the root logger a handler of its own would write them a second time,
-    hence no propagation while the server runs.
+    They do not propagate while the server runs, since a library that adds a handler to the root
+    logger would write them twice.
     """
     handler = _Stderr()
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
@@ -100,12 +101,12 @@ def configure_logging(*, propagate: bool) -> None:
     keeper = log_lines.install_recent_lines()
     if keeper not in _logger.handlers:
         _logger.addHandler(keeper)
-    # It tells at each start that it found credentials, through any root handler there is.
+    # At each start it logs that it found credentials, through any root handler.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def warm_up() -> None:
-    """Open the store and import what is slow, so that the first visitor does not wait.
+    """Open the store and import slow modules, so that the first visitor does not wait.
 
     Then check the redeploy tests that waited for this start.
     """
@@ -122,7 +123,7 @@ def warm_up() -> None:
 
 
 def report_script_error(error: Exception) -> bool:
-    """Log an unexpected error under a reference and show the reference instead of a traceback."""
+    """Log an unexpected error under a reference, and show the reference instead of a traceback."""
     reference = secrets.token_hex(4)
     _logger.error("unexpected error, reference %s", reference, exc_info=error)
     st.error(

@@ -1,29 +1,26 @@
-"""Activity: who did what with whose memories, and whether that log is as it was written."""
+"""Activity: who did what with whose memories, and whether the log is intact."""
 
 import streamlit as st
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
 from dashboard.services import activity_log, memory_reads
-from dashboard.ui import messages, text
-from dashboard.ui.messages import friendly_errors, show_trouble
+from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.activity import log, verify
+from memory_core.model.words import counted
 
 require_access()
 
 
 def draw_log() -> None:
-    """Draw how long entries are kept, the filters, the entries, the check."""
+    """Draw retention, filters, entries and the check of the chain."""
     kept = activity_log.days()
-    until = (
-        f"are removed after {text.counted(kept, 'day', 'days')}" if kept else "are kept for ever"
-    )
+    until = f"are removed after {counted(kept, 'day')}" if kept else "are kept for ever"
     st.caption(
         f"Who did what with whose memories, without what they say. Entries {until}; users who were "
         "forgotten are not named any more."
     )
-    wanted = log.draw_filters()
-    log.draw(wanted)
+    log.draw(log.draw_filters())
     verify.draw()
 
 
@@ -31,6 +28,6 @@ st.title("Activity", anchor=False)
 health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
-elif messages.draw_unless(Role.OPERATOR):
+elif draw_unless(Role.OPERATOR):
     with friendly_errors():
         draw_log()

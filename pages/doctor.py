@@ -1,4 +1,4 @@
-"""Doctor: why is it not persistent, why is it missing, what to do; and what the logs say."""
+"""Doctor: why memories are not persistent or missing, what to do, and what the logs say."""
 
 import streamlit as st
 

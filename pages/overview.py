@@ -1,4 +1,4 @@
-"""Overview: where memories go, why, how many there are, and what happened last."""
+"""Overview: where memories are stored and why, how many there are, and recent log lines."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from dashboard.services import memory_reads
 from dashboard.services.redeploy import test_reports, waiting_tests
 from dashboard.ui import charts, status, tables
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.doctor import bundle as doctor_link
+from dashboard.views.doctor import bundle
 from dashboard.views.redeploy import waiting
 
 require_access()
@@ -16,7 +16,7 @@ LINES = 12
 
 
 def draw_users_chart() -> None:
-    """Draw memories per user; a click on a bar opens that user."""
+    """Draw memories per user; clicking a bar opens the user."""
     with st.container(key="per-user"):
         st.subheader("Memories per user", anchor=False)
         with st.skeleton(height=260):
@@ -43,7 +43,7 @@ def draw_users_chart() -> None:
 
 
 def draw_days_chart() -> None:
-    """Draw on which days the present memories were saved."""
+    """Draw the days on which the present memories were saved."""
     with st.container(key="per-day"):
         st.subheader("Memories over time", anchor=False)
         with st.skeleton(height=260):
@@ -53,7 +53,7 @@ def draw_days_chart() -> None:
 
 
 def draw_storage_chart(memories: int, backend: str) -> None:
-    """Draw how the memories are split over the places where they lie."""
+    """Draw the memories by backend."""
     with st.container(key="storage"):
         st.subheader("Where memories are stored", anchor=False)
         if backend == "s3_vectors" and memories > memory_reads.COUNTED_UP_TO:
@@ -68,7 +68,7 @@ def draw_storage_chart(memories: int, backend: str) -> None:
 
 
 def draw_empty() -> None:
-    """Draw the next step for somebody who has saved nothing yet."""
+    """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
         st.subheader("No memories yet", anchor=False)
         st.markdown("Save the first one, or load the demo data with `make demo-data`.")
@@ -77,11 +77,10 @@ def draw_empty() -> None:
 
 
 def draw_test_link() -> None:
-    """Draw the way to the redeploy test, and whether one waits."""
-    waits = waiting_tests()
+    """Draw the link to the redeploy test, and whether one waits."""
     label = "Test whether memories survive a deployment"
-    if waits:
-        label = f"A redeploy test is {waiting.waiting_words(waits[0])}"
+    if tests := waiting_tests():
+        label = f"A redeploy test is {waiting.waiting_words(tests[0])}"
     with st.container(key="redeploy-link"):
         st.page_link(routes.REDEPLOY, label=label, icon=":material/published_with_changes:")
 
@@ -105,23 +104,23 @@ st.title("Overview", anchor=False)
 health = memory_reads.health()
 if health.trouble:
     status.draw_broken_card(health.trouble)
-else:
+elif state := health.status:
     left, right = st.columns(2)
     with left:
-        status.draw_status_card(health.status)
+        status.draw_status_card(state)
     with right:
-        status.draw_steps(health.status.steps)
+        status.draw_steps(state.steps)
     with friendly_errors():
-        status.draw_key_figures(health.status, test_reports())
+        status.draw_key_figures(state, test_reports())
         draw_test_link()
-        doctor_link.draw_link()
-        if health.status.memories:
+        bundle.draw_link()
+        if state.memories:
             left, right = st.columns(2)
             with left:
                 draw_users_chart()
             with right:
                 draw_days_chart()
-            draw_storage_chart(health.status.memories, health.status.backend)
+            draw_storage_chart(state.memories, state.backend)
         else:
             draw_empty()
 draw_log()

@@ -1,4 +1,6 @@
-"""One user: what is stored, what happened, what the assistant would remember, what can be done."""
+"""User: memories, timeline, what the assistant would get, merge, export, removal."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -6,34 +8,18 @@ from dashboard import routes
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
-from dashboard.ui import frame, tables, text
+from dashboard.ui import frame, tables
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.user import erase, merge, recall, summary
 from memory_core import normalize_user_id
-from memory_core.model.census import UserSearch
-from memory_core.model.records import UserId
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 
 require_access()
-MEMORIES, TIMELINE, REMEMBERED, REUNITE, EXPORT, REMOVE = (
-    "Memories",
-    "Timeline",
-    "What is remembered",
-    "Reunite",
-    "Export",
-    "Remove",
-)
-NEEDED = {
-    MEMORIES: Role.VIEWER,
-    TIMELINE: Role.VIEWER,
-    REMEMBERED: Role.OPERATOR,
-    REUNITE: Role.ADMIN,
-    EXPORT: Role.OPERATOR,
-    REMOVE: Role.ADMIN,
-}
 
 
-def draw_memories(user_id: UserId, found: UserSearch) -> None:
-    """Draw the memories as a table; Memories shows one in full."""
+def draw_memories(user_id: UserId) -> None:
+    """Draw the memories as a table."""
     records = memory_reads.memories(user_id)
     if not records:
         st.caption("No memories now.")
@@ -49,28 +35,31 @@ def draw_memories(user_id: UserId, found: UserSearch) -> None:
         },
     )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(f"{text.counted(len(records), 'memory')}, complete, newest first")
+        st.caption(f"{counted(len(records), 'memory')}, complete, newest first")
         if st.button("Open in Memories", type="tertiary", icon=":material/open_in_new:"):
             routes.open_user(user_id)
 
 
 def draw_view(user_id: UserId) -> None:
-    """Draw the user, then one view of what there is."""
-    found = summary.draw(user_id)
-    views = {
-        MEMORIES: lambda: draw_memories(user_id, found),
-        TIMELINE: lambda: summary.draw_timeline(user_id),
-        REMEMBERED: lambda: recall.draw(user_id),
-        REUNITE: lambda: merge.draw(user_id, found),
-        EXPORT: lambda: summary.draw_export(user_id, found),
-        REMOVE: lambda: erase.draw(user_id, found),
+    """Draw the user, then the tabs."""
+    answer = summary.draw(user_id)
+    views: dict[str, tuple[Role, Callable[[], None]]] = {
+        "Memories": (Role.VIEWER, lambda: draw_memories(user_id)),
+        "Timeline": (Role.VIEWER, lambda: summary.draw_timeline(user_id)),
+        "What is remembered": (Role.OPERATOR, lambda: recall.draw(user_id)),
+        "Merge users": (Role.ADMIN, lambda: merge.draw(user_id, answer)),
+        "Export": (Role.OPERATOR, lambda: summary.draw_export(user_id, answer)),
+        "Remove": (Role.ADMIN, lambda: erase.draw(user_id, answer)),
     }
-    drawn = frame.draw(views, key="user.view", parameter="view", first=MEMORIES)
-    for name, tab in drawn.items():
-        if tab.open:
-            with tab, friendly_errors():
-                if draw_unless(NEEDED[name]):
-                    views[name]()
+    if st.query_params.get("view") == "Reunite":
+        # The tab's former name, in links of old.
+        st.query_params["view"] = "Merge users"
+    tabs = frame.draw(views, key="user.view", parameter="view", first="Memories")
+    for name, (role, draw) in views.items():
+        if tabs[name].open:
+            with tabs[name], friendly_errors():
+                if draw_unless(role):
+                    draw()
 
 
 st.title("User", anchor=False)

@@ -1,4 +1,4 @@
-"""Users: who has how many memories, and where the lost ones may be."""
+"""Users: search for one, list all, and compare the store with the ledger."""
 
 import streamlit as st
 
@@ -24,8 +24,9 @@ else:
     )
     with friendly_errors():
         if asked:
-            seen = user_actions.last_comparison()
-            answer = memory_reads.find(asked, seen and seen.scan, seen and seen.elsewhere)
+            compared = user_actions.last_comparison()
+            places = (compared.scan, compared.elsewhere) if compared else (None, None)
+            answer = memory_reads.find(asked, *places)
             find.draw(answer)
             find.draw_placeholders(answer.placeholders)
         else:

@@ -41,6 +41,8 @@ VAGUE = {"one", "found", "more", "told"}
 
 # Short on purpose: an entry point, or a subject of its own that is this small.
 SHORT = {
+    # The order of the roles: known to the settings of accounts and to every page.
+    "dashboard/auth/roles.py",
     "dashboard/main.py",
     "dashboard/routes.py",
     "memory_core/version.py",

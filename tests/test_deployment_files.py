@@ -227,8 +227,8 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             print(f"peak {peak:.0f} MB")
             assert peak < MOST_MB
             # That a page was looked at had not been written yet when the signal came.
-            told = [activity_log.entry_sentence(one) for one in service.activity.page().entries]
-            assert told == [
+            entries = service.activity.page().entries
+            assert [activity_log.entry_sentence(entry) for entry in entries] == [
                 "olaf looked at the memories of bob@x.com",
                 "olaf signed in",
                 "library saved for bob@x.com: 1 memory",

@@ -1,1 +1,1 @@
-"""Who may reach the dashboard, and how its answers are protected."""
+"""Access to the dashboard: login, sessions, roles, and the protection of its answers."""

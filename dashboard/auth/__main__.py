@@ -6,16 +6,15 @@ import sys
 
 import click
 
-from dashboard.auth.accounts import parse_users
-from dashboard.auth.roles import Role
 from memory_core.errors import SettingsError
 
-from .accounts import hash_password
+from .accounts import hash_password, parse_users
+from .roles import Role
 
 
 @click.group()
 def cli() -> None:
-    """Help with who may use the dashboard."""
+    """Manage access to the dashboard."""
 
 
 @cli.command("hash")

@@ -1,4 +1,4 @@
-"""What the settings say about who may use the dashboard, once for the process."""
+"""Access of the process: login settings, accounts, sessions, and the cookies that carry them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,24 @@ from memory_core.settings import DashboardSettings
 from .accounts import Accounts, Attempts
 from .sessions import Sessions
 
-SHORTEST_SECRET = 32
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SHORTEST_SECRET: Final = 32
+SESSION: Final = "session"
+FORM: Final = "form"
+OIDC: Final = "oidc"
 _LOGIN = "DASHBOARD_USERS (or the DASHBOARD_OIDC_ variables) and DASHBOARD_URL"
 
 
 class Access:
-    """Accounts, sessions and failed tries of this process.
+    """Accounts, sessions and failed sign-ins of this process.
 
     Raises:
-        SettingsError: a variable is missing or cannot be read; says which and what to do.
+        SettingsError: a variable is missing or cannot be read; names it and the remedy.
     """
 
     def __init__(self, settings: DashboardSettings) -> None:
@@ -50,24 +59,25 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """Whether there is no login: whoever is at this computer may do everything."""
+        """True without a login: everybody at this computer is admin."""
         settings = self.settings
         return not (settings.users or settings.users_file or settings.oidc_url)
 
     @property
     def oidc(self) -> bool:
-        """Whether a provider vouches for people."""
+        """True with an OpenID Connect provider."""
         return self.settings.oidc_url is not None
 
     @cached_property
     def hosts(self) -> frozenset[str]:
-        """The names under which the dashboard is reached."""
+        """Host names of `DASHBOARD_URL`."""
         return frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
 
     def origin_of(self, host: str) -> str:
-        """Return the origin that people type for a Host header, plain HTTP where none is set."""
+        """Return the public origin for a Host header; plain HTTP where none is set."""
         for origin in self.origins:
-            if _host(origin) == _without_default_port(host.lower(), urlsplit(origin).scheme):
+            parts = urlsplit(origin)
+            if parts.netloc == _without_default_port(host.lower(), parts.scheme):
                 return origin
         return f"http://{host.lower()}"
 
@@ -93,7 +103,7 @@ class Access:
 
 @lru_cache(maxsize=1)
 def access() -> Access:
-    """Return the access of this process, made at first use.
+    """Return the access of this process, created at first use.
 
     Raises:
         SettingsError: a variable is missing or cannot be read.
@@ -102,7 +112,7 @@ def access() -> Access:
 
 
 def refusal(access: Access, address: str | None) -> str | None:
-    """Say why a server bound to this address must not start, None when it may."""
+    """Return why a server bound to this address must not start, None when it may."""
     local = is_loopback(address or "")
     platform = access.settings.platform
     if access.open and platform:
@@ -124,17 +134,52 @@ def refusal(access: Access, address: str | None) -> str | None:
 
 
 def is_loopback(name: str) -> bool:
-    """Say whether a name or address is this computer's own."""
+    """Return whether a name or address is this computer's own."""
     return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
 def is_address(name: str) -> bool:
-    """Say whether it is a number rather than a name, or the path of a socket."""
+    """Return whether this is an IP address, not a name or the path of a socket."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
         return False
     return True
+
+
+def read_cookie(scope: Scope, which: str, access: Access) -> str:
+    """Return the value of one of our cookies, empty without it."""
+    header = Headers(scope=scope).get("cookie", "")
+    try:
+        return cookie_parser(header).get(_cookie_name(scope, which, access), "")
+    except CookieError:
+        return ""
+
+
+def write_cookie(
+    scope: Scope, which: str, value: str, access: Access, *, lasts_s: int | None = None
+) -> str:
+    """Return the header that sets a cookie, for `lasts_s` or until the browser is closed."""
+    name = _cookie_name(scope, which, access)
+    cookie: SimpleCookie = SimpleCookie({name: value})
+    cookie[name]["path"] = "/"
+    cookie[name]["httponly"] = True
+    cookie[name]["samesite"] = "Lax"
+    if _is_https(scope, access):
+        cookie[name]["secure"] = True
+    if lasts_s is not None:
+        cookie[name]["max-age"] = lasts_s
+    return cookie[name].OutputString()
+
+
+def _cookie_name(scope: Scope, which: str, access: Access) -> str:
+    # The prefix keeps other hosts, and plain HTTP, from setting a cookie of that name.
+    return f"{'__Host-' if _is_https(scope, access) else ''}holdfast-{which}"
+
+
+def _is_https(scope: Scope, access: Access) -> bool:
+    host = Headers(scope=scope).get("host", "")
+    return access.origin_of(host).startswith("https:")
 
 
 def _origin(url: str) -> str:
@@ -156,56 +201,5 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{_without_default_port(parts.netloc.lower(), parts.scheme)}"
 
 
-def _host(origin: str) -> str:
-    return urlsplit(origin).netloc
-
-
 def _without_default_port(host: str, scheme: str) -> str:
     return host.removesuffix(":443" if scheme == "https" else ":80")
-
-
-SESSION: Final = "session"
-FORM: Final = "form"
-OIDC: Final = "oidc"
-
-
-def read_cookie(scope: Scope, which: str, access: Access) -> str:
-    """Return what the browser keeps under this name, or nothing."""
-    sent = Headers(scope=scope).get("cookie", "")
-    try:
-        return cookie_parser(sent).get(_name(scope, which, access), "")
-    except CookieError:
-        return ""
-
-
-def write_cookie(
-    scope: Scope, which: str, value: str, access: Access, *, lasts_s: int | None = None
-) -> str:
-    """Return the header that makes the browser keep a value, until it is closed or so long."""
-    name = _name(scope, which, access)
-    cookie: SimpleCookie = SimpleCookie({name: value})
-    cookie[name]["path"] = "/"
-    cookie[name]["httponly"] = True
-    cookie[name]["samesite"] = "Lax"
-    if _https(scope, access):
-        cookie[name]["secure"] = True
-    if lasts_s is not None:
-        cookie[name]["max-age"] = lasts_s
-    return cookie[name].OutputString()
-
-
-def _name(scope: Scope, which: str, access: Access) -> str:
-    # The prefix lets no other host, and no plain HTTP, put a cookie of that name in place.
-    return f"{'__Host-' if _https(scope, access) else ''}holdfast-{which}"
-
-
-def _https(scope: Scope, access: Access) -> bool:
-    host = Headers(scope=scope).get("host", "")
-    return access.origin_of(host).startswith("https:")
-
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""Who may sign in: names with password hashes, and addresses that a provider vouches for."""
+"""Accounts: password hashes by name, addresses that a provider vouches for, failed attempts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 import unicodedata
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,9 +20,13 @@ from .roles import Role
 
 SHORTEST = 12
 LONGEST = 1024
+WINDOW_S = 15 * 60
+PER_ACCOUNT = 10
+PER_ADDRESS = 30
+KEPT = 10_000
 
 _MOST_MEMORY_KIB = 128 * 1024
-# 19 MiB and two passes, which OWASP asks for at least: several at once fit into a small machine.
+# 19 MiB and two passes, the least that OWASP recommends: several fit into a small machine.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
@@ -30,7 +34,7 @@ def hash_password(password: str) -> str:
     """Return the argon2 hash of a password, of `SHORTEST` to `LONGEST` characters.
 
     Raises:
-        ValueError: it is shorter or longer; says so.
+        ValueError: it is shorter or longer.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise ValueError(f"a password has {SHORTEST} to {LONGEST:,} characters")
@@ -38,7 +42,7 @@ def hash_password(password: str) -> str:
 
 
 def is_hash(value: str) -> bool:
-    """Say whether a value is an argon2id hash that this machine can afford to check."""
+    """Return whether a value is an argon2id hash that this machine can afford to check."""
     try:
         parameters = extract_parameters(value)
     except InvalidHashError:
@@ -47,7 +51,7 @@ def is_hash(value: str) -> bool:
 
 
 def fits(password: str, hashed: str | None) -> bool:
-    """Say whether a password is the one that was hashed; without a hash it takes as long."""
+    """Return whether a password matches a hash; without a hash it takes as long."""
     try:
         _HASHER.verify(hashed or _nobodys(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
@@ -69,62 +73,61 @@ class Account:
     hash: str = field(repr=False)
 
 
-def fold(name: str) -> str:
-    """Return the one form under which a name or an address is compared."""
+def normalize_name(name: str) -> str:
+    """Return the form in which names and addresses are compared."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def parse_users(text: str, where: str) -> dict[str, Account]:
-    """Read entries `name:role:hash`, apart by white space or `;`.
+    """Parse entries `name:role:hash`, separated by white space or `;`.
 
     Raises:
-        SettingsError: an entry cannot be read; names `where` it stands and its number, and never
-            shows what it says.
+        SettingsError: an entry cannot be read; names `where` it stands and its number, never its
+            content.
     """
     accounts: dict[str, Account] = {}
-    for number, entry in enumerate(text.replace(";", " ").split(), 1):
-        place = f"entry {number} of {where}"
+    for place, entry in _entries(text, where):
         parts = entry.split(":", 2)
-        if len(parts) != 3 or not fold(parts[0]) or not is_hash(parts[2]):
+        if len(parts) != 3 or not normalize_name(parts[0]) or not is_hash(parts[2]):
             raise SettingsError(
                 f"{place} is not name:role:hash; make one with "
                 "`python -m dashboard.auth hash --name NAME --role ROLE`"
             )
-        name = fold(parts[0])
+        name = normalize_name(parts[0])
         if name in accounts:
-            raise SettingsError(f"{place} has a name that stands there already; keep one of them")
+            raise SettingsError(f"{place} repeats a name; keep one of them")
         accounts[name] = Account(name, Role.of(parts[1], place), parts[2])
     return accounts
 
 
 def parse_allowed(text: str, where: str) -> dict[str, Role]:
-    """Read entries `person@host:role` or `@host:role`.
+    """Parse entries `person@host:role` or `@host:role`.
 
     Raises:
         SettingsError: an entry cannot be read; names `where` it stands and its number.
     """
     allowed: dict[str, Role] = {}
-    for number, entry in enumerate(text.replace(",", " ").replace(";", " ").split(), 1):
+    for place, entry in _entries(text.replace(",", " "), where):
         address, colon, role = entry.rpartition(":")
-        place = f"entry {number} of {where}"
         host = address.partition("@")[2]
         if not colon or not host or "@" in host or "*" in address:
             raise SettingsError(f"{place} is not person@host:role or @host:role; write it so")
-        allowed[fold(address)] = Role.of(role, place)
+        allowed[normalize_name(address)] = Role.of(role, place)
     return allowed
 
 
+def _entries(text: str, where: str) -> Iterator[tuple[str, str]]:
+    for number, entry in enumerate(text.replace(";", " ").split(), 1):
+        yield f"entry {number} of {where}", entry
+
+
 class Accounts:
-    """The accounts of the settings; those of a file are read again when it changes."""
+    """Accounts of the settings; a file of accounts is read again when it changes."""
 
     def __init__(
         self, users: str | None = None, file: Path | None = None, allowed: str | None = None
     ) -> None:
-        """Read all of them.
-
-        Raises:
-            SettingsError: an entry, or the file, cannot be read.
-        """
+        """Raise SettingsError if an entry or the file cannot be read."""
         self._given = parse_users(users or "", "DASHBOARD_USERS")
         self._allowed = parse_allowed(allowed or "", "DASHBOARD_OIDC_ALLOW")
         self._file = file
@@ -134,7 +137,7 @@ class Accounts:
 
     @property
     def any(self) -> bool:
-        """Whether somebody can sign in with a password."""
+        """True if there is an account with a password."""
         return bool(self.by_name())
 
     def by_name(self) -> dict[str, Account]:
@@ -145,29 +148,29 @@ class Accounts:
                 try:
                     self._from_file = self._read()
                 except SettingsError:
-                    # A file that is damaged lets nobody in rather than those of yesterday.
+                    # A damaged file lets nobody in, rather than yesterday's accounts.
                     self._from_file = {}
             return {**self._from_file, **self._given}
 
     def find(self, name: str) -> Account | None:
-        """Return the account of that name, None when there is none any more."""
-        return self.by_name().get(fold(name))
+        """Return the account of that name as it is now."""
+        return self.by_name().get(normalize_name(name))
 
     def role_of_address(self, address: str) -> Role | None:
-        """Return the role of an address, whose own entry goes before that of its host."""
-        address = fold(address)
+        """Return the role of an address; its own entry precedes that of its host."""
+        address = normalize_name(address)
         name, at, host = address.rpartition("@")
         if not name or not at:
             return None
         return self._allowed.get(address, self._allowed.get(f"@{host}"))
 
     def _file_version(self) -> tuple[int, ...]:
-        """Return what differs when the file was written or replaced; nothing when it is gone."""
+        """Return a value that changes when the file is written or replaced; () without it."""
         try:
-            found = self._file.stat() if self._file else None
+            stat = self._file.stat() if self._file else None
         except OSError:
-            found = None
-        return (found.st_mtime_ns, found.st_size, found.st_ino) if found else ()
+            stat = None
+        return (stat.st_mtime_ns, stat.st_size, stat.st_ino) if stat else ()
 
     def _read(self) -> dict[str, Account]:
         if self._file is None:
@@ -182,14 +185,8 @@ class Accounts:
         return parse_users("\n".join(lines), "DASHBOARD_USERS_FILE")
 
 
-WINDOW_S = 15 * 60
-PER_ACCOUNT = 10
-PER_ADDRESS = 30
-KEPT = 10_000
-
-
 class Attempts:
-    """Failures of the last `WINDOW_S`, for each name typed and for each address."""
+    """Failed sign-ins of the last `WINDOW_S`, by name and by network address."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -197,7 +194,7 @@ class Attempts:
         self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def wait_s(self, name: str, address: str) -> int:
-        """Return the seconds until the next try is looked at, 0 when it is now."""
+        """Return the seconds until the next attempt is allowed, 0 for now."""
         with self._lock:
             return max(
                 self._wait(("account", name), PER_ACCOUNT),
@@ -205,7 +202,7 @@ class Attempts:
             )
 
     def failed(self, name: str, address: str) -> None:
-        """Note a failure."""
+        """Count a failure."""
         with self._lock:
             for key in (("account", name), ("address", address)):
                 self._failures.setdefault(key, deque(maxlen=PER_ADDRESS)).append(self._clock())
@@ -214,7 +211,7 @@ class Attempts:
                 self._failures.popitem(last=False)
 
     def succeeded(self, name: str) -> None:
-        """Forget the failures of a name; those of the address stay."""
+        """Forget the failures of a name; those of the address remain."""
         with self._lock:
             self._failures.pop(("account", name), None)
 

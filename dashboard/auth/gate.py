@@ -1,9 +1,8 @@
-"""ASGI: who gets past the login. A stranger gets the form and the health path, nothing else."""
+"""ASGI gate: without a session only the login and the health path answer."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Final
 from urllib.parse import urlencode
 
@@ -34,114 +33,96 @@ from .access import (
 )
 from .login_routes import SigningIn, address_of
 from .roles import Role
-from .sessions import Session, Sessions
+from .sessions import Session, Sessions, revoke
 from .visitor import IDENTITY_HEADER
 
 CHECK_S: Final = 2.0
-"""How often a socket on which nothing is said is looked at."""
-
-SIGNED_OUT: Final = 4401
-
-
-class Sockets:
-    """Passes messages on while the session lasts."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
-
-    async def serve(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, session: Session
-    ) -> None:
-        """Serve a socket until either side, or the end of the session, closes it."""
-        socket = _Socket(self._sessions, session.id, receive, send)
-        watching = asyncio.create_task(socket.watch())
-        try:
-            await app(scope, socket.receive, socket.send)
-        finally:
-            watching.cancel()
-
-
-class _Socket:
-    def __init__(self, sessions: Sessions, session_id: str, receive: Receive, send: Send) -> None:
-        self._sessions, self._session_id = sessions, session_id
-        self._receive, self._send = receive, send
-        self._opened = self._closed = False
-        self._role: object = None
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            return message
-        if self._closed or not self._still(active=_by_a_person(message)):
-            await self.close()
-            return {"type": "websocket.disconnect", "code": SIGNED_OUT}
-        return message
-
-    async def send(self, message: Message) -> None:
-        if self._closed:
-            # Streamlit may have something to say still; nobody hears it.
-            return
-        if message["type"] == "websocket.close":
-            self._closed = True
-        elif message["type"] == "websocket.send" and not self._still():
-            await self.close()
-            return
-        self._opened = True
-        await self._send(message)
-
-    async def watch(self) -> None:
-        while not self._closed:
-            await asyncio.sleep(CHECK_S)
-            if self._opened and not self._still():
-                await self.close()
-
-    async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            await self._send({"type": "websocket.close", "code": SIGNED_OUT})
-
-    def _still(self, *, active: bool = False) -> bool:
-        """Whether the session lasts, with the role that the socket began with or a higher one."""
-        session = self._sessions.find(self._session_id, active=active)
-        if session is None:
-            return False
-        self._role = self._role or session.role
-        return self._role == session.role
-
-
-def _by_a_person(message: Message) -> bool:
-    """Whether somebody did something, rather than a part of the page drawing itself anew."""
-    said = BackMsg()
-    try:
-        said.ParseFromString(message.get("bytes") or b"")
-    except DecodeError:
-        return False
-    return said.WhichOneof("type") == "rerun_script" and not said.rerun_script.is_auto_rerun
-
-
-_logger = logging.getLogger("dashboard")
+"""Seconds between checks of a silent socket."""
 
 HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
-SIGNED_OUT_CODE: Final = 4401
+_SIGNED_OUT: Final = 4401
 _UPLOADS: Final = "/_stcore/upload_file"
-_MOST_OF_A_BODY: Final = MAX_LOG_BYTES + 64 * 1024
+_MAX_BODY: Final = MAX_LOG_BYTES + 64 * 1024
 _INNER: Final = ("/_stcore/", "/static/", "/media/", "/component/", "/vendor/")
-_BY_WAY_OF_A_PROXY: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _NOT_HERE: Final = (
     "This dashboard has no login and answers to this computer only. "
     "Set DASHBOARD_USERS and DASHBOARD_URL to open it to others."
 )
 
 
+class _Socket:
+    """WebSocket that passes messages on while the session lasts with the role it began with."""
+
+    def __init__(self, sessions: Sessions, session: Session, receive: Receive, send: Send) -> None:
+        self._sessions, self._session = sessions, session
+        self._receive, self._send = receive, send
+        self._opened = self._closed = False
+
+    async def serve(self, app: ASGIApp, scope: Scope) -> None:
+        """Serve until either side, or the end of the session, closes the socket."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            await app(scope, self._receive_checked, self._send_checked)
+        finally:
+            watching.cancel()
+
+    async def _receive_checked(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return message
+        if self._closed or not self._still(active=_is_by_person(message)):
+            await self._close()
+            return {"type": "websocket.disconnect", "code": _SIGNED_OUT}
+        return message
+
+    async def _send_checked(self, message: Message) -> None:
+        if self._closed:
+            # Streamlit may still send; nobody receives it.
+            return
+        if message["type"] == "websocket.close":
+            self._closed = True
+        elif message["type"] == "websocket.send" and not self._still():
+            await self._close()
+            return
+        self._opened = True
+        await self._send(message)
+
+    async def _watch(self) -> None:
+        while not self._closed:
+            await asyncio.sleep(CHECK_S)
+            if self._opened and not self._still():
+                await self._close()
+
+    async def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": _SIGNED_OUT})
+
+    def _still(self, *, active: bool = False) -> bool:
+        """Return whether the session lasts, with the role that the socket began with."""
+        session = self._sessions.find(self._session.id, active=active)
+        return session is not None and session.role == self._session.role
+
+
+def _is_by_person(message: Message) -> bool:
+    """Return whether a person acted, rather than a fragment rerunning by itself."""
+    sent = BackMsg()
+    try:
+        sent.ParseFromString(message.get("bytes") or b"")
+    except DecodeError:
+        return False
+    return sent.WhichOneof("type") == "rerun_script" and not sent.rerun_script.is_auto_rerun
+
+
 class Gate:
-    """Let in whoever is signed in, as long as they are."""
+    """Middleware that lets signed-in people through, for as long as their session lasts."""
 
     def __init__(self, app: ASGIApp, of: Access | None = None) -> None:
         self._app = app
         self._access = of or access()
-        # Only the gate of the process itself shares its storage; the tests make others.
-        self._signing_in = SigningIn(self._access, None if of else _tell)
-        self._sockets = Sockets(self._access.sessions)
+        # Only the gate of the process shares its storage; tests make others.
+        self._signing_in = SigningIn(self._access, None if of else revoke)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -171,7 +152,8 @@ class Gate:
             return
         scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
         if scope["type"] == "websocket":
-            await self._sockets.serve(self._app, scope, receive, send, session)
+            socket = _Socket(self._access.sessions, session, receive, send)
+            await socket.serve(self._app, scope)
         elif scope["path"].startswith(_UPLOADS) and session.role < Role.OPERATOR:
             answer = PlainTextResponse("This needs the role operator.", 403)
             await answer(scope, receive, send)
@@ -183,7 +165,7 @@ class Gate:
         await (refused or self._app)(scope, receive, send)
 
     def _private(self, scope: Scope, send: Send, cookie: str, session: Session) -> Send:
-        """Keep answers out of shared caches, and renew the time in the cookie with a page."""
+        """Keep answers out of shared caches; renew the cookie with each page."""
 
         async def send_private(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -201,7 +183,7 @@ class Gate:
 
 
 def _without_identity(scope: Scope) -> Scope:
-    """Take away what only the gate may say, in every way of writing that becomes the same."""
+    """Remove the identity header, in every spelling that is read as the same name."""
     headers = [
         (name, value)
         for name, value in scope["headers"]
@@ -211,20 +193,20 @@ def _without_identity(scope: Scope) -> Scope:
 
 
 def _from_here(scope: Scope) -> bool:
-    """Say whether a request did not come in by another interface, nor by way of a proxy."""
+    """Return whether a request came neither by another interface nor through a proxy."""
     server, headers = scope.get("server"), Headers(scope=scope)
     foreign = server is not None and is_address(str(server[0])) and not is_loopback(str(server[0]))
-    return not foreign and not any(name in headers for name in _BY_WAY_OF_A_PROXY)
+    return not foreign and not any(name in headers for name in _PROXY_HEADERS)
 
 
 def _too_large(scope: Scope) -> Response | None:
-    """Refuse a body that is too large, or that does not say how large it is."""
+    """Refuse a body that is too large or has no declared length."""
     if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS", "DELETE"}:
         return None
     length = Headers(scope=scope).get("content-length", "")
     if not (length.isascii() and length.isdigit()):
         return PlainTextResponse("Say how long the content is.", 411)
-    if int(length) > _MOST_OF_A_BODY:
+    if int(length) > _MAX_BODY:
         return PlainTextResponse(f"At most {MAX_LOG_BYTES // 1024**2} MB.", 413)
     return None
 
@@ -250,15 +232,8 @@ def _to_the_login(scope: Scope) -> Response:
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
 
 
-def _tell(session_id: str, until: float) -> None:
-    # Not at the top: cached functions want the runtime, which starts after the gate is made.
-    from . import sign_outs
-
-    sign_outs.tell(session_id, until)
-
-
 async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
     if scope["type"] == "websocket":
-        await WebSocketClose(SIGNED_OUT_CODE)(scope, receive, send)
+        await WebSocketClose(_SIGNED_OUT)(scope, receive, send)
     else:
         await answer(scope, receive, send)

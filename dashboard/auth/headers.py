@@ -1,4 +1,4 @@
-"""ASGI edge: which requests are answered at all, and the headers of every answer."""
+"""ASGI edge: refuses foreign hosts and origins, and sets the security headers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
-from dashboard import health
-from dashboard.auth.access import access, is_loopback
+from .access import ASGIApp, Message, Receive, Scope, Send, access, is_loopback
+from .gate import HEALTH
 
-from .access import ASGIApp, Message, Receive, Scope, Send
-
-_HEALTH = frozenset({"/_stcore/health", health.PATH})
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
 
 
 def content_security_policy() -> str:
-    """Build the policy; the inline script of Streamlit's own page is allowed by its hash."""
+    """Return the policy; Streamlit's own inline script is allowed by its hash."""
     return "; ".join(
         (
             "default-src 'self'",
@@ -45,9 +42,9 @@ def content_security_policy() -> str:
 class SecureHeaders:
     """Refuse foreign hosts and origins, close the metrics, send the security headers.
 
-    Answered are the names of `DASHBOARD_URL`, and on a loopback address those of this computer: a
-    page of another site that points its own name here (DNS rebinding) gets nothing. The health
-    path is answered under any name, since hosts ask for it by number.
+    Only the names of `DASHBOARD_URL`, and on a loopback address those of this computer, are
+    answered: a site that points its own name here (DNS rebinding) gets nothing. The health path
+    is answered under any name, since hosting platforms ask for it by IP address.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,42 +59,20 @@ class SecureHeaders:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, self._with_headers(scope, send))
-        else:
-            await self._app(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in _HEALTH:
-            await self._app(scope, receive, send)
-        elif not host_is_ours(Headers(scope=scope).get("host", "")):
-            refusal = PlainTextResponse("This host name is not served here.", 421)
-            await refusal(scope, receive, send)
-        elif any(closed in scope["path"] for closed in _CLOSED_PATHS):
-            await PlainTextResponse("Not found", 404)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if host_is_ours(host) and (origin is None or urlsplit(origin).netloc == host):
-            await self._app(scope, receive, send)
-        else:
-            await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+        if scope["type"] == "http":
+            send = self._with_headers(scope, send)
+        await (_refusal(scope) or self._app)(scope, receive, send)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         host = Headers(scope=scope).get("host", "")
         https = access().origin_of(host).startswith("https:")
-        more = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
+        strict = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in {**self._headers, **more}.items():
-                    # The login has a stricter policy of its own.
+                for name, value in {**self._headers, **strict}.items():
+                    # The login sets a stricter policy itself.
                     headers.setdefault(name, value)
                 if https:
                     message["headers"] = [_secured(*header) for header in headers.raw]
@@ -107,7 +82,7 @@ class SecureHeaders:
 
 
 def host_is_ours(host: str) -> bool:
-    """Whether a Host header may be answered, given the settings and the address that is bound."""
+    """Return whether a Host header is answered, given the settings and the bound address."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -117,8 +92,26 @@ def host_is_ours(host: str) -> bool:
     return is_loopback(name) and is_loopback(st.get_option("server.address") or "")
 
 
+def _refusal(scope: Scope) -> ASGIApp | None:
+    """Return the answer to a request that must not get through."""
+    if scope["type"] not in {"http", "websocket"}:
+        return None
+    headers = Headers(scope=scope)
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if scope["type"] == "websocket":
+        ours = host_is_ours(host) and (origin is None or urlsplit(origin).netloc == host)
+        return None if ours else WebSocketClose(_POLICY_VIOLATION)
+    if scope["path"] in HEALTH:
+        return None
+    if not host_is_ours(host):
+        return PlainTextResponse("This host name is not served here.", 421)
+    if any(closed in scope["path"] for closed in _CLOSED_PATHS):
+        return PlainTextResponse("Not found", 404)
+    return None
+
+
 def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Keep a cookie off plain HTTP; Streamlit does not say so of its own."""
+    """Mark a cookie as secure, which Streamlit does not do for its own."""
     if name.lower() != b"set-cookie" or b"secure" in value.lower():
         return name, value
     return name, value + b"; Secure"
@@ -127,8 +120,5 @@ def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 def _inline_script_hashes() -> list[str]:
     page = Path(st.__file__).parent.joinpath("static", "index.html").read_text("utf-8")
     scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL)
-    return [f"'sha256-{_digest(script)}'" for script in scripts]
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()) for script in scripts]
+    return [f"'sha256-{digest.decode()}'" for digest in digests]

@@ -1,4 +1,4 @@
-"""The one page that a stranger gets: a plain form, without any script."""
+"""Login page: a plain form without any script."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PATHS: Final = frozenset({LOGIN, LOGOUT, OIDC_START, OIDC_BACK})
 LONGEST_FORM: Final = 8 * 1024
 LONGEST_NEXT: Final = 2000
 
-WRONG: Final = "Name and password do not fit together."
-TOO_MANY: Final = "Too many tries. Wait a quarter of an hour, then try again."
-STALE: Final = "This form was too old. Try again."
-BUSY: Final = "Too many people are signing in just now. Try again in a moment."
+WRONG: Final = "Wrong name or password."
+TOO_MANY: Final = "Too many attempts. Wait a quarter of an hour, then try again."
+STALE: Final = "This form has expired. Try again."
+BUSY: Final = "Too many people are signing in at the moment. Try again shortly."
 NOT_STAFF: Final = "You cannot be signed in here. Ask whoever looks after this dashboard."
 
 _STYLE: Final = """
@@ -52,14 +52,14 @@ HEADERS: Final = {
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    # A form sent under no-referrer says the origin null, which is no proof of where it came from.
+    # Under no-referrer a form is sent with the origin null, which proves nothing.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
 
 def page(*, form_token: str, next_path: str, trouble: str = "", password: bool, oidc: bool) -> str:
-    """Return the page, with a form where passwords are in use and a link to the provider."""
+    """Return the page: a form if there are passwords, a link if there is a provider."""
     hidden = f'<input type="hidden" name="next" value="{html.escape(next_path)}">'
     form = (
         f'<form method="post" action="{LOGIN}">'
@@ -72,7 +72,7 @@ def page(*, form_token: str, next_path: str, trouble: str = "", password: bool, 
         'maxlength="1024" required>'
         "<button>Sign in</button></form>"
     )
-    # A link, since the policy holds a form also where the provider sends it on to.
+    # A link, since form-action also restricts where a form is redirected to.
     link = f'<a class="other" href="{OIDC_START}?{urlencode({"next": next_path})}">'
     alert = f'<p class="trouble" role="alert">{html.escape(trouble)}</p>' if trouble else ""
     return (
@@ -87,7 +87,7 @@ def page(*, form_token: str, next_path: str, trouble: str = "", password: bool, 
 
 
 def safe_next(path: str) -> str:
-    """Return the path to go to after the login: one of this site, or the front page."""
+    """Return the path to open after the login: one of this site, else the front page."""
     try:
         parts = urlsplit(path)
     except ValueError:
@@ -99,10 +99,10 @@ def safe_next(path: str) -> str:
 
 
 def form_token(secret: str, nonce: str) -> str:
-    """Return what a form has to send along for the nonce in the browser's cookie."""
+    """Return the form token that belongs to the nonce in the browser's cookie."""
     return hmac.new(secret.encode(), f"form/{nonce}".encode(), "sha256").hexdigest()
 
 
 def token_fits(secret: str, nonce: str, token: str) -> bool:
-    """Say whether a form was made for this browser."""
+    """Return whether a form was made for this browser."""
     return bool(nonce) and hmac.compare_digest(form_token(secret, nonce).encode(), token.encode())

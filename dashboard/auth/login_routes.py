@@ -1,4 +1,4 @@
-"""The answers of the login: form, password, sign-out, and the way to a provider and back."""
+"""Routes of the login: form, password, sign-out, and the round trip to a provider."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dashboard.auth.access import Access
-from dashboard.auth.accounts import fold
-from dashboard.auth.sessions import Via
 from memory_core.errors import MemoryCoreError
 
+from ..connection import connection
 from . import accounts, login_form, oidc, visitor
-from .access import FORM, OIDC, SESSION, Scope, read_cookie, write_cookie
+from .access import FORM, OIDC, SESSION, Access, Scope, read_cookie, write_cookie
+from .sessions import Via
 
 _logger = logging.getLogger("dashboard")
 
 AT_ONCE: Final = 2
-"""Passwords that are checked at a time: each takes some 20 MB."""
+"""Passwords checked at a time; each takes some 20 MB."""
 
 MAY_WAIT: Final = 16
 _FORM_LASTS_S: Final = 3600
 
 
 class SigningIn:
-    """What a stranger can talk to."""
+    """The routes that answer without a session."""
 
-    def __init__(self, access: Access, tell: Callable[[str, float], None] | None = None) -> None:
-        """`tell` passes on which session was ended, and until when that matters."""
-        self._access, self._tell = access, tell
+    def __init__(self, access: Access, revoke: Callable[[str, float], None] | None = None) -> None:
+        """`revoke` ends a session on other instances, given its id and when it expires."""
+        self._access, self._revoke = access, revoke
         self._checking = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._provider = oidc.Provider(access) if access.oidc else None
 
     async def answer(self, request: Request) -> Response:
-        """Answer on one of `login.PATHS`."""
+        """Answer a request to one of `login_form.PATHS`."""
         path, method = request.url.path, request.method
         if path == login_form.LOGIN and method == "POST":
             return await self._password(request)
@@ -62,7 +61,7 @@ class SigningIn:
         self, request: Request, trouble: str = "", status: int = 200, next_path: str = ""
     ) -> Response:
         wanted = login_form.safe_next(next_path or request.query_params.get("next", "/"))
-        # The same for all tabs of a browser, so that a second form leaves the first one good.
+        # One nonce for all tabs of a browser, so that a second form leaves the first valid.
         nonce = read_cookie(request.scope, FORM, self._access) or secrets.token_urlsafe(18)
         body = login_form.page(
             form_token=login_form.form_token(self._access.secret, nonce),
@@ -82,7 +81,10 @@ class SigningIn:
         token = form.get("token", "")
         if not (_same_origin(request) and login_form.token_fits(self._access.secret, nonce, token)):
             return self._form(request, login_form.STALE, 403, wanted)
-        name, address = fold(form.get("name", ""))[:254], address_of(request.scope, self._access)
+        name, address = (
+            accounts.normalize_name(form.get("name", ""))[:254],
+            address_of(request.scope, self._access),
+        )
         wait = self._access.attempts.wait_s(name, address)
         if wait:
             answer = self._form(request, login_form.TOO_MANY, 429, wanted)
@@ -90,7 +92,7 @@ class SigningIn:
             return answer
         if self._waiting >= MAY_WAIT:
             return self._form(request, login_form.BUSY, 503, wanted)
-        # Counted before it is checked, so that many at once are no way around the limit.
+        # Counted before the check, so that parallel attempts do not evade the limit.
         self._access.attempts.failed(name, address)
         account = self._access.accounts.find(name)
         if not await self._fits(form.get("password", ""), account.hash if account else None):
@@ -110,15 +112,14 @@ class SigningIn:
             self._waiting -= 1
 
     async def _let_in(self, request: Request, name: str, via: Via, wanted: str) -> Response:
-        # Somebody else may have been signed in here before.
+        # This browser may have been signed in as somebody else.
         await self._end(request)
         address = address_of(request.scope, self._access)
         cookie = self._access.sessions.begin(name, via, address)
         session = self._access.sessions.read(cookie, address) if cookie else None
         if cookie is None or session is None:
             return self._form(request, login_form.NOT_STAFF, 403, wanted)
-        who = visitor.Visitor(session.name, session.role, address, session.id)
-        await _note(who, "sign in")
+        await _note(visitor.visitor_of(session), "sign-in")
         answer = self._go(request, wanted)
         self._keep(request, answer, SESSION, cookie)
         self._keep(request, answer, FORM, "", lasts_s=0)
@@ -126,24 +127,25 @@ class SigningIn:
 
     async def _sign_out(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            # A link of another site must not sign anybody out.
+            # A link on another site must not sign anybody out.
             return self._go(request, "/")
         who = await self._end(request)
         if who:
-            await _note(who, "sign out")
+            await _note(who, "sign-out")
         answer = self._go(request, login_form.LOGIN)
         self._keep(request, answer, SESSION, "", lasts_s=0)
         return answer
 
     async def _end(self, request: Request) -> visitor.Visitor | None:
         cookie = read_cookie(request.scope, SESSION, self._access)
-        session = self._access.sessions.read(cookie) if cookie else None
+        address = address_of(request.scope, self._access)
+        session = self._access.sessions.read(cookie, address) if cookie else None
         if session is None:
             return None
         until = self._access.sessions.end(session.id)
-        if self._access.settings.secret and self._tell:
-            await asyncio.to_thread(self._tell, session.id, until)
-        return visitor.Visitor(session.name, session.role, session.address, session.id)
+        if self._access.settings.secret and self._revoke:
+            await asyncio.to_thread(self._revoke, session.id, until)
+        return visitor.visitor_of(session)
 
     async def _to_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
         wanted = login_form.safe_next(request.query_params.get("next", "/"))
@@ -157,16 +159,16 @@ class SigningIn:
 
     async def _from_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
         kept = read_cookie(request.scope, OIDC, self._access)
-        found = await provider.finish(kept, dict(request.query_params))
-        if isinstance(found, oidc.Refused):
+        result = await provider.finish(kept, dict(request.query_params))
+        if isinstance(result, oidc.Refused):
             _logger.warning(
                 "sign-in by the provider refused from %s: %s",
                 address_of(request.scope, self._access),
-                found.why,
+                result.why,
             )
-            answer = self._form(request, login_form.NOT_STAFF, 403, found.wanted)
+            answer = self._form(request, login_form.NOT_STAFF, 403, result.wanted)
         else:
-            answer = await self._let_in(request, found.address, "oidc", found.wanted)
+            answer = await self._let_in(request, result.address, "oidc", result.wanted)
         self._keep(request, answer, OIDC, "", lasts_s=0)
         return answer
 
@@ -181,10 +183,10 @@ class SigningIn:
 
 
 def address_of(scope: Scope, access: Access) -> str:
-    """Return the address that a request came from.
+    """Return the network address of the client.
 
-    Of `X-Forwarded-For` only what the proxies of the settings wrote counts, from the right; the
-    rest a client can make up.
+    Only the entries of `X-Forwarded-For` that our own proxies wrote count, from the right; clients
+    can forge the others.
     """
     proxies = access.settings.proxies
     if proxies:
@@ -214,19 +216,16 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 def _same_origin(request: Request) -> bool:
     host = request.headers.get("host", "")
-    said = request.headers.get("origin") or request.headers.get("referer") or ""
+    origin = request.headers.get("origin") or request.headers.get("referer") or ""
     site = request.headers.get("sec-fetch-site", "same-origin")
     return (
         bool(host)
-        and hmac.compare_digest(urlsplit(said).netloc.lower().encode(), host.lower().encode())
+        and hmac.compare_digest(urlsplit(origin).netloc.lower().encode(), host.lower().encode())
         and site in {"same-origin", "none"}
     )
 
 
 async def _note(who: visitor.Visitor, action: str) -> None:
-    # Not at the top: cached functions want the runtime, which starts after the gate is made.
-    from ..connection import connection
-
     def note() -> None:
         try:
             connection().service().activity.note(visitor.actor_of(who), action)

@@ -1,4 +1,4 @@
-"""Sign-in by an OpenID Connect provider: its word for an e-mail address, ours for the role."""
+"""OpenID Connect: the provider vouches for an e-mail address, the settings give the role."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from dashboard.auth.access import Access
-
+from .access import Access
 from .login_form import OIDC_BACK
 
 _logger = logging.getLogger("dashboard")
 
 LASTS_S: Final = 600
-"""How long somebody may take at the provider."""
+"""Longest stay at the provider."""
 
 NO_ANSWER: Final = "The sign-in of your organisation does not answer. Try again in a moment."
 
@@ -35,7 +34,7 @@ _ERRORS: Final = (httpx2.HTTPError, AuthlibBaseError, JoseError, ValueError, Key
 
 @dataclass(frozen=True)
 class Vouched:
-    """An address that the provider has verified, and the path that was asked for."""
+    """Address that the provider has verified, and the path to open."""
 
     address: str
     wanted: str
@@ -43,14 +42,14 @@ class Vouched:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why nobody is let in, for the log, and the path that was asked for."""
+    """Reason for refusing a sign-in, for the log, and the path to open."""
 
     why: str
     wanted: str = "/"
 
 
 class Provider:
-    """The provider of the settings, by the authorization code flow with PKCE."""
+    """Client of the provider: authorization code flow with PKCE."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -61,7 +60,7 @@ class Provider:
         )
 
     async def begin(self, wanted: str) -> tuple[str, str] | None:
-        """Return where to send somebody and what their browser keeps; None without an answer."""
+        """Return the URL to redirect to and the cookie value; None if the provider fails."""
         verifier, nonce = generate_token(64), generate_token(32)
         try:
             async with self._client() as client:
@@ -77,19 +76,19 @@ class Provider:
         kept = {"s": state, "n": nonce, "c": verifier, "w": wanted}
         return url, str(self._signer.dumps(kept))
 
-    async def finish(self, kept: str, said: dict[str, str]) -> Vouched | Refused:
-        """Return whom the provider vouches for."""
+    async def finish(self, kept: str, query: dict[str, str]) -> Vouched | Refused:
+        """Return the address that the provider vouches for, given its redirect's query."""
         try:
             begun = self._signer.loads(kept, max_age=LASTS_S)
         except BadSignature:
             return Refused("no sign-in was begun in this browser, or it took too long")
         wanted = begun["w"]
-        if not said.get("state") or said["state"] != begun["s"]:
+        if not query.get("state") or query["state"] != begun["s"]:
             return Refused("the answer belongs to another sign-in", wanted)
-        if "code" not in said:
+        if "code" not in query:
             return Refused("the provider gave no code", wanted)
         try:
-            claims = await self._claims(said["code"], begun["c"], begun["n"])
+            claims = await self._claims(query["code"], begun["c"], begun["n"])
         except _ERRORS as error:
             return Refused(f"the provider's answer does not hold ({type(error).__name__})", wanted)
         if claims.get("email_verified") is not True:
@@ -113,7 +112,7 @@ class Provider:
         decoded = jwt.decode(
             token["id_token"], KeySet.import_key_set(keys.json()), algorithms=_ALGORITHMS
         )
-        ours = self._access.settings.oidc_client_id
+        ours = self._access.settings.oidc_client_id or ""
         jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
             iss={"essential": True, "value": metadata["issuer"]},

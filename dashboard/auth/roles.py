@@ -1,4 +1,4 @@
-"""What each role may do."""
+"""Roles of the dashboard, in ascending order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memory_core.errors import SettingsError
 
 
 class Role(IntEnum):
-    """Each may do what those before it may."""
+    """Each role includes those before it."""
 
     VIEWER = 1
     OPERATOR = 2
@@ -16,7 +16,7 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """Return the role as settings and pages name it."""
+        """Name of the role in settings and on pages."""
         return self.name.lower()
 
     @classmethod
@@ -24,7 +24,7 @@ class Role(IntEnum):
         """Return the role of that name.
 
         Raises:
-            SettingsError: there is none; names `where` it was said.
+            SettingsError: there is none; names `where` it is written.
         """
         for role in cls:
             if word.lower() == role.word:

@@ -1,7 +1,7 @@
-"""Who asks for something, and whether they may.
+"""The visitor behind a call, and the roles that calls require.
 
-`requires` stands above every call that pages make: it holds in scripts, in callbacks and fragments,
-which run without the script's beginning, and in downloads, which run in a thread of their own.
+`requires` guards every call that pages make: in scripts, in callbacks and fragments, which run
+without the beginning of the script, and in downloads, which run in a thread of their own.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from memory_core.errors import MemoryCoreError
 
 from .access import access
 from .roles import Role
+from .sessions import Session
 
 IDENTITY_HEADER: Final = "x-holdfast-session"
-"""How the gate tells Streamlit whose socket it is; what a client sends under it is dropped."""
+"""Header by which the gate names the session to Streamlit; dropped from what clients send."""
 
 IDENTITY_KEY: Final = "session"
-"""The same in `st.user`, see `server.trustedUserHeaders`."""
+"""The same in `st.user`; see `server.trustedUserHeaders`."""
 
+_ROUTED: Final = "dashboard.routed"
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody at a page: name, role, network address, and the id of the session."""
+    """Person at a page: name, role, network address, and the id of the session."""
 
     name: str
     role: Role
@@ -42,33 +44,33 @@ class Visitor:
     session: str = ""
 
     def may(self, role: Role) -> bool:
-        """Say whether this role is theirs, or one below it."""
+        """Return whether they have this role or a higher one."""
         return self.role >= role
 
 
 LOCAL: Final = Visitor("local", Role.ADMIN)
-"""Whoever is at this computer, where there is no login."""
+"""Everybody at this computer, where there is no login."""
 
 PROCESS: Final = Visitor("dashboard", Role.ADMIN)
-"""The dashboard itself, when it starts."""
+"""The dashboard itself, when it starts and stops."""
 
 
 class NotAllowed(MemoryCoreError):
-    """The role of the visitor does not reach; the message names the one that does."""
+    """The call requires a higher role; the message names it."""
 
 
 class SignedOut(NotAllowed):
-    """The session is over: by time, by signing out, or because the account is gone."""
+    """The session is over: expired, signed out, or the account was removed."""
 
 
 _acting: ContextVar[Visitor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Visitor:
-    """Return who asks, as the settings are now.
+    """Return the visitor of this call, with the role of now.
 
     Raises:
-        SignedOut: there is a login, and nobody is signed in here any more.
+        SignedOut: there is a login and the session is over.
     """
     if acting := _acting.get():
         return acting
@@ -76,32 +78,30 @@ def current() -> Visitor:
         return LOCAL
     context = get_script_run_ctx(suppress_warning=True)
     session_id = context.user_info.get(IDENTITY_KEY) if context else None
-    return _of_session(str(session_id or ""))
+    return _signed_in(str(session_id or ""))
 
 
-def need(role: Role) -> Visitor:
-    """Return who asks.
-
-    Raises:
-        NotAllowed: their role is below this one.
-        SignedOut: they are not signed in any more.
-    """
-    visitor = current()
-    if not visitor.may(role):
-        raise NotAllowed(
-            f"this needs the role {role.word} and you are {visitor.role.word}; "
-            f"ask somebody who is {role.word}"
-        )
-    return visitor
+def may(role: Role) -> bool:
+    """Return whether the visitor has this role or a higher one."""
+    return current().may(role)
 
 
 def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a call through for this role and those above it only; it is noted as the visitor's."""
+    """Allow a call to this role and higher ones, and name the visitor as its actor.
+
+    The call raises `NotAllowed` for lower roles, and `SignedOut` once the session is over.
+    """
 
     def decorate(call: Callable[P, T]) -> Callable[P, T]:
         @wraps(call)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            with acting(actor_of(need(role))):
+            visitor = current()
+            if not visitor.may(role):
+                raise NotAllowed(
+                    f"this needs the role {role.word} and you are {visitor.role.word}; "
+                    f"ask somebody who is {role.word}"
+                )
+            with acting(actor_of(visitor)):
                 return call(*args, **kwargs)
 
         guarded.required_role = role  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 @contextmanager
 def acting_as(visitor: Visitor) -> Iterator[None]:
-    """Do what follows, in this thread, for a visitor who was let in before."""
+    """Act for a visitor in this thread."""
     token = _acting.set(visitor)
     try:
         with acting(actor_of(visitor)):
@@ -122,46 +122,48 @@ def acting_as(visitor: Visitor) -> Iterator[None]:
 
 
 def bound(call: Callable[[], T]) -> Callable[[], T]:
-    """Return the call for another thread, as the visitor of now; at once over when they are.
+    """Return the call bound to the current visitor, for another thread; fails once signed out.
 
-    For downloads: Streamlit makes the file in a thread that does not know whose it is.
+    For downloads: Streamlit makes the file in a thread that knows no visitor.
     """
-    asked = current()
+    visitor = current()
 
     def bound_call() -> T:
-        with acting_as(_of_session(asked.session) if asked.session else asked):
+        with acting_as(_signed_in(visitor.session) if visitor.session else visitor):
             return call()
 
     return bound_call
 
 
-def actor_of(visitor: Visitor) -> Actor:
-    """Return the visitor as the activity log names them."""
-    return Actor(visitor.name, visitor.role.word, visitor.address)
-
-
-def _of_session(session_id: str) -> Visitor:
-    session = access().sessions.find(session_id) if session_id else None
-    if session is None:
-        raise SignedOut("you are signed out; load the page again to sign in")
+def visitor_of(session: Session) -> Visitor:
+    """Return the visitor who holds a session."""
     return Visitor(session.name, session.role, session.address, session.id)
 
 
-_ROUTED = "dashboard.routed"
+def actor_of(visitor: Visitor) -> Actor:
+    """Return the visitor as the actor of activity entries."""
+    return Actor(visitor.name, visitor.role.word, visitor.address)
 
 
 def enter() -> Visitor:
-    """Return who is here, or end the script and lead to the login; only the router calls this."""
+    """Return the visitor, or end the script and lead to the login. For the router alone."""
     st.session_state[_ROUTED] = True
     return _still_signed_in()
 
 
 def require_access() -> Visitor:
-    """Return who is here; stop unless the router let them in."""
+    """Return the visitor; stop the script unless the router let them in. For pages."""
     if not st.session_state.get(_ROUTED):
         st.error("This page opens from the dashboard only.", icon=":material/lock:")
         st.stop()
     return _still_signed_in()
+
+
+def _signed_in(session_id: str) -> Visitor:
+    session = access().sessions.find(session_id) if session_id else None
+    if session is None:
+        raise SignedOut("you are signed out; load the page again to sign in")
+    return visitor_of(session)
 
 
 def _still_signed_in() -> Visitor:
@@ -169,6 +171,6 @@ def _still_signed_in() -> Visitor:
         return current()
     except SignedOut:
         st.error("You are signed out. Load the page again to sign in.", icon=":material/lock:")
-        # Leads to our own route, which takes the cookie away.
+        # Leads to our own route, which removes the cookie.
         st.logout()
         st.stop()

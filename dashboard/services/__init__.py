@@ -1,1 +1,1 @@
-"""What the pages ask for: the role, the call, the cache, the job."""
+"""Calls that pages make: each with its role, activity entry, cache or job."""

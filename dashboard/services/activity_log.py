@@ -1,9 +1,8 @@
-"""Who reads what of whose memories: noted for the record, and read back on the page Activity.
+"""The activity log: entries for what visitors read, and the page that shows, checks and exports it.
 
-What changes or exports memories is noted by the service itself. What a visitor was shown only the
-pages know, since they keep answers for a while: `noted` stands above the calls that read, below
-`requires`, so that what is not allowed is not noted as done. No text of a memory and no question
-goes into the log.
+The service itself notes what changes or exports memories. Only the dashboard knows what visitors
+were shown, since it caches answers: `noted` stands above the calls that read, below `requires`, so
+that a refused call is not noted as done. Neither texts nor questions go into the log.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Final, ParamSpec, TypeVar
 
-from dashboard.auth import visitor
-from dashboard.auth.roles import Role
-from dashboard.auth.visitor import requires
 from memory_core.activity import (
     MUST_BE_WRITTEN,
     ActivityEntry,
@@ -31,6 +27,9 @@ from memory_core.errors import MemoryCoreError
 from memory_core.model.records import Progress
 from memory_core.render import activity_log
 
+from ..auth import visitor
+from ..auth.roles import Role
+from ..auth.visitor import requires
 from ..connection import connection
 
 MOST_EXPORTED: Final = 50_000
@@ -46,13 +45,12 @@ def note(
     detail: str = "",
     outcome: Outcome = "done",
 ) -> None:
-    """Note what the visitor of now did, for which user and how it ended; never a memory's text.
+    """Write an entry for the current visitor; never with the text of a memory.
 
     Raises:
-        MemoryCoreError: only for an action that has to be on record before it is done, such as
-            reveal, where the log cannot be written.
+        MemoryCoreError: the log cannot be written, and the action, such as reveal, must not
+            proceed without an entry.
     """
-    action = action.replace(" ", "-")
     try:
         log = _log()
     except MemoryCoreError as error:
@@ -60,19 +58,21 @@ def note(
             raise
         _logger.warning("activity could not be noted: %s: %s", action, error)
         return
-    who = visitor.actor_of(visitor.current())
-    log.note(who, action, user_id=user_id, detail=detail, outcome=outcome)
+    actor = visitor.actor_of(visitor.current())
+    log.note(actor, action, user_id=user_id, detail=detail, outcome=outcome)
 
 
 def noted(
     action: str,
-    tell: Callable[[Any], str | None] = lambda _: "",
+    detail_of: Callable[[Any], str | None] = lambda _: "",
     *,
     of: str | None = "user_id",
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Note a call: `tell` makes the detail of its result, None where it is not worth an entry.
+    """Note each call of a function.
 
-    `of` names the parameter that says whom it concerns.
+    Args:
+        detail_of: returns the detail for a result, None for a result not worth an entry.
+        of: parameter that holds the id of the user concerned.
     """
 
     def decorate(call: Callable[P, T]) -> Callable[P, T]:
@@ -88,7 +88,7 @@ def noted(
                 if verb_of(action).weight != "look":
                     note(action, user_id=user_id, detail=type(error).__name__, outcome="failed")
                 raise
-            if (detail := tell(result)) is not None:
+            if (detail := detail_of(result)) is not None:
                 note(action, user_id=user_id, detail=detail)
             return result
 
@@ -99,30 +99,30 @@ def noted(
 
 @requires(Role.OPERATOR)
 def page(wanted: Wanted, limit: int) -> Page:
-    """Return the newest entries that are wanted."""
+    """Return the newest entries that match."""
     note("activity")
     return _log().page(wanted, limit=limit)
 
 
 @requires(Role.OPERATOR)
 def days() -> int:
-    """Return how long entries are kept, 0 for ever."""
+    """Return for how many days entries are kept, 0 for ever."""
     return _log().days
 
 
 @requires(Role.OPERATOR)
 def check(on_progress: Progress) -> ChainReport:
-    """Read the whole chain."""
-    found = _log().check(on_progress=on_progress)
-    note("check-log", detail="whole" if found.whole else f"{len(found.problems)} problems")
-    return found
+    """Verify the whole chain."""
+    report = _log().check(on_progress=on_progress)
+    note("check-log", detail="whole" if report.whole else f"{len(report.problems)} problems")
+    return report
 
 
 @requires(Role.ADMIN)
 def export(wanted: Wanted, kind: str) -> bytes:
-    """Return the entries that are wanted as CSV or JSON Lines, newest first, at most 50,000."""
-    log, entries = _log(), []
-    before = None
+    """Return the matching entries as CSV or JSON Lines, newest first, at most `MOST_EXPORTED`."""
+    log, before = _log(), None
+    entries: list[ActivityEntry] = []
     while len(entries) < MOST_EXPORTED:
         part = log.page(wanted, before=before, limit=1_000)
         entries += part.entries
@@ -130,16 +130,10 @@ def export(wanted: Wanted, kind: str) -> bytes:
         if before is None:
             break
     note("export-log", detail=f"{len(entries):,} entries")
-    return _file(entries, kind)
-
-
-def _file(entries: list[ActivityEntry], kind: str) -> bytes:
     if kind == "csv":
         return activity_log.entries_csv(entries)
     return activity_log.entries_jsonl(entries)
 
 
 def _log() -> ActivityLog:
-    # Not at the top: `data` notes what it does.
-
     return connection().service().activity

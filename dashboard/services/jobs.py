@@ -1,4 +1,4 @@
-"""Long work outside the scripts, which a click or a reload would interrupt."""
+"""Jobs: long work outside the scripts, which a click or a reload would interrupt."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from dashboard.auth import visitor
-from dashboard.auth.roles import Role
-from dashboard.auth.visitor import Visitor, requires
 from memory_core.errors import MemoryCoreError
 from memory_core.model.progress import StepDone
 
+from ..auth import visitor
+from ..auth.roles import Role
+from ..auth.visitor import Visitor, requires
 from ..connection import Trouble, process_wide
 
 _logger = logging.getLogger("dashboard")
@@ -32,9 +32,9 @@ MAX_KEPT = 64
 
 @dataclass(frozen=True)
 class Progress:
-    """How work tells how far it is: by number, or step by step.
+    """Progress callback handed to a job: by number, or step by step.
 
-    Telling it ends the work where somebody has cancelled it.
+    Calling it ends the work if the job was cancelled.
     """
 
     _change: Callable[..., None]
@@ -42,13 +42,13 @@ class Progress:
     _steps: dict[str, StepDone] = field(default_factory=dict)
 
     def __call__(self, done: int, total: int) -> None:
-        """Note that `done` of `total` parts are done."""
+        """Report that `done` of `total` parts are done."""
         self._change(done=done, total=total)
         if self._cancelled.is_set():
             raise Cancelled
 
     def step(self, step: StepDone) -> None:
-        """Note that a step begins, or that the one of that name ended."""
+        """Report that a step begins, or that the one of that name ended."""
         self._steps[step.name] = step
         self._change(steps=tuple(self._steps.values()))
 
@@ -57,16 +57,16 @@ Work = Callable[[Progress], Any]
 
 
 class Cancelled(Exception):
-    """Somebody does not want the result of the work any more."""
+    """The job was cancelled."""
 
 
 class TooBusy(MemoryCoreError):
-    """So much is waiting that nothing more is taken."""
+    """Too many jobs are waiting."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work as it stands now."""
+    """State of one piece of work."""
 
     id: str
     subject: str
@@ -75,20 +75,20 @@ class Job:
     done: int = 0
     total: int = 0
     started: float = 0.0
-    """By the monotonic clock, in seconds; 0 while it waits."""
+    """Seconds of the monotonic clock; 0 while it waits."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: Trouble | None = None
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen."""
+        """True once nothing more will happen."""
         return self.state in {"done", "failed", "cancelled"}
 
 
 @dataclass
 class Jobs:
-    """A small pool of daemon threads and what became of their work, newest `MAX_KEPT`."""
+    """Small pool of daemon threads, with the newest `MAX_KEPT` jobs and their results."""
 
     _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -96,7 +96,6 @@ class Jobs:
     _waiting: queue.Queue[tuple[str, Work, Visitor]] = field(
         default_factory=lambda: queue.Queue(MAX_WAITING)
     )
-
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -106,9 +105,9 @@ class Jobs:
 
     @requires(Role.OPERATOR)
     def submit(self, work: Work, *, subject: str, fingerprint: str) -> str:
-        """Take on the work and return the id of its job.
+        """Queue the work and return the id of its job.
 
-        Work that is not finished yet and has the same fingerprint is not taken twice.
+        An unfinished job with the same fingerprint is returned instead.
 
         Raises:
             TooBusy: `MAX_WAITING` others are waiting.
@@ -134,20 +133,20 @@ class Jobs:
 
     @requires(Role.VIEWER)
     def get(self, job_id: str) -> Job | None:
-        """Return the job as it stands, None when it is not known or not any more."""
+        """Return the job, None when it is unknown or forgotten."""
         with self._lock:
             return self._jobs.get(job_id)
 
     @requires(Role.OPERATOR)
     def cancel(self, job_id: str) -> None:
-        """Have the work end where it next tells how far it is; what is finished stays so."""
+        """End the work at its next progress report; a finished job stays as it is."""
         with self._lock:
             if job_id in self._cancelled:
                 self._cancelled[job_id].set()
 
     @requires(Role.VIEWER)
     def latest(self, fingerprint: str, state: State | None = None) -> Job | None:
-        """Return the newest job for this work, in this state if one is given; or None."""
+        """Return the newest job with this fingerprint, and in this state if given."""
         with self._lock:
             for job in reversed(self._jobs.values()):
                 if job.fingerprint == fingerprint and state in (None, job.state):
@@ -155,10 +154,9 @@ class Jobs:
         return None
 
     def finish(self, within_s: float) -> int:
-        """Take nothing new, begin nothing that waits, and let what runs come to its end.
+        """Refuse new jobs, cancel waiting ones, and let those that run end within this time.
 
-        What does not in that time ends where it next tells how far it is. Returns how much of it
-        was still running then.
+        Later than that, they are cancelled; returns their number.
         """
         until = time.monotonic() + within_s
         with self._ended:
@@ -167,10 +165,10 @@ class Jobs:
                 if job.state == "waiting":
                     self._cancelled[job_id].set()
             self._ended.wait_for(lambda: not self._running(), timeout=within_s)
-            for job in (left := self._running()):
+            for job in (late := self._running()):
                 self._cancelled[job.id].set()
             self._ended.wait_for(lambda: not self._running(), timeout=until - time.monotonic() + 2)
-        return len(left)
+        return len(late)
 
     def _running(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.state == "running"]
@@ -179,7 +177,7 @@ class Jobs:
         while True:
             self._do(*self._waiting.get())
 
-    def _do(self, job_id: str, work: Work, who: Visitor) -> None:
+    def _do(self, job_id: str, work: Work, submitter: Visitor) -> None:
         with self._lock:
             cancelled = self._cancelled[job_id]
         if cancelled.is_set():
@@ -187,8 +185,8 @@ class Jobs:
             return
         self._change(job_id, state="running", started=time.monotonic())
         try:
-            # Whoever signs out meanwhile was allowed to start it, and it comes to its end.
-            with visitor.acting_as(who):
+            # The job completes even if its submitter signs out meanwhile.
+            with visitor.acting_as(submitter):
                 result = work(Progress(partial(self._change, job_id), cancelled))
             self._change(job_id, state="done", result=result)
         except Cancelled:
@@ -214,7 +212,7 @@ class Jobs:
 
 @requires(Role.VIEWER)
 def board() -> Jobs:
-    """Return the jobs that all visitors share."""
+    """Return the jobs, which all visitors share."""
     return process_wide(Jobs)
 
 

@@ -1,41 +1,42 @@
-"""The dashboard's way to `memory_core`, and the only place with cache decorators.
+"""Reads and writes of memories, through the one service and the caches that all visitors share.
 
-One service serves all visitors. What is read is kept for a few seconds under the number of the
-last write, so a write made here is seen at once and one made elsewhere soon after.
+What is read is cached for some seconds under the number of the last write: a write made here shows
+at once, one made by another process soon after.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from memory_core import MemoryService, Settings
-from memory_core.errors import MemoryCoreError
+from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
-from memory_core.model.census import Census, OtherPlaces, StoreScan
-from memory_core.model.census import UserSearch as WhoFound
-from memory_core.model.records import Event, MemoryRecord, Receipt, UserId, UserSummary
+from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.records import Event, MemoryRecord, Progress, Receipt, UserSummary
+from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import Connection, Found, Health, Saved, T, Trouble, connection
 from . import privacy
-from .activity_log import noted
+from .activity_log import note, noted
 
 FRESH_S = 20
-"""How long something read is shown again without asking the store."""
+"""Seconds for which a read is cached."""
 
 COUNTED_UP_TO = 10_000
-"""Memories on S3 Vectors that are counted unasked: about 20 requests to read all keys."""
+"""Memories on S3 Vectors that are counted unasked: reading their keys takes 20 requests."""
 
 
 @requires(Role.VIEWER)
 def health() -> Health:
     """Return the state of the storage; never raises a `MemoryCoreError`."""
     try:
-        # The one count serves the status as well, so that nothing is listed twice.
+        # One count serves the status as well, so that nothing is listed twice.
         return Health(connection().service().status(census()), None)
     except MemoryCoreError as error:
         return Health(None, Trouble.of(error))
@@ -43,19 +44,19 @@ def health() -> Health:
 
 @requires(Role.VIEWER)
 def census() -> Census:
-    """Return every user with numbers, as they were counted some seconds ago at most."""
+    """Return every user with numbers, counted at most `FRESH_S` ago."""
     counted = _counted(connection().writes)
     if isinstance(counted, MemoryCoreError):
         raise counted.with_traceback(None)
     if not counted.users:
-        # Quickly counted, and the first memory is to be seen at once.
+        # Quick to count, and the first memory shows at once.
         _counted.clear()
     return counted
 
 
 @requires(Role.VIEWER)
 def count_again() -> None:
-    """Forget the count of users, so that the next one is of now. For callbacks."""
+    """Forget the count of users, so that they are counted anew. For callbacks."""
     _counted.clear()
 
 
@@ -66,42 +67,55 @@ def users() -> list[UserSummary]:
 
 
 @requires(Role.VIEWER)
-def find(text: str, scan: StoreScan | None = None, away: OtherPlaces | None = None) -> WhoFound:
-    """Return whose memories may be meant, counted now; in the store as it was scanned."""
-    return connection().service().find(text, scan=scan, elsewhere=away)
+def find(
+    text: str, scan: StoreScan | None = None, elsewhere: OtherPlaces | None = None
+) -> UserSearch:
+    """Search for a user in the ledger, and in earlier scans of the store and other places."""
+    return connection().service().find(text, scan=scan, elsewhere=elsewhere)
 
 
 @requires(Role.VIEWER)
 def storage() -> dict[str, int]:
-    """Return how many memories lie in which backend, and how many only in the ledger."""
+    """Count the memories by backend, and those in the ledger only."""
     return _storage(connection().writes)
 
 
 @requires(Role.VIEWER)
-@noted("view", privacy.told)
+@noted("view", privacy.shown_detail)
 def memories(user_id: UserId) -> list[MemoryRecord]:
     """Return all memories of a user, newest first; a viewer gets them without their texts."""
     return privacy.records_for_visitor(_memories(user_id, connection().writes))
 
 
 @requires(Role.OPERATOR)
-@noted("search", lambda found: f"{len(found.result.hits)} found" if found.result.hits else None)
+@noted("search", lambda answer: f"{len(answer.result.hits)} found" if answer.result.hits else None)
 def search(user_id: UserId, question: str, limit: int) -> Found:
-    """Return the memories that answer the question best."""
+    """Search a user's memories."""
     return _search(user_id, question, limit, connection().writes)
 
 
 @requires(Role.VIEWER)
-@noted("history", privacy.told)
+@noted("history", privacy.shown_detail)
 def history(user_id: UserId, memory_id: str) -> list[Event]:
-    """Return what happened to one memory, oldest first."""
+    """Return the events of one memory, oldest first."""
     return privacy.events_for_visitor(connection().service().history(user_id, memory_id))
 
 
 @requires(Role.VIEWER)
 def reveal(user_id: UserId, memory_id: str, reason: str) -> MemoryRecord:
-    """Return one memory in full for a reason, which is noted."""
-    return privacy.reveal(connection().service(), user_id, memory_id, reason)
+    """Return one memory in full and record who read it and why.
+
+    Raises:
+        InvalidMemory: the reason has less than `LEAST_REASON` characters.
+        MemoryNotFound: the memory is gone.
+    """
+    why = " ".join(reason.split())[: privacy.MOST_REASON]
+    if len(why) < privacy.LEAST_REASON:
+        raise InvalidMemory("a reason is missing; write why you need to read this memory")
+    record = connection().service().get_memory(user_id, memory_id)
+    note("reveal", user_id=user_id, detail=f"memory {memory_id}, reason: {why}")
+    privacy.remember_revealed(record)
+    return record
 
 
 @requires(Role.VIEWER)
@@ -112,7 +126,7 @@ def recent_lines(limit: int) -> list[log_lines.LogLine]:
 
 @requires(Role.VIEWER)
 def language_model() -> str | None:
-    """Return the name of the model that extracts memories, None where there is none."""
+    """Return the name of the language model that extracts memories, if one is set."""
     settings = connection().settings
     return settings.llm if settings else None
 
@@ -130,62 +144,59 @@ def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bo
 
 
 @requires(Role.OPERATOR)
-def save_document(
-    raw_user_id: str, name: str, content: bytes, on_progress: Callable[[int, int], None]
-) -> Saved:
+def save_document(raw_user_id: str, name: str, content: bytes, on_progress: Progress) -> Saved:
     """Save the passages of a document for a user and read them back."""
-    more = {"verify": True, "on_progress": on_progress}
-    return _save(lambda s: s.add_document(raw_user_id, name, content, **more))
+    options: dict[str, Any] = {"verify": True, "on_progress": on_progress}
+    return _save(lambda s: s.add_document(raw_user_id, name, content, **options))
 
 
 @requires(Role.OPERATOR)
 def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
-    """Give one memory a new text and read it back."""
+    """Replace the text of one memory and read it back."""
     return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
 
 
 @requires(Role.OPERATOR)
 def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
-    """Delete one memory and count what is left of it."""
+    """Delete one memory and verify the deletion."""
     return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
 @requires(Role.VIEWER)
 def settings() -> Settings:
-    """Return the settings that the service was opened with, opening it if need be."""
+    """Return the settings of the service."""
     return connection().service().settings
 
 
 @requires(Role.VIEWER)
 def try_again() -> None:
-    """Forget what was read and the last failure to open the store."""
+    """Clear the caches and the last failure to open the store."""
     shared = connection()
     shared.forget_failure()
-    _forget_reads(shared)
-    # A part of the key under which reports of redeploy tests are kept.
+    _clear_caches(shared)
+    # Part of the key under which redeploy tests are cached.
     shared.tests += 1
-
-
-def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
-    started = time.perf_counter()
-    records = write(call)
-    return Saved(tuple(records), _ms_since(started))
 
 
 @requires(Role.OPERATOR)
 def write(call: Callable[[MemoryService], T]) -> T:
-    """Do something that changes memories."""
-    # All of Streamlit that can interrupt a script comes before the call.
+    """Call the service with something that changes memories, then clear the caches."""
+    # Everything of Streamlit that can interrupt a script comes before the call.
     shared = connection()
     try:
         with shared.writing() as service:
             return call(service)
     finally:
-        # Also after an error: a memory may be recorded though not searchable yet.
-        _forget_reads(shared)
+        # Also after an error: a memory may be recorded but not searchable yet.
+        _clear_caches(shared)
 
 
-def _forget_reads(shared: Connection) -> None:
+def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
+    started = time.perf_counter()
+    return Saved(tuple(write(call)), _ms_since(started))
+
+
+def _clear_caches(shared: Connection) -> None:
     shared.writes += 1
     for cached in (_counted, _storage, _memories, _search):
         cached.clear()
@@ -195,11 +206,11 @@ def _ms_since(started: float) -> int:
     return max(1, round((time.perf_counter() - started) * 1000))
 
 
-# `version` is the number of the last write: part of the key, so that a read that was under way
-# while something was written is never shown afterwards.
+# `version`, the number of the last write, is part of each key: a read that was under way during a
+# write is never shown afterwards.
 
 
-# Frozen, so a resource: copying 10,000 users on every redraw takes long.
+# A resource, since it is immutable: copying 10,000 users on every redraw takes long.
 @st.cache_resource(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _counted(version: int) -> Census | MemoryCoreError:
     try:

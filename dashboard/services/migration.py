@@ -1,4 +1,4 @@
-"""Planning and running a migration as jobs, which go on without a page."""
+"""Migrations as jobs: the plan of one, and the run with its proof."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from memory_core.model.records import MigrationStatus, Progress
+from memory_core.model.records import MigrationStatus
 from memory_core.transfer import (
     MigrationPlan,
     MigrationReport,
@@ -28,71 +28,63 @@ from . import jobs, memory_reads
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a run did, and the proof: every memory compared by id and content."""
+    """Report of a run, and its proof: every memory compared by id and content."""
 
     report: MigrationReport
     proof: Verification
     receipt: Mapping[str, Any]
 
 
+@requires(Role.VIEWER)
+def migration_status() -> MigrationStatus:
+    """Return the state of the automatic migration."""
+    return connection().service().migration_status()
+
+
 @requires(Role.OPERATOR)
 def check_source(source: str) -> None:
-    """Raise `MigrationError` for an address that can be no source."""
+    """Raise `MigrationError` for an address that cannot be a source."""
     parse(source)
 
 
 @requires(Role.OPERATOR)
-def plan_migration(source: str, user: str | None, on_progress: Progress) -> MigrationPlan:
-    """Return what a run would do; reads only."""
-    return plan(connection().service(), source, user=user, on_progress=on_progress)
-
-
-@requires(Role.OPERATOR)
-def migrate(source: str, user: str | None, verdicts: Verdicts, on_progress: Progress) -> Migrated:
-    """Copy what is not here yet, and compare every memory of the source with what is here."""
-    settings = memory_reads.settings()
-    report = memory_reads.write(
-        lambda service: apply(
-            service, source, user=user, verdicts=verdicts, on_progress=on_progress
-        )
-    )
-    service = connection().service()
-    proof = verify(service, source, user=user, verdicts=verdicts, on_progress=on_progress)
-    return Migrated(report, proof, make_receipt(proof, settings))
-
-
-@requires(Role.VIEWER)
-def migration_status() -> MigrationStatus:
-    """Return how it stands with memories that come along by themselves."""
-    return connection().service().migration_status()
-
-
 def start_plan(source: str, user: str) -> None:
-    """Start to plan, unless it is being planned now. For callbacks."""
+    """Start to plan, reading only. For callbacks."""
 
     def work(progress: jobs.Progress) -> MigrationPlan:
-        return plan_migration(source, user or None, progress)
+        return plan(connection().service(), source, user=user or None, on_progress=progress)
 
     jobs.board().submit(work, subject=source, fingerprint=_plan(source, user))
 
 
+@requires(Role.OPERATOR)
 def start_run(source: str, user: str, by_id: Mapping[str, Verdict], others: Verdict | None) -> None:
-    """Start to copy and to verify, unless it is being done now. For callbacks."""
+    """Start to copy what is missing, then to compare everything. For callbacks."""
     verdicts = Verdicts(dict(by_id), others)
 
     def work(progress: jobs.Progress) -> Migrated:
-        return migrate(source, user or None, verdicts, progress)
+        options: dict[str, Any] = {
+            "user": user or None,
+            "verdicts": verdicts,
+            "on_progress": progress,
+        }
+        report = memory_reads.write(lambda service: apply(service, source, **options))
+        service = connection().service()
+        proof = verify(service, source, **options)
+        return Migrated(report, proof, make_receipt(proof, service.settings))
 
     jobs.board().submit(work, subject=source, fingerprint=_run(source, user))
 
 
+@requires(Role.VIEWER)
 def planned(source: str, user: str) -> jobs.Job | None:
-    """Return the newest job that planned this migration, as it stands."""
+    """Return the newest job that planned this migration."""
     return jobs.board().latest(_plan(source, user))
 
 
+@requires(Role.VIEWER)
 def run(source: str, user: str) -> jobs.Job | None:
-    """Return the newest job that made this migration, as it stands."""
+    """Return the newest job that ran this migration."""
     return jobs.board().latest(_run(source, user))
 
 

@@ -1,4 +1,4 @@
-"""Redeploy tests as jobs: what the buttons of the page start, and what a new process does first."""
+"""Redeploy tests as jobs, started by buttons or, after a deployment, by the new process."""
 
 from __future__ import annotations
 
@@ -25,12 +25,24 @@ from memory_core.redeploy_test import (
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import Connection, T, connection
+from ..connection import T, connection
 from . import activity_log, jobs, memory_reads
 from .memory_reads import FRESH_S, write
 
-TESTS_FRESH_S = 60
-"""How long reports of redeploy tests are kept: each is an object of its own to read."""
+_logger = logging.getLogger("dashboard")
+
+REAL: Final = "Real deployment"
+REPORTS_FRESH_S: Final = 60
+"""Seconds for which reports are cached: each is an object of its own to read."""
+
+_DEPLOY: Final = "Start the deployment"
+
+
+@dataclass(frozen=True)
+class Done:
+    """Result of a job that has only a sentence to show."""
+
+    sentence: str
 
 
 @requires(Role.VIEWER)
@@ -47,27 +59,147 @@ def waiting_tests() -> list[TestReceipt]:
 
 @requires(Role.VIEWER)
 def leftover_tests() -> list[str]:
-    """Return the redeploy tests that nobody waits for and whose probes are still stored."""
+    """Return the abandoned redeploy tests whose probes are still stored."""
     return _leftover_tests(connection().tests)
 
 
+def level_name(report: Report) -> str:
+    """Return the kind of test in words."""
+    return f"Simulated: {LEVELS[report.level]}" if report.level in LEVELS else REAL
+
+
 @requires(Role.OPERATOR)
-def change_tests(call: Callable[[MemoryService], T]) -> T:
-    """Do something that writes or takes away probes or reports."""
-    shared = connection()
+def run_simulation(level: Level, count: int, visitor: str) -> str:
+    """Start a simulation; a second click of the same visitor returns the same job."""
+
+    def work(progress: jobs.Progress) -> Report:
+        return _change(lambda _: redeploy_test.simulate(level, count, on_step=progress.step))
+
+    subject = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
+    fingerprint = f"redeploy/simulate/{level}/{count}/{visitor}"
+    return jobs.board().submit(work, subject=subject, fingerprint=fingerprint)
+
+
+@requires(Role.OPERATOR)
+def run_begin(count: int, visitor: str) -> str:
+    """Start a test around a real deployment: write its probes."""
+
+    def work(progress: jobs.Progress) -> TestReceipt:
+        return _change(
+            lambda service: redeploy_test.begin(
+                service,
+                count,
+                on_receipt=lambda receipt: progress(len(receipt.acknowledged), count),
+                on_step=progress.step,
+            )
+        )
+
+    subject = f"Before a real deployment, {counted(count, 'probe')}"
+    fingerprint = f"redeploy/begin/{count}/{visitor}"
+    return jobs.board().submit(work, subject=subject, fingerprint=fingerprint)
+
+
+@requires(Role.OPERATOR)
+def run_check(receipt: TestReceipt) -> str:
+    """Start to check the probes of a test, unless it is being checked already."""
+
+    def work(progress: jobs.Progress) -> Report:
+        report = _change(
+            lambda service: redeploy_test.verify(receipt, service.settings, on_step=progress.step)
+        )
+        if report.verdict is not Verdict.INCONCLUSIVE:
+            _logger.info("redeploy test %s: %s", report.run, report.verdict.value)
+        return report
+
+    subject = f"After the deployment, {counted(receipt.count, 'probe')}"
+    return jobs.board().submit(work, subject=subject, fingerprint=_check(receipt.run))
+
+
+@requires(Role.VIEWER)
+def check_of(run: str) -> jobs.Job | None:
+    """Return the unfinished job that checks this test."""
+    job = jobs.board().latest(_check(run))
+    return job if job and not job.finished else None
+
+
+@requires(Role.VIEWER)
+def checked_here(run: str) -> jobs.Job | None:
+    """Return the job that ended with a verdict, which has steps and recount as well."""
+    job = jobs.board().latest(_check(run))
+    if job is None or not isinstance(job.result, Report):
+        return None
+    return job if job.result.verdict is not Verdict.INCONCLUSIVE else None
+
+
+def is_of(job: jobs.Job, kind: str, visitor: str) -> bool:
+    """Return whether this visitor started this job, of this kind."""
+    return job.fingerprint.startswith(f"redeploy/{kind}/") and job.fingerprint.endswith(visitor)
+
+
+@requires(Role.OPERATOR)
+def run_end(run: str) -> str:
+    """Start to end a test without a verdict."""
+
+    def work(_: jobs.Progress) -> Done:
+        remaining = _change(lambda service: redeploy_test.abandon(service, run))
+        return Done(f"Ended without a verdict; a recount finds {remaining:,} of its probes.")
+
+    return jobs.board().submit(
+        work, subject="End without a verdict", fingerprint=f"redeploy/end/{run}"
+    )
+
+
+@requires(Role.OPERATOR)
+def run_clean_up(runs: list[str]) -> str:
+    """Start to remove the probes of abandoned tests."""
+
+    def work(progress: jobs.Progress) -> Done:
+        remaining = _change(lambda service: redeploy_test.clean_up_all(service, runs, progress))
+        return Done(
+            f"Cleaned up after {counted(len(runs), 'earlier test')}; "
+            f"a recount finds {remaining:,} of the probes."
+        )
+
+    fingerprint = f"redeploy/clean/{'/'.join(runs)}"
+    return jobs.board().submit(work, subject="Clean up", fingerprint=fingerprint)
+
+
+@requires(Role.OPERATOR)
+def run_deployment() -> str:
+    """Start a deployment on the hosting platform."""
+
+    def work(_: jobs.Progress) -> Done:
+        activity_log.note("deploy", detail=_DEPLOY)
+        redeploy_test.start_deployment(memory_reads.settings())
+        return Done(
+            "The host took the order. When the new deployment runs, it checks by itself; this "
+            "page reconnects to it."
+        )
+
+    return jobs.board().submit(work, subject=_DEPLOY, fingerprint="redeploy/deploy")
+
+
+@requires(Role.OPERATOR)
+def check_waiting() -> None:
+    """Start to check every waiting test. For the start of the process."""
+    try:
+        for receipt in waiting_tests():
+            run_check(receipt)
+    except MemoryCoreError as error:
+        _logger.error("waiting redeploy tests could not be checked: %s", error)
+
+
+def _change(call: Callable[[MemoryService], T]) -> T:
+    """Call the service with something that changes probes or reports, then clear the caches."""
     try:
         return write(call)
     finally:
-        _forget_tests(shared)
+        connection().tests += 1
+        for cached in (_test_reports, _waiting_tests, _leftover_tests):
+            cached.clear()
 
 
-def _forget_tests(shared: Connection) -> None:
-    shared.tests += 1
-    for cached in (_test_reports, _waiting_tests, _leftover_tests):
-        cached.clear()
-
-
-@st.cache_data(ttl=TESTS_FRESH_S, max_entries=2, show_spinner=False)
+@st.cache_data(ttl=REPORTS_FRESH_S, max_entries=2, show_spinner=False)
 def _test_reports(version: int) -> list[Report]:
     return reports(connection().service())
 
@@ -82,137 +214,5 @@ def _leftover_tests(version: int) -> list[str]:
     return leftovers(connection().service())
 
 
-_logger = logging.getLogger("dashboard")
-
-_DEPLOY: Final = "Start the deployment"
-REAL: Final = "Real deployment"
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a job did that has nothing more to show."""
-
-    sentence: str
-
-
-def level_name(report: Report) -> str:
-    """Return what was tested, in words."""
-    return f"Simulated: {LEVELS[report.level]}" if report.level in LEVELS else REAL
-
-
-def run_simulation(level: Level, count: int, visitor: str) -> str:
-    """Start a simulation; one visitor's second click on it finds the first."""
-
-    def work(progress: jobs.Progress) -> Report:
-        return change_tests(lambda _: redeploy_test.simulate(level, count, on_step=progress.step))
-
-    subject = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
-    return _submit(work, subject, f"simulate/{level}/{count}/{visitor}")
-
-
-def run_begin(count: int, visitor: str) -> str:
-    """Start to write the probes of a test around a real deployment."""
-
-    def work(progress: jobs.Progress) -> TestReceipt:
-        return change_tests(
-            lambda service: redeploy_test.begin(
-                service,
-                count,
-                on_receipt=lambda receipt: progress(len(receipt.acknowledged), count),
-                on_step=progress.step,
-            )
-        )
-
-    subject = f"Before a real deployment, {counted(count, 'probe')}"
-    return _submit(work, subject, f"begin/{count}/{visitor}")
-
-
-def run_check(receipt: TestReceipt) -> str:
-    """Start to look what became of a test's probes; nobody does it twice at a time."""
-
-    def work(progress: jobs.Progress) -> Report:
-        report = change_tests(
-            lambda service: redeploy_test.verify(receipt, service.settings, on_step=progress.step)
-        )
-        if report.verdict is not Verdict.INCONCLUSIVE:
-            _logger.info("redeploy test %s: %s", report.run, report.verdict.value)
-        return report
-
-    subject = f"After the deployment, {counted(receipt.count, 'probe')}"
-    return _submit(work, subject, _checking(receipt.run))
-
-
-def check_of(run: str) -> jobs.Job | None:
-    """Return the job that checks this test now, if one does."""
-    job = _latest_check(run)
-    return job if job and not job.finished else None
-
-
-def checked_here(run: str) -> jobs.Job | None:
-    """Return the job that ended with a verdict: it knows its steps and the recount as well."""
-    job = _latest_check(run)
-    ended = job is not None and isinstance(job.result, Report)
-    return job if ended and job.result.verdict is not Verdict.INCONCLUSIVE else None
-
-
-def is_of(job: jobs.Job, kind: str, visitor: str) -> bool:
-    """Say whether a visitor started this job, and to do that."""
-    return job.fingerprint.startswith(f"redeploy/{kind}/") and job.fingerprint.endswith(visitor)
-
-
-def run_end(run: str) -> str:
-    """Start to end a test without a verdict."""
-
-    def work(_: jobs.Progress) -> Done:
-        left = change_tests(lambda service: redeploy_test.abandon(service, run))
-        return Done(f"Ended without a verdict; a recount finds {left:,} of its probes.")
-
-    return _submit(work, "End without a verdict", f"end/{run}")
-
-
-def run_clean_up(runs: list[str]) -> str:
-    """Start to take away the probes of tests that nobody waits for."""
-
-    def work(progress: jobs.Progress) -> Done:
-        left = change_tests(lambda service: redeploy_test.clean_up_all(service, runs, progress))
-        return Done(
-            f"Cleaned up after {counted(len(runs), 'earlier test')}; "
-            f"a recount finds {left:,} of the probes."
-        )
-
-    return _submit(work, "Clean up", f"clean/{'/'.join(runs)}")
-
-
-def run_deployment() -> str:
-    """Start a deployment on the host."""
-
-    def work(_: jobs.Progress) -> Done:
-        activity_log.note("deploy", detail=_DEPLOY)
-        redeploy_test.start_deployment(memory_reads.settings())
-        return Done(
-            "The host took the order. When the new deployment runs, it checks by itself; this "
-            "page reconnects to it."
-        )
-
-    return _submit(work, _DEPLOY, "deploy")
-
-
-def check_waiting() -> None:
-    """Check every test that waits, once; for the start of the process."""
-    try:
-        for receipt in waiting_tests():
-            run_check(receipt)
-    except MemoryCoreError as error:
-        _logger.error("waiting redeploy tests could not be checked: %s", error)
-
-
-def _latest_check(run: str) -> jobs.Job | None:
-    return jobs.board().latest(f"redeploy/{_checking(run)}")
-
-
-def _checking(run: str) -> str:
-    return f"check/{run}"
-
-
-def _submit(work: jobs.Work, subject: str, fingerprint: str) -> str:
-    return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/{fingerprint}")
+def _check(run: str) -> str:
+    return f"redeploy/check/{run}"

@@ -1,10 +1,9 @@
-"""Long work about users as jobs, which all visitors share."""
+"""Calls about users: what is known, merge, removal, export, and comparison with the store."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +11,8 @@ from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Reunion, ReunionPlan
 from memory_core.memories.search import Recall
 from memory_core.model.census import OtherPlaces, StoreScan, TakenUp, UserSearch
-from memory_core.model.records import Event, Kind, Receipt, UserId
+from memory_core.model.records import Event, Kind, Progress, Receipt
+from memory_core.model.user_id import UserId
 from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes
 
@@ -22,29 +22,39 @@ from ..connection import connection
 from . import jobs, memory_reads, privacy
 from .activity_log import noted
 
+_COMPARISON: Final = "users/compare"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Scan of the store beside the ledger, and memories in other places."""
+
+    scan: StoreScan
+    elsewhere: OtherPlaces
+
 
 @requires(Role.VIEWER)
 def known(user_id: UserId) -> UserSearch:
-    """Return what is known of an id, as the users were counted last."""
+    """Return what is known of an id, from the latest count of users."""
     return connection().service().find(user_id, counted=memory_reads.census())
 
 
 @requires(Role.OPERATOR)
 @noted("search", lambda recall: f"{len(recall.ranking)} ranked" if recall.ranking else None)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
-    """Return what the assistant would remember, and why not the rest."""
+    """Return the memories that the assistant would get, and why not the others."""
     service = connection().service()
     return service.explain(user_id, question, limit=limit, counted=memory_reads.census())
 
 
 @requires(Role.VIEWER)
 def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:
-    """Return how many events of which kind the user had on which UTC day."""
+    """Count the user's events by UTC day and kind."""
     return connection().service().events_per_day(user_id)
 
 
 @requires(Role.VIEWER)
-@noted("history", privacy.told)
+@noted("history", privacy.shown_detail)
 def events(user_id: UserId, last: int) -> list[Event]:
     """Return the user's newest events, oldest first."""
     return privacy.events_for_visitor(connection().service().history(user_id, last=last))
@@ -52,44 +62,44 @@ def events(user_id: UserId, last: int) -> list[Event]:
 
 @requires(Role.OPERATOR)
 def reunions(user_id: UserId) -> list[Reunion]:
-    """Return what moved to the user from others and is still there, oldest first."""
+    """Return the merges into this user that can be undone, oldest first."""
     return connection().service().reunions(user_id)
 
 
 @requires(Role.ADMIN)
 def plan_reunion(former: str, user_id: str) -> ReunionPlan:
-    """Return what `reunite` would do."""
+    """Preview the merge of one user into another."""
     return connection().service().plan_reunion(former, user_id)
 
 
 @requires(Role.ADMIN)
 def reunite(former: UserId, user_id: UserId) -> Reunion:
-    """Move all memories of a user to another."""
+    """Merge a user into another."""
     return memory_reads.write(lambda service: service.reunite(former, user_id))
 
 
 @requires(Role.ADMIN)
 def undo_reunion(reunion: Reunion) -> Reunion:
-    """Give the memories of a reunion back."""
+    """Undo a merge."""
     return memory_reads.write(lambda service: service.undo_reunion(reunion))
 
 
 @requires(Role.ADMIN)
 def delete_user(user_id: UserId) -> Receipt:
-    """Delete all memories of a user and count them again."""
+    """Delete all memories of a user and verify the deletion."""
     return memory_reads.write(lambda service: service.delete_user(user_id, verify=True))
 
 
 @requires(Role.ADMIN)
 def forget_user(user_id: UserId) -> Receipt:
-    """Remove all memories of a user and their history for good."""
+    """Erase all memories of a user and their history."""
     return memory_reads.write(lambda service: service.forget_user(user_id))
 
 
 @requires(Role.OPERATOR)
 @noted("traces", lambda traces: None if traces.clean else "something is left")
 def traces(user_id: UserId) -> Traces:
-    """Look everywhere for what is left of a user."""
+    """Search everywhere for data left of a user."""
     return connection().service().traces(user_id)
 
 
@@ -100,48 +110,14 @@ def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
 
 
 @requires(Role.OPERATOR)
-@noted("compare", of=None)
-def compare(on_progress: Callable[[int, int], None]) -> tuple[StoreScan, OtherPlaces]:
-    """Read the whole store, and other places where memories may lie."""
-    service = connection().service()
-    return service.scan_store(on_progress), service.elsewhere(on_progress)
-
-
-@requires(Role.OPERATOR)
-def take_up(user_id: UserId, on_progress: Callable[[int, int], None]) -> TakenUp:
-    """Record what lies in the store for a user and is not on record."""
+def take_up(user_id: UserId, on_progress: Progress) -> TakenUp:
+    """Adopt a user's orphan vectors: record them in the ledger."""
     return memory_reads.write(lambda service: service.take_up(user_id, on_progress=on_progress))
 
 
-_COMPARISON: Final = "users/compare"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What the store holds beside the ledger, and what lies in other places."""
-
-    scan: StoreScan
-    elsewhere: OtherPlaces
-
-
-def start_comparison() -> None:
-    """Start to compare ledger and store, unless somebody does it now. For callbacks."""
-    jobs.board().submit(_compare, subject="Ledger and store", fingerprint=_COMPARISON)
-
-
-def comparison() -> jobs.Job | None:
-    """Return the newest comparison as it stands."""
-    return jobs.board().latest(_COMPARISON)
-
-
-def last_comparison() -> Compared | None:
-    """Return what the last comparison that came to its end found."""
-    job = jobs.board().latest(_COMPARISON, "done")
-    return job.result if job else None
-
-
+@requires(Role.OPERATOR)
 def start_take_up(user_id: UserId) -> None:
-    """Start to record what lies in the store for a user and is not on record. For callbacks."""
+    """Start to adopt a user's orphan vectors. For callbacks."""
 
     def work(progress: jobs.Progress) -> TakenUp:
         return take_up(user_id, progress)
@@ -149,13 +125,35 @@ def start_take_up(user_id: UserId) -> None:
     jobs.board().submit(work, subject="Take up", fingerprint=_take_up(user_id))
 
 
+@requires(Role.VIEWER)
 def taking_up(user_id: UserId) -> jobs.Job | None:
-    """Return the newest job that took up what was a user's, as it stands."""
+    """Return the newest job that adopted the user's orphan vectors."""
     return jobs.board().latest(_take_up(user_id))
 
 
-def _compare(progress: jobs.Progress) -> Compared:
-    return Compared(*compare(progress))
+@requires(Role.OPERATOR)
+def start_comparison() -> None:
+    """Start to compare ledger, store and other places. For callbacks."""
+    jobs.board().submit(_compare, subject="Ledger and store", fingerprint=_COMPARISON)
+
+
+@requires(Role.VIEWER)
+def comparison() -> jobs.Job | None:
+    """Return the newest comparison."""
+    return jobs.board().latest(_COMPARISON)
+
+
+@requires(Role.VIEWER)
+def last_comparison() -> Compared | None:
+    """Return the result of the newest comparison that completed."""
+    job = jobs.board().latest(_COMPARISON, "done")
+    return job.result if job else None
+
+
+@noted("compare", of=None)
+def _compare(on_progress: Progress) -> Compared:
+    service = connection().service()
+    return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
 
 
 def _take_up(user_id: UserId) -> str:

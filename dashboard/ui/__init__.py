@@ -1,1 +1,1 @@
-"""Safe text, status, charts, tables and what happens when something fails."""
+"""Widgets that pages are composed of."""

@@ -1,9 +1,9 @@
-"""A button press that changes something: once, visibly under way, with a result that stays.
+"""Actions: button presses that change something, done once, with an outcome that stays.
 
-The press only notes what is to be done. The run that follows draws its button disabled, does the
-work, and keeps the outcome in a plain object: a further click interrupts a script at its next
-Streamlit call, so nothing may lie between the work and the place of its outcome. One session runs
-one script at a time, because `.streamlit/config.toml` switches fast reruns off.
+The press only stores the work. The run that follows draws the button disabled, does the work, and
+keeps the outcome in a plain object: a further click interrupts a script at its next Streamlit
+call, so none may come between the work and storing its outcome. One session runs one script at a
+time, because `.streamlit/config.toml` switches fast reruns off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import streamlit as st
 
 from memory_core import normalize_user_id
 from memory_core.errors import InvalidUserId, MemoryCoreError
-from memory_core.model.records import UserId
 
 from ..connection import Trouble
 from .text import one_line
@@ -28,7 +27,7 @@ _KEY: Final = "dashboard.actions"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an action gave: a value, or a trouble."""
+    """Result of an action: a value, or the trouble."""
 
     value: Any = None
     trouble: Trouble | None = None
@@ -36,7 +35,7 @@ class Outcome:
 
 @dataclass
 class Action:
-    """One place on a page where something can be done."""
+    """Action of one button or form in one session."""
 
     pending: Callable[[], Any] | None = None
     outcome: Outcome | None = None
@@ -45,34 +44,35 @@ class Action:
 
     @property
     def busy(self) -> bool:
-        """Whether the work was asked for and is not done."""
+        """True while the work is requested and not done."""
         return self.pending is not None
 
-    def ask(self, work: Callable[[], Any], *what: object) -> None:
-        """Note the work; the second half of a double click is let fall. For callbacks.
+    def ask(self, work: Callable[[], Any], *key: object) -> None:
+        """Request the work, ignoring the second half of a double click. For callbacks.
 
-        What failed may be asked for again at once.
+        Failed work with the same key can be requested again at once.
         """
         failed = self.outcome is not None and self.outcome.trouble is not None
         soon = time.monotonic() - self._ended_at < DOUBLE_CLICK_S
-        twice = what == self._asked and soon and not failed
+        twice = key == self._asked and soon and not failed
         if not self.busy and not twice:
-            self.pending, self._asked, self.outcome = work, what, None
+            self.pending, self._asked, self.outcome = work, key, None
 
-    def do(self, work: Callable[[], Any]) -> None:
-        """Do the work at once and keep its outcome. For callbacks."""
+    def do(self, work: Callable[[], Any]) -> Any:
+        """Do the work now, keep its outcome, return its value if any. For callbacks."""
         try:
             self.outcome = Outcome(value=work())
         except MemoryCoreError as error:
             self.outcome = Outcome(trouble=Trouble.of(error))
         finally:
             self._ended_at = time.monotonic()
+        return self.outcome.value
 
     def run(self, saying: str) -> None:
-        """Do what was asked for, if anything, and draw the page anew.
+        """Do the requested work, if any, and rerun the page.
 
-        A click elsewhere may interrupt the work where it touches Streamlit; it is then still
-        pending and the next run does it again, which finds what was stored already.
+        A click elsewhere may interrupt the work where it touches Streamlit; it then stays pending,
+        and the next run repeats it, which recognizes what was stored already.
         """
         if self.pending is None:
             return
@@ -88,46 +88,33 @@ class Action:
 
 def action(name: str) -> Action:
     """Return the action of that name in this visitor's session."""
-    return st.session_state.setdefault(_KEY, {}).setdefault(name, Action())
+    actions: dict[str, Action] = st.session_state.setdefault(_KEY, {})
+    return actions.setdefault(name, Action())
 
 
 def forget_outcomes() -> None:
-    """Drop all outcomes, when they would speak of another user or another form."""
+    """Drop all outcomes, when the user or the form changes."""
     st.session_state.pop(_KEY, None)
 
 
 def draw_typed(
     name: str,
-    expected: UserId,
-    label: str,
-    work: Callable[[], Any],
-    on_press: Callable[[], None] = lambda: None,
-) -> Action:
-    """Draw the field for the id and the button that does the work; return the action.
-
-    The button does nothing until the id was typed, in any form; `on_press` is called when it is.
-    """
-    return _draw(name, "id", expected, label, work, on_press)
-
-
-def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> Action:
-    """As `draw_typed`, with a word of small letters that has to be typed."""
-    return _draw(name, "word", word, label, work, lambda: None)
-
-
-def _draw(
-    name: str,
-    what: str,
     expected: str,
     label: str,
     work: Callable[[], Any],
-    on_press: Callable[[], None],
+    on_press: Callable[[], None] = lambda: None,
+    *,
+    noun: str = "id",
 ) -> Action:
+    """Draw a field to type the expected id in, and the button that then does the work.
+
+    The id may be typed in any form that normalizes to it; `on_press` is called when it was.
+    """
     drawn = action(name)
     with st.form(f"{name}.form", border=False):
-        st.caption(f"To confirm, type the {what}:")
+        st.caption(f"To confirm, type the {noun}:")
         st.text(one_line(expected, 300))
-        st.text_input(f"The {what}", key=f"{name}.typed", autocomplete="off", max_chars=300)
+        st.text_input(f"The {noun}", key=f"{name}.typed", autocomplete="off", max_chars=300)
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,
@@ -136,10 +123,15 @@ def _draw(
         )
     if st.session_state.pop(f"{name}.mistyped", False):
         st.warning(
-            f"That is not the {what} above; nothing was changed.", icon=":material/keyboard:"
+            f"That is not the {noun} above; nothing was changed.", icon=":material/keyboard:"
         )
     drawn.run("Working and counting again…")
     return drawn
+
+
+def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> Action:
+    """Draw the same with a word, in small letters, to type."""
+    return draw_typed(name, word, label, work, noun="word")
 
 
 def _press(
@@ -149,8 +141,7 @@ def _press(
     work: Callable[[], Any],
     on_press: Callable[[], None],
 ) -> None:
-    typed = st.session_state.get(f"{name}.typed", "")
-    if not _is_same(typed, expected):
+    if not _is_same(st.session_state.get(f"{name}.typed", ""), expected):
         st.session_state[f"{name}.mistyped"] = True
         return
     st.session_state[f"{name}.typed"] = ""

@@ -1,12 +1,13 @@
-"""What surrounds every page: name, state of the storage, navigation, version, the band on top."""
+"""Frame of every page: sidebar, the band that warns about the storage, and tabs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from streamlit.elements.lib.mutable_tab_container import TabContainer
 
 from memory_core.model.records import MigrationStatus
 from memory_core.version import __version__
@@ -26,39 +27,33 @@ STATES: Final = {
 }
 
 
-def wait_for(ask: Callable[[], Health]) -> Health:
-    """Ask for the state of the storage; the place of the page stays visible meanwhile."""
-    with st.skeleton(height=320):
-        return ask()
-
-
-def draw_sidebar(pages: list[st.Page], health: Health, who: Visitor) -> None:
-    """Draw the name, the state of the storage, the pages, who is here, the version."""
+def draw_sidebar(pages: list[st.Page], health: Health, visitor: Visitor) -> None:
+    """Draw logo, state of the storage, navigation, visitor and version."""
     st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "mark.svg"))
     with st.sidebar:
         st.markdown(STATES[health.word])
         with st.container(gap="xsmall", key="navigation"):
             for page in filter(routes.in_navigation, pages):
                 st.page_link(page)
-        _draw_visitor(who)
+        _draw_visitor(visitor)
         st.caption(f"Version {__version__}")
 
 
-def _draw_visitor(who: Visitor) -> None:
-    if who == LOCAL:
+def _draw_visitor(visitor: Visitor) -> None:
+    if visitor == LOCAL:
         st.caption("No login: only this computer can open this.")
         return
     with st.container(gap="xsmall", key="visitor"):
-        st.text(one_line(who.name, 60), width="stretch")
-        st.caption(f"Signed in as {who.role.word}")
+        st.text(one_line(visitor.name, 60), width="stretch")
+        st.caption(f"Signed in as {visitor.role.word}")
         if st.button("Sign out", key="visitor.out", icon=":material/logout:", type="tertiary"):
             st.logout()
 
 
 def draw_band(health: Health, *, on_doctor: bool) -> None:
-    """Draw a band across the page while memories are not safe, or not where they seem to be.
+    """Draw a warning while the storage is broken, temporary or a stand-in.
 
-    Below it is the way to the doctor, unless it is the doctor's page.
+    Below it is a link to the doctor, except on the doctor's page.
     """
     if health.word == "broken":
         st.error(
@@ -86,31 +81,29 @@ def draw_band(health: Health, *, on_doctor: bool) -> None:
 
 
 def _draw_migration(status: MigrationStatus) -> None:
-    """Draw that memories of the local disk are on their way, or wait for somebody."""
+    """Draw that memories on the local disk are being migrated, or need attention."""
     if status.more_to_come:
         st.info(
-            "**More memories are on their way.** Those of this machine's disk are being brought "
-            "along; until then lists and answers may lack some.",
+            "**A migration is under way.** Memories on this machine's disk are being copied; until "
+            "then, lists and answers are incomplete.",
             icon=":material/move_down:",
         )
     elif status.state in ("off", "incomplete", "failed"):
         st.warning(
-            "**Memories lie on this machine's disk and are not here.** The next deployment may "
-            "delete them.",
+            "**Some memories exist only on this machine's disk.** The next deployment may delete "
+            "them.",
             icon=":material/move_down:",
         )
     else:
         return
     with st.container(key="migration"):
-        st.page_link(routes.MIGRATE, label="See how far it is", icon=":material/arrow_forward:")
+        st.page_link(routes.MIGRATE, label="See the migration", icon=":material/arrow_forward:")
 
 
-def draw(
-    names: Iterable[str], *, key: str, parameter: str, first: str
-) -> dict[str, st.delta_generator.DeltaGenerator]:
-    """Draw the tabs and return them by name; the address decides, then what was open, then `first`.
+def draw(names: Iterable[str], *, key: str, parameter: str, first: str) -> dict[str, TabContainer]:
+    """Draw tabs and return them by name; the address decides which is open, else `first`.
 
-    `parameter` is the name of the open tab in the address.
+    `parameter` holds the name of the open tab in the address.
     """
     labels = {name: _label(name) for name in names}
     if key not in st.session_state:
@@ -124,7 +117,7 @@ def draw(
 
 
 def is_open(names: Iterable[str], *, key: str) -> str:
-    """Return the name of the open tab, the first where none was drawn yet."""
+    """Return the name of the open tab, the first before any was drawn."""
     known = list(names)
     return next((name for name in known if _label(name) == st.session_state.get(key)), known[0])
 
@@ -135,6 +128,5 @@ def go_to(name: str, *, key: str) -> None:
 
 
 def _label(name: str) -> str:
-    # Coloured, because Streamlit writes the open tab in the accent, too dark to read on dark
-    # ground.
+    # Coloured, because Streamlit's accent for the open tab is too dark on a dark background.
     return f":blue[{name}]"

@@ -1,4 +1,4 @@
-"""Errors as people meet them: what happened, to which thing, what to do now."""
+"""Messages: errors and refusals as people read them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _HEADLINES: Final = {
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Show what Holdfast raises on purpose as a sentence; let everything else pass."""
+    """Show errors of Holdfast as sentences; let all others pass."""
     try:
         yield
     except MemoryCoreError as error:
@@ -48,28 +48,23 @@ def friendly_errors() -> Iterator[None]:
 
 
 def show_trouble(trouble: Trouble) -> None:
-    """Draw an error: a constant headline, then its sentence as plain text."""
+    """Draw an error: its headline, then its sentence as plain text."""
     with st.container(gap="small"):
         st.error(headline(trouble), icon=":material/error:")
         show(sentence(trouble.sentence))
 
 
 def headline(trouble: Trouble) -> str:
-    """Return the constant words for this kind of error."""
+    """Return the constant headline for this kind of error."""
     return _HEADLINES.get(trouble.kind, "This could not be done")
 
 
-def may(role: Role) -> bool:
-    """Say whether the visitor has this role or one above it."""
-    return visitor.current().may(role)
-
-
 def draw_unless(role: Role) -> bool:
-    """Return whether the visitor may; if not, draw why there is nothing to press."""
-    who = visitor.current()
-    if who.may(role):
+    """Return whether the visitor has the role; if not, draw which one is needed."""
+    current = visitor.current()
+    if current.may(role):
         return True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":gray[:material/lock:]", width="content")
-        st.caption(f"This needs the role {role.word}; you are {who.role.word}.")
+        st.caption(f"This needs the role {role.word}; you are {current.role.word}.")
     return False

@@ -1,113 +1,76 @@
-"""How far the doctor is, or the reading of a log, with a button that ends it."""
+"""The progress of a job, drawn anew every second, with a button that stops it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from memory_core.model.progress import StepDone
+from memory_core.model.words import counted
+
 from ..auth.roles import Role
+from ..auth.visitor import may
 from ..services import jobs
-from . import messages
-from . import text as words
 from .text import one_line, show
-
-
-@st.fragment(run_every="1s")
-def watch(job_id: str, noun: str, nouns: str) -> None:
-    """Draw how far a job is, with a button that cancels it; draw the page anew at its end."""
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-    elif job.total:
-        part = min(1.0, job.done / job.total)
-        st.progress(part, text=f"{job.done:,} of {job.total:,} {noun if job.total == 1 else nouns}")
-    else:
-        st.progress(0.0, text="Reading" if job.state == "running" else "Waiting")
-    if not messages.may(Role.OPERATOR):
-        return
-    st.button(
-        "Cancel",
-        key=f"users.cancel.{job_id}",
-        type="tertiary",
-        icon=":material/close:",
-        on_click=jobs.board().cancel,
-        args=(job_id,),
-    )
-
-
-@st.fragment(run_every="1s")
-def watch_migration(job_id: str, doing: str) -> None:
-    """Draw how far a job is, how fast, and how long it takes; the page anew at its end."""
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-    else:
-        share = min(1.0, job.done / job.total) if job.total else 0.0
-        st.progress(share, text=_progress(job, doing))
-        st.button(
-            "Stop",
-            key=f"migrate.cancel.{job_id}",
-            type="tertiary",
-            icon=":material/stop_circle:",
-            on_click=jobs.board().cancel,
-            args=(job_id,),
-            help="It ends between two batches. Nothing is lost, and a later run goes on.",
-        )
-
-
-def _progress(job: jobs.Job, doing: str) -> str:
-    if not job.total:
-        return doing if job.state == "running" else "Waiting"
-    text = f"{doing}: {job.done:,} of {job.total:,}"
-    seconds = time.monotonic() - job.started if job.started else 0.0
-    if job.done and seconds > 1:
-        rate = job.done / seconds
-        left = round((job.total - job.done) / rate)
-        text += f", {rate:,.0f} a second, about {words.counted(left, 'second')} left"
-    return text
-
 
 _MB = 1024 * 1024
 
 
 @st.fragment(run_every="1s")
-def checks(job_id: str) -> None:
-    """Draw how many checks are made, and the one that is under way."""
+def watch(
+    job_id: str,
+    unit: str,
+    *,
+    doing: str = "Reading",
+    stop: str = "Cancel",
+    stop_help: str | None = None,
+    pace: bool = False,
+    draw_steps: Callable[[Sequence[StepDone]], None] | None = None,
+) -> None:
+    """Draw the progress of a job, counted in `unit`; when it ends, rerun the page.
+
+    Args:
+        doing: words for the work before its extent is known.
+        stop: label of the button that cancels the job; empty for none.
+        pace: also draw the rate and the time left.
+        draw_steps: draws the steps; without it only the latest one is shown.
+    """
     job = jobs.board().get(job_id)
     if job is None or job.finished:
         st.rerun()
-    elif job.total:
-        st.progress(min(1.0, job.done / job.total), text=f"{job.done} of {job.total} checks")
-        if job.steps:
-            show(one_line(job.steps[-1].detail))
-    else:
-        st.progress(0.0, text="Starting" if job.state == "running" else "Waiting")
-    _draw_cancel(job_id)
-
-
-@st.fragment(run_every="1s")
-def log(job_id: str) -> None:
-    """Draw how much of a log was read."""
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-    elif job.total:
-        text = f"{job.done / _MB:,.1f} of {job.total / _MB:,.1f} MB"
+    if draw_steps:
+        draw_steps(job.steps)
+    if job.total:
+        text = f"{doing}: {_amount(job, unit)}{_pace(job)}" if pace else _amount(job, unit)
         st.progress(min(1.0, job.done / job.total), text=text)
-    else:
-        st.progress(0.0, text="Reading" if job.state == "running" else "Waiting")
-    _draw_cancel(job_id)
+    elif not job.steps:
+        st.progress(0.0, text=doing if job.state == "running" else "Waiting")
+    if job.steps and not draw_steps:
+        show(one_line(job.steps[-1].detail))
+    if stop and may(Role.OPERATOR):
+        st.button(
+            stop,
+            key=f"job.stop.{job_id}",
+            type="tertiary",
+            icon=":material/close:",
+            on_click=jobs.board().cancel,
+            args=(job_id,),
+            help=stop_help,
+        )
 
 
-def _draw_cancel(job_id: str) -> None:
-    if not messages.may(Role.OPERATOR):
-        return
-    st.button(
-        "Cancel",
-        key=f"doctor.cancel.{job_id}",
-        type="tertiary",
-        icon=":material/close:",
-        on_click=jobs.board().cancel,
-        args=(job_id,),
-    )
+def _amount(job: jobs.Job, unit: str) -> str:
+    if unit == "MB":
+        return f"{job.done / _MB:,.1f} of {job.total / _MB:,.1f} MB"
+    return f"{job.done:,} of {counted(job.total, unit) if unit else f'{job.total:,}'}"
+
+
+def _pace(job: jobs.Job) -> str:
+    seconds = time.monotonic() - job.started if job.started else 0.0
+    if not job.done or seconds <= 1:
+        return ""
+    rate = job.done / seconds
+    left = round((job.total - job.done) / rate)
+    return f", {rate:,.0f} a second, about {counted(left, 'second')} left"

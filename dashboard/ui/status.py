@@ -1,4 +1,4 @@
-"""The status card, the steps that led to it, and the row of key figures."""
+"""State of the storage: card, steps of the choice, key figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import streamlit as st
 from memory_core.model.records import Status, Step
 from memory_core.redeploy_test import Report
 
+from ..connection import Trouble
 from ..services import memory_reads
 from . import text
 from .frame import STATES
@@ -24,7 +25,7 @@ _STEP_ICONS: Final = {
 
 
 def draw_status_card(status: Status) -> None:
-    """Draw where memories go, in words, then the names that engineers want."""
+    """Draw the kind of storage in words, then its technical names."""
     state = "persistent" if status.persistent else "temporary"
     with st.container(border=True, height="stretch", key="status-card"):
         st.subheader(STATES[state], anchor=False)
@@ -38,21 +39,27 @@ def draw_status_card(status: Status) -> None:
         _row("Embedder", f"{status.embedder}, {status.dimensions} dimensions")
 
 
-def draw_broken_card(trouble: memory_reads.Trouble) -> None:
-    """Draw that there is no storage, why, and what to do."""
+def draw_broken_card(trouble: Trouble) -> None:
+    """Draw the error of the storage and the remedy."""
     with st.container(border=True, key="status-card"):
         st.subheader(STATES["broken"], anchor=False)
         st.markdown(f"**{headline(trouble)}**")
         show(sentence(trouble.sentence))
         st.caption(
-            "Memories that were acknowledged are not lost by this. Correct what the sentence "
-            "names, then try again; a changed variable needs a restart of the dashboard."
+            "Acknowledged memories are not lost by this. Correct what the sentence names, then try "
+            "again; a changed variable needs a restart of the dashboard."
         )
-        st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
+        _draw_try_again()
+
+
+def draw_unavailable(sentence: str) -> None:
+    """Draw that a page needs the storage, and where its error is explained."""
+    st.markdown(f"{sentence} at the moment; the overview says why.")
+    _draw_try_again()
 
 
 def draw_steps(steps: tuple[Step, ...]) -> None:
-    """Draw how the backend was chosen; the step that settled it is marked."""
+    """Draw the steps by which the backend was chosen, the deciding one marked."""
     with st.container(border=True, height="stretch", key="decision"):
         st.subheader("Why this storage", anchor=False)
         for step in steps:
@@ -60,7 +67,7 @@ def draw_steps(steps: tuple[Step, ...]) -> None:
 
 
 def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
-    """Draw memories, users, last write and the newest redeploy test."""
+    """Draw the numbers of memories and users, the last write and redeploy test."""
     with st.grid(4, min_column_width=190, key="key-figures"):
         _figure("Memories", f"{status.memories:,}", f"complete, {text.ago(status.as_of)}")
         _figure("Users", f"{status.users:,}", "with at least one memory")
@@ -77,6 +84,10 @@ def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
             newest.verdict.value if newest else "none yet",
             text.ago(ended) if ended else "nothing is proven so far",
         )
+
+
+def _draw_try_again() -> None:
+    st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
 def _figure(label: str, value: str, note: str) -> None:

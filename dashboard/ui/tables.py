@@ -1,4 +1,4 @@
-"""Frames for tables: cells are cleaned and short, nothing private is sent along."""
+"""Tables: data frames with cleaned, short cells and nothing private."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from memory_core.memories.log_lines import LogLine
-from memory_core.model.records import Event, Kind, MemoryRecord, UserId, UserSummary
+from memory_core.model.records import Event, Kind, MemoryRecord, UserSummary
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 
-from . import text
 from .text import one_line
 
 CELL = 200
@@ -22,14 +23,14 @@ _KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "F
 
 def memory_frame(records: Sequence[MemoryRecord]) -> pd.DataFrame:
     """Return one row per memory, in the order given."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "Memory": [one_line(record.memory, CELL) for record in records],
         "Saved": [record.created_at for record in records],
-        "Changed": [_changed(record) for record in records],
     }
-    if not any(columns["Changed"]):
-        del columns["Changed"]
-    return pd.DataFrame(columns)
+    changed = [
+        record.updated_at if record.updated_at > record.created_at else None for record in records
+    ]
+    return pd.DataFrame({**columns, "Changed": changed} if any(changed) else columns)
 
 
 def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
@@ -46,7 +47,7 @@ def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
 
 
 def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> UserId | None:
-    """Draw the users as a table and return the one whose row is selected."""
+    """Draw a table of users and return the selected one."""
     picked = st.dataframe(
         user_frame(users),
         hide_index=True,
@@ -68,12 +69,12 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
 
 
 def table_height(rows: int, at_most: int) -> int:
-    """Return the pixels that a table of so many rows takes."""
+    """Return the height in pixels of a table, of `at_most` rows."""
     return HEADER_PX + ROW_PX * min(rows, at_most)
 
 
 def whole_height(rows: int, at_most: int) -> int | Literal["content"]:
-    """Return the height that shows all rows while they are few, else `at_most` of them."""
+    """Return the height that shows all rows, or `at_most` of them."""
     return "content" if rows <= at_most else table_height(rows, at_most)
 
 
@@ -81,7 +82,7 @@ def event_frame(events: Sequence[Event]) -> pd.DataFrame:
     """Return one row per event, in the order given."""
     return pd.DataFrame(
         {
-            "What": [_what(event) for event in events],
+            "What": [_event_word(event) for event in events],
             "When": [event.at for event in events],
             "Text": [one_line(event.memory or "", CELL) for event in events],
             "User id as sent": [one_line(event.raw_user_id, CELL) for event in events],
@@ -89,7 +90,7 @@ def event_frame(events: Sequence[Event]) -> pd.DataFrame:
     )
 
 
-def _what(event: Event) -> str:
+def _event_word(event: Event) -> str:
     if event.came_from:
         return f"Came from {one_line(event.came_from, 60)}"
     if event.went_to:
@@ -98,7 +99,7 @@ def _what(event: Event) -> str:
 
 
 def kind_word(kind: Kind) -> str:
-    """Return what an event of this kind did, in a word."""
+    """Return the kind of an event as a word."""
     return _KINDS.get(str(kind), "Other")
 
 
@@ -113,7 +114,7 @@ def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def log_text(lines: Sequence[LogLine]) -> str:
-    """Return log lines newest first, the known ones with a mark in front."""
+    """Return log lines newest first, the known ones marked."""
     return "\n".join(
         f"{line.at:%H:%M:%S} {'✓' if line.known else ' '} {one_line(line.text, 300)}"
         for line in reversed(lines)
@@ -121,10 +122,6 @@ def log_text(lines: Sequence[LogLine]) -> str:
 
 
 def known_sentence(lines: Sequence[LogLine]) -> str:
-    """Say how many lines there are and how many of them are known."""
+    """Return the numbers of lines and of known lines, in words."""
     known = sum(line.known for line in lines)
-    return f"{text.counted(len(lines), 'line')}, newest first; {known:,} marked"
-
-
-def _changed(record: MemoryRecord) -> object:
-    return record.updated_at if record.updated_at > record.created_at else None
+    return f"{counted(len(lines), 'line')}, newest first; {known:,} marked"

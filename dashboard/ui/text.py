@@ -1,7 +1,7 @@
-"""Untrusted text on its way to the screen.
+"""Text for the screen: untrusted text made harmless, times and names in words.
 
-Memory texts, user ids, file names, metadata, log lines and error sentences pass through here and
-then only into sinks that show them as they are: `st.text`, `st.code`, table cells, input values.
+Memory texts, user ids, file names, metadata, log lines and error sentences pass through here, and
+then only into elements that render no markup: `st.text`, `st.code`, table cells, input values.
 """
 
 from __future__ import annotations
@@ -15,27 +15,34 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core.model.words import counted
+from memory_core.model.words import counted as counted
 
 SHORT = 600
-"""Characters of a memory that are shown at once; the rest is one click away."""
+"""Characters of a memory shown at once; the rest is one click away."""
 
 SHORT_LINES = 12
-"""Lines of a memory that are shown at once."""
+"""Lines of a memory shown at once."""
 
 LONG = 40_000
-"""Characters that are ever sent; above the 32 KB that one memory may have."""
+"""Most characters ever sent; more than the 32 KB that one memory may have."""
 
-# Zero-width (non-)joiner: scripts and emoji sequences need them. Every other invisible format
-# character goes, first of all those that turn the direction of writing around.
+# Zero-width (non-)joiner, which scripts and emoji sequences need. All other invisible format
+# characters are removed, above all those that change the writing direction.
 _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
 _MARK = "[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff]"
 _STACKED_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:[ -]|(?<=\d)\.(?=\d))[A-Za-z0-9]+)*")
+_UNITS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
+
+BACKENDS: Final = {
+    "s3_vectors": "Amazon S3 Vectors",
+    "chroma": "ChromaDB",
+    "ledger": "Recorded, not searchable yet",
+}
 
 
 def clean(value: object, limit: int = LONG) -> str:
-    """Return the text without control and direction characters, at most `limit` long."""
+    """Return the text without control and format characters, at most `limit` long."""
     text = "".join(char for char in str(value)[: limit * 2] if _is_shown(char))
     text = _STACKED_MARKS.sub(r"\1", text).strip()
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
@@ -45,13 +52,13 @@ def one_line(value: object, limit: int = 120) -> str:
     """Return the text on one line, for table cells and options."""
     text = str(value)
     if len(text) <= limit and text.isascii() and text.isprintable() and " " not in text:
-        # As most ids are, and tables have many.
+        # Most ids are like this, and tables have many.
         return text
     return clean(" ".join(clean(value, limit * 4).split()), limit)
 
 
 def shorten(value: object, keep: int = 6) -> str:
-    """Return an id with its middle left out."""
+    """Return an id without its middle."""
     text = one_line(value, 400)
     return text if len(text) <= 2 * keep + 3 else f"{text[:keep]}…{text[-keep:]}"
 
@@ -62,13 +69,13 @@ def chart_label(value: object, limit: int = 28) -> str:
 
 
 def plain_word(value: object, otherwise: str) -> str:
-    """Return the value if nothing in it could be markup, else the constant given."""
+    """Return the value if it cannot be markup, else the given constant."""
     text = str(value)
     return text if len(text) <= 40 and _PLAIN_WORD.fullmatch(text) else otherwise
 
 
 def sentence(value: object) -> str:
-    """Return a sentence that begins with a capital, where it begins with a word, and ends."""
+    """Return a sentence with a capital, if it begins with a word, and a full stop."""
     text = clean(value)
     ended = text if text.endswith((".", "?", "…")) else f"{text}."
     return ended[:1].upper() + ended[1:] if ended[:2].islower() else ended
@@ -80,16 +87,16 @@ def show(value: object, limit: int = LONG) -> None:
 
 
 def show_memory(value: str, key: str) -> None:
-    """Draw a memory: its beginning, and all of it one click away when it is long."""
+    """Draw a memory; of a long one the beginning, and all of it one click away."""
     text = clean(value)
     beginning = clean("\n".join(text.split("\n")[:SHORT_LINES]), SHORT)
     if beginning == text:
         st.text(text, width="stretch")
         return
     st.text(beginning, width="stretch")
-    more = st.expander(f"All {len(text):,} characters", key=key, on_change="rerun", type="compact")
-    if more.open:
-        more.code(text, language=None, wrap_lines=True, height=320)
+    whole = st.expander(f"All {len(text):,} characters", key=key, on_change="rerun", type="compact")
+    if whole.open:
+        whole.code(text, language=None, wrap_lines=True, height=320)
 
 
 def _is_shown(char: str) -> bool:
@@ -98,34 +105,24 @@ def _is_shown(char: str) -> bool:
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-BACKENDS: Final = {
-    "s3_vectors": "Amazon S3 Vectors",
-    "chroma": "ChromaDB",
-    "ledger": "Recorded, not searchable yet",
-}
-
-
 def backend_name(name: str) -> str:
-    """Return a backend's own name; an unknown one gets a constant, never its raw text."""
+    """Return the proper name of a backend; for an unknown one a constant, never its raw text."""
     return BACKENDS.get(name, "Another store")
 
 
-_STEPS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
-
-
 def ago(at: dt.datetime, now: dt.datetime | None = None) -> str:
-    """Return how long ago `at` was: just now, 2 minutes ago, 3 years ago."""
+    """Return the age of a time: just now, 2 minutes ago, 3 years ago."""
     seconds = ((now or dt.datetime.now(dt.UTC)) - at).total_seconds()
     if seconds < 45:
         return "just now"
-    for size, unit, count in _STEPS:
+    for size, unit, count in _UNITS:
         if (amount := round(seconds / size)) < count:
             return f"{counted(max(1, amount), unit)} ago"
     return f"{counted(max(1, round(seconds / 31_536_000)), 'year')} ago"
 
 
 def parsed(text: str) -> dt.datetime | None:
-    """Return the time that an ISO 8601 text names, None where it names none."""
+    """Parse an ISO 8601 time, None if it is not one."""
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -145,13 +142,13 @@ def day(at: dt.datetime | dt.date) -> str:
 
 
 def both(at: dt.datetime) -> str:
-    """Return the time in words and exactly, for one line of small print."""
+    """Return the age and the exact time, for a caption."""
     return f"{ago(at)} · {utc(at)}"
 
 
 def draw_changes(changes: Sequence[str]) -> None:
-    """Draw what was changed to get to the canonical id, if anything was."""
+    """Draw the changes that normalized an id, if any."""
     if changes:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.badge("id brought to one form", color="blue", icon=":material/spellcheck:")
+            st.badge("Normalized", color="blue", icon=":material/spellcheck:")
             st.text("; ".join(one_line(change) for change in changes))

@@ -56,12 +56,12 @@ def test_in_any_theme_and_window(address: str, open_screen: OpenScreen) -> None:
     expect(screen.page.get_by_text("Looked through")).to_be_visible()
     _check(screen)
     screen.go("/user?user=Alice@Example.com&view=Timeline")
-    for view in ("What is remembered", "Reunite", "Export", "Remove"):
+    for view in ("What is remembered", "Merge users", "Export", "Remove"):
         screen.expect_usable_by_all()
         screen.open_tab(view)
         tab = screen.page.get_by_role("tab", name=view)
         expect(tab).to_have_attribute("aria-selected", "true")
-        if view == "Reunite":
+        if view == "Merge users":
             _check_narrow_windows(screen)
     _check(screen)
 

@@ -25,7 +25,7 @@ def _sign_in(screen: Screen) -> None:
     page.get_by_label("Name").fill("Olaf")
     page.get_by_label("Password").fill("not the password")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("do not fit together")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong name or password")
     page.get_by_label("Name").fill("Olaf")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

@@ -12,9 +12,9 @@ from memory_core.activity import VERBS, ActivityEntry, Page, Wanted
 from memory_core.render.activity_log import entry_sentence
 
 from ...auth.roles import Role
-from ...auth.visitor import bound
+from ...auth.visitor import bound, may
 from ...services import activity_log
-from ...ui import messages, tables, text
+from ...ui import tables, text
 from ...ui.text import one_line
 
 AT_ONCE = 100
@@ -102,7 +102,7 @@ def _show_more() -> None:
 
 
 def _draw_export(wanted: Wanted) -> None:
-    if not messages.may(Role.ADMIN):
+    if not may(Role.ADMIN):
         return
     day = f"{dt.datetime.now(dt.UTC):%Y%m%d}"
     with st.container(horizontal=True, gap="small", key="export"):

@@ -24,7 +24,7 @@ def draw() -> None:
         st.subheader("Is the log as it was written?", anchor=False)
         job = jobs.board().latest(_CHECK)
         if job and not job.finished:
-            watch(job.id, "segment", "segments")
+            watch(job.id, "segment")
             return
         st.caption(
             "Each part of the log holds the digest of the one before. This reads all of it and "

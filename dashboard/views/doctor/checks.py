@@ -57,7 +57,7 @@ def draw() -> None:
     """Draw the choice or the run, then the latest result."""
     if job := work.running():
         with st.container(border=True, key="doctor-run"):
-            progress.checks(job.id)
+            progress.watch(job.id, "check", doing="Starting")
     else:
         _draw_choice()
     last = work.last()
@@ -86,7 +86,7 @@ def _draw_choice() -> None:
             type="primary",
             icon=":material/stethoscope:",
             key="doctor.start",
-            on_click=lambda: work.start(st.session_state.get("doctor.tags") or ()),
+            on_click=_start,
         )
         st.pills(
             "Look at more",
@@ -104,6 +104,11 @@ def _draw_choice() -> None:
             show_trouble(job.trouble)
         else:
             st.caption("The last run was cancelled; what is shown is from before.")
+
+
+def _start() -> None:
+    tags = st.session_state.get("doctor.tags") or ()
+    actions.action("doctor").do(lambda: work.start(tags))
 
 
 def _sent_to() -> str:
@@ -151,7 +156,7 @@ def _draw_sent(finding_id: str, last: work.Last | None) -> None:
             key="doctor.one",
             icon=":material/stethoscope:",
             disabled=not work.can_start() or not checks,
-            on_click=work.start_one,
+            on_click=finding.start_check,
             args=(finding_id,),
         )
     if instead:
@@ -291,6 +296,6 @@ def _draw_run(run: CheckRun) -> None:
             type="tertiary",
             icon=":material/refresh:",
             disabled=not work.can_start(),
-            on_click=work.start_one,
+            on_click=finding.start_check,
             args=(run.name,),
         )

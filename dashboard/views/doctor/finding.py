@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from dashboard.ui import tables
+from dashboard.ui import actions, tables
 from dashboard.ui.text import one_line, sentence, show
 from memory_core.doctor import Evidence, Finding, FindingKind, Fix, Level
 from memory_core.render.diagnosis import finding_text
@@ -42,7 +42,7 @@ def draw(one: Finding, number: int) -> None:
                     type="tertiary",
                     icon=":material/refresh:",
                     disabled=not diagnosis.can_start(),
-                    on_click=diagnosis.start_one,
+                    on_click=start_check,
                     args=(one.check,),
                 )
             copied = st.popover(
@@ -54,6 +54,11 @@ def draw(one: Finding, number: int) -> None:
             )
             if copied.open:
                 copied.code(finding_text(one), language=None, wrap_lines=True)
+
+
+def start_check(name: str) -> None:
+    """Start one check, by its name or that of a finding. For callbacks."""
+    actions.action("doctor").do(lambda: diagnosis.start(only=(name,)))
 
 
 def draw_kind(kind: FindingKind) -> None:

@@ -225,6 +225,8 @@ NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
 _MOST_PASTED: Final = 2_000_000
 _PASTE, _FILE = "Paste", "File"
+_JOB: Final = "log"
+"""Name in the address of the job that reads a log."""
 
 
 def draw() -> None:
@@ -232,9 +234,10 @@ def draw() -> None:
     # A log holds what users said under which id.
     if not messages.draw_unless(Role.OPERATOR):
         return
-    job = diagnosis.log()
+    job_id = st.query_params.get(_JOB)
+    job = diagnosis.log(job_id) if job_id else None
     if job is None:
-        if st.query_params.get(diagnosis.LOG):
+        if job_id:
             st.info(
                 "What was read is not known here any more; give the log again.",
                 icon=":material/history:",
@@ -252,7 +255,7 @@ def draw() -> None:
             )
     if not job.finished:
         with st.container(border=True, key="log-run"):
-            progress.log(job.id)
+            progress.watch(job.id, "MB")
     elif job.trouble:
         show_trouble(job.trouble)
     elif job.state == "cancelled":
@@ -314,15 +317,21 @@ def _draw_upload() -> None:
 
 def _read_pasted() -> None:
     text = st.session_state.get("doctor.log.text") or ""
-    diagnosis.start_log("Pasted log", text.encode("utf-8", "replace"))
+    _read("Pasted log", text.encode("utf-8", "replace"))
 
 
 def _read_file() -> None:
     file = st.session_state.get("doctor.log.file")
     if file is not None:
-        diagnosis.start_log(file.name, file.getvalue())
+        _read(file.name, file.getvalue())
+
+
+def _read(name: str, content: bytes) -> None:
+    action = actions.action("doctor.log")
+    if job_id := action.do(lambda: diagnosis.start_log(name, content)):
+        st.query_params[_JOB] = job_id
 
 
 def _forget() -> None:
-    st.query_params.pop(diagnosis.LOG, None)
+    st.query_params.pop(_JOB, None)
     actions.action("doctor.log").outcome = None

@@ -11,8 +11,9 @@ import streamlit as st
 from memory_core.model.records import MemoryRecord
 
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import memory_reads, privacy
-from ...ui import actions, messages, tables
+from ...ui import actions, tables
 from ...ui import text as times
 from ...ui import text as words
 from ...ui.messages import friendly_errors, show_trouble
@@ -61,7 +62,7 @@ def draw(person: Person, record: MemoryRecord, of: int, close: Callable[[], None
             show_memory(record.memory, key="detail.more")
         _draw_facts(record)
         with st.container(horizontal=True, gap="small"):
-            if messages.may(Role.OPERATOR):
+            if may(Role.OPERATOR):
                 st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
                 st.button("Delete", icon=":material/delete:", on_click=_ask_delete, args=(record,))
             st.button("Close", icon=":material/close:", type="tertiary", on_click=close)

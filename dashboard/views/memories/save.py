@@ -17,6 +17,7 @@ from ...ui import actions
 from ...ui import text as times
 from ...ui import text as words
 from ...ui.messages import show_trouble
+from ...ui.progress import watch
 from ...ui.text import one_line, show
 from .choose_user import Person
 
@@ -197,22 +198,11 @@ def _draw_job(job_id: str) -> None:
     with st.container(border=True, key="job"):
         show(one_line(job.subject))
         if not job.finished:
-            _watch(job_id)
+            watch(job_id, "passage", doing="Reading the file", stop="")
         elif job.trouble:
             show_trouble(job.trouble)
         else:
             _draw_saved(job.result)
-
-
-@st.fragment(run_every="1s")
-def _watch(job_id: str) -> None:
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-    elif job.total:
-        st.progress(min(1.0, job.done / job.total), text=f"{job.done:,} of {job.total:,} passages")
-    else:
-        st.progress(0.0, text="Reading the file" if job.state == "running" else "Waiting")
 
 
 def _draw_outcome(outcome: actions.Outcome) -> None:

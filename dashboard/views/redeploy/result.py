@@ -24,6 +24,7 @@ from ...ui import tables, text
 from ...ui import text as times
 from ...ui import text as words
 from ...ui.messages import draw_unless, show_trouble
+from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
 from . import url, waiting
 from .start import read_receipt
@@ -164,7 +165,7 @@ def _draw_job(job: jobs.Job) -> Report | None:
     if not job.finished:
         with st.container(border=True, key="run"):
             show(one_line(job.subject))
-            _watch(job.id)
+            watch(job.id, "", doing="Starting", stop="", draw_steps=_draw_steps)
         return None
     if job.trouble:
         with st.container(border=True, key="run"):
@@ -248,20 +249,6 @@ def _kept(report: Report) -> bool:
         return any(one.run == report.run for one in test_reports())
     except MemoryCoreError:
         return False
-
-
-@st.fragment(run_every="1s")
-def _watch(job_id: str) -> None:
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-        return
-    _draw_steps(job.steps)
-    if job.total:
-        part = min(1.0, job.done / job.total)
-        st.progress(part, text=f"{job.done:,} of {job.total:,}")
-    elif not job.steps:
-        st.caption("Starting" if job.state == "running" else "Waiting for earlier work to end")
 
 
 def _draw_steps(steps: Sequence[StepDone]) -> None:

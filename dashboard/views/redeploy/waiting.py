@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.auth.roles import Role
-from dashboard.auth.visitor import bound
+from dashboard.auth.visitor import bound, may
 from memory_core.redeploy_test import TestReceipt, to_code, to_file
 
 from ...services import jobs, memory_reads, redeploy
 from ...services.redeploy import leftover_tests, waiting_tests
-from ...ui import messages, text
+from ...ui import text
 from ...ui.messages import draw_unless
 from . import url
 
@@ -118,7 +118,7 @@ def _draw_leftovers(left: list[str]) -> None:
             f":material/cleaning_services: {text.counted(len(left), 'earlier test')} did not end; "
             "the probes are still stored. No count includes them."
         )
-        if messages.may(Role.OPERATOR):
+        if may(Role.OPERATOR):
             st.button(
                 "Clean up",
                 key="redeploy.clean-up",

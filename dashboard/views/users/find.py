@@ -96,7 +96,7 @@ def _draw_take_up(found: UserSearch, user_id: UserId) -> None:
     """Draw the way to record what never was, and what came of it."""
     job = user_actions.taking_up(user_id)
     if job and not job.finished:
-        watch(job.id, "memory", "memories")
+        watch(job.id, "memory")
     elif job and job.trouble:
         show_trouble(job.trouble)
     elif job and job.result and found.scan and job.result.at > found.scan.as_of:

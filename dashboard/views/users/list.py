@@ -29,7 +29,7 @@ def draw() -> None:
         st.subheader("Is the store as recorded?", anchor=False)
         job = user_actions.comparison()
         if job and not job.finished:
-            watch(job.id, "memory", "memories")
+            watch(job.id, "memory")
             return
         st.caption(
             "Counts are taken from the ledger, which records every save first. This reads the "

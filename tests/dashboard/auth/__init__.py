@@ -1,1 +1,1 @@
-"""Who gets in, and how far."""
+"""Access to the dashboard."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
 import pytest
 
+from dashboard import services
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
 from dashboard.services import (
@@ -17,108 +19,105 @@ from dashboard.services import (
     memory_reads,
     migration,
     privacy,
+    redeploy,
     user_actions,
 )
 from dashboard.services.jobs import Jobs, board
 from tests.support.paths import ROOT
 
-ALICE = "alice@example.com"
-SAID = "Her sister lives in Porto."
+VIEWER = {
+    board, Jobs.get, Jobs.latest,  migration.migration_status, migration.planned,
+    migration.run,
+    diagnosis.last, diagnosis.running, diagnosis.can_start, diagnosis.ended_early, diagnosis.log,
+    memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
+    memory_reads.find, memory_reads.storage, memory_reads.memories, memory_reads.reveal,
+    memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,
+    memory_reads.settings, memory_reads.try_again,
+    redeploy.test_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
+    redeploy.checked_here,
+    user_actions.known, user_actions.events_per_day, user_actions.events, user_actions.taking_up,
+    user_actions.comparison, user_actions.last_comparison,
+}  # fmt: skip
+OPERATOR = {
+    Jobs.submit, Jobs.cancel, activity_log.page, activity_log.days, activity_log.check,
+    diagnosis.start, diagnosis.start_log, diagnosis.bundle,
+    memory_reads.search, memory_reads.save_text, memory_reads.save_messages,
+    memory_reads.save_document, memory_reads.change_memory, memory_reads.delete_memory,
+    memory_reads.write,
+    migration.check_source, migration.start_plan, migration.start_run,
+    redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
+    redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
+    user_actions.recall, user_actions.reunions, user_actions.traces, user_actions.export,
+    user_actions.take_up, user_actions.start_take_up, user_actions.start_comparison,
+}  # fmt: skip
+ADMIN = {
+    activity_log.export, user_actions.plan_reunion, user_actions.reunite,
+    user_actions.undo_reunion, user_actions.delete_user, user_actions.forget_user,
+}  # fmt: skip
 
-TABLE = {
-    Role.VIEWER: (
-        "data: health census count_again users find storage memories reveal "
-        "test_reports waiting_tests leftover_tests history recent_lines language_model settings "
-        "try_again "
-        "people: known events_per_day events "
-        "moving: migration_status "
-        "texts: reveal "
-        "jobs: board get latest"
-    ),
-    Role.OPERATOR: (
-        "data: search save_text save_messages save_document change_memory delete_memory "
-        "change_tests write "
-        "people: recall reunions traces export compare take_up "
-        "activity: page days check "
-        "moving: check_source plan_migration migrate "
-        "doctor: bundle "
-        "jobs: submit cancel"
-    ),
-    Role.ADMIN: (
-        "people: plan_reunion reunite undo_reunion delete_user forget_user activity: export"
-    ),
+NEEDED: dict[Callable[..., Any], Role] = {
+    **dict.fromkeys(VIEWER, Role.VIEWER),
+    **dict.fromkeys(OPERATOR, Role.OPERATOR),
+    **dict.fromkeys(ADMIN, Role.ADMIN),
 }
 
-# They hold the connection, or say what the visitor may; the pages call none of them for content.
-NO_CALLS = {"connection", "process_wide"}
-# They write what others do.
-NOTING = {"note", "noted", "operation"}
+# They write entries for the calls above, say what the visitor may see, or only put words together.
+NO_CALLS: set[Callable[..., Any]] = {
+    activity_log.note, activity_log.noted, privacy.reads_all, privacy.records_for_visitor,
+    privacy.events_for_visitor, privacy.shown_detail, privacy.is_hidden,
+    privacy.remember_revealed, redeploy.level_name,
+    redeploy.is_of,
+}  # fmt: skip
 
 
-def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    return {
-        name: found
-        for name, found in vars(module).items()
-        if inspect.isfunction(found)
-        and found.__module__ == module.__name__
+def _name(call: Callable[..., Any]) -> str:
+    return f"{call.__module__.rpartition('.')[2]}.{call.__qualname__}"
+
+
+def test_every_call_of_every_service_has_a_row_and_its_role() -> None:
+    modules = [
+        import_module(f"{services.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(services.__path__)
+    ]
+    calls = {
+        call
+        for module in modules
+        for name, call in vars(module).items()
+        if inspect.isfunction(call)
+        and call.__module__ == module.__name__
         and not name.startswith("_")
+    }
+    assert calls | {Jobs.get, Jobs.latest, Jobs.submit, Jobs.cancel} == NEEDED.keys() | NO_CALLS
+    assert {_name(call): getattr(call, "required_role", None) for call in NEEDED} == {
+        _name(call): role for call, role in NEEDED.items()
     }
 
 
-CALLS: dict[str, Callable[..., Any]] = {
-    **{
-        f"data.{name}": call
-        for name, call in _functions(memory_reads).items()
-        if name not in NO_CALLS
-    },
-    **{f"people.{name}": call for name, call in _functions(user_actions).items()},
-    **{f"activity.{n}": call for n, call in _functions(activity_log).items() if n not in NOTING},
-    **{f"moving.{name}": call for name, call in _functions(migration).items()},
-    "texts.reveal": privacy.reveal,
-    "doctor.bundle": diagnosis.bundle,
-    "jobs.board": board,
-    **{f"jobs.{name}": getattr(Jobs, name) for name in ("submit", "get", "cancel", "latest")},
-}
-
-
-def _expected() -> dict[str, Role]:
-    expected, module = {}, ""
-    for role, line in TABLE.items():
-        for word in line.split():
-            if word.endswith(":"):
-                module = word[:-1]
-            else:
-                expected[f"{module}.{word}"] = role
-    return expected
-
-
-def test_every_call_has_the_role_of_the_table_and_a_new_one_needs_a_row() -> None:
-    assert {name: getattr(call, "required_role", None) for name, call in CALLS.items()} == (
-        _expected()
-    )
-
-
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("name", sorted(CALLS))
-def test_a_call_lets_through_the_roles_from_its_own_upwards(name: str, role: Role) -> None:
+@pytest.mark.parametrize("call", sorted(NEEDED, key=_name), ids=_name)
+def test_a_call_lets_through_the_roles_from_its_own_upwards(
+    call: Callable[..., Any], role: Role
+) -> None:
     # Past the guard the call itself refuses an argument that it does not have.
-    passes = role >= _expected()[name]
+    passes = role >= NEEDED[call]
     with (
         acting_as(Visitor("somebody", role)),
         pytest.raises(TypeError if passes else NotAllowed),
     ):
-        CALLS[name](no_such_argument=1)
+        call(no_such_argument=1)
 
 
 def test_only_the_calls_of_the_table_reach_the_service() -> None:
-    allowed = {
-        "activity.py", "connection.py", "data.py", "health.py", "moving.py", "people.py",
-        "signouts.py", "startup.py",
-    }  # fmt: skip
     reaching = {
-        path.name
+        str(path.relative_to(ROOT))
         for folder in ("dashboard", "pages")
         for path in (ROOT / folder).rglob("*.py")
-        if "connection()" in path.read_text()
+        if "connection()" in path.read_text() and path.parent != ROOT / "dashboard" / "services"
     }
-    assert reaching <= allowed
+    assert reaching == {
+        "dashboard/auth/login_routes.py",
+        "dashboard/auth/sessions.py",
+        "dashboard/connection.py",
+        "dashboard/health.py",
+        "dashboard/startup.py",
+    }

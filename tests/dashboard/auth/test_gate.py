@@ -235,7 +235,7 @@ def test_what_a_page_does_by_itself_keeps_no_session_alive(site: Site) -> None:
             site.clock.now += 1800
             socket.send_bytes(message(auto=auto))
             socket.receive_bytes()
-            seen = next(iter(site.access.sessions._live.values()))[0].seen
+            seen = next(iter(site.access.sessions._live.values()))[0].last_active
             assert seen + 3600 - site.clock.now == left
         site.clock.now += 1800
         socket.send_bytes(message(auto=True))

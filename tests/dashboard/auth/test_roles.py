@@ -1,4 +1,4 @@
-"""What each role gets to see and to do on the pages."""
+"""Each role on the pages: what it sees and can do."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_one_viewer_revealed_stays_hidden_from_another(
         ("user", {"view": "Memories"}, "memory"),
         ("user", {"view": "Timeline"}, "event"),
         ("user", {"view": "What is remembered"}, "role operator"),
-        ("user", {"view": "Reunite"}, "role admin"),
+        ("user", {"view": "Merge users"}, "role admin"),
         ("user", {"view": "Export"}, "role operator"),
         ("user", {"view": "Remove"}, "role admin"),
         ("users", {}, "role operator"),

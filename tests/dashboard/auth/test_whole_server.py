@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dashboard.auth.sessions import SignOuts
+from dashboard.auth.sessions import RevokedSessions
 from memory_core import Settings, open_service
 from tests.support.site import Server
 from tests.support.staff import ROLES, entries, sign_in
@@ -193,5 +193,5 @@ def test_a_sign_out_outlives_the_process(server: Server, client: httpx.Client) -
     data = server.users.parent / "data"
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data)})) as service:
         assert wait_for(
-            "the sign-out in the storage", SignOuts(service.parts.backend.objects).digests
+            "the sign-out in the storage", RevokedSessions(service.parts.backend.objects).digests
         )

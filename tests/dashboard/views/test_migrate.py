@@ -118,6 +118,6 @@ def test_told_not_to_it_says_on_every_page_that_some_are_missing(
     monkeypatch.setenv("MEMORY_AUTO_MIGRATE", "0")
     app.run()
     assert not app.exception
-    assert "Memories lie on this machine's disk and are not here." in text_of(app)
+    assert "Some memories exist only on this machine's disk." in text_of(app)
     app.switch_page("../pages/migrate.py").run()
     assert "MEMORY_AUTO_MIGRATE is 0" in text_of(app)

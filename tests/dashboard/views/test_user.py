@@ -1,4 +1,4 @@
-"""One user: memories, timeline, what is remembered, reunite, remove."""
+"""One user: memories, timeline, what is remembered, merge, remove."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_two_ids_are_brought_together_and_parted_again(
     page: AppTest, shared: MemoryService
 ) -> None:
     page.session_state["user.former"] = OTHER
-    words = view(page, "Reunite")
+    words = view(page, "Merge users")
     assert "2 memories would move" in words
     page.text_input(key="user.move.typed").input("somebody else")
     assert "nothing was changed" in press(page, "Move 2 memories")

@@ -1,16 +1,18 @@
-"""Ended sessions as the instances of the dashboard share them."""
+"""Ended sessions, shared by the instances of the dashboard."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.auth.sessions import SignOuts, digest
+from dashboard.auth.sessions import RevokedSessions, digest
 from memory_core.storage.objects import LocalObjects
 
 
-def test_what_one_ends_the_other_knows_until_it_matters_no_more(tmp_path: Path) -> None:
+def test_a_session_ended_on_one_instance_is_known_on_the_other_until_it_expires(
+    tmp_path: Path,
+) -> None:
     now = 1000.0
-    one, other = (SignOuts(LocalObjects(tmp_path), lambda: now) for _ in range(2))
+    one, other = (RevokedSessions(LocalObjects(tmp_path), lambda: now) for _ in range(2))
     one.add("first", 1100)
     one.add("first", 1100)
     other.add("second", 1200)
@@ -23,5 +25,5 @@ def test_what_one_ends_the_other_knows_until_it_matters_no_more(tmp_path: Path) 
 
 
 def test_the_storage_does_not_learn_the_id_of_a_session(tmp_path: Path) -> None:
-    SignOuts(LocalObjects(tmp_path)).add("the id", 4e9)
+    RevokedSessions(LocalObjects(tmp_path)).add("the id", 4e9)
     assert "the id" not in "".join(str(path) for path in tmp_path.rglob("*"))
