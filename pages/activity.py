@@ -7,7 +7,7 @@ from dashboard.auth.visitor import require_access
 from dashboard.services import activity_log, memory_reads
 from dashboard.ui import messages, text
 from dashboard.ui.messages import friendly_errors, show_trouble
-from dashboard.views.activity import log, verify
+from dashboard.views.activity import log
 
 require_access()
 
@@ -22,9 +22,7 @@ def draw_log() -> None:
         f"Who did what with whose memories, without what they say. Entries {until}; users who were "
         "forgotten are not named any more."
     )
-    wanted = log.draw_filters()
-    log.draw(wanted)
-    verify.draw()
+    log.draw()
 
 
 st.title("Activity", anchor=False)

@@ -9,8 +9,7 @@ from dashboard.ui import messages
 from dashboard.ui.messages import friendly_errors, show_trouble
 from dashboard.ui.progress import watch_migration
 from dashboard.ui.text import one_line
-from dashboard.views.migrate import plan, result, source
-from dashboard.views.migrate import source as by_itself
+from dashboard.views.migrate import plan, source
 
 require_access()
 STEPS = ("Source", "Plan", "Run", "Receipt")
@@ -30,7 +29,7 @@ def begin_again() -> None:
 def draw_source() -> None:
     """Draw the first step, and what comes along by itself."""
     draw_steps(1)
-    by_itself.draw_automatic()
+    source.draw_automatic()
     source.draw()
 
 
@@ -72,7 +71,7 @@ def draw_migration(address: str, user: str) -> None:
         watch_migration(job.id, "Copying, then comparing")
     elif job and job.state == "done":
         draw_steps(4)
-        result.draw(job.result)
+        plan.draw_receipt(job.result)
         draw_again(address, user, job.started)
     else:
         if job and job.trouble:

@@ -8,8 +8,8 @@ from dashboard.services import memory_reads
 from dashboard.services.redeploy import test_reports, waiting_tests
 from dashboard.ui import charts, status, tables
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.doctor import bundle as doctor_link
-from dashboard.views.redeploy import waiting
+from dashboard.views.doctor import checks
+from dashboard.views.redeploy import start
 
 require_access()
 LINES = 12
@@ -81,7 +81,7 @@ def draw_test_link() -> None:
     waits = waiting_tests()
     label = "Test whether memories survive a deployment"
     if waits:
-        label = f"A redeploy test is {waiting.waiting_words(waits[0])}"
+        label = f"A redeploy test is {start.waiting_words(waits[0])}"
     with st.container(key="redeploy-link"):
         st.page_link(routes.REDEPLOY, label=label, icon=":material/published_with_changes:")
 
@@ -114,7 +114,7 @@ else:
     with friendly_errors():
         status.draw_key_figures(health.status, test_reports())
         draw_test_link()
-        doctor_link.draw_link()
+        checks.draw_link()
         if health.status.memories:
             left, right = st.columns(2)
             with left:

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.redeploy import history, result, start, waiting
+from dashboard.views.redeploy import history, result, start
 
 require_access()
 
@@ -18,7 +18,7 @@ def draw_broken() -> None:
 
 def draw_tests() -> None:
     """Draw what waits, what to do beside what happened, then the proof and earlier runs."""
-    waiting.draw()
+    start.draw_waiting()
     left, right = st.columns([2, 3], gap="medium")
     with left:
         start.draw()

@@ -27,7 +27,5 @@ else:
             seen = user_actions.last_comparison()
             answer = memory_reads.find(asked, seen and seen.scan, seen and seen.elsewhere)
             find.draw(answer)
-            find.draw_placeholders(answer.placeholders)
         else:
-            list.draw_everyone()
             list.draw()
