@@ -43,7 +43,11 @@ def draw() -> None:
         _draw_nothing(wanted, page)
     _draw_extent(page)
     if page.entries and messages.may(Role.ADMIN):
-        _draw_export(wanted)
+        name = f"activity-{dt.datetime.now(dt.UTC):%Y%m%d}"
+        with st.container(horizontal=True, gap="small", key="export"):
+            for label, kind in (("Export as CSV", "csv"), ("Export as JSON Lines", "jsonl")):
+                make = partial(activity_log.export, wanted, kind)
+                widgets.download(label, make, f"{name}.{kind}", f"activity.export.{kind}")
     _draw_chain()
 
 
@@ -123,14 +127,6 @@ def _draw_extent(page: Page) -> None:
 
 def _show_older() -> None:
     st.session_state[_LIMIT] = min(_MOST, st.session_state[_LIMIT] * 2)
-
-
-def _draw_export(wanted: Wanted) -> None:
-    name = f"activity-{dt.datetime.now(dt.UTC):%Y%m%d}"
-    with st.container(horizontal=True, gap="small", key="export"):
-        for label, kind in (("Export as CSV", "csv"), ("Export as JSON Lines", "jsonl")):
-            make = partial(activity_log.export, wanted, kind)
-            widgets.download(label, make, f"{name}.{kind}", f"activity.export.{kind}")
 
 
 def _draw_chain() -> None:

@@ -66,7 +66,15 @@ def _draw_input() -> None:
         "Way", [_PASTE, _FILE], default=_PASTE, key="doctor.log.way", label_visibility="collapsed"
     )
     if way == _FILE:
-        _draw_upload()
+        st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
+        widgets.button(
+            "Read the file",
+            "doctor.log.read",
+            _read_file,
+            icon="troubleshoot",
+            kind="primary",
+            disabled=st.session_state.get("doctor.log.file") is None,
+        )
     else:
         _draw_paste()
     widgets.outcome("doctor.log")
@@ -92,18 +100,6 @@ def _draw_paste() -> None:
         st.form_submit_button(
             "Read the log", type="primary", icon=":material/troubleshoot:", on_click=_read_pasted
         )
-
-
-def _draw_upload() -> None:
-    st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
-    widgets.button(
-        "Read the file",
-        "doctor.log.read",
-        _read_file,
-        icon="troubleshoot",
-        kind="primary",
-        disabled=st.session_state.get("doctor.log.file") is None,
-    )
 
 
 def _read_pasted() -> None:

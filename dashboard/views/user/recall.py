@@ -1,13 +1,12 @@
-"""What the assistant would remember: its answer, beside the exact ranking of all memories."""
+"""The assistant's answer to a question, beside the exact ranking of all memories."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
-from memory_core.memories.search import RankedMemory, Recall
+from memory_core.memories.search import Recall
 from memory_core.model.user_id import UserId
 from memory_core.model.words import counted
 from memory_core.render.memory_records import REASONS, told
@@ -64,28 +63,25 @@ def _draw_ranking(recall: Recall) -> None:
     if not recall.ranking:
         st.caption("This user has no memories.")
         return
+    columns: dict[str, list[object]] = {
+        "Rank": [ranked.hit.rank for ranked in recall.ranking],
+        "Answered": [
+            f"as {ranked.place}" if ranked.place else REASONS[ranked.reason or "limit"]
+            for ranked in recall.ranking
+        ],
+        "Score": [ranked.hit.score for ranked in recall.ranking],
+        "Memory": [one_line(ranked.hit.memory.memory, 200) for ranked in recall.ranking],
+        "Agent": [one_line(ranked.hit.memory.agent_id or "") for ranked in recall.ranking],
+        "Run": [one_line(ranked.hit.memory.run_id or "") for ranked in recall.ranking],
+    }
     widgets.table(
-        {name: values for name, values in _columns(recall.ranking).items() if any(values)},
+        {name: values for name, values in columns.items() if any(values)},
         "All memories at their exact rank, and why some are not in the answer",
         column_config={"Score": st.column_config.NumberColumn(format="%.2f")},
     )
     shown = len(recall.ranking)
     if shown < recall.memories:
         st.caption(f"{shown:,} of {counted(recall.memories, 'memory')} shown")
-
-
-def _columns(ranking: Sequence[RankedMemory]) -> dict[str, list[object]]:
-    return {
-        "Rank": [ranked.hit.rank for ranked in ranking],
-        "Answered": [
-            f"as {ranked.place}" if ranked.place else REASONS[ranked.reason or "limit"]
-            for ranked in ranking
-        ],
-        "Score": [ranked.hit.score for ranked in ranking],
-        "Memory": [one_line(ranked.hit.memory.memory, 200) for ranked in ranking],
-        "Agent": [one_line(ranked.hit.memory.agent_id or "") for ranked in ranking],
-        "Run": [one_line(ranked.hit.memory.run_id or "") for ranked in ranking],
-    }
 
 
 def _draw_other_ids(recall: Recall) -> None:

@@ -41,7 +41,12 @@ def draw(answer: UserSearch) -> None:
             if memory.live:
                 _draw_open(memory.user_id, "memory")
     _draw_similar(answer)
-    _draw_other_places(answer)
+    if answer.elsewhere:
+        with st.container(border=True, key="elsewhere"):
+            st.markdown(":orange[:material/call_split:] **Only in another place**")
+            for place, user in answer.elsewhere:
+                missing = counted(user.missing, "memory")
+                show(one_line(f"{visible(user.user_id or '')}: {missing} in {place.where}", 400))
     depth = "The store itself was not checked: compare with it on this page first."
     if answer.scan:
         depth = f"The store as of {text.utc(answer.scan.as_of)}."
@@ -139,15 +144,6 @@ def _draw_similar(answer: UserSearch) -> None:
         st.caption("Whether two ids are one person is for you to decide. Select a row to open it.")
         if (selected := widgets.selected_row(_SIMILAR, len(similar))) is not None:
             routes.open_view(similar[selected].user_id)
-
-
-def _draw_other_places(answer: UserSearch) -> None:
-    if answer.elsewhere:
-        with st.container(border=True, key="elsewhere"):
-            st.markdown(":orange[:material/call_split:] **Only in another place**")
-            for place, user in answer.elsewhere:
-                missing = counted(user.missing, "memory")
-                show(one_line(f"{visible(user.user_id or '')}: {missing} in {place.where}", 400))
 
 
 def _draw_placeholders(users: Sequence[UserSummary]) -> None:

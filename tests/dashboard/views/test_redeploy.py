@@ -81,6 +81,7 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
     assert not finish(app).exception
 
 
+@pytest.mark.process
 def test_a_test_that_fails_itself_is_a_sentence(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
