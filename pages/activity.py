@@ -6,7 +6,7 @@ from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
 from dashboard.services import activity_log, memory_reads
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
-from dashboard.views.activity import log, verify
+from dashboard.views.activity import log
 from memory_core.model.words import counted
 
 require_access()
@@ -20,8 +20,7 @@ def draw_log() -> None:
         f"Who did what with whose memories, without what they say. Entries {until}; users who were "
         "forgotten are not named any more."
     )
-    log.draw(log.draw_filters())
-    verify.draw()
+    log.draw()
 
 
 st.title("Activity", anchor=False)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.auth.visitor import require_access
 from dashboard.ui import frame
-from dashboard.views.doctor import bundle, checks, logs
+from dashboard.views.doctor import checks, logs
 
 require_access()
 DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
@@ -12,7 +12,7 @@ DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
 # The storage is not asked here: this page is for when it does not work.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Doctor", anchor=False, width="content")
-    bundle.draw()
+    checks.draw_bundle()
 st.caption("Finds out why memories are not persistent or missing, and says what to do.")
 for name, tab in frame.draw(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:

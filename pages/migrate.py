@@ -8,7 +8,7 @@ from dashboard.services import memory_reads, migration
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.ui.progress import watch
 from dashboard.ui.text import one_line
-from dashboard.views.migrate import plan, result, source
+from dashboard.views.migrate import plan, source
 
 require_access()
 STEPS = ("Source", "Plan", "Run", "Receipt")
@@ -75,7 +75,7 @@ def draw_migration(address: str, user: str) -> None:
         _watch(job.id, "Copying, then comparing")
     elif job and job.state == "done":
         draw_steps(4)
-        result.draw(job.result)
+        plan.draw_receipt(job.result)
         draw_again(address, user, job.started)
     else:
         if job and job.trouble:

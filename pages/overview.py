@@ -8,8 +8,8 @@ from dashboard.services import memory_reads
 from dashboard.services.redeploy import test_reports, waiting_tests
 from dashboard.ui import charts, status, tables
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.doctor import bundle
-from dashboard.views.redeploy import waiting
+from dashboard.views.doctor import checks
+from dashboard.views.redeploy import start
 
 require_access()
 LINES = 12
@@ -80,7 +80,7 @@ def draw_test_link() -> None:
     """Draw the link to the redeploy test, and whether one waits."""
     label = "Test whether memories survive a deployment"
     if tests := waiting_tests():
-        label = f"A redeploy test is {waiting.waiting_words(tests[0])}"
+        label = f"A redeploy test is {start.waiting_words(tests[0])}"
     with st.container(key="redeploy-link"):
         st.page_link(routes.REDEPLOY, label=label, icon=":material/published_with_changes:")
 
@@ -113,7 +113,7 @@ elif state := health.status:
     with friendly_errors():
         status.draw_key_figures(state, test_reports())
         draw_test_link()
-        bundle.draw_link()
+        checks.draw_link()
         if state.memories:
             left, right = st.columns(2)
             with left:

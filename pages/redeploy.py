@@ -6,14 +6,14 @@ from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.redeploy import history, result, start, waiting
+from dashboard.views.redeploy import history, result, start
 
 require_access()
 
 
 def draw_tests() -> None:
     """Draw waiting tests, the start beside the result, then probes and history."""
-    waiting.draw()
+    start.draw_waiting()
     left, right = st.columns([2, 3], gap="medium")
     with left:
         start.draw()

@@ -28,7 +28,5 @@ else:
             places = (compared.scan, compared.elsewhere) if compared else (None, None)
             answer = memory_reads.find(asked, *places)
             find.draw(answer)
-            find.draw_placeholders(answer.placeholders)
         else:
-            list.draw_everyone()
             list.draw()

@@ -53,7 +53,7 @@ def test_in_any_theme_and_window(address: str, open_screen: OpenScreen) -> None:
     expect(screen.page.get_by_role("dialog")).to_be_visible()
     _check(screen)
     screen.go("/users?who=Alice")
-    expect(screen.page.get_by_text("Looked through")).to_be_visible()
+    expect(screen.page.get_by_text("Searched")).to_be_visible()
     _check(screen)
     screen.go("/user?user=Alice@Example.com&view=Timeline")
     for view in ("What is remembered", "Merge users", "Export", "Remove"):

@@ -58,7 +58,7 @@ def _look(screen: Screen, bucket: str) -> None:
     expect(screen.part("status-card")).to_contain_text("Persistent")
     expect(screen.part("status-card")).to_contain_text(bucket)
     screen.go(link(ALICE, q=QUESTION))
-    expect(screen.page.get_by_text("complete over 2 memories")).to_be_visible()
+    expect(screen.page.get_by_text("searched all 2 memories")).to_be_visible()
     expect(screen.part("hit-1")).to_contain_text(POST)
     screen.go(link("wanda@example.com", q="Which fruits must she avoid?"))
     expect(screen.part("hit-1")).to_contain_text(WANDA)

@@ -31,7 +31,7 @@ def test_saved_under_one_form_of_the_id_found_under_another(
     screen.open_tab("Search")
     screen.ask("Which nuts must she avoid?")
     expect(
-        screen.page.get_by_text(re.compile("complete over 2 memories in [0-9,]+ ms"))
+        screen.page.get_by_text(re.compile("searched all 2 memories in [0-9,]+ ms"))
     ).to_be_visible()
     expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios give Wanda hives.")
     for parameter in ("user=wanda%40example[.]com", "q=Which", "tab=Search"):
@@ -100,7 +100,7 @@ def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
 
     screen.part("detail").get_by_role("button", name="Delete").click()
     dialog = screen.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 of 1 memory of this user goes, 0 stay.")
+    expect(dialog).to_contain_text("1 of 1 memory of this user will be deleted, 0 stay.")
     dialog.get_by_role("button", name="Keep it").click()
     expect(dialog).to_have_count(0)
     screen.settle()

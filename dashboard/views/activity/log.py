@@ -1,30 +1,40 @@
-"""The entries as a table, each a sentence; more of them, and all of them as a file."""
+"""The activity log: filters, entries as sentences, a file of them, and the check of the chain."""
 
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
-from memory_core.activity import VERBS, ActivityEntry, Page, Wanted
-from memory_core.render.activity_log import entry_sentence
+from memory_core.activity import VERBS, ActivityEntry, ChainReport, Page, Wanted
+from memory_core.model.words import counted
+from memory_core.render.activity_log import check_sentences, entry_sentence, head_text
 
 from ...auth.roles import Role
-from ...auth.visitor import bound, may
-from ...services import activity_log
-from ...ui import tables, text
-from ...ui.text import one_line
+from ...auth.visitor import may
+from ...services import activity_log, jobs
+from ...ui import text
+from ...ui.progress import watch
+from ...ui.text import one_line, sentence, show
+from .. import widgets
 
-AT_ONCE = 100
-_MOST = 2_000
-_SHOWN = 16
-_LIMIT = "activity.limit"
+AT_ONCE: Final = 100
+_MOST: Final = 2_000
+_SHOWN: Final = 16
+_LIMIT: Final = "activity.limit"
+_CHECK: Final = "activity/check"
+_ANYTHING: Final = "Anything"
+_ACTIONS: Final = {_ANYTHING: "", **{
+    verb.infinitive.format(user="a user", other="another").capitalize(): action
+    for action, verb in VERBS.items()
+}}  # fmt: skip
 
 
-def draw(wanted: Wanted) -> None:
-    """Draw the newest entries that are wanted."""
+def draw() -> None:
+    """Draw the filters, the newest entries that match, and the check of the chain."""
+    wanted = _draw_filters()
     if st.session_state.get("activity.wanted") != wanted:
         st.session_state["activity.wanted"], st.session_state[_LIMIT] = wanted, AT_ONCE
     page = activity_log.page(wanted, st.session_state[_LIMIT])
@@ -32,29 +42,51 @@ def draw(wanted: Wanted) -> None:
         _draw_table(page.entries)
     else:
         _draw_nothing(wanted, page)
-    _draw_below(page)
-    if page.entries:
-        _draw_export(wanted)
+    _draw_extent(page)
+    if page.entries and may(Role.ADMIN):
+        name = f"activity-{dt.datetime.now(dt.UTC):%Y%m%d}"
+        with st.container(horizontal=True, gap="small", key="export"):
+            for label, kind in (("Export as CSV", "csv"), ("Export as JSON Lines", "jsonl")):
+                make = partial(activity_log.export, wanted, kind)
+                widgets.download(label, make, f"{name}.{kind}", f"activity.export.{kind}")
+    _draw_chain()
+
+
+def _draw_filters() -> Wanted:
+    """Draw the filters and return what they say; dates are UTC days, both included."""
+    with st.container(horizontal=True, gap="small", key="filters"):
+        user = st.text_input(
+            "User",
+            key="activity.user",
+            bind="query-params",
+            placeholder="An id in any form",
+            max_chars=300,
+        )
+        who = st.text_input("Who", key="activity.who", placeholder="Part of a name", max_chars=100)
+        action = st.selectbox("Action", list(_ACTIONS), key="activity.what")
+        first = st.date_input("From", value=None, key="activity.from", format="YYYY-MM-DD")
+        last = st.date_input("To", value=None, key="activity.to", format="YYYY-MM-DD")
+    until = last + dt.timedelta(days=1) if last else None
+    return Wanted(who.strip(), _ACTIONS[action], user.strip(), _midnight(first), _midnight(until))
+
+
+def _midnight(day: dt.date | None) -> dt.datetime | None:
+    return dt.datetime.combine(day, dt.time(), dt.UTC) if day else None
 
 
 def _draw_table(entries: tuple[ActivityEntry, ...]) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "When": [one.at for one in entries],
-                "What": [one_line(entry_sentence(one), 400) for one in entries],
-                "From": [one_line(one.actor.address) for one in entries],
-                "As": [_role(one) for one in entries],
-            }
-        ),
+    widgets.table(
+        {
+            "When": [entry.at for entry in entries],
+            "What": [one_line(entry_sentence(entry), 400) for entry in entries],
+            "From": [one_line(entry.actor.address) for entry in entries],
+            "As": [_role(entry) for entry in entries],
+        },
+        "Who did what, newest first",
+        at_most=_SHOWN,
         key="activity.table",
-        hide_index=True,
-        height=tables.whole_height(len(entries), _SHOWN),
-        alt="Who did what, newest first",
         column_config={
-            "When": st.column_config.DatetimeColumn(
-                format="D MMM YYYY, HH:mm:ss", timezone="UTC", width=175
-            ),
+            "When": {**widgets.EXACT, "width": 175},
             "What": st.column_config.TextColumn(width="large"),
             "From": st.column_config.TextColumn(width=115),
             "As": st.column_config.TextColumn(width=100),
@@ -71,82 +103,65 @@ def _draw_nothing(wanted: Wanted, page: Page) -> None:
     with st.container(border=True, key="empty"):
         if wanted == Wanted() and page.before is None:
             st.subheader("No activity yet", anchor=False)
-            st.markdown("What people do here is listed from now on; open a user to see it begin.")
+            st.markdown("Everything done from now on is listed here; open a user to see it begin.")
         else:
-            st.subheader("Nothing that fits", anchor=False)
-            st.markdown("Take a filter away, or look further back.")
+            st.subheader("No matching entries", anchor=False)
+            st.markdown("Remove a filter, or look further back.")
 
 
-def _draw_below(page: Page) -> None:
-    count = text.counted(len(page.entries), "entry")
-    since = f" back to {text.utc(page.back_to)}" if page.back_to else ""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="older"):
+def _draw_extent(page: Page) -> None:
+    """Draw how many entries are shown, and the way to older ones."""
+    count = counted(len(page.entries), "entry")
+    with widgets.row("older"):
         if page.before is None:
             st.caption(f"{count}, complete, newest first; times are UTC.", width="content")
+            return
+        since = f", back to {text.utc(page.back_to)}" if page.back_to else ""
+        st.caption(f"{count}{since}; there are older ones.", width="content")
+        if st.session_state[_LIMIT] < _MOST:
+            widgets.button(
+                "Older entries", "activity.older", _show_older, icon="expand_more", kind="tertiary"
+            )
         else:
-            st.caption(f"{count}, looked{since}; there are older ones.", width="content")
-            if st.session_state[_LIMIT] < _MOST:
-                st.button(
-                    "Older entries",
-                    key="activity.older",
-                    type="tertiary",
-                    icon=":material/expand_more:",
-                    on_click=_show_more,
-                )
-            else:
-                st.caption("Narrow the dates to see more.", width="content")
+            st.caption("Narrow the dates to see them.", width="content")
 
 
-def _show_more() -> None:
+def _show_older() -> None:
     st.session_state[_LIMIT] = min(_MOST, st.session_state[_LIMIT] * 2)
 
 
-def _draw_export(wanted: Wanted) -> None:
-    if not may(Role.ADMIN):
-        return
-    day = f"{dt.datetime.now(dt.UTC):%Y%m%d}"
-    with st.container(horizontal=True, gap="small", key="export"):
-        for label, kind, mime in (
-            ("Export as CSV", "csv", "text/csv"),
-            ("Export as JSON Lines", "jsonl", "application/jsonl"),
-        ):
-            st.download_button(
-                label,
-                bound(lambda kind=kind: activity_log.export(wanted, kind)),
-                file_name=f"activity-{day}.{kind}",
-                mime=mime,
-                icon=":material/download:",
-                key=f"activity.export.{kind}",
-                on_click="ignore",
-            )
-
-
-_ANYTHING: Final = "Anything"
-_WORDS: Final = {_ANYTHING: "", **{
-    verb.infinitive.format(user="a user", other="another").capitalize(): action
-    for action, verb in VERBS.items()
-}}  # fmt: skip
-
-
-def draw_filters() -> Wanted:
-    """Draw the filters and return what they say; dates are UTC days, both included."""
-    with st.container(horizontal=True, gap="small", key="filters"):
-        user = st.text_input(
-            "User",
-            key="activity.user",
-            bind="query-params",
-            placeholder="An id in any form",
-            max_chars=300,
+def _draw_chain() -> None:
+    """Draw the check of the chain of digests, while it runs and with its result."""
+    with st.container(key="chain"):
+        st.subheader("Check that the log is unchanged", anchor=False)
+        job = jobs.board().latest(_CHECK)
+        if job and not job.finished:
+            watch(job.id, "segment")
+            return
+        st.caption(
+            "Each part of the log holds the digest of the one before. The check reads all of it "
+            "and lists what was removed, changed or inserted. It changes nothing."
         )
-        who = st.text_input(
-            "Who", key="activity.who", placeholder="A part of the name", max_chars=100
-        )
-        what = st.selectbox("What", list(_WORDS), key="activity.what")
-        first = st.date_input("From", value=None, key="activity.from", format="YYYY-MM-DD")
-        last = st.date_input("To", value=None, key="activity.to", format="YYYY-MM-DD")
-    until = last + dt.timedelta(days=1) if last else None
-    return Wanted(who.strip(), _WORDS[what], user.strip(), _midnight(first), _midnight(until))
+        widgets.draw_failure(job, "The last check was cancelled.")
+        widgets.button("Check the chain", "activity.check", _start, icon="link")
+        if checked := jobs.board().latest(_CHECK, "done"):
+            _draw_check(checked.result)
 
 
-def _midnight(day: dt.date | None) -> dt.datetime | None:
-    return dt.datetime.combine(day, dt.time(), dt.UTC) if day else None
+def _start() -> None:
+    jobs.board().submit(activity_log.check, subject="Activity log", fingerprint=_CHECK)
+
+
+def _draw_check(check: ChainReport) -> None:
+    with st.container(border=True, key="checked"):
+        if check.whole:
+            st.markdown(":green[:material/check_circle:] **The chain is whole.**")
+        else:
+            problems = counted(len(check.problems), "problem")
+            st.markdown(f":red[:material/link_off:] **The chain is not whole:** {problems}.")
+            for problem in check.problems:
+                show(sentence(problem))
+        for line in check_sentences(check):
+            show(line)
+        st.caption(f"As of {text.utc(check.as_of)}. The newest part, to compare with later:")
+        st.code(head_text(check), language=None, wrap_lines=True)

@@ -1,13 +1,12 @@
-"""The tab Checks: what to look at, how far it is, and what was found."""
+"""The tab Checks: choose and run checks, then the findings, also for a ticket and the overview."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import streamlit as st
 
-from dashboard.auth.roles import Role
 from memory_core.doctor import (
     CHECKS,
     KINDS,
@@ -15,19 +14,27 @@ from memory_core.doctor import (
     CheckRun,
     CheckState,
     Diagnosis,
+    Evidence,
     Finding,
+    FindingKind,
+    Fix,
     Level,
 )
+from memory_core.model.words import counted
+from memory_core.render.diagnosis import finding_text
 
+from ... import routes
+from ...auth.roles import Role
 from ...services import diagnosis as work
+from ...services import memory_reads
 from ...ui import actions, frame, messages, progress, text
-from ...ui.messages import show_trouble
-from . import finding
+from ...ui.text import one_line, sentence, show
+from .. import widgets
 
 NAME: Final = "Checks"
 TAB: Final = "doctor.tab"
 FINDING: Final = "finding"
-"""What the address calls the finding that somebody was sent to."""
+"""The parameter of the address for a finding that a link leads to."""
 
 _TAGS: Final = {
     "data": ":material/database: Memories",
@@ -40,7 +47,7 @@ _COSTS: Final = (
     "compares everything, which takes a request per hundred memories. **Save a memory** writes two "
     "memories of reserved users and removes them, and asks the language model once."
 )
-_LEVELS: Final = {Level.ERROR: "problem", Level.WARNING: "warning", Level.INFO: "note"}
+_NOUNS: Final = {Level.ERROR: "problem", Level.WARNING: "warning", Level.INFO: "note"}
 _ALL: Final = "All subjects"
 _UNWELL: Final = (CheckState.FOUND, CheckState.CRASHED, CheckState.CUT_OFF)
 _STATES: Final = {
@@ -51,6 +58,15 @@ _STATES: Final = {
     CheckState.CRASHED: ":red[:material/heart_broken:]",
     CheckState.CUT_OFF: ":orange[:material/timer_off:]",
 }
+# Per level: colour and icon, as constant Markdown.
+_MARKS: Final = {
+    Level.ERROR: ("red", ":material/error:"),
+    Level.WARNING: ("orange", ":material/warning:"),
+    Level.INFO: ("blue", ":material/info:"),
+    Level.OK: ("green", ":material/check_circle:"),
+}
+_EVIDENCE_SHOWN: Final = 4
+_BUNDLED_LINES: Final = 200
 
 
 def draw() -> None:
@@ -61,14 +77,15 @@ def draw() -> None:
     else:
         _draw_choice()
     last = work.last()
-    if sent := _sent_to():
-        _draw_sent(sent, last)
+    linked = st.query_params.get(FINDING)
+    if kind := next((kind for kind in KINDS if kind.id == linked), None):
+        _draw_linked(kind, last)
     elif last:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
-            st.subheader("Nothing was looked at yet", anchor=False)
-            st.markdown("Run the checks; looking changes nothing and takes a few seconds.")
+            st.subheader("Not checked yet", anchor=False)
+            st.markdown("Run the checks; they change nothing and take a few seconds.")
 
 
 def go_to(finding_id: str) -> None:
@@ -77,33 +94,72 @@ def go_to(finding_id: str) -> None:
     frame.go_to(NAME, key=TAB)
 
 
+def draw_kind(kind: FindingKind) -> None:
+    """Draw what is known of a kind of finding, without an instance of it."""
+    _draw_head(kind)
+    _draw_consequence(kind)
+    _draw_fixes(kind.fixes)
+
+
+def draw_bundle() -> None:
+    """Draw the support bundle: its content, its option, its download."""
+    last = work.last()
+    with st.popover("Support bundle", icon=":material/medical_information:", key="doctor.bundle"):
+        st.markdown(
+            "One file for a ticket: findings, settings and where they come from, versions, recent "
+            "warnings and errors, the last redeploy tests. It holds no secret and no memory's text."
+        )
+        personal = st.toggle("With personal data", key="doctor.personal")
+        st.caption(
+            "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
+            "in place of each user, always the same for the same user."
+        )
+        if last is None:
+            st.caption("Run the checks first; the bundle holds their findings.")
+        elif messages.draw_unless(Role.OPERATOR):
+            # The content is settled now; the file is made in another thread, on demand.
+            diagnosis, lines = last.diagnosis, memory_reads.recent_lines(_BUNDLED_LINES)
+            widgets.download(
+                "Download the bundle",
+                lambda: work.bundle(diagnosis, lines, personal),
+                f"holdfast-support-{diagnosis.taken_at:%Y%m%d-%H%M%S}.json",
+                "doctor.download",
+            )
+
+
+def draw_link() -> None:
+    """Draw the link to this page with the latest result, without running anything."""
+    last = work.last()
+    label = "Run a health check"
+    if last and last.whole:
+        summary, when = last.diagnosis.summary, text.ago(last.diagnosis.taken_at)
+        counts = [
+            counted(summary[level.value], _NOUNS[level])
+            for level in (Level.ERROR, Level.WARNING)
+            if summary[level.value]
+        ]
+        label = f"The doctor found {' and '.join(counts) or 'nothing wrong'}, {when}"
+    with st.container(key="doctor-link"):
+        st.page_link(routes.DOCTOR, label=label, icon=":material/stethoscope:")
+
+
 def _draw_choice() -> None:
     if not messages.draw_unless(Role.OPERATOR):
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="choice"):
-        st.button(
-            "Run the checks",
-            type="primary",
-            icon=":material/stethoscope:",
-            key="doctor.start",
-            on_click=_start,
-        )
+        widgets.button("Run the checks", "doctor.start", _start, icon="stethoscope", kind="primary")
         st.pills(
-            "Look at more",
+            "Also check",
             list(_TAGS),
             selection_mode="multi",
             format_func=_TAGS.__getitem__,
             key="doctor.tags",
         )
     st.caption(_COSTS)
-    outcome = actions.action("doctor").outcome
-    if outcome and outcome.trouble:
-        show_trouble(outcome.trouble)
-    elif job := work.ended_early():
-        if job.trouble:
-            show_trouble(job.trouble)
-        else:
-            st.caption("The last run was cancelled; what is shown is from before.")
+    widgets.outcome("doctor")
+    widgets.draw_failure(
+        work.ended_early(), "The last run was cancelled; the result below is from before."
+    )
 
 
 def _start() -> None:
@@ -111,108 +167,97 @@ def _start() -> None:
     actions.action("doctor").do(lambda: work.start(tags))
 
 
-def _sent_to() -> str:
-    asked = st.query_params.get(FINDING, "")
-    return asked if any(one.id == asked for one in KINDS) else ""
+def _start_check(name: str) -> None:
+    """Start one check, by its name or that of a finding."""
+    actions.action("doctor").do(lambda: work.start(only=(name,)))
 
 
-def _draw_sent(finding_id: str, last: work.Last | None) -> None:
-    """Draw the finding that somebody was sent to, whether it is there or not."""
-    found = [one for one in last.diagnosis.findings if one.id == finding_id] if last else []
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="sent"):
+def _draw_linked(kind: FindingKind, last: work.Last | None) -> None:
+    """Draw the finding that a link led to, whether the doctor found it or not."""
+    with widgets.row("sent"):
         st.markdown("**The finding you were sent to.**", width="content")
-        st.button(
-            "Show everything",
-            key="doctor.everything",
-            type="tertiary",
-            icon=":material/close:",
-            on_click=lambda: st.query_params.pop(FINDING, None),
+        widgets.button(
+            "Show all findings", "doctor.everything", _show_all, icon="close", kind="tertiary"
         )
-    if last and found:
-        st.caption(_dated(last))
-        for number, one in enumerate(found):
-            finding.draw(one, number)
-        return
-    kind = next(one for one in KINDS if one.id == finding_id)
-    checks = [one for one in CHECKS if kind in one.kinds]
-    made = {one.name: one for one in last.diagnosis.checks} if last else {}
-    states = [made[one.name].state for one in checks if one.name in made]
-    names = {one.name for one in checks}
-    instead = [one for one in last.diagnosis.findings if one.check in names] if last else []
+    findings = last.diagnosis.findings if last else ()
     if last:
         st.caption(_dated(last))
+    if present := [finding for finding in findings if finding.id == kind.id]:
+        _draw_findings(present)
+        return
+    checks = [check.name for check in CHECKS if kind in check.kinds]
+    runs = last.diagnosis.checks if last else ()
+    states = [run.state for run in runs if run.name in checks]
     with st.container(border=True, key="kind", gap="small"):
         if states and all(state in (CheckState.OK, CheckState.FOUND) for state in states):
-            st.markdown(
-                ":green[:material/check_circle:] **The doctor looked and it is not so now.**"
-            )
+            st.markdown(":green[:material/check_circle:] **Checked: this is not the case now.**")
         elif CheckState.NOT_NEEDED in states:
             st.markdown(":gray[:material/remove:] **This does not apply to the present storage.**")
         else:
-            st.markdown(":gray[:material/help:] **The doctor has not looked for this yet.**")
-        finding.draw_kind(kind)
-        st.button(
+            st.markdown(":gray[:material/help:] **Not checked yet.**")
+        draw_kind(kind)
+        widgets.button(
             "Run this check",
-            key="doctor.one",
-            icon=":material/stethoscope:",
+            "doctor.one",
+            _start_check,
+            kind.id,
+            icon="stethoscope",
             disabled=not work.can_start() or not checks,
-            on_click=finding.start_check,
-            args=(finding_id,),
         )
-    if instead:
+    if instead := [finding for finding in findings if finding.check in checks]:
         st.markdown("**The same check found this instead**")
-        for number, one in enumerate(instead):
-            finding.draw(one, number)
+        _draw_findings(instead)
+
+
+def _show_all() -> None:
+    st.query_params.pop(FINDING, None)
 
 
 def _draw_result(last: work.Last) -> None:
     diagnosis = last.diagnosis
-    colour, icon = finding.MARKS[_weight(diagnosis)]
+    colour, icon = _MARKS[diagnosis.worst if _is_problem(diagnosis.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
-        told = diagnosis.sentence if last.whole else "Only single checks were made so far."
-        st.subheader(f":{colour}[{icon}] {told}", anchor=False)
+        summary = diagnosis.sentence if last.whole else "Only single checks were run so far."
+        st.subheader(f":{colour}[{icon}] {summary}", anchor=False)
         st.caption(_dated(last))
-    levels, subject = _draw_filters(diagnosis)
     groups = _groups(diagnosis)
+    levels, subject = _draw_filters(diagnosis, groups)
     with st.container(gap="small", key="groups"):
         for name, (runs, findings) in groups.items():
-            shown = [one for one in findings if not levels or one.level in levels]
+            shown = [finding for finding in findings if not levels or finding.level in levels]
             if subject in (_ALL, name) and (shown or not levels):
                 _draw_group(name, runs, shown, open_=subject == name or bool(levels))
 
 
 def _dated(last: work.Last) -> str:
-    diagnosis = last.diagnosis
-    done = [one.ms for one in diagnosis.checks if one.ms is not None]
+    times = [run.ms for run in last.diagnosis.checks if run.ms is not None]
     parts = [
-        text.both(diagnosis.taken_at),
-        f"{text.counted(len(done), 'check')} in {sum(done) / 1000:.1f} s",
+        text.both(last.diagnosis.taken_at),
+        f"{counted(len(times), 'check')} in {sum(times) / 1000:.1f} s",
     ]
     if last.again:
-        newest = max(last.again.values())
-        parts.append(
-            f"{text.counted(len(last.again), 'check')} made again since, {text.ago(newest)}"
-        )
+        newest = text.ago(max(last.again.values()))
+        parts.append(f"{counted(len(last.again), 'check')} run again since, {newest}")
     return " · ".join(parts)
 
 
-def _weight(diagnosis: Diagnosis) -> Level:
-    return diagnosis.worst if diagnosis.worst.rank > Level.INFO.rank else Level.OK
+def _is_problem(level: Level) -> bool:
+    return level.rank > Level.INFO.rank
 
 
-def _draw_filters(diagnosis: Diagnosis) -> tuple[list[Level], str]:
-    counts = {level: diagnosis.summary[level.value] for level in _LEVELS}
+def _draw_filters(diagnosis: Diagnosis, subjects: Iterable[str]) -> tuple[list[Level], str]:
+    counts = {level: diagnosis.summary[level.value] for level in _NOUNS}
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom", key="filters"):
         levels = st.pills(
             "Show",
             [level for level, count in counts.items() if count],
             selection_mode="multi",
-            format_func=lambda level: text.counted(counts[level], _LEVELS[level]),
+            format_func=lambda level: counted(counts[level], _NOUNS[level]),
             key="doctor.levels",
         )
         subject = st.selectbox(
             "Subject",
-            [_ALL, *_groups(diagnosis)],
+            [_ALL, *subjects],
             format_func=lambda name: SUBJECTS.get(name, name),
             key="doctor.subject",
             width=260,
@@ -221,81 +266,141 @@ def _draw_filters(diagnosis: Diagnosis) -> tuple[list[Level], str]:
 
 
 def _groups(diagnosis: Diagnosis) -> dict[str, tuple[list[CheckRun], list[Finding]]]:
-    """Return checks and findings by subject; those to act on first, each in the order of checks."""
-    found: dict[str, tuple[list[CheckRun], list[Finding]]] = {name: ([], []) for name in SUBJECTS}
+    """Return checks and findings by subject, those with problems first."""
+    groups: dict[str, tuple[list[CheckRun], list[Finding]]] = {name: ([], []) for name in SUBJECTS}
     for run in diagnosis.checks:
-        found[run.name.partition(".")[0]][0].append(run)
-    for one in diagnosis.findings:
-        found[one.subject][1].append(one)
-    told = {name: group for name, group in found.items() if group[0] or group[1]}
-    return dict(sorted(told.items(), key=lambda one: -_rank(one[1][1])))
+        groups[run.name.partition(".")[0]][0].append(run)
+    for finding in diagnosis.findings:
+        groups[finding.subject][1].append(finding)
+    filled = {name: group for name, group in groups.items() if group[0] or group[1]}
+    return dict(sorted(filled.items(), key=lambda group: _worst(group[1][1]), reverse=True))
 
 
-def _rank(findings: Sequence[Finding]) -> int:
-    worst = max((one.level.rank for one in findings), default=0)
-    return worst if worst > Level.INFO.rank else 0
+def _worst(findings: Sequence[Finding]) -> int:
+    """Return the rank of the worst problem, 0 without one."""
+    return max((each.level.rank for each in findings if _is_problem(each.level)), default=0)
 
 
 def _draw_group(
     name: str, runs: Sequence[CheckRun], findings: Sequence[Finding], *, open_: bool
 ) -> None:
-    """Draw a group: cards where something is to be done, folded where all is well."""
-    if _rank(findings):
+    """Draw a group: its problems as cards, the rest folded unless `open_`."""
+    calm = [finding for finding in findings if not _is_problem(finding.level)]
+    cards = findings if open_ else [finding for finding in findings if finding not in calm]
+    if open_ or cards:
         st.markdown(f"**{SUBJECTS[name]}**")
-        for number, one in enumerate(findings):
-            if one.level.rank > Level.INFO.rank or open_:
-                finding.draw(one, number)
-    calm = [one for one in findings if one.level.rank <= Level.INFO.rank]
-    if open_ and not _rank(findings):
-        st.markdown(f"**{SUBJECTS[name]}**")
-        for number, one in enumerate(calm):
-            finding.draw(one, number)
-    label = _folded_label(name, runs, calm)
-    folded = st.expander(label, key=f"doctor.group.{name}", on_change="rerun", type="compact")
-    if folded.open:
-        with folded:
-            for number, one in enumerate(() if open_ else calm):
-                finding.draw(one, number)
+    _draw_findings(cards)
+    if part := widgets.folded(_folded_label(name, runs, calm), f"doctor.group.{name}"):
+        with part:
+            if not open_:
+                _draw_findings(calm)
             for run in runs:
-                _draw_run(run)
+                with widgets.row():
+                    st.markdown(_STATES[run.state], width="content")
+                    reason = f" · {run.reason}" if run.reason else ""
+                    st.text(f"{run.title}{reason}", width="stretch")
+                    if run.ms is not None:
+                        st.caption(f"{run.ms:,} ms", width="content")
+                    _draw_again("Run again", run.name, f"doctor.run.{run.name}")
 
 
 def _folded_label(name: str, runs: Sequence[CheckRun], calm: Sequence[Finding]) -> str:
-    waiting = [one for one in runs if one.state is CheckState.SKIPPED]
-    fine = sum(one.state is CheckState.OK for one in runs)
-    parts = [text.counted(len(runs), "check")]
+    skipped = sum(run.state is CheckState.SKIPPED for run in runs)
+    fine = sum(run.state is CheckState.OK for run in runs)
+    parts = [counted(len(runs), "check")]
     if fine and fine == len(runs):
-        parts = [f"{parts[0]}, all well" if fine > 1 else "1 check, all well"]
-    if waiting:
-        parts.append(f"{len(waiting)} not made")
+        parts[0] += ", all well"
+    if skipped:
+        parts.append(f"{skipped} not run")
     if calm:
-        parts.append(text.counted(len(calm), "note"))
-    flagged = [one.state for one in runs if one.state in _UNWELL]
-    icon = _STATES[
-        flagged[0]
-        if flagged
-        else CheckState.SKIPPED
-        if waiting
-        else CheckState.OK
-        if fine
-        else CheckState.NOT_NEEDED
-    ]
-    return f"{icon} {SUBJECTS[name]} · {' · '.join(parts)}"
+        parts.append(counted(len(calm), "note"))
+    state = CheckState.OK if fine else CheckState.NOT_NEEDED
+    if skipped:
+        state = CheckState.SKIPPED
+    state = next((run.state for run in runs if run.state in _UNWELL), state)
+    return f"{_STATES[state]} {SUBJECTS[name]} · {' · '.join(parts)}"
 
 
-def _draw_run(run: CheckRun) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.markdown(_STATES[run.state], width="content")
-        reason = f" · {run.reason}" if run.reason else ""
-        st.text(f"{run.title}{reason}", width="stretch")
-        if run.ms is not None:
-            st.caption(f"{run.ms:,} ms", width="content")
-        st.button(
-            "Run again",
-            key=f"doctor.run.{run.name}",
-            type="tertiary",
-            icon=":material/refresh:",
-            disabled=not work.can_start(),
-            on_click=finding.start_check,
-            args=(run.name,),
-        )
+def _draw_again(label: str, check: str, key: str) -> None:
+    widgets.button(
+        label,
+        key,
+        _start_check,
+        check,
+        icon="refresh",
+        kind="tertiary",
+        disabled=not work.can_start(),
+    )
+
+
+def _draw_findings(findings: Iterable[Finding]) -> None:
+    """Draw each finding as a card: the fact, its meaning, the evidence, the remedy."""
+    for number, finding in enumerate(findings):
+        key = f"{finding.id.replace('.', '-')}-{number}"
+        with st.container(border=True, key=f"finding-{key}", gap="small"):
+            _draw_head(finding)
+            show(finding.detail)
+            if _is_problem(finding.level):
+                _draw_consequence(finding)
+            _draw_evidence(finding.evidence, key)
+            _draw_fixes(finding.fixes)
+            with widgets.row():
+                if finding.check:
+                    _draw_again("Run this check again", finding.check, f"doctor.again.{key}")
+                copied = st.popover(
+                    "Copy as text",
+                    key=f"doctor.copy.{key}",
+                    type="tertiary",
+                    icon=":material/content_copy:",
+                    on_change="rerun",
+                )
+                if copied.open:
+                    copied.code(finding_text(finding), language=None, wrap_lines=True)
+
+
+def _draw_head(finding: Finding | FindingKind) -> None:
+    colour, icon = _MARKS[finding.level]
+    with widgets.row():
+        st.markdown(f":{colour}[{icon}]", width="content")
+        st.markdown(f"**{finding.title}**", width="stretch")
+        st.caption(finding.id, width="content")
+
+
+def _draw_consequence(finding: Finding | FindingKind) -> None:
+    with st.container(gap=None):
+        st.caption("What the customer notices")
+        show(finding.consequence)
+
+
+def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
+    if evidence:
+        with st.container(gap=None):
+            st.caption("Evidence")
+            for piece in evidence[:_EVIDENCE_SHOWN]:
+                source = f" ({one_line(piece.source, 60)})" if piece.source else ""
+                show(f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}{source}")
+    if len(evidence) <= _EVIDENCE_SHOWN:
+        return
+    if part := widgets.folded(f"All {len(evidence)} pieces of evidence", f"doctor.evidence.{key}"):
+        with part:
+            widgets.table(
+                {
+                    "What": [one_line(piece.name) for piece in evidence],
+                    "Value": [one_line(piece.value, 300) for piece in evidence],
+                    "From": [one_line(piece.source) for piece in evidence],
+                },
+                "The evidence, each piece with its source",
+            )
+
+
+def _draw_fixes(fixes: tuple[Fix, ...]) -> None:
+    if not fixes:
+        return
+    with st.container(gap="xsmall"):
+        st.caption("What to do")
+        for fix in fixes:
+            see = f" See {fix.link}." if fix.link else ""
+            show(f"{sentence(fix.text)}{see}")
+            if copied := fix.command or fix.variable:
+                # A code block has a button that copies it.
+                st.code(one_line(copied, 400), language=None, wrap_lines=True)

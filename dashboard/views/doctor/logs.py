@@ -1,236 +1,39 @@
-"""The tab Logs: paste or upload what a backend wrote, and read what it tells."""
+"""The tab Logs: paste or upload the log of a backend, and read what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
-from memory_core.doctor.logs import ErrorGroup, LogReport, Seen, Spot
+from memory_core.doctor.logs import ErrorGroup, LogReport, Seen
 from memory_core.model.limits import MAX_LOG_BYTES
+from memory_core.model.words import counted
 from memory_core.render.diagnosis import line_words, moment, spot_text
 
 from ...auth.roles import Role
 from ...services import diagnosis
-from ...ui import actions, messages, progress, tables, text
-from ...ui.messages import show_trouble
+from ...ui import actions, messages, progress
 from ...ui.text import clean, one_line, sentence, show
-from . import checks, finding
-
-_ROWS: Final = 12
-_PROBLEMS: Final = 10
-_STORAGE: Final = {
-    "s3_vectors": "Persistent, Amazon S3 Vectors",
-    "chroma": "Temporary, ChromaDB on the local disk",
-}
-
-
-def draw_report(report: LogReport) -> None:
-    """Draw the sentence, what is wrong, and the tables."""
-    colour, icon = (
-        (":green", ":material/check_circle:")
-        if report.clean
-        else (":red", ":material/error:")
-        if report.is_log
-        else (":gray", ":material/help:")
-    )
-    with st.container(key="log-sentence", gap="xsmall"):
-        st.subheader(f"{colour}[{icon}] {_headline(report)}", anchor=False)
-        st.caption(_extent(report))
-        for note in report.notes:
-            st.caption(note)
-    if not report.is_log:
-        st.markdown("Take the log of the backend from its host; on Render it is under Logs.")
-        return
-    _draw_problems(report)
-    zone = " (UTC)" if report.zoned else ""
-    _draw_known(report, zone)
-    _draw_storage(report, zone)
-    _draw_ids(report)
-    _draw_errors(report.errors, zone)
-
-
-def _headline(report: LogReport) -> str:
-    count = len(report.problems)
-    if count:
-        return f"{text.counted(count, 'thing')} in this log {'is' if count == 1 else 'are'} wrong."
-    return report.sentence
-
-
-def _extent(report: LogReport) -> str:
-    parts = [text.counted(report.lines, "line"), ", ".join(report.formats)]
-    if report.first_at and report.last_at:
-        zone = " UTC" if report.zoned else ""
-        parts.append(f"{moment(report.first_at)} to {moment(report.last_at)}{zone}")
-    return " · ".join(parts)
-
-
-def _draw_problems(report: LogReport) -> None:
-    for number, problem in enumerate(report.problems[:_PROBLEMS]):
-        with st.container(
-            horizontal=True, gap="small", vertical_alignment="center", key=f"problem-{number}"
-        ):
-            show(f"{number + 1}. {sentence(problem.sentence)}")
-            if problem.finding_id:
-                _draw_way(problem.finding_id, f"doctor.problem.{number}")
-    if len(report.problems) > _PROBLEMS:
-        st.caption(f"and {len(report.problems) - _PROBLEMS:,} more, among the errors below")
-
-
-def _draw_way(finding_id: str, key: str) -> None:
-    """Draw the way to the finding on the first tab."""
-    st.button(
-        f"See {finding_id}",
-        key=key,
-        type="tertiary",
-        icon=":material/stethoscope:",
-        on_click=checks.go_to,
-        args=(finding_id,),
-    )
-
-
-def _draw_known(report: LogReport, zone: str) -> None:
-    st.markdown("**The seven lines**")
-    _table(
-        {
-            "Line": [line_words(one.line) for one in report.known],
-            "Times": [one.seen.count if one.seen else 0 for one in report.known],
-            f"First{zone}": [_first(one.seen) for one in report.known],
-            f"Last{zone}": [_last(one.seen) for one in report.known],
-        },
-        "The seven known lines with how often they appear, first and last",
-    )
-    if len(report.order) > 1:
-        more = st.expander(
-            "In what order", key="doctor.log.order", on_change="rerun", type="compact"
-        )
-        if more.open:
-            with more:
-                _table(
-                    {
-                        f"From{zone}": [spot_text(one.seen.first) for one in report.order],
-                        "Line": [line_words(one.line) for one in report.order],
-                        "Times in a row": [one.seen.count for one in report.order],
-                    },
-                    "The known lines in their order",
-                )
-
-
-def _draw_storage(report: LogReport, zone: str) -> None:
-    if not report.spans:
-        return
-    st.markdown("**Storage over time**")
-    _table(
-        {
-            f"Since{zone}": [spot_text(one.seen.first) for one in report.spans],
-            "Storage": [_STORAGE[one.backend] for one in report.spans],
-            "Starts": [one.starts for one in report.spans],
-            f"After a deployment{zone}": [_spot(one.deployment) for one in report.spans],
-            "Instances": [one_line(", ".join(one.instances), 200) for one in report.spans],
-        },
-        "Which storage the backend used from when on",
-    )
-
-
-def _draw_ids(report: LogReport) -> None:
-    if report.other_ids:
-        st.markdown("**Asked for under one id, saved under another**")
-        _table(
-            {
-                "Asked for": [one_line(one.asked) for one in report.other_ids],
-                "Saved under": [one_line(one.saved) for one in report.other_ids],
-                "Nothing found": [one.asks.count for one in report.other_ids],
-                "Saves": [one.saves.count for one in report.other_ids],
-                "How they differ": [one_line("; ".join(one.reasons)) for one in report.other_ids],
-                "Sure": ["yes" if one.sure else "perhaps" for one in report.other_ids],
-            },
-            "Ids that were asked for while memories were saved under others",
-        )
-    if report.found_nothing:
-        st.markdown("**Saved, and nothing found afterwards**")
-        _table(
-            {
-                "User": [one_line(one.user_id) for one in report.found_nothing],
-                "Saves": [one.saves.count for one in report.found_nothing],
-                "Last save": [spot_text(one.saves.last) for one in report.found_nothing],
-                "Nothing found": [one.empty.count for one in report.found_nothing],
-                "First time": [spot_text(one.empty.first) for one in report.found_nothing],
-                "Storage": [
-                    "changed in between" if one.after_switch else "the same"
-                    for one in report.found_nothing
-                ],
-            },
-            "Users with saves for whom nothing was found",
-        )
-
-
-def _draw_errors(errors: Sequence[ErrorGroup], zone: str) -> None:
-    if not errors:
-        return
-    st.markdown("**Errors and warnings**")
-    picked = st.dataframe(
-        pd.DataFrame(
-            {
-                "Times": [one.seen.count for one in errors],
-                "Level": [one.level for one in errors],
-                "Finding": [one.kind.id if one.kind else "" for one in errors],
-                "What it says": [one_line(one.template, 300) for one in errors],
-                f"First{zone}": [_first(one.seen) for one in errors],
-                f"Last{zone}": [_last(one.seen) for one in errors],
-            }
-        ),
-        key="doctor.log.errors",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        height=tables.whole_height(len(errors), _ROWS),
-        alt="Errors and warnings, those that are the same in one row",
-    )
-    rows = [row for row in picked.selection.rows if row < len(errors)]
-    st.caption("Select a row to read what it means; the first is shown otherwise.")
-    _draw_error(errors[rows[0] if rows else 0])
-
-
-def _draw_error(one: ErrorGroup) -> None:
-    with st.container(border=True, key="log-error", gap="small"):
-        st.code(clean(one.example, 1_000), language=None, wrap_lines=True)
-        if one.place:
-            st.text(f"At {one_line(one.place)}")
-        show(sentence(one.explanation or "Nothing is known of this error."))
-        if one.kind:
-            finding.draw_kind(one.kind)
-            _draw_way(one.kind.id, "doctor.log.way-to-finding")
-
-
-def _table(columns: dict[str, list[str] | list[int]], alt: str) -> None:
-    frame = pd.DataFrame(columns)
-    st.dataframe(frame, hide_index=True, height=tables.whole_height(len(frame), _ROWS), alt=alt)
-
-
-def _first(seen: Seen | None) -> str:
-    return spot_text(seen.first) if seen else "never"
-
-
-def _last(seen: Seen | None) -> str:
-    return spot_text(seen.last) if seen else "never"
-
-
-def _spot(spot: Spot | None) -> str:
-    return spot_text(spot) if spot else ""
-
+from .. import widgets
+from . import checks
 
 NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
 _MOST_PASTED: Final = 2_000_000
 _PASTE, _FILE = "Paste", "File"
 _JOB: Final = "log"
-"""Name in the address of the job that reads a log."""
+"""The parameter of the address for the job that reads a log."""
+_PROBLEMS_SHOWN: Final = 10
+_ERRORS: Final = "doctor.log.errors"
+_STORAGE: Final = {
+    "s3_vectors": "Persistent, Amazon S3 Vectors",
+    "chroma": "Temporary, ChromaDB on the local disk",
+}
 
 
 def draw() -> None:
-    """Draw the way in, or the reading, or what was read."""
+    """Draw the input, or how far the reading is, or its result."""
     # A log holds what users said under which id.
     if not messages.draw_unless(Role.OPERATOR):
         return
@@ -239,32 +42,25 @@ def draw() -> None:
     if job is None:
         if job_id:
             st.info(
-                "What was read is not known here any more; give the log again.",
+                "The result of this reading is no longer kept; give the log again.",
                 icon=":material/history:",
             )
-        _draw_way_in()
+        _draw_input()
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="log-head"):
+    with widgets.row("log-head"):
         show(one_line(job.subject))
         if job.finished:
-            st.button(
-                "Read another log",
-                key="doctor.log.another",
-                icon=":material/upload_file:",
-                on_click=_forget,
-            )
+            widgets.button("Read another log", "doctor.log.another", _forget, icon="upload_file")
     if not job.finished:
         with st.container(border=True, key="log-run"):
             progress.watch(job.id, "MB")
-    elif job.trouble:
-        show_trouble(job.trouble)
-    elif job.state == "cancelled":
-        st.caption("The reading was cancelled.")
+    elif job.state == "done":
+        _draw_report(job.result)
     else:
-        draw_report(job.result)
+        widgets.draw_failure(job, "The reading was cancelled.")
 
 
-def _draw_way_in() -> None:
+def _draw_input() -> None:
     st.markdown(
         "The log of the backend, as its host shows it: Render, JSON lines, Python's own, or plain "
         "text. It is read here and not kept."
@@ -273,19 +69,25 @@ def _draw_way_in() -> None:
         "Way", [_PASTE, _FILE], default=_PASTE, key="doctor.log.way", label_visibility="collapsed"
     )
     if way == _FILE:
-        _draw_upload()
+        st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
+        widgets.button(
+            "Read the file",
+            "doctor.log.read",
+            _read_file,
+            icon="troubleshoot",
+            kind="primary",
+            disabled=st.session_state.get("doctor.log.file") is None,
+        )
     else:
         _draw_paste()
-    outcome = actions.action("doctor.log").outcome
-    if outcome and outcome.trouble:
-        show_trouble(outcome.trouble)
+    widgets.outcome("doctor.log")
     with st.container(border=True, key="log-empty"):
-        st.markdown("**What it will tell**")
+        st.markdown("**What you get**")
         st.markdown(
             "- which of the seven lines are in it, when, and in what order\n"
             "- when the storage changed from persistent to temporary, and after which deployment\n"
             "- who was saved under one id and asked for under another\n"
-            "- errors, grouped, with what they mean and what the doctor knows of them"
+            "- errors, grouped, with their meaning and the doctor's advice"
         )
 
 
@@ -301,18 +103,6 @@ def _draw_paste() -> None:
         st.form_submit_button(
             "Read the log", type="primary", icon=":material/troubleshoot:", on_click=_read_pasted
         )
-
-
-def _draw_upload() -> None:
-    st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
-    st.button(
-        "Read the file",
-        key="doctor.log.read",
-        type="primary",
-        icon=":material/troubleshoot:",
-        disabled=st.session_state.get("doctor.log.file") is None,
-        on_click=_read_file,
-    )
 
 
 def _read_pasted() -> None:
@@ -335,3 +125,166 @@ def _read(name: str, content: bytes) -> None:
 def _forget() -> None:
     st.query_params.pop(_JOB, None)
     actions.action("doctor.log").outcome = None
+
+
+def _draw_report(report: LogReport) -> None:
+    """Draw the summary, the problems, and the tables."""
+    mark = ":gray[:material/help:]"
+    if report.clean:
+        mark = ":green[:material/check_circle:]"
+    elif report.is_log:
+        mark = ":red[:material/error:]"
+    headline = report.sentence
+    if report.problems:
+        headline = f"{counted(len(report.problems), 'problem')} in this log."
+    with st.container(key="log-sentence", gap="xsmall"):
+        st.subheader(f"{mark} {headline}", anchor=False)
+        st.caption(_extent(report))
+        for note in report.notes:
+            st.caption(note)
+    if not report.is_log:
+        st.markdown("Take the log of the backend from its host; on Render it is under Logs.")
+        return
+    _draw_problems(report)
+    zone = " (UTC)" if report.zoned else ""
+    _draw_known(report, zone)
+    _draw_storage(report, zone)
+    _draw_ids(report)
+    _draw_errors(report.errors, zone)
+
+
+def _extent(report: LogReport) -> str:
+    parts = [counted(report.lines, "line"), ", ".join(report.formats)]
+    if report.first_at and report.last_at:
+        zone = " UTC" if report.zoned else ""
+        parts.append(f"{moment(report.first_at)} to {moment(report.last_at)}{zone}")
+    return " · ".join(parts)
+
+
+def _draw_problems(report: LogReport) -> None:
+    for number, problem in enumerate(report.problems[:_PROBLEMS_SHOWN]):
+        with widgets.row(f"problem-{number}"):
+            show(f"{number + 1}. {sentence(problem.sentence)}")
+            if problem.finding_id:
+                _draw_link(problem.finding_id, f"doctor.problem.{number}")
+    if len(report.problems) > _PROBLEMS_SHOWN:
+        st.caption(f"and {len(report.problems) - _PROBLEMS_SHOWN:,} more, among the errors below")
+
+
+def _draw_link(finding_id: str, key: str) -> None:
+    """Draw the link to the finding on the tab Checks."""
+    widgets.button(
+        f"See {finding_id}", key, checks.go_to, finding_id, icon="stethoscope", kind="tertiary"
+    )
+
+
+def _draw_known(report: LogReport, zone: str) -> None:
+    st.markdown("**The seven lines**")
+    widgets.table(
+        {
+            "Line": [line_words(known.line) for known in report.known],
+            "Times": [known.seen.count if known.seen else 0 for known in report.known],
+            f"First{zone}": [_first(known.seen) for known in report.known],
+            f"Last{zone}": [_last(known.seen) for known in report.known],
+        },
+        "The seven known lines with how often they appear, first and last",
+    )
+    if len(report.order) < 2:
+        return
+    if part := widgets.folded("In order", "doctor.log.order"):
+        with part:
+            widgets.table(
+                {
+                    f"From{zone}": [spot_text(run.seen.first) for run in report.order],
+                    "Line": [line_words(run.line) for run in report.order],
+                    "Times in a row": [run.seen.count for run in report.order],
+                },
+                "The known lines in their order",
+            )
+
+
+def _draw_storage(report: LogReport, zone: str) -> None:
+    if not (spans := report.spans):
+        return
+    st.markdown("**Storage over time**")
+    deployments = [span.deployment for span in spans]
+    widgets.table(
+        {
+            f"Since{zone}": [spot_text(span.seen.first) for span in spans],
+            "Storage": [_STORAGE[span.backend] for span in spans],
+            "Starts": [span.starts for span in spans],
+            f"After a deployment{zone}": [spot_text(spot) if spot else "" for spot in deployments],
+            "Instances": [one_line(", ".join(span.instances), 200) for span in spans],
+        },
+        "The storage that the backend used over time",
+    )
+
+
+def _draw_ids(report: LogReport) -> None:
+    if pairs := report.other_ids:
+        st.markdown("**Asked for under one id, saved under another**")
+        widgets.table(
+            {
+                "Asked for": [one_line(pair.asked) for pair in pairs],
+                "Saved under": [one_line(pair.saved) for pair in pairs],
+                "Nothing found": [pair.asks.count for pair in pairs],
+                "Saves": [pair.saves.count for pair in pairs],
+                "Why similar": [one_line("; ".join(pair.reasons)) for pair in pairs],
+                "Certain": ["yes" if pair.sure else "perhaps" for pair in pairs],
+            },
+            "Ids that were asked for while memories were saved under others",
+        )
+    if users := report.found_nothing:
+        st.markdown("**Saved, and nothing found afterwards**")
+        changed = {True: "changed in between", False: "the same"}
+        widgets.table(
+            {
+                "User": [one_line(user.user_id) for user in users],
+                "Saves": [user.saves.count for user in users],
+                "Last save": [spot_text(user.saves.last) for user in users],
+                "Nothing found": [user.empty.count for user in users],
+                "First time": [spot_text(user.empty.first) for user in users],
+                "Storage": [changed[user.after_switch] for user in users],
+            },
+            "Users with saves for whom nothing was found",
+        )
+
+
+def _draw_errors(errors: tuple[ErrorGroup, ...], zone: str) -> None:
+    if not errors:
+        return
+    st.markdown("**Errors and warnings**")
+    widgets.table(
+        {
+            "Times": [error.seen.count for error in errors],
+            "Level": [error.level for error in errors],
+            "Finding": [error.kind.id if error.kind else "" for error in errors],
+            "Message": [one_line(error.template, 300) for error in errors],
+            f"First{zone}": [_first(error.seen) for error in errors],
+            f"Last{zone}": [_last(error.seen) for error in errors],
+        },
+        "Errors and warnings, equal ones in one row",
+        key=_ERRORS,
+        on_select="rerun",
+    )
+    st.caption("Select a row to read its meaning; the first is shown otherwise.")
+    _draw_error(errors[widgets.selected_row(_ERRORS, len(errors)) or 0])
+
+
+def _draw_error(error: ErrorGroup) -> None:
+    with st.container(border=True, key="log-error", gap="small"):
+        st.code(clean(error.example, 1_000), language=None, wrap_lines=True)
+        if error.place:
+            st.text(f"At {one_line(error.place)}")
+        show(sentence(error.explanation or "Holdfast does not know this error."))
+        if error.kind:
+            checks.draw_kind(error.kind)
+            _draw_link(error.kind.id, "doctor.log.way-to-finding")
+
+
+def _first(seen: Seen | None) -> str:
+    return spot_text(seen.first) if seen else "never"
+
+
+def _last(seen: Seen | None) -> str:
+    return spot_text(seen.last) if seen else "never"

@@ -1,4 +1,4 @@
-"""The Browse tab: all memories of a user in a table, one of them in detail beside it."""
+"""The tab Browse: all memories of a user in a table, the selected one in detail beside it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, Final
 import streamlit as st
 
 from memory_core.model.records import MemoryRecord
+from memory_core.model.words import counted
 
 from ...services import memory_reads, privacy
-from ...ui import tables, text
+from ...ui import tables
+from .. import widgets
 from . import choose_user, detail
 from .choose_user import Person
 
@@ -48,7 +50,8 @@ def draw(person: Person) -> None:
         return
     if not privacy.reads_all():
         st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
-    selected = _find(records, st.session_state.get(_SELECTED))
+    memory_id = st.session_state.get(_SELECTED)
+    selected = next((record for record in records if record.id == memory_id), None)
     if selected is None:
         _draw_table(records, None)
         return
@@ -90,7 +93,7 @@ def _draw_controls() -> tuple[str, str]:
 
 
 def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | None) -> int:
-    """Draw the page numbers; after `select` they start with the page of that memory."""
+    """Draw the page numbers, after `select` at the page of that memory; return the current page."""
     if pages == 1:
         return 1
     if _START not in st.session_state:
@@ -105,7 +108,7 @@ def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | N
 
 def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None:
     ids = [record.id for record in shown]
-    # Selections are positions: other rows, or a closed detail, need a table of another key.
+    # A selection is a position, so other rows, or a closed detail, need a table of another key.
     key = f"browse.table.{st.session_state.get(_RESET, 0)}.{hash(tuple(ids))}"
     rows = [ids.index(selected.id)] if selected and selected.id in ids else []
     st.dataframe(
@@ -121,27 +124,23 @@ def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None
         alt="Memories of this user, one per row",
         column_config={
             "Memory": st.column_config.TextColumn(width=_BESIDE_DETAIL_PX if selected else None),
-            "Saved": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
-            "Changed": st.column_config.DatetimeColumn(format="distance", width=_TIME_PX),
+            "Saved": {**widgets.AGO, "width": _TIME_PX},
+            "Changed": {**widgets.AGO, "width": _TIME_PX},
         },
     )
 
 
 def _pick(key: str, ids: list[str]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    st.session_state[_SELECTED] = ids[rows[0]] if rows and rows[0] < len(ids) else None
+    row = widgets.selected_row(key, len(ids))
+    st.session_state[_SELECTED] = None if row is None else ids[row]
 
 
 def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str:
     first = (number - 1) * PAGE + 1
     part = f"{first:,} to {first + len(shown) - 1:,} of " if len(shown) < kept else ""
     if kept == total:
-        return f"{part}{text.counted(total, 'memory')}, complete. Select a row to see it in full."
-    return f"{part}{kept:,} of {text.counted(total, 'memory')} match the filter"
-
-
-def _find(records: list[MemoryRecord], memory_id: str | None) -> MemoryRecord | None:
-    return next((record for record in records if record.id == memory_id), None)
+        return f"{part}{counted(total, 'memory')}, complete. Select a row to see it in full."
+    return f"{part}{kept:,} of {counted(total, 'memory')} match the filter"
 
 
 def _close() -> None:

@@ -1,4 +1,4 @@
-"""The line that chooses the user, and the one id that their memories are kept under."""
+"""The choice of the user with the canonical id, and the tabs below it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from typing import Final
 import streamlit as st
 
 from memory_core import describe_changes, normalize_user_id
-from memory_core.model.records import UserId, UserSummary
+from memory_core.model.records import UserSummary
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 
 from ...services import memory_reads
 from ...ui import actions, frame, text
 from ...ui.messages import friendly_errors
 from ...ui.text import draw_changes, one_line
+from .. import widgets
 
-MAX_SUGGESTIONS = 1000
-_NEXT = "memories.next-user"
+MAX_SUGGESTIONS: Final = 1000
+SAVE: Final = "Save"
+SEARCH: Final = "Search"
+BROWSE: Final = "Browse"
+_NAMES: Final = (SAVE, SEARCH, BROWSE)
+_TAB: Final = "memories.tab"
+_LAST_TAB: Final = "memories.last-tab"
+_NEXT_USER: Final = "memories.next-user"
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,13 @@ class Person:
 
 
 def choose_person() -> Person | None:
-    """Draw the field for the user and what became of the input; None until it is usable."""
-    known = memory_reads.users()
-    if _NEXT in st.session_state:
-        st.session_state["user"] = st.session_state.pop(_NEXT)
+    """Draw the field for the user with the canonical id; None until it is usable."""
+    users = memory_reads.users()
+    if _NEXT_USER in st.session_state:
+        st.session_state["user"] = st.session_state.pop(_NEXT_USER)
     raw = st.selectbox(
         "User",
-        [user.user_id for user in known[:MAX_SUGGESTIONS]],
+        [user.user_id for user in users[:MAX_SUGGESTIONS]],
         index=None,
         key="user",
         bind="query-params",
@@ -49,55 +58,43 @@ def choose_person() -> Person | None:
         return None
     with friendly_errors():
         person = Person(raw, normalize_user_id(raw))
-        _draw_canonical(person, describe_changes(raw), known)
+        with widgets.row("canonical"):
+            st.markdown(":material/person:", width="content")
+            st.text(one_line(person.id, 254))
+            st.caption(_standing(person, users), width="content")
+        draw_changes(describe_changes(raw))
         return person
     return None
 
 
 def choose_next(user_id: UserId) -> None:
     """Draw the page anew for this user; the field itself can be set only before it is drawn."""
-    st.session_state[_NEXT] = user_id
+    st.session_state[_NEXT_USER] = user_id
     st.rerun()
 
 
-def _draw_canonical(person: Person, changes: tuple[str, ...], known: Sequence[UserSummary]) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="canonical"):
-        st.markdown(":material/person:", width="content")
-        st.text(one_line(person.id, 254))
-        st.caption(_standing(person, known), width="content")
-    draw_changes(changes)
+def draw_tabs() -> dict[str, st.delta_generator.DeltaGenerator]:
+    """Draw the tabs and return them by name; the address decides, then the last visit."""
+    searching = bool(st.query_params.get("q"))
+    first = SEARCH if searching else st.session_state.get(_LAST_TAB, SAVE)
+    drawn = frame.draw(_NAMES, key=_TAB, parameter="tab", first=first)
+    st.session_state[_LAST_TAB] = frame.is_open(_NAMES, key=_TAB)
+    return drawn
 
 
-def _standing(person: Person, known: Sequence[UserSummary]) -> str:
-    for user in known:
+def go_to(name: str) -> None:
+    """Open a tab. For callbacks."""
+    frame.go_to(name, key=_TAB)
+
+
+def _standing(person: Person, users: Sequence[UserSummary]) -> str:
+    for user in users:
         if user.user_id == person.id:
             written = text.ago(user.last_write)
-            return f"{text.counted(user.memories, 'memory')}, last write {written}"
+            return f"{counted(user.memories, 'memory')}, last write {written}"
     return "no memories yet"
 
 
 def _forget() -> None:
     actions.forget_outcomes()
     st.query_params.pop("job", None)
-
-
-SAVE: Final = "Save"
-SEARCH: Final = "Search"
-BROWSE: Final = "Browse"
-_NAMES: Final = (SAVE, SEARCH, BROWSE)
-_KEY: Final = "memories.tab"
-_LAST: Final = "memories.last-tab"
-
-
-def draw_tabs() -> dict[str, st.delta_generator.DeltaGenerator]:
-    """Draw the tabs and return them by name; the address, then the last visit decide."""
-    searching = bool(st.query_params.get("q"))
-    first = SEARCH if searching else st.session_state.get(_LAST, SAVE)
-    drawn = frame.draw(_NAMES, key=_KEY, parameter="tab", first=first)
-    st.session_state[_LAST] = frame.is_open(_NAMES, key=_KEY)
-    return drawn
-
-
-def go_to(name: str) -> None:
-    """Open a tab. For callbacks."""
-    frame.go_to(name, key=_KEY)

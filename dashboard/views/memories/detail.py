@@ -1,4 +1,4 @@
-"""One memory in full: text, metadata, times, id, history, edit and delete."""
+"""One memory in full: text, metadata, times, id, history, change and deletion."""
 
 from __future__ import annotations
 
@@ -9,42 +9,18 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.records import MemoryRecord
+from memory_core.model.words import counted
 
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import memory_reads, privacy
-from ...ui import actions, tables
-from ...ui import text as times
-from ...ui import text as words
-from ...ui.messages import friendly_errors, show_trouble
+from ...ui import actions, tables, text
+from ...ui.messages import friendly_errors
 from ...ui.text import one_line, shorten, show, show_memory
+from .. import widgets
 from .choose_user import Person
 
-
-def draw_hidden(record: MemoryRecord) -> None:
-    """Draw the field for the reason, and the button that reveals this one memory."""
-    key = f"hidden.why.{record.id}"
-    action = actions.action("hidden")
-    with st.form(f"hidden.{record.id}", border=False):
-        st.text_input(
-            "Why do you need to read this memory?",
-            key=key,
-            max_chars=privacy.MOST_REASON,
-            placeholder="The customer asks what is stored about their order",
-        )
-        st.form_submit_button(
-            "Reveal", icon=":material/visibility:", on_click=_reveal, args=(record, key)
-        )
-    st.caption("Your name, the reason and the time are recorded.")
-    if action.outcome and action.outcome.trouble:
-        show_trouble(action.outcome.trouble)
-
-
-def _reveal(record: MemoryRecord, key: str) -> None:
-    why = st.session_state[key]
-    actions.action("hidden").do(lambda: memory_reads.reveal(record.user_id, record.id, why))
-
-
+_ACTION: Final = "detail"
 _LABEL_PX: Final = 72
 _EDITED: Final = "detail.edited"
 _ASKED: Final = "detail.asked"
@@ -57,7 +33,7 @@ def draw(person: Person, record: MemoryRecord, of: int, close: Callable[[], None
             _draw_editor(person, record)
             return
         if privacy.is_hidden(record):
-            draw_hidden(record)
+            _draw_hidden(record)
         else:
             show_memory(record.memory, key="detail.more")
         _draw_facts(record)
@@ -72,57 +48,66 @@ def draw(person: Person, record: MemoryRecord, of: int, close: Callable[[], None
 
 
 def draw_outcome() -> None:
-    """Draw how the last change or deletion ended."""
-    outcome = actions.action("detail").outcome
-    if outcome and outcome.trouble:
-        show_trouble(outcome.trouble)
-    elif outcome:
-        st.success(outcome.value, icon=":material/check_circle:")
+    """Draw the result of the last change or deletion."""
+    if done := widgets.outcome(_ACTION):
+        st.success(done, icon=":material/check_circle:")
+
+
+def _draw_hidden(record: MemoryRecord) -> None:
+    """Draw the field for the reason, and the button that reveals this one memory."""
+    key = f"hidden.why.{record.id}"
+    with st.form(f"hidden.{record.id}", border=False):
+        st.text_input(
+            "Why do you need to read this memory?",
+            key=key,
+            max_chars=privacy.MOST_REASON,
+            placeholder="The customer asks what is stored about their order",
+        )
+        st.form_submit_button(
+            "Reveal", icon=":material/visibility:", on_click=_reveal, args=(record, key)
+        )
+    st.caption("Your name, the reason and the time are recorded.")
+    widgets.outcome("hidden")
+
+
+def _reveal(record: MemoryRecord, key: str) -> None:
+    why = st.session_state[key]
+    actions.action("hidden").do(lambda: memory_reads.reveal(record.user_id, record.id, why))
 
 
 def _draw_facts(record: MemoryRecord) -> None:
     if not record.indexed:
         st.warning("Recorded, but not searchable yet.", icon=":material/schedule:")
-    _time_row("Saved", record.created_at)
+    _draw_fact("Saved", record.created_at)
     if record.updated_at > record.created_at:
-        _time_row("Changed", record.updated_at)
+        _draw_fact("Changed", record.updated_at)
     for label, value in (("Role", record.role), ("Agent", record.agent_id), ("Run", record.run_id)):
         if value:
-            _row(label, value)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            _draw_fact(label, value)
+    with widgets.row():
         st.caption("Id", width=_LABEL_PX)
         st.text(shorten(record.id))
         with st.popover("Copy id", icon=":material/content_copy:", type="tertiary"):
             st.code(one_line(record.id), language=None)
     if record.metadata:
         st.caption("Metadata")
-        st.dataframe(
-            tables.metadata_frame(record.metadata), hide_index=True, alt="Metadata of this memory"
-        )
+        widgets.table(tables.metadata_frame(record.metadata), "Metadata of this memory")
 
 
 def _draw_history(record: MemoryRecord) -> None:
-    folded = st.expander("History", key="detail.history", on_change="rerun", type="compact")
-    if folded.open:
-        with folded, friendly_errors():
+    if part := widgets.folded("History", "detail.history"):
+        with part, friendly_errors():
             events = memory_reads.history(record.user_id, record.id)
-            st.dataframe(
+            widgets.table(
                 tables.event_frame(events),
-                hide_index=True,
-                alt="What happened to this memory",
-                column_config={
-                    "When": st.column_config.DatetimeColumn(
-                        format="D MMM YYYY, HH:mm:ss", timezone="UTC"
-                    )
-                },
+                "The history of this memory",
+                column_config={"When": widgets.EXACT},
             )
-            st.caption(
-                f"{words.counted(len(events), 'event')}, complete, oldest first; times are UTC"
-            )
+            st.caption(f"{counted(len(events), 'event')}, complete, oldest first; times are UTC")
 
 
 def _draw_editor(person: Person, record: MemoryRecord) -> None:
-    action = actions.action("detail")
+    action = actions.action(_ACTION)
     with st.form("detail.form", border=False):
         st.text_area("Text", key="detail.text", height=220)
         with st.container(horizontal=True, gap="small"):
@@ -139,7 +124,7 @@ def _draw_editor(person: Person, record: MemoryRecord) -> None:
 
 
 def _edit(record: MemoryRecord) -> None:
-    actions.action("detail").outcome = None
+    actions.action(_ACTION).outcome = None
     st.session_state[_EDITED] = record.id
     st.session_state["detail.text"] = record.memory
 
@@ -149,18 +134,18 @@ def _stop_editing() -> None:
 
 
 def _change(person: Person, record: MemoryRecord, action: actions.Action) -> None:
-    text = st.session_state["detail.text"]
+    changed_text = st.session_state["detail.text"]
 
     def change() -> str:
-        changed = memory_reads.change_memory(person.id, record.id, text)
+        changed = memory_reads.change_memory(person.id, record.id, changed_text)
         _stop_editing()
         return f"Changed, {'verified' if changed.verified else 'not verified'}."
 
-    action.ask(change, record.id, text)
+    action.ask(change, record.id, changed_text)
 
 
 def _ask_delete(record: MemoryRecord) -> None:
-    actions.action("detail").outcome = None
+    actions.action(_ACTION).outcome = None
     st.session_state[_ASKED] = record.id
 
 
@@ -175,8 +160,8 @@ def _confirm(record: MemoryRecord, of: int) -> None:
         st.rerun()
     show(record.memory, 300)
     st.markdown(
-        f"1 of {words.counted(of, 'memory')} of this user goes, {of - 1:,} stay. It is not found "
-        "any more; that it existed stays in the history."
+        f"1 of {counted(of, 'memory')} of this user will be deleted, {of - 1:,} stay. It will no "
+        "longer be found; the history keeps the fact that it existed."
     )
     with st.container(horizontal=True, gap="small"):
         st.button(":red[Delete memory]", on_click=_delete, args=(record,))
@@ -187,23 +172,19 @@ def _delete(record: MemoryRecord) -> None:
     def delete() -> str:
         receipt = memory_reads.delete_memory(record.user_id, record.id)
         return (
-            f"Deleted {words.counted(receipt.removed, 'memory')}; "
-            f"a recount finds {receipt.left:,} of it."
+            f"Deleted {counted(receipt.removed, 'memory')}; a recount finds {receipt.left:,} of it."
         )
 
     _stop_asking()
-    actions.action("detail").do(delete)
+    actions.action(_ACTION).do(delete)
 
 
-def _row(label: str, value: str) -> None:
+def _draw_fact(label: str, fact: str | dt.datetime) -> None:
     with st.container(horizontal=True, gap="small"):
         st.caption(label, width=_LABEL_PX)
-        st.text(one_line(value, 200), width="stretch")
-
-
-def _time_row(label: str, at: dt.datetime) -> None:
-    with st.container(horizontal=True, gap="small"):
-        st.caption(label, width=_LABEL_PX)
+        if isinstance(fact, str):
+            st.text(one_line(fact, 200), width="stretch")
+            return
         with st.container(width="stretch", gap=None):
-            st.markdown(times.ago(at))
-            st.caption(times.utc(at))
+            st.markdown(text.ago(fact))
+            st.caption(text.utc(fact))

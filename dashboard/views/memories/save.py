@@ -1,4 +1,4 @@
-"""The Save tab: text, chat messages or a file."""
+"""The tab Save: text, chat messages or a file."""
 
 from __future__ import annotations
 
@@ -11,28 +11,64 @@ import streamlit as st
 from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES
+from memory_core.model.words import counted
 
+from ...connection import Saved
 from ...services import jobs, memory_reads
-from ...ui import actions
-from ...ui import text as times
-from ...ui import text as words
+from ...ui import actions, text
 from ...ui.messages import show_trouble
 from ...ui.progress import watch
 from ...ui.text import one_line, show
+from .. import widgets
 from .choose_user import Person
 
-_START = re.compile(r"\s*(user|assistant|system)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
+_TEXT, _CHAT, _FILE = "Text", "Chat messages", "File"
+KINDS: Final = (_TEXT, _CHAT, _FILE)
+SHOWN: Final = 5
+_CHAT_EXAMPLE: Final = (
+    "user: I moved to Lisbon last month.\nassistant: Noted, your new city is Lisbon."
+)
+_SPEAKER: Final = re.compile(r"\s*(user|assistant|system)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
+_KIND: Final = "save.kind"
+_ACTION: Final = "save"
+_UPLOAD: Final = "upload"
+_FILES: Final = "save.files"
 
 
-def parse_chat(text: str) -> list[dict[str, str]]:
+def draw(person: Person) -> None:
+    """Draw the form of the chosen kind, then what was stored."""
+    if "job" in st.query_params and _KIND not in st.session_state:
+        st.session_state[_KIND] = _FILE
+    kind = st.radio(
+        "What to save",
+        KINDS,
+        horizontal=True,
+        key=_KIND,
+        persist_state="page",
+        on_change=actions.forget_outcomes,
+    )
+    if kind == _FILE:
+        _draw_file(person)
+        return
+    action = actions.action(_ACTION)
+    if action.outcome and not action.outcome.trouble:
+        _empty_once(action.outcome)
+    _draw_form(person, action, chat=kind == _CHAT)
+    action.run("Saving and reading back…")
+    if saved := widgets.outcome(_ACTION):
+        with st.container(border=True, key="saved"):
+            _draw_saved(saved)
+
+
+def parse_chat(chat: str) -> list[dict[str, str]]:
     """Return the messages of lines that begin with a role; other lines continue a message.
 
     Raises:
         InvalidMemory: there is no message, or the first line has no role.
     """
     messages: list[dict[str, str]] = []
-    for line in text.splitlines():
-        if match := _START.fullmatch(line):
+    for line in chat.splitlines():
+        if match := _SPEAKER.fullmatch(line):
             messages.append({"role": match[1].lower(), "content": match[2]})
         elif messages:
             messages[-1]["content"] += f"\n{line}"
@@ -50,41 +86,10 @@ def parse_chat(text: str) -> list[dict[str, str]]:
     return spoken
 
 
-KINDS: Final = ("Text", "Chat messages", "File")
-SHOWN: Final = 5
-_CHAT_EXAMPLE: Final = (
-    "user: I moved to Lisbon last month.\nassistant: Noted, your new city is Lisbon."
-)
-
-
-def draw(person: Person) -> None:
-    """Draw the form of the chosen kind, then what was stored."""
-    if "job" in st.query_params and "save.kind" not in st.session_state:
-        st.session_state["save.kind"] = KINDS[-1]
-    kind = st.radio(
-        "What to save",
-        KINDS,
-        horizontal=True,
-        key="save.kind",
-        persist_state="page",
-        on_change=actions.forget_outcomes,
-    )
-    if kind == "File":
-        _draw_file(person)
-        return
-    action = actions.action("save")
-    if action.outcome and not action.outcome.trouble:
-        _empty_once(action.outcome)
-    _draw_form(person, action, chat=kind == "Chat messages")
-    action.run("Saving and reading back…")
-    if action.outcome:
-        _draw_outcome(action.outcome)
-
-
 def _draw_form(person: Person, action: actions.Action, *, chat: bool) -> None:
     with st.form("save.form", border=False):
         st.text_area(
-            "Chat messages" if chat else "Text",
+            _CHAT if chat else _TEXT,
             key="save.chat" if chat else "save.text",
             height=150,
             placeholder=_CHAT_EXAMPLE if chat else "Prefers e-mail to phone calls.",
@@ -97,42 +102,32 @@ def _draw_form(person: Person, action: actions.Action, *, chat: bool) -> None:
             type="primary",
             icon=":material/save:",
             disabled=action.busy,
-            on_click=_ask_chat if chat else _ask_text,
-            args=(person, action),
+            on_click=_ask,
+            args=(person, action, chat),
         )
 
 
 def _draw_extraction() -> None:
     possible = memory_reads.language_model() is not None
     st.toggle("Extract facts with the language model", key="save.infer", disabled=not possible)
-    if possible:
-        st.caption("On: the model keeps the facts it finds. Off: stored word for word.")
-    else:
-        st.caption(
-            "Off, because no language model is set; what you save is stored word for word. "
-            "Set `MEMORY_LLM` and restart to switch it on."
-        )
-
-
-def _ask_text(person: Person, action: actions.Action) -> None:
-    text, infer = st.session_state["save.text"], _infer()
-    action.ask(
-        lambda: memory_reads.save_text(person.raw, text, infer=infer), person.id, text, infer
+    st.caption(
+        "On: the model keeps the facts it finds. Off: stored word for word."
+        if possible
+        else "Off, because no language model is set: texts are stored word for word. To switch it "
+        "on, set `MEMORY_LLM` and restart."
     )
 
 
-def _ask_chat(person: Person, action: actions.Action) -> None:
-    text, infer = st.session_state["save.chat"], _infer()
-    action.ask(
-        lambda: memory_reads.save_messages(person.raw, parse_chat(text), infer=infer),
-        person.id,
-        text,
-        infer,
-    )
+def _ask(person: Person, action: actions.Action, chat: bool) -> None:
+    typed = st.session_state["save.chat" if chat else "save.text"]
+    infer = bool(st.session_state.get("save.infer")) and memory_reads.language_model() is not None
 
+    def save() -> Saved:
+        if chat:
+            return memory_reads.save_messages(person.raw, parse_chat(typed), infer=infer)
+        return memory_reads.save_text(person.raw, typed, infer=infer)
 
-def _infer() -> bool:
-    return bool(st.session_state.get("save.infer")) and memory_reads.language_model() is not None
+    action.ask(save, person.id, typed, infer)
 
 
 def _empty_once(outcome: actions.Outcome) -> None:
@@ -142,7 +137,7 @@ def _empty_once(outcome: actions.Outcome) -> None:
 
 
 def _draw_file(person: Person) -> None:
-    key = f"save.file.{st.session_state.get('save.files', 0)}"
+    key = f"save.file.{st.session_state.get(_FILES, 0)}"
     size = MAX_UPLOAD_BYTES // 1024**2
     types = [suffix[1:] for suffix in SUPPORTED_SUFFIXES]
     st.file_uploader("File", type=types, key=key, max_upload_size=size)
@@ -158,9 +153,7 @@ def _draw_file(person: Person) -> None:
         args=(person, key),
         disabled=st.session_state.get(key) is None,
     )
-    action = actions.action("upload")
-    if action.outcome and action.outcome.trouble:
-        show_trouble(action.outcome.trouble)
+    widgets.outcome(_UPLOAD)
     if job_id := st.query_params.get("job"):
         _draw_job(job_id)
 
@@ -170,21 +163,21 @@ def _submit(person: Person, key: str) -> None:
     if file is None:
         return
     name, content = file.name, file.getvalue()
-    print_of = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
 
     def submit() -> str:
         return jobs.board().submit(
             lambda progress: memory_reads.save_document(person.raw, name, content, progress),
             subject=name,
-            fingerprint=f"{person.id}/{name}/{print_of}",
+            fingerprint=f"{person.id}/{name}/{digest}",
         )
 
-    action = actions.action("upload")
+    action = actions.action(_UPLOAD)
     action.do(submit)
     if action.outcome and action.outcome.value:
         st.query_params["job"] = action.outcome.value
         # A new key empties the field.
-        st.session_state["save.files"] = st.session_state.get("save.files", 0) + 1
+        st.session_state[_FILES] = st.session_state.get(_FILES, 0) + 1
 
 
 def _draw_job(job_id: str) -> None:
@@ -205,25 +198,17 @@ def _draw_job(job_id: str) -> None:
             _draw_saved(job.result)
 
 
-def _draw_outcome(outcome: actions.Outcome) -> None:
-    if outcome.trouble:
-        show_trouble(outcome.trouble)
-    else:
-        with st.container(border=True, key="saved"):
-            _draw_saved(outcome.value)
-
-
-def _draw_saved(saved: memory_reads.Saved) -> None:
+def _draw_saved(saved: Saved) -> None:
     st.markdown(_sentence(saved))
     for record in saved.records[:SHOWN]:
         with st.container(gap=None):
             show(record.memory, 300)
-            st.caption(f"saved {times.both(record.created_at)}")
+            st.caption(f"saved {text.both(record.created_at)}")
     if len(saved.records) > SHOWN:
         st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them under Browse")
 
 
-def _sentence(saved: memory_reads.Saved) -> str:
+def _sentence(saved: Saved) -> str:
     known = sum(record.already_stored for record in saved.records)
     new = len(saved.records) - known
     if not saved.records:
@@ -234,6 +219,6 @@ def _sentence(saved: memory_reads.Saved) -> str:
     checked = "verified" if all(record.verified for record in saved.records) else "not verified"
     also = f"; {known:,} more already stored" if known else ""
     return (
-        f":green[:material/check_circle:] **Stored {words.counted(new, 'memory')}**, {checked}, "
+        f":green[:material/check_circle:] **Stored {counted(new, 'memory')}**, {checked}, "
         f"in {saved.ms:,} ms{also}."
     )

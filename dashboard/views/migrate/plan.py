@@ -1,26 +1,25 @@
-"""Step 2: what would be done with each memory, and what a person has to decide."""
+"""Steps 2 to 4: the plan with its decisions and confirmation, then the receipt of the run."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.ui.text import one_line, show
-from memory_core.render.text import visible
+from memory_core.model.words import counted
+from memory_core.render.text import to_json, visible
 from memory_core.transfer import Conflict, MigrationPlan, Verdict
 
 from ...services import migration
-from ...ui import tables
-from ...ui import text as times
-from ...ui import text as words
+from ...ui import text
 from ...ui.actions import draw_word
+from ...ui.text import one_line, show
+from .. import widgets
 
 WORD: Final = "migrate"
-_USERS_SHOWN: Final = 12
 _CONFLICTS_SHOWN: Final = 20
+_DIFFERENCES_SHOWN: Final = 12
 _VERDICTS: Final[dict[str, Verdict | None]] = {
     "Leave both where they are": None,
     "Keep what is here": "keep",
@@ -30,141 +29,168 @@ _VERDICTS: Final[dict[str, Verdict | None]] = {
 
 
 def draw(plan: MigrationPlan, user: str) -> None:
-    """Draw the numbers, the users, what is in conflict, and the confirmation."""
+    """Draw the numbers, the users, the conflicts, and the confirmation."""
     with st.container(border=True, key="plan"):
-        st.markdown(f"**{_sentence(plan)}**")
-        st.dataframe(_numbers(plan), hide_index=True, alt="What becomes of the memories")
+        sentence = f"{counted(plan.planned, 'memory')} will be copied"
+        sentence += f", {plan.skipped:,} left out" if plan.skipped else ""
+        sentence += f", {plan.failed:,} cannot be copied as they are" if plan.failed else ""
+        st.markdown(f"**{sentence}.**")
+        widgets.table(_numbers(plan), "Memories of the source by what will happen to them")
         for part in plan.survey.parts:
-            st.text(_part(part.name, part.rows, part.skipped))
-        st.caption(times.both(plan.as_of))
+            skipped = f"; left out, {one_line(part.skipped, 200)}" if part.skipped else ""
+            st.text(f"{one_line(part.name, 120)}: {counted(part.rows, 'memory')}{skipped}")
+        st.caption(text.both(plan.as_of))
     _draw_users(plan)
     _draw_refused(plan)
     by_id, others = _draw_conflicts(plan)
-    with st.container(key="estimate"):
-        estimate = plan.estimate
-        requests = f" and {words.counted(estimate.requests, 'request')}" * bool(estimate.requests)
-        st.markdown(f"About {_duration(estimate.seconds)}{requests}.")
-        with st.expander("What this is worked out from", type="compact"):
-            for line in estimate.assumptions:
-                st.text(line)
+    _draw_estimate(plan)
     decided = bool(by_id) or others is not None
     if not plan.planned and not (plan.conflicts and decided):
-        st.caption("Nothing is to be copied. A run compares every memory and makes a receipt.")
+        st.caption("Nothing to copy. A run compares every memory and makes a receipt.")
     draw_word(
         "migrate.run",
         WORD,
-        f"Copy {words.counted(plan.planned, 'memory')}" if plan.planned else "Compare",
+        f"Copy {counted(plan.planned, 'memory')}" if plan.planned else "Compare",
         lambda: migration.start_run(plan.source, user, by_id, others),
     )
 
 
-def _sentence(plan: MigrationPlan) -> str:
-    parts = [f"{words.counted(plan.planned, 'memory')} would be copied"]
-    if plan.skipped:
-        parts.append(f"{plan.skipped:,} left out")
-    if plan.failed:
-        parts.append(f"{plan.failed:,} cannot be copied as they are")
-    return f"{', '.join(parts)}."
+def draw_receipt(migrated: migration.Migrated) -> None:
+    """Draw the result of the run, the receipt to download, and every user."""
+    proof, report = migrated.proof, migrated.report
+    expected = counted(proof.expected, "memory")
+    with st.container(border=True, key="receipt"):
+        if proof.verified:
+            st.markdown(
+                f":green[:material/verified: **All {expected} of the source are here**], compared "
+                "one by one by id and content."
+            )
+        else:
+            st.markdown(
+                f":orange[:material/difference: **{proof.found:,} of {expected} are here as in "
+                f"the source**]; {proof.differing:,} differ, {proof.failed:,} could not be copied."
+            )
+        st.caption(
+            f"This run copied {counted(report.copied, 'memory')} and left out {report.skipped:,}."
+        )
+        st.caption(text.both(proof.as_of))
+        widgets.download(
+            "Download the receipt",
+            lambda: to_json(migrated.receipt),
+            f"migration-{proof.as_of:%Y%m%dT%H%M%SZ}.json",
+            "migrate.receipt",
+        )
+    if users := proof.users:
+        widgets.table(
+            {
+                "User": [one_line(user.user_id, 100) for user in users],
+                "Expected here": [user.expected for user in users],
+                "Is here": [user.found for user in users],
+                "Left out": [user.left_out for user in users],
+                "Identical": [user.expected_digest == user.found_digest for user in users],
+            },
+            "Every user of the source, with the memories expected and present here",
+        )
+    if proof.differences:
+        st.subheader("Not as in the source", anchor=False)
+        for difference in proof.differences[:_DIFFERENCES_SHOWN]:
+            where = f"{difference.user_id}  {difference.id or ''}"
+            st.text(one_line(f"{where}: {difference.detail}", 300))
 
 
 def _numbers(plan: MigrationPlan) -> pd.DataFrame:
     rows = [
         ("In the source", plan.survey.rows),
         ("To be copied", plan.planned),
-        ("of these embedded anew", plan.to_embed),
+        ("of these re-embedded", plan.to_embed),
         ("of these under another form of the id", plan.normalised),
         ("too long, to be split", plan.survey.split),
     ]
     rows += [
         (str(outcome).replace("_", " ").capitalize(), count)
         for outcome, count in plan.intake.counts.items()
-        if count and str(outcome) != "added"
+        if str(outcome) != "added"
     ]
     return pd.DataFrame([row for row in rows if row[1]], columns=["What", "Memories"])
 
 
-def _part(name: str, rows: int, skipped: str) -> str:
-    text = f"{one_line(name, 120)}: {words.counted(rows, 'memory')}"
-    return f"{text}; left out, {one_line(skipped, 200)}" if skipped else text
-
-
 def _draw_users(plan: MigrationPlan) -> None:
-    if not plan.users:
+    if not (users := plan.users):
         return
     st.subheader("User by user", anchor=False)
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "User": [one_line(one.user_id, 100) for one in plan.users],
-                "In the source": [sum(one.forms.values()) for one in plan.users],
-                "Embedded anew": [one.to_embed for one in plan.users],
-                "Written there as": [
-                    ", ".join(visible(raw) for raw in one.forms if raw != one.user_id)
-                    for one in plan.users
-                ],
-            }
-        ),
-        hide_index=True,
-        height=tables.whole_height(len(plan.users), _USERS_SHOWN),
-        alt="The users of the source",
+    widgets.table(
+        {
+            "User": [one_line(user.user_id, 100) for user in users],
+            "In the source": [sum(user.forms.values()) for user in users],
+            "Re-embedded": [user.to_embed for user in users],
+            "Stored there under": [
+                ", ".join(visible(raw) for raw in user.forms if raw != user.user_id)
+                for user in users
+            ],
+        },
+        "The users of the source",
     )
 
 
 def _draw_refused(plan: MigrationPlan) -> None:
-    refused = plan.intake.refused
-    if not refused:
+    if not (refused := plan.intake.refused):
         return
     st.subheader("Cannot be stored", anchor=False)
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Memory": [one_line(one.id or "", 60) for one in refused],
-                "User": [one_line(one.user_id or "", 100) for one in refused],
-                "Why": [one_line(one.reason, 200) for one in refused],
-            }
-        ),
-        hide_index=True,
-        height=tables.whole_height(len(refused), _USERS_SHOWN),
-        alt="Memories that cannot be stored, and why",
+    widgets.table(
+        {
+            "Memory": [one_line(memory.id or "", 60) for memory in refused],
+            "User": [one_line(memory.user_id or "", 100) for memory in refused],
+            "Why": [one_line(memory.reason, 200) for memory in refused],
+        },
+        "Memories that cannot be stored, and why",
     )
 
 
 def _draw_conflicts(plan: MigrationPlan) -> tuple[dict[str, Verdict], Verdict | None]:
-    """Draw each id with two texts side by side; return what was decided."""
+    """Draw each id with two texts side by side; return the decisions."""
     if not plan.conflicts:
         return {}, None
     st.subheader("The same id with two texts", anchor=False)
-    st.caption("Nothing is done with these until you decide; both stay where they are.")
+    st.caption("These stay as they are on both sides until you decide.")
     others = _VERDICTS[st.selectbox("For all of them", list(_VERDICTS), key="migrate.others")]
     by_id: dict[str, Verdict] = {}
-    for at, one in enumerate(plan.conflicts[:_CONFLICTS_SHOWN]):
-        verdict = _draw_conflict(at, one)
-        if verdict:
-            by_id[one.id] = verdict
+    for number, conflict in enumerate(plan.conflicts[:_CONFLICTS_SHOWN]):
+        if verdict := _draw_conflict(number, conflict):
+            by_id[conflict.id] = verdict
     if len(plan.conflicts) > _CONFLICTS_SHOWN:
         st.caption(f"{len(plan.conflicts) - _CONFLICTS_SHOWN:,} more are decided together.")
     return by_id, others
 
 
-def _draw_conflict(at: int, one: Conflict) -> Verdict | None:
-    with st.container(border=True, key=f"conflict-{at}"):
+def _draw_conflict(number: int, conflict: Conflict) -> Verdict | None:
+    with st.container(border=True, key=f"conflict-{number}"):
         st.caption("User and id")
-        st.text(f"{one_line(one.user_id, 100)}  ·  {one_line(one.id, 60)}")
-        here, theirs = st.columns(2)
-        with here:
-            st.caption("Here")
-            show(one.here, 600)
-            st.text(one_line(one.here_at, 40))
-        with theirs:
-            st.caption("In the source")
-            show(one.theirs, 600)
-            st.text(one_line(one.theirs_at, 40))
-        chosen = st.selectbox("What is to be done", list(_VERDICTS), key=f"migrate.verdict.{at}")
+        st.text(f"{one_line(conflict.user_id, 100)}  ·  {one_line(conflict.id, 60)}")
+        sides = (
+            ("Here", conflict.here, conflict.here_at),
+            ("In the source", conflict.theirs, conflict.theirs_at),
+        )
+        for column, (label, memory, at) in zip(st.columns(2), sides, strict=True):
+            with column:
+                st.caption(label)
+                show(memory, 600)
+                st.text(one_line(at, 40))
+        chosen = st.selectbox(
+            "What do you want to do?", list(_VERDICTS), key=f"migrate.verdict.{number}"
+        )
         return _VERDICTS[chosen]
 
 
+def _draw_estimate(plan: MigrationPlan) -> None:
+    requests = plan.estimate.requests
+    with st.container(key="estimate"):
+        also = f" and {counted(requests, 'request')}" if requests else ""
+        st.markdown(f"About {_duration(plan.estimate.seconds)}{also}.")
+        with st.expander("How this is estimated", type="compact"):
+            for line in plan.estimate.assumptions:
+                st.text(line)
+
+
 def _duration(seconds: float) -> str:
-    whole = dt.timedelta(seconds=max(1, round(seconds)))
-    if whole < dt.timedelta(minutes=2):
-        return words.counted(whole.seconds, "second")
-    return words.counted(round(whole.total_seconds() / 60), "minute")
+    whole = max(1, round(seconds))
+    return counted(whole, "second") if whole < 120 else counted(round(whole / 60), "minute")

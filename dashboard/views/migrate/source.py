@@ -1,4 +1,4 @@
-"""Step 1: where the memories are now."""
+"""Step 1: the source of the memories, and the automatic migration from the local disk."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.records import MigrationStatus
+from memory_core.model.words import counted
 
 from ...services import memory_reads, migration
-from ...ui import actions, text
-from ...ui.messages import show_trouble
+from ...ui import actions
 from ...ui.text import one_line, sentence, show
+from .. import widgets
 
-# What is asked for, the beginning of its address, and an example.
+# By kind: the beginning of its address, and an example of the rest.
 KINDS: Final = {
     "A ChromaDB folder, Holdfast's or mem0's": ("chroma:", "/var/data/chroma"),
     "A ChromaDB server": ("chroma-http://", "127.0.0.1:8000"),
     "An index of S3 Vectors": ("s3vectors:", "my-vector-bucket/my-index"),
     "An export, as JSON Lines": ("jsonl:", "/var/data/memories.jsonl"),
-    "mem0's history.db, where the store is gone": ("history:", "/var/data/history.db"),
+    "mem0's history.db, where the store is lost": ("history:", "/var/data/history.db"),
 }
 _ACTION: Final = "migrate.source"
 
@@ -31,18 +32,16 @@ def draw() -> None:
     st.text_input(
         "Address, as the server sees it",
         key="migrate.place",
-        placeholder=_own_folder() or example if beginning == "chroma:" else example,
+        placeholder=_own_folder(beginning) or example,
         max_chars=1000,
     )
     st.text_input(
-        "User for memories that name nobody",
+        "User for memories without one",
         key="migrate.user",
         placeholder="Leave empty to leave them out",
         max_chars=300,
     )
-    action = actions.action(_ACTION)
-    if action.outcome and action.outcome.trouble:
-        show_trouble(action.outcome.trouble)
+    widgets.outcome(_ACTION)
     st.button(
         "Plan",
         type="primary",
@@ -51,22 +50,37 @@ def draw() -> None:
         args=(beginning, example),
     )
     st.caption(
-        "A plan only reads. The source is never changed, also not by the run; what was deleted or "
-        "forgotten here does not come back."
+        "A plan only reads, and even a run never changes the source. Memories that were deleted or "
+        "forgotten here are not copied again."
     )
 
 
-def _own_folder() -> str:
-    found = memory_reads.settings().chroma_path
-    return one_line(str(found), 200) if found else ""
+def draw_automatic() -> None:
+    """Draw the state of the automatic migration; nothing where the local disk has no memories."""
+    status = migration.migration_status()
+    if status.state == "none":
+        return
+    with st.container(border=True, key="by-itself"):
+        st.markdown(f"**{_state_sentence(status)}**")
+        if status.source:
+            st.text(one_line(status.source, 200))
+        if status.message:
+            show(sentence(status.message))
+        if status.state == "running" and status.total:
+            st.progress(min(1.0, status.done / status.total))
+
+
+def _own_folder(beginning: str) -> str:
+    """Return the ChromaDB folder of the settings, empty for other kinds of sources."""
+    folder = memory_reads.settings().chroma_path if beginning == "chroma:" else None
+    return one_line(str(folder), 200) if folder else ""
 
 
 def _plan(beginning: str, example: str) -> None:
     action = actions.action(_ACTION)
-    own = _own_folder() if beginning == "chroma:" else ""
-    place = str(st.session_state.get("migrate.place", "")).strip() or own or example
+    typed = str(st.session_state.get("migrate.place", "")).strip()
     user = str(st.session_state.get("migrate.user", "")).strip()
-    source = f"{beginning}{place}"
+    source = f"{beginning}{typed or _own_folder(beginning) or example}"
 
     def plan() -> str:
         migration.check_source(source)
@@ -79,35 +93,17 @@ def _plan(beginning: str, example: str) -> None:
         st.query_params.from_dict({"from": source, **({"user": user} if user else {})})
 
 
-def draw_automatic() -> None:
-    """Draw how it stands with the memories of the local disk; nothing where there are none."""
-    status = migration.migration_status()
-    if status.state == "none":
-        return
-    with st.container(border=True, key="by-itself"):
-        st.markdown(f"**{told(status)}**")
-        if status.source:
-            st.text(one_line(status.source, 200))
-        if status.message:
-            show(sentence(status.message))
-        if status.state == "running" and status.total:
-            st.progress(min(1.0, status.done / status.total))
-
-
-def told(status: MigrationStatus) -> str:
-    """Return in a sentence how it stands."""
+def _state_sentence(status: MigrationStatus) -> str:
     return {
-        "none": "No memories lie on the local disk.",
-        "off": "Memories of the local disk are not brought along by themselves: "
-        "MEMORY_AUTO_MIGRATE is 0.",
-        "waiting": "Memories of the local disk are about to be brought along.",
-        "running": f"Memories of the local disk are being brought along: {status.done:,} of "
-        f"{text.counted(status.total, 'memory')}.",
-        "elsewhere": "Another process is bringing the memories of the local disk along.",
-        "done": f"The memories of the local disk are here; {status.copied:,} were copied.",
+        "none": "No memories are on the local disk.",
+        "off": "Automatic migration from the local disk is off (MEMORY_AUTO_MIGRATE=0).",
+        "waiting": "Migration from the local disk is about to begin.",
+        "running": f"Migrating from the local disk: {status.done:,} of "
+        f"{counted(status.total, 'memory')}.",
+        "elsewhere": "Another process is migrating from the local disk.",
+        "done": f"The memories of the local disk are here; {status.copied:,} copied.",
         "incomplete": f"The memories of the local disk are here, but {status.failed:,} need a "
         "decision: plan it below.",
-        "failed": "The memories of the local disk could not be brought along.",
-        "stopped": "Bringing the memories of the local disk along was stopped; the next start "
-        "goes on.",
+        "failed": "Migration from the local disk failed.",
+        "stopped": "Migration from the local disk was stopped; the next start continues it.",
     }[status.state]

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from memory_core.model.words import counted
 from memory_core.redeploy_test import Report, Verdict
 
 from ...services import redeploy
 from ...services.redeploy import test_reports
-from ...ui import charts, tables, text
-from . import url
+from ...ui import charts, text
+from .. import widgets
+from . import start
 
 # Fixed, at least 3:1 on both grounds; FAIL is hatched as well, for those who see no red.
 COLOURS: Final = {
@@ -37,7 +38,7 @@ def draw() -> None:
     if not reports:
         return
     st.subheader("Timeline of runs", anchor=False)
-    chart = survival(reports)
+    chart = _survival(reports)
     st.plotly_chart(
         chart.figure,
         key=_CHART,
@@ -50,14 +51,13 @@ def draw() -> None:
         "Filled: probes that survived. Pale: probes that were stored before. Oldest first; "
         "click a bar to open its report. Times are UTC."
     )
-    table = st.expander("As a table", on_change="rerun", key="redeploy.numbers", type="compact")
-    if table.open:
-        with table:
+    if part := widgets.folded("As a table", "redeploy.numbers"):
+        with part:
             _draw_table(reports)
 
 
-def survival(reports: Sequence[Report]) -> charts.Chart:
-    """Draw survived and written probes per run, coloured by verdict; newest first is given."""
+def _survival(reports: Sequence[Report]) -> charts.Chart:
+    """Return the chart of survived and written probes per run, for reports newest first."""
     runs = list(reversed(reports))
     figure, roomy = go.Figure(), len(runs) <= _ROOMY
     for verdict, colour in COLOURS.items():
@@ -121,42 +121,32 @@ def _pale(colour: str) -> str:
 
 
 def _draw_table(reports: Sequence[Report]) -> None:
-    frame = pd.DataFrame(
+    widgets.table(
         {
             "Ended": [text.parsed(report.ended_at) for report in reports],
             "Verdict": [report.verdict.value for report in reports],
             "Survived": [report.survived for report in reports],
             "Stored before": [report.written for report in reports],
             "What was tested": [redeploy.level_name(report) for report in reports],
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
+        },
+        "Runs of the redeploy test, newest first",
+        at_most=10,
         key=_TABLE,
         on_select=_open_selected,
-        selection_mode="single-row",
-        height=tables.whole_height(len(frame), at_most=10),
-        alt="Runs of the redeploy test, newest first",
-        column_config={
-            "Ended": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")
-        },
+        column_config={"Ended": widgets.EXACT},
     )
 
 
 def _open_clicked() -> None:
-    points = st.session_state[_CHART].selection.points
-    chosen = points[0].get("customdata") if points else None
-    if isinstance(chosen, list):
-        chosen = chosen[0] if chosen else None
-    if isinstance(chosen, str):
-        url.open_test(chosen)
+    # The id of a run stands where other charts have the id of a user.
+    if run := charts.clicked_user(st.session_state[_CHART]):
+        start.open_test(run)
 
 
 def _open_selected() -> None:
-    rows, reports = st.session_state[_TABLE].selection.rows, test_reports()
-    if rows and rows[0] < len(reports):
-        url.open_test(reports[rows[0]].run)
+    reports = test_reports()
+    if (selected := widgets.selected_row(_TABLE, len(reports))) is not None:
+        start.open_test(reports[selected].run)
 
 
 def _tick(report: Report) -> str:
@@ -174,10 +164,10 @@ def _hover(report: Report) -> str:
 
 
 def _sentence(reports: Sequence[Report]) -> str:
-    count = {verdict: sum(one.verdict is verdict for one in reports) for verdict in COLOURS}
+    count = {verdict: sum(report.verdict is verdict for report in reports) for verdict in COLOURS}
     parts = ", ".join(f"{verdict.value} {number:,}" for verdict, number in count.items() if number)
     newest = reports[0]
     return (
-        f"{text.counted(len(reports), 'redeploy test')}: {parts}. In the newest, "
+        f"{counted(len(reports), 'redeploy test')}: {parts}. In the newest, "
         f"{newest.survived:,} of {newest.written:,} probes survived."
     )

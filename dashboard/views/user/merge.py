@@ -1,48 +1,56 @@
-"""Bring a person's memories together under one id, and take it back."""
+"""Merge another id of the same person into this user, and undo it."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
-from dashboard.auth.visitor import bound
-from dashboard.ui.text import one_line, show
 from memory_core.memories.merge_users import Reunion, ReunionPlan, reunion_document
 from memory_core.model.census import UserSearch
-from memory_core.model.records import UserId
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 
 from ...services import user_actions
 from ...ui import actions, text
 from ...ui.actions import draw_typed
-from ...ui.messages import show_trouble
+from ...ui.text import one_line, show
+from .. import widgets
 
-_SHOWN: Final = 10
+_REFUSED_SHOWN: Final = 10
+_FORMER: Final = "user.former"
 _MOVE: Final = "user.move"
 _UNDO: Final = "user.undo"
 
 
-def draw(user_id: UserId, found: UserSearch) -> None:
-    """Draw what can be brought here, and what was brought before."""
-    st.subheader("Bring memories from another id here", anchor=False)
+def draw(user_id: UserId, known: UserSearch) -> None:
+    """Draw the choice of the other id with its plan, then earlier merges."""
+    st.subheader("Merge another id into this user", anchor=False)
     st.caption(
-        "For one person with two ids. Ids, texts and times of the memories stay. Whether the two "
-        "are one person is for you to decide; ask the customer if in doubt."
+        "For one person with two ids. Ids, texts and times of the memories stay. Whether both ids "
+        "belong to one person is for you to decide; ask the customer if in doubt."
     )
     for name in (_MOVE, _UNDO):
         actions.action(name).run("Moving the memories and reading them back…")
-    close = [one.user_id for one in found.close if one.user and one.user.memories]
     former = st.selectbox(
         "The other id",
-        close,
+        [close.user_id for close in known.close if close.user and close.user.memories],
         index=None,
-        key="user.former",
+        key=_FORMER,
         accept_new_options=True,
         format_func=one_line,
-        placeholder="Choose a close id, or type one in any form",
+        placeholder="Choose a similar id, or type one in any form",
     )
-    _draw_outcome()
+    for name in (_MOVE, _UNDO):
+        if merged := widgets.outcome(name):
+            st.success(
+                f"Moved {counted(len(merged.ids), 'memory')}; {merged.verified or 0:,} read back "
+                "from the store.",
+                icon=":material/check_circle:",
+            )
+            st.text(f"{one_line(merged.former, 100)}  →  {one_line(merged.user_id, 100)}")
     if former:
         _draw_plan(user_actions.plan_reunion(former, user_id))
     _draw_earlier(user_id)
@@ -52,78 +60,62 @@ def _draw_plan(plan: ReunionPlan) -> None:
     with st.container(border=True, key="reunion"):
         stay = f"; {len(plan.refused):,} cannot and stay" if plan.refused else ""
         st.markdown(
-            f"**{text.counted(plan.memories, 'memory')} would move** to this user, who has "
-            f"{text.counted(plan.theirs, 'memory')}{stay}. They come from:"
+            f"**{counted(plan.memories, 'memory')} will move** to this user, who has "
+            f"{counted(plan.theirs, 'memory')}{stay}. They come from:"
         )
         show(plan.former)
         if plan.doubles:
-            st.caption(f"{plan.doubles:,} are there already, word for word; both are kept.")
+            st.caption(f"{plan.doubles:,} have the same text as one here; both are kept.")
         if plan.unfinished:
-            st.caption(f"{plan.unfinished:,} arrived before, by a move that was cut off.")
-        for one, why in plan.refused[:_SHOWN]:
-            show(f"{one}: {why}", 300)
+            st.caption(f"{plan.unfinished:,} arrived earlier, in an interrupted merge.")
+        for memory_id, reason in plan.refused[:_REFUSED_SHOWN]:
+            show(f"{memory_id}: {reason}", 300)
         draw_typed(
             _MOVE,
             plan.user_id,
-            f"Move {text.counted(plan.memories, 'memory')}",
+            f"Move {counted(plan.memories, 'memory')}",
             lambda: user_actions.reunite(plan.former, plan.user_id),
-            _choose_none,
+            lambda: _reset(_UNDO),
         )
-
-
-def _draw_outcome() -> None:
-    for name in (_MOVE, _UNDO):
-        outcome = actions.action(name).outcome
-        if outcome is None:
-            continue
-        if outcome.trouble:
-            show_trouble(outcome.trouble)
-            continue
-        reunion: Reunion = outcome.value
-        st.success(
-            f"Moved {text.counted(len(reunion.ids), 'memory')}; {reunion.verified or 0:,} read "
-            "back from the store.",
-            icon=":material/check_circle:",
-        )
-        st.text(f"{one_line(reunion.former, 100)}  →  {one_line(reunion.user_id, 100)}")
 
 
 def _draw_earlier(user_id: UserId) -> None:
     earlier = user_actions.reunions(user_id)
     if not earlier:
         return
-    st.subheader("Brought here before", anchor=False)
-    action = actions.action(_UNDO)
-    for at, one in enumerate(reversed(earlier)):
-        with st.container(border=True, key=f"earlier-{at}", gap="small"):
-            st.text(f"{text.counted(len(one.ids), 'memory')} from {one_line(one.former, 100)}")
-            st.caption(text.both(one.at))
-            with st.container(horizontal=True, gap="small"):
-                st.button(
-                    "Give them back",
-                    key=f"user.undo.{at}",
-                    icon=":material/undo:",
-                    disabled=action.busy,
-                    on_click=_ask_undo,
-                    args=(one,),
+    st.subheader("Merged before", anchor=False)
+    busy = actions.action(_UNDO).busy
+    for number, merged in enumerate(reversed(earlier)):
+        with st.container(border=True, key=f"earlier-{number}", gap="small"):
+            st.text(f"{counted(len(merged.ids), 'memory')} from {one_line(merged.former, 100)}")
+            st.caption(text.both(merged.at))
+            with widgets.row():
+                widgets.button(
+                    "Undo this merge",
+                    f"user.undo.{number}",
+                    _ask_undo,
+                    merged,
+                    icon="undo",
+                    disabled=busy,
                 )
-                st.download_button(
+                widgets.download(
                     "Undo file",
-                    bound(lambda one=one: json.dumps(reunion_document(one), indent=1)),
-                    file_name=f"reunion-{one.at:%Y%m%dT%H%M%SZ}.json",
-                    mime="application/json",
-                    key=f"user.undofile.{at}",
-                    icon=":material/download:",
-                    type="tertiary",
+                    partial(_undo_file, merged),
+                    f"reunion-{merged.at:%Y%m%dT%H%M%SZ}.json",
+                    f"user.undofile.{number}",
                 )
 
 
-def _choose_none() -> None:
-    actions.action(_UNDO).outcome = None
-    st.session_state["user.former"] = None
+def _undo_file(merged: Reunion) -> str:
+    return json.dumps(reunion_document(merged), indent=1)
 
 
-def _ask_undo(reunion: Reunion) -> None:
-    actions.action(_MOVE).outcome = None
-    st.session_state["user.former"] = None
-    actions.action(_UNDO).ask(lambda: user_actions.undo_reunion(reunion), reunion)
+def _ask_undo(merged: Reunion) -> None:
+    _reset(_MOVE)
+    actions.action(_UNDO).ask(lambda: user_actions.undo_reunion(merged), merged)
+
+
+def _reset(other: str) -> None:
+    """Drop the outcome of the other action and the choice. For callbacks."""
+    actions.action(other).outcome = None
+    st.session_state[_FORMER] = None

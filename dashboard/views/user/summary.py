@@ -1,4 +1,4 @@
-"""Who it is, how much is there, and what is unusual about the id."""
+"""The user's id, counts and similar ids; the timeline of events; the export."""
 
 from __future__ import annotations
 
@@ -9,64 +9,65 @@ import streamlit as st
 
 from memory_core.memories.find_user import is_placeholder
 from memory_core.model.census import UserSearch
-from memory_core.model.records import UserId
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 from memory_core.render.text import visible
 from memory_core.transfer import Kind
 
 from ... import routes
-from ...auth.visitor import bound
 from ...services import user_actions
 from ...ui import charts, tables, text
 from ...ui.text import one_line
+from .. import widgets
+
+LAST: Final = 200
+_SIMILAR_SHOWN: Final = 5
+_CHART_PX: Final = 200
+_KINDS: Final[dict[str, Kind]] = {"JSON Lines, for another Holdfast": "jsonl", "CSV": "csv"}
 
 
 def draw(user_id: UserId) -> UserSearch:
-    """Draw the id, the counts and the findings; return what is known of the id."""
-    found = user_actions.known(user_id)
+    """Draw the id, the counts and the warnings; return what is known of the id."""
+    known = user_actions.known(user_id)
     with st.container(border=True, key="who"):
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        with widgets.row():
             st.markdown(":material/person:", width="content")
             st.text(visible(user_id))
-        if found.user is None:
+        if known.user is None:
             st.markdown("**Nothing was ever saved under this id.**")
         else:
-            st.markdown(f"**{text.counted(found.user.memories, 'memory')}**, complete")
+            st.markdown(f"**{counted(known.user.memories, 'memory')}**, complete")
             st.caption(
-                f"First event {text.both(found.user.first_write)}  \n"
-                f"Last event {text.both(found.user.last_write)}"
+                f"First event {text.both(known.user.first_write)}  \n"
+                f"Last event {text.both(known.user.last_write)}"
             )
-        _draw_findings(user_id, found)
-    return found
+        if is_placeholder(user_id):
+            st.warning(
+                "Programs write this id for an unknown user: several people's memories may be "
+                "under it.",
+                icon=":material/no_accounts:",
+            )
+        _draw_similar(known)
+    return known
 
 
-def _draw_findings(user_id: UserId, found: UserSearch) -> None:
-    if is_placeholder(user_id):
-        st.warning(
-            "Programs write this id when they know nobody: several people's memories may be "
-            "under it.",
-            icon=":material/no_accounts:",
-        )
-    close = [(one, one.user) for one in found.close if one.user and one.user.memories]
-    if not close:
+def _draw_similar(known: UserSearch) -> None:
+    similar = [(close, close.user) for close in known.close if close.user and close.user.memories]
+    if not similar:
         return
     st.warning(
-        f"{text.counted(len(close), 'id')} close to this one "
-        f"{'has' if len(close) == 1 else 'have'} memories too; the assistant asks for none "
-        "of them.",
+        f"{counted(len(similar), 'similar id')} with memories: the assistant looks under none of "
+        "them.",
         icon=":material/join_inner:",
     )
-    for at, (one, user) in enumerate(close[:5]):
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    for number, (close, user) in enumerate(similar[:_SIMILAR_SHOWN]):
+        with widgets.row():
             st.text(
-                f"{one_line(visible(one.user_id), 80)}  ·  "
-                f"{text.counted(user.memories, 'memory')}  ·  {'; '.join(one.reasons)}"
+                f"{one_line(visible(close.user_id), 80)}  ·  "
+                f"{counted(user.memories, 'memory')}  ·  {'; '.join(close.reasons)}"
             )
-            if st.button("Open", key=f"who.close.{at}", type="tertiary"):
-                routes.open_view(one.user_id)
-
-
-LAST: Final = 200
-_HEIGHT: Final = 200
+            if st.button("Open", key=f"who.close.{number}", type="tertiary"):
+                routes.open_view(close.user_id)
 
 
 def draw_timeline(user_id: UserId) -> None:
@@ -74,50 +75,41 @@ def draw_timeline(user_id: UserId) -> None:
     days = user_actions.events_per_day(user_id)
     total = sum(sum(kinds.values()) for kinds in days.values())
     if not total:
-        st.caption("Nothing ever happened under this id.")
+        st.caption("No events under this id.")
         return
-    chart = charts.events(days, _HEIGHT)
+    chart = charts.events(days, _CHART_PX)
     st.plotly_chart(chart.figure, key="user.events", config=charts.CONFIG, theme="streamlit")
     st.caption(chart.alt)
     newest = user_actions.events(user_id, LAST)[::-1]
-    st.dataframe(
+    widgets.table(
         tables.event_frame(newest),
-        hide_index=True,
-        height=tables.whole_height(len(newest), 12),
-        alt="The newest events of this user",
-        column_config={
-            "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone="UTC")
-        },
+        "The newest events of this user",
+        column_config={"When": widgets.EXACT},
     )
     shown = "complete" if len(newest) == total else f"the newest {len(newest):,}"
-    st.caption(f"{text.counted(total, 'event')} on record, {shown}; times are UTC")
+    st.caption(f"{counted(total, 'event')} on record, {shown}; times are UTC")
 
 
-_KINDS: Final[dict[str, Kind]] = {"JSON Lines, for another Holdfast": "jsonl", "CSV": "csv"}
-
-
-def draw_export(user_id: UserId, found: UserSearch) -> None:
-    """Draw what kind of file it is to be, and the button that makes it."""
-    count = found.user.memories if found.user else 0
+def draw_export(user_id: UserId, known: UserSearch) -> None:
+    """Draw the choice of the format, and the download."""
+    count = known.user.memories if known.user else 0
     if not count:
         st.caption("This user has no memories to export.")
         return
     kind = _KINDS[st.radio("As", list(_KINDS), key="user.export.kind")]
     vectors = kind == "jsonl" and st.toggle("With the vectors", key="user.export.vectors")
     st.caption(
-        "With its vectors a file is larger, and is not embedded anew where the same model is used."
+        "Vectors make the file larger; with the same model nothing is re-embedded on import."
         if kind == "jsonl"
-        else "Cells that a spreadsheet would take for a formula are made harmless."
+        else "Cells that a spreadsheet would run as a formula are made harmless."
     )
-    st.download_button(
-        f"Export {text.counted(count, 'memory')}",
-        bound(lambda: user_actions.export(user_id, kind, vectors)),
-        file_name=f"memories-{dt.datetime.now(dt.UTC):%Y%m%d}.{kind}",
-        mime="text/csv" if kind == "csv" else "application/jsonl",
-        icon=":material/download:",
-        key="user.export",
+    widgets.download(
+        f"Export {counted(count, 'memory')}",
+        lambda: user_actions.export(user_id, kind, vectors),
+        f"memories-{dt.datetime.now(dt.UTC):%Y%m%d}.{kind}",
+        "user.export",
     )
     st.caption(
-        "The file says at its end how many memories it holds, and a checksum. "
-        "`python -m memory_core import FILE` takes it in, and proves by counts that all is there."
+        "The file ends with the number of its memories and a checksum. "
+        "`python -m memory_core import FILE` imports it, and proves by counts that all arrived."
     )

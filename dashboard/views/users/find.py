@@ -1,74 +1,72 @@
-"""What is known of something typed: the id behind it, who is close to it, a memory's owner."""
+"""The answer to a search for a person: the id meant, similar ids, a memory's owner."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import routes
-from dashboard.auth.roles import Role
-from dashboard.ui.text import one_line, sentence, show
 from memory_core.model.census import ComparedUser, UserSearch
-from memory_core.model.records import UserId, UserSummary
+from memory_core.model.records import UserSummary
+from memory_core.model.user_id import UserId
+from memory_core.model.words import counted
 from memory_core.render.text import visible, visible_id
 
+from ... import routes
+from ...auth.roles import Role
 from ...services import user_actions
 from ...ui import tables, text
 from ...ui.messages import draw_unless, show_trouble
 from ...ui.progress import watch
-from ...ui.text import draw_changes
+from ...ui.text import draw_changes, one_line, sentence, show
+from .. import widgets
 
-_CLOSE_SHOWN: Final = 12
+_LEFT_SHOWN: Final = 12
+_SIMILAR: Final = "users.close"
 
 
-def draw(found: UserSearch) -> None:
-    """Draw the answer first, then who is close, then ids that name nobody."""
-    if found.user_id is None:
-        st.markdown("**This can be no user id.**")
-        show(sentence(found.problem))
+def draw(answer: UserSearch) -> None:
+    """Draw the user meant, memories of that id, similar ids, and placeholder ids."""
+    if answer.user_id is None:
+        st.markdown("**Not a valid id.**")
+        show(sentence(answer.problem))
     else:
-        _draw_asked(found, found.user_id)
-    for memory in found.memories:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        _draw_user(answer, answer.user_id)
+    for memory in answer.memories:
+        with widgets.row():
             st.markdown(":material/sticky_note_2:", width="content")
             state = "is a memory of" if memory.live else "was a memory, deleted since, of"
             st.text(f"{memory.id} {state} {one_line(memory.user_id)}")
             if memory.live:
-                _open(memory.user_id, "memory")
-    _draw_close(found)
-    _draw_elsewhere(found)
-    st.caption(f"Looked through {text.counted(found.users, 'user')}, complete. {_depth(found)}")
+                _draw_open(memory.user_id, "memory")
+    _draw_similar(answer)
+    if answer.elsewhere:
+        with st.container(border=True, key="elsewhere"):
+            st.markdown(":orange[:material/call_split:] **Only in another place**")
+            for place, user in answer.elsewhere:
+                missing = counted(user.missing, "memory")
+                show(one_line(f"{visible(user.user_id or '')}: {missing} in {place.where}", 400))
+    depth = "The store itself was not checked: compare with it on this page first."
+    if answer.scan:
+        depth = f"The store as of {text.utc(answer.scan.as_of)}."
+    st.caption(f"Searched {counted(answer.users, 'user')}, complete. {depth}")
+    if answer.placeholders:
+        _draw_placeholders(answer.placeholders)
 
 
-def draw_placeholders(users: Sequence[UserSummary]) -> None:
-    """Draw users whose id names nobody: memories of people that a program did not know."""
-    if not users:
-        return
-    with st.container(key="placeholders"):
-        st.subheader("Under an id that names nobody", anchor=False)
-        st.markdown(
-            "Programs write such ids when they know nobody; several people's memories may be "
-            "under one of them."
-        )
-        if chosen := tables.pick_user(users, "users.placeholders"):
-            routes.open_view(chosen)
-
-
-def _draw_asked(found: UserSearch, user_id: UserId) -> None:
+def _draw_user(answer: UserSearch, user_id: UserId) -> None:
     with st.container(border=True, key="asked"):
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        with widgets.row():
             st.markdown(":material/person:", width="content")
             st.text(visible(user_id))
-            if found.user and found.user.memories:
-                _open(user_id, "asked")
-        st.markdown(f"**{_standing(found.user)}** The application asks for this id only.")
-        draw_changes(found.changes)
-        if found.stored:
-            _draw_stored(found.stored)
-        _draw_take_up(found, user_id)
+            if answer.user and answer.user.memories:
+                _draw_open(user_id, "asked")
+        st.markdown(f"**{_standing(answer.user)}** The assistant looks here and nowhere else.")
+        draw_changes(answer.changes)
+        if answer.stored:
+            _draw_stored(answer.stored)
+        _draw_recovery(answer, user_id)
 
 
 def _standing(user: UserSummary | None) -> str:
@@ -77,104 +75,89 @@ def _standing(user: UserSummary | None) -> str:
     written = text.ago(user.last_write)
     if not user.memories:
         return f"No memories now; the last event was {written}."
-    return f"{text.counted(user.memories, 'memory')}, last write {written}."
+    return f"{counted(user.memories, 'memory')}, last write {written}."
 
 
 def _draw_stored(user: ComparedUser) -> None:
-    """Draw what the store was seen to hold for the user, form by form."""
+    """Draw what the store holds for the user, form by form."""
     st.caption(
-        f"In the store: {user.stored:,}, of which {user.unexpected:,} not on record; "
+        f"In storage: {user.stored:,}, of which {user.unexpected:,} not registered (orphans); "
         f"{user.missing:,} on record and missing."
     )
     for form in user.forms:
         if not form.canonical:
-            stand = "stands" if form.vectors == 1 else "stand"
-            st.text(f"{form.vectors:,} {stand} under {visible_id(form.raw)}")
+            verb = "is" if form.vectors == 1 else "are"
+            st.text(f"{form.vectors:,} {verb} stored under {visible_id(form.raw)}")
 
 
-def _draw_take_up(found: UserSearch, user_id: UserId) -> None:
-    """Draw the way to record what never was, and what came of it."""
+def _draw_recovery(answer: UserSearch, user_id: UserId) -> None:
+    """Draw the recovery of orphans: its button, how far it is, its result."""
     job = user_actions.taking_up(user_id)
     if job and not job.finished:
         watch(job.id, "memory")
     elif job and job.trouble:
         show_trouble(job.trouble)
-    elif job and job.result and found.scan and job.result.at > found.scan.as_of:
-        taken = job.result
+    elif job and job.result and answer.scan and job.result.at > answer.scan.as_of:
+        recovered = job.result
         st.markdown(
-            f":green[:material/check_circle:] **Taken up {text.counted(taken.taken, 'memory')}**, "
-            f"{text.counted(len(taken.left), 'memory')} left as they are."
+            f":green[:material/check_circle:] **Recovered {counted(recovered.taken, 'memory')}**, "
+            f"{counted(len(recovered.left), 'memory')} left as they are."
         )
-        for item in taken.left[:_CLOSE_SHOWN]:
+        for item in recovered.left[:_LEFT_SHOWN]:
             show(f"{item.id}: {item.detail}")
-    elif found.stored and found.stored.unexpected and draw_unless(Role.OPERATOR):
-        with st.popover("Take up", icon=":material/move_to_inbox:"):
+    elif answer.stored and answer.stored.unexpected and draw_unless(Role.OPERATOR):
+        with st.popover("Recover", icon=":material/move_to_inbox:"):
             st.markdown(
-                f"{text.counted(found.stored.unexpected, 'memory')} in the store "
-                "differ from this id in case, whitespace or invisible characters at most and "
-                "are not on record. Those that never were recorded become this user's; what was "
-                "deleted stays deleted."
+                f"{counted(answer.stored.unexpected, 'orphan')} in storage, under this id or one "
+                "that differs in case, whitespace or invisible characters only. Those that were "
+                "never registered become this user's memories; deleted ones stay deleted."
             )
-            st.button(
-                "Take them up",
-                key="users.take-up",
-                type="primary",
-                on_click=user_actions.start_take_up,
-                args=(user_id,),
+            widgets.button(
+                "Recover orphans",
+                "users.take-up",
+                user_actions.start_take_up,
+                user_id,
+                kind="primary",
             )
 
 
-def _draw_elsewhere(found: UserSearch) -> None:
-    if found.elsewhere:
-        with st.container(border=True, key="elsewhere"):
-            st.markdown(":orange[:material/call_split:] **In another place only**")
-            for place, one in found.elsewhere:
-                name = visible(one.user_id or "")
-                count = text.counted(one.missing, "memory")
-                show(one_line(f"{name}: {count} in {place.where}", 400))
-
-
-def _depth(found: UserSearch) -> str:
-    if found.scan is None:
-        return "The store itself was not looked at: compare with it on this page first."
-    return f"The store as of {text.utc(found.scan.as_of)}."
-
-
-def _draw_close(found: UserSearch) -> None:
+def _draw_similar(answer: UserSearch) -> None:
     with st.container(key="close"):
-        st.subheader("Close to it", anchor=False)
-        if not found.close:
-            st.caption("No other id is close to this one.")
+        st.subheader("Similar ids", anchor=False)
+        if not (similar := answer.close):
+            st.caption("No other id is similar to this one.")
             return
-        picked = st.dataframe(
-            pd.DataFrame(
-                {
-                    "User": [visible(one.user_id) for one in found.close],
-                    "Memories": [one.user.memories if one.user else 0 for one in found.close],
-                    **_stored_column(found),
-                    "Last write": [one.user and one.user.last_write for one in found.close],
-                    "How it is close": ["; ".join(one.reasons) for one in found.close],
-                }
-            ),
-            hide_index=True,
-            key="users.close",
+        stored = [close.stored.stored if close.stored else 0 for close in similar]
+        widgets.table(
+            {
+                "User": [visible(close.user_id) for close in similar],
+                "Memories": [close.user.memories if close.user else 0 for close in similar],
+                **({"In storage": stored} if answer.scan else {}),
+                "Last write": [close.user and close.user.last_write for close in similar],
+                "Why similar": ["; ".join(close.reasons) for close in similar],
+            },
+            "Users whose id is similar to the one asked for",
+            key=_SIMILAR,
             on_select="rerun",
-            selection_mode="single-row",
-            height=tables.whole_height(len(found.close), _CLOSE_SHOWN),
-            alt="Users whose id is close to the one asked for",
-            column_config={"Last write": st.column_config.DatetimeColumn(format="distance")},
+            column_config={"Last write": widgets.AGO},
         )
         st.caption("Whether two ids are one person is for you to decide. Select a row to open it.")
-        if picked.selection.rows:
-            routes.open_view(found.close[picked.selection.rows[0]].user_id)
+        if (selected := widgets.selected_row(_SIMILAR, len(similar))) is not None:
+            routes.open_view(similar[selected].user_id)
 
 
-def _stored_column(found: UserSearch) -> dict[str, list[int]]:
-    if found.scan is None:
-        return {}
-    return {"In the store": [one.stored.stored if one.stored else 0 for one in found.close]}
+def _draw_placeholders(users: Sequence[UserSummary]) -> None:
+    """Draw the users whose id stands for nobody: memories of people that a program did not know."""
+    with st.container(key="placeholders"):
+        st.subheader("Under a placeholder id", anchor=False)
+        st.markdown(
+            "Programs write such ids for unknown users; several people's memories may be under "
+            "one of them."
+        )
+        if chosen := tables.pick_user(users, "users.placeholders"):
+            routes.open_view(chosen)
 
 
-def _open(user_id: UserId, key: str) -> None:
+def _draw_open(user_id: UserId, key: str) -> None:
     if st.button("Open", key=f"users.open.{key}", type="tertiary", icon=":material/open_in_new:"):
         routes.open_view(user_id)

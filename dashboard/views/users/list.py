@@ -1,13 +1,13 @@
-"""The store as a second opinion: every vector beside the ledger, and what lies elsewhere."""
+"""All users in a table and a chart; the check of the storage against the record."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from memory_core.model.census import ComparedUser, OtherPlace, StoreScan
+from memory_core.model.words import counted
 from memory_core.render.audit_report import owner_text
 from memory_core.render.text import visible, visible_id
 
@@ -15,160 +15,23 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import memory_reads, user_actions
 from ...ui import charts, tables, text
-from ...ui.messages import draw_unless, show_trouble
+from ...ui.messages import draw_unless
 from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
+from .. import widgets
 
-_SHOWN: Final = 12
+_USERS_SHOWN: Final = 15
 _WHO: Final = "who"
+_DIFFERENCES: Final = "users.differences"
 
 
 def draw() -> None:
-    """Draw the button, the work while it runs, and what it found the last time."""
-    with st.container(key="compare"):
-        st.subheader("Is the store as recorded?", anchor=False)
-        job = user_actions.comparison()
-        if job and not job.finished:
-            watch(job.id, "memory")
-            return
-        st.caption(
-            "Counts are taken from the ledger, which records every save first. This reads the "
-            "store itself as well, and other places where memories may lie. Nothing is changed."
-        )
-        if job and job.trouble:
-            show_trouble(job.trouble)
-        elif job and job.state == "cancelled":
-            st.caption("The last comparison was cancelled.")
-        if draw_unless(Role.OPERATOR):
-            st.button(
-                "Compare with the store",
-                key="users.compare",
-                icon=":material/compare_arrows:",
-                on_click=user_actions.start_comparison,
-            )
-        if compared := user_actions.last_comparison():
-            _draw_scan(compared.scan)
-            for place in compared.elsewhere.places:
-                _draw_place(place)
+    """Draw all users, then the check of the storage."""
+    _draw_users()
+    _draw_comparison()
 
 
-def _draw_scan(scan: StoreScan) -> None:
-    if scan.clean:
-        st.markdown(":green[:material/check_circle:] **The store is as recorded.**")
-    else:
-        st.markdown(":orange[:material/difference:] **The store differs from the record.**")
-    probes = f" {text.counted(scan.probes, 'probe')} of redeploy tests are left out."
-    st.caption(
-        f"{scan.vectors:,} in the store, {text.counted(scan.recorded, 'memory')} on record, "
-        f"complete. As of {text.utc(scan.as_of)}.{probes if scan.probes else ''}"
-    )
-    if scan.differing:
-        _draw_differences(scan.differing)
-    if scan.nobodys:
-        _draw_nobodys(scan)
-
-
-def _draw_differences(users: tuple[ComparedUser, ...]) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "User": [visible(one.user_id) for one in users],
-                "On record": [one.recorded for one in users],
-                "In the store": [one.stored for one in users],
-                "Missing": [one.missing for one in users],
-                "Not on record": [one.unexpected for one in users],
-                "Also stands under": [_forms(one) for one in users],
-                "What to do": [_remedy(one) for one in users],
-            }
-        ),
-        key="users.differences",
-        hide_index=True,
-        on_select=lambda: _look_for(users),
-        selection_mode="single-row",
-        height=tables.whole_height(len(users), _SHOWN),
-        alt="Users whose vectors in the store are not as recorded",
-    )
-    st.caption(
-        f"{text.counted(len(users), 'user')}; select a row to look at one. Missing memories are "
-        "still listed and found; `python -m memory_core audit --repair` puts them back."
-    )
-
-
-def _remedy(user: ComparedUser) -> str:
-    parts = []
-    if user.missing:
-        parts.append("audit --repair puts back what is missing")
-    if user.unexpected:
-        parts.append("open, then take up what was never recorded")
-    return "; ".join(parts) or "nothing: only the form of the id differs"
-
-
-def _forms(user: ComparedUser) -> str:
-    return ", ".join(
-        f"{visible_id(one.raw)} ({one.vectors:,})" for one in user.forms if not one.canonical
-    )
-
-
-def _look_for(users: tuple[ComparedUser, ...]) -> None:
-    rows = st.session_state["users.differences"]["selection"]["rows"]
-    if rows and rows[0] < len(users):
-        st.session_state[_WHO] = users[rows[0]].user_id
-
-
-def _draw_nobodys(scan: StoreScan) -> None:
-    labels = [owner_text(one.agent_id, one.run_id) for one in scan.unowned]
-    labels += [f"under {visible_id(one.raw)}, which can be no id" for one in scan.odd]
-    counts = [one.vectors for one in scan.unowned] + [one.vectors for one in scan.odd]
-    st.markdown("**Nobody can reach these**; no id of a user leads to them.")
-    st.dataframe(
-        pd.DataFrame({"Where": labels, "Memories": counts}),
-        key="users.nobodys",
-        hide_index=True,
-        height=tables.whole_height(len(labels), _SHOWN),
-        alt="Memories in the store that belong to no user",
-    )
-
-
-def _draw_place(place: OtherPlace) -> None:
-    with st.container(border=True):
-        name = text.backend_name(place.backend)
-        if not place.looked:
-            st.markdown(f":gray[:material/help:] **{name} was not read.**")
-            show(sentence(place.note))
-            return
-        icon = ":orange[:material/call_split:]" if place.missing else ":gray[:material/check:]"
-        st.markdown(
-            f"{icon} **{text.counted(place.memories, 'memory')} in another place, "
-            f"{place.missing:,} of them not here.**"
-        )
-        show(one_line(sentence(place.where), 300))
-        if place.note:
-            show(sentence(place.note))
-        users = [one for one in place.users if one.missing]
-        if users:
-            st.dataframe(
-                pd.DataFrame(
-                    {
-                        "User": [visible(one.user_id or "nobody") for one in users],
-                        "There": [one.memories for one in users],
-                        "Not here": [one.missing for one in users],
-                        "Deleted here": [one.deleted for one in users],
-                        "Stands under": [
-                            ", ".join(visible_id(raw) for raw in one.forms if raw != one.user_id)
-                            for one in users
-                        ],
-                    }
-                ),
-                hide_index=True,
-                height=tables.whole_height(len(users), _SHOWN),
-                alt="Users with memories that are in the other place only",
-            )
-
-
-_ROWS_SHOWN = 15
-
-
-def draw_everyone() -> None:
+def _draw_users() -> None:
     """Draw every user; a row opens the user."""
     census = memory_reads.census()
     if not census.users:
@@ -178,19 +41,14 @@ def draw_everyone() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):
         st.caption(
-            f"{text.counted(census.memories, 'memory')} of "
-            f"{text.counted(len(census.users), 'user')}, complete. "
-            f"As of {text.utc(census.as_of)}.",
+            f"{counted(census.memories, 'memory')} of {counted(len(census.users), 'user')}, "
+            f"complete. As of {text.utc(census.as_of)}.",
             width="content",
         )
-        st.button(
-            "Count again",
-            key="users.again",
-            type="tertiary",
-            icon=":material/refresh:",
-            on_click=memory_reads.count_again,
+        widgets.button(
+            "Count again", "users.again", memory_reads.count_again, icon="refresh", kind="tertiary"
         )
-    if chosen := tables.pick_user(census.users, "users.all", at_most=_ROWS_SHOWN):
+    if chosen := tables.pick_user(census.users, "users.all", at_most=_USERS_SHOWN):
         routes.open_view(chosen)
     st.caption(
         "Select a row to open the user; a click on a heading sorts, the magnifying glass searches."
@@ -199,3 +57,133 @@ def draw_everyone() -> None:
         st.subheader("How many users have how many memories", anchor=False)
         chart = charts.distribution(census.users)
         st.plotly_chart(chart.figure, key="users.distribution", config=charts.CONFIG, alt=chart.alt)
+
+
+def _draw_comparison() -> None:
+    """Draw the comparison of storage and record: its button, how far it is, its result."""
+    with st.container(key="compare"):
+        st.subheader("Check storage against the record", anchor=False)
+        job = user_actions.comparison()
+        if job and not job.finished:
+            watch(job.id, "memory")
+            return
+        st.caption(
+            "Counts come from the ledger, which records every save first. This check also reads "
+            "the store itself, and other places where memories may be. It changes nothing."
+        )
+        widgets.draw_failure(job, "The last comparison was cancelled.")
+        if draw_unless(Role.OPERATOR):
+            widgets.button(
+                "Compare with the store",
+                "users.compare",
+                user_actions.start_comparison,
+                icon="compare_arrows",
+            )
+        if compared := user_actions.last_comparison():
+            _draw_scan(compared.scan)
+            for place in compared.elsewhere.places:
+                _draw_place(place)
+
+
+def _draw_scan(scan: StoreScan) -> None:
+    if scan.clean:
+        st.markdown(":green[:material/check_circle:] **The store matches the record.**")
+    else:
+        st.markdown(":orange[:material/difference:] **The store differs from the record.**")
+    probes = f" {counted(scan.probes, 'probe')} of redeploy tests are left out."
+    st.caption(
+        f"{scan.vectors:,} in the store, {counted(scan.recorded, 'memory')} on record, "
+        f"complete. As of {text.utc(scan.as_of)}.{probes if scan.probes else ''}"
+    )
+    if scan.differing:
+        _draw_differences(scan.differing)
+    if scan.nobodys:
+        _draw_unreachable(scan)
+
+
+def _draw_differences(users: tuple[ComparedUser, ...]) -> None:
+    widgets.table(
+        {
+            "User": [visible(user.user_id) for user in users],
+            "On record": [user.recorded for user in users],
+            "In storage": [user.stored for user in users],
+            "Missing": [user.missing for user in users],
+            "Orphans": [user.unexpected for user in users],
+            "Also stored under": [_other_forms(user) for user in users],
+            "What to do": [_remedy(user) for user in users],
+        },
+        "Users whose memories in storage do not match the record",
+        key=_DIFFERENCES,
+        on_select=lambda: _search_for(users),
+    )
+    st.caption(
+        f"{counted(len(users), 'user')}; select a row to look at one. Missing memories are still "
+        "listed and found; `python -m memory_core audit --repair` restores them. Orphans are in "
+        "storage and not registered: never recorded, or deleted since."
+    )
+
+
+def _remedy(user: ComparedUser) -> str:
+    parts = []
+    if user.missing:
+        parts.append("audit --repair restores what is missing")
+    if user.unexpected:
+        parts.append("open, then recover the orphans")
+    return "; ".join(parts) or "nothing: only the form of the id differs"
+
+
+def _other_forms(user: ComparedUser) -> str:
+    return ", ".join(
+        f"{visible_id(form.raw)} ({form.vectors:,})" for form in user.forms if not form.canonical
+    )
+
+
+def _search_for(users: tuple[ComparedUser, ...]) -> None:
+    if (selected := widgets.selected_row(_DIFFERENCES, len(users))) is not None:
+        st.session_state[_WHO] = users[selected].user_id
+
+
+def _draw_unreachable(scan: StoreScan) -> None:
+    """Draw memories under no user's id."""
+    unowned = [(owner_text(group.agent_id, group.run_id), group.vectors) for group in scan.unowned]
+    odd = [(f"under {visible_id(form.raw)}, not a valid id", form.vectors) for form in scan.odd]
+    st.markdown("**Nobody can reach these**; no user's id leads to them.")
+    widgets.table(
+        {
+            "Where": [place for place, _ in unowned + odd],
+            "Memories": [count for _, count in unowned + odd],
+        },
+        "Memories in storage that belong to no user",
+        key="users.nobodys",
+    )
+
+
+def _draw_place(place: OtherPlace) -> None:
+    with st.container(border=True):
+        if not place.looked:
+            name = text.backend_name(place.backend)
+            st.markdown(f":gray[:material/help:] **{name} was not read.**")
+            show(sentence(place.note))
+            return
+        icon = ":orange[:material/call_split:]" if place.missing else ":gray[:material/check:]"
+        st.markdown(
+            f"{icon} **{counted(place.memories, 'memory')} in another place, "
+            f"{place.missing:,} of them not here.**"
+        )
+        show(one_line(sentence(place.where), 300))
+        if place.note:
+            show(sentence(place.note))
+        if users := [user for user in place.users if user.missing]:
+            widgets.table(
+                {
+                    "User": [visible(user.user_id or "nobody") for user in users],
+                    "There": [user.memories for user in users],
+                    "Not here": [user.missing for user in users],
+                    "Deleted here": [user.deleted for user in users],
+                    "Stored under": [
+                        ", ".join(visible_id(raw) for raw in user.forms if raw != user.user_id)
+                        for user in users
+                    ],
+                },
+                "Users with memories that are only in the other place",
+            )

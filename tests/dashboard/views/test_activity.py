@@ -39,7 +39,7 @@ def test_an_empty_log_says_what_will_be_there(page: AppTest) -> None:
     # That somebody reads it is noted first, so it is empty with a filter only.
     assert page.dataframe[0].value["What"].tolist() == ["local read the activity log"]
     page.text_input(key="activity.who").set_value("nobody").run()
-    assert "Nothing that fits" in text_of(page)
+    assert "No matching entries" in text_of(page)
     assert "removed after 365 days" in text_of(page)
 
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.services import diagnosis
-from dashboard.views.doctor import bundle
+from dashboard.views.doctor import checks
 from memory_core import MemoryService, doctor
 from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
@@ -35,7 +35,7 @@ def checked(page: AppTest) -> str:
 def test_it_says_what_to_do_before_anything_was_looked_at(page: AppTest) -> None:
     page.run()
     assert not page.exception
-    assert "Nothing was looked at yet" in text_of(page)
+    assert "Not checked yet" in text_of(page)
     assert diagnosis.last() is None
 
 
@@ -43,7 +43,7 @@ def test_findings_are_cards_and_healthy_groups_are_folded(page: AppTest) -> None
     told = checked(page)
     # A test's folder is on no disk of its own.
     assert "disk.W001" in told or "disk.E001" in told
-    assert "For the customer" in told
+    assert "What the customer notices" in told
     assert "AWS_S3_BUCKET" in told
     assert "just now · " in told
     settings = next(one for one in page.expander if "Settings" in one.label)
@@ -80,7 +80,7 @@ def test_one_check_is_made_again_and_takes_the_place_of_the_former(
     assert before
     monkeypatch.setenv("TZ", "UTC")
     page.button(key="doctor.again.environment-W001-0").click()
-    told = run_until(page, "1 check made again since")
+    told = run_until(page, "1 check run again since")
     assert "environment.W001" not in told
     after = diagnosis.last()
     assert after
@@ -107,7 +107,7 @@ def test_the_bundle_has_personal_data_only_where_asked_for(
     page: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared.add_text_memory("ann@x.com", "likes tea")
-    monkeypatch.setattr(bundle.st, "download_button", lambda *args, **_: made.append(args[1]))
+    monkeypatch.setattr(checks.st, "download_button", lambda *args, **_: made.append(args[1]))
     made: list[object] = []
     checked(page)
     page.session_state["doctor.bundle"] = True
@@ -122,10 +122,10 @@ def test_the_bundle_has_personal_data_only_where_asked_for(
 def test_a_pasted_log_is_read_and_leads_to_a_finding(page: AppTest) -> None:
     page.query_params["tab"] = "Logs"
     page.run()
-    assert "What it will tell" in text_of(page)
+    assert "What you get" in text_of(page)
     page.text_area(key="doctor.log.text").input(LOG)
     next(one for one in page.button if one.label == "Read the log").click()
-    told = run_until(page, "things in this log are wrong.")
+    told = run_until(page, "problems in this log.")
     assert "The storage became temporary after a deployment" in told
     known, storage, ids, errors = (one.value for one in page.dataframe)
     assert known["Times"].tolist() == [0, 1, 0, 1, 1, 1, 0]
@@ -135,12 +135,12 @@ def test_a_pasted_log_is_read_and_leads_to_a_finding(page: AppTest) -> None:
     assert "The local disk is almost full" in told
     page.button(key="doctor.problem.0").click().run()
     told = text_of(page)
-    assert "The doctor has not looked for this yet." in told
+    assert "Not checked yet." in told
     assert "Memories are on a disk that the next deployment wipes" in told
     page.button(key="doctor.one").click()
     run_until(page, "1 check")
     page.button(key="doctor.everything").click().run()
-    assert "Only single checks were made so far." in text_of(page)
+    assert "Only single checks were run so far." in text_of(page)
 
 
 def test_what_is_no_log_is_said_in_words_and_hostile_text_stays_text(page: AppTest) -> None:

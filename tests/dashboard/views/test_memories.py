@@ -141,7 +141,7 @@ def test_a_question_finds_the_memory_and_says_how_it_looked(
     _open(memories, ALICE, "Search")
     memories.text_input(key="q").set_value("Which nuts must she avoid?").run()
     words = text_of(memories)
-    assert "complete over 2 memories in " in words
+    assert "searched all 2 memories in " in words
     assert memories.text[1].value == "Cashews and pistachios give her hives."
     assert "cosine" not in words
     memories.toggle(key="search.parts").set_value(True).run()
@@ -153,7 +153,7 @@ def test_a_question_without_memories_says_so(memories: AppTest) -> None:
     memories.text_input(key="q").set_value("anything")
     _run(memories)
     assert "**Nothing found.**" in text_of(memories)
-    assert "complete over 0 memories" in text_of(memories)
+    assert "Searched 0 memories" in text_of(memories)
 
 
 def test_details_of_a_found_memory_open_in_browse(memories: AppTest, shared: MemoryService) -> None:
@@ -204,7 +204,7 @@ def test_a_memory_is_deleted_only_after_a_confirmation(
     record = shared.add_text_memory(ALICE, "likes tea")[0]
     shared.add_text_memory(ALICE, "likes cake")
     _button(_select(memories, record.id), "Delete").click().run()
-    assert "1 of 2 memories of this user goes, 1 stay" in text_of(memories)
+    assert "1 of 2 memories of this user will be deleted, 1 stay" in text_of(memories)
     assert len(shared.list_memories(ALICE)) == 2
     _button(memories, ":red[Delete memory]").click().run()
     assert not memories.exception

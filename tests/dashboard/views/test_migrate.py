@@ -48,15 +48,15 @@ def plan(page: AppTest, place: str) -> str:
     page.run()
     page.text_input(key="migrate.place").input(place)
     press(page, "Plan")
-    return wait(page, lambda words: "would be copied" in words or "Plan again" in str(page.button))
+    return wait(page, lambda words: "will be copied" in words or "Plan again" in str(page.button))
 
 
 @pytest.mark.usefixtures("backend")
-def test_memories_of_a_folder_come_along(
+def test_memories_of_a_folder_are_migrated(
     page: AppTest, folder: Path, shared: MemoryService
 ) -> None:
     words = plan(page, str(folder))
-    assert "2 memories would be copied." in words
+    assert "2 memories will be copied." in words
     assert shared.list_memories("ann@x.com") == []
     page.text_input(key="migrate.run.typed").input("something else")
     press(page, "Copy 2 memories")
@@ -78,7 +78,7 @@ def test_two_texts_under_one_id_wait_for_a_person(
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder.parent)})) as other:
         other.update_memory("ann@x.com", record.id, "Likes oolong")
     words = plan(page, str(folder))
-    assert "1 memory would be copied, 1 cannot be copied as they are." in words
+    assert "1 memory will be copied, 1 cannot be copied as they are." in words
     assert "Likes oolong" in words
     assert "Likes tea" in words
     page.selectbox(key="migrate.verdict.0").select("Take theirs").run()
@@ -90,7 +90,7 @@ def test_two_texts_under_one_id_wait_for_a_person(
 
 
 def test_what_is_no_source_is_a_sentence(page: AppTest, tmp_path: Path) -> None:
-    assert "would be copied" not in plan(page, str(tmp_path))
+    assert "will be copied" not in plan(page, str(tmp_path))
     assert "Another source" in str(page.button)
     assert page.error
 
@@ -103,16 +103,16 @@ def left_behind(data_dir: Path) -> None:
 
 
 @pytest.mark.usefixtures("left_behind", "s3")
-def test_what_lies_on_the_local_disk_comes_by_itself(page: AppTest) -> None:
+def test_memories_of_the_local_disk_are_migrated_automatically(page: AppTest) -> None:
     words = wait(page, lambda words: "The memories of the local disk are here" in words)
-    assert "1 were copied" in words
+    assert "1 copied" in words
     with acting_as(LOCAL):
         found = connection().service().list_memories("ann@x.com")
     assert [one.memory for one in found] == [TEXTS[0]]
 
 
 @pytest.mark.usefixtures("left_behind", "s3")
-def test_told_not_to_it_says_on_every_page_that_some_are_missing(
+def test_switched_off_it_says_on_every_page_that_some_are_missing(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_AUTO_MIGRATE", "0")
@@ -120,4 +120,4 @@ def test_told_not_to_it_says_on_every_page_that_some_are_missing(
     assert not app.exception
     assert "Some memories exist only on this machine's disk." in text_of(app)
     app.switch_page("../pages/migrate.py").run()
-    assert "MEMORY_AUTO_MIGRATE is 0" in text_of(app)
+    assert "(MEMORY_AUTO_MIGRATE=0)" in text_of(app)

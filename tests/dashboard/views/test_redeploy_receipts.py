@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard.connection import connection
 from dashboard.services import memory_reads
 from dashboard.services import redeploy as work
-from dashboard.services.redeploy import leftover_tests, test_reports, waiting_tests
+from dashboard.services.redeploy import leftover_tests, waiting_tests
 from memory_core import MemoryService, redeploy_test
-from memory_core.redeploy_test import Level, Report, TestReceipt, Verdict
+from memory_core.redeploy_test import Level, Report, Verdict
 from standin.httpd import HttpServer, Request, Response
 from tests.support.app_test import text_of
 from tests.support.redeploy_reports import (
@@ -40,7 +40,7 @@ def begun(app: AppTest, backend: str, monkeypatch: pytest.MonkeyPatch) -> AppTes
     return page
 
 
-def _receipt() -> TestReceipt:
+def _receipt() -> redeploy_test.TestReceipt:
     (receipt,) = waiting_tests()
     return receipt
 
@@ -76,7 +76,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     assert "INCONCLUSIVE]" in words
     assert "the same deployment is still running" in words
     assert "waiting for a deployment" in words
-    assert test_reports() == []
+    assert work.test_reports() == []
 
 
 def test_the_next_deployment_checks_by_itself(
@@ -89,7 +89,7 @@ def test_the_next_deployment_checks_by_itself(
     assert not page.exception
     assert waiting_tests() == []
     assert "Cleaned up: a recount finds 0 of the probes." in text_of(page.run())
-    (report,) = test_reports()
+    (report,) = work.test_reports()
     assert (report.run, report.survived) == (receipt.run, 2)
     words = text_of(page)
     # The disk stayed, so that ChromaDB kept what it had.
@@ -101,7 +101,7 @@ def test_a_start_of_the_same_deployment_leaves_the_test_waiting(begun: AppTest) 
     work.check_waiting()
     finish(begun)
     assert len(waiting_tests()) == 1
-    assert test_reports() == []
+    assert work.test_reports() == []
 
 
 def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
@@ -115,12 +115,12 @@ def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
     _follow(app, receipt=code)
     assert not app.exception
     assert "A receipt came with the link" in text_of(app)
-    assert test_reports() == []
+    assert work.test_reports() == []
     page = press(app, "redeploy.offer")
     words = text_of(page)
     assert "FAIL]" in words
     assert "2 of 2 are lost" in words
-    assert [report.verdict for report in test_reports()] == [Verdict.FAIL]
+    assert [report.verdict for report in work.test_reports()] == [Verdict.FAIL]
     _follow(page, receipt=code)
     assert "This receipt was checked already" in text_of(page)
 

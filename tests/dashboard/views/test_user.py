@@ -1,4 +1,4 @@
-"""One user: memories, timeline, what is remembered, merge, remove."""
+"""One user: memories, timeline, what is remembered, reunite, remove."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def press(page: AppTest, label: str) -> str:
     return text_of(page)
 
 
-def test_who_it_is_and_which_ids_are_close(page: AppTest) -> None:
+def test_who_it_is_and_which_ids_are_similar(page: AppTest) -> None:
     words = view(page)
     assert ANN in words
     assert "1 memory, complete" in words
-    assert "1 id close to this one has memories too" in words
+    assert "1 similar id with memories" in words
     assert page.dataframe[0].value["Memory"].tolist() == ["Likes tea"]
 
 
@@ -58,17 +58,15 @@ def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:
     page.session_state["user.q"] = "bike or tea?"
     words = view(page, "What is remembered")
     assert "1 of 1 memory answered; ranked exactly." in words
-    assert "Under other ids, so never asked" in words
+    assert "Under similar ids, so never asked" in words
     assert page.dataframe[0].value["Answered"].tolist() == ["as 1"]
 
 
 @pytest.mark.usefixtures("backend")
-def test_two_ids_are_brought_together_and_parted_again(
-    page: AppTest, shared: MemoryService
-) -> None:
+def test_two_ids_are_merged_and_parted_again(page: AppTest, shared: MemoryService) -> None:
     page.session_state["user.former"] = OTHER
     words = view(page, "Merge users")
-    assert "2 memories would move" in words
+    assert "2 memories will move" in words
     page.text_input(key="user.move.typed").input("somebody else")
     assert "nothing was changed" in press(page, "Move 2 memories")
     assert len(shared.list_memories(OTHER)) == 2
@@ -77,7 +75,7 @@ def test_two_ids_are_brought_together_and_parted_again(
     assert "Moved 2 memories; 2 read back from the store." in words
     assert "2 memories from annlee@googlemail.com" in words
     assert (len(shared.list_memories(ANN)), shared.list_memories(OTHER)) == (3, [])
-    words = press(page, "Give them back")
+    words = press(page, "Undo this merge")
     assert "Moved 2 memories; 2 read back from the store." in words
     assert (len(shared.list_memories(ANN)), len(shared.list_memories(OTHER))) == (1, 2)
 
@@ -94,13 +92,13 @@ def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
 def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: MemoryService) -> None:
     page.session_state["user.way"] = "Forget the user"
     words = view(page, "Remove")
-    assert "**1 memory** of this user would go." in words
+    assert "**1 memory** of this user will be deleted." in words
     assert "nothing was changed" in press(page, "Forget the user")
     page.text_input(key="user.forget.typed").input(ANN)
     assert "Forgot 1 memory; a recount by their ids finds 0." in press(page, "Forget the user")
     assert shared.list_memories(ANN) == []
     assert [event.kind for event in shared.history(ANN)] == ["FORGET"]
-    assert "Nothing is left of this user" in press(page, "Look everywhere")
+    assert "Nothing is left of this user" in press(page, "Prove nothing is left")
     assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
 
 

@@ -49,7 +49,7 @@ def test_every_user_is_in_the_table_most_memories_first(
     assert "4 memories of 3 users, complete." in text_of(page)
 
 
-def test_the_store_is_compared_and_what_was_never_recorded_is_taken_up(
+def test_the_store_is_compared_and_orphans_are_recovered(
     page: AppTest, shared: MemoryService
 ) -> None:
     shared.add_text_memory("ann@x.com", "tea")
@@ -62,34 +62,34 @@ def test_the_store_is_compared_and_what_was_never_recorded_is_taken_up(
     assert "3 in the store, 1 memory on record, complete." in words
     differences = page.dataframe[1].value
     assert differences["User"].tolist() == ["ann@x.com"]
-    assert differences["Not on record"].tolist() == [1]
-    assert differences["Also stands under"].tolist() == ["<U+0020>Ann@X.com (1)"]
+    assert differences["Orphans"].tolist() == [1]
+    assert differences["Also stored under"].tolist() == ["<U+0020>Ann@X.com (1)"]
     assert page.dataframe[2].value["Where"].tolist() == ["without a user, under agent chef only"]
     page.text_input(key="who").set_value("ANN@x.com").run()
     words = text_of(page)
-    assert "The application asks for this id only." in words
-    assert "1 stands under <U+0020>Ann@X.com" in words
+    assert "The assistant looks here and nowhere else." in words
+    assert "1 is stored under <U+0020>Ann@X.com" in words
     page.button(key="users.take-up").click()
-    run_until(page, "Taken up 1 memory")
+    run_until(page, "Recovered 1 memory")
     assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
 
 
-def test_who_is_meant_and_who_is_close(page: AppTest, shared: MemoryService) -> None:
+def test_who_is_meant_and_which_ids_are_similar(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("alice+news@example.com", "likes tea")
     words = asked(page, " Alice@Example.com")
     assert "Nothing was ever saved under this id." in words
     assert "1 × space removed; capital letters made small" in words
     close = page.dataframe[0].value
     assert close["User"].tolist() == ["alice+news@example.com"]
-    assert "+tag" in close["How it is close"][0]
-    assert "Looked through 1 user, complete." in words
+    assert "+tag" in close["Why similar"][0]
+    assert "Searched 1 user, complete." in words
 
 
 def test_an_id_in_its_other_form_is_the_same_user(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("alice@example.com", "likes tea")
     words = asked(page, "ALICE@example.com\u200b")
     assert "1 memory, last write just now." in words
-    assert "No other id is close to this one." in words
+    assert "No other id is similar to this one." in words
 
 
 def test_a_memory_id_leads_to_its_user(page: AppTest, shared: MemoryService) -> None:
@@ -101,10 +101,10 @@ def test_a_memory_id_leads_to_its_user(page: AppTest, shared: MemoryService) -> 
 
 def test_ids_that_name_nobody_are_shown(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("anonymous", "likes tea")
-    assert "Under an id that names nobody" in asked(page, "alice@example.com")
+    assert "Under a placeholder id" in asked(page, "alice@example.com")
 
 
-def test_what_can_be_no_id_says_why(page: AppTest) -> None:
+def test_an_invalid_id_is_explained(page: AppTest) -> None:
     words = asked(page, "\u200b")
-    assert "This can be no user id." in words
+    assert "Not a valid id." in words
     assert "no visible character" in words

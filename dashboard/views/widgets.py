@@ -1,0 +1,111 @@
+"""Shapes that the pages share: rows, buttons, folded parts, tables, downloads, and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ..auth.visitor import bound
+from ..services import jobs
+from ..ui import actions, tables
+from ..ui.messages import show_trouble
+
+AGO: Final = st.column_config.DatetimeColumn(format="distance")
+EXACT: Final = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone="UTC")
+
+_LIMITS: Final = (5, 10, 20, 50)
+_MIME: Final = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "md": "text/markdown",
+}
+
+
+def row(key: str | None = None) -> DeltaGenerator:
+    """Return a container whose elements stand side by side."""
+    return st.container(horizontal=True, gap="small", vertical_alignment="center", key=key)
+
+
+def button(
+    label: str,
+    key: str,
+    on_click: Callable[..., None],
+    *args: Any,
+    icon: str = "",
+    kind: Literal["primary", "secondary", "tertiary"] = "secondary",
+    disabled: bool = False,
+) -> None:
+    """Draw a button that calls `on_click` with `args`; `icon` is the name of a Material icon."""
+    st.button(
+        label,
+        key=key,
+        type=kind,
+        icon=f":material/{icon}:" if icon else None,
+        disabled=disabled,
+        on_click=on_click,
+        args=args,
+    )
+
+
+def question(key: str, limit_key: str, **options: Any) -> tuple[str, int]:
+    """Draw the field for a question beside that for the number of answers; return both."""
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    bind = options.get("bind")
+    asked = left.text_input("Question", key=key, **options)
+    limit = right.selectbox("Results", _LIMITS, index=1, key=limit_key, bind=bind)
+    return asked.strip(), limit
+
+
+def folded(label: str, key: str) -> DeltaGenerator | None:
+    """Draw a folded part; return it while it is open, so that its content costs nothing before."""
+    part = st.expander(label, key=key, on_change="rerun", type="compact")
+    return part if part.open else None
+
+
+def table(columns: Any, alt: str, *, at_most: int = 12, **options: Any) -> None:
+    """Draw columns by name, or a frame; a long table scrolls after `at_most` rows."""
+    frame = pd.DataFrame(columns)
+    height = tables.whole_height(len(frame), at_most)
+    if "on_select" in options:
+        options["selection_mode"] = "single-row"
+    st.dataframe(frame, hide_index=True, height=height, alt=alt, **options)
+
+
+def selected_row(key: str, rows: int) -> int | None:
+    """Return the row that is selected in a table. Also for callbacks."""
+    selected = st.session_state[key]["selection"]["rows"]
+    return selected[0] if selected and selected[0] < rows else None
+
+
+def download(label: str, make: Callable[[], str | bytes], file_name: str, key: str) -> None:
+    """Draw a button that offers a file, which is made when somebody asks for it."""
+    st.download_button(
+        label,
+        bound(make),
+        file_name=file_name,
+        mime=_MIME[file_name.rpartition(".")[2]],
+        icon=":material/download:",
+        on_click="ignore",
+        key=key,
+    )
+
+
+def outcome(name: str) -> Any:
+    """Draw why the action failed, if it did; return what it gave otherwise."""
+    ended = actions.action(name).outcome
+    if ended and ended.trouble:
+        show_trouble(ended.trouble)
+    return ended.value if ended else None
+
+
+def draw_failure(job: jobs.Job | None, cancelled: str) -> None:
+    """Draw why a job has no result: an error, or the sentence for a cancelled one."""
+    if job and job.trouble:
+        show_trouble(job.trouble)
+    elif job and job.state == "cancelled":
+        st.caption(cancelled)
