@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar, cast, get_args
+from typing import Literal, TypeVar, get_args
 
 from .errors import SettingsError
 
@@ -106,7 +106,7 @@ class VariableReader:
 def _variable(read: Callable[[VariableReader], _Value], *, secret: bool = False) -> _Value:
     """Declare a field by how it is read; its default is what an empty environment gives."""
     default = read(VariableReader({}))
-    return cast(_Value, field(default=default, repr=not secret, metadata={"read": read}))
+    return field(default=default, repr=not secret, metadata={"read": read})
 
 
 def _text(name: str, *, secret: bool = False) -> str | None:
