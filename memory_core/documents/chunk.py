@@ -1,4 +1,4 @@
-"""What a document is cut into."""
+"""Chunks of documents, and the names of files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 class Chunk:
     """A piece of a document, to be saved as one memory.
 
-    `place` says in words where it stood: `page 2`, `lines 10-14`, `section "Decisions"`,
+    `place` locates it in words: `page 2`, `lines 10-14`, `section "Decisions"`,
     `row 17`, `line 14`, `message 3`, `memory 5`, `part 4`. The rest is set only for entries of
     JSON files that carry it, and has passed the limits of a memory.
     """

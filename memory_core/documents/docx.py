@@ -23,7 +23,7 @@ _MAX_HEADER_CHARS = 300
 _STEP_BYTES = 64 * 1024
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""What a Word file with a password begins with, and a .doc of before 2007."""
+"""The beginning of a Word file with a password, and of a .doc of before 2007."""
 
 # Seen with python-docx 1.2.0, lxml and zipfile on damaged files: all but OSError. SyntaxError
 # is lxml's, RuntimeError zipfile's for a part with a password or of an unknown method.
