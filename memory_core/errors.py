@@ -27,30 +27,6 @@ Every message is one sentence: what happened, to which thing, what to do.
 
 from __future__ import annotations
 
-__all__ = [
-    "AccessDenied",
-    "BackendError",
-    "BackendUnavailable",
-    "EntryExists",
-    "IndexMismatch",
-    "InvalidLog",
-    "InvalidMemory",
-    "InvalidMove",
-    "InvalidReceipt",
-    "InvalidUserId",
-    "LedgerCorrupt",
-    "LedgerError",
-    "MemoryCoreError",
-    "MemoryNotFound",
-    "MigrationConflict",
-    "MigrationError",
-    "NotIndexed",
-    "RedeployTestFailed",
-    "SettingsError",
-    "UnknownCheck",
-    "VerificationFailed",
-]
-
 
 class MemoryCoreError(Exception):
     """Base of every error that Holdfast raises on purpose."""

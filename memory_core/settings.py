@@ -14,15 +14,11 @@ from .errors import SettingsError
 BackendChoice = Literal["auto", "s3_vectors", "chroma"]
 EmbedderChoice = Literal["auto", "local", "openai"]
 
-WATCHED = (
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL_STS",
-    "KUBERNETES_SERVICE_HOST",
-    "MEM0_DIR",
-    "RENDER",
-    "TZ",
-    "WEB_CONCURRENCY",
+WATCHED = tuple(
+    """
+    AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL_STS KUBERNETES_SERVICE_HOST
+    MEM0_DIR RENDER TZ WEB_CONCURRENCY
+    """.split()
 )
 """Variables of boto3, mem0 and the host that only the doctor looks at."""
 

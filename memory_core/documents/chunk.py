@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zipfile import BadZipFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,23 @@ class Chunk:
     run_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+
+# Seen with pypdf 7.1.0, python-docx 1.2.0, lxml and zipfile on damaged files: all but OSError.
+# SyntaxError is lxml's, RuntimeError zipfile's for a part with a password or of an unknown method.
+LIBRARY_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 MAX_NAME_BYTES = 200
 _MAX_SUFFIX_BYTES = 20

@@ -101,22 +101,12 @@ def _short(title: str) -> str:
     return title if len(title) <= _MAX_TITLE_CHARS else title[: _MAX_TITLE_CHARS - 1] + "…"
 
 
-_ENCODINGS = [
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "shift_jis",
-    "euc_jp",
-    "iso2022_jp",
-    "gb18030",
-    "big5",
-    "euc_kr",
-    "koi8_r",
-]
+_ENCODINGS = list(
+    """
+    cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 shift_jis euc_jp iso2022_jp gb18030
+    big5 euc_kr koi8_r
+    """.split()
+)
 """Encodings of the last thirty years. Left to itself charset-normalizer 3.5.2 reads short
 French cp1252 as a Baltic DOS code page, and EUC-JP as Korean."""
 

@@ -80,9 +80,12 @@ class OpenAIEmbedder:
         import numpy as np
         import openai
 
+        def size(text: str) -> int:
+            return len(text.encode())
+
         rows: list[list[float]] = []
         try:
-            for batch in batches(texts, _BATCH, max_bytes=_BATCH_BYTES, size_of=_size_of):
+            for batch in batches(texts, _BATCH, max_bytes=_BATCH_BYTES, size_of=size):
                 # Read raw: the client's own models take 45 ms for each vector (openai 3.54).
                 answer = self._client.embeddings.with_raw_response.create(
                     model=self._model, input=batch, encoding_format="float"
@@ -158,7 +161,3 @@ def _pieces(text: str) -> list[str]:
         pieces.append(raw[:end].decode())
         raw = raw[end:]
     return pieces or [text]
-
-
-def _size_of(text: str) -> int:
-    return len(text.encode())

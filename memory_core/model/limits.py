@@ -22,37 +22,16 @@ MAX_METADATA_KEY_BYTES = 63
 MAX_METADATA_BYTES = 1024
 """As the service counts them; the rest of its 2,048 is for the ids of user, agent and run."""
 MAX_FILTERABLE_BYTES = 2048
-NON_FILTERABLE_KEYS = (
-    "data",
-    "hash",
-    "created_at",
-    "updated_at",
-    "raw_user_id",
-    "revision",
-    "document",
-    "place",
+NON_FILTERABLE_KEYS = tuple(
+    "data hash created_at updated_at raw_user_id revision document place".split()
 )
 """Payload keys that an index must declare non-filterable: long, and never searched by value."""
 
 RESERVED_KEYS = frozenset(
-    {
-        "actor_id",
-        "agent_id",
-        "attributed_to",
-        "created_at",
-        "data",
-        "exact_numbers",
-        "expiration_date",
-        "hash",
-        "memory_type",
-        "raw_user_id",
-        "revision",
-        "role",
-        "run_id",
-        "text_lemmatized",
-        "updated_at",
-        "user_id",
-    }
+    """
+    actor_id agent_id attributed_to created_at data exact_numbers expiration_date hash
+    memory_type raw_user_id revision role run_id text_lemmatized updated_at user_id
+    """.split()
 )
 """Payload keys that belong to mem0 and Holdfast."""
 

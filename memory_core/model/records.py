@@ -100,7 +100,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """How many memories a user has, and when the first and last event was written.
+    """The number of a user's memories, and the times of the first and the last event.
 
     `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
     present one last; it is empty where nobody counted them.
@@ -191,7 +191,7 @@ class MigrationStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where memories go, why, and how many there are.
+    """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
     `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of a
@@ -216,7 +216,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose memories: a user, and optionally an agent and a run."""
+    """The owner of memories: a user, and optionally an agent and a run."""
 
     user_id: UserId
     agent_id: str | None = None
@@ -250,7 +250,7 @@ class AuditItem:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Where the store differs from the ledger, over `checked` memories of `users` users.
+    """Differences between store and ledger, over `checked` memories of `users` users.
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
     not in the recorded state, `undeleted` are deleted or forgotten and still there.

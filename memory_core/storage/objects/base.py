@@ -14,7 +14,7 @@ class ObjectStore(Protocol):
 
     @property
     def lists_freely(self) -> bool:
-        """Whether `list` costs no request."""
+        """True if `list` costs no request."""
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> None:

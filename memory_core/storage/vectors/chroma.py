@@ -146,6 +146,9 @@ class ChromaFolder:
         from chromadb.errors import ChromaError
         from filelock import Timeout
 
+        def failed(kind: type[BackendError], message: str, code: str = "") -> BackendError:
+            return kind(message, backend="chroma", operation=operation, code=code)
+
         where = f"ChromaDB in {str(self.path)!r}"
         with self._thread_lock:
             try:
@@ -156,28 +159,24 @@ class ChromaFolder:
                         self._begin_write()
                     yield client
             except Timeout as exc:
-                raise BackendUnavailable(
+                raise failed(
+                    BackendUnavailable,
                     f"another process has held {where} for {_LOCK_TIMEOUT_S:.0f} seconds; end it "
                     "or try again",
-                    backend="chroma",
-                    operation=operation,
                 ) from exc
             except OSError as exc:
-                denied = isinstance(exc, PermissionError)
-                raise (AccessDenied if denied else BackendUnavailable)(
+                raise failed(
+                    AccessDenied if isinstance(exc, PermissionError) else BackendUnavailable,
                     f"could not use {where}: {exc.strerror or exc}; check the disk and who owns "
                     "the folder, or set CHROMA_PATH to another one",
-                    backend="chroma",
-                    operation=operation,
-                    code=str(exc.errno or ""),
+                    str(exc.errno or ""),
                 ) from exc
             except (ChromaError, ValueError, sqlite3.Error) as exc:
-                raise BackendError(
+                raise failed(
+                    BackendError,
                     f"{where} failed to {operation}: {_first_line(exc)}; if it lasts, move the "
                     "folder away and restart",
-                    backend="chroma",
-                    operation=operation,
-                    code=type(exc).__name__,
+                    type(exc).__name__,
                 ) from exc
 
     @contextmanager

@@ -256,7 +256,7 @@ class ChromaReader:
 
 
 class FolderVectors:
-    """The vectors of one collection; temporary tables say where each lies."""
+    """The vectors of one collection; temporary tables hold their positions."""
 
     def __init__(self, database: sqlite3.Connection, folder: Path, collection_id: str) -> None:
         self._database = database
