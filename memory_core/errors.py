@@ -1,10 +1,10 @@
-"""Everything Holdfast raises on purpose.
+"""All errors that Holdfast raises on purpose.
 
     MemoryCoreError
       SettingsError         a variable is missing, malformed or contradicts another
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
-      InvalidMove           also a ValueError: two ids that cannot be reunited, a bad undo file
+      InvalidMove           also a ValueError: two users that cannot be merged, a bad undo file
       InvalidLog            also a ValueError: empty, compressed, or no text
       MemoryNotFound        also a KeyError; also when the memory belongs to someone else
       NotIndexed            recorded in the ledger, not yet searchable
@@ -15,9 +15,9 @@
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
-      MigrationError        a source that cannot be one, or a migration that was ended
-        MigrationConflict   ids that have another text here, and nobody decided; carries the report
-        VerificationFailed  what was migrated is not all there as it was; carries the report
+      MigrationError        an unusable source, or a migration that was stopped
+        MigrationConflict   ids with different texts here, and no decision; carries the report
+        VerificationFailed  migrated memories are missing or differ; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
       UnknownCheck          also a ValueError: the doctor has no check or finding of that name
@@ -26,30 +26,6 @@ Every message is one sentence: what happened, to which thing, what to do.
 """
 
 from __future__ import annotations
-
-__all__ = [
-    "AccessDenied",
-    "BackendError",
-    "BackendUnavailable",
-    "EntryExists",
-    "IndexMismatch",
-    "InvalidLog",
-    "InvalidMemory",
-    "InvalidMove",
-    "InvalidReceipt",
-    "InvalidUserId",
-    "LedgerCorrupt",
-    "LedgerError",
-    "MemoryCoreError",
-    "MemoryNotFound",
-    "MigrationConflict",
-    "MigrationError",
-    "NotIndexed",
-    "RedeployTestFailed",
-    "SettingsError",
-    "UnknownCheck",
-    "VerificationFailed",
-]
 
 
 class MemoryCoreError(Exception):
@@ -65,7 +41,7 @@ class InvalidUserId(MemoryCoreError, ValueError):
 
 
 class InvalidLog(MemoryCoreError, ValueError):
-    """What was given cannot be read as a log: empty, compressed, or no text."""
+    """The input cannot be read as a log: empty, compressed, or not text."""
 
 
 class InvalidMemory(MemoryCoreError, ValueError):
@@ -130,11 +106,11 @@ class LedgerCorrupt(LedgerError):
 
 
 class MigrationError(MemoryCoreError):
-    """What is named cannot be migrated from, or to; the message says why."""
+    """The source cannot be migrated; the message says why."""
 
 
 class MigrationConflict(MigrationError):
-    """Some ids have another text here and nobody decided; `.report` is all that was done."""
+    """Some ids have different texts here and no decision; `.report` lists all that was done."""
 
     def __init__(self, message: str, report: object) -> None:
         super().__init__(message)
@@ -142,7 +118,7 @@ class MigrationConflict(MigrationError):
 
 
 class VerificationFailed(MigrationError):
-    """What was migrated is not all there as it was; `.report` is what was compared."""
+    """Migrated memories are missing or differ; `.report` is the comparison."""
 
     def __init__(self, message: str, report: object) -> None:
         super().__init__(message)

@@ -1,126 +1,31 @@
-"""What the environment says, read in one place and never at import."""
+"""Settings from environment variables: read in this file only, and never at import."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from .errors import SettingsError
 
-_Choice = TypeVar("_Choice", bound=str)
-
-
-class VariableReader:
-    """Reads variables; raises `SettingsError` for a value that is none of those allowed."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str) -> str | None:
-        value = self._environ.get(name, "").strip()
-        if value[:1] in "'\"" and value[:1] == value[-1:] and value:
-            raise SettingsError(
-                f"{name} has quotation marks around its value; set it again without them"
-            )
-        return value or None
-
-    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
-        value = self.text(name)
-        if value is None:
-            return allowed[0]
-        for option in allowed:
-            if value.lower() == option:
-                return option
-        raise SettingsError(f"{name} is {value!r}; set it to one of {', '.join(allowed)}")
-
-    def prefix(self, name: str, default: str) -> str:
-        """Return a prefix that ends with a slash, or none at all for a slash alone."""
-        stripped = (self.text(name) or default).strip("/")
-        return f"{stripped}/" if stripped else ""
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.text(name) or str(default)
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            raise SettingsError(
-                f"{name} is {value!r}; set it to a whole number from {least} to {most}"
-            )
-        return int(value)
-
-    def flag(self, name: str, default: str = "0") -> bool:
-        value = (self.text(name) or default).lower()
-        if value in {"1", "true", "yes", "on"}:
-            return True
-        if value in {"0", "false", "no", "off"}:
-            return False
-        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
-
-
-class Surveyor(VariableReader):
-    """Notes what is wrong with a variable and takes the default in its place."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(environ)
-        self.names: list[str] = []
-        self.problems: dict[str, str] = {}
-
-    def text(self, name: str) -> str | None:
-        self.names.append(name)
-        try:
-            return super().text(name)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return None
-
-    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
-        try:
-            return super().choice(name, allowed)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return allowed[0]
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        try:
-            return super().number(name, default, least, most)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return default
-
-    def flag(self, name: str, default: str = "0") -> bool:
-        try:
-            return super().flag(name, default)
-        except SettingsError as exc:
-            self.problems[name] = str(exc)
-            return default == "1"
-
-
 BackendChoice = Literal["auto", "s3_vectors", "chroma"]
 EmbedderChoice = Literal["auto", "local", "openai"]
 
-DEFAULT_OPENAI_EMBEDDING_MODEL = "text-embedding-3-small"
-DEFAULT_DATA_DIR = "data"
-DEFAULT_PREFIX = "memory/"
-DEFAULT_ACTIVITY_DAYS = 365
-
-WATCHED = (
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL_STS",
-    "KUBERNETES_SERVICE_HOST",
-    "MEM0_DIR",
-    "RENDER",
-    "TZ",
-    "WEB_CONCURRENCY",
+WATCHED = tuple(
+    """
+    AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL_STS KUBERNETES_SERVICE_HOST
+    MEM0_DIR RENDER TZ WEB_CONCURRENCY
+    """.split()
 )
-"""Variables of boto3, mem0 and the host that nothing but the doctor looks at."""
+"""Variables of boto3, mem0 and the host that only the doctor looks at."""
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
 
-# How hosting platforms show themselves. A port that is handed out means the same.
+# Variables by which hosting platforms are recognized; a port handed out means the same.
 _PLATFORMS = "RENDER DYNO FLY_APP_NAME K_SERVICE RAILWAY_ENVIRONMENT WEBSITE_HOSTNAME PORT".split()
 
 # None of the libraries may call out on its own. mem0 reads its two at import and would write
@@ -132,49 +37,154 @@ _QUIET = {
     "HF_HUB_OFFLINE": "1",
 }
 
+_Value = TypeVar("_Value")
+_Word = TypeVar("_Word", bound=str)
+
+
+class VariableReader:
+    """Reads variables by type.
+
+    A malformed value raises `SettingsError`; with `problems` it is noted there by the variable's
+    name instead, and the default is used.
+    """
+
+    def __init__(self, environ: Mapping[str, str], problems: dict[str, str] | None = None) -> None:
+        self.names: list[str] = []
+        self._environ = environ
+        self._problems = problems
+
+    def text(self, name: str) -> str | None:
+        self.names.append(name)
+        value = self._environ.get(name, "").strip()
+        if value[:1] in "'\"" and value[:1] == value[-1:] and value:
+            sentence = f"{name} has quotation marks around its value; set it again without them"
+            return self._refuse(name, sentence, None)
+        return value or None
+
+    def choice(self, name: str, allowed: tuple[_Word, ...]) -> _Word:
+        """Return one of the words allowed, by default the first."""
+        value = self.text(name)
+        if value is None:
+            return allowed[0]
+        for option in allowed:
+            if value.lower() == option:
+                return option
+        sentence = f"{name} is {value!r}; set it to one of {', '.join(allowed)}"
+        return self._refuse(name, sentence, allowed[0])
+
+    def prefix(self, name: str, default: str) -> str:
+        """Return a prefix that ends with a slash, or an empty one for a slash alone."""
+        stripped = (self.text(name) or default).strip("/")
+        return f"{stripped}/" if stripped else ""
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name) or str(default)
+        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+            return int(value)
+        sentence = f"{name} is {value!r}; set it to a whole number from {least} to {most}"
+        return self._refuse(name, sentence, default)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = (self.text(name) or str(default)).lower()
+        if value in {"1", "true", "yes", "on"}:
+            return True
+        if value in {"0", "false", "no", "off"}:
+            return False
+        return self._refuse(name, f"{name} is {value!r}; set it to 1 or 0", default)
+
+    def _refuse(self, name: str, sentence: str, default: _Value) -> _Value:
+        if self._problems is None:
+            raise SettingsError(sentence)
+        self._problems[name] = sentence
+        return default
+
+
+def _variable(read: Callable[[VariableReader], _Value], *, secret: bool = False) -> _Value:
+    """Declare a field by how it is read; its default is what an empty environment gives."""
+    default = read(VariableReader({}))
+    return field(default=default, repr=not secret, metadata={"read": read})
+
+
+def _text(name: str, *, secret: bool = False) -> str | None:
+    return _variable(lambda read: read.text(name), secret=secret)
+
+
+def _read(kind: type[_Value], read: VariableReader) -> _Value:
+    """Make a settings object from its declared fields."""
+    declared = fields(kind)  # type: ignore[arg-type]
+    return kind(**{item.name: item.metadata["read"](read) for item in declared})
+
+
+def _data_dir(read: VariableReader) -> Path:
+    return Path(read.text("MEMORY_DATA_DIR") or "data")
+
+
+def _endpoint(read: VariableReader, of_service: str | None) -> str | None:
+    """Choose an endpoint as boto3 does; its configuration file comes after these variables."""
+    chosen = of_service or read.text("AWS_ENDPOINT_URL")
+    return None if read.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") else chosen
+
+
+def _platform(read: VariableReader) -> str | None:
+    return next((name for name in _PLATFORMS if read.text(name)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What the host says of the deployment that runs, where it says anything."""
+    """The running deployment as the host describes it."""
 
-    commit: str | None = None
-    instance: str | None = None
-    service: str | None = None
-    host: str | None = None
-    hook_url: str | None = field(default=None, repr=False)
+    commit: str | None = _text("RENDER_GIT_COMMIT")
+    instance: str | None = _text("RENDER_INSTANCE_ID")
+    service: str | None = _text("RENDER_SERVICE_ID")
+    host: str | None = _text("MEMORY_HOST")
+    hook_url: str | None = _text("RENDER_DEPLOY_HOOK_URL", secret=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything Holdfast takes from outside. Secrets do not show in its repr.
+    """All configuration of Holdfast. Secrets do not show in its repr.
 
-    `aws_access_key_id` is here only to notice a configuration that is half there; credentials
+    `aws_access_key_id` only serves to notice a half-complete configuration; credentials
     themselves always come through boto3's own chain.
     """
 
-    backend: BackendChoice = "auto"
-    require_persistent: bool = False
-    data_dir: Path = Path(DEFAULT_DATA_DIR)
-    chroma_path: Path = Path(DEFAULT_DATA_DIR, "chroma")
-    index: str | None = None
-    embedder: EmbedderChoice = "auto"
-    embedding_model: str = DEFAULT_OPENAI_EMBEDDING_MODEL
-    llm: str | None = None
-    openai_api_key: str | None = field(default=None, repr=False)
-    openai_base_url: str | None = None
-    bucket: str | None = None
-    region: str | None = None
-    aws_profile: str | None = None
-    aws_access_key_id: str | None = field(default=None, repr=False)
-    vector_bucket: str | None = None
-    prefix: str = DEFAULT_PREFIX
-    endpoint_s3: str | None = None
-    endpoint_s3vectors: str | None = None
-    receipt_key: str | None = field(default=None, repr=False)
-    auto_migrate: bool = True
-    activity_days: int = DEFAULT_ACTIVITY_DAYS
-    activity_key: str | None = field(default=None, repr=False)
-    deployment: Deployment = Deployment()
+    backend: BackendChoice = _variable(
+        lambda read: read.choice("MEMORY_BACKEND", get_args(BackendChoice))
+    )
+    require_persistent: bool = _variable(lambda read: read.flag("MEMORY_REQUIRE_PERSISTENT"))
+    data_dir: Path = _variable(_data_dir)
+    chroma_path: Path = _variable(
+        lambda read: Path(read.text("CHROMA_PATH") or _data_dir(read) / "chroma")
+    )
+    index: str | None = _text("MEMORY_INDEX")
+    embedder: EmbedderChoice = _variable(
+        lambda read: read.choice("MEMORY_EMBEDDER", get_args(EmbedderChoice))
+    )
+    embedding_model: str = _variable(
+        lambda read: read.text("MEMORY_EMBEDDING_MODEL") or "text-embedding-3-small"
+    )
+    llm: str | None = _text("MEMORY_LLM")
+    openai_api_key: str | None = _text("OPENAI_API_KEY", secret=True)
+    openai_base_url: str | None = _text("OPENAI_BASE_URL")
+    bucket: str | None = _text("AWS_S3_BUCKET")
+    region: str | None = _variable(
+        lambda read: read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION")
+    )
+    aws_profile: str | None = _text("AWS_PROFILE")
+    aws_access_key_id: str | None = _text("AWS_ACCESS_KEY_ID", secret=True)
+    vector_bucket: str | None = _text("MEMORY_VECTOR_BUCKET")
+    prefix: str = _variable(lambda read: read.prefix("MEMORY_PREFIX", "memory/"))
+    endpoint_s3: str | None = _variable(
+        lambda read: _endpoint(read, read.text("AWS_ENDPOINT_URL_S3"))
+    )
+    endpoint_s3vectors: str | None = _variable(
+        lambda read: _endpoint(read, read.text("AWS_ENDPOINT_URL_S3VECTORS"))
+    )
+    receipt_key: str | None = _text("MEMORY_RECEIPT_KEY", secret=True)
+    auto_migrate: bool = _variable(lambda read: read.flag("MEMORY_AUTO_MIGRATE", default=True))
+    activity_days: int = _variable(lambda read: read.number("MEMORY_ACTIVITY_DAYS", 365, 0, 36_500))
+    activity_key: str | None = _text("MEMORY_ACTIVITY_KEY", secret=True)
+    deployment: Deployment = _variable(lambda read: _read(Deployment, read))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -185,54 +195,12 @@ class Settings:
         Raises:
             SettingsError: a value is not one of those allowed; names the variable and the value.
         """
-        return cls._read(VariableReader(os.environ if environ is None else environ))
-
-    @classmethod
-    def _read(cls, read: VariableReader) -> Settings:
-        data_dir = Path(read.text("MEMORY_DATA_DIR") or DEFAULT_DATA_DIR)
-        # As boto3 chooses them; its configuration file comes after these.
-        endpoint_s3 = read.text("AWS_ENDPOINT_URL_S3") or read.text("AWS_ENDPOINT_URL")
-        endpoint_s3vectors = read.text("AWS_ENDPOINT_URL_S3VECTORS") or read.text(
-            "AWS_ENDPOINT_URL"
-        )
-        if read.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
-            endpoint_s3 = endpoint_s3vectors = None
-        return cls(
-            backend=read.choice("MEMORY_BACKEND", get_args(BackendChoice)),
-            require_persistent=read.flag("MEMORY_REQUIRE_PERSISTENT"),
-            data_dir=data_dir,
-            chroma_path=Path(read.text("CHROMA_PATH") or data_dir / "chroma"),
-            index=read.text("MEMORY_INDEX"),
-            embedder=read.choice("MEMORY_EMBEDDER", get_args(EmbedderChoice)),
-            embedding_model=read.text("MEMORY_EMBEDDING_MODEL") or DEFAULT_OPENAI_EMBEDDING_MODEL,
-            llm=read.text("MEMORY_LLM"),
-            openai_api_key=read.text("OPENAI_API_KEY"),
-            openai_base_url=read.text("OPENAI_BASE_URL"),
-            bucket=read.text("AWS_S3_BUCKET"),
-            region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION"),
-            aws_profile=read.text("AWS_PROFILE"),
-            aws_access_key_id=read.text("AWS_ACCESS_KEY_ID"),
-            vector_bucket=read.text("MEMORY_VECTOR_BUCKET"),
-            prefix=read.prefix("MEMORY_PREFIX", DEFAULT_PREFIX),
-            endpoint_s3=endpoint_s3,
-            endpoint_s3vectors=endpoint_s3vectors,
-            receipt_key=read.text("MEMORY_RECEIPT_KEY"),
-            auto_migrate=read.flag("MEMORY_AUTO_MIGRATE", default="1"),
-            activity_days=read.number("MEMORY_ACTIVITY_DAYS", DEFAULT_ACTIVITY_DAYS, 0, 36_500),
-            activity_key=read.text("MEMORY_ACTIVITY_KEY"),
-            deployment=Deployment(
-                commit=read.text("RENDER_GIT_COMMIT"),
-                instance=read.text("RENDER_INSTANCE_ID"),
-                service=read.text("RENDER_SERVICE_ID"),
-                host=read.text("MEMORY_HOST"),
-                hook_url=read.text("RENDER_DEPLOY_HOOK_URL"),
-            ),
-        )
+        return _read(cls, VariableReader(os.environ if environ is None else environ))
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsSurvey:
-    """An environment with all that is wrong in it, where `from_env` stops at the first fault.
+    """An environment with all its problems, where `from_env` stops at the first.
 
     `given` is the whole environment, secrets included; `problems` maps a variable to the sentence
     that `from_env` would raise, and `settings` has the default in its place. `names` are the
@@ -246,62 +214,57 @@ class SettingsSurvey:
 
 
 def survey(environ: Mapping[str, str] | None = None) -> SettingsSurvey:
-    """Read the variables as `Settings.from_env` does, and go on where one is malformed."""
+    """Read the variables as `Settings.from_env` does, and collect the problems."""
     given = dict(os.environ if environ is None else environ)
-    read = Surveyor(given)
-    settings = Settings._read(read)
-    return SettingsSurvey(settings, given, read.problems, tuple(dict.fromkeys(read.names)))
+    problems: dict[str, str] = {}
+    read = VariableReader(given, problems)
+    settings = _read(Settings, read)
+    return SettingsSurvey(settings, given, problems, tuple(dict.fromkeys(read.names)))
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardSettings:
-    """Who may use the dashboard, and where it is reached. Secrets do not show in its repr."""
+    """Access to the dashboard and its addresses. Secrets do not show in its repr.
 
-    users: str | None = field(default=None, repr=False)
-    users_file: Path | None = None
-    urls: tuple[str, ...] = ()
-    secret: str | None = field(default=None, repr=False)
-    oidc_url: str | None = None
-    oidc_client_id: str | None = None
-    oidc_client_secret: str | None = field(default=None, repr=False)
-    oidc_allow: str | None = field(default=None, repr=False)
-    idle_minutes: int = 60
-    session_hours: int = 12
-    proxies: int = 0
-    platform: str | None = None
+    `platform` is the variable by which a hosting platform is recognized, None on a computer of
+    one's own.
+    """
+
+    users: str | None = _text("DASHBOARD_USERS", secret=True)
+    users_file: Path | None = _variable(
+        lambda read: Path(name) if (name := read.text("DASHBOARD_USERS_FILE")) else None
+    )
+    urls: tuple[str, ...] = _variable(
+        lambda read: tuple(
+            (read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or "")
+            .replace(",", " ")
+            .split()
+        )
+    )
+    secret: str | None = _text("DASHBOARD_SECRET", secret=True)
+    oidc_url: str | None = _text("DASHBOARD_OIDC_URL")
+    oidc_client_id: str | None = _text("DASHBOARD_OIDC_CLIENT_ID")
+    oidc_client_secret: str | None = _text("DASHBOARD_OIDC_CLIENT_SECRET", secret=True)
+    oidc_allow: str | None = _text("DASHBOARD_OIDC_ALLOW", secret=True)
+    idle_minutes: int = _variable(lambda read: read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 1440))
+    session_hours: int = _variable(lambda read: read.number("DASHBOARD_SESSION_HOURS", 12, 1, 168))
+    proxies: int = _variable(
+        lambda read: read.number("DASHBOARD_PROXIES", 1 if _platform(read) else 0, 0, 9)
+    )
+    platform: str | None = _variable(_platform)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> DashboardSettings:
         """Read the variables that docs/configuration.md lists under the dashboard.
 
-        `platform` is the variable by which a hosting platform shows itself, None on a computer of
-        one's own.
-
         Raises:
             SettingsError: a value is not one of those allowed; names the variable.
         """
-        read = VariableReader(os.environ if environ is None else environ)
-        platform = next((name for name in _PLATFORMS if read.text(name)), None)
-        urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
-        users_file = read.text("DASHBOARD_USERS_FILE")
-        return cls(
-            users=read.text("DASHBOARD_USERS"),
-            users_file=Path(users_file) if users_file else None,
-            urls=tuple(urls.replace(",", " ").split()),
-            secret=read.text("DASHBOARD_SECRET"),
-            oidc_url=read.text("DASHBOARD_OIDC_URL"),
-            oidc_client_id=read.text("DASHBOARD_OIDC_CLIENT_ID"),
-            oidc_client_secret=read.text("DASHBOARD_OIDC_CLIENT_SECRET"),
-            oidc_allow=read.text("DASHBOARD_OIDC_ALLOW"),
-            idle_minutes=read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 24 * 60),
-            session_hours=read.number("DASHBOARD_SESSION_HOURS", 12, 1, 7 * 24),
-            proxies=read.number("DASHBOARD_PROXIES", 1 if platform else 0, 0, 9),
-            platform=platform,
-        )
+        return _read(cls, VariableReader(os.environ if environ is None else environ))
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a process of ours needs of an environment, and nothing else.
+    """Return the part of an environment that a child process of ours needs.
 
     Files with AWS credentials are named by their path, since the process gets another home.
     """

@@ -24,7 +24,7 @@ SETTINGS = (ROOT / "memory_core" / "settings.py").read_text()
 
 
 def _variables_read() -> set[str]:
-    return set(re.findall(r'read\.\w+\(\s*"([A-Z][A-Z0-9_]+)"', SETTINGS))
+    return set(re.findall(r'(?:read\.\w+|_text)\(\s*"([A-Z][A-Z0-9_]+)"', SETTINGS))
 
 
 def test_every_variable_that_is_read_is_documented_and_the_other_way_round() -> None:

@@ -1,19 +1,21 @@
-"""What a document is cut into."""
+"""Chunks of documents, and the names of files."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zipfile import BadZipFile
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document, to be saved as one memory.
 
-    `place` says in words where it stood: `page 2`, `lines 10-14`, `section "Decisions"`,
+    `place` locates it in words: `page 2`, `lines 10-14`, `section "Decisions"`,
     `row 17`, `line 14`, `message 3`, `memory 5`, `part 4`. The rest is set only for entries of
     JSON files that carry it, and has passed the limits of a memory.
     """
@@ -26,6 +28,23 @@ class Chunk:
     run_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+
+# Seen with pypdf 7.1.0, python-docx 1.2.0, lxml and zipfile on damaged files: all but OSError.
+# SyntaxError is lxml's, RuntimeError zipfile's for a part with a password or of an unknown method.
+LIBRARY_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 MAX_NAME_BYTES = 200
 _MAX_SUFFIX_BYTES = 20

@@ -5,14 +5,13 @@ Headers, footers, footnotes and comments are not read; text deleted in tracked c
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from ..errors import InvalidMemory
-from .chunk import Chunk
+from .chunk import LIBRARY_ERRORS, Chunk
 from .prose import Heading, cut, place_in_sections
 from .tables import sentence
 
@@ -23,22 +22,7 @@ _MAX_HEADER_CHARS = 300
 _STEP_BYTES = 64 * 1024
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""What a Word file with a password begins with, and a .doc of before 2007."""
-
-# Seen with python-docx 1.2.0, lxml and zipfile on damaged files: all but OSError. SyntaxError
-# is lxml's, RuntimeError zipfile's for a part with a password or of an unknown method.
-_LIBRARY_ERRORS = (
-    AttributeError,
-    BadZipFile,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
+"""The beginning of a Word file with a password, and of a .doc of before 2007."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -72,7 +56,7 @@ def _extract(name: str, content: bytes) -> list[tuple[str, str]]:
         return _read_blocks(_safe_copy(name, content))
     except InvalidMemory:
         raise
-    except (OpcError, *_LIBRARY_ERRORS) as exc:
+    except (OpcError, *LIBRARY_ERRORS) as exc:
         raise InvalidMemory(
             f'"{name}" cannot be read as a Word file, it may be damaged or cut off; '
             "open it in Word, save it as .docx and upload the new file"

@@ -98,11 +98,11 @@ def text_of(entry: Any) -> str | None:
     if not isinstance(entry, dict):
         return None
     if _is_message(entry):
-        return _said(entry)
+        return _spoken(entry)
     return next((entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)), None)
 
 
-def _said(message: Mapping[str, Any]) -> str | None:
+def _spoken(message: Mapping[str, Any]) -> str | None:
     content = message["content"]
     if message["role"] in _UNSAID_ROLES or content is None:  # None: only a tool was called
         return ""

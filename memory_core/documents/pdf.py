@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -13,26 +12,12 @@ from io import BytesIO
 from typing import Any
 
 from ..errors import InvalidMemory
-from .chunk import Chunk
+from .chunk import LIBRARY_ERRORS, Chunk
 from .prose import cut
 
 MAX_PAGES = 2_000
 MAX_SECONDS = 60.0
 _MAX_STREAM_BYTES = 25_000_000
-
-# pypdf 7.1.0 promises its own errors only, "broken PDF files might cause other Exceptions".
-# Seen on damaged files: AssertionError, AttributeError, NotImplementedError, TypeError, ValueError.
-_LIBRARY_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 
 _NO_TEXT = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
 _CUT_WORD = re.compile(r"\w[-\u00ad\u2010]$")
@@ -67,7 +52,7 @@ def _extract(name: str, content: bytes) -> list[str]:
             return _page_texts(name, content)
     except InvalidMemory:
         raise
-    except (PyPdfError, DependencyError, DeprecationError, *_LIBRARY_ERRORS) as exc:
+    except (PyPdfError, DependencyError, DeprecationError, *LIBRARY_ERRORS) as exc:
         raise InvalidMemory(
             f'"{name}" cannot be read as a PDF, it may be damaged or cut off; '
             "export it again and upload the new file"
@@ -138,7 +123,7 @@ def _join_pages(texts: list[str]) -> tuple[str, list[int], list[int]]:
 def _bodies(texts: list[str]) -> Iterator[list[str]]:
     """Yield the lines of each page without its number and headers shown on a page before.
 
-    They would stand in the middle of sentences that cross pages.
+    They would interrupt sentences that cross pages.
     """
     pages = [[" ".join(ln.split()) for ln in text.splitlines() if ln.strip()] for text in texts]
     edges = [{*lines[:2], *lines[-2:]} for lines in pages]

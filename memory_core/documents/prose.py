@@ -1,4 +1,4 @@
-"""Plain text and Markdown, in whatever encoding they come."""
+"""Plain text and Markdown, in any encoding."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _strip(text: str, start: int, end: int) -> Iterator[Piece]:
 
 
 def _is_bare(headings: Sequence[Heading], index: int, text: str, piece: Piece) -> bool:
-    """Whether the piece holds nothing between this heading and the next."""
+    """Tell if the piece holds nothing between this heading and the next."""
     body = max(piece.start, headings[index].end) if index >= 0 else piece.start
     return not text[body : headings[index + 1].start].strip()
 
@@ -101,23 +101,13 @@ def _short(title: str) -> str:
     return title if len(title) <= _MAX_TITLE_CHARS else title[: _MAX_TITLE_CHARS - 1] + "…"
 
 
-_ENCODINGS = [
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "shift_jis",
-    "euc_jp",
-    "iso2022_jp",
-    "gb18030",
-    "big5",
-    "euc_kr",
-    "koi8_r",
-]
-"""What files of the last thirty years use. Left to itself charset-normalizer 3.5.2 reads short
+_ENCODINGS = list(
+    """
+    cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 shift_jis euc_jp iso2022_jp gb18030
+    big5 euc_kr koi8_r
+    """.split()
+)
+"""Encodings of the last thirty years. Left to itself charset-normalizer 3.5.2 reads short
 French cp1252 as a Baltic DOS code page, and EUC-JP as Korean."""
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
@@ -144,8 +134,7 @@ def read_markdown(name: str, content: bytes) -> Iterator[Chunk]:
 def decode(name: str, content: bytes) -> str:
     r"""Return the text of a file with `\n` line ends.
 
-    UTF-8 and anything with a byte order mark are taken at their word; else the encoding is
-    guessed.
+    UTF-8 and byte order marks decide; any other encoding is guessed.
 
     Raises:
         InvalidMemory: it is not text.
@@ -199,12 +188,12 @@ def _guess(content: bytes) -> str | None:
 
 def _with_lines(text: str, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, str]]:
     """Yield each piece with the words for its lines."""
-    line, seen = 1, 0
+    line, end = 1, 0
     for piece in pieces:
-        line += text.count("\n", seen, piece.start)
+        line += text.count("\n", end, piece.start)
         last = line + text.count("\n", piece.start, piece.end)
         yield piece, f"line {line}" if line == last else f"lines {line}-{last}"
-        line, seen = last, piece.end
+        line, end = last, piece.end
 
 
 def _find_headings(text: str) -> list[Heading]:

@@ -29,8 +29,8 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
             header = [" ".join(cell.split()) for cell in row] if any(row) else []
             continue
         number += 1
-        said = sentence(header, _fit(row, len(header), delimiter))
-        yield from (Chunk(part, f"row {number}") for part in _parts(said))
+        row_text = sentence(header, _fit(row, len(header), delimiter))
+        yield from (Chunk(part, f"row {number}") for part in _parts(row_text))
     if header and not number:
         raise InvalidMemory(
             f'"{name}" has a header and no rows below it; add rows and upload it again'

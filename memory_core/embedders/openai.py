@@ -80,31 +80,34 @@ class OpenAIEmbedder:
         import numpy as np
         import openai
 
+        def size(text: str) -> int:
+            return len(text.encode())
+
         rows: list[list[float]] = []
         try:
-            for batch in batches(texts, _BATCH, max_bytes=_BATCH_BYTES, size_of=_size_of):
+            for batch in batches(texts, _BATCH, max_bytes=_BATCH_BYTES, size_of=size):
                 # Read raw: the client's own models take 45 ms for each vector (openai 3.54).
                 answer = self._client.embeddings.with_raw_response.create(
                     model=self._model, input=batch, encoding_format="float"
                 )
-                found = sorted(json.loads(answer.content)["data"], key=lambda item: item["index"])
-                rows += [item["embedding"] for item in found]
+                items = sorted(json.loads(answer.content)["data"], key=lambda item: item["index"])
+                rows += [item["embedding"] for item in items]
             vectors = np.asarray(rows, dtype=np.float32)
         except openai.APIError as exc:
             raise translate(exc, "embed") from exc
         except (ValueError, TypeError, KeyError) as exc:
-            # An answer that is no JSON, or JSON of another shape.
-            raise self._strange("something else than vectors") from exc
+            # Not JSON, or JSON of another shape.
+            raise self._unexpected("something other than vectors") from exc
         if vectors.shape != (len(texts), self.dimensions):
-            raise self._strange(f"vectors of shape {vectors.shape}")
+            raise self._unexpected(f"vectors of shape {vectors.shape}")
         if not np.isfinite(vectors).all():
-            raise self._strange("numbers that are not finite")
+            raise self._unexpected("numbers that are not finite")
         return vectors
 
-    def _strange(self, what: str) -> BackendError:
+    def _unexpected(self, content: str) -> BackendError:
         return BackendError(
-            f"the embedding service answered with {what}, not with {self.dimensions} numbers for "
-            "each text; check OPENAI_BASE_URL and the model it serves",
+            f"the embedding service answered with {content}, not with {self.dimensions} numbers "
+            "for each text; check OPENAI_BASE_URL and the model it serves",
             backend="openai",
             operation="embed",
         )
@@ -128,29 +131,25 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
     import openai
 
     code = str(getattr(exc, "status_code", "") or exc.code or "")
-    if isinstance(exc, (openai.AuthenticationError, openai.PermissionDeniedError)):
-        return AccessDenied(
-            "OpenAI refused the key; check OPENAI_API_KEY and what it may use",
-            backend="openai",
-            operation=operation,
-            code=code,
-        )
-    passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
-    if isinstance(exc, passing):
-        return BackendUnavailable(
-            f"OpenAI did not answer the {operation} request after {_ATTEMPTS} tries "
-            f"({type(exc).__name__}); try again, and check OPENAI_BASE_URL if it lasts",
-            backend="openai",
-            operation=operation,
-            code=code,
-        )
-    return BackendError(
-        f"OpenAI refused the {operation} request ({code or type(exc).__name__}); "
-        "check MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL",
-        backend="openai",
-        operation=operation,
-        code=code,
+    name = type(exc).__name__
+    error, message = (
+        BackendError,
+        (
+            f"OpenAI refused the {operation} request ({code or name}); "
+            "check MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
+        ),
     )
+    passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
+    if isinstance(exc, (openai.AuthenticationError, openai.PermissionDeniedError)):
+        error = AccessDenied
+        message = "OpenAI refused the key; check OPENAI_API_KEY and its permissions"
+    elif isinstance(exc, passing):
+        error = BackendUnavailable
+        message = (
+            f"OpenAI did not answer the {operation} request after {_ATTEMPTS} tries ({name}); "
+            "try again, and check OPENAI_BASE_URL if it lasts"
+        )
+    return error(message, backend="openai", operation=operation, code=code)
 
 
 def _pieces(text: str) -> list[str]:
@@ -162,7 +161,3 @@ def _pieces(text: str) -> list[str]:
         pieces.append(raw[:end].decode())
         raw = raw[end:]
     return pieces or [text]
-
-
-def _size_of(text: str) -> int:
-    return len(text.encode())

@@ -1,10 +1,10 @@
-"""The append-only record of what should be stored, as objects that are written once.
+"""The append-only record of the memories that should be stored, in objects written once.
 
     ledger/v1/<percent-encoded user id>/<ulid>.<ADD|UPDATE|DELETE|FORGET>.<memory id>.json
     ledger/v1/<percent-encoded user id>/<ulid>.BATCH.<n>.jsonl
 
-The keys alone tell who, when, what and which; only a BATCH has to be read, once. The vector store
-says what is there, the ledger says what should be: whenever the two differ, the ledger is right.
+The keys alone give user, time, kind and memory; only a BATCH has to be read, once. Where vector
+store and ledger differ, the ledger is right.
 """
 
 from .entries import ALL, ROOT, EventDraft, LedgerEntry

@@ -1,4 +1,4 @@
-"""Entries of the ledger: what they are called, and how they are written."""
+"""Entries of the ledger: their names and their encoding."""
 
 from __future__ import annotations
 
@@ -33,10 +33,9 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What happened to one memory. `line` is its line in a BATCH, None in an object of its own.
+    """An event of one memory. `line` is its line in a BATCH, None in an object of its own.
 
-    `moved` says that the memory came from elsewhere under an id that was given to it there, or
-    that it went to another user under the id that it has.
+    `moved` is set if the memory came with an id from outside, or went to another user with its id.
     """
 
     key: str
@@ -64,9 +63,9 @@ class LedgerEntry:
 class EventDraft:
     """An event to be appended; `payload` is what the vector store will hold, whole.
 
-    `moved` says where a memory that keeps its id came from, or where it went: `{"from": ...}` or
-    `{"to": ...}`, with the id of a user or the name of an export. `earlier` is what happened to it
-    there: `{"kind", "at", "memory"}`, oldest first.
+    `moved` is the origin or destination of a memory that keeps its id: `{"from": ...}` or
+    `{"to": ...}`, with the id of a user or the name of an export. `earlier` is its history there:
+    `{"kind", "at", "memory"}`, oldest first.
     """
 
     kind: Kind
@@ -97,7 +96,7 @@ def entry_name(ulid: str, drafts: Sequence[EventDraft]) -> str:
 
 
 def is_batch(key: str) -> bool:
-    """Say whether an object records several events: which ones, its name does not tell."""
+    """Tell if an object records several events, which its name does not list."""
     return ".BATCH." in _name(key)
 
 
@@ -153,12 +152,12 @@ def encode_event(user_id: UserId, draft: EventDraft, at: datetime) -> bytes:
     if draft.moved:
         event["moved"] = dict(draft.moved)
     if draft.earlier:
-        event["earlier"] = [dict(one) for one in draft.earlier]
+        event["earlier"] = [dict(event) for event in draft.earlier]
     return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
 
 
 def decode_event(line: bytes) -> dict[str, Any]:
-    """Return the event; ValueError, KeyError or TypeError for what is none."""
+    """Return the event; raises ValueError, KeyError or TypeError for anything else."""
     event = json.loads(line)
     if not isinstance(event, dict):
         raise ValueError("not an event")

@@ -1,4 +1,4 @@
-"""Reading and appending."""
+"""The ledger itself: reading and appending entries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .entries import (
     match_name,
     next_ulid,
 )
-from .view import UserView, fold
+from .view import UserView, replay
 
 _APPEND_ATTEMPTS = 8
 _VIEWS_KEPT = 2_000
@@ -36,16 +36,16 @@ _EVENTS_KEPT = 50_000
 """Of the batches; about 60 MB."""
 _FRUGAL_VIEWS = 20
 _FRUGAL_EVENTS = 2_000
-_USERS_AT_ONCE = 50
+USERS_AT_ONCE = 50
 
 Events = Sequence[dict[str, Any]]
-"""What one object records."""
+"""The events that one object records."""
 
 
 class Ledger:
     """Reads and appends; safe to share between threads, and with other processes.
 
-    A `frugal` one keeps little of what it read, for work that goes through all users once.
+    A `frugal` ledger has small caches, for work that goes through all users once.
     """
 
     def __init__(self, objects: ObjectStore, *, frugal: bool = False) -> None:
@@ -58,20 +58,20 @@ class Ledger:
 
     @property
     def objects(self) -> ObjectStore:
-        """What the ledger is written on."""
+        """The store that the ledger is written to."""
         return self._objects
 
-    def append(self, seen: UserView, drafts: Sequence[EventDraft]) -> tuple[LedgerEntry, ...]:
-        """Record the events of one call durably, in one object, after everything in `seen`.
+    def append(self, view: UserView, drafts: Sequence[EventDraft]) -> tuple[LedgerEntry, ...]:
+        """Record the events of one call durably, in one object, after everything in `view`.
 
         Raises:
             LedgerError: other writers took every name that was tried.
         """
         moment = datetime.now(UTC)
-        lines = [encode_event(seen.user_id, draft, moment) for draft in drafts]
-        ulid = next_ulid(seen.last_ulid)
+        lines = [encode_event(view.user_id, draft, moment) for draft in drafts]
+        ulid = next_ulid(view.last_ulid)
         for _ in range(_APPEND_ATTEMPTS):
-            key = folder_of(seen.user_id) + entry_name(ulid, drafts)
+            key = folder_of(view.user_id) + entry_name(ulid, drafts)
             data = b"\n".join(lines)
             try:
                 self._objects.put_if_absent(key, data)
@@ -89,7 +89,7 @@ class Ledger:
                 )
                 for at, draft in enumerate(drafts)
             )
-        raise LedgerError(f"could not record an event for user {seen.user_id!r}; try again")
+        raise LedgerError(f"could not record an event for user {view.user_id!r}; try again")
 
     def view(self, user_id: UserId) -> UserView:
         """Return the user's entries as they are now; unchanged ones come from the cache."""
@@ -98,14 +98,14 @@ class Ledger:
         version = self._objects.version(folder)
         if known and version is not None and version == known[0]:
             return known[2]
-        # The version is older than the listing, so a change in between is seen next time.
+        # The version is read before the listing, so that the next call sees a change in between.
         keys = tuple(self._objects.list(folder))
         if known and keys[: len(known[1])] == known[1]:
             # Entries are never changed: only those behind the known ones are to be read.
             new = keys[len(known[1]) :]
-            view = self._fold(user_id, new, known[2]) if new else known[2]
+            view = self._replay(user_id, new, known[2]) if new else known[2]
         else:
-            view = self._fold(user_id, keys)
+            view = self._replay(user_id, keys)
         with self._lock:
             self._views.pop(user_id, None)
             self._views[user_id] = (version, keys, view)
@@ -119,49 +119,49 @@ class Ledger:
         """
         wanted = list(entries)
         events = self._read(entry.key for entry in wanted)
-        return {one: dict(events[one.key][one.line or 0]) for one in wanted if one.key in events}
+        return {
+            entry: dict(events[entry.key][entry.line or 0])
+            for entry in wanted
+            if entry.key in events
+        }
 
     def payloads(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
-        """Return the payloads that ADDs and UPDATEs recorded; some left out as in `details`."""
+        """Return the payloads of ADDs and UPDATEs, under the condition of `details`."""
         return {entry: event["payload"] for entry, event in self.details(entries).items()}
 
     def look_again(self, user_id: UserId) -> UserView | None:
-        """Return the user's entries as they are now, None where looking costs a request."""
+        """Return the user's present entries, None where that takes a request."""
         return self.view(user_id) if self._objects.lists_freely else None
 
     def is_empty(self) -> bool:
-        """Say whether nothing was ever recorded."""
+        """Tell if nothing was ever recorded."""
         return next(self._objects.list(ROOT), None) is None
 
     def users(self) -> Iterator[UserView]:
         """Yield every user that has an entry, in the order of their encoded ids."""
-        keys = self._objects.list(ROOT)
-        groups = (
-            (folder, tuple(group))
-            for folder, group in groupby(keys, key=lambda key: key[len(ROOT) :].partition("/")[0])
-        )
+        folders = by_folder(self._objects.list(ROOT))
         at_once = 1
-        while part := list(islice(groups, at_once)):
-            self.read_ahead(key for _, found in part for key in found)
-            for folder, found in part:
-                if view := self.look(folder, found):
+        while part := list(islice(folders, at_once)):
+            self.read_ahead(key for _, keys in part for key in keys)
+            for folder, keys in part:
+                if view := self.look(folder, keys):
                     yield view
-            at_once = _USERS_AT_ONCE
+            at_once = USERS_AT_ONCE
 
     def read_ahead(self, keys: Iterable[str]) -> None:
-        """Read together what looking at each user by itself would ask for one by one."""
+        """Read at once the batches that `look` would read user by user."""
         self._read(filter(is_batch, keys))
 
     def look(self, folder: str, keys: Sequence[str]) -> UserView | None:
-        """Return the view of the user whose keys these are, by the folder's encoded name.
+        """Return the view of the user whose folder has these keys.
 
         None where the user was forgotten since they were listed.
         """
-        user_id = self._user_of(folder, keys)
+        user_id = self._user_of(folder[len(ROOT) :].rstrip("/"), keys)
         if user_id is None:
             return None
         known = self._views.get(user_id)
-        return known[2] if known and known[1] == tuple(keys) else self._fold(user_id, keys)
+        return known[2] if known and known[1] == tuple(keys) else self._replay(user_id, keys)
 
     def erase(self, user_id: UserId, entries: Sequence[LedgerEntry]) -> None:
         """Remove a user's entries for good: the content of what they recorded is gone."""
@@ -171,22 +171,22 @@ class Ledger:
             for entry in entries:
                 self._batches.pop(entry.key, None)
 
-    def _fold(
+    def _replay(
         self, user_id: UserId, keys: Sequence[str], before: UserView | None = None
     ) -> UserView:
         batches = self._read(filter(is_batch, keys))
         entries = (entry for key in keys for entry in _entries(key, batches.get(key, ())))
-        return fold(user_id, entries, before)
+        return replay(user_id, entries, before)
 
     def _read(self, keys: Iterable[str]) -> dict[str, Events]:
-        """Return the events of the objects that are there."""
+        """Return the events of the objects that exist."""
         wanted = dict.fromkeys(keys)
-        found = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
-        for key, data in self._objects.get_many(wanted.keys() - found.keys()).items():
-            found[key] = _decode(key, data)
+        events = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
+        for key, data in self._objects.get_many(wanted.keys() - events.keys()).items():
+            events[key] = _decode(key, data)
             if is_batch(key):
-                self._keep(key, found[key])
-        return found
+                self._keep(key, events[key])
+        return events
 
     def _keep(self, key: str, events: Events) -> None:
         with self._lock:
@@ -198,16 +198,26 @@ class Ledger:
                     break
                 spare -= len(self._batches.pop(first))
 
-    def _user_of(self, folder: str, keys: Sequence[str]) -> UserId | None:
-        """Return whose folder it is; None for a digest whose user was forgotten meanwhile."""
-        if not folder.startswith(DIGEST_MARK):
-            return UserId(unquote(folder))
+    def _user_of(self, name: str, keys: Sequence[str]) -> UserId | None:
+        """Return the user of a folder; None for a digest whose user was forgotten meanwhile."""
+        if not name.startswith(DIGEST_MARK):
+            return UserId(unquote(name))
         events = self._read(keys[-1:]).get(keys[-1])
         return UserId(events[0]["user_id"]) if events else None
 
 
+def by_folder(keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Group sorted keys by the folder of their user; a key outside of one is its own folder."""
+
+    def folder(key: str) -> str:
+        name, slash, _ = key[len(ROOT) :].partition("/")
+        return ROOT + name + slash
+
+    return ((name, tuple(group)) for name, group in groupby(keys, key=folder))
+
+
 def _entries(key: str, events: Events) -> Iterator[LedgerEntry]:
-    """Yield the entries of one object; `events` are what a BATCH holds."""
+    """Yield the entries of one object; `events` are those of a BATCH."""
     name = match_name(key)
     if name["kind"]:
         yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
@@ -229,6 +239,6 @@ def _decode(key: str, data: bytes) -> Events:
 
 
 def trim(cache: dict[Any, Any], size: int) -> None:
-    """Drop from a cache what was put first, down to `size`."""
+    """Drop the oldest items of a cache, down to `size`."""
     for key in list(islice(cache, max(0, len(cache) - size))):
         del cache[key]

@@ -1,4 +1,4 @@
-"""From a user's entries to the memories that should be stored."""
+"""The state of one user: the entries, replayed to the memories that should be stored."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .entries import ALL, LedgerEntry
 class Live:
     """A memory that should be stored: the entry that added it and the newest one.
 
-    `revisions` are the ULIDs of all entries that say what the newest says: the store holds the
-    memory as it should be when it names one of them.
+    `revisions` are the ULIDs of all entries equal to the newest: a stored memory is up to date if
+    it names one of them.
     """
 
     added: LedgerEntry
@@ -30,13 +30,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """One user's entries in order, folded to the memories that are live, oldest first."""
+    """One user's entries in order, and the live memories that follow from them, oldest first."""
 
     user_id: UserId
     entries: tuple[LedgerEntry, ...]
     live: Mapping[str, Live]
     twins: frozenset[str]
-    """Ids that no entry names: see `fold`."""
+    """Ids that no entry names: see `_add`."""
     given_away: frozenset[str] = frozenset()
     """Ids of memories that went to another user, who holds them under these ids."""
     forgotten: str = ""
@@ -44,7 +44,7 @@ class UserView:
 
     @property
     def all_ids(self) -> set[str]:
-        """Every memory that ever was the user's, live or not."""
+        """The ids of all the user's memories, live or not."""
         return {entry.memory_id for entry in self.entries} - {ALL} | self.twins
 
     @property
@@ -52,23 +52,23 @@ class UserView:
         return self.entries[-1].ulid if self.entries else ""
 
 
-def fold(
+def replay(
     user_id: UserId, entries: Iterable[LedgerEntry], before: UserView | None = None
 ) -> UserView:
-    """Return what the entries amount to, after those of the view `before`."""
-    found = tuple(entries)
+    """Replay entries on top of the view `before`."""
+    added = tuple(entries)
     live: dict[str, Live] = dict(before.live) if before else {}
     twins = set(before.twins) if before else set()
     away = set(before.given_away) if before else set()
     forgotten = before.forgotten if before else ""
-    for entry in found:
+    for entry in added:
         if entry.kind is Kind.ADD:
             away.discard(entry.memory_id)
-            added = _add(live, entry)
-            if added != entry.memory_id:
-                twins.add(added)
+            live_id = _add(live, entry)
+            if live_id != entry.memory_id:
+                twins.add(live_id)
         elif entry.kind is Kind.UPDATE:
-            # One of a memory that was deleted meanwhile changes nothing.
+            # An update of a memory that was deleted meanwhile changes nothing.
             if current := live.get(entry.memory_id):
                 revisions = frozenset({entry.ulid})
                 live[entry.memory_id] = replace(current, latest=entry, revisions=revisions)
@@ -80,7 +80,7 @@ def fold(
             if entry.moved:
                 away.add(entry.memory_id)
     earlier = before.entries if before else ()
-    return UserView(user_id, earlier + found, live, frozenset(twins), frozenset(away), forgotten)
+    return UserView(user_id, earlier + added, live, frozenset(twins), frozenset(away), forgotten)
 
 
 def _add(live: dict[str, Live], entry: LedgerEntry) -> str:

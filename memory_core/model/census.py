@@ -1,4 +1,4 @@
-"""Values about whose memories there are: counted, looked for in the store, found, taken up."""
+"""Values about users and their memories: census, store scan, other places, search, adoption."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .user_id import UserId
 class Census:
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
-    `users` have memories, most first; `without` had some once. `days` says how many of today's
-    memories were saved on which day (UTC), in order.
+    `users` have memories, most first; `without` had some once. `days` counts the present memories
+    by the day (UTC) they were saved, in order.
     """
 
     users: tuple[UserSummary, ...]
@@ -28,9 +28,9 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class StoredForm:
-    """An id of a user as it stands in the store: `vectors`, of which `recorded` are on record.
+    """A user's id as stored, with the number of its `vectors` and of those `recorded`.
 
-    `user_id` is whom it belongs to, None where it can be no id.
+    `user_id` is the canonical id, None where there is none.
     """
 
     raw: str
@@ -40,7 +40,7 @@ class StoredForm:
 
     @property
     def canonical(self) -> bool:
-        """Whether the application would ask for the id as it stands."""
+        """The application would ask for the id in this form."""
         return self.raw == self.user_id
 
     @property
@@ -65,7 +65,9 @@ class ComparedUser:
 
     @property
     def differs(self) -> bool:
-        return bool(self.missing or self.unexpected or any(not one.canonical for one in self.forms))
+        return bool(
+            self.missing or self.unexpected or any(not form.canonical for form in self.forms)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Unowned:
 
 @dataclass(frozen=True, slots=True)
 class StoreScan:
-    """What the store itself holds, vector by vector, beside what the ledger says.
+    """Comparison of the store, vector by vector, with the ledger.
 
     `users` are all users of either side. `odd` are forms that can be no user's id. `probes` are
     vectors of redeploy tests, counted here and left out of everything else.
@@ -97,28 +99,28 @@ class StoreScan:
 
     @property
     def differing(self) -> tuple[ComparedUser, ...]:
-        return tuple(one for one in self.users if one.differs)
+        return tuple(user for user in self.users if user.differs)
 
     @property
     def nobodys(self) -> int:
-        """How many vectors nobody can reach by an id."""
-        return sum(one.vectors for one in self.odd) + sum(one.vectors for one in self.unowned)
+        """The number of vectors that no id reaches."""
+        return sum(form.vectors for form in self.odd) + sum(group.vectors for group in self.unowned)
 
     @property
     def clean(self) -> bool:
-        """Whether the store holds what is on record, under canonical ids, and nothing else."""
+        """The store holds the recorded memories, under canonical ids, and nothing else."""
         return not self.differing and not self.nobodys
 
     def user(self, user_id: str) -> ComparedUser | None:
-        return next((one for one in self.users if one.user_id == user_id), None)
+        return next((user for user in self.users if user.user_id == user_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ElsewhereUser:
-    """A user's memories in another place: `memories` there, and how many of them are not here.
+    """A user's memories in another place: `memories` there, of which `missing` are not here.
 
-    `deleted` of those that are not here were here and were deleted. `forms` are the ids as they
-    stand there; `user_id` is None for memories that name nobody.
+    `deleted` of the missing were deleted here. `forms` are the ids as stored there; `user_id` is
+    None for memories without a user.
     """
 
     user_id: UserId | None
@@ -130,7 +132,7 @@ class ElsewhereUser:
 
 @dataclass(frozen=True, slots=True)
 class OtherPlace:
-    """Another place where memories may lie, and what of them is not in the one in use.
+    """Another place of memories, compared with the one in use.
 
     `looked` is False where it could not be read; `note` then says why and what to do.
     """
@@ -143,11 +145,11 @@ class OtherPlace:
 
     @property
     def memories(self) -> int:
-        return sum(one.memories for one in self.users)
+        return sum(user.memories for user in self.users)
 
     @property
     def missing(self) -> int:
-        return sum(one.missing for one in self.users)
+        return sum(user.missing for user in self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +162,13 @@ class OtherPlaces:
 
     @property
     def missing(self) -> int:
-        """How many memories lie elsewhere only."""
-        return sum(one.missing for one in self.places)
+        """The number of memories that are only in other places."""
+        return sum(place.missing for place in self.places)
 
 
 @dataclass(frozen=True, slots=True)
 class CloseUser:
-    """A user whose id is close to the one that was asked for, and in what they agree.
+    """A user whose id resembles the one asked for, and the reasons.
 
     `user` is None where nothing is on record, `stored` where the store was not scanned or holds
     nothing.
@@ -180,7 +182,7 @@ class CloseUser:
 
 @dataclass(frozen=True, slots=True)
 class FoundMemory:
-    """The owner of a memory that was asked for by its id; not live once it was deleted."""
+    """The owner of a memory that was looked up by its id; not live once it was deleted."""
 
     user_id: UserId
     id: str
@@ -189,12 +191,12 @@ class FoundMemory:
 
 @dataclass(frozen=True, slots=True)
 class UserSearch:
-    """What is known of something typed: an id in any form, a name, or a memory's id.
+    """Result of looking up a user by an id in any form, a name, or a memory's id.
 
-    `user_id` is the canonical form that the application would ask for, None with `problem` saying
-    why there is none. `user` is None when nothing was ever recorded under it. `users` is how many
-    were looked through. `stored` is what the `scan` that was given saw of the user, and
-    `elsewhere` are those of the user's and close users' memories that lie in another place.
+    `user_id` is the canonical form that the application would ask for; if it is None, `problem`
+    says why. `user` is None when nothing was ever recorded under it. `users` is the number
+    searched. `stored` is the user in the given `scan`; `elsewhere` lists the memories of the user
+    and of close users that are in another place.
     """
 
     asked: str
@@ -213,10 +215,10 @@ class UserSearch:
 
 @dataclass(frozen=True, slots=True)
 class TakenUp:
-    """What of a user's unrecorded vectors was recorded, or with `preview` would be.
+    """Result of adopting a user's orphan vectors (or its preview).
 
-    `forms` are the ids that they stand under. `items` are the memories, `repaired` those that
-    were taken up; the detail of others says why not.
+    `forms` are the ids they are stored under. `items` are the memories, `repaired` those that were
+    adopted; the detail of the others gives the reason.
     """
 
     user_id: UserId
@@ -227,8 +229,8 @@ class TakenUp:
 
     @property
     def taken(self) -> int:
-        return sum(one.repaired for one in self.items)
+        return sum(item.repaired for item in self.items)
 
     @property
     def left(self) -> tuple[AuditItem, ...]:
-        return tuple(one for one in self.items if not one.repaired)
+        return tuple(item for item in self.items if not item.repaired)

@@ -1,4 +1,4 @@
-"""Values -> what JSON has for them."""
+"""One encoder of values for JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 
 def encode(value: Any) -> Any:
-    """Return a value as JSON has it: dataclasses by field, times in ISO 8601 and UTC.
+    """Encode a value for JSON: dataclasses by field, times in ISO 8601 and UTC.
 
     Raises:
-        TypeError: JSON has nothing for it.
+        TypeError: it has no form in JSON.
     """
     if isinstance(value, Enum):
         return value.value
@@ -33,10 +33,10 @@ def encode(value: Any) -> Any:
     if isinstance(value, (list, tuple, AbstractSet)):
         return [encode(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return pick(value, *(one.name for one in fields(value)))
+        return pick(value, *(field.name for field in fields(value)))
     raise TypeError(f"{type(value).__name__} does not go into JSON")
 
 
 def pick(value: object, *names: str) -> dict[str, Any]:
-    """Return some attributes of a value as JSON has them, in this order."""
+    """Encode some attributes of a value for JSON, in this order."""
     return {name: encode(getattr(value, name)) for name in names}

@@ -1,4 +1,4 @@
-"""What can be stored, checked before anything is written.
+"""Limits of stored memories, checked before anything is written.
 
 The numbers are those of Amazon S3 Vectors where it is the narrowest store, so that a memory saved
 on any backend can move to any other. Sizes are UTF-8 bytes.
@@ -20,64 +20,43 @@ MAX_SCOPE_BYTES = 254
 MAX_METADATA_KEYS = 30
 MAX_METADATA_KEY_BYTES = 63
 MAX_METADATA_BYTES = 1024
-"""As the service counts them; what is left of its 2,048 is for the ids of user, agent and run."""
+"""As the service counts them; the rest of its 2,048 is for the ids of user, agent and run."""
 MAX_FILTERABLE_BYTES = 2048
-NON_FILTERABLE_KEYS = (
-    "data",
-    "hash",
-    "created_at",
-    "updated_at",
-    "raw_user_id",
-    "revision",
-    "document",
-    "place",
+NON_FILTERABLE_KEYS = tuple(
+    "data hash created_at updated_at raw_user_id revision document place".split()
 )
 """Payload keys that an index must declare non-filterable: long, and never searched by value."""
 
 RESERVED_KEYS = frozenset(
-    {
-        "actor_id",
-        "agent_id",
-        "attributed_to",
-        "created_at",
-        "data",
-        "exact_numbers",
-        "expiration_date",
-        "hash",
-        "memory_type",
-        "raw_user_id",
-        "revision",
-        "role",
-        "run_id",
-        "text_lemmatized",
-        "updated_at",
-        "user_id",
-    }
+    """
+    actor_id agent_id attributed_to created_at data exact_numbers expiration_date hash
+    memory_type raw_user_id revision role run_id text_lemmatized updated_at user_id
+    """.split()
 )
 """Payload keys that belong to mem0 and Holdfast."""
 
 
-def check_text(text: object, what: str = "memory", limit: int = MAX_MEMORY_BYTES) -> str:
-    """Return the text unchanged, or say why it cannot be stored or asked.
+def check_text(text: object, noun: str = "memory", limit: int = MAX_MEMORY_BYTES) -> str:
+    """Return the text unchanged, after checking that it can be stored or asked.
 
     Raises:
         InvalidMemory: not text, blank, not valid Unicode, or longer than `limit` bytes.
     """
     if not isinstance(text, str):
-        raise InvalidMemory(f"{what} is {type(text).__name__}, not text; pass a string")
+        raise InvalidMemory(f"{noun} is {type(text).__name__}, not text; pass a string")
     if not text.strip():
-        raise InvalidMemory(f"{what} is empty; write at least one word")
+        raise InvalidMemory(f"{noun} is empty; write at least one word")
     try:
         size = len(text.encode())
     except UnicodeEncodeError as exc:
         raise InvalidMemory(
-            f"{what} has a broken character at position {exc.start}; check how the text was decoded"
+            f"{noun} has a broken character at position {exc.start}; check how the text was decoded"
         ) from exc
     if size > limit:
         way_out = ", or upload it as a document, which is cut into memories"
         raise InvalidMemory(
-            f"{what} has {size:,} bytes, the limit is {limit:,}; shorten it"
-            + (way_out if limit == MAX_MEMORY_BYTES and what != "question" else "")
+            f"{noun} has {size:,} bytes, the limit is {limit:,}; shorten it"
+            + (way_out if limit == MAX_MEMORY_BYTES and noun != "question" else "")
         )
     return text
 
@@ -131,7 +110,7 @@ def check_payload(payload: Mapping[str, Any]) -> None:
     """Check the whole payload of a memory, ids included, once it is put together.
 
     Raises:
-        InvalidMemory: what an index filters by would not fit.
+        InvalidMemory: the filterable part exceeds the limit of an index.
     """
     filterable = {key: val for key, val in payload.items() if key not in NON_FILTERABLE_KEYS}
     if (size := payload_size(filterable)) > MAX_FILTERABLE_BYTES:
@@ -172,10 +151,18 @@ def _check_key(key: object) -> str:
 
 def _check_value(key: str, value: object) -> Any:
     if isinstance(value, str):
-        _check_encodable(key, value)
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidMemory(
+                f"metadata {key!r} has a broken character; check how the text was decoded"
+            ) from exc
         return value
     if isinstance(value, (bool, int, float)):
-        _check_number(key, value)
+        if not math.isfinite(value) or abs(value) > 2**53:
+            raise InvalidMemory(
+                f"metadata {key!r} is {value!r}; use a finite number up to 2**53, or text"
+            )
         return value
     if isinstance(value, (list, tuple)) and value:
         kinds = {str if isinstance(item, str) else type(item) for item in value}
@@ -187,19 +174,3 @@ def _check_value(key: str, value: object) -> Any:
         f"metadata {key!r} is {str(value)[:60]!r}; use text, a number, true or false, or a "
         "non-empty list of texts or of numbers"
     )
-
-
-def _check_encodable(key: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as exc:
-        raise InvalidMemory(
-            f"metadata {key!r} has a broken character; check how the text was decoded"
-        ) from exc
-
-
-def _check_number(key: str, value: float) -> None:
-    if not math.isfinite(value) or abs(value) > 2**53:
-        raise InvalidMemory(
-            f"metadata {key!r} is {value!r}; use a finite number up to 2**53, or text"
-        )

@@ -1,4 +1,4 @@
-"""Payloads compared with what was recorded, and those that others stored made ours."""
+"""Payloads of stored memories: compared, identified, and adopted from other writers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def differing(recorded: Mapping[str, Any], stored: Mapping[str, Any]) -> list[st
 
 
 def owner(payload: Mapping[str, Any]) -> UserId | None:
-    """Return whose memory a stored payload says it is, None where it names nobody."""
+    """Return the owner of a stored payload, None where it names nobody."""
     try:
         return normalize_user_id(payload.get("user_id", ""))
     except InvalidUserId:
@@ -35,7 +35,7 @@ def owner(payload: Mapping[str, Any]) -> UserId | None:
 
 
 def identity(payload: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what makes two memories of one user the same: the scope and the text."""
+    """Return the scope and the text, which identify a memory of one user."""
     return payload.get("agent_id"), payload.get("run_id"), payload.get("data")
 
 
@@ -45,7 +45,7 @@ def fingerprint(payload: Mapping[str, Any]) -> bytes:
 
 
 def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload that others stored as we would record it.
+    """Return a payload of another writer in the form that we record.
 
     Raises:
         InvalidUserId, InvalidMemory: it names no user, has no text, or exceeds the limits.
@@ -80,7 +80,7 @@ def time_of(payload: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def expiry_of(payload: Mapping[str, Any]) -> date | None:
-    """Return the expiry date in a stored payload; as in mem0, one that is no date never comes."""
+    """Return the expiry date of a stored payload; as in mem0, a malformed one never comes."""
     try:
         return date.fromisoformat(str(payload.get("expiration_date") or ""))
     except ValueError:
@@ -88,14 +88,14 @@ def expiry_of(payload: Mapping[str, Any]) -> date | None:
 
 
 def parse_time(text: str) -> datetime:
-    """Return a time as payloads write it (aware); ValueError or TypeError for what is none."""
+    """Parse a time of a payload (aware); raises ValueError or TypeError for anything else."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=_TOLERANCE)
-    return type(one) is type(other) and bool(one == other)
+def _same(recorded: Any, stored: Any) -> bool:
+    if isinstance(recorded, list) and isinstance(stored, list):
+        return len(recorded) == len(stored) and all(map(_same, recorded, stored))
+    if isinstance(recorded, float) and isinstance(stored, float):
+        return math.isclose(recorded, stored, rel_tol=_TOLERANCE)
+    return type(recorded) is type(stored) and bool(recorded == stored)

@@ -1,4 +1,4 @@
-"""How far work is: counted towards a total, or told step by step."""
+"""Progress callbacks: counts towards a total, or steps of a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .records import Progress
 class Steps:
     """Counts towards a total, which may grow; safe to share between threads.
 
-    `report` is told at every `every`th part.
+    `report` is called at every `every`th part.
     """
 
     report: Progress | None
@@ -23,7 +23,7 @@ class Steps:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def advance(self, count: int) -> None:
-        """Note that so many more parts are done."""
+        """Count parts that are done."""
         with self._lock:
             self.done += count
             self.total = max(self.total, self.done)
@@ -31,16 +31,16 @@ class Steps:
                 self.report(self.done, self.total)
 
     def end(self, total: int) -> None:
-        """Note that all is done, however much it was."""
+        """Report that all is done, whatever the total."""
         if self.report:
             self.report(total, total)
 
 
 def after(report: Progress | None, done: int) -> Progress | None:
-    """Return what tells of work that begins when `done` parts of the whole are done."""
+    """Return the callback of a part of the work that begins when `done` are done."""
     if report is None:
         return None
-    return lambda more, total: report(done + more, done + total)
+    return lambda count, total: report(done + count, done + total)
 
 
 @dataclass(frozen=True, slots=True)

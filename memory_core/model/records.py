@@ -12,14 +12,14 @@ from .user_id import UserId
 
 SearchMode = Literal["auto", "exact", "index"]
 Unexpected = Literal["keep", "adopt", "remove"]
-"""What a repair does with vectors that were never recorded."""
+"""Treatment of vectors that were never recorded, in a repair."""
 
 Progress = Callable[[int, int], None]
-"""Called with how many of how many memories are done; the second number may still grow."""
+"""Callback with the number of memories done and the total, which may still grow."""
 
 
 class Kind(StrEnum):
-    """What an event of the ledger did."""
+    """Kinds of ledger events."""
 
     ADD = "ADD"
     UPDATE = "UPDATE"
@@ -100,7 +100,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """How many memories a user has, and when the first and last event was written.
+    """The number of a user's memories, and the times of the first and the last event.
 
     `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
     present one last; it is empty where nobody counted them.
@@ -115,7 +115,7 @@ class UserSummary:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a deletion did: `removed` memories, and how many of them a recount still finds.
+    """Result of a deletion: `removed` memories, of which a recount still finds `left`.
 
     `left` is None where there was no recount.
     """
@@ -129,9 +129,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What a vector store says of its index. `mode` is the service's own word, or empty.
+    """Description of an index by its vector store. `mode` is the service's own word, or empty.
 
-    `searchable_keys` are those of the payload that the index can search for words by now.
+    `searchable_keys` are the payload keys that the index can search for words by now.
     `vectors` is None where the service does not count them.
     """
 
@@ -163,11 +163,11 @@ MigrationState = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MigrationStatus:
-    """How it stands with memories that lie on the local disk and not on S3.
+    """Progress of the automatic migration from the local disk to S3.
 
-    none: there are none. off: `MEMORY_AUTO_MIGRATE` is 0, and there may be some. waiting: not
-    begun. elsewhere: another process is at it. incomplete: done, but some were refused or are in
-    conflict. stopped: ended between two batches; the next start goes on.
+    none: nothing to migrate. off: `MEMORY_AUTO_MIGRATE` is 0. waiting: not begun. elsewhere:
+    another process is migrating. incomplete: done, but some were refused or are in conflict.
+    stopped: ended between two batches; the next start continues.
     """
 
     state: MigrationState = "none"
@@ -185,18 +185,17 @@ class MigrationStatus:
 
     @property
     def more_to_come(self) -> bool:
-        """Whether memories may be on their way that are not here yet."""
+        """Some memories may not have arrived yet."""
         return self.state in ("waiting", "running", "elsewhere", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where memories go, why, and how many there are.
+    """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
-    `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of
-    what takes Amazon's place, None where nothing does. `migration` tells of memories that lie on
-    the local disk and may be on their way.
+    `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of a
+    service in Amazon's place, if any. `migration` is that of memories on the local disk.
     """
 
     backend: str
@@ -217,7 +216,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose memories: a user, and optionally an agent and a run."""
+    """The owner of memories: a user, and optionally an agent and a run."""
 
     user_id: UserId
     agent_id: str | None = None
@@ -226,7 +225,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text to be remembered as it is, and who said it."""
+    """A text to be remembered unchanged, and its speaker."""
 
     text: str
     role: str = "user"
@@ -236,7 +235,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class AuditItem:
-    """A memory that is not as recorded, and how it differs.
+    """A memory that differs from the record, and the difference.
 
     `user_id` is None for a vector that names no user. `memory` is None for what was deleted. The
     id is `*` for a user who is being forgotten and whose entries are still in the ledger.
@@ -251,7 +250,7 @@ class AuditItem:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Where the store differs from the ledger, over `checked` memories of `users` users.
+    """Differences between store and ledger, over `checked` memories of `users` users.
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
     not in the recorded state, `undeleted` are deleted or forgotten and still there.
@@ -274,15 +273,15 @@ class AuditReport:
 
     @property
     def clean(self) -> bool:
-        """Whether the store is as recorded by now: nothing was found, or all of it repaired."""
+        """The store agrees with the ledger by now: no differences, or all repaired."""
         return all(item.repaired for item in self.found)
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What a rebuild did: `embedded` of `memories` were not in the index yet, or not as recorded.
+    """Result of a rebuild: `embedded` of `memories` were missing in the index, or differed.
 
-    `audit` is what an audit finds afterwards.
+    `audit` is an audit made afterwards.
     """
 
     index: str

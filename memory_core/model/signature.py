@@ -25,7 +25,7 @@ def _fingerprint(settings: Settings) -> str:
 
 
 class Key:
-    """What signs, and what signatures are checked with.
+    """A key that signs and verifies.
 
     Without a secret a signature is a plain digest: safe from mistakes, not from forgery.
     """
@@ -40,10 +40,10 @@ class Key:
         return hmac.new(self._secret, data, hashlib.sha256).digest()
 
     def verify(self, data: bytes, signature: str) -> bool:
-        """Say whether a signature, in hexadecimal digits, is this key's."""
+        """Verify a signature given in hexadecimal digits."""
         expected = self.sign(data).hex().encode()
         return hmac.compare_digest(expected, signature.encode(errors="surrogatepass"))
 
     def fingerprint(self, label: bytes, digits: int) -> str:
-        """Return what tells keys apart and helps nobody to guess one; "" without a secret."""
+        """Return digits that tell keys apart and do not help to guess one; "" without a secret."""
         return self.sign(label).hex()[:digits] if self._secret else ""

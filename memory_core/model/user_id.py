@@ -16,6 +16,7 @@ from typing import Any, NewType
 from uuid import UUID
 
 from ..errors import InvalidUserId
+from .words import counted
 
 UserId = NewType("UserId", str)
 """A user id in canonical form."""
@@ -50,11 +51,11 @@ _VISIBLE_FORMATS = _characters(
 
 
 PROBE_DOMAIN = "redeploy.holdfast.invalid"
-"""Where the users of redeploy tests are: a domain that nobody can have (RFC 2606)."""
+"""The domain of the users of redeploy tests, which nobody can have (RFC 2606)."""
 
 
 def is_probe(user_id: str) -> bool:
-    """Say whether a canonical id belongs to a redeploy test and to nobody real."""
+    """Tell if a canonical id belongs to a redeploy test."""
     return user_id.endswith("@" + PROBE_DOMAIN)
 
 
@@ -94,7 +95,7 @@ def normalize_user_id(raw: str) -> UserId:
 
 
 def describe_changes(raw: str) -> tuple[str, ...]:
-    """Say in plain words what `normalize_user_id` changes in `raw`; empty when nothing is.
+    """Describe the changes of `normalize_user_id` to `raw`; empty when there are none.
 
     Raises:
         InvalidUserId: as `normalize_user_id`.
@@ -104,14 +105,14 @@ def describe_changes(raw: str) -> tuple[str, ...]:
         return ()
     composed = unicodedata.normalize("NFC", raw)
     changes = [
-        f"{count} × {_name(char)} removed"
+        f"{_count(char, count)} removed"
         for char, count in sorted(Counter(filter(_is_invisible, composed)).items())
     ]
     visible = "".join(char for char in composed if not _is_invisible(char))
     if visible.lower() != visible:
-        changes.append("capital letters made small")
+        changes.append("lower-cased")
     if composed != raw or not changes:
-        changes.append("letters with accents brought to one form (Unicode NFC)")
+        changes.append("accented letters composed (Unicode NFC)")
     return tuple(changes)
 
 
@@ -162,10 +163,10 @@ def _is_invisible(char: str) -> bool:
     )
 
 
-def _name(char: str) -> str:
+def _count(char: str, number: int) -> str:
     if char == " ":
-        return "space"
-    return f"U+{ord(char):04X} {unicodedata.name(char, 'control character').lower()}"
+        return counted(number, "space")
+    return f"{number} × U+{ord(char):04X} {unicodedata.name(char, 'control character').lower()}"
 
 
 def _show(raw: object) -> str:
@@ -178,7 +179,7 @@ def _article(noun: str) -> str:
 
 
 def _describe_fields(user: object) -> str:
-    """Name the type and fields, never the values: they may be secrets."""
+    """Name the type and fields, never the values, which may be secrets."""
     if isinstance(user, Mapping):
         fields = ", ".join(sorted(map(str, user))) or "no keys"
     elif dataclasses.is_dataclass(user):

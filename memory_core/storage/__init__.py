@@ -1,1 +1,1 @@
-"""Where memories lie: the backend, objects, vectors, and the AWS clients."""
+"""Storage: the choice of a backend, object stores, vector stores and the AWS clients."""

@@ -1,4 +1,4 @@
-"""Which store is used: decided once when opening, and recorded step by step."""
+"""The choice of a backend: made once when opening, and recorded step by step."""
 
 from __future__ import annotations
 
@@ -18,49 +18,6 @@ from .aws import Aws, credentials_source
 from .objects import LocalObjects, ObjectStore, S3Objects
 from .vectors import VectorStore
 
-# Mount points that a plain computer has anyway: being below one of them proves no disk of its own.
-_ORDINARY_MOUNTS = frozenset(
-    map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
-) | {Path("/System/Volumes/Data")}
-_PASSING_FILESYSTEMS = frozenset(
-    "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
-)
-
-
-def disk_step(settings: Settings) -> Step:
-    """Return the step that says whether both local folders are on a mounted disk."""
-    for path in (settings.chroma_path, settings.data_dir):
-        mount = _mount_point(path)
-        filesystem = _filesystem(mount)
-        if mount in _ORDINARY_MOUNTS or filesystem in _PASSING_FILESYSTEMS:
-            detail = f"{path} is on {mount} ({filesystem or 'system disk'}), not on a mounted disk"
-            return Step("disk", False, detail)
-    return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
-
-
-def _mount_point(path: Path) -> Path:
-    place = Path(os.path.realpath(path))
-    while not os.path.ismount(place):
-        place = place.parent
-    return place
-
-
-def _filesystem(mount: Path) -> str:
-    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
-    try:
-        lines = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    kinds = {_unescaped(fields[1]): fields[2] for line in lines if len(fields := line.split()) > 2}
-    return kinds.get(str(mount), "")
-
-
-def _unescaped(field: str) -> str:
-    """Undo what /proc/mounts does to spaces and other characters: a backslash and octal digits."""
-    raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
-    return os.fsdecode(raw)
-
-
 LOG_S3_READY = "[Mem0] OK Mem0 service initialized with S3 (persistent) storage"
 LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
 LOG_CHROMA_READY = "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage"
@@ -69,7 +26,7 @@ LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
-# What boto3 calls the places where it finds credentials; others go by its own name.
+# By boto3's name of the source of credentials; others keep that name.
 _SOURCES = {
     "env": "from the environment",
     "shared-credentials-file": "from the AWS credentials file",
@@ -81,19 +38,26 @@ _SOURCES = {
     "sso": "from AWS single sign-on",
     "login": "from `aws login`",
 }
-_ABSENT = {_NONE_FOUND, _NOT_SET}
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 _VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _logger = logging.getLogger("memory_core")
 
+# Mount points of every computer: a folder below one of them is not on a disk of its own.
+_ORDINARY_MOUNTS = frozenset(
+    map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
+) | {Path("/System/Volumes/Data")}
+_PASSING_FILESYSTEMS = frozenset(
+    "aufs cgroup cgroup2 devpts devtmpfs overlay proc ramfs squashfs sysfs tmpfs".split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The decision, and how to open what was decided on.
+    """The chosen backend, and how to open it.
 
-    `stand_in` is the address of what takes Amazon's place, None where nothing does.
-    `open_store(create)` makes a missing index only if `create`; `log_lines` are said once open.
+    `stand_in` is the address of a service in Amazon's place, if any. `open_store(create)` makes a
+    missing index only if `create`; `log_lines` are logged once it is open.
     """
 
     name: str
@@ -113,13 +77,20 @@ class Backend:
 
 
 def select_backend(settings: Settings, embedder: Embedder) -> Backend:
-    """Decide where memories go; nothing is opened or written.
+    """Choose the backend of these settings; nothing is opened or written.
 
     Raises:
         SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
-            without what it needs, or the name of an index or vector bucket is not allowed.
+            without its configuration, or the name of an index or vector bucket is not allowed.
     """
-    steps = [_forced_step(settings), *_aws_steps(settings)]
+    forced = settings.backend != "auto"
+    detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
+    steps = [
+        Step("MEMORY_BACKEND", True, detail, deciding=forced),
+        _credentials_step(settings),
+        Step("AWS_S3_BUCKET", settings.bucket is not None, settings.bucket or _NOT_SET),
+        Step("AWS_REGION", settings.region is not None, settings.region or _NOT_SET),
+    ]
     if settings.backend == "s3_vectors" or (
         settings.backend == "auto" and all(step.ok for step in steps[1:])
     ):
@@ -127,18 +98,15 @@ def select_backend(settings: Settings, embedder: Embedder) -> Backend:
     return _chroma(settings, embedder, steps)
 
 
-def _forced_step(settings: Settings) -> Step:
-    forced = settings.backend != "auto"
-    detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
-    return Step("MEMORY_BACKEND", True, detail, deciding=forced)
-
-
-def _aws_steps(settings: Settings) -> list[Step]:
-    return [
-        _credentials_step(settings),
-        Step("AWS_S3_BUCKET", settings.bucket is not None, settings.bucket or _NOT_SET),
-        Step("AWS_REGION", settings.region is not None, settings.region or _NOT_SET),
-    ]
+def disk_step(settings: Settings) -> Step:
+    """Check that both local folders are on a mounted disk."""
+    for path in (settings.chroma_path, settings.data_dir):
+        mount = _mount_point(path)
+        filesystem = _filesystem(mount)
+        if mount in _ORDINARY_MOUNTS or filesystem in _PASSING_FILESYSTEMS:
+            detail = f"{path} is on {mount} ({filesystem or 'system disk'}), not on a mounted disk"
+            return Step("disk", False, detail)
+    return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
 
 
 def _credentials_step(settings: Settings) -> Step:
@@ -159,7 +127,7 @@ def _credentials_step(settings: Settings) -> Step:
 def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
     if not all(step.ok for step in steps[1:]) or not settings.bucket or not settings.region:
         raise SettingsError(
-            f"MEMORY_BACKEND is s3_vectors but {_missing(steps)}; complete it, or set "
+            f"MEMORY_BACKEND is s3_vectors but {_gaps(steps)}; complete it, or set "
             "MEMORY_BACKEND=auto"
         )
     vector_bucket = _vector_bucket(settings.vector_bucket, settings.bucket)
@@ -208,15 +176,14 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
 
 
 def _stand_in(settings: Settings) -> str | None:
-    """Return the endpoint that is none of Amazon's own, public or in a private network."""
-    for endpoint in (settings.endpoint_s3vectors, settings.endpoint_s3):
-        if endpoint and not (urlsplit(endpoint).hostname or "").endswith(_AMAZON):
-            return endpoint
-    return None
+    """Return the endpoint that is not one of Amazon's, public or in a private network."""
+    endpoints = filter(None, (settings.endpoint_s3vectors, settings.endpoint_s3))
+    foreign = (url for url in endpoints if not (urlsplit(url).hostname or "").endswith(_AMAZON))
+    return next(foreign, None)
 
 
 def _vector_bucket(given: str | None, bucket: str) -> str:
-    """Return the name of the vector bucket: unlike others, it has neither capitals nor `_ .`."""
+    """Return the name of the vector bucket; unlike others, it has no capitals and no `_ .`."""
     name = given or re.sub(r"[^a-z0-9-]", "-", bucket.lower())[:63].strip("-")
     if not _VECTOR_BUCKET_NAME.fullmatch(name):
         raise SettingsError(
@@ -277,28 +244,53 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
 def _decision(settings: Settings, steps: list[Step]) -> Step:
     if settings.backend == "chroma":
         return Step("ChromaDB", True, "forced by MEMORY_BACKEND")
-    missing = [step.name for step in steps[1:] if not step.ok]
-    detail = "AWS is not configured" if len(missing) == 3 else _missing(steps)
+    detail = "AWS is not configured" if _nothing_of_aws(steps) else _gaps(steps)
     return Step("ChromaDB", True, f"{detail}, so the embedded default is used", deciding=True)
 
 
 def _chroma_reason(settings: Settings, steps: list[Step], disk: Step) -> str:
     if disk.ok:
         return f"memories are in ChromaDB on a disk that is kept: {disk.detail}"
-    missing = [step.name for step in steps[1:] if not step.ok]
     if settings.backend == "chroma":
         remedy = "set MEMORY_BACKEND=auto and configure AWS to keep them"
-    elif len(missing) == 3:
+    elif _nothing_of_aws(steps):
         remedy = "set AWS_S3_BUCKET, AWS_REGION and AWS credentials to keep them"
     else:
-        remedy = f"AWS is only half configured: {_missing(steps)}"
+        remedy = f"AWS is only half configured: {_gaps(steps)}"
     return "memories are on this machine's disk and will be lost on the next deployment; " + remedy
 
 
-def _missing(steps: list[Step]) -> str:
-    """Say what of the AWS configuration is missing, or wrong."""
-    failed = [one for one in steps[1:] if not one.ok]
-    names = [one.name for one in failed if one.detail in _ABSENT]
-    wrong = [one.detail for one in failed if one.detail not in _ABSENT]
+def _nothing_of_aws(steps: list[Step]) -> bool:
+    return not any(step.ok for step in steps[1:])
+
+
+def _gaps(steps: list[Step]) -> str:
+    """Name the parts of the AWS configuration that are missing or wrong."""
+    failed = [step for step in steps[1:] if not step.ok]
+    names = [step.name for step in failed if step.detail in (_NONE_FOUND, _NOT_SET)]
+    wrong = [step.detail for step in failed if step.detail not in (_NONE_FOUND, _NOT_SET)]
     verb = "is" if len(names) == 1 else "are"
     return ", ".join([*wrong, *([f"{' and '.join(names)} {verb} missing"] if names else [])])
+
+
+def _mount_point(path: Path) -> Path:
+    folder = Path(os.path.realpath(path))
+    while not os.path.ismount(folder):
+        folder = folder.parent
+    return folder
+
+
+def _filesystem(mount: Path) -> str:
+    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    kinds = {_unescaped(fields[1]): fields[2] for line in lines if len(fields := line.split()) > 2}
+    return kinds.get(str(mount), "")
+
+
+def _unescaped(field: str) -> str:
+    """Undo the escapes of /proc/mounts: a backslash and octal digits."""
+    raw = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(field))
+    return os.fsdecode(raw)

@@ -1,6 +1,6 @@
-"""A database of SQLite read as it lies: nothing beside it is made, and nothing in it is changed.
+"""Read-only access to an SQLite database that leaves it and its folder unchanged.
 
-One that cannot be read without writing, after a crash or in WAL mode, is copied and read there.
+One that cannot be read without writing, after a crash or in WAL mode, is read from a copy.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-_BESIDE = ("-journal", "-wal")
+_COMPANIONS = ("-journal", "-wal")
 _WAL_AT, _WAL = 18, 2
 _BUSY_S = 10.0
 _WOULD_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 def open_untouched(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connection:
-    """Open a file for reading, until the stack is closed; `probe` is a query that has to work.
+    """Open a file for reading, until the stack is closed; `probe` is a query that must succeed.
 
     Raises:
-        sqlite3.Error: it is no database, damaged, or lacks what is asked for.
+        sqlite3.Error: it is not a database, damaged, or the probe fails.
         OSError: it cannot be read.
     """
     if not _is_wal(file):
@@ -31,11 +31,11 @@ def open_untouched(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connecti
             database.execute(probe).fetchone()
             return database
         except sqlite3.OperationalError as exc:
-            # A crash left a journal, by which the database has to be mended first.
+            # A crash left a journal, which has to be rolled back first.
             if exc.sqlite_errorcode & 0xFF not in _WOULD_WRITE:
                 raise
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
-    for end in ("", *_BESIDE):
+    for end in ("", *_COMPANIONS):
         with suppress(FileNotFoundError):
             shutil.copyfile(f"{file}{end}", Path(folder, f"{file.name}{end}"))
     database = _connect(Path(folder, file.name), "rw", stack)
@@ -44,7 +44,7 @@ def open_untouched(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connecti
 
 
 def is_busy(exc: sqlite3.Error) -> bool:
-    """Say whether another process held the database for too long."""
+    """Tell if another process held the database for too long."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -64,6 +64,6 @@ def _connect(file: Path, mode: str, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _is_wal(file: Path) -> bool:
-    """Say whether reading would make files beside it."""
+    """Tell if reading would create files beside it."""
     with file.open("rb") as content:
         return content.read(100)[_WAL_AT : _WAL_AT + 1] == bytes([_WAL])

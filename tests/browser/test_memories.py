@@ -19,7 +19,7 @@ def test_saved_under_one_form_of_the_id_found_under_another(
     expect(screen.page.get_by_text("has no visible character; pass the user's")).to_be_visible()
     screen.choose_user("Wanda@Example.com ")
     expect(refusal).to_have_count(0)
-    expect(screen.page.get_by_text("1 × space removed; capital letters made small")).to_be_visible()
+    expect(screen.page.get_by_text("1 space removed; lower-cased")).to_be_visible()
     screen.save("Cashews and pistachios give Wanda hives.")
     expect(
         screen.page.get_by_text(re.compile("Stored 1 memory, verified, in [0-9,]+ ms"))

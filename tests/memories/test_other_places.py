@@ -226,4 +226,4 @@ def test_what_is_no_database_of_chromadb_is_refused_and_told(
     with opened(data_dir, bench, CHROMA_PATH=str(tmp_path)) as service:
         (place,) = service.elsewhere().places
     assert not place.looked
-    assert "check that the folder is one of ChromaDB" in place.note
+    assert "check that the folder belongs to ChromaDB" in place.note

@@ -102,7 +102,7 @@ def test_only_users_whose_entries_changed_are_folded_again(
     keys = list(objects.list(folder_of(UserId("user11"))))
     objects.delete(keys)
     again = counter.count()
-    assert set(folded) == {"user07", "zoe"}
+    assert set(folded) == {"ledger/v1/user07/", "ledger/v1/zoe/"}
     wanted = counts(first) | {"user07": 3, "zoe": 1}
     del wanted["user11"]
     assert counts(again) == wanted == counts(Counter(Ledger(objects)).count())
@@ -158,7 +158,7 @@ def test_a_folder_on_a_disk_that_did_not_change_is_not_read(
 def test_a_count_tells_how_far_it_is_and_goes_on_where_it_was_cancelled(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_index, "_TOLD_EVERY", 1)
+    monkeypatch.setattr(user_index, "_REPORT_EVERY", 1)
     for number in range(10):
         put(objects, f"user{number}", f"{number}")
     counter = Counter(Ledger(objects))

@@ -170,9 +170,9 @@ def test_changes_are_described_exactly_when_there_are_any(text: str) -> None:
 
 def test_changes_are_named_and_counted() -> None:
     assert describe_changes(" Ali\u200bce ") == (
-        "2 × space removed",
+        "2 spaces removed",
         "1 × U+200B zero width space removed",
-        "capital letters made small",
+        "lower-cased",
     )
     assert "Unicode NFC" in describe_changes("u\u0308")[0]
     with pytest.raises(InvalidUserId):

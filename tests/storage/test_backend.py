@@ -184,7 +184,7 @@ def test_a_mount_in_memory_is_no_disk_that_is_kept(decide: Decide, kind: str) ->
 PROGRAM = """
 import json, sys
 from memory_core import Settings, SettingsError
-from memory_core.backend import select_backend
+from memory_core.storage.backend import select_backend
 from memory_core.embedders.local import LocalEmbedder
 found = []
 for environ in json.loads(sys.argv[1]):

@@ -158,7 +158,7 @@ def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.M
     """Four times the users take no more than a half more; what is kept of each is bounded."""
     monkeypatch.setattr(ledger, "_EVENTS_KEPT", 200)
     monkeypatch.setattr(ledger, "_VIEWS_KEPT", 5)
-    monkeypatch.setattr(ledger, "_USERS_AT_ONCE", 5)
+    monkeypatch.setattr(ledger, "USERS_AT_ONCE", 5)
     monkeypatch.setattr("memory_core.transfer.intake._WINDOW", 100)
 
     def peaks(users: int) -> tuple[int, int]:

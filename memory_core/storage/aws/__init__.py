@@ -1,4 +1,4 @@
-"""Amazon Web Services: clients, retries, pace and errors; `clients` alone imports boto3."""
+"""Amazon Web Services: clients, retries, pace and errors; only `client` imports boto3."""
 
 from .client import Aws, Credentials, cause_of, credentials_source, each, read_credentials
 from .retry import Pace, Retries, pace_of

@@ -17,50 +17,46 @@ from .errors import INVALID_PAGE_TOKEN, Call, Failure, cause_word, rule_for, tra
 from .parsing import read_faster
 from .retry import Retries
 
-_MARK = "x-amz"
-"""What a header of every answer begins with: x-amz-request-id of S3, x-amzn-requestid of others."""
-
-
-class NotFromAws(Exception):
-    """An answer is not one of AWS, whatever it says."""
-
-
-class GatewayFailed(NotFromAws):
-    """Something that is not AWS says that it failed."""
-
-
-def check_sender(status: int, headers: Mapping[str, str]) -> None:
-    """Raise `NotFromAws` for an answer of something else, as a gateway, a login page or a website.
-
-    boto3 takes most of them for success with an empty answer, and those of S3 that it cannot read
-    for a failure (seen in 1.44.5). A refusal has to be a page to count as no answer of AWS.
-    """
-    if any(name.lower().startswith(_MARK) for name in headers):
-        return
-    kind = next((headers[name] for name in headers if name.lower() == "content-type"), "no type")
-    if status >= 500:
-        raise GatewayFailed(f"{status}, {kind}")
-    if status < 400 or kind.startswith("text/html"):
-        raise NotFromAws(f"{status}, {kind}")
-
-
 ServiceName = Literal["s3", "s3vectors", "sts"]
-_Result = TypeVar("_Result")
 
 _CONNECTIONS = 16
+_THREADS = 8
+# Begins a header of every answer: x-amz-request-id of S3, x-amzn-requestid of others.
+_HEADER_MARK = "x-amz"
+
+_Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How one request is sent; `attempts` are boto3's own, within a fraction of a second."""
+    """Limits of one request; `attempts` are boto3's own, within a fraction of a second."""
 
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 20.0
     attempts: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Credentials of boto3's chain. `secrets` must never be shown; `expires_at` is aware."""
+
+    source: str
+    access_key_id: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    expires_at: datetime | None
+
+
+class NotFromAws(Exception):
+    """A reply did not come from AWS, whatever it says."""
+
+
+class GatewayFailed(NotFromAws):
+    """A gateway or proxy reports a failure of its own."""
+
+
 class Aws:
-    """The clients of one configuration, made on first use. Safe to share between threads.
+    """The clients of one configuration, made on first use; safe to share between threads.
 
     `retries.budget_s` bounds how long a call is tried again.
     """
@@ -126,14 +122,35 @@ class Aws:
             service, operation, resource, lambda client: getattr(client, method)(**members)
         )
 
+    def pages(
+        self,
+        service: ServiceName,
+        operation: str,
+        resource: str,
+        paging: Mapping[str, str],
+        **members: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a listing; see `run`.
+
+        `paging` maps members of the next request to those of the answer before it.
+        """
+        token: dict[str, str] = {}
+        while True:
+            page = self.ask(service, operation, resource, **members, **token)
+            yield page
+            # A short page, even an empty one, is not the end.
+            token = {ours: page[theirs] for ours, theirs in paging.items() if page.get(theirs)}
+            if not token or page.get("IsTruncated") is False:
+                return
+
     def error(
-        self, service: ServiceName, operation: str, resource: str, code: str, said: str
+        self, service: ServiceName, operation: str, resource: str, code: str, message: str
     ) -> Exception:
-        """Return our error for one that stands inside of a successful answer."""
-        return translate(Failure((code,), 0, said), Call(service, operation, resource))
+        """Return our error for a failure reported within a successful answer."""
+        return translate(Failure((code,), 0, message), Call(service, operation, resource))
 
     def offers(self, service: ServiceName, operation: str, *members: str) -> bool:
-        """Say whether the installed boto3 can send a member, given as a path, to an operation."""
+        """Tell if the installed boto3 can send a member, given as a path, to an operation."""
         shape = self._client(service).meta.service_model.operation_model(operation).input_shape
         for member in members:
             if member not in shape.members:
@@ -142,7 +159,7 @@ class Aws:
         return True
 
     def close(self) -> None:
-        """Let go of the connections; a later call opens them again."""
+        """Close the connections; a later call opens them again."""
         with self._lock:
             clients, self._clients, self._session = self._clients, {}, None
         for client in clients.values():
@@ -164,8 +181,9 @@ class Aws:
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
-        endpoints = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}
-        endpoint = endpoints.get(service)
+        endpoint = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}.get(
+            service
+        )
         config = Config(
             connect_timeout=transport.connect_timeout_s,
             read_timeout=transport.read_timeout_s,
@@ -192,21 +210,76 @@ class Aws:
                 self._clients, self._session = {}, None
 
 
-def credentials_source(settings: Settings) -> str | None:
-    """Say where boto3's own chain finds credentials ("env", "iam-role", ...), None if nowhere.
+def each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """Yield the result for each item in order, working on several at once."""
+    if len(items) < 2:
+        yield from map(read, items)
+        return
+    with ThreadPoolExecutor(min(_THREADS, len(items))) as threads:
+        yield from threads.map(read, items)
 
-    Outside AWS the end of the chain are two requests to the machine's metadata address, which take
-    a second each to fail; ask only when the rest of the configuration is there. Where there can be
+
+def check_sender(status: int, headers: Mapping[str, str]) -> None:
+    """Reject replies that did not come from AWS (gateways, login pages, captive portals).
+
+    boto3 takes most of them for success with an empty answer, and those of S3 that it cannot read
+    for a failure (seen in 1.44.5). A refusal counts as foreign only if it is a web page.
+
+    Raises:
+        NotFromAws: with the status and the type of the content.
+    """
+    if any(name.lower().startswith(_HEADER_MARK) for name in headers):
+        return
+    kind = next((headers[name] for name in headers if name.lower() == "content-type"), "no type")
+    if status >= 500:
+        raise GatewayFailed(f"{status}, {kind}")
+    if status < 400 or kind.startswith("text/html"):
+        raise NotFromAws(f"{status}, {kind}")
+
+
+def credentials_source(settings: Settings) -> str | None:
+    """Name the source of the credentials in boto3's chain ("env", "iam-role", ...), if any.
+
+    Outside AWS the chain ends with two requests to the machine's metadata address, which take a
+    second each to fail; ask only when the rest of the configuration is there. Where there can be
     no role, AWS_EC2_METADATA_DISABLED=true spares them.
 
     Raises:
         SettingsError: half of a key, or a profile that does not exist or cannot be used.
     """
-    found = _find_credentials(settings)
-    return str(found.method) if found else None
+    chained = _chained_credentials(settings)
+    return str(chained.method) if chained else None
 
 
-def _find_credentials(settings: Settings) -> Any:
+def read_credentials(settings: Settings) -> Credentials | None:
+    """Return the credentials in use, None where there are none; see `credentials_source`.
+
+    Raises:
+        SettingsError: as `credentials_source`.
+        AccessDenied: their source exists and does not give any.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    chained = _chained_credentials(settings)
+    if chained is None:
+        return None
+    try:
+        frozen = chained.get_frozen_credentials()
+    except BotoCoreError as exc:
+        raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
+    secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
+    # Of credentials that boto3 renews; it has no public name (1.44.5).
+    expires_at = getattr(chained, "_expiry_time", None)
+    return Credentials(chained.method, frozen.access_key, secrets, expires_at)
+
+
+def cause_of(exc: MemoryCoreError) -> str:
+    """Name the cause of an AWS failure in a word or two; empty for an unknown one."""
+    cause = exc.__cause__
+    return cause_word(rule_for(_failure(cause))) if isinstance(cause, Exception) else ""
+
+
+def _chained_credentials(settings: Settings) -> Any:
     from botocore.exceptions import BotoCoreError, PartialCredentialsError
 
     try:
@@ -216,49 +289,11 @@ def _find_credentials(settings: Settings) -> Any:
             "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is set without the other; set both"
         ) from exc
     except BotoCoreError as exc:
-        said = " ".join(str(exc).split()).rstrip(".")
+        reason = " ".join(str(exc).split()).rstrip(".")
         raise SettingsError(
             f"AWS_PROFILE is {settings.aws_profile or 'not set'!r} and gives no credentials "
-            f"({said}); correct it or the AWS configuration files"
+            f"({reason}); correct it or the AWS configuration files"
         ) from exc
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What boto3's chain found. `secrets` must never be shown; `expires_at` is aware."""
-
-    source: str
-    access_key_id: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
-    expires_at: datetime | None
-
-
-def read_credentials(settings: Settings) -> Credentials | None:
-    """Return the credentials in use, None where there are none; see `credentials_source`.
-
-    Raises:
-        SettingsError: as `credentials_source`.
-        AccessDenied: their source is there and does not give any.
-    """
-    from botocore.exceptions import BotoCoreError
-
-    found = _find_credentials(settings)
-    if found is None:
-        return None
-    try:
-        frozen = found.get_frozen_credentials()
-    except BotoCoreError as exc:
-        raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
-    secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
-    # Of credentials that boto3 renews; it has no public name (1.44.5).
-    expires_at = getattr(found, "_expiry_time", None)
-    return Credentials(found.method, frozen.access_key, secrets, expires_at)
-
-
-def cause_of(exc: MemoryCoreError) -> str:
-    """Say in a word or two what made AWS or boto3 fail, empty for none of the known causes."""
-    cause = exc.__cause__
-    return cause_word(rule_for(_failure(cause))) if isinstance(cause, Exception) else ""
 
 
 def _session(settings: Settings) -> Any:
@@ -277,7 +312,7 @@ def _session(settings: Settings) -> Any:
 
 @lru_cache(maxsize=1)
 def _service_descriptions() -> Any:
-    """Keep what boto3 reads of its services' descriptions: most of the time that a client takes."""
+    """Load the services' descriptions once: that is most of the time a client takes to make."""
     from botocore.loaders import create_loader
 
     return create_loader()
@@ -288,7 +323,7 @@ def _check_sender(response_dict: dict[str, Any], **_: Any) -> None:
 
 
 def _moment(value: Any) -> datetime:
-    """Read a time of an answer: boto3's own way takes most of the time of a listing."""
+    """Parse a time: boto3's own parser takes most of the time of a listing."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(value)
@@ -303,24 +338,9 @@ def _failure(exc: Exception) -> Failure:
     if not isinstance(response, dict):
         return Failure(tuple(base.__name__ for base in type(exc).__mro__), 0, str(exc))
     error = response.get("Error", {})
-    said = str(error.get("Message", ""))
+    message = str(error.get("Message", ""))
     code = str(error.get("Code", "")) or "no code"
-    if code == "ValidationException" and said.startswith("Invalid page token"):
+    if code == "ValidationException" and message.startswith("Invalid page token"):
         code = INVALID_PAGE_TOKEN
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return Failure((code,), status, said)
-
-
-_Item = TypeVar("_Item")
-_Read = TypeVar("_Read")
-
-_THREADS = 8
-
-
-def each(read: Callable[[_Item], _Read], items: Sequence[_Item]) -> Iterator[_Read]:
-    """Yield the result for each item in order, working on several at once."""
-    if len(items) < 2:
-        yield from map(read, items)
-        return
-    with ThreadPoolExecutor(min(_THREADS, len(items))) as threads:
-        yield from threads.map(read, items)
+    return Failure((code,), status, message)

@@ -1,6 +1,6 @@
-"""What AWS or boto3 says went wrong -> what we raise, by one table.
+"""Translation of failures of AWS and boto3 into our errors, by one table.
 
-The keys are the service's error codes, and the class names of botocore's exceptions.
+Its keys are the error codes of the services, and the class names of botocore's exceptions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LONGEST_QUOTE = 300
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One answer or exception; `names` are looked up in the table, the most telling first."""
+    """An error response or exception; `names` are looked up in the table, most specific first."""
 
     names: tuple[str, ...]
     status: int
@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked, and how long it was tried; `resource` is a phrase for people."""
+    """A request, and how long it was tried; `resource` is a phrase for people."""
 
     service: str
     operation: str
@@ -63,16 +63,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What to raise, and what may help before.
+    """The error to raise, and what to try before.
 
-    `patience` is the share of the retry budget in which to try again, `renew` says that new
-    credentials may help.
+    `cause` names it in a word or two. `patience` is the share of the retry budget in which to try
+    again; with `renew`, new credentials may help.
     """
 
     error: type[MemoryCoreError]
     sentence: str
     patience: float = 0.0
     renew: bool = False
+    cause: str = ""
 
 
 _BUSY = Rule(
@@ -80,12 +81,14 @@ _BUSY = Rule(
     "{title} could not do {operation} on {resource} within {elapsed:.0f} seconds ({code}); "
     "try again later",
     patience=1.0,
+    cause="busy",
 )
 _INTERRUPTED = Rule(
     BackendUnavailable,
     "the connection to {title} broke off during {operation} on {resource} ({code}); check the "
     "network and try again",
     patience=1.0,
+    cause="unreachable",
 )
 # A wrong address fails like this too, and somebody waits for the answer.
 _UNREACHABLE = Rule(
@@ -93,52 +96,62 @@ _UNREACHABLE = Rule(
     "{title} could not be reached for {operation} on {resource} ({code}); check the network, "
     "AWS_REGION and the AWS_ENDPOINT_URL variables, then try again",
     patience=0.25,
+    cause="unreachable",
 )
 _IMPOSTOR = Rule(
     BackendUnavailable,
     "something other than {title} answered {operation} on {resource} ({said}); check the "
     "AWS_ENDPOINT_URL variables and what stands between here and AWS, or try again later",
     patience=0.25,
+    cause="impostor",
 )
 _GATEWAY = replace(_IMPOSTOR, patience=1.0)
 _DENIED = Rule(
     AccessDenied,
     "AWS refused {action} on {where}; allow it in the IAM policy of the credentials in use",
+    cause="denied",
 )
 _EXPIRED = Rule(
     AccessDenied,
     "the AWS credentials have expired ({code}), so {action} was refused; renew them where they "
     "come from, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again",
     renew=True,
+    cause="expired",
 )
 _BAD_KEY = Rule(
     AccessDenied,
     "AWS does not accept the credentials ({code}), so {action} was refused; check "
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN",
     renew=True,
+    cause="key",
 )
 _NO_KEY = Rule(
     AccessDenied,
     "no AWS credentials could be had for {action} ({code}); set AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
     renew=True,
+    cause="no key",
 )
 _CLOCK = Rule(
     AccessDenied,
     "AWS refused {action} because the clock of this machine is wrong ({code}); set the clock",
+    cause="clock",
 )
 _NO_INDEX = Rule(
     IndexMismatch,
     "{resource} does not exist; check MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make "
     "it from the record with `python -m memory_core rebuild`",
+    cause="no index",
 )
 _NO_BUCKET = Rule(
     BackendError,
     "{resource} does not exist ({code}); create the bucket, or correct AWS_S3_BUCKET",
+    cause="no bucket",
 )
-_ELSEWHERE = Rule(
+_OTHER_REGION = Rule(
     BackendError,
     "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
+    cause="elsewhere",
 )
 _QUOTA = Rule(
     BackendError,
@@ -165,91 +178,59 @@ _ENDPOINT = Rule(
     SettingsError, "{title} has no usable address ({said}); check the AWS_ENDPOINT_URL variables"
 )
 _OLD_BOTO3 = Rule(
-    SettingsError, "the installed boto3 is too old for {title} ({said}); install boto3 1.44"
+    SettingsError,
+    "the installed boto3 is too old for {title} ({said}); install boto3 1.44",
+    cause="old boto3",
 )
 
-RULES: dict[str, Rule] = {
-    # Amazon S3 Vectors
-    "AccessDeniedException": _DENIED,
-    "ConflictException": _REFUSED,
-    "InternalServerException": _BUSY,
-    "KmsDisabledException": _KMS,
-    "KmsInvalidKeyUsageException": _KMS,
-    "KmsInvalidStateException": _KMS,
-    "KmsNotFoundException": _KMS,
-    "NotFoundException": _NO_INDEX,
-    "RequestTimeoutException": _BUSY,
-    "SerializationException": _REFUSED,
-    "ServiceQuotaExceededException": _QUOTA,
-    "ServiceUnavailableException": _BUSY,
-    "TooManyRequestsException": _BUSY,
-    "ValidationException": _REFUSED,
-    INVALID_PAGE_TOKEN: _REFUSED,
-    # Amazon S3
-    "AccessDenied": _DENIED,
-    "AllAccessDisabled": _DENIED,
-    "AuthorizationHeaderMalformed": _ELSEWHERE,
-    "ConditionalRequestConflict": _BUSY,
-    "IllegalLocationConstraintException": _ELSEWHERE,
-    "InternalError": _BUSY,
-    "NoSuchBucket": _NO_BUCKET,
-    "NoSuchKey": _REFUSED,
-    "OperationAborted": _BUSY,
-    "PermanentRedirect": _ELSEWHERE,
-    "PreconditionFailed": _REFUSED,
-    "RequestTimeout": _BUSY,
-    "ServiceUnavailable": _BUSY,
-    "SlowDown": _BUSY,
-    # Credentials, said by either service
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "TokenRefreshRequired": _EXPIRED,
-    "IncompleteSignature": _BAD_KEY,
-    "InvalidAccessKeyId": _BAD_KEY,
-    "InvalidClientTokenId": _BAD_KEY,
-    "InvalidSignatureException": _BAD_KEY,
-    "InvalidToken": _BAD_KEY,
-    "MissingAuthenticationToken": _BAD_KEY,
-    "MissingAuthenticationTokenException": _BAD_KEY,
-    "SignatureDoesNotMatch": _BAD_KEY,
-    "UnrecognizedClientException": _BAD_KEY,
-    "RequestExpired": _CLOCK,
-    "RequestTimeTooSkewed": _CLOCK,
-    # Throttling by other names
-    "RequestLimitExceeded": _BUSY,
-    "RequestThrottled": _BUSY,
-    "Throttling": _BUSY,
-    "ThrottlingException": _BUSY,
-    "GatewayFailed": _GATEWAY,
-    "NotFromAws": _IMPOSTOR,
-    # Exceptions of botocore; a base class stands for those derived from it
-    "ConnectionError": _UNREACHABLE,
-    "HTTPClientError": _INTERRUPTED,
-    "FlexibleChecksumError": _INTERRUPTED,
-    "IncompleteReadError": _INTERRUPTED,
-    "CredentialRetrievalError": _NO_KEY,
-    "LoginError": _NO_KEY,
-    "MetadataRetrievalError": _NO_KEY,
-    "NoAuthTokenError": _NO_KEY,
-    "NoCredentialsError": _NO_KEY,
-    "PartialCredentialsError": _NO_KEY,
-    "RefreshWithMFAUnsupportedError": _NO_KEY,
-    "SSOError": _NO_KEY,
-    "TokenRetrievalError": _NO_KEY,
-    "InvalidRegionError": _REGION,
-    "NoRegionError": _REGION,
-    "UnknownRegionError": _REGION,
-    "ConfigNotFound": _PROFILE,
-    "ConfigParseError": _PROFILE,
-    "InfiniteLoopConfigError": _PROFILE,
-    "InvalidConfigError": _PROFILE,
-    "ProfileNotFound": _PROFILE,
-    "UnknownCredentialError": _PROFILE,
-    "EndpointProviderError": _ENDPOINT,
-    "ValueError": _ENDPOINT,
-    "UnknownServiceError": _OLD_BOTO3,
-    "BotoCoreError": _REFUSED,
+_CODES = {
+    _BUSY: (
+        "ConditionalRequestConflict InternalError InternalServerException OperationAborted "
+        "RequestLimitExceeded RequestThrottled RequestTimeout RequestTimeoutException "
+        "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
+        "TooManyRequestsException"
+    ),
+    _INTERRUPTED: "FlexibleChecksumError HTTPClientError IncompleteReadError",
+    _UNREACHABLE: "ConnectionError",
+    _IMPOSTOR: "NotFromAws",
+    _GATEWAY: "GatewayFailed",
+    _DENIED: "AccessDenied AccessDeniedException AllAccessDisabled",
+    _EXPIRED: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
+    _BAD_KEY: (
+        "IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException "
+        "InvalidToken MissingAuthenticationToken MissingAuthenticationTokenException "
+        "SignatureDoesNotMatch UnrecognizedClientException"
+    ),
+    _NO_KEY: (
+        "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError "
+        "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError "
+        "TokenRetrievalError"
+    ),
+    _CLOCK: "RequestExpired RequestTimeTooSkewed",
+    _NO_INDEX: "NotFoundException",
+    _NO_BUCKET: "NoSuchBucket",
+    _OTHER_REGION: (
+        "AuthorizationHeaderMalformed IllegalLocationConstraintException PermanentRedirect"
+    ),
+    _QUOTA: "ServiceQuotaExceededException",
+    _KMS: (
+        "KmsDisabledException KmsInvalidKeyUsageException KmsInvalidStateException "
+        "KmsNotFoundException"
+    ),
+    _REFUSED: (
+        "BotoCoreError ConflictException InvalidPageToken NoSuchKey PreconditionFailed "
+        "SerializationException ValidationException"
+    ),
+    _REGION: "InvalidRegionError NoRegionError UnknownRegionError",
+    _PROFILE: (
+        "ConfigNotFound ConfigParseError InfiniteLoopConfigError InvalidConfigError "
+        "ProfileNotFound UnknownCredentialError"
+    ),
+    _ENDPOINT: "EndpointProviderError ValueError",
+    _OLD_BOTO3: "UnknownServiceError",
 }
+RULES = {code: rule for rule, codes in _CODES.items() for code in codes.split()}
+"""By error code or name of a botocore exception; a base class stands for those below it."""
 
 
 def rule_for(failure: Failure) -> Rule:
@@ -266,8 +247,8 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     """Return our error for a failure."""
     rule = rule_for(failure)
     action, where = call.action, call.resource
-    # The service names the permission that is missing, which may be another than the operation's:
-    # a filtered QueryVectors needs GetVectors.
+    # The service names the missing permission, which may be another than the operation's: a
+    # filtered QueryVectors needs GetVectors.
     if rule is _DENIED and (named := _REFUSED_ACTION.search(failure.said)):
         action, where = named[1], named[2] or where
     said = " ".join(failure.said.split()).rstrip(".") or failure.code
@@ -286,26 +267,6 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     return rule.error(message, backend=_BACKEND, operation=call.operation, code=failure.code)
 
 
-# A code stands for all that share its rule.
-_WORDS = {
-    "AccessDenied": "denied",
-    "AuthorizationHeaderMalformed": "elsewhere",
-    "ConnectionError": "unreachable",
-    "ExpiredToken": "expired",
-    "GatewayFailed": "impostor",
-    "HTTPClientError": "unreachable",
-    "InvalidAccessKeyId": "key",
-    "NoCredentialsError": "no key",
-    "NoSuchBucket": "no bucket",
-    "NotFoundException": "no index",
-    "NotFromAws": "impostor",
-    "RequestExpired": "clock",
-    "SlowDown": "busy",
-    "UnknownServiceError": "old boto3",
-}
-
-
 def cause_word(rule: Rule) -> str:
     """Return the word for a rule, empty where there is none."""
-    words = {RULES[code]: word for code, word in _WORDS.items()}
-    return words.get(rule, "")
+    return rule.cause

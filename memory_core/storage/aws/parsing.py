@@ -1,7 +1,7 @@
-"""Answers of which a call brings many, read faster than boto3 reads them.
+"""Fast parsers for the answers with many items.
 
-boto3 looks at every number of a vector and every field of a listed object by itself, which takes
-longer than all else that a question does here. An answer that is not as expected is left to boto3.
+boto3 handles every number of a vector and every field of a listed object by itself, which takes
+longer than everything else in a search. An unexpected answer is left to boto3.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Answer = dict[str, Any]
 
 
 def read_faster(client: Any, service: str) -> None:
-    """Have a new client's answers read by the functions of `_READERS`."""
+    """Register the parsers of `_READERS` with a new client."""
     for operation, read in _READERS.get(service, {}).items():
-        # By the asterisk it comes before boto3's own look for errors, which reads the whole answer.
+        # The asterisk puts it before boto3's own check for errors, which reads the whole answer.
         client.meta.events.register(f"before-parse.*.{operation}", _handler(read))
 
 
@@ -29,17 +29,17 @@ def _handler(read: Callable[[bytes], Answer]) -> Callable[..., None]:
         if response_dict["status_code"] != 200:
             return
         try:
-            found = read(response_dict["body"])
+            answer = read(response_dict["body"])
         except (ValueError, TypeError, ElementTree.ParseError):
             return
-        customized_response_dict.update(found)
+        customized_response_dict.update(answer)
         response_dict["body"] = b""
 
     return handle
 
 
 def _read_vectors(body: bytes) -> Answer:
-    """Return the answer as it stands: JSON has all the types that it uses."""
+    """Return the answer unchanged: JSON has all the types that it uses."""
     answer = json.loads(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("vectors"), list):
         raise ValueError("no vectors")
@@ -47,7 +47,7 @@ def _read_vectors(body: bytes) -> Answer:
 
 
 def _read_listing(body: bytes) -> Answer:
-    """Return the names and folders, and how to go on; times, sizes and tags are not used."""
+    """Return the names, the folders and the next token; times, sizes and tags are not used."""
     root = ElementTree.fromstring(body)
     space = _XML if root.tag.startswith(_XML) else ""
     if root.tag != f"{space}ListBucketResult":
@@ -56,8 +56,8 @@ def _read_listing(body: bytes) -> Answer:
         name: text for name in _LISTED if (text := root.findtext(f"{space}{name}")) is not None
     }
     answer["IsTruncated"] = answer.get("IsTruncated") == "true"
-    keys = [one.text for one in root.iterfind(f"{space}Contents/{space}Key")]
-    folders = [one.text for one in root.iterfind(f"{space}CommonPrefixes/{space}Prefix")]
+    keys = [key.text for key in root.iterfind(f"{space}Contents/{space}Key")]
+    folders = [folder.text for folder in root.iterfind(f"{space}CommonPrefixes/{space}Prefix")]
     if folders:
         answer["CommonPrefixes"] = [{"Prefix": folder} for folder in folders]
     return answer | {"Contents": [{"Key": key} for key in keys]}

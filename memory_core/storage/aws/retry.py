@@ -15,7 +15,7 @@ RETRY_BUDGET_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How long and how often a call is tried again; the waits have full jitter."""
+    """The limits of retrying a call; the waits have full jitter."""
 
     budget_s: float = RETRY_BUDGET_S
     first_s: float = 0.5
@@ -25,7 +25,7 @@ class Retries:
     clock: Callable[[], float] = time.monotonic
 
     def start(self) -> Attempts:
-        """Begin to count the attempts of one call."""
+        """Start the attempts of one call."""
         return Attempts(self)
 
 
@@ -42,7 +42,7 @@ class Attempts:
         return self._retries.clock() - self._started
 
     def wait(self, share: float = 1.0) -> bool:
-        """Sleep until the next attempt, or say that a share of the budget is used up by then."""
+        """Sleep until the next attempt; return False if that share of the budget ends before it."""
         retries = self._retries
         ceiling = min(retries.longest_s, retries.first_s * 2**self._count)
         pause = retries.random() * ceiling
@@ -62,7 +62,7 @@ _registry_lock = Lock()
 
 
 def pace_of(*index: str) -> Pace:
-    """Return the one pace of an index in this process; `index` is all that names it."""
+    """Return the pace that all writers of an index in this process share."""
     with _registry_lock:
         pace = _paces.get(index)
         if pace is None:
@@ -71,7 +71,7 @@ def pace_of(*index: str) -> Pace:
 
 
 class Pace:
-    """Makes writers wait their turn; a burst of one second's worth passes at once."""
+    """Rate limiter of writers; a burst of one second's worth passes at once."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Pace:
 
 
 class _TokenBucket:
-    """Lets each taker run into debt and wait for it: in order of asking, and none starves."""
+    """A bucket that may run into debt: takers wait in order, and none starves."""
 
     def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
         self._rate = per_second

@@ -1,4 +1,4 @@
-"""Named blobs: what the ledger is written on."""
+"""The interface of an object store: named blobs, which the ledger is written to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class ObjectStore(Protocol):
 
     @property
     def lists_freely(self) -> bool:
-        """Whether `list` costs no request."""
+        """True if `list` costs no request."""
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> None:
         """Write durably and atomically.
 
         Raises:
-            EntryExists: an object of that name is there; nothing was changed.
+            EntryExists: an object of that name exists; nothing was changed.
         """
         ...
 
@@ -30,7 +30,7 @@ class ObjectStore(Protocol):
         ...
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the contents of those that are there, read at once where that is faster."""
+        """Return the contents of those that exist, read in parallel where that is faster."""
         ...
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
@@ -49,7 +49,7 @@ class ObjectStore(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Remove for good what writers that died left half-written."""
+        """Remove the unfinished files of writers that died."""
         ...
 
     def version(self, prefix: str) -> str | None:

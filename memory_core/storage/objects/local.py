@@ -62,18 +62,9 @@ class LocalObjects:
                 yield key
 
     def folders(self, prefix: str) -> Iterator[str]:
-        path = self._path(prefix.rpartition("/")[0])
-        try:
-            with os.scandir(path) as found:
-                for entry in found:
-                    if entry.is_dir():
-                        yield f"{entry.name}/"
-                    elif not entry.name.startswith("."):
-                        yield entry.name
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise self._failed("list", path, exc) from exc
+        for name in self._scan(prefix.rpartition("/")[0]):
+            if name.endswith("/") or not name.startswith("."):
+                yield name
 
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()
@@ -133,7 +124,7 @@ class LocalObjects:
         return staged
 
     def _publish(self, staged: Path, target: Path) -> bool:
-        """Give the staged file its name; say whether the name was free."""
+        """Give the staged file its name; return False if the name was taken."""
         # link() fails when the name is taken, and shows the whole content or nothing. The folder
         # may be missing, or be removed as empty by another process between the two calls.
         made = False
@@ -153,31 +144,33 @@ class LocalObjects:
     def _sync(self, target: Path, *, with_parents: bool) -> None:
         """Make the name durable, and the names of folders that were made for it."""
         folders = target.parents if with_parents else (target.parent,)
-        # A folder that has gone again took the file with it: somebody deleted it.
+        # A missing folder took the file with it: another process deleted it.
         with suppress(FileNotFoundError):
             for folder in folders:
                 if folder.is_relative_to(self._root):
                     _sync_directory(folder)
 
     def _walk(self, folder: str) -> Iterator[str]:
+        # A folder sorts as its keys do: with the slash that follows its name.
+        for name in sorted(self._scan(folder)):
+            key = f"{folder}/{name}" if folder else name
+            if name.endswith("/") and key != f"{_STAGING}/":
+                yield from self._walk(key.rstrip("/"))
+            elif not name.endswith("/") and not name.startswith("."):
+                # Other files with a dot are left by desktops, such as .DS_Store.
+                yield key
+
+    def _scan(self, folder: str) -> Iterator[str]:
+        """Yield the names in a folder, those of folders with a slash."""
         path = self._path(folder)
         try:
-            with os.scandir(path) as found:
-                # A folder sorts as its keys do: with the slash that follows its name.
-                entries = sorted(
-                    (entry.name + "/" * entry.is_dir(), entry.is_dir()) for entry in found
-                )
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    yield entry.name + "/" * entry.is_dir()
         except FileNotFoundError:
             return
         except OSError as exc:
             raise self._failed("list", path, exc) from exc
-        for name, is_folder in entries:
-            key = f"{folder}/{name}" if folder else name
-            if is_folder and key != f"{_STAGING}/":
-                yield from self._walk(key.rstrip("/"))
-            elif not is_folder and not name.startswith("."):
-                # Other files with a dot are left by desktops, such as .DS_Store.
-                yield key
 
     def _path(self, key: str) -> Path:
         if key and not {"", ".", ".."}.isdisjoint(key.rstrip("/").split("/")):

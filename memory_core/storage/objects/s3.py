@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from ...errors import BackendError, EntryExists, SettingsError
+from ...model.batches import batches
 from ..aws import Aws, each
 
 _BATCH = 1000
+_NEXT_KEYS = {"ContinuationToken": "NextContinuationToken"}
+_NEXT_VERSIONS = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
 
 
 class S3Objects:
@@ -32,8 +34,9 @@ class S3Objects:
 
     def get(self, key: str) -> bytes | None:
         def read(s3: Any) -> bytes:
-            answer = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            content: bytes = answer["Body"].read()
+            content: bytes = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)[
+                "Body"
+            ].read()
             return content
 
         try:
@@ -45,17 +48,16 @@ class S3Objects:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         wanted = list(keys)
-        found = zip(wanted, each(self.get, wanted), strict=True)
-        return {key: data for key, data in found if data is not None}
+        contents = zip(wanted, each(self.get, wanted), strict=True)
+        return {key: data for key, data in contents if data is not None}
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         wanted = {"Prefix": self._prefix + prefix}
         if start_after:
             wanted["StartAfter"] = self._prefix + start_after
-        paging = {"ContinuationToken": "NextContinuationToken"}
-        for page in self._pages("ListObjectsV2", wanted, paging):
-            for found in page.get("Contents", ()):
-                yield found["Key"].removeprefix(self._prefix)
+        for page in self._pages("ListObjectsV2", _NEXT_KEYS, **wanted):
+            for listed in page.get("Contents", ()):
+                yield listed["Key"].removeprefix(self._prefix)
 
     def folders(self, prefix: str) -> None:
         return None
@@ -68,90 +70,79 @@ class S3Objects:
             for folder in folders:
                 self._purge(folder, names)
             return
-        marked = {
-            _folder(deleted["Key"])
-            for deleted in self._delete({"Key": name} for name in names)
-            if deleted.get("DeleteMarker")
-        }
-        for folder in folders:
-            if folder in marked:
-                self._purge(folder)
+        for folder in sorted(self._delete({"Key": name} for name in names)):
+            self._purge(folder)
 
     def sweep(self) -> None:
-        """Nothing is ever half-written: an object appears whole or not at all."""
+        """Do nothing: an object appears whole or not at all."""
 
     def version(self, prefix: str) -> str | None:
         return None
 
     def _is_versioned(self, name: str) -> bool:
-        """Say whether the bucket keeps versions of an object; one byte of it is read."""
+        """Tell if the bucket keeps versions of an object; one byte of it is read."""
 
-        def look(s3: Any) -> str:
+        def read_version(s3: Any) -> str:
             answer = s3.get_object(Bucket=self._bucket, Key=name, Range="bytes=0-0")
             answer["Body"].read()
             return str(answer.get("VersionId", "null"))
 
         try:
-            return self._aws.run("s3", "GetObject", self._where, look) != "null"
+            return self._aws.run("s3", "GetObject", self._where, read_version) != "null"
         except BackendError as exc:
             if exc.code not in ("NoSuchKey", "InvalidRange"):
                 raise
             return False
 
     def check_region(self) -> None:
-        """See that the bucket is where the configuration says, before anything is made there.
+        """Check that the bucket is in the configured region, before anything is made there.
 
         Raises:
-            SettingsError: it is in another region; boto3 would follow it there in silence.
+            SettingsError: it is in another one; boto3 would follow it there in silence.
         """
-        found = self._ask("HeadBucket").get("BucketRegion")
-        wanted = self._aws.settings.region
-        if found and found != wanted:
+        actual = self._ask("HeadBucket").get("BucketRegion")
+        configured = self._aws.settings.region
+        if actual and actual != configured:
             raise SettingsError(
-                f"AWS_REGION is {wanted!r}, but {self._where} is in {found!r}; set AWS_REGION to "
-                f"{found}"
+                f"AWS_REGION is {configured!r}, but {self._where} is in {actual!r}; set AWS_REGION "
+                f"to {actual}"
             )
 
     def _purge(self, folder: str, names: Iterable[str] = ()) -> None:
         """Remove all versions of some objects, and of those deleted by earlier calls."""
-        paging = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
         markers, versions = [], []
-        for page in self._pages("ListObjectVersions", {"Prefix": folder}, paging):
+        for page in self._pages("ListObjectVersions", _NEXT_VERSIONS, Prefix=folder):
             markers += page.get("DeleteMarkers", [])
             versions += page.get("Versions", [])
-        gone = {one["Key"] for one in markers if one["IsLatest"]}.union(names)
-        # What is seen of an object comes last: while it is there, a call that was cut off can be
-        # repeated.
-        versions.sort(key=lambda one: one["IsLatest"])
-        for _ in self._delete(
-            {"Key": one["Key"], "VersionId": one["VersionId"]}
-            for one in (*versions, *markers)
-            if one["Key"] in gone
-        ):
-            pass
+        gone = {marker["Key"] for marker in markers if marker["IsLatest"]}.union(names)
+        # The visible version goes last: while it exists, an interrupted call can be repeated.
+        versions.sort(key=lambda version: version["IsLatest"])
+        self._delete(
+            {"Key": version["Key"], "VersionId": version["VersionId"]}
+            for version in (*versions, *markers)
+            if version["Key"] in gone
+        )
 
-    def _delete(self, objects: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        """Delete in batches; yield what the service says of each object."""
-        rest = iter(objects)
-        while batch := [*islice(rest, _BATCH)]:
+    def _delete(self, objects: Iterable[dict[str, str]]) -> set[str]:
+        """Delete in batches; return the folders where delete markers took the objects' place."""
+        marked = set()
+        for batch in batches(objects, _BATCH):
             answer = self._ask("DeleteObjects", Delete={"Objects": batch})
             for error in answer.get("Errors", ()):
                 raise self._aws.error(
                     "s3", "DeleteObjects", self._where, error["Code"], error.get("Message", "")
                 )
-            yield from answer.get("Deleted", ())
+            marked |= {
+                _folder(deleted["Key"])
+                for deleted in answer.get("Deleted", ())
+                if deleted.get("DeleteMarker")
+            }
+        return marked
 
     def _pages(
-        self, operation: str, wanted: dict[str, str], paging: dict[str, str]
+        self, operation: str, paging: dict[str, str], **members: str
     ) -> Iterator[dict[str, Any]]:
-        """Yield every page; `paging` maps members of a request to those of the answer before."""
-        more: dict[str, str] = {}
-        while True:
-            page = self._ask(operation, **wanted, **more)
-            yield page
-            if not page.get("IsTruncated"):
-                return
-            more = {ours: page[theirs] for ours, theirs in paging.items()}
+        return self._aws.pages("s3", operation, self._where, paging, Bucket=self._bucket, **members)
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
         return self._aws.ask("s3", operation, self._where, Bucket=self._bucket, **members)

@@ -1,4 +1,4 @@
-"""Where vectors live: the narrowest interface that every backend can keep."""
+"""The interface of a vector store: the narrowest that every backend can keep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PUT_BATCH = 500
-"""Vectors that are written together: as many as S3 Vectors takes in one request."""
+"""Vectors written together: as many as S3 Vectors takes in one request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +33,11 @@ class VectorStore(Protocol):
     """One index of a vector store. All failures are `BackendError`s."""
 
     def put(self, vectors: Sequence[Vector]) -> None:
-        """Write vectors and payloads wholly, replacing those of the same key; safe to repeat."""
+        """Write whole vectors and payloads, replacing those of the same key; safe to repeat."""
         ...
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
-        """Return what is there under the keys; those missing are left out."""
+        """Return the vectors of these keys; missing ones are left out."""
         ...
 
     def keys(self) -> Iterator[str]:
@@ -64,7 +64,7 @@ class VectorStore(Protocol):
         ...
 
     def describe(self) -> IndexInfo:
-        """Return what the index says of itself."""
+        """Return the description of the index."""
         ...
 
     def close(self) -> None: ...

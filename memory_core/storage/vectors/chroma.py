@@ -1,4 +1,4 @@
-"""Vectors in a ChromaDB folder on this machine's disk."""
+"""Vectors in a ChromaDB folder on the local disk: the only file that imports chromadb."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import repeat
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -31,213 +32,13 @@ _LOCK = ".holdfast.lock"
 _GENERATION = ".holdfast.generation"
 _LOCK_TIMEOUT_S = 60.0
 _POLL_S = 0.002
-
-_folders: WeakValueDictionary[str, ChromaFolder] = WeakValueDictionary()
-_registry_lock = RLock()
-
-
-def open_folder(path: Path) -> ChromaFolder:
-    """Return this process's one handle on the folder; chromadb shares its client by path too."""
-    with _registry_lock:
-        key = os.path.realpath(path)
-        folder = _folders.get(key)
-        if folder is None:
-            _folders[key] = folder = ChromaFolder(Path(key))
-        return folder
-
-
-class ChromaFolder:
-    """A ChromaDB directory behind a lock; get it from `open_folder`."""
-
-    def __init__(self, path: Path) -> None:
-        from filelock import FileLock
-
-        self.path = path
-        self._file_lock = FileLock(path / _LOCK, timeout=_LOCK_TIMEOUT_S, thread_local=False)
-        self._thread_lock = RLock()
-        self._client: Client | None = None
-        self._collections: dict[str, Any] = {}
-        self._generation = ""
-
-    @contextmanager
-    def client(self, operation: str, *, writes: bool = False) -> Iterator[Client]:
-        """Hold the folder for one operation and translate what goes wrong.
-
-        Raises:
-            BackendUnavailable: the disk failed, or another process held the folder too long.
-            BackendError: ChromaDB refused or is damaged.
-        """
-        from chromadb.errors import ChromaError
-        from filelock import Timeout
-
-        with self._thread_lock:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                with self._file_lock.acquire(poll_interval=_POLL_S):
-                    client = self._current()
-                    if writes:
-                        self._begin_write()
-                    yield client
-            except Timeout as exc:
-                raise BackendUnavailable(
-                    f"another process has held ChromaDB in {str(self.path)!r} for "
-                    f"{_LOCK_TIMEOUT_S:.0f} seconds; end it or try again",
-                    backend="chroma",
-                    operation=operation,
-                ) from exc
-            except PermissionError as exc:
-                raise AccessDenied(
-                    f"no permission to use ChromaDB in {str(self.path)!r}; check who owns the "
-                    "folder, or set CHROMA_PATH to another one",
-                    backend="chroma",
-                    operation=operation,
-                ) from exc
-            except OSError as exc:
-                raise BackendUnavailable(
-                    f"could not use ChromaDB in {str(self.path)!r}: {exc.strerror or exc}; check "
-                    "the disk, or set CHROMA_PATH to another folder",
-                    backend="chroma",
-                    operation=operation,
-                    code=str(exc.errno or ""),
-                ) from exc
-            except (ChromaError, ValueError, sqlite3.Error) as exc:
-                raise BackendError(
-                    f"ChromaDB in {str(self.path)!r} failed to {operation}: {_first_line(exc)}; "
-                    "if it lasts, move the folder away and restart",
-                    backend="chroma",
-                    operation=operation,
-                    code=type(exc).__name__,
-                ) from exc
-
-    @contextmanager
-    def collection(self, name: str, operation: str, *, writes: bool = False) -> Iterator[Any]:
-        """Hold the folder and one of its collections, which must exist."""
-        with self.client(operation, writes=writes) as client:
-            found = self._collections.get(name)
-            if found is None:
-                found = self._collections[name] = client.get_collection(
-                    name, embedding_function=None
-                )
-            yield found
-
-    def exists(self) -> bool:
-        """Say whether ChromaDB has a database here, without making one."""
-        return (self.path / _DATABASE).is_file()
-
-    def scrub(self, keys: Sequence[str]) -> None:
-        """Take the text of deleted vectors out of the database file.
-
-        ChromaDB 1.5.9 keeps it in its write-ahead queue, of which it reads only the vectors again,
-        and SQLite in pages it has freed.
-        """
-        with self.client("forget", writes=True):
-            self.close()
-            with closing(sqlite3.connect(self.path / _DATABASE)) as database:
-                database.execute("PRAGMA secure_delete = ON")
-                database.executemany(
-                    "UPDATE embeddings_queue SET metadata = NULL WHERE id = ?",
-                    [(key,) for key in keys],
-                )
-                database.commit()
-                database.execute("VACUUM")
-
-    def close(self) -> None:
-        """Let go of the files; the next call opens them again."""
-        with self._thread_lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = None
-            self._collections.clear()
-
-    def _current(self) -> Client:
-        generation = self._read_generation()
-        if self._client is None or generation != self._generation:
-            self.close()
-            self._client = _open_client(self.path)
-            self._generation = generation
-        return self._client
-
-    def _begin_write(self) -> None:
-        # Before the write, so that a crash in the middle of it makes others look again.
-        self._generation = f"{os.getpid()}-{time.time_ns()}"
-        (self.path / _GENERATION).write_text(self._generation)
-
-    def _read_generation(self) -> str:
-        try:
-            return (self.path / _GENERATION).read_text()
-        except FileNotFoundError:
-            return ""
-
-
-@contextmanager
-def open_server(host: str, port: int) -> Iterator[Client]:
-    """Yield a client of a ChromaDB server, and translate what goes wrong.
-
-    Raises:
-        BackendUnavailable: nobody answers there.
-        BackendError: what answers refused, or is no ChromaDB.
-    """
-    silence_telemetry()
-    import chromadb
-    import httpx
-    from chromadb.config import Settings
-    from chromadb.errors import ChromaError
-
-    where = f"{host}:{port}"
-    try:
-        client: Any = chromadb.HttpClient(
-            host=host, port=port, settings=Settings(anonymized_telemetry=False)
-        )
-        yield client
-    except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
-        if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
-            raise BackendUnavailable(
-                f"no ChromaDB server answers at {where}; check that it runs, and host and port",
-                backend="chroma",
-                operation="connect",
-            ) from exc
-        raise BackendError(
-            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it is one, of "
-            "ChromaDB 1.0 or later",
-            backend="chroma",
-            operation="read",
-            code=type(exc).__name__,
-        ) from exc
-
-
-def internal_error() -> type[Exception]:
-    """Return the error of a `get` for which the index has lost a vector (chromadb 1.5.9)."""
-    from chromadb.errors import InternalError
-
-    return InternalError
-
-
-def _open_client(path: Path) -> Client:
-    silence_telemetry()
-    import chromadb
-    from chromadb.api.shared_system_client import SharedSystemClient
-    from chromadb.config import Settings
-
-    try:
-        client: Any = chromadb.PersistentClient(
-            path=str(path), settings=Settings(anonymized_telemetry=False)
-        )
-    except Exception:
-        # It keeps a system that failed to start, and hands it out at the next try (1.5.9).
-        SharedSystemClient._identifier_to_system.pop(str(path), None)
-        raise
-    opened: Client = client
-    return opened
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
-
-
 _BATCH = 500
 _METRIC = "cosine"
 _EXACT = "exact_numbers"
 _logger = logging.getLogger("memory_core")
+
+_folders: WeakValueDictionary[str, ChromaFolder] = WeakValueDictionary()
+_registry_lock = RLock()
 
 
 def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> ChromaStore:
@@ -275,14 +76,164 @@ def collections(path: Path) -> list[str]:
         return sorted(collection.name for collection in client.list_collections())
 
 
-def _missing(path: Path, name: str) -> IndexMismatch:
-    return IndexMismatch(
-        f"ChromaDB in {str(path)!r} has no collection {name!r}, but memories are on record; check "
-        "CHROMA_PATH, MEMORY_INDEX and MEMORY_EMBEDDER, or make it from the record with "
-        "`python -m memory_core rebuild`",
-        backend="chroma",
-        operation="open",
-    )
+def open_folder(path: Path) -> ChromaFolder:
+    """Return the handle on the folder, one in a process: chromadb shares clients by path too."""
+    with _registry_lock:
+        key = os.path.realpath(path)
+        folder = _folders.get(key)
+        if folder is None:
+            _folders[key] = folder = ChromaFolder(Path(key))
+        return folder
+
+
+@contextmanager
+def open_server(host: str, port: int) -> Iterator[Client]:
+    """Yield a client of a ChromaDB server, and translate its errors.
+
+    Raises:
+        BackendUnavailable: there is no answer.
+        BackendError: the server refused, or is not ChromaDB.
+    """
+    silence_telemetry()
+    import chromadb
+    import httpx
+    from chromadb.config import Settings
+    from chromadb.errors import ChromaError
+
+    where = f"{host}:{port}"
+    try:
+        client: Any = chromadb.HttpClient(
+            host=host, port=port, settings=Settings(anonymized_telemetry=False)
+        )
+        yield client
+    except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
+        if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
+            raise BackendUnavailable(
+                f"no ChromaDB server answers at {where}; check that it runs, and host and port",
+                backend="chroma",
+                operation="connect",
+            ) from exc
+        raise BackendError(
+            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it is one, of "
+            "ChromaDB 1.0 or later",
+            backend="chroma",
+            operation="read",
+            code=type(exc).__name__,
+        ) from exc
+
+
+class ChromaFolder:
+    """A ChromaDB directory behind a lock; get it from `open_folder`."""
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock
+
+        self.path = path
+        self._file_lock = FileLock(path / _LOCK, timeout=_LOCK_TIMEOUT_S, thread_local=False)
+        self._thread_lock = RLock()
+        self._client: Client | None = None
+        self._collections: dict[str, Any] = {}
+        self._generation = ""
+
+    @contextmanager
+    def client(self, operation: str, *, writes: bool = False) -> Iterator[Client]:
+        """Hold the folder for one operation, and translate its errors.
+
+        Raises:
+            BackendUnavailable: the disk failed, or another process held the folder too long.
+            BackendError: ChromaDB refused or is damaged.
+        """
+        from chromadb.errors import ChromaError
+        from filelock import Timeout
+
+        def failed(kind: type[BackendError], message: str, code: str = "") -> BackendError:
+            return kind(message, backend="chroma", operation=operation, code=code)
+
+        where = f"ChromaDB in {str(self.path)!r}"
+        with self._thread_lock:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with self._file_lock.acquire(poll_interval=_POLL_S):
+                    client = self._current()
+                    if writes:
+                        self._begin_write()
+                    yield client
+            except Timeout as exc:
+                raise failed(
+                    BackendUnavailable,
+                    f"another process has held {where} for {_LOCK_TIMEOUT_S:.0f} seconds; end it "
+                    "or try again",
+                ) from exc
+            except OSError as exc:
+                raise failed(
+                    AccessDenied if isinstance(exc, PermissionError) else BackendUnavailable,
+                    f"could not use {where}: {exc.strerror or exc}; check the disk and who owns "
+                    "the folder, or set CHROMA_PATH to another one",
+                    str(exc.errno or ""),
+                ) from exc
+            except (ChromaError, ValueError, sqlite3.Error) as exc:
+                raise failed(
+                    BackendError,
+                    f"{where} failed to {operation}: {_first_line(exc)}; if it lasts, move the "
+                    "folder away and restart",
+                    type(exc).__name__,
+                ) from exc
+
+    @contextmanager
+    def collection(self, name: str, operation: str, *, writes: bool = False) -> Iterator[Any]:
+        """Hold the folder and one of its collections, which must exist."""
+        with self.client(operation, writes=writes) as client:
+            if name not in self._collections:
+                self._collections[name] = client.get_collection(name, embedding_function=None)
+            yield self._collections[name]
+
+    def exists(self) -> bool:
+        """Look for a database of ChromaDB, without making one."""
+        return (self.path / _DATABASE).is_file()
+
+    def scrub(self, keys: Sequence[str]) -> None:
+        """Erase the text of deleted vectors from the database file.
+
+        ChromaDB 1.5.9 keeps it in its write-ahead queue, of which it reads only the vectors again,
+        and SQLite in pages it has freed.
+        """
+        with self.client("forget", writes=True):
+            self.close()
+            with closing(sqlite3.connect(self.path / _DATABASE)) as database:
+                database.execute("PRAGMA secure_delete = ON")
+                database.executemany(
+                    "UPDATE embeddings_queue SET metadata = NULL WHERE id = ?",
+                    [(key,) for key in keys],
+                )
+                database.commit()
+                database.execute("VACUUM")
+
+    def close(self) -> None:
+        """Close the files; the next call opens them again."""
+        with self._thread_lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+            self._collections.clear()
+
+    def _current(self) -> Client:
+        generation = self._read_generation()
+        if self._client is None or generation != self._generation:
+            self.close()
+            self._client = _open_client(self.path)
+            self._generation = generation
+        return self._client
+
+    def _begin_write(self) -> None:
+        # Before the write, so that a crash in the middle of it makes others look again.
+        self._generation = f"{os.getpid()}-{time.time_ns()}"
+        (self.path / _GENERATION).write_text(self._generation)
+
+    def _read_generation(self) -> str:
+        try:
+            return (self.path / _GENERATION).read_text()
+        except FileNotFoundError:
+            return ""
 
 
 class ChromaStore:
@@ -321,43 +272,43 @@ class ChromaStore:
                 )
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
-        found: dict[str, Vector] = {}
+        vectors: dict[str, Vector] = {}
         with self._folder.collection(self._name, "read") as collection:
             for batch in batches(dict.fromkeys(keys), _BATCH):
-                found |= _get(collection, list(batch), with_values)
-        return found
+                vectors |= _get(collection, batch, with_values)
+        return vectors
 
     def keys(self) -> Iterator[str]:
         with self._folder.collection(self._name, "list") as collection:
-            found = collection.get(include=[])["ids"]
-        yield from found
+            keys = collection.get(include=[])["ids"]
+        yield from keys
 
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
         with self._folder.collection(self._name, "query") as collection:
-            found = collection.query(
+            nearest = collection.query(
                 query_embeddings=[values],
                 n_results=limit,
                 where={"user_id": user_id},
                 include=["distances"],
             )
-        distances = (found["distances"] or [[]])[0]
-        return [(key, 1.0 - gap) for key, gap in zip(found["ids"][0], distances, strict=True)]
+        distances = (nearest["distances"] or [[]])[0]
+        return [(key, 1.0 - gap) for key, gap in zip(nearest["ids"][0], distances, strict=True)]
 
     def delete(self, keys: Iterable[str]) -> None:
         with self._folder.collection(self._name, "delete", writes=True) as collection:
             for batch in batches(dict.fromkeys(keys), _BATCH):
-                collection.delete(ids=list(batch))
+                collection.delete(ids=batch)
 
     def erase(self, keys: Iterable[str]) -> None:
-        gone = list(dict.fromkeys(keys))
-        self.delete(gone)
-        self._folder.scrub(gone)
+        unique = list(dict.fromkeys(keys))
+        self.delete(unique)
+        self._folder.scrub(unique)
 
     def describe(self) -> IndexInfo:
         with self._folder.client("describe") as client:
-            # Asked for anew: a collection at hand does not learn its dimension from a later write.
+            # A new handle: an older one does not learn its dimension from a later write.
             collection = client.get_collection(self._name, embedding_function=None)
             configuration = collection.configuration_json.get("hnsw") or {}
             model: Any = collection._model
@@ -373,8 +324,40 @@ class ChromaStore:
         self._folder.close()
 
 
+def _open_client(path: Path) -> Client:
+    silence_telemetry()
+    import chromadb
+    from chromadb.api.shared_system_client import SharedSystemClient
+    from chromadb.config import Settings
+
+    try:
+        client: Any = chromadb.PersistentClient(
+            path=str(path), settings=Settings(anonymized_telemetry=False)
+        )
+    except Exception:
+        # It keeps a system that failed to start, and hands it out at the next try (1.5.9).
+        SharedSystemClient._identifier_to_system.pop(str(path), None)
+        raise
+    opened: Client = client
+    return opened
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+
+
+def _missing(path: Path, name: str) -> IndexMismatch:
+    return IndexMismatch(
+        f"ChromaDB in {str(path)!r} has no collection {name!r}, but memories are on record; check "
+        "CHROMA_PATH, MEMORY_INDEX and MEMORY_EMBEDDER, or make it from the record with "
+        "`python -m memory_core rebuild`",
+        backend="chroma",
+        operation="open",
+    )
+
+
 def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the keys to drop: an upsert merges metadata into what was there (chromadb 1.5.9)."""
+    """Name the keys to drop, too: an upsert merges metadata into the old (chromadb 1.5.9)."""
     return dict.fromkeys(old or ()) | _with_exact_floats(new)
 
 
@@ -395,27 +378,24 @@ def _has_fraction(value: Any) -> bool:
 
 
 def _get(collection: Any, keys: list[str], with_values: bool) -> dict[str, Vector]:
-    if not with_values:
-        found = collection.get(ids=keys, include=["metadatas"])
-        rows = zip(found["ids"], found["metadatas"], strict=True)
-        return {key: Vector(key, _without_exact_floats(payload)) for key, payload in rows}
+    from chromadb.errors import InternalError
+
+    include = ["metadatas", "embeddings"] if with_values else ["metadatas"]
     try:
-        found = collection.get(ids=keys, include=["metadatas", "embeddings"])
-    except internal_error() as exc:
-        return _get_around_losses(collection, keys, exc)
-    with_rows = zip(found["ids"], found["metadatas"], found["embeddings"], strict=True)
-    return {
-        key: Vector(key, _without_exact_floats(payload), _float32(values))
-        for key, payload, values in with_rows
-    }
-
-
-def _get_around_losses(collection: Any, keys: list[str], exc: Exception) -> dict[str, Vector]:
-    """Read one by one: a single vector that its index has lost makes a whole `get` fail."""
-    if len(keys) == 1:
+        rows = collection.get(ids=keys, include=include)
+    except InternalError as exc:
+        # It fails as a whole for a single vector that the index has lost (1.5.9).
+        if len(keys) > 1:
+            return {
+                key: vector for key in keys for vector in _get(collection, [key], True).values()
+            }
         _logger.warning("ChromaDB has lost the vector of memory %s: %s", keys[0], exc)
         return _get(collection, keys, with_values=False)
-    return {key: vector for one in keys for key, vector in _get(collection, [one], True).items()}
+    values = map(_float32, rows["embeddings"]) if with_values else repeat(None)
+    return {
+        key: Vector(key, _without_exact_floats(payload), vector)
+        for key, payload, vector in zip(rows["ids"], rows["metadatas"], values, strict=False)
+    }
 
 
 def _float32(values: Any) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""A ChromaDB folder of anybody's, read without ChromaDB: nothing in it is made or changed.
+"""Read-only access to a ChromaDB folder, without importing chromadb.
 
-ChromaDB itself locks, migrates and writes what it opens. Its database is read here as it lies, of
-every version that keeps one (0.4 on), with what waits in the queue to be put into it.
+ChromaDB itself locks, migrates and writes what it opens. This reader leaves the folder unchanged;
+it reads the database of every version that has one (0.4 on), and what still waits in its queue.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Values = NDArray[np.float32]
 
+_DATABASE = "chroma.sqlite3"
+_DELETE = 3
+"""The operation of the queue that deletes; others merge into the row."""
+
+_TEXT_KEYS = ("data", "memory", "chroma:document", "text")
 _HEADER = struct.Struct("<iQQQQQQ")
 _FORMAT = 1
+# Instructions of a pickle that are a number themselves, and not the place of one.
+_INTEGERS = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4"}
 _TABLES = """
 DROP TABLE IF EXISTS temp.queued;
 DROP TABLE IF EXISTS temp.labels;
@@ -39,117 +43,8 @@ CREATE TEMP TABLE queued (id TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
 CREATE TEMP TABLE labels (id TEXT PRIMARY KEY, label INTEGER) WITHOUT ROWID;
 """
 
-
-class FolderVectors:
-    """The vectors of one collection; what it has to remember lies in temporary tables."""
-
-    def __init__(self, database: sqlite3.Connection, folder: Path, collection_id: str) -> None:
-        self._database = database
-        database.executescript(_TABLES)
-        database.execute(
-            "INSERT INTO temp.queued SELECT id, max(seq_id) FROM embeddings_queue "
-            "WHERE topic LIKE ? AND vector IS NOT NULL GROUP BY id",
-            (f"%{collection_id}",),
-        )
-        found = database.execute(
-            "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'", (collection_id,)
-        ).fetchone()
-        self._index = _Index.open(folder / found[0]) if found else None
-        if self._index:
-            labels = _read_labels(folder / found[0] / "index_metadata.pickle")
-            database.executemany("INSERT OR REPLACE INTO temp.labels VALUES (?, ?)", labels)
-
-    def of(self, ids: Iterable[str]) -> dict[str, Values]:
-        """Return the vectors of some rows, as they were stored."""
-        import numpy as np
-
-        wanted = list(ids)
-        marks = ", ".join("?" * len(wanted))
-        found: dict[str, Values] = {}
-        if self._index:
-            rows = self._database.execute(
-                f"SELECT id, label FROM temp.labels WHERE id IN ({marks})", wanted
-            )
-            found |= self._index.read(dict(rows))
-        for one, vector, encoding in self._database.execute(
-            "SELECT q.id, q.vector, q.encoding FROM temp.queued n JOIN embeddings_queue q "
-            f"ON q.seq_id = n.seq WHERE n.id IN ({marks})",
-            wanted,
-        ):
-            if encoding == "FLOAT32" and isinstance(vector, bytes) and not len(vector) % 4:
-                found[one] = np.frombuffer(vector, dtype="<f4")
-        return found
-
-
-class _Index:
-    """The file of hnswlib, mapped into memory and read row by row."""
-
-    def __init__(self, rows: NDArray[np.uint8], label_at: int, data_at: int) -> None:
-        import numpy as np
-
-        self._vectors = rows[:, data_at:label_at]
-        labels = np.ascontiguousarray(rows[:, label_at : label_at + 8]).view("<u8").ravel()
-        self._order = np.argsort(labels, kind="stable")
-        self._labels = labels[self._order]
-
-    @classmethod
-    def open(cls, folder: Path) -> _Index | None:
-        """Return None where there is none, or where it is not as it has to be."""
-        import numpy as np
-
-        try:
-            header = _HEADER.unpack((folder / "header.bin").read_bytes()[: _HEADER.size])
-            version, start, _, count, size, label_at, data_at = header
-            rows = np.memmap(folder / "data_level0.bin", dtype=np.uint8, mode="r")
-        except (OSError, ValueError, struct.error):
-            return None
-        fits = version == _FORMAT and start == 0 and data_at < label_at <= size - 8
-        if not fits or (label_at - data_at) % 4 or not 0 < count * size <= len(rows):
-            return None
-        return cls(rows[: count * size].reshape(count, size), label_at, data_at)
-
-    def read(self, labels: dict[str, int]) -> dict[str, Values]:
-        import numpy as np
-
-        found: dict[str, Values] = {}
-        for one, label in labels.items():
-            at = int(np.searchsorted(self._labels, label))
-            if at < len(self._labels) and self._labels[at] == label:
-                row = np.ascontiguousarray(self._vectors[self._order[at]])
-                found[one] = row.view("<f4")
-        return found
-
-
-def _read_labels(file: Path) -> Iterator[tuple[str, int]]:
-    """Yield ids and labels. The pickle is not loaded: that could run anything, and takes memory."""
-    try:
-        with file.open("rb") as content:
-            text: str | None = None
-            within = False
-            for opcode, value, _ in pickletools.genops(content):
-                if isinstance(value, str) and "UNICODE" in opcode.name:
-                    if within and value == "label_to_id":
-                        return
-                    within = within or value == "id_to_label"
-                    text = value
-                elif within and text is not None and isinstance(value, int) and _is_int(opcode):
-                    yield text, value
-                    text = None
-    except (OSError, ValueError, TypeError):
-        return
-
-
-def _is_int(opcode: pickletools.OpcodeInfo) -> bool:
-    """Say whether an instruction is a number itself, and not the place of one."""
-    return opcode.name in ("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4")
-
-
-_DATABASE = "chroma.sqlite3"
-_DELETE = 3
-"""The operation of the queue that deletes; others merge into what is there."""
-
 _Waiting = dict[str, tuple[bool, dict[str, Any]] | None]
-"""What was written to a row since: None for deleted, and whether it was deleted in between."""
+"""Queued changes of a row: None for deleted, else a flag for deleted in between, and the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +58,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class StoredMemory:
-    """One row of a collection, as it stands there: id and payload, without its vector."""
+    """A stored row of a collection: id and payload, without its vector."""
 
     id: str
     payload: Mapping[str, Any]
@@ -171,14 +66,12 @@ class StoredMemory:
     @property
     def text(self) -> str | None:
         """The text, under whichever key a version of mem0 or its user kept it."""
-        for key in ("data", "memory", "chroma:document", "text"):
-            if isinstance(found := self.payload.get(key), str):
-                return found
-        return None
+        texts = (self.payload.get(key) for key in _TEXT_KEYS)
+        return next((text for text in texts if isinstance(text, str)), None)
 
 
 def is_chroma(path: Path) -> bool:
-    """Say whether there is a ChromaDB database in a folder."""
+    """Tell if a folder has a database of ChromaDB."""
     return (path / _DATABASE).is_file()
 
 
@@ -186,8 +79,8 @@ class ChromaReader:
     """A context manager over one folder.
 
     Raises:
-        BackendError: it is no database of ChromaDB, damaged, or of a version not known.
-        BackendUnavailable: the disk failed, or another process writes without an end.
+        BackendError: it is not a database of ChromaDB, damaged, or of an unknown version.
+        BackendUnavailable: the disk failed, or another process kept the database locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -214,25 +107,25 @@ class ChromaReader:
     ) -> Iterator[StoredMemory]:
         """Yield every row; of the payloads all keys, or only the `keys` named."""
         waiting = self._waiting(collection, keys)
-        for one, payload in self._stored(collection, keys):
-            change = waiting.pop(one, (False, {}))
+        for row_id, payload in self._stored(collection, keys):
+            change = waiting.pop(row_id, (False, {}))
             if change is not None:
-                anew, values = change
-                yield _row(one, values if anew else {**payload, **values})
-        for one, change in waiting.items():
+                replaced, values = change
+                merged = values if replaced else {**payload, **values}
+                yield StoredMemory(row_id, _present(merged))
+        for row_id, change in waiting.items():
             if change is not None:
-                yield _row(one, change[1])
+                yield StoredMemory(row_id, _present(change[1]))
 
     def count(self, collection: Collection) -> int:
         """Return how many rows the tables have, without what still waits in the queue."""
-        (rows,) = next(
-            self._rows(
+        return int(
+            self._single(
                 "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
                 "WHERE s.collection = ? AND s.scope = 'METADATA'",
-                (collection.id,),
+                collection.id,
             )
         )
-        return int(rows)
 
     def metric(self, collection: Collection) -> str:
         """Return how the collection measures distances: l2, cosine or ip."""
@@ -242,21 +135,15 @@ class ChromaReader:
             (collection.id,),
         ):
             return str(space)
-        columns = {row[1] for row in self._rows("PRAGMA table_info(collections)")}
         for name in ("config_json_str", "schema_str"):
-            if name not in columns:
-                continue
-            (text,) = next(
-                self._rows(f"SELECT {name} FROM collections WHERE id = ?", (collection.id,))
-            )
-            if found := re.search(r'"space"\s*:\s*"(\w+)"', text or ""):
-                return found[1]
+            if self._has_column("collections", name):
+                text = self._single(f"SELECT {name} FROM collections WHERE id = ?", collection.id)
+                if space := re.search(r'"space"\s*:\s*"(\w+)"', text or ""):
+                    return space[1]
         return "l2"
 
     def values(self, collection: Collection, ids: Iterable[str]) -> dict[str, Values]:
         """Return the vectors of some rows as they were stored; those that are lost are left out."""
-        # EMPTY-IMPORT
-
         try:
             if self._vectors is None or self._vectors[0] != collection.id:
                 opened = FolderVectors(self._database, self._path, collection.id)
@@ -269,50 +156,46 @@ class ChromaReader:
         self, collection: Collection, keys: tuple[str, ...] | None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         chosen = f"AND m.key IN ({', '.join('?' * len(keys))})" if keys else ""
+        flag = "m.bool_value" if self._has_column("embedding_metadata", "bool_value") else "NULL"
         rows = self._rows(
             "SELECT e.id, e.embedding_id, m.key, m.string_value, m.int_value, m.float_value, "
-            f"{self._bool_column()} FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+            f"{flag} FROM segments s JOIN embeddings e ON e.segment_id = s.id "
             f"LEFT JOIN embedding_metadata m ON m.id = e.id {chosen} "
             "WHERE s.collection = ? AND s.scope = 'METADATA' ORDER BY e.id",
             (*(keys or ()), collection.id),
         )
-        lists = not keys and self._has("embedding_metadata_array")
-        lists = lists and any(self._rows("SELECT 1 FROM embedding_metadata_array LIMIT 1"))
-        at, key, payload = None, "", dict[str, Any]()
-        for number, one, name, text, whole, fraction, flag in rows:
-            if number != at:
-                if at is not None:
-                    yield key, payload | (self._lists(at) if lists else {})
-                at, key, payload = number, one, {}
-            if name is not None:
-                payload[name] = _value(text, whole, fraction, flag)
-        if at is not None:
-            yield key, payload | (self._lists(at) if lists else {})
+        lists = not keys and self._has_lists()
+        for (number, row_id), group in groupby(rows, key=lambda row: row[:2]):
+            payload = {name: _value(*values) for _, _, name, *values in group if name is not None}
+            yield row_id, payload | (self._lists(number) if lists else {})
+
+    def _has_lists(self) -> bool:
+        table = "embedding_metadata_array"
+        exists = any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+        return exists and any(self._rows(f"SELECT 1 FROM {table} LIMIT 1"))
 
     def _lists(self, number: int) -> dict[str, list[Any]]:
-        """Return the values that are lists, which newer versions keep in a table of their own."""
-        found: dict[str, list[Any]] = {}
+        """Return the list values of a row, which newer versions keep in a table of their own."""
+        lists: dict[str, list[Any]] = {}
         for name, *values in self._rows(
             "SELECT key, string_value, int_value, float_value, bool_value "
             "FROM embedding_metadata_array WHERE id = ? ORDER BY rowid",
             (number,),
         ):
-            found.setdefault(name, []).append(_value(*values))
-        return found
+            lists.setdefault(name, []).append(_value(*values))
+        return lists
 
     def _waiting(self, collection: Collection, keys: tuple[str, ...] | None) -> _Waiting:
-        """Return what was written and is not in the tables yet."""
-        (applied,) = next(
-            self._rows(
-                "SELECT max(q.seq_id) FROM segments s JOIN max_seq_id q ON q.segment_id = s.id "
-                "WHERE s.collection = ? AND s.scope = 'METADATA'",
-                (collection.id,),
-            )
+        """Return the changes in the queue that are not in the tables yet."""
+        applied = self._single(
+            "SELECT max(q.seq_id) FROM segments s JOIN max_seq_id q ON q.segment_id = s.id "
+            "WHERE s.collection = ? AND s.scope = 'METADATA'",
+            collection.id,
         )
         if isinstance(applied, bytes):
             applied = int.from_bytes(applied, "big")
-        found: _Waiting = {}
-        for one, operation, metadata in self._rows(
+        waiting: _Waiting = {}
+        for row_id, operation, metadata in self._rows(
             "SELECT id, operation, metadata FROM embeddings_queue "
             "WHERE topic LIKE ? AND seq_id > ? ORDER BY seq_id",
             (f"%{collection.id}", applied or 0),
@@ -320,18 +203,17 @@ class ChromaReader:
             values = json.loads(metadata) if metadata else {}
             kept = {key: val for key, val in values.items() if not keys or key in keys}
             if operation == _DELETE:
-                found[one] = None
+                waiting[row_id] = None
             else:
-                anew, before = found.get(one, (False, {})) or (True, {})
-                found[one] = (anew, {**before, **kept})
-        return found
+                replaced, before = waiting.get(row_id, (False, {})) or (True, {})
+                waiting[row_id] = (replaced, {**before, **kept})
+        return waiting
 
-    def _bool_column(self) -> str:
-        columns = {row[1] for row in self._rows("PRAGMA table_info(embedding_metadata)")}
-        return "m.bool_value" if "bool_value" in columns else "NULL"
+    def _has_column(self, table: str, name: str) -> bool:
+        return any(row[1] == name for row in self._rows(f"PRAGMA table_info({table})"))
 
-    def _has(self, table: str) -> bool:
-        return any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+    def _single(self, query: str, value: str) -> Any:
+        return next(self._rows(query, (value,)))[0]
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         try:
@@ -366,18 +248,117 @@ class ChromaReader:
             )
         return BackendError(
             f"{str(self._path / _DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
-            "check that the folder is one of ChromaDB and whole",
+            "check that the folder belongs to ChromaDB and is complete",
             backend="chroma",
             operation="read",
             code=type(exc).__name__,
         )
 
 
-def _row(one: str, payload: Mapping[str, Any]) -> StoredMemory:
-    return StoredMemory(one, {key: value for key, value in payload.items() if value is not None})
+class FolderVectors:
+    """The vectors of one collection; temporary tables hold their positions."""
+
+    def __init__(self, database: sqlite3.Connection, folder: Path, collection_id: str) -> None:
+        self._database = database
+        database.executescript(_TABLES)
+        database.execute(
+            "INSERT INTO temp.queued SELECT id, max(seq_id) FROM embeddings_queue "
+            "WHERE topic LIKE ? AND vector IS NOT NULL GROUP BY id",
+            (f"%{collection_id}",),
+        )
+        segment = database.execute(
+            "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'", (collection_id,)
+        ).fetchone()
+        self._index = _Index.open(folder / segment[0]) if segment else None
+        if self._index:
+            labels = _read_labels(folder / segment[0] / "index_metadata.pickle")
+            database.executemany("INSERT OR REPLACE INTO temp.labels VALUES (?, ?)", labels)
+
+    def of(self, ids: Iterable[str]) -> dict[str, Values]:
+        """Return the vectors of some rows, as they were stored."""
+        import numpy as np
+
+        wanted = list(ids)
+        marks = ", ".join("?" * len(wanted))
+        vectors: dict[str, Values] = {}
+        if self._index:
+            rows = self._database.execute(
+                f"SELECT id, label FROM temp.labels WHERE id IN ({marks})", wanted
+            )
+            vectors |= self._index.read(dict(rows))
+        for row_id, vector, encoding in self._database.execute(
+            "SELECT q.id, q.vector, q.encoding FROM temp.queued n JOIN embeddings_queue q "
+            f"ON q.seq_id = n.seq WHERE n.id IN ({marks})",
+            wanted,
+        ):
+            if encoding == "FLOAT32" and isinstance(vector, bytes) and not len(vector) % 4:
+                vectors[row_id] = np.frombuffer(vector, dtype="<f4")
+        return vectors
+
+
+class _Index:
+    """The file of hnswlib, mapped into memory and read row by row."""
+
+    def __init__(self, rows: NDArray[np.uint8], label_at: int, data_at: int) -> None:
+        import numpy as np
+
+        self._vectors = rows[:, data_at:label_at]
+        labels = np.ascontiguousarray(rows[:, label_at : label_at + 8]).view("<u8").ravel()
+        self._order = np.argsort(labels, kind="stable")
+        self._labels = labels[self._order]
+
+    @classmethod
+    def open(cls, folder: Path) -> _Index | None:
+        """Return None where there is none, or one of another format."""
+        import numpy as np
+
+        try:
+            header = _HEADER.unpack((folder / "header.bin").read_bytes()[: _HEADER.size])
+            version, start, _, count, size, label_at, data_at = header
+            rows = np.memmap(folder / "data_level0.bin", dtype=np.uint8, mode="r")
+        except (OSError, ValueError, struct.error):
+            return None
+        fits = version == _FORMAT and start == 0 and data_at < label_at <= size - 8
+        if not fits or (label_at - data_at) % 4 or not 0 < count * size <= len(rows):
+            return None
+        return cls(rows[: count * size].reshape(count, size), label_at, data_at)
+
+    def read(self, labels: dict[str, int]) -> dict[str, Values]:
+        import numpy as np
+
+        vectors: dict[str, Values] = {}
+        for row_id, label in labels.items():
+            at = int(np.searchsorted(self._labels, label))
+            if at < len(self._labels) and self._labels[at] == label:
+                row = np.ascontiguousarray(self._vectors[self._order[at]])
+                vectors[row_id] = row.view("<f4")
+        return vectors
+
+
+def _read_labels(file: Path) -> Iterator[tuple[str, int]]:
+    """Yield ids and labels. The pickle is not loaded: that could run anything, and takes memory."""
+    try:
+        with file.open("rb") as content:
+            text: str | None = None
+            within = False
+            for opcode, value, _ in pickletools.genops(content):
+                if isinstance(value, str) and "UNICODE" in opcode.name:
+                    if within and value == "label_to_id":
+                        return
+                    within = within or value == "id_to_label"
+                    text = value
+                elif within and text and isinstance(value, int) and opcode.name in _INTEGERS:
+                    yield text, value
+                    text = None
+    except (OSError, ValueError, TypeError):
+        return
+
+
+def _present(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if value is not None}
 
 
 def _value(text: Any, whole: Any, fraction: Any, flag: Any) -> Any:
     if flag is not None:
         return bool(flag)
-    return next((one for one in (text, whole, fraction) if one is not None), None)
+    return next((value for value in (text, whole, fraction) if value is not None), None)

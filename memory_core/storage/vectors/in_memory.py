@@ -28,10 +28,10 @@ class InMemoryStore:
         }
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
-        found = {key: self._vectors[key] for key in keys if key in self._vectors}
+        vectors = {key: self._vectors[key] for key in keys if key in self._vectors}
         if with_values:
-            return found
-        return {key: replace(vector, values=None) for key, vector in found.items()}
+            return vectors
+        return {key: replace(vector, values=None) for key, vector in vectors.items()}
 
     def keys(self) -> Iterator[str]:
         yield from tuple(self._vectors)
@@ -44,7 +44,7 @@ class InMemoryStore:
             for vector in self._vectors.values()
             if vector.payload["user_id"] == user_id and vector.values is not None
         ]
-        return sorted(scored, key=lambda found: -(found[1] or 0.0))[:limit]
+        return sorted(scored, key=lambda match: -(match[1] or 0.0))[:limit]
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -59,4 +59,4 @@ class InMemoryStore:
         )
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""

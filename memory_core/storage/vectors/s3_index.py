@@ -1,4 +1,4 @@
-"""The index of Amazon S3 Vectors: found, made where nothing is stored yet, and checked."""
+"""The index of Amazon S3 Vectors: described, created where it is missing, and checked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IndexName(NamedTuple):
 
     @property
     def address(self) -> dict[str, str]:
-        """How every request on the index names it."""
+        """The members by which a request names the index."""
         return {"vectorBucketName": self.bucket, "indexName": self.name}
 
     def __str__(self) -> str:
@@ -37,10 +37,10 @@ class IndexName(NamedTuple):
 
 
 def open_index(aws: Aws, name: IndexName, dimensions: int, *, create: bool) -> IndexInfo:
-    """Return what the index says of itself, once it is there and known to fit.
+    """Return the description of the index, once it exists and fits.
 
     Raises:
-        IndexMismatch: it is missing and not to be made, or cannot hold our memories.
+        IndexMismatch: it is missing and not to be created, or cannot hold our memories.
     """
     try:
         info = describe_index(aws, name)
@@ -55,16 +55,16 @@ def open_index(aws: Aws, name: IndexName, dimensions: int, *, create: bool) -> I
 
 
 def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
-    """Return what the index says of itself; the service does not count its vectors."""
-    found = aws.ask("s3vectors", "GetIndex", str(name), **name.address)["index"]
-    configuration = found.get("metadataConfiguration", {})
+    """Return the description of the index; the service does not count its vectors."""
+    index = aws.ask("s3vectors", "GetIndex", str(name), **name.address)["index"]
+    configuration = index.get("metadataConfiguration", {})
     return IndexInfo(
         "s3_vectors",
-        found["indexName"],
-        found["dimension"],
-        found["distanceMetric"],
-        mode=found.get("indexMode", ""),
-        created_at=found["creationTime"].astimezone(UTC),
+        index["indexName"],
+        index["dimension"],
+        index["distanceMetric"],
+        mode=index.get("indexMode", ""),
+        created_at=index["creationTime"].astimezone(UTC),
         non_filterable_keys=tuple(configuration.get("nonFilterableMetadataKeys", ())),
         searchable_keys=tuple(
             text["metadataKey"]
@@ -75,16 +75,16 @@ def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
 
 
 def _ensure_bucket(aws: Aws, name: IndexName) -> bool:
-    """Make the vector bucket where it is missing; say whether its indexes are ENHANCED."""
-    bucket = f"vector bucket {name.bucket!r}", {"vectorBucketName": name.bucket}
+    """Create the vector bucket if it is missing; return True if its indexes are ENHANCED."""
+    where, members = f"vector bucket {name.bucket!r}", {"vectorBucketName": name.bucket}
     try:
-        found = _ask(aws, "GetVectorBucket", *bucket)
+        answer = aws.ask("s3vectors", "GetVectorBucket", where, **members)
     except BackendError as exc:
         if exc.code != _MISSING:
             raise
-        _create(aws, "CreateVectorBucket", *bucket)
-        found = _ask(aws, "GetVectorBucket", *bucket)
-    return bool(found["vectorBucket"].get("defaultIndexMode") == _ENHANCED)
+        _create(aws, "CreateVectorBucket", where, members)
+        answer = aws.ask("s3vectors", "GetVectorBucket", where, **members)
+    return bool(answer["vectorBucket"].get("defaultIndexMode") == _ENHANCED)
 
 
 def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -> None:
@@ -111,16 +111,12 @@ def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -
 
 
 def _create(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> None:
-    """Make something; that it is there already may be our own doing, its answer lost."""
+    """Create something; it may exist already, by our own request whose answer was lost."""
     try:
-        _ask(aws, operation, where, members)
+        aws.ask("s3vectors", operation, where, **members)
     except BackendError as exc:
         if exc.code != _EXISTS:
             raise
-
-
-def _ask(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> dict[str, Any]:
-    return aws.ask("s3vectors", operation, where, **members)
 
 
 def _check(info: IndexInfo, name: IndexName, dimensions: int) -> None:

@@ -58,7 +58,7 @@ def test_without_any_memory_the_page_says_what_to_do(memories: AppTest) -> None:
 def test_the_canonical_id_is_shown_with_what_was_changed(memories: AppTest) -> None:
     words = text_of(_open(memories, " Alice@Example.com "))
     assert ALICE in words
-    assert "2 × space removed; capital letters made small" in words
+    assert "2 spaces removed; lower-cased" in words
     assert "no memories yet" in words
 
 

@@ -78,7 +78,7 @@ def test_who_is_meant_and_which_ids_are_similar(page: AppTest, shared: MemorySer
     shared.add_text_memory("alice+news@example.com", "likes tea")
     words = asked(page, " Alice@Example.com")
     assert "Nothing was ever saved under this id." in words
-    assert "1 × space removed; capital letters made small" in words
+    assert "1 space removed; lower-cased" in words
     close = page.dataframe[0].value
     assert close["User"].tolist() == ["alice+news@example.com"]
     assert "+tag" in close["Why similar"][0]

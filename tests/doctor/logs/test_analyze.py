@@ -83,7 +83,7 @@ def test_an_id_in_another_form_is_found_and_in_what_it_differs() -> None:
     report = timed(added("Ann.Lee@X.com"), found(0, "ann.lee@x.com"))
     (other,) = report.other_ids
     assert (other.asked, other.saved, other.sure) == ("ann.lee@x.com", "Ann.Lee@X.com", True)
-    assert other.reasons == ("the same id in another form: capital letters made small",)
+    assert other.reasons == ("the same id in another form: lower-cased",)
     assert report.problems[0].finding_id == "identity.W002"
 
 
