@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 from ...errors import BackendError, BackendUnavailable, EntryExists
 
 _STAGING = ".staging"
 _STAGED_FOR_S = 600.0
+"""Age at which a staged file is abandoned, where the file system knows no locks."""
 _PUBLISH_ATTEMPTS = 20
 # A directory's mtime moves in ticks (up to 10 ms on Linux); a listing made within one could miss a
 # file that is written in the same tick, so a fresh mtime proves nothing (git calls this "racy").
@@ -33,11 +36,8 @@ class LocalObjects:
         if target.name.startswith("."):
             raise _not_a_key(key)
         try:
-            staged = self._stage(data)
-            try:
+            with self._staged(data) as staged:
                 published = self._publish(staged, target)
-            finally:
-                staged.unlink(missing_ok=True)
         except OSError as exc:
             raise self._failed("write", target, exc) from exc
         if not published:
@@ -97,31 +97,41 @@ class LocalObjects:
         staging = self._root / _STAGING
         try:
             for path in staging.iterdir():
-                with suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > _STAGED_FOR_S:
+                with suppress(FileNotFoundError), path.open("rb") as file:
+                    if _is_abandoned(file):
                         path.unlink()
         except FileNotFoundError:
             return
         except OSError as exc:
             raise self._failed("clean up", staging, exc) from exc
 
-    def _stage(self, data: bytes) -> Path:
+    @contextmanager
+    def _staged(self, data: bytes) -> Iterator[Path]:
+        """Yield a file that holds the data, locked for as long as its writer lives."""
+        while True:
+            path, descriptor = self._open_staging_file()
+            with os.fdopen(descriptor, "wb") as file:
+                _lock(file)
+                if not os.fstat(descriptor).st_nlink:
+                    # Swept between the two calls.
+                    continue
+                try:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(descriptor)
+                    yield path
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+    def _open_staging_file(self) -> tuple[Path, int]:
         staging = self._root / _STAGING
-        staged = staging / uuid4().hex
+        path = staging / uuid4().hex
         try:
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
             staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            staged.unlink(missing_ok=True)
-            raise
-        return staged
+            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _publish(self, staged: Path, target: Path) -> bool:
         """Give the staged file its name; return False if the name was taken."""
@@ -185,6 +195,23 @@ class LocalObjects:
             operation=operation,
             code=str(exc.errno or ""),
         )
+
+
+def _lock(file: IO[bytes]) -> None:
+    # A network file system may know no locks; then a file is abandoned once it is old.
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _is_abandoned(file: IO[bytes]) -> bool:
+    """Return whether the writer of a staged file is dead: the kernel lets go of its lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return time.time() - os.fstat(file.fileno()).st_mtime > _STAGED_FOR_S
+    return True
 
 
 def _not_a_key(key: str) -> BackendError:

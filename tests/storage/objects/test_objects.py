@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -133,17 +135,39 @@ def test_a_version_differs_after_every_change_and_is_none_while_fresh(objects: O
     assert len(set(versions)) == len(changes)
 
 
-def test_what_dead_writers_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
+def test_a_dead_writers_file_is_swept_at_once_and_a_living_ones_never(tmp_path: Path) -> None:
     store = LocalObjects(tmp_path)
     store.sweep()
     store.put_if_absent("a", b"x")
-    old, new = (tmp_path / ".staging" / name for name in ("old", "new"))
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
+    dead, living = (tmp_path / ".staging" / name for name in ("dead", "living"))
+    dead.write_bytes(b"half")
+    with living.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        os.utime(living, (time.time() - 7200,) * 2)
+        store.sweep()
+        assert (dead.exists(), living.exists()) == (False, True)
     store.sweep()
-    assert (old.exists(), new.exists()) == (False, True)
+    assert not living.exists()
     assert list(store.list("")) == ["a"]
+
+
+def test_a_file_is_staged_again_when_it_was_swept_before_it_was_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalObjects(tmp_path)
+    flock, swept = fcntl.flock, []
+
+    def sweep_first(file: IO[bytes], operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.append(True)
+            store.sweep()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    store.put_if_absent("a", b"x")
+    assert swept
+    assert store.get("a") == b"x"
+    assert list((tmp_path / ".staging").iterdir()) == []
 
 
 OPERATIONS: dict[str, Callable[[ObjectStore], object]] = {
