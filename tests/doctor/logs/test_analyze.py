@@ -8,7 +8,7 @@ import pytest
 
 from memory_core.doctor import KINDS
 from memory_core.doctor.logs import LogReport, analyze_log
-from memory_core.doctor.logs.explain import DERIVED, LOG_RULES, VECTOR_CAUSES, explain
+from memory_core.doctor.logs.error_rules import DERIVED, LOG_RULES, VECTOR_CAUSES, explain
 from memory_core.memories.log_lines import KNOWN_LINES
 from tests.support.log_texts import CHROMA, DENIED, LOST, NOW, S3, added, found
 
