@@ -14,7 +14,7 @@ from ...model.words import counted
 from ...settings import survey
 from ..redact import Masker
 from .error_rules import Errors
-from .known_lines import MOST_IDS, KnownLines
+from .known_lines import MOST_IDS, KnownLines, Tallies
 from .parse import Entry, Unwrapper, documents
 from .reader import MARK, Reader
 from .report import LogReport, Problem, Seen, Spot
@@ -42,7 +42,7 @@ def analyze_log(
 class _Pass:
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._known = KnownLines()
+        self._known, self._not_understood = KnownLines(), Tallies()
         self._errors = Errors(Masker(survey().given).hide)
         self._formats: Counter[str] = Counter()
         self._block: list[Entry] = []
@@ -55,12 +55,12 @@ class _Pass:
         for entry, value, raw in documents(reader):
             is_marked = [self._add(inner) for inner in unwrapper.unwrap(entry, value, raw)]
             if is_marked and not any(is_marked) and MARK.search(raw):
-                self._known.note_not_understood(Spot(entry.number))
+                self._miss(Spot(entry.number))
         for entry in unwrapper.rest():
             self._add(entry)
         self._take_block()
         if reader.cut_mark:
-            self._known.note_not_understood(Spot(reader.cut_mark))
+            self._miss(Spot(reader.cut_mark))
         return self._report(reader)
 
     def _add(self, entry: Entry) -> bool:
@@ -91,7 +91,11 @@ class _Pass:
         if entry.text.startswith("==> "):
             self._known.take_deployment(entry.text, self._spot(entry))
         if not self._errors.take(entry, lambda: self._spot(entry)) and is_marked:
-            self._known.note_not_understood(self._spot(entry))
+            self._miss(self._spot(entry))
+
+    def _miss(self, spot: Spot) -> None:
+        """Note a line with a mark that was not understood."""
+        self._not_understood.note("", Seen(spot, spot))
 
     def _spot(self, entry: Entry) -> Spot:
         """Return where an entry is; its time is read only here, because it takes long."""
@@ -109,7 +113,7 @@ class _Pass:
         known = self._known
         spans = known.spans()
         report = LogReport(
-            size_bytes=reader.size_bytes,
+            size_bytes=reader.source.size_bytes,
             lines=reader.lines,
             formats=dict(self._formats.most_common()),
             first_at=self._first,
@@ -125,7 +129,7 @@ class _Pass:
             problems=(),
             notes=tuple(sentence for is_so, sentence in self._notes(reader) if is_so),
         )
-        return replace(report, problems=tuple(_problems(report, known.not_understood)))
+        return replace(report, problems=tuple(_problems(report, self._not_understood.get(""))))
 
     def _notes(self, reader: Reader) -> list[tuple[object, str]]:
         known, errors = self._known, self._errors
@@ -141,41 +145,39 @@ class _Pass:
             (reader.cut,
              f"Of {reader.cut:,} lines with more than 256 KB only the beginning was read."),
             (errors.left_out, f"{errors.left_out:,} errors of further kinds are not shown."),
-            (known.left_out,
+            (known.saved.left_out or known.asked.left_out or known.empty.left_out,
              f"There are more than {MOST_IDS:,} ids; those that came later are not compared."),
             (known.is_cut,
              "The known lines alternate so often that the rest of them is only counted."),
         ]  # fmt: skip
 
 
-def _problems(report: LogReport, not_understood: Seen | None) -> Iterator[Problem]:
+def _problems(report: LogReport, missed: Seen | None) -> Iterator[Problem]:
     """Yield what is wrong, the worst first."""
     persistent = [span.persistent for span in report.spans]
-    if persistent and not persistent[-1]:
-        changed = "became" if any(persistent) else "is"
-        after = " after a deployment" if any(persistent) and report.spans[-1].deployment else ""
-        yield Problem(
-            f"The storage {changed} temporary{after}: the next deployment deletes all memories.",
-            "disk.E001",
-        )
-    elif not all(persistent):
-        yield Problem(
-            "The storage was temporary for a while: what was saved then may be lost.",
-            "backend.W001",
-        )
-    if sure := sum(pair.sure for pair in report.other_ids):
-        ids = counted(sure, "id was", "ids were")
-        yield Problem(
-            f"{ids} asked for while memories were saved under another form.", "identity.W002"
-        )
+    is_temporary = bool(persistent) and not persistent[-1]
+    became = "became" if any(persistent) else "is"
+    after = " after a deployment" if any(persistent) and report.spans[-1].deployment else ""
+    sure = sum(pair.sure for pair in report.other_ids)
     users = counted(len(report.found_nothing), "user")
-    if any(user.after_switch for user in report.found_nothing):
-        yield Problem(
-            f"Nothing was found for {users} who had memories in another storage before.",
-            "backend.W001",
-        )
-    elif report.found_nothing:
-        yield Problem(f"Nothing was found for {users} who had saved before.", "records.E001")
+    has_switched = any(user.after_switch for user in report.found_nothing)
+    for is_so, sentence, finding_id in (
+        (is_temporary,
+         f"The storage {became} temporary{after}: the next deployment deletes all memories.",
+         "disk.E001"),
+        (not is_temporary and not all(persistent),
+         "The storage was temporary for a while: what was saved then may be lost.",
+         "backend.W001"),
+        (sure, f"{counted(sure, 'id was', 'ids were')} asked for while memories were saved under "
+         "another form.", "identity.W002"),
+        (has_switched,
+         f"Nothing was found for {users} who had memories in another storage before.",
+         "backend.W001"),
+        (report.found_nothing and not has_switched,
+         f"Nothing was found for {users} who had saved before.", "records.E001"),
+    ):  # fmt: skip
+        if is_so:
+            yield Problem(sentence, finding_id)
     counts: Counter[tuple[str, str]] = Counter()
     for group in report.errors:
         if group.level == "error":
@@ -183,8 +185,6 @@ def _problems(report: LogReport, not_understood: Seen | None) -> Iterator[Proble
             counts[title.rstrip("."), group.kind.id if group.kind else ""] += group.seen.count
     for (title, finding_id), count in counts.most_common():
         yield Problem(f"{counted(count, 'error')}: {title}.", finding_id)
-    if not_understood:
-        lines, first = counted(not_understood.count, "line"), not_understood.first.line
-        yield Problem(
-            f"{lines} with [Mem0] or [API] could not be read; the first is line {first:,}."
-        )
+    if missed:
+        lines, first = counted(missed.count, "line"), f"the first is line {missed.first.line:,}"
+        yield Problem(f"{lines} with [Mem0] or [API] could not be read; {first}.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ...storage.aws.errors import RULES, Call, Failure, cause_word, rule_for, translate
 from ..checks.buckets import BUCKET_CAUSES
@@ -68,7 +67,7 @@ _PLACES = (
 )  # fmt: skip
 
 _KINDS = {kind.id: kind for kind in KINDS}
-# As botocore writes an answer, the class of an exception of its own, and a code in our sentences.
+# An answer as botocore writes it, the class of an exception of its own, a code in our sentences.
 _ANSWER = re.compile(
     r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
     r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)",
@@ -78,109 +77,92 @@ _EXCEPTION = re.compile(r"\bbotocore\.exceptions\.(?P<name>\w{1,100})(?:: (?P<sa
 _CODE = re.compile(r"\((?P<code>[A-Z]\w{3,60})[):]")
 # Classes that are raised, and the ones of the table that they are derived from (botocore 1.44).
 DERIVED = {
-    "ConnectTimeoutError": "ConnectionError",
-    "EndpointConnectionError": "ConnectionError",
-    "ProxyConnectionError": "ConnectionError",
-    "SSLError": "ConnectionError",
-    "ConnectionClosedError": "HTTPClientError",
-    "ReadTimeoutError": "HTTPClientError",
-    "ResponseStreamingError": "HTTPClientError",
-    "SSOTokenLoadError": "SSOError",
-    "UnauthorizedSSOTokenError": "SSOError",
+    name: base
+    for base, names in (
+        ("ConnectionError", "ConnectTimeoutError EndpointConnectionError SSLError"),
+        ("ConnectionError", "ProxyConnectionError"),
+        ("HTTPClientError", "ConnectionClosedError ReadTimeoutError ResponseStreamingError"),
+        ("SSOError", "SSOTokenLoadError UnauthorizedSSOTokenError"),
+    )
+    for name in names.split()
 }
 _OF_VECTORS = re.compile(r"Vector|(?:Create|Get|Delete)Index$|ListIndexes$")
 # On S3 Vectors, by the word for the cause.
 VECTOR_CAUSES = {
     "denied": "vectors.E003", "no index": "index.E001", "unreachable": "vectors.E002",
-    "impostor": "vectors.E002", "busy": "vectors.E002",
+    "impostor": "vectors.E002", "busy": "vectors.E002", "old boto3": "versions.E001",
 }  # fmt: skip
 _FIRST_CALLS = ("GetVectorBucket", "GetIndex", "CreateVectorBucket", "CreateIndex")
 
 
-def _rule(pattern: str, kind_id: str = "", words: str = "") -> tuple[re.Pattern[str], str, str]:
-    return re.compile(pattern, re.I), kind_id, words
+# The pattern of an error, and its kind of finding or a sentence.
+LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
+    (r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ", "vectors.E001"),
+    (r"AWS refused s3vectors:", "vectors.E003"),
+    (r"AWS refused s3:", "bucket.E002"),
+    (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
+    (r"other than Amazon S3 Vectors answered", "vectors.E002"),
+    (r"other than Amazon S3 answered", "bucket.E004"),
+    (r"installed boto3 is too old", "versions.E001"),
+    (r"Filterable metadata must have at most", "index.E003"),
+    (r"dimension of \d{1,9}, got \d{1,9}|dimensionality|query vector .{0,40}dimension"
+     r"|holds \d{1,9}-dimension|dimensions? .{0,60}(?:mismatch|does not match|expected)",
+     "index.E002"),
+    (r"unsupported version of sqlite3", "versions.E002"),
+    (r"database is locked", "disk.I001"),
+    (r"disk image is malformed|file is not a database|disk I/O error|has lost the vector of",
+     "disk.E003"),
+    (r"readonly database|\[Errno 13\]|Permission denied: ", "disk.E002"),
+    (r"No space left on device|\[Errno 28\]|database or disk is full", "disk.W002"),
+    (r"ledger entry .{1,400} is damaged|is not the name of a ledger entry", "records.E005"),
+    (r"not searchable yet|could not be indexed|memory .{0,60}is (?:recorded|on record)",
+     "records.E001"),
+    (r"MEMORY_LLM is |extraction needs a language model", "llm.E001"),
+    (r"MEMORY_EMBED\w{1,40} is ", "embedder.E001"),
+    (r"is set without the other; set both|AWS_PROFILE is .{0,200}gives no credentials",
+     "credentials.E001"),
+    (r"AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
+    (r"has quotation marks around its value", "settings.E002"),
+    (r"MEMORY_BACKEND is s3_vectors but", "settings.E004"),
+    (r"MEMORY_REQUIRE_PERSISTENT is set, but", "disk.E001"),
+    (r"\b(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is '.{0,200}(?:set it to|use )",
+     "settings.E001"),
+    (r"Unable to locate credentials|NoCredentialsError", "credentials.E002"),
+    (r"Could not connect to the endpoint URL.{0,20}s3vectors", "vectors.E002"),
+    (r"Could not connect to the endpoint URL|EndpointConnectionError", "bucket.E003"),
+    (r"openai\.\w{1,60}Error.{0,400}embed|the embedder |embeddings? .{0,80}(?:fail|error)",
+     "embedder.E002"),
+    (r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota", "llm.E002"),
+    (r"user None has no id|is signed in, so require", "identity.W001"),
+    (r"user id .{1,200}(?:has no visible character|is not valid Unicode|the limit is)",
+     "A program passed something as a user's id that can be none."),
+    (r"No module named|cannot import name|ModuleNotFoundError|\bImportError\b",
+     "A library is not installed, or in another version: pip install -r requirements.txt."),
+    (r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b",
+     "The host ended the program because it needed more memory than it has; "
+     "what was acknowledged is stored."),
+    (r"Address already in use",
+     "Another program listens on the port; end it, or choose another port."),
+    (r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)",
+     "The host could not start the program; the lines before say why."),
+    (r"unexpected error.{0,20}, reference",
+     "A fault in the program; the traceback is for the developers."),
+    (r'" 5\d\d\b|HTTP/\d(?:\.\d)?"? 5\d\d',
+     "The program answered a request with an error; lines of the same time say why."),
+    (r"timed? ?out|TimeoutError", "Something did not answer in time; check if it lasts."),
+))  # fmt: skip
 
 
-LOG_RULES = (
-    _rule(r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ", "vectors.E001"),
-    _rule(r"AWS refused s3vectors:", "vectors.E003"),
-    _rule(r"AWS refused s3:", "bucket.E002"),
-    _rule(r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
-    _rule(r"other than Amazon S3 Vectors answered", "vectors.E002"),
-    _rule(r"other than Amazon S3 answered", "bucket.E004"),
-    _rule(r"installed boto3 is too old", "versions.E001"),
-    _rule(r"Filterable metadata must have at most", "index.E003"),
-    _rule(
-        r"dimension of \d{1,9}, got \d{1,9}|dimensionality|query vector .{0,40}dimension"
-        r"|holds \d{1,9}-dimension|dimensions? .{0,60}(?:mismatch|does not match|expected)",
-        "index.E002",
-    ),
-    _rule(r"unsupported version of sqlite3", "versions.E002"),
-    _rule(r"database is locked", "disk.I001"),
-    _rule(r"disk image is malformed|file is not a database|disk I/O error|has lost the vector of",
-          "disk.E003"),
-    _rule(r"readonly database|\[Errno 13\]|Permission denied: ", "disk.E002"),
-    _rule(r"No space left on device|\[Errno 28\]|database or disk is full", "disk.W002"),
-    _rule(r"ledger entry .{1,400} is damaged|is not the name of a ledger entry", "records.E005"),
-    _rule(r"not searchable yet|could not be indexed", "records.E001"),
-    _rule(r"memory .{0,60}is (?:recorded|on record)", "records.E001"),
-    _rule(r"MEMORY_LLM is |extraction needs a language model", "llm.E001"),
-    _rule(r"MEMORY_EMBED\w{1,40} is ", "embedder.E001"),
-    _rule(r"is set without the other; set both", "credentials.E001"),
-    _rule(r"AWS_PROFILE is .{0,200}gives no credentials", "credentials.E001"),
-    _rule(r"AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
-    _rule(r"has quotation marks around its value", "settings.E002"),
-    _rule(r"MEMORY_BACKEND is s3_vectors but", "settings.E004"),
-    _rule(r"MEMORY_REQUIRE_PERSISTENT is set, but", "disk.E001"),
-    _rule(r"\b(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is '.{0,200}(?:set it to|use )",
-          "settings.E001"),
-    _rule(r"Unable to locate credentials|NoCredentialsError", "credentials.E002"),
-    _rule(r"Could not connect to the endpoint URL.{0,20}s3vectors", "vectors.E002"),
-    _rule(r"Could not connect to the endpoint URL|EndpointConnectionError", "bucket.E003"),
-    _rule(r"openai\.\w{1,60}Error.{0,400}embed|the embedder |embeddings? .{0,80}(?:fail|error)",
-          "embedder.E002"),
-    _rule(r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota", "llm.E002"),
-    _rule(r"user None has no id|is signed in, so require", "identity.W001"),
-    _rule(r"user id .{1,200}(?:has no visible character|is not valid Unicode|the limit is)",
-          words="A program passed something as a user's id that can be none."),
-    _rule(r"No module named|cannot import name|ModuleNotFoundError|\bImportError\b",
-          words="A library is not installed, or in another version: "
-               "pip install -r requirements.txt."),
-    _rule(r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b",
-          words="The host ended the program because it needed more memory than it has; "
-               "what was acknowledged is stored."),
-    _rule(r"Address already in use",
-          words="Another program listens on the port; end it, or choose another port."),
-    _rule(r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)",
-          words="The host could not start the program; the lines before say why."),
-    _rule(r"unexpected error.{0,20}, reference",
-          words="A fault in the program; the traceback is for the developers."),
-    _rule(r'" 5\d\d\b|HTTP/\d(?:\.\d)?"? 5\d\d',
-          words="The program answered a request with an error; lines of the same time say why."),
-    _rule(r"timed? ?out|TimeoutError",
-          words="Something did not answer in time; look whether it lasts."),
-)  # fmt: skip
-
-
-class Explained(NamedTuple):
-    """An explanation, empty where nothing is known, and the doctor's finding."""
-
-    text: str = ""
-    kind: FindingKind | None = None
-
-
-def explain(text: str) -> Explained:
-    """Return what is known of an error by its text."""
+def explain(text: str) -> tuple[str, FindingKind | None]:
+    """Return what is known of an error by its text, and the doctor's finding."""
     if explained := _explain_aws(text):
         return explained
-    for pattern, kind_id, words in LOG_RULES:
-        if pattern.search(text):
-            kind = _KINDS.get(kind_id)
-            return Explained(words or (f"{kind.title}." if kind else ""), kind)
-    return Explained()
+    meaning = next((meaning for pattern, meaning in LOG_RULES if pattern.search(text)), "")
+    kind = _KINDS.get(meaning)
+    return f"{kind.title}." if kind else meaning, kind
 
 
-def _explain_aws(text: str) -> Explained | None:
+def _explain_aws(text: str) -> tuple[str, FindingKind | None] | None:
     service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
     if answer := _ANSWER.search(text):
         code, operation = answer["code"], answer["operation"]
@@ -193,24 +175,20 @@ def _explain_aws(text: str) -> Explained | None:
         failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, raised["said"] or "")
         call = Call(service, "a request", "the service")
     else:
+        # Our own sentence says itself what happened and what to do.
         codes = [DERIVED.get(code, code) for code in _CODE.findall(text)]
         code = next((code for code in codes if code in RULES), "")
-        kind = _kind_of(Failure((code,), 0, ""), service, "") if code else None
-        # Our own sentence says itself what happened and what to do.
-        return Explained(f"{kind.title}.", kind) if kind else None
-    return Explained(
-        f"{translate(failure, call)}.", _kind_of(failure, call.service, call.operation)
-    )
+        kind = _kind_of(Failure((code,), 0, ""), Call(service, "", "")) if code else None
+        return (f"{kind.title}.", kind) if kind else None
+    return f"{translate(failure, call)}.", _kind_of(failure, call)
 
 
-def _kind_of(failure: Failure, service: str, operation: str) -> FindingKind | None:
+def _kind_of(failure: Failure, call: Call) -> FindingKind | None:
     """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
     cause = cause_word(rule_for(failure))
-    if cause == "old boto3":
-        return _KINDS["versions.E001"]
-    if cause in BY_CAUSE or service != "s3vectors":
+    if cause in BY_CAUSE or (call.service != "s3vectors" and cause != "old boto3"):
         return BY_CAUSE.get(cause) or BUCKET_CAUSES.get(cause)
-    if cause == "denied" and operation in _FIRST_CALLS:
+    if cause == "denied" and call.operation in _FIRST_CALLS:
         return _KINDS["vectors.E001"]
     return _KINDS.get(VECTOR_CAUSES.get(cause, ""))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 
 from ...errors import InvalidUserId
@@ -70,16 +69,15 @@ class KnownLines:
     """Takes lines one by one; what it keeps does not grow with their number."""
 
     def __init__(self) -> None:
-        self._lines, self.saved, self._asked, self.empty = (Tallies() for _ in range(4))
+        self._lines, self.saved, self.asked, self.empty = (Tallies() for _ in range(4))
         self._order: list[KnownLine] = []
         self._starts: list[Span] = []
         self._deployments: list[Spot] = []
-        self.not_understood: Seen | None = None
-        self.is_cut = self.backwards = False
+        self.backwards = False
 
     @property
-    def left_out(self) -> bool:
-        return any(tallies.left_out for tallies in (self.saved, self._asked, self.empty))
+    def is_cut(self) -> bool:
+        return max(len(self._order), len(self._starts)) >= MOST_RUNS
 
     def take(self, text: str, spot: Spot) -> bool:
         """Take a line that has a mark; return True if all that the marks begin is known."""
@@ -111,65 +109,50 @@ class KnownLines:
             last.add(seen)
         elif len(self._order) < MOST_RUNS:
             self._order.append(KnownLine(line, replace(seen)))
-        else:
-            self.is_cut = True
         if line in _BACKENDS:
-            is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
-            instances = tuple(filter(None, (seen.first.instance,)))
-            self._start(Span(_BACKENDS[line], seen, int(is_start), instances))
+            instances = (seen.first.instance,) if seen.first.instance else ()
+            start = Span(_BACKENDS[line], seen, line in (LOG_S3_READY, LOG_CHROMA_READY), instances)
+            if self._starts and self._starts[-1].backend == start.backend:
+                _extend(self._starts[-1], start)
+            elif len(self._starts) < MOST_RUNS:
+                self._starts.append(start)
         elif line == LOG_ADDED:
             self.saved.note(raw, seen)
         elif line == LOG_FOUND:
-            (self._asked if count else self.empty).note(raw, seen)
-
-    def _start(self, start: Span) -> None:
-        if self._starts and self._starts[-1].backend == start.backend:
-            _extend(self._starts[-1], start)
-        elif len(self._starts) < MOST_RUNS:
-            self._starts.append(start)
-        else:
-            self.is_cut = True
+            (self.asked if count else self.empty).note(raw, seen)
 
     def take_deployment(self, text: str, spot: Spot) -> None:
         """Take a line that the host may have written about a deployment."""
         if _DEPLOYMENT.match(text) and len(self._deployments) < MOST_RUNS:
             self._deployments.append(spot)
 
-    def note_not_understood(self, spot: Spot) -> None:
-        if self.not_understood:
-            self.not_understood.add(Seen(spot, spot))
-        else:
-            self.not_understood = Seen(spot, spot)
-
     def known(self) -> tuple[KnownLine, ...]:
         return tuple(KnownLine(line, self._lines.get(line)) for line in KNOWN_LINES)
 
     def order(self) -> tuple[KnownLine, ...]:
-        return tuple(sorted(self._order, key=lambda run: _when(run.seen.first) if run.seen else 0))
+        return tuple(sorted(self._order, key=lambda run: self._when(run.seen)))
 
     def deployments(self) -> tuple[Spot, ...]:
-        return tuple(sorted(self._deployments, key=_when))
+        return tuple(sorted(self._deployments, key=self._when))
 
     def spans(self) -> tuple[Span, ...]:
         """Return which storage was in use from when on, starts of the same one together."""
         deployments = self.deployments()
-        moments = [_when(spot) for spot in deployments]
         spans: list[Span] = []
-        for start in sorted(self._starts, key=lambda span: _when(span.seen.first)):
+        for start in sorted(self._starts, key=lambda span: self._when(span.seen)):
             if spans and spans[-1].backend == start.backend:
                 _extend(spans[-1], start)
                 continue
-            before = bisect(moments, _when(start.seen.first))
+            before = bisect(deployments, self._when(start.seen), key=self._when)
             deployment = deployments[before - 1] if before else None
-            is_others = spans and spans[-1].deployment == deployment
-            seen, starts = replace(start.seen), max(1, start.starts)
-            deployment = None if is_others else deployment
-            spans.append(Span(start.backend, seen, starts, start.instances, deployment))
+            is_taken = spans and spans[-1].deployment == deployment
+            span = replace(start, deployment=None if is_taken else deployment)
+            spans.append(replace(span, seen=replace(start.seen), starts=max(1, start.starts)))
         return tuple(spans)
 
     def other_ids(self) -> tuple[OtherId, ...]:
         """Return ids that were asked for in vain while others that are close were saved under."""
-        saved, empty, asked = (each.by_user() for each in (self.saved, self.empty, self._asked))
+        saved, empty, asked = (each.by_user() for each in (self.saved, self.empty, self.asked))
         pairs = []
         for user_id in empty.keys() & saved.keys():
             # Two forms in the log that are one id today.
@@ -177,16 +160,15 @@ class KnownLines:
             for raw, asks in empty[user_id].items():
                 if raw not in saved[user_id]:
                     changes = "; ".join(describe_changes(raw) or describe_changes(other))
-                    reasons = (f"the same id in another form: {changes}",)
-                    pairs.append(OtherId(raw, other, reasons, asks, saves, sure=True))
+                    reason = f"the same id in another form: {changes}"
+                    pairs.append(OtherId(raw, other, (reason,), asks, saves, sure=True))
         index = IdIndex().holding(saved.keys())
         unknown = [user_id for user_id in empty if user_id not in saved and user_id not in asked]
         for user_id in unknown[:_MOST_COMPARED]:
+            asks = _total(empty[user_id])
             for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
                 if close in saved and reasons and _letters(user_id) != _letters(close):
-                    asks, saves = (
-                        _total(forms.values()) for forms in (empty[user_id], saved[close])
-                    )
+                    saves = _total(saved[close])
                     sure = bool(set(reasons) & LOOK_ALIKE_REASONS)
                     pairs.append(OtherId(user_id, close, reasons, asks, saves, sure))
         return tuple(sorted(pairs, key=lambda pair: (not pair.sure, -pair.asks.count, pair.asked)))
@@ -197,19 +179,17 @@ class KnownLines:
         for user_id, forms in self.empty.by_user().items():
             for raw, empty in forms.items():
                 saves = self.saved.get(raw)
-                if saves and self._follows(empty.last, saves.first):
-                    began = {
-                        sum(self._follows(spot, span.seen.first) for span in spans)
-                        for spot in (saves.first, empty.last)
-                    }
-                    users.append(FoundNothing(user_id, saves, empty, len(began) > 1))
+                if saves and self._when(empty.last) >= self._when(saves.first):
+                    began = [self._when(span.seen) for span in spans]
+                    since = {bisect(began, self._when(at)) for at in (saves.first, empty.last)}
+                    users.append(FoundNothing(user_id, saves, empty, len(since) > 1))
         return tuple(sorted(users, key=lambda user: (-user.empty.count, user.user_id)))
 
-    def _follows(self, later: Spot, earlier: Spot) -> bool:
-        """Compare two lines by their times or else their order."""
-        if later.at and earlier.at and later.at != earlier.at:
-            return later.at > earlier.at
-        return later.line <= earlier.line if self.backwards else later.line >= earlier.line
+    def _when(self, given: Seen | Spot | None) -> tuple[float, int]:
+        """Return a key by which lines are in the order in which they were written."""
+        spot = given.first if isinstance(given, Seen) else given or Spot(0)
+        at = spot.at.timestamp() if spot.at else 0.0
+        return at, -spot.line if self.backwards else spot.line
 
 
 def _extend(span: Span, other: Span) -> None:
@@ -218,17 +198,13 @@ def _extend(span: Span, other: Span) -> None:
     span.instances = tuple(dict.fromkeys((*span.instances, *other.instances)))[:_MOST_INSTANCES]
 
 
-def _total(seen: Iterable[Seen]) -> Seen:
-    first, *others = (replace(each) for each in seen)
-    for other in others:
-        first.add(other)
-    return first
+def _total(forms: dict[str, Seen]) -> Seen:
+    total, *others = (replace(seen) for seen in forms.values())
+    for seen in others:
+        total.add(seen)
+    return total
 
 
 def _letters(user_id: str) -> list[str]:
     """Return an id without digits: those that a program numbers differ in nothing else."""
     return [char for char in user_id if not char.isdigit()]
-
-
-def _when(spot: Spot) -> float:
-    return spot.at.timestamp() if spot.at else 0.0

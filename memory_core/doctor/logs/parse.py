@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -342,21 +343,22 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     for depth in range(_MOST_DEPTH):
         inner: list[dict[str, Any]] = []
         for name, value in (pair for fields in level for pair in fields.items()):
-            if isinstance(value := _paired(value), dict):
-                inner.append(value)
-                value = next(iter(value.values())) if len(value) == 1 else None
-            elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-                value = "\n".join(value)
-            elif isinstance(value, list):
-                pages.append(value)
             if isinstance(value, (dict, list)):
-                continue
+                value = _paired(value)
+                inner += [value] if isinstance(value, dict) else []
+                if isinstance(value, dict) and len(value) == 1:
+                    value = next(iter(value.values()))
+                elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    value = "\n".join(value)
+                elif isinstance(value, list):
+                    pages.append(value)
             role, rank = _role(name)
             is_marked = isinstance(value, str) and MARK.search(value) is not None
-            role = "text" if is_marked else role
-            if role == "level":
+            if is_marked:
+                role = "text"
+            elif role == "level":
                 value = level_name(value)
-            elif role != "time" and not isinstance(value, str):
+            elif not isinstance(value, (str, int, float) if role == "time" else str):
                 continue
             key = (not is_marked, depth, rank)
             if role and value not in (None, "", True) and (role not in best or key < best[role][0]):
@@ -401,24 +403,21 @@ def split_level(text: str) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=1024)
-def read_time(given: Any, now: datetime) -> tuple[datetime, bool, bool] | None:
+def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, bool] | None:
     """Return the time, whether its zone was named, and its year; None for what is no time.
 
     A time without a zone is taken for UTC; one without a year is the last that is not after `now`.
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
-    if isinstance(given, str):
-        found = _TIME.match(given.strip())
-        if found and found["stamp"]:
-            return _read_stamp(found, now)
-        given = float(found["epoch"]) if found and found["epoch"] else None
-    if given is None or not abs(given) < 1e30:
-        return None
+    found = _TIME.match(given.strip()) if isinstance(given, str) else None
+    if found and found["stamp"]:
+        return _read_stamp(found, now)
     try:
-        while abs(given) >= 1e11:
-            given /= 1000
-        return datetime.fromtimestamp(given, UTC), True, True
-    except (ValueError, OverflowError, OSError):
+        seconds = float(found["epoch"] if found else given)
+        while 1e11 <= abs(seconds) < 1e30:
+            seconds /= 1000
+        return datetime.fromtimestamp(seconds, UTC), True, True
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
@@ -427,18 +426,16 @@ def _read_stamp(found: re.Match[str], now: datetime) -> tuple[datetime, bool, bo
     year = next((part for part in date if len(part) == 4), "")
     name = next((part for part in date if part.isalpha()), "")
     month = _MONTHS.index(name) + 1 if name else int(date[1])
-    day = int(next(part for part in reversed(date) if part != year and part.isdigit()))
+    day = int(next(part for part in reversed(date) if part not in (year, name)))
     if half := found["half"]:
-        hour = int(hour) % 12 + (12 if half.lower() == "pm" else 0)
-    zone = found["zone"] or ""
-    rest = f"T{int(hour):02}:{minute}:{second}.{(found['part'] or '0')[:6]:0<6}"
-    rest += zone if zone[:1] in ("+", "-") else "+00:00"
+        hour = f"{int(hour) % 12 + 12 * (half.lower() == 'pm')}"
+    zone, fraction = found["zone"] or "", (found["part"] or "")[:6]
+    rest = f"T{hour:0>2}:{minute}:{second}.{fraction:0<6}{zone if zone[:1] in '+-' else ''}"
     # Of the 29th of February there is not one every year.
     for number in [int(year)] if year else range(now.year + 1, now.year - 5, -1):
-        try:
-            at = datetime.fromisoformat(f"{number:04}-{month:02}-{day:02}{rest}").astimezone(UTC)
-        except (ValueError, OverflowError):
-            continue
-        if year or at <= now + timedelta(days=1):
-            return at, bool(zone), bool(year)
+        with suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(f"{number:04}-{month:02}-{day:02}{rest}")
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            if year or at <= now + timedelta(days=1):
+                return at, bool(zone), bool(year)
     return None

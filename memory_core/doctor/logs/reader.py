@@ -20,16 +20,7 @@ LONGEST_DOCUMENT = 8 * 1024 * 1024
 
 _HEAD = 4096
 _STEP = 1024 * 1024
-_NOTHING = "there is nothing in it; paste or choose the log of the backend"
-_NO_TEXT = {
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"PK\x03\x04": "a zip archive; unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first",
-    b"%PDF": "a PDF document; take the text of the log",
-    b"\x89PNG": "a picture; take the text of the log",
-    b"\xff\xd8\xff": "a picture; take the text of the log",
-    b"SQLite format 3": "a database; take the text of the log",
-}
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
 # Colours, also those whose escape character was lost on the way.
 _COLOURS = re.compile(
     r"\x1b(?:\[[0-9;:?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\|$)|[@-Z\\^_])"
@@ -42,18 +33,13 @@ class Reader:
     """The numbered lines of one log; counts what was read, cut and not in UTF-8."""
 
     def __init__(self, source: BinaryIO, on_read: Callable[[int, int], None] | None = None) -> None:
-        self._source = _Source(source, on_read)
-        buffer = io.BufferedReader(self._source, _HEAD)
+        self.source = _Source(source, on_read)
+        buffer = io.BufferedReader(self.source, _HEAD)
         encoding = _encoding(buffer.peek())
         errors = "surrogateescape" if encoding == "utf-8" else "replace"
         self._text = io.TextIOWrapper(buffer, encoding, errors, newline="\n")
-        self.lines = self.cut = self.not_utf8 = 0
-        self.cut_mark = 0
-        """The first line with a known mark in the part that was cut off, 0 for none."""
-
-    @property
-    def size_bytes(self) -> int:
-        return self._source.size_bytes
+        # Of the lines with a known mark in a part that was cut off, the first.
+        self.lines = self.cut = self.not_utf8 = self.cut_mark = 0
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         blank = True
@@ -67,8 +53,8 @@ class Reader:
             blank = blank and line.isspace()
             yield self.lines, _plain(line)
         if blank:
-            raise InvalidLog(_NOTHING)
-        self._source.report(self.size_bytes)
+            raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
+        self.source.report(self.source.size_bytes)
 
     def _rest_of(self, line: str) -> str:
         """Return all of a long line that is a JSON document, else its beginning."""
@@ -113,18 +99,16 @@ class _Source(io.RawIOBase):
 
 
 def _encoding(head: bytes) -> str:
-    """Return the encoding: UTF-16, as some Windows programs write, or UTF-8.
-
-    Raises:
-        InvalidLog: this is the beginning of nothing, or of something that is no text.
-    """
-    for mark, name in _NO_TEXT.items():
+    """Return the encoding: UTF-16, as some Windows programs write, or UTF-8."""
+    for mark, name in _COMPRESSED.items():
         if head.startswith(mark):
-            raise InvalidLog(f"this is {name}")
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if head.startswith(b"\xff\xfe") or (odd * 3 > len(head) // 2 and not even):
+            raise InvalidLog(f"this is compressed with {name}; unpack it first")
+    if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"SQLite format 3")):
+        raise InvalidLog("this is a PDF document, a picture or a database; take the log as a text")
+    even, odd, third = head[::2].count(0), head[1::2].count(0), len(head) // 6
+    if head.startswith(b"\xff\xfe") or (odd > third and not even):
         return "utf-16-le"
-    if head.startswith(b"\xfe\xff") or (even * 3 > len(head) // 2 and not odd):
+    if head.startswith(b"\xfe\xff") or (even > third and not odd):
         return "utf-16-be"
     if head.count(0) * 10 > len(head):
         raise InvalidLog("this is no text; choose the log of the backend as a text file")
@@ -133,12 +117,7 @@ def _encoding(head: bytes) -> str:
 
 def _plain(text: str) -> str:
     """Return a line without its end, a byte order mark and colours."""
-    text = text.rstrip("\r\n").lstrip("\ufeff")
-    if "\r" in text:
-        # Of a bar that was drawn over and over, the last state.
-        text = text.rpartition("\r")[2]
-    if "\x1b" in text:
-        text = _COLOURS.sub("", text)
-    if "[0m" in text:
-        text = _BARE_COLOURS.sub("", text)
-    return text.replace("\x00", "")
+    # Of a bar that was drawn over and over, the last state.
+    text = text.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
+    text = _COLOURS.sub("", text) if "\x1b" in text else text
+    return _BARE_COLOURS.sub("", text) if "[0m" in text else text

@@ -15,10 +15,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A line of the log by its number from 1, and when it was written where the log says so.
-
-    `at` is aware UTC; of a time without a zone it has the numbers as they stood.
-    """
+    """A line of the log, and its time: aware UTC, or the numbers of one without a zone."""
 
     line: int
     at: datetime | None = None
@@ -51,10 +48,7 @@ class KnownLine:
 
 @dataclass(slots=True)
 class Span:
-    """A time in which every start chose the same storage.
-
-    `deployment` is the last line before it with which the host reports a deployment.
-    """
+    """A time in which every start chose the same storage, and the deployment before it."""
 
     backend: Storage
     seen: Seen
@@ -69,10 +63,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class OtherId:
-    """An id asked for in vain while there are saves under another that may be the same.
-
-    `sure` means that they differ in form alone; otherwise a human has to look.
-    """
+    """An id asked for in vain, and one saved under; `sure` if they differ in form alone."""
 
     asked: str
     saved: str
@@ -84,10 +75,7 @@ class OtherId:
 
 @dataclass(frozen=True, slots=True)
 class FoundNothing:
-    """A user with saves in the log for whom nothing was found later on.
-
-    `after_switch` means that the storage was another when it was saved.
-    """
+    """A user for whom nothing was found after a save; `after_switch` if to another storage."""
 
     user_id: str
     saves: Seen
@@ -97,11 +85,7 @@ class FoundNothing:
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Errors or warnings that are the same but for numbers, ids and names.
-
-    `template` is what they share, `example` the first of them; secrets are masked in both.
-    `explanation` may be empty; `kind` is the doctor's finding, where it has one.
-    """
+    """Errors that are the same but for numbers, ids and names, without secrets."""
 
     level: Severity
     template: str
@@ -122,10 +106,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """All that was read from one log, in the order of time; errors with the most first.
-
-    `formats` counts messages by their wrapping, `notes` name what could not be known.
-    """
+    """All that was read from one log, in the order of time; errors with the most first."""
 
     size_bytes: int
     lines: int
@@ -158,10 +139,9 @@ class LogReport:
         """The result in one sentence."""
         if not self.is_log:
             return "This does not look like a log: no line has a time, a level or a known text."
-        if len(self.problems) > 1:
-            return f"{len(self.problems)} problems, the first of them: {self.problems[0].sentence}"
         if self.problems:
-            return self.problems[0].sentence
+            first, count = self.problems[0].sentence, len(self.problems)
+            return first if count == 1 else f"{count} problems, the first of them: {first}"
         if self.order:
             return "Nothing wrong is in this log."
         return "No error is in this log, and none of the seven known lines either."
