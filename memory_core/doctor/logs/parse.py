@@ -13,8 +13,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from . import reader
-from .reader import MARK
+from .reader import LONGEST_DOCUMENT, MARK
 
 LONGEST_TEXT = 16 * 1024
 """Characters of one message that are looked at."""
@@ -67,7 +66,7 @@ _PAIR = re.compile(
     rf"|(.*?)(?=\s{{1,9}}{_KEY}|\s{{0,9}}\Z))\s{{0,9}}",
     re.S,
 )
-_STRUCTURED = re.compile(rf'\A\s*+(?:[{{["]|{_KEY})')
+_STRUCTURED = re.compile(rf'{_JSON_START.pattern}|\A\s*+(?:"|{_KEY})')
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MONTH, _CLOCK = f"(?:{'|'.join(_MONTHS)})", r"\d{1,2}:\d\d:\d\d"
@@ -94,10 +93,10 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("Render",
      r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
-    ("Docker", r"(?P<host5>[\w.-]{1,64}[-_]\d{1,4}) {1,40}\| "),
+    ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
     # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
-    ("tagged1", r"[\w.:-]{1,80}\s(?=\{\")"),
-    ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}) )?[\w./-]{1,64}\[(?P<host7>[\w.-]{1,64})\]"
+    ("tagged1", r"[\w.:-]{1,80}+\s(?=\{\")"),
+    ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
      r"(?:: |(?: [a-z]{3})? (?=\[))"),
 )))  # fmt: skip
 _HOSTS = [name for name in _PREFIX.groupindex if name.startswith("host")]
@@ -170,10 +169,10 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
     is_csv: bool | None = None
     for number, line in chain(lines, [(0, "")]):
         if form:
-            is_full = size > (reader.LONGEST_DOCUMENT if form == "JSON" else LONGEST_TEXT)
+            is_full = size > (LONGEST_DOCUMENT if form == "JSON" else LONGEST_TEXT)
             if form == "JSON" and is_full:
                 # Between two records, so that the rest begins with a whole one.
-                is_full = block[-1].find("}") == outermost or size > 2 * reader.LONGEST_DOCUMENT
+                is_full = block[-1].find("}") == outermost or size > 2 * LONGEST_DOCUMENT
             goes_on = _JSON_LINE.match(line) if form == "JSON" else quotes % 2 or form != "CSV"
             if number and line and goes_on and not is_full:
                 block.append(line)
@@ -281,20 +280,20 @@ class Unwrapper:
                     inner = replace(entry, level="" if place else entry.level)
                     yield from self._text(inner, line, depth + 1)
                 return
-            if found := _PREFIX.match(text):
-                text = text[found.end() :]
-                if found.lastgroup == "timed":
-                    entry.times += (found[0],)
-                    entry.is_of("Render" if found["half"] else "timed")
+            if match := _PREFIX.match(text):
+                text = text[match.end() :]
+                if match.lastgroup == "timed":
+                    entry.times += (match[0],)
+                    entry.is_of("Render" if match["half"] else "timed")
                     continue
-                entry.is_of((found.lastgroup or "").rstrip("123"))
-                entry.times += tuple(filter(None, (found["at1"], found["at2"])))
-                host = next(filter(None, found.group(*_HOSTS)), "")
+                entry.is_of((match.lastgroup or "").rstrip("123"))
+                entry.times += tuple(filter(None, (match["at1"], match["at2"])))
+                host = next(filter(None, match.group(*_HOSTS)), "")
                 entry.instance = entry.instance if host.isdigit() else host or entry.instance
-                if tag := found["tag"]:
-                    key = entry.instance, found["stream"]
+                if tag := match["tag"]:
+                    key = entry.instance, match["stream"]
                     entry, begun = self._begun.pop(key, (entry, ""))
-                    text = (begun + text)[: reader.LONGEST_DOCUMENT]
+                    text = (begun + text)[:LONGEST_DOCUMENT]
                     if tag == "P":
                         if len(self._begun) >= MOST_LAYERS:
                             self._begun.pop(next(iter(self._begun)))
@@ -313,7 +312,7 @@ def _structure_of(text: str) -> tuple[str, Any]:
     """Return the form and value of a text that is structured by itself, else None as its value."""
     bare = text.strip().rstrip(",")
     if bare[0] in "{[":
-        values = [value for _, _, value in _values(bare)] if _JSON_START.match(bare) else []
+        values = [value for _, _, value in _values(bare)]
         return "JSON lines", values[0] if len(values) == 1 else values
     if bare[0] == '"':
         cells = _cells(bare, "," if '","' in bare else "\t")
@@ -391,15 +390,15 @@ def level_name(given: Any) -> str | None:
 
 def split_level(text: str) -> tuple[str, str] | None:
     """Return the level at the start of a text, and the text behind, indented as it was written."""
-    found = _LEVEL.match(text)
-    if not found:
+    match = _LEVEL.match(text)
+    if not match:
         return None
-    rest = text[found.end() :]
-    if found["padded"] is not None:
+    rest = text[match.end() :]
+    if match["padded"] is not None:
         # Programs pad a level to nine characters, with a colon to ten.
-        width = 1 if found["open"] else max(1, 9 - len(found["level"]))
+        width = 1 if match["open"] else max(1, 9 - len(match["level"]))
         rest = rest[:width].lstrip(" \t") + rest[width:]
-    return _LEVELS[found["level"].lower()][0], rest
+    return _LEVELS[match["level"].lower()][0], rest
 
 
 @lru_cache(maxsize=1024)
@@ -409,11 +408,11 @@ def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, 
     A time without a zone is taken for UTC; one without a year is the last that is not after `now`.
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
-    found = _TIME.match(given.strip()) if isinstance(given, str) else None
-    if found and found["stamp"]:
-        return _read_stamp(found, now)
+    match = _TIME.match(given.strip()) if isinstance(given, str) else None
+    if match and match["stamp"]:
+        return _read_stamp(match, now)
     try:
-        seconds = float(found["epoch"] if found else given)
+        seconds = float(match["epoch"] if match else given)
         while 1e11 <= abs(seconds) < 1e30:
             seconds /= 1000
         return datetime.fromtimestamp(seconds, UTC), True, True
@@ -421,15 +420,15 @@ def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, 
         return None
 
 
-def _read_stamp(found: re.Match[str], now: datetime) -> tuple[datetime, bool, bool] | None:
-    *date, hour, minute, second = re.findall(r"\d+|[A-Z][a-z]+", found["stamp"])
+def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bool] | None:
+    *date, hour, minute, second = re.findall(r"\d+|[A-Z][a-z]+", match["stamp"])
     year = next((part for part in date if len(part) == 4), "")
     name = next((part for part in date if part.isalpha()), "")
     month = _MONTHS.index(name) + 1 if name else int(date[1])
     day = int(next(part for part in reversed(date) if part not in (year, name)))
-    if half := found["half"]:
+    if half := match["half"]:
         hour = f"{int(hour) % 12 + 12 * (half.lower() == 'pm')}"
-    zone, fraction = found["zone"] or "", (found["part"] or "")[:6]
+    zone, fraction = match["zone"] or "", (match["part"] or "")[:6]
     rest = f"T{hour:0>2}:{minute}:{second}.{fraction:0<6}{zone if zone[:1] in '+-' else ''}"
     # Of the 29th of February there is not one every year.
     for number in [int(year)] if year else range(now.year + 1, now.year - 5, -1):

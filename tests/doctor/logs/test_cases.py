@@ -205,7 +205,7 @@ def test_an_error_of_heroku_s_router_is_told() -> None:
 
 
 def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.reader.LONGEST_DOCUMENT", 400)
+    monkeypatch.setattr("memory_core.doctor.logs.parse.LONGEST_DOCUMENT", 400)
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
 
 
