@@ -20,7 +20,6 @@ LONGEST_TEXT = 16 * 1024
 
 MOST_LAYERS = 12
 _MOST_FAILURES = 20
-_MOST_LINES = 200
 _MOST_DEPTH = 8
 _TRACE_HEADER = "Traceback (most recent call last):"
 
@@ -50,6 +49,7 @@ _LEVELS = _by_word({
     "WARNING": "warning warn",
     "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic",
 })  # fmt: skip
+_WORD_CHARACTER = re.compile(r"\w")
 _NO_LETTER = re.compile(r"[^a-z]")
 
 _DECODER = json.JSONDecoder()
@@ -142,13 +142,17 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, st
     delimiter = ","
     for form, number, text in _blocks(lines):
         if form == "JSON":
-            end = 0
-            for start, after, value in _values(text):
-                number += text.count("\n", end, start)
-                yield Entry(number, format=form), value, text[start:after]
-                end = after
-            if not end or MARK.search(text, end):
-                yield from ((Entry(number), line, line) for line in text[end:].split("\n"))
+            begun = end = 0
+            for start, after, value in chain(_values(text), [(len(text), len(text), None)]):
+                between = text[end:start]
+                if MARK.search(between) or (value is None and _WORD_CHARACTER.search(between)):
+                    place = number + text.count("\n", begun, end)
+                    for offset, line in enumerate(between.split("\n")):
+                        yield Entry(place + offset), line, line
+                number += text.count("\n", begun, start)
+                if value is not None:
+                    yield Entry(number, format=form), value, text[start:after]
+                begun, end = start, after
         elif form == "journald":
             pairs = dict(pair.split("=", 1) for pair in text.split("\n") if "=" in pair)
             yield Entry(number, format=form), pairs, text
@@ -197,11 +201,9 @@ def _values(text: str) -> Iterator[tuple[int, int, Any]]:
         try:
             value, end = _DECODER.raw_decode(text, opening.end() - 1)
         except (ValueError, RecursionError):
-            failures, end = failures + 1, opening.end()
-        else:
-            failures = 0
-            if value:
-                yield opening.end() - 1, end, value
+            value, failures, end = None, failures + 1, opening.end()
+        if value:
+            yield opening.end() - 1, end, value
 
 
 def _delimiter(line: str) -> str:

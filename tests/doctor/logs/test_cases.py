@@ -209,6 +209,16 @@ def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.Monke
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
 
 
+def test_lines_between_and_behind_json_keep_their_numbers() -> None:
+    broken = '{"message": None}\n' * 30
+    log = f'{{\n  "message": "x"\n}}\n"[Mem0] unknown"\n{{"message": "y"}}\n{broken}'
+    report = analyze_log(f'{log}{{"level": "error", "message": "broke"}}\n{S3}\n'.encode(), now=NOW)
+    assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(report.problems)
+    assert [(group.example, group.seen.first.line) for group in report.errors] == [("broke", 36)]
+    assert report.order[0].seen
+    assert report.order[0].seen.first.line == 37
+
+
 @pytest.mark.parametrize(
     "line",
     [
