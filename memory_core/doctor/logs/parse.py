@@ -282,6 +282,8 @@ class Unwrapper:
                     inner = replace(entry, level="" if place else entry.level)
                     yield from self._text(inner, line, depth + 1)
                 return
+            if MARK.match(text):
+                break
             if match := _PREFIX.match(text):
                 text = text[match.end() :]
                 if match.lastgroup == "timed":
