@@ -1,4 +1,7 @@
-"""Errors that are the same but for numbers, ids and names, and what they mean."""
+"""Errors that are the same but for numbers, ids and names, and what they mean.
+
+What the doctor knows is not repeated here: a rule names its kind of finding.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .explain import explain
-from .known_lines import Tally
+from ...storage.aws.errors import RULES, Call, Failure, cause_word, rule_for, translate
+from ..checks.buckets import BUCKET_CAUSES
+from ..checks.credentials import BY_CAUSE
+from ..findings import FindingKind
+from ..run import KINDS
 from .parse import Entry, split_level
-from .report import ErrorGroup, Severity, Spot
-from .structure import MARK
+from .reader import MARK
+from .report import ErrorGroup, Seen, Severity, Spot
 
 MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240
@@ -33,7 +39,6 @@ _BARE = re.compile(
     r"An error occurred \(\w{1,80}\)|==> (?:Exited|Out of memory|Build failed|Deploy failed"
     r'|Timed out|No open ports)|" 5\d\d\b(?: |$)|HTTP/\d(?:\.\d)?"? 5\d\d\b'
 )
-
 _SECRETS = (
     (re.compile(r"(://[^\s/:@]{1,100}:)[^\s/@]{1,200}(@)"), r"\1…\2"),
     (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"), "…"),
@@ -61,6 +66,132 @@ _PLACES = (
     (re.compile(r"(?<![A-Za-z_\d])\d++(?:[.,]\d++)*+(?![A-Za-z_])"), "<n>"),
 )  # fmt: skip
 
+_KINDS = {kind.id: kind for kind in KINDS}
+# An answer as botocore writes it, the class of an exception of its own, a code in our sentences.
+_ANSWER = re.compile(
+    r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
+    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)",
+    re.S,
+)
+_EXCEPTION = re.compile(r"\bbotocore\.exceptions\.(?P<name>\w{1,100})(?:: (?P<said>.*))?", re.S)
+_CODE = re.compile(r"\((?P<code>[A-Z]\w{3,60})[):]")
+# Classes that are raised, and the ones of the table that they are derived from (botocore 1.44).
+DERIVED = {
+    name: base
+    for base, names in (
+        ("ConnectionError", "ConnectTimeoutError EndpointConnectionError SSLError"),
+        ("ConnectionError", "ProxyConnectionError"),
+        ("HTTPClientError", "ConnectionClosedError ReadTimeoutError ResponseStreamingError"),
+        ("SSOError", "SSOTokenLoadError UnauthorizedSSOTokenError"),
+    )
+    for name in names.split()
+}
+_OF_VECTORS = re.compile(r"Vector|(?:Create|Get|Delete)Index$|ListIndexes$")
+# On S3 Vectors, by the word for the cause.
+VECTOR_CAUSES = {
+    "denied": "vectors.E003", "no index": "index.E001", "unreachable": "vectors.E002",
+    "impostor": "vectors.E002", "busy": "vectors.E002", "old boto3": "versions.E001",
+}  # fmt: skip
+_FIRST_CALLS = ("GetVectorBucket", "GetIndex", "CreateVectorBucket", "CreateIndex")
+
+
+# The pattern of an error, and its kind of finding or a sentence.
+LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
+    (r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ", "vectors.E001"),
+    (r"AWS refused s3vectors:", "vectors.E003"),
+    (r"AWS refused s3:", "bucket.E002"),
+    (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
+    (r"other than Amazon S3 Vectors answered", "vectors.E002"),
+    (r"other than Amazon S3 answered", "bucket.E004"),
+    (r"installed boto3 is too old", "versions.E001"),
+    (r"Filterable metadata must have at most", "index.E003"),
+    (r"dimension of \d{1,9}, got \d{1,9}|dimensionality|query vector .{0,40}dimension"
+     r"|holds \d{1,9}-dimension|dimensions? .{0,60}(?:mismatch|does not match|expected)",
+     "index.E002"),
+    (r"unsupported version of sqlite3", "versions.E002"),
+    (r"database is locked", "disk.I001"),
+    (r"disk image is malformed|file is not a database|disk I/O error|has lost the vector of",
+     "disk.E003"),
+    (r"readonly database|\[Errno 13\]|Permission denied: ", "disk.E002"),
+    (r"No space left on device|\[Errno 28\]|database or disk is full", "disk.W002"),
+    (r"ledger entry .{1,400} is damaged|is not the name of a ledger entry", "records.E005"),
+    (r"not searchable yet|could not be indexed|memory .{0,60}is (?:recorded|on record)",
+     "records.E001"),
+    (r"MEMORY_LLM is |extraction needs a language model", "llm.E001"),
+    (r"MEMORY_EMBED\w{1,40} is ", "embedder.E001"),
+    (r"is set without the other; set both|AWS_PROFILE is .{0,200}gives no credentials",
+     "credentials.E001"),
+    (r"AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
+    (r"has quotation marks around its value", "settings.E002"),
+    (r"MEMORY_BACKEND is s3_vectors but", "settings.E004"),
+    (r"MEMORY_REQUIRE_PERSISTENT is set, but", "disk.E001"),
+    (r"\b(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is '.{0,200}(?:set it to|use )",
+     "settings.E001"),
+    (r"Unable to locate credentials|NoCredentialsError", "credentials.E002"),
+    (r"Could not connect to the endpoint URL.{0,20}s3vectors", "vectors.E002"),
+    (r"Could not connect to the endpoint URL|EndpointConnectionError", "bucket.E003"),
+    (r"openai\.\w{1,60}Error.{0,400}embed|the embedder |embeddings? .{0,80}(?:fail|error)",
+     "embedder.E002"),
+    (r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota", "llm.E002"),
+    (r"user None has no id|is signed in, so require", "identity.W001"),
+    (r"user id .{1,200}(?:has no visible character|is not valid Unicode|the limit is)",
+     "A program passed something as a user's id that can be none."),
+    (r"No module named|cannot import name|ModuleNotFoundError|\bImportError\b",
+     "A library is not installed, or in another version: pip install -r requirements.txt."),
+    (r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b",
+     "The host ended the program because it needed more memory than it has; "
+     "what was acknowledged is stored."),
+    (r"Address already in use",
+     "Another program listens on the port; end it, or choose another port."),
+    (r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)",
+     "The host could not start the program; the lines before say why."),
+    (r"unexpected error.{0,20}, reference",
+     "A fault in the program; the traceback is for the developers."),
+    (r'" 5\d\d\b|HTTP/\d(?:\.\d)?"? 5\d\d',
+     "The program answered a request with an error; lines of the same time say why."),
+    (r"timed? ?out|TimeoutError", "Something did not answer in time; check if it lasts."),
+))  # fmt: skip
+
+
+def explain(text: str) -> tuple[str, FindingKind | None]:
+    """Return what is known of an error by its text, and the doctor's finding."""
+    if explained := _explain_aws(text):
+        return explained
+    meaning = next((meaning for pattern, meaning in LOG_RULES if pattern.search(text)), "")
+    kind = _KINDS.get(meaning)
+    return f"{kind.title}." if kind else meaning, kind
+
+
+def _explain_aws(text: str) -> tuple[str, FindingKind | None] | None:
+    service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
+    if answer := _ANSWER.search(text):
+        code, operation = answer["code"], answer["operation"]
+        is_vectors = _OF_VECTORS.search(operation)
+        service = "s3vectors" if is_vectors else "sts" if operation == "GetCallerIdentity" else "s3"
+        resource = "the index or vector bucket" if is_vectors else "the bucket"
+        failure = Failure((code,), int(code) if code.isdigit() else 0, answer["said"])
+        call = Call(service, operation, resource)
+    elif (raised := _EXCEPTION.search(text)) and (name := raised["name"]) != "ClientError":
+        failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, raised["said"] or "")
+        call = Call(service, "a request", "the service")
+    else:
+        # Our own sentence says itself what happened and what to do.
+        codes = [DERIVED.get(code, code) for code in _CODE.findall(text)]
+        code = next((code for code in codes if code in RULES), "")
+        kind = _kind_of(Failure((code,), 0, ""), Call(service, "", "")) if code else None
+        return (f"{kind.title}.", kind) if kind else None
+    return f"{translate(failure, call)}.", _kind_of(failure, call)
+
+
+def _kind_of(failure: Failure, call: Call) -> FindingKind | None:
+    """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
+    cause = cause_word(rule_for(failure))
+    if cause in BY_CAUSE or (call.service != "s3vectors" and cause != "old boto3"):
+        return BY_CAUSE.get(cause) or BUCKET_CAUSES.get(cause)
+    if cause == "denied" and call.operation in _FIRST_CALLS:
+        return _KINDS["vectors.E001"]
+    return _KINDS.get(VECTOR_CAUSES.get(cause, ""))
+
 
 @dataclass(slots=True)
 class _Open:
@@ -68,7 +199,7 @@ class _Open:
 
     spot: Spot
     level: Severity
-    said: str
+    text: str
     in_trace: bool = False
     prefix: str = ""
     raised: str = ""
@@ -82,28 +213,24 @@ class Errors:
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
         self._open: dict[str, _Open] = {}
-        self._groups: dict[tuple[Severity, str], tuple[str, str, Tally]] = {}
+        self._groups: dict[tuple[Severity, str], tuple[str, str, Seen]] = {}
         self.left_out = 0
 
     def take(self, entry: Entry, spot: Callable[[], Spot]) -> bool:
-        """Take a line that is none of the known ones; say whether it belongs to an error."""
+        """Take a line that is none of the known ones; return True if it belongs to an error."""
         waiting = self._open.get(entry.instance)
         if waiting and _continues(waiting, entry.text):
             return True
         if waiting:
             self._close(entry.instance)
-        level, said = _severity(entry)
+        level, text = _severity(entry)
         if level:
             if len(self._open) >= _MOST_OPEN:
                 self._close(next(iter(self._open)))
-            trace = _TRACEBACK.search(entry.text, 0, 400)
-            prefix = (
-                _DIGIT.sub("0", entry.text[: trace.start("head")])
-                if trace and trace.start()
-                else ""
-            )
-            said = "" if trace else said
-            self._open[entry.instance] = _Open(spot(), level, said, trace is not None, prefix)
+            error = self._open[entry.instance] = _Open(spot(), level, text)
+            if trace := _TRACEBACK.search(entry.text, 0, 400):
+                error.in_trace, error.text = True, ""
+                error.prefix = _DIGIT.sub("0", entry.text[: trace.start("head")])
         return level is not None
 
     def groups(self) -> tuple[ErrorGroup, ...]:
@@ -111,36 +238,32 @@ class Errors:
         for instance in list(self._open):
             self._close(instance)
         groups = [
-            ErrorGroup(level, template, example, tally.seen(), place, *explain(example))
-            for (level, template), (example, place, tally) in self._groups.items()
+            ErrorGroup(level, template, example, seen, place, *explain(example))
+            for (level, template), (example, place, seen) in self._groups.items()
         ]
         return tuple(sorted(groups, key=lambda group: (group.level != "error", -group.seen.count)))
 
     def _close(self, instance: str) -> None:
         error = self._open.pop(instance)
-        parts = [part for part in (error.said.strip(), error.raised) if part]
-        example = self._masked(": ".join(parts) or "A traceback that was cut off")
-        key = (error.level, _template_of(example))
-        tally = Tally(error.spot, error.spot)
+        text = ": ".join(filter(None, (error.text.strip(), error.raised)))
+        example = self._hide(text or "A traceback that was cut off")
+        for pattern, shown in _SECRETS:
+            example = pattern.sub(shown, example)
+        example = example[:_LONGEST_EXAMPLE]
+        key = error.level, _template_of(example)
+        seen = Seen(error.spot, error.spot)
         if key in self._groups:
-            self._groups[key][2].add(tally)
+            self._groups[key][2].add(seen)
         elif len(self._groups) < MOST_GROUPS:
-            self._groups[key] = (example, error.place, tally)
+            self._groups[key] = example, error.place, seen
         else:
             self.left_out += 1
 
-    def _masked(self, text: str) -> str:
-        """Return a text without secrets: those of this installation and what looks like one."""
-        text = self._hide(text)
-        for pattern, shown in _SECRETS:
-            text = pattern.sub(shown, text)
-        return text[:_LONGEST_EXAMPLE]
-
 
 def _continues(error: _Open, text: str) -> bool:
-    """Say whether a line belongs to the error before it, and take what it adds."""
+    """Add a line to the error before it; return False if it does not belong to that."""
     if error.prefix and _DIGIT.sub("0", text[: len(error.prefix)]) == error.prefix:
-        # What nobody knows stands before each line.
+        # Before each line stands something unknown.
         text = text[len(error.prefix) :]
     if _TRACEBACK.match(text):
         if error.raised or not error.in_trace:
@@ -171,15 +294,15 @@ def _template_of(text: str) -> str:
 
 
 def _severity(entry: Entry) -> tuple[Severity | None, str]:
-    level, said = entry.level, entry.text
-    if MARK.search(said, 0, 400):
-        level, said = split_level(MARK.sub("", said).lstrip()) or (level, said)
-    if level in ("ERROR", "CRITICAL") or _TRACEBACK.search(said, 0, 400):
-        return "error", said
+    level, text = entry.level, entry.text
+    if MARK.search(text, 0, 400):
+        level, text = split_level(MARK.sub("", text).lstrip()) or (level, text)
+    if level in ("ERROR", "CRITICAL") or _TRACEBACK.search(text, 0, 400):
+        return "error", text
     if level == "WARNING":
-        return "warning", said
-    if level and '" 5' not in said:
-        return None, said
-    raised = _RAISED.match(said.lstrip())
+        return "warning", text
+    if level and '" 5' not in text:
+        return None, text
+    raised = _RAISED.match(text.lstrip())
     is_error = raised and raised[0].rstrip(": ").rpartition(".")[2].endswith(_EXCEPTIONS)
-    return "error" if is_error or _BARE.search(said, 0, 2000) else None, said
+    return "error" if is_error or _BARE.search(text, 0, 2000) else None, text

@@ -1,103 +1,128 @@
-"""Unwrap, then read: what stands around a message is taken off layer by layer."""
+"""Unwrap, then read: all that stands around a message is taken off layer by layer."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from .reader import LONGEST_DOCUMENT
-from .structure import (
-    LEVELS,
-    MARK,
-    TEXTS,
-    TIMES,
-    Document,
-    Fields,
-    is_paired,
-    paired,
-    structure_of,
-    text_of,
-)
-from .times import find_time, read_time
+from .reader import LONGEST_DOCUMENT, MARK
 
 LONGEST_TEXT = 16 * 1024
 """Characters of one message that are looked at."""
 
-MOST_LAYERS = 8
-_MOST_PREFIXES = 12
-_MOST_CELLS = 100
-
-_TRACES = "excinfo stacktrace traceback stack exctext exception".split()
-_INSTANCES = (
-    "instance instanceid instancename pod podname containername hostname host server logstreamname "
-    "logstream"
-).split()
+MOST_LAYERS = 12
+_MOST_FAILURES = 20
+_MOST_DEPTH = 8
 _TRACE_HEADER = "Traceback (most recent call last):"
-_SAME = {
-    name: level
-    for level, names in (
-        ("DEBUG", "debug trace verbose"),
-        ("INFO", "info information notice"),
-        ("WARNING", "warning warn"),
-        ("ERROR", "error err exception severe"),
-        ("CRITICAL", "critical crit fatal alert emergency emerg panic"),
-    )
-    for name in names.split()
-}
 
-_CRI = re.compile(r"(?P<stream>stdout|stderr) (?P<part>[PF])(?::\S{1,64})? ")
-_HOST_AND_TAG = re.compile(r"(?P<host>[\w.-]{1,64}) [\w./-]{1,64}(?:\[\d{1,9}\])?: ")
-_PREFIXES = (
+
+def _by_word(lists: dict[str, str]) -> dict[str, tuple[str, int]]:
+    """Return for each word of some lists the name of its list, and its place in it."""
+    return {
+        word: (name, rank) for name, text in lists.items() for rank, word in enumerate(text.split())
+    }
+
+
+# Names of fields in lower case and without anything but letters, the most telling first.
+_FIELDS = _by_word({
+    "text": "textpayload message msg log event text body line raw content shortmessage logentry "
+            "logmessage logs data desc description detail error err reason",
+    "time": "timestamp time ts asctime datetime date dt t eventtime realtimetimestamp "
+            "sourcerealtimetimestamp timeunixnano timegeneratedutc timegenerated",
+    "level": "level levelname severity severitytext loglevel lvl priority at status",
+    "trace": "excinfo stacktrace traceback stack exctext exception",
+    "instance": "instance instanceid instancename pod podname containername hostname host server "
+                "logstreamname logstream",
+    "part": "logtag",
+})  # fmt: skip
+_LEVELS = _by_word({
+    "DEBUG": "debug trace verbose",
+    "INFO": "info information notice",
+    "WARNING": "warning warn",
+    "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic",
+})  # fmt: skip
+_WORD_CHARACTER = re.compile(r"\w")
+_NO_LETTER = re.compile(r"[^a-z]")
+
+_DECODER = json.JSONDecoder()
+_OPENING = re.compile(r"\A\s*+\[|\{")
+_JSON_START = re.compile(r'\A\s*+(?:\{\s*+(?:\Z|["}])|\[\s*+(?:\Z|[\[{"\]]))')
+_JSON_LINE = re.compile(
+    r'\A\s*+(?:["{}\],]|\[\s*+(?:\Z|[\[{"\]])|-?\d[\d.eE+-]*+,?\s*+\Z'
+    r"|(?:true|false|null),?\s*+\Z)"
+)
+_KEY = r"[A-Za-z_@][\w.@-]{0,63}="
+# A value runs to the next key, whatever quotation marks stand in it.
+_PAIR = re.compile(
+    rf'({_KEY})(?:"(.*?)(?:"(?=\s{{1,9}}{_KEY}|\s{{0,9}}\Z)|\Z)'
+    rf"|(.*?)(?=\s{{1,9}}{_KEY}|\s{{0,9}}\Z))\s{{0,9}}",
+    re.S,
+)
+_STRUCTURED = re.compile(rf'{_JSON_START.pattern}|\A\s*+(?:"|{_KEY})')
+
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTH, _CLOCK = f"(?:{'|'.join(_MONTHS)})", r"\d{1,2}:\d\d:\d\d"
+_NAMED = rf"{_MONTH}\s{{1,2}}\d{{1,2}},?\s(?:\d{{4}},?\s)?{_CLOCK}"
+_TIME = re.compile(
+    rf"\[?(?:(?P<stamp>\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}|\d\d/{_MONTH}/\d{{4}}:{_CLOCK}|{_NAMED})"
+    r"(?:[.,](?P<part>\d{1,9}))?(?:\s?(?P<half>[AaPp][Mm]\b))?"
+    r"(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)(?![\w:]))?"
+    r"|(?P<epoch>1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)(?=\s|$)"
+    rf"|{_CLOCK}(?:[.,]\d{{1,6}})?(?=[\s\]]))\]?[ \t]{{0,2}}"
+)
+# Any of these may stand in front of a message; the name without its number is the form.
+_PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
+    ("CRI", r"(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
+    ("syslog1", rf"(?P<at1>{_NAMED}) (?![AP]M\b)(?P<host1>[\w.-]{{1,64}})"
+     r" [\w./-]{1,64}(?:\[\d{1,9}\])?: "),
+    ("timed", _TIME.pattern),
     # RFC 5424, also with fewer fields; then the priority of RFC 3164.
-    re.compile(
-        r"(?:\d{1,7} )?<\d{1,3}>1 (?P<time>\S{1,40}) (?P<host>\S{1,255})"
-        r"(?: \S{1,128} \S{1,128} \S{1,128} (?:-|(?:\[[^\]\s]{1,64}"
-        r'(?: [\w.@-]{1,64}="(?:[^"\\]|\\.){0,400}"){1,30}\]){1,9})(?: |$)'
-        r"|(?: \S{1,128}){0,2}?(?: -){1,9}(?: |$)|(?: |$))\ufeff?"
-    ),
-    re.compile(r"<\d{1,3}>(?=[A-Z\d])"),
-    # Render; kubectl --prefix; docker compose; a tag before JSON.
-    re.compile(r"\s{0,2}\[(?P<render>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
-    re.compile(r"\[pod/(?P<host>[\w./-]{1,200})\] "),
-    re.compile(r"(?P<host>[\w.-]{1,64}[-_]\d{1,4}) {1,40}\| "),
-    re.compile(r"[\w.:-]{1,80}\s(?=\{\")"),
-    # A program with its process: of journald and Heroku, of Fly.io.
-    re.compile(
-        r"(?:(?P<host>[\w.-]{1,64}) )?[\w./-]{1,64}\[(?P<process>[\w.-]{1,64})\]"
-        r"(?:: |(?: [a-z]{3})? (?=\[))"
-    ),
+    ("syslog2", r"(?:\d{1,7} )?<\d{1,3}>1 (?P<at2>\S{1,40}) (?P<host2>\S{1,255})"
+     r"(?: \S{1,128} \S{1,128} \S{1,128} (?:-|(?:\[[^\]\s]{1,64}"
+     r'(?: [\w.@-]{1,64}="(?:[^"\\]|\\.){0,400}"){1,30}\]){1,9})(?: |$)'
+     r"|(?: \S{1,128}){0,2}?(?: -){1,9}(?: |$)|(?: |$))\ufeff?"),
+    ("syslog3", r"<\d{1,3}>(?=[A-Z\d])"),
+    ("Render",
+     r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
+    ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
+    ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+    # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
+    ("tagged1", r"[\w.:-]{1,80}+\s(?=\{\")"),
+    ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
+     r"(?:: |(?: [a-z]{3})? (?=\[))"),
+)))  # fmt: skip
+_HOSTS = [name for name in _PREFIX.groupindex if name.startswith("host")]
+_WORD = (
+    r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|EXCEPTION|(?:[Ee]rror|[Ww]arning|fatal"
+    r"|critical)(?=:\s)|(?<=\[)(?:debug|info|notice|warn|warning|error|crit|critical|fatal)"
+    r"(?=\s{0,9}\]))(?![\w.])"
 )
-_MAY_HAVE_LEVEL = re.compile(
-    r"DEBUG|INFO|NOTICE|WARN|ERROR|CRITICAL|FATAL|EXCEPTION|[Ee]rror:|[Ww]arning:|fatal:|critical:"
-    r"|\[[a-z]"
-)
+# Six parts may stand before a level; behind it the name of a logger, or who called it.
 _LEVEL = re.compile(
-    r"[\[(<]?(?P<level>DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|EXCEPTION"
-    r"|(?:[Ee]rror|[Ww]arning|fatal|critical)(?=:\s)"
-    r"|(?<=\[)(?:debug|info|notice|warn|warning|error|crit|critical|fatal)(?=\s{0,9}\]))(?![\w.])"
-    r"(?:\s{0,9}[\])>])?"
+    rf"[ |:\t-]{{0,9}}+(?:(?!{MARK.pattern}|[\[(<]?{_WORD})(?:\[[^\]\n]{{0,64}}+\]\s{{0,9}}+"
+    r"|[\w.$/<>-]{1,80}+(?<=[\w>])(?::\d{1,9})?\s{0,9}+[-|:]\s{0,9}+|\(?\d{1,9}\)?\s{1,9}+"
+    rf"|[-|:]\s{{0,9}}+)){{0,6}}+(?P<open>[\[(<]?)(?P<level>{_WORD})(?:\s{{0,9}}[\])>])?"
+    r"(?::[\w.]{1,80}:\s{0,9}|\s{0,9}[-|](?:\s?[\w.]{1,80}:[\w.<>]{1,80}:\d{1,9}\s{1,9}(?:[-|]\s)?"
+    r"|\s)?|(?P<padded>(?:\s{0,9}:)?))"
 )
-# What may stand before a level, one part at a time, and the name of a logger behind it.
-_BEFORE_LEVEL = re.compile(
-    r"\[[^\]\n]{0,64}\]\s{0,9}|[\w.$/<>-]{1,80}(?<=[\w>])(?::\d{1,9})?\s{0,9}[-|:]\s{0,9}"
-    r"|\(?\d{1,9}\)?\s{1,9}|[-|:]\s{0,9}"
-)
-_LOGGER = re.compile(r":[\w.]{1,80}:\s{0,9}")
-_CALLER = re.compile(r"[\w.]{1,80}:[\w.<>]{1,80}:\d{1,9}\s{1,9}(?:[-|]\s)?")
 
 
 @dataclass(slots=True)
 class Entry:
-    """What one line says without what stood in front; `times` are all that were given."""
+    """One message and what was told around it; `times` are all that were given."""
 
     number: int
     text: str = ""
     format: str = "plain"
-    times: tuple[Any, ...] = ()
+    times: tuple[str | int | float, ...] = ()
     instance: str = ""
     level: str = ""
 
@@ -107,94 +132,177 @@ class Entry:
         return next((read for read in times if read[1]), times[0] if times else None)
 
     def is_of(self, form: str) -> None:
-        if form and self.format in ("plain", "timed"):
+        if self.format in ("plain", "timed"):
             self.format = form
 
 
+def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, str]]:
+    """Yield entries to be filled, the values to unwrap, and the texts these were made from."""
+    header: list[str] = []
+    delimiter = ","
+    for form, number, text in _blocks(lines):
+        if form == "JSON":
+            begun = end = 0
+            for start, after, value in chain(_values(text), [(len(text), len(text), None)]):
+                between = text[end:start]
+                if MARK.search(between) or (value is None and _WORD_CHARACTER.search(between)):
+                    place = number + text.count("\n", begun, end)
+                    for offset, line in enumerate(between.split("\n")):
+                        yield Entry(place + offset), line, line
+                number += text.count("\n", begun, start)
+                if value is not None:
+                    yield Entry(number, format=form), value, text[start:after]
+                begun, end = start, after
+        elif form == "journald":
+            pairs = dict(pair.split("=", 1) for pair in text.split("\n") if "=" in pair)
+            yield Entry(number, format=form), pairs, text
+        elif form == "CSV" and header:
+            cells = _cells(text, delimiter)
+            cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
+            yield Entry(number, format=form), dict(zip(header, cells, strict=False)), text
+        elif form == "CSV":
+            delimiter = _delimiter(text)
+            header = _cells(text, delimiter)
+        else:
+            yield Entry(number), text, text
+
+
+def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
+    """Join lines that belong together: of JSON, of a quoted cell, of an entry of journald."""
+    form, begun, block, size, quotes, outermost = "", 0, [""], 0, 0, 0
+    is_csv: bool | None = None
+    for number, line in chain(lines, [(0, "")]):
+        if form:
+            is_full = size > (LONGEST_DOCUMENT if form == "JSON" else LONGEST_TEXT)
+            if form == "JSON" and is_full:
+                # Between two records, so that the rest begins with a whole one.
+                is_full = block[-1].find("}") == outermost or size > 2 * LONGEST_DOCUMENT
+            goes_on = _JSON_LINE.match(line) if form == "JSON" else quotes % 2 or form != "CSV"
+            if number and line and goes_on and not is_full:
+                block.append(line)
+                size, quotes = size + len(line), quotes + line.count('"')
+                if line.lstrip()[:1] == "}":
+                    outermost = min(outermost, line.index("}"))
+                continue
+            yield form, begun, "\n".join(block)
+        form = "JSON" if _JSON_START.match(line) else ""
+        if is_csv is None and line.strip():
+            is_csv = not form and _is_header(_cells(line, _delimiter(line)))
+        form = "journald" if line.startswith("__CURSOR=") else "CSV" if is_csv and line else form
+        begun, block, size, quotes, outermost = number, [line], len(line), line.count('"'), 9999
+        if line and not form:
+            yield "", number, line
+
+
+def _values(text: str) -> Iterator[tuple[int, int, Any]]:
+    """Yield JSON values in a text, even one that is cut off, with their beginnings and ends."""
+    end = failures = 0
+    while failures < _MOST_FAILURES and (opening := _OPENING.search(text, end)):
+        try:
+            value, end = _DECODER.raw_decode(text, opening.end() - 1)
+        except (ValueError, RecursionError):
+            value, failures, end = None, failures + 1, opening.end()
+        if value:
+            yield opening.end() - 1, end, value
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return text.split(delimiter)
+
+
+def _is_header(names: list[str]) -> bool:
+    roles = {_role(name)[0] for name in names if len(name) < 60}
+    return len(names) > 1 and "text" in roles and bool(roles & {"time", "level"})
+
+
 class Unwrapper:
-    """Yields what lines and documents say; keeps parts of lines until their end comes."""
+    """Unwraps values into entries; keeps parts of lines until their end comes."""
 
     def __init__(self) -> None:
         self._begun: dict[tuple[str, str], tuple[Entry, str]] = {}
 
-    def entries(self, document: Document) -> Iterator[Entry]:
-        number, form, value = document
-        return self._value(Entry(number, format=form), value, 0)
+    def unwrap(self, entry: Entry, value: Any, raw: str = "", depth: int = 0) -> Iterator[Entry]:
+        """Yield an entry for each message in a value, whatever is wrapped around it."""
+        if depth > MOST_LAYERS or not isinstance(value, (dict, list)):
+            yield from self._text(entry, str(value), depth)
+        elif isinstance(value := _paired(value), dict):
+            yield from self._record(entry, value, raw, depth + 1)
+        else:
+            cells = [str(cell) for cell in value if isinstance(cell, (str, int, float))]
+            times = tuple(cell for cell in cells if _TIME.fullmatch(cell))
+            if 0 < len(times) < len(cells):
+                # A row without a header.
+                value = [max(cells, key=lambda cell: (MARK.search(cell) is not None, len(cell)))]
+            for item in value:
+                inner = replace(entry, times=entry.times + times)
+                yield from self.unwrap(inner, item, depth=depth + 1)
 
     def rest(self) -> Iterator[Entry]:
         """Yield parts whose end did not come."""
         yield from (replace(entry, text=text) for entry, text in self._begun.values())
 
-    def _value(self, entry: Entry, value: Any, depth: int, raw: str = "") -> Iterator[Entry]:
-        if depth > MOST_LAYERS or not isinstance(value, (dict, list)):
-            yield from self._text(entry, value if isinstance(value, str) else str(value), depth)
-            return
-        if is_paired(value):
-            value = paired(value)
-        if isinstance(value, dict):
-            yield from self._record(entry, value, depth + 1, raw)
-            return
-        cells = [str(cell) for cell in value[:_MOST_CELLS] if isinstance(cell, (str, int, float))]
-        times = tuple(
-            cell for cell in cells if (time := find_time(cell)) and time.end() == len(cell)
-        )
-        if 0 < len(times) < len(cells):
-            # A row without a header.
-            text = max(cells, key=lambda cell: (MARK.search(cell) is not None, len(cell)))
-            yield from self._text(replace(entry, times=entry.times + times), text, depth + 1)
-            return
-        for item in value:
-            yield from self._value(replace(entry), item, depth + 1)
-
     def _record(
-        self, entry: Entry, record: dict[str, Any], depth: int, raw: str
+        self, entry: Entry, record: dict[str, Any], raw: str, depth: int
     ) -> Iterator[Entry]:
-        fields = Fields(record)
-        at, level = fields.first(TIMES), fields.first(LEVELS, level_name)
-        text, trace = fields.first(TEXTS, text_of), fields.first(_TRACES, text_of)
-        if not (text and MARK.search(text)):
-            text = next((leaf for leaf in fields.texts() if MARK.search(leaf)), text)
-        entry.times += () if at is None else (at,)
-        entry.instance = str(fields.first(_INSTANCES) or entry.instance)[:100]
-        entry.level = level or entry.level
-        if trace and trace not in (text or ""):
-            header = [] if _TRACE_HEADER in trace else [_TRACE_HEADER]
-            text = "\n".join([*([text] if text else []), *header, trace])
+        fields, pages = _fields(record)
+        text, trace = fields.get("text", ""), fields.get("trace", "")
+        entry.times += (fields["time"],) if "time" in fields else ()
+        entry.instance = str(fields.get("instance", entry.instance))[:100]
+        entry.level = fields.get("level", entry.level)
+        if trace and trace not in text:
+            header = "" if _TRACE_HEADER in trace else _TRACE_HEADER
+            text = "\n".join(filter(None, (text, header, trace)))
         if text:
-            yield from self._text(replace(entry), text, depth, fields.first(["logtag"]))
-        for page in fields.pages:
-            yield from self._value(replace(entry), page, depth)
-        if not text and not fields.pages:
-            entry.text = (raw or json.dumps(record, ensure_ascii=False))[:LONGEST_TEXT]
-            yield entry
+            tag = f"stderr {fields['part']} " if fields.get("part") in ("P", "F") else ""
+            yield from self.unwrap(replace(entry) if pages else entry, tag + text, depth=depth)
+        for page in pages:
+            yield from self.unwrap(replace(entry), page, depth=depth)
+        if not text and not pages and (raw or MARK.search(raw := str(record))):
+            yield replace(entry, text=raw[:LONGEST_TEXT])
 
-    def _text(self, entry: Entry, text: str, depth: int, part: Any = "") -> Iterator[Entry]:
+    def _text(self, entry: Entry, text: str, depth: int) -> Iterator[Entry]:
         text = text.rstrip("\r\n")
         has_level = False
-        for _ in range(_MOST_PREFIXES):
-            form, value = structure_of(text) if depth <= MOST_LAYERS else ("", None)
-            if value is not None:
-                entry.is_of(form)
-                yield from self._value(entry, value, depth + 1, text)
-                return
+        for _ in range(MOST_LAYERS):
+            if _STRUCTURED.match(text) and depth <= MOST_LAYERS:
+                form, value = _structure_of(text)
+                if value:
+                    entry.is_of(form)
+                    yield from self.unwrap(entry, value, text, depth + 1)
+                    return
             if "\n" in text:
                 for place, line in enumerate(text.split("\n")):
                     inner = replace(entry, level="" if place else entry.level)
                     yield from self._text(inner, line, depth + 1)
                 return
-            if (found := _CRI.match(text)) or part in ("P", "F"):
-                stream, part = (found["stream"], found["part"]) if found else ("", part)
-                entry.is_of("CRI")
-                _, begun = self._begun.pop((entry.instance, stream), (entry, ""))
-                text = (begun + text[found.end() if found else 0 :])[:LONGEST_DOCUMENT]
-                if part == "P":
-                    if len(self._begun) >= MOST_LAYERS:
-                        self._begun.pop(next(iter(self._begun)))
-                    self._begun[entry.instance, stream] = entry, text
-                    return
-                part = ""
-            elif (rest := _without_prefix(entry, text)) is not None:
-                text = rest
+            if MARK.match(text):
+                break
+            if match := _PREFIX.match(text):
+                text = text[match.end() :]
+                if match.lastgroup == "timed":
+                    entry.times += (match[0],)
+                    entry.is_of("Render" if match["half"] else "timed")
+                    continue
+                entry.is_of((match.lastgroup or "").rstrip("123"))
+                entry.times += tuple(filter(None, (match["at1"], match["at2"])))
+                host = next(filter(None, match.group(*_HOSTS)), "")
+                entry.instance = entry.instance if host.isdigit() else host or entry.instance
+                if tag := match["tag"]:
+                    key = entry.instance, match["stream"]
+                    entry, begun = self._begun.pop(key, (entry, ""))
+                    text = (begun + text)[:LONGEST_DOCUMENT]
+                    if tag == "P":
+                        if len(self._begun) >= MOST_LAYERS:
+                            self._begun.pop(next(iter(self._begun)))
+                        self._begun[key] = entry, text
+                        return
             elif not has_level and (level_and_rest := split_level(text)):
                 has_level = True
                 entry.level, text = level_and_rest
@@ -204,65 +312,133 @@ class Unwrapper:
         yield entry
 
 
-def split_level(text: str) -> tuple[str, str] | None:
-    """Return the level at the start of a text in capitals, and what follows it."""
-    # Most lines have no such word; the patterns take long to say so.
-    if not _MAY_HAVE_LEVEL.search(text, 0, 200):
-        return None
-    position = len(text) - len(text.lstrip(" |:-\t"))
-    for _ in range(6):
-        if found := _LEVEL.match(text, position, 400):
-            return _SAME[found["level"].lower()], _after_level(text, found)
-        part = None if MARK.match(text, position) else _BEFORE_LEVEL.match(text, position, 400)
-        if part is None:
-            return None
-        position = part.end()
-    return None
+def _structure_of(text: str) -> tuple[str, Any]:
+    """Return the form and value of a text that is structured by itself, else None as its value."""
+    bare = text.strip().rstrip(",")
+    if bare[0] in "{[":
+        values = [value for _, _, value in _values(bare)]
+        return "JSON lines", values[0] if len(values) == 1 else values
+    if bare[0] == '"':
+        cells = _cells(bare, "," if '","' in bare else "\t")
+        return ("CSV", cells) if len(cells) > 1 else ("quoted", cells[0] if bare[1:] else None)
+    pairs = {
+        key[:-1]: plain or quoted.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")
+        for key, quoted, plain in _PAIR.findall(bare)
+    }
+    is_logfmt = len(pairs) > 1 and any(_role(name)[0] == "text" for name in pairs)
+    return "logfmt", pairs if is_logfmt else None
 
 
-def _after_level(text: str, found: re.Match[str]) -> str:
-    """Return what a level announces, indented as the program wrote it."""
-    if logger := _LOGGER.match(text, found.end()):
-        return text[logger.end() :]
-    text = text[found.end() :]
-    # Programs pad a level to nine characters, with a colon to ten.
-    width = max(1, 9 - len(found[0])) if found["level"] == found[0] else 1
-    if (bare := text.lstrip(" \t"))[:1] in ("-", "|", ":"):
-        width = width if bare[0] == ":" else 1
-        text = bare[1:]
-    text = text[:width].lstrip(" \t") + text[width:]
-    caller = _CALLER.match(text)
-    return text[caller.end() :] if caller else text
+@lru_cache(maxsize=4096)
+def _role(name: str) -> tuple[str, int]:
+    """Return what a field of that name holds, and how telling the name is for that."""
+    return _FIELDS.get(_NO_LETTER.sub("", name.lower()), ("", 99))
+
+
+def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Return the best value for each role, and the lists of records in a record.
+
+    A text with a known mark is best, then the least depth, then the most telling name.
+    """
+    best: dict[str, tuple[tuple[bool, int, int], Any]] = {}
+    pages = []
+    level = [record]
+    for depth in range(_MOST_DEPTH):
+        inner: list[dict[str, Any]] = []
+        for name, value in (pair for fields in level for pair in fields.items()):
+            if isinstance(value, (dict, list)):
+                value = _paired(value)
+                inner += [value] if isinstance(value, dict) else []
+                if isinstance(value, dict) and len(value) == 1:
+                    value = next(iter(value.values()))
+                elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    value = "\n".join(value)
+                elif isinstance(value, list):
+                    pages.append(value)
+            role, rank = _role(name)
+            is_marked = isinstance(value, str) and MARK.search(value) is not None
+            if is_marked:
+                role = "text"
+            elif role == "level":
+                value = level_name(value)
+            elif not isinstance(value, (str, int, float) if role == "time" else str):
+                continue
+            key = (not is_marked, depth, rank)
+            if role and value not in (None, "", True) and (role not in best or key < best[role][0]):
+                best[role] = key, value
+        level = inner
+    return {role: value for role, (_, value) in best.items()}, pages
+
+
+def _paired(value: Any) -> Any:
+    """Return names with their values, as of labels, as an object."""
+    pairs = {}
+    for item in value if isinstance(value, list) else ():
+        keys = ("name", "key", "field") if isinstance(item, dict) and "value" in item else ()
+        name = next((item[key] for key in keys if key in item), None)
+        if name is None:
+            return value
+        pairs[str(name)] = item["value"]
+    return pairs or value
 
 
 def level_name(given: Any) -> str | None:
     """Return a level in capitals, None for what is none; numbers are those of Python or syslog."""
-    if isinstance(given, int) or (isinstance(given, str) and given.isdecimal() and len(given) < 3):
-        number = int(given)
-        if number < 8:
-            return "ERROR" if number < 4 else "WARNING" if number == 4 else "INFO"
-        return "ERROR" if 40 <= number < 100 else "WARNING" if number // 10 == 3 else "INFO"
-    return _SAME.get(given.strip().lower()) if isinstance(given, str) else None
+    word = str(given).strip().lower()
+    if word.isdecimal() and len(word) < 3:
+        number = int(word)
+        is_error, is_warning = number < 4 or number >= 40, number == 4 or 30 <= number < 40
+        return "ERROR" if is_error else "WARNING" if is_warning else "INFO"
+    return _LEVELS.get(word, (None, 0))[0]
 
 
-def _without_prefix(entry: Entry, text: str) -> str | None:
-    """Return a text without what stands in front of it, None where there is nothing."""
-    if time := find_time(text):
-        end, half = time.end(), time.groupdict().get("half")
-        entry.times += (text[:end],)
-        named = text[0].isalpha()
-        entry.is_of("Render" if half else "syslog" if named else "timed")
-        # One or two spaces belong to the time, more are the text's own.
-        end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip(" \t"))
-        if named and not half and (found := _HOST_AND_TAG.match(text, end)):
-            entry.instance, end = found["host"], found.end()
-        return text[end:]
-    for pattern in _PREFIXES:
-        if found := pattern.match(text):
-            given = found.groupdict()
-            entry.times += (given["time"],) if "time" in given else ()
-            entry.is_of("Render" if "render" in given else "syslog" if "time" in given else "")
-            name = given.get("host") or given.get("render") or given.get("process") or ""
-            entry.instance = name if name and not name.isdigit() else entry.instance
-            return text[found.end() :]
+def split_level(text: str) -> tuple[str, str] | None:
+    """Return the level at the start of a text, and the text behind, indented as it was written."""
+    match = _LEVEL.match(text)
+    if not match:
+        return None
+    rest = text[match.end() :]
+    if match["padded"] is not None:
+        # Programs pad a level to nine characters, with a colon to ten.
+        width = 1 if match["open"] else max(1, 9 - len(match["level"]))
+        rest = rest[:width].lstrip(" \t") + rest[width:]
+    return _LEVELS[match["level"].lower()][0], rest
+
+
+@lru_cache(maxsize=1024)
+def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, bool] | None:
+    """Return the time, whether its zone was named, and its year; None for what is no time.
+
+    A time without a zone is taken for UTC; one without a year is the last that is not after `now`.
+    Numbers are seconds since 1970, or thousandths, millionths and so on.
+    """
+    match = _TIME.match(given.strip()) if isinstance(given, str) else None
+    if match and match["stamp"]:
+        return _read_stamp(match, now)
+    try:
+        seconds = float(match["epoch"] if match else given)
+        while 1e11 <= abs(seconds) < 1e30:
+            seconds /= 1000
+        return datetime.fromtimestamp(seconds, UTC), True, True
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bool] | None:
+    *date, hour, minute, second = re.findall(r"\d+|[A-Z][a-z]+", match["stamp"])
+    year = next((part for part in date if len(part) == 4), "")
+    name = next((part for part in date if part.isalpha()), "")
+    month = _MONTHS.index(name) + 1 if name else int(date[1])
+    day = int(next(part for part in reversed(date) if part not in (year, name)))
+    if half := match["half"]:
+        hour = f"{int(hour) % 12 + 12 * (half.lower() == 'pm')}"
+    zone, fraction = match["zone"] or "", (match["part"] or "")[:6]
+    rest = f"T{hour:0>2}:{minute}:{second}.{fraction:0<6}{zone if zone[:1] in '+-' else ''}"
+    # Of the 29th of February there is not one every year.
+    for number in [int(year)] if year else range(now.year + 1, now.year - 5, -1):
+        with suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(f"{number:04}-{month:02}-{day:02}{rest}")
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            if year or at <= now + timedelta(days=1):
+                return at, bool(zone), bool(year)
     return None

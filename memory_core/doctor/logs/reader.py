@@ -9,141 +9,115 @@ from typing import BinaryIO
 
 from ...errors import InvalidLog
 
+MARK = re.compile(r"\[(?:Mem0|API)\]")
+"""The beginning of each known line."""
+
 LONGEST_READ = 256 * 1024
-"""Bytes read of one line; the rest of it is skipped."""
+"""Characters read of one line; the rest of it is skipped."""
 
 LONGEST_DOCUMENT = 8 * 1024 * 1024
-"""Bytes read of one line, or characters of several, that hold a JSON document."""
+"""Characters read of one JSON document, in one line or several."""
 
-_STEP = 1024 * 1024
 _HEAD = 4096
-_NO_TEXT = {
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"PK\x03\x04": "a zip archive; unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first",
-    b"%PDF": "a PDF document; take the text of the log",
-    b"\x89PNG": "a picture; take the text of the log",
-    b"\xff\xd8\xff": "a picture; take the text of the log",
-    b"SQLite format 3": "a database; take the text of the log",
-}
+_STEP = 1024 * 1024
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
 # Colours, also those whose escape character was lost on the way.
 _COLOURS = re.compile(
     r"\x1b(?:\[[0-9;:?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\|$)|[@-Z\\^_])"
 )
 _BARE_COLOURS = re.compile(r"\[\d{1,3}(?:;\d{1,3}){0,9}m")
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 class Reader:
-    """The lines of one log; counts what was read, cut and not in UTF-8."""
+    """The numbered lines of one log; counts what was read, cut and not in UTF-8."""
 
     def __init__(self, source: BinaryIO, on_read: Callable[[int, int], None] | None = None) -> None:
-        self._on_read = on_read
-        self._total = _size(source)
-        head = source.read(_HEAD)
-        if not head.strip():
-            head += source.read(_HEAD)
-        self._encoding = _encoding(head)
-        self._source = io.BufferedReader(_Joined(head, source))
-        self.size_bytes = self.lines = self.cut = self.not_utf8 = 0
-        self.cut_mark = 0
-        """The first line with a known mark in the part that was cut off, 0 for none."""
+        self.source = _Source(source, on_read)
+        buffer = io.BufferedReader(self.source, _HEAD)
+        encoding = _encoding(buffer.peek())
+        errors = "surrogateescape" if encoding == "utf-8" else "replace"
+        self._text = io.TextIOWrapper(buffer, encoding, errors, newline="\n")
+        # Of the lines with a known mark in a part that was cut off, the first.
+        self.lines = self.cut = self.not_utf8 = self.cut_mark = 0
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        reported = 0
-        self._report()
-        while raw := self._source.readline(LONGEST_READ):
+        blank = True
+        while line := self._text.readline(LONGEST_READ):
             self.lines += 1
-            yield self.lines, _plain(self._decode(self._rest_of(raw)))
-            if self.size_bytes - reported >= _STEP:
-                reported = self.size_bytes
-                self._report()
-        self._total = self.size_bytes
-        self._report()
+            if len(line) == LONGEST_READ:
+                line = self._rest_of(line)
+            if not line.isascii() and _NOT_UTF8.search(line):
+                self.not_utf8 += 1
+                line = line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+            blank = blank and line.isspace()
+            yield self.lines, _plain(line)
+        if blank:
+            raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
+        self.source.report(self.source.size_bytes)
 
-    def _report(self) -> None:
-        if self._on_read:
-            self._on_read(self.size_bytes, max(self._total, self.size_bytes))
-
-    def _rest_of(self, raw: bytes) -> bytes:
-        """Return a line that was begun, whole where it is a JSON document, without what is cut."""
-        if not raw.endswith(b"\n") and raw.lstrip()[:1] in (b"{", b"["):
-            raw += self._source.readline(LONGEST_DOCUMENT - LONGEST_READ)
-        skipped = end = raw
-        while not end.endswith(b"\n") and (end := self._source.readline(LONGEST_READ)):
-            skipped = end
-            self.size_bytes += len(end)
-            if not self.cut_mark and (b"[Mem0]" in end or b"[API]" in end):
+    def _rest_of(self, line: str) -> str:
+        """Return all of a long line that is a JSON document, else its beginning."""
+        if line.lstrip()[:1] in ("{", "["):
+            line += self._text.readline(LONGEST_DOCUMENT - LONGEST_READ)
+        end, is_cut = line, False
+        while not end.endswith("\n") and (end := self._text.readline(LONGEST_READ)):
+            is_cut = True
+            if not self.cut_mark and MARK.search(end):
                 self.cut_mark = self.lines
-        self.cut += skipped is not raw
-        if self._encoding == "utf-16-le":
-            # The second half of the line's end.
-            self.size_bytes += len(self._source.read(1))
-        self.size_bytes += len(raw)
-        return raw.removesuffix(b"\x00\n" if self._encoding == "utf-16-be" else b"\n")
-
-    def _decode(self, raw: bytes) -> str:
-        if self._encoding:
-            return raw.decode(self._encoding, "replace")
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            self.not_utf8 += 1
-            return raw.decode("cp1252", "replace")
+        self.cut += is_cut
+        return line
 
 
-class _Joined(io.RawIOBase):
-    """What was read ahead, then the rest, for sources that cannot go back."""
+class _Source(io.RawIOBase):
+    """Bytes of a source that may not be able to go back; reports about every megabyte."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head, self._rest = head, rest
+    def __init__(self, source: BinaryIO, on_read: Callable[[int, int], None] | None) -> None:
+        self._source, self._on_read = source, on_read
+        self.size_bytes = self._reported = self._total = 0
+        if source.seekable():
+            here = source.tell()
+            self._total = source.seek(0, io.SEEK_END) - here
+            source.seek(here)
+        self.report(self._total)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
-        self._head = self._head[len(data) :]
+        data = self._source.read(len(buffer))
         buffer[: len(data)] = data
+        self.size_bytes += len(data)
+        if self.size_bytes - self._reported >= _STEP:
+            self.report(self._total)
         return len(data)
 
-
-def _size(source: BinaryIO) -> int:
-    """Return how many bytes there are, 0 where that is not known before the end."""
-    if not source.seekable():
-        return 0
-    here = source.tell()
-    end = source.seek(0, io.SEEK_END)
-    source.seek(here)
-    return end - here
+    def report(self, total: int) -> None:
+        self._reported = self.size_bytes
+        if self._on_read:
+            self._on_read(self.size_bytes, max(total, self.size_bytes))
 
 
 def _encoding(head: bytes) -> str:
-    """Return the encoding where it is UTF-16, as some Windows programs write; else empty.
-
-    Raises:
-        InvalidLog: this is the beginning of nothing, or of something that is no text.
-    """
-    if not head.strip():
-        raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
-    for mark, what in _NO_TEXT.items():
+    """Return the encoding: UTF-16, as some Windows programs write, or UTF-8."""
+    for mark, name in _COMPRESSED.items():
         if head.startswith(mark):
-            raise InvalidLog(f"this is {what}")
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if head.startswith(b"\xff\xfe") or (odd * 3 > len(head) // 2 and not even):
+            raise InvalidLog(f"this is compressed with {name}; unpack it first")
+    if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"SQLite format 3")):
+        raise InvalidLog("this is a PDF document, a picture or a database; take the log as a text")
+    even, odd, third = head[::2].count(0), head[1::2].count(0), len(head) // 6
+    if head.startswith(b"\xff\xfe") or (odd > third and not even):
         return "utf-16-le"
-    if head.startswith(b"\xfe\xff") or (even * 3 > len(head) // 2 and not odd):
+    if head.startswith(b"\xfe\xff") or (even > third and not odd):
         return "utf-16-be"
     if head.count(0) * 10 > len(head):
         raise InvalidLog("this is no text; choose the log of the backend as a text file")
-    return ""
+    return "utf-8"
 
 
 def _plain(text: str) -> str:
     """Return a line without its end, a byte order mark and colours."""
-    # Of a bar that was drawn over and over, what was seen last.
+    # Of a bar that was drawn over and over, the last state.
     text = text.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
-    if "\x1b" in text:
-        text = _COLOURS.sub("", text)
-    if "[0m" in text:
-        text = _BARE_COLOURS.sub("", text)
-    return text.replace("\x00", "")
+    text = _COLOURS.sub("", text) if "\x1b" in text else text
+    return _BARE_COLOURS.sub("", text) if "[0m" in text else text

@@ -1,4 +1,4 @@
-"""What a log says: frozen values that can be compared, and drawn as they stand."""
+"""The report on a log: values that can be compared, and drawn as they stand."""
 
 from __future__ import annotations
 
@@ -15,51 +15,44 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A line of the log by its number from 1, and when it was written where the log says so.
-
-    `at` is aware UTC; of a time without a zone it has the numbers as they stood.
-    """
+    """A line of the log, and its time: aware UTC, or the numbers of one without a zone."""
 
     line: int
     at: datetime | None = None
     instance: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """How often something stands in the log, and where it does first and last."""
+    """The first and last place of something in the log, and how often it stands there."""
 
-    count: int
     first: Spot
     last: Spot
+    count: int = 1
+
+    def add(self, other: Seen) -> None:
+        self.count += other.count
+        if other.first.at and self.first.at and other.first.at < self.first.at:
+            self.first = other.first
+        if not (other.last.at and self.last.at and other.last.at < self.last.at):
+            self.last = other.last
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLine:
-    """One of the seven lines, as it is given to `logging`; `seen` is None where it is not there."""
+    """One of the seven lines, as it is given to `logging`; `seen` is None where it is missing."""
 
     line: str
     seen: Seen | None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The same known line again and again: one step in the order in which they appear."""
-
-    line: str
-    seen: Seen
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Span:
-    """A time in which every start chose the same storage.
-
-    `deployment` is the last line before it with which the host tells of a deployment.
-    """
+    """A time in which every start chose the same storage, and the deployment before it."""
 
     backend: Storage
-    starts: int
     seen: Seen
+    starts: int = 0
     instances: tuple[str, ...] = ()
     deployment: Spot | None = None
 
@@ -70,10 +63,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class OtherId:
-    """An id asked for in vain while there are saves under another that may be the same.
-
-    `sure` says that they differ in form alone; otherwise a human has to look.
-    """
+    """An id asked for in vain, and one saved under; `sure` if they differ in form alone."""
 
     asked: str
     saved: str
@@ -85,10 +75,7 @@ class OtherId:
 
 @dataclass(frozen=True, slots=True)
 class FoundNothing:
-    """A user with saves in the log for whom nothing was found later on.
-
-    `after_switch` says that the storage was another when it was saved.
-    """
+    """A user for whom nothing was found after a save; `after_switch` if to another storage."""
 
     user_id: str
     saves: Seen
@@ -98,11 +85,7 @@ class FoundNothing:
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Errors or warnings that are the same but for numbers, ids and names.
-
-    `template` is what they share, `example` the first one; secrets are masked in both.
-    `explanation` may be empty; `kind` is the doctor's finding, where it has one.
-    """
+    """Errors that are the same but for numbers, ids and names, without secrets."""
 
     level: Severity
     template: str
@@ -115,7 +98,7 @@ class ErrorGroup:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong by the log, in a sentence, and the doctor's finding about it."""
+    """Something wrong by the log, in a sentence, and the doctor's finding about it."""
 
     sentence: str
     finding_id: str = ""
@@ -123,10 +106,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """All that one log says. Lists are in the order of time, errors with the most first.
-
-    `formats` counts entries by what they look like, `notes` say what could not be known.
-    """
+    """All that was read from one log, in the order of time; errors with the most first."""
 
     size_bytes: int
     lines: int
@@ -135,7 +115,7 @@ class LogReport:
     last_at: datetime | None
     zoned: bool
     known: tuple[KnownLine, ...]
-    order: tuple[Run, ...]
+    order: tuple[KnownLine, ...]
     spans: tuple[Span, ...]
     deployments: tuple[Spot, ...]
     other_ids: tuple[OtherId, ...]
@@ -146,12 +126,12 @@ class LogReport:
 
     @property
     def is_log(self) -> bool:
-        """Whether anything in it looks like a log."""
-        return bool(self.first_at or self.errors or self.problems) or self._has_known
+        """True if anything in it looks like a log."""
+        return bool(self.first_at or self.errors or self.problems or self.order)
 
     @property
     def clean(self) -> bool:
-        """Whether it is a log with nothing wrong in it."""
+        """True for a log with nothing wrong in it."""
         return self.is_log and not self.problems
 
     @property
@@ -162,10 +142,6 @@ class LogReport:
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
             return first if count == 1 else f"{count} problems, the first of them: {first}"
-        if self._has_known:
+        if self.order:
             return "Nothing wrong is in this log."
         return "No error is in this log, and none of the seven known lines either."
-
-    @property
-    def _has_known(self) -> bool:
-        return any(known.seen for known in self.known)

@@ -8,7 +8,7 @@ import pytest
 
 from memory_core.doctor import KINDS
 from memory_core.doctor.logs import LogReport, analyze_log
-from memory_core.doctor.logs.explain import DERIVED, LOG_RULES, VECTOR_CAUSES, explain
+from memory_core.doctor.logs.error_rules import DERIVED, LOG_RULES, VECTOR_CAUSES, explain
 from memory_core.memories.log_lines import KNOWN_LINES
 from tests.support.log_texts import CHROMA, DENIED, LOST, NOW, S3, added, found
 
@@ -207,10 +207,8 @@ def test_an_error_is_explained_and_leads_to_the_finding(
 
 def test_every_rule_names_a_finding_that_exists_or_says_something() -> None:
     known = {one.id for one in KINDS}
-    assert {kind_id for _, kind_id, _ in LOG_RULES if kind_id} | set(
-        VECTOR_CAUSES.values()
-    ) <= known
-    assert all(words or kind_id for _, kind_id, words in LOG_RULES)
+    assert set(VECTOR_CAUSES.values()) <= known
+    assert all(meaning in known or meaning.endswith(".") for _, meaning in LOG_RULES)
     assert explain("something else") == ("", None)
 
 

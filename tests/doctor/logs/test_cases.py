@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -95,10 +93,6 @@ def page(at: datetime, text: str) -> dict[str, str]:
 
 
 LOGS_PAGE = json.dumps({"logs": records(page)}, indent=2)
-SUBSCRIPTION = json.dumps({
-    "messageType": "DATA_MESSAGE", "logStream": "web",
-    "logEvents": records(lambda at, text: {"timestamp": milliseconds(at), "message": text}),
-})  # fmt: skip
 LOKI = {"result": [{"stream": {"pod": "web-1"}, "values": [[nanoseconds(at), text] for at, text in EVENTS]}]}  # fmt: skip  # noqa: E501
 
 NEIGHBOURS: dict[str, str] = {
@@ -118,8 +112,6 @@ NEIGHBOURS: dict[str, str] = {
         lambda at, text: f"{at:%Y-%m-%dT%H:%M:%S}+0000 host web[12]: {text}"),
     "journald, export": lines(lambda at, text: (
         f"__CURSOR=s=1\n__REALTIME_TIMESTAMP={milliseconds(at)}000\nPRIORITY=6\nMESSAGE={text}\n")),
-    "journald, JSON with bytes": json_lines(lambda at, text: {
-        "__REALTIME_TIMESTAMP": f"{milliseconds(at)}000", "MESSAGE": list(text.encode())}),
     "Heroku": lines(lambda at, text: f"{iso(at)[:-1]}+00:00 app[web.1]: {text}"),
     "Logplex": lines(lambda at, text: f"83 <40>1 {iso(at)[:-1]}+00:00 host app web.1 - {text}"),
     "syslog with data": lines(lambda at, text: f'<14>1 {iso(at)} host app 1 - [a@1 b="c"] {text}'),
@@ -149,8 +141,6 @@ NEIGHBOURS: dict[str, str] = {
     "CloudWatch Insights, API": json.dumps({"results": records(lambda at, text: [
         {"field": "@timestamp", "value": f"{at:%Y-%m-%d %H:%M:%S}.000"},
         {"field": "@message", "value": text}])}),
-    "CloudWatch subscription": base64.b64encode(
-        gzip.compress(SUBSCRIPTION.encode(), mtime=0)).decode(),
     "aws logs tail": lines(lambda at, text: f"{iso(at)} web/1/abc {text}"),
     "Azure": rows(["TimeGenerated [UTC]", "Log_s"], lambda at, text: [iso(at), text]),
     "CSV with semicolons": rows(
@@ -215,8 +205,18 @@ def test_an_error_of_heroku_s_router_is_told() -> None:
 
 
 def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.structure.LONGEST_DOCUMENT", 400)
+    monkeypatch.setattr("memory_core.doctor.logs.parse.LONGEST_DOCUMENT", 400)
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
+
+
+def test_lines_between_and_behind_json_keep_their_numbers() -> None:
+    broken = '{"message": None}\n' * 30
+    log = f'{{\n  "message": "x"\n}}\n"[Mem0] unknown"\n{{"message": "y"}}\n{broken}'
+    report = analyze_log(f'{log}{{"level": "error", "message": "broke"}}\n{S3}\n'.encode(), now=NOW)
+    assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(report.problems)
+    assert [(group.example, group.seen.first.line) for group in report.errors] == [("broke", 36)]
+    assert report.order[0].seen
+    assert report.order[0].seen.first.line == 37
 
 
 @pytest.mark.parametrize(
