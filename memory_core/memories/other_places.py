@@ -47,7 +47,7 @@ def compare_places(
     A failure of the other place is told in its note; one of the place in use is raised.
     """
     as_of = datetime.now(UTC)
-    comparison = _Comparison(settings, here, Steps(on_progress))
+    comparison = _PlaceComparison(settings, here, Steps(on_progress))
     if here.backend.name == "s3_vectors":
         places = [*comparison.local()]
     else:
@@ -55,7 +55,7 @@ def compare_places(
     return OtherPlaces(here.backend.name, tuple(places), as_of)
 
 
-class _Comparison:
+class _PlaceComparison:
     def __init__(self, settings: Settings, here: Repository, steps: Steps) -> None:
         self._settings = settings
         self._here = here
