@@ -32,6 +32,7 @@ NOBODY = UserId("")
 
 _SCANNED = 1_000
 _LONGEST = 300
+_UNDELETED = "deleted, but still in the store"
 
 Pair = tuple[UserId, str]
 """A user and the id of a memory."""
@@ -101,16 +102,13 @@ class Auditor:
         pairs, orphans = _divide(keys, views.values(), moves)
         steps.total += len(pairs) + len(orphans)
         differences = [*self._recorded(pairs, views, steps), *self._orphans(orphans, views, steps)]
-        for (user_id, memory_id), taker in moves.items():
+        for pair, taker in moves.items():
             detail = f"moved to user {taker!r}, but the move was cut off and both have it"
-            item = AuditItem(memory_id, user_id, detail)
-            differences.append(Difference("altered", (user_id, memory_id), item, taker=taker))
+            differences.append(_difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
-            if entries := left_behind(view):
-                count = len(entries)
+            if count := len(left_behind(view)):
                 detail = f"forgotten, but {count} of the user's events are still in the ledger"
-                item = AuditItem(ALL, user_id, detail)
-                differences.append(Difference("undeleted", (user_id, ALL), item))
+                differences.append(_difference("undeleted", (user_id, ALL), detail))
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
@@ -187,12 +185,13 @@ class Auditor:
             for vector in self._read(batch).values():
                 user_id = owner(vector.payload)
                 view = views.get(user_id) if user_id else None
+                pair = (user_id or NOBODY, vector.key)
                 if view and _was_recorded(view, vector.payload):
-                    yield _undeleted(view.user_id, vector.key)
+                    yield _difference("undeleted", pair, _UNDELETED)
                 else:
-                    item = AuditItem(vector.key, user_id, "never recorded", _text(vector))
-                    pair = (user_id or NOBODY, vector.key)
-                    yield Difference("unexpected", pair, item, payload=vector.payload)
+                    yield _difference(
+                        "unexpected", pair, "never recorded", vector, payload=vector.payload
+                    )
             steps.advance(len(batch))
 
     def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
@@ -282,7 +281,7 @@ class _StoreCensus:
             name for key, name in self._names.items() if self._is_recorded(key, self._owner(name))
         )
         forms: dict[UserId, list[StoredForm]] = {user_id: [] for user_id in self.live}
-        odd, unowned, probes = [], [], 0
+        odd, unowned, users, probes = [], [], [], 0
         for name, count in sorted(names.items(), key=lambda item: (-item[1], str(item[0]))):
             user_id = self._owner(name)
             if isinstance(name, tuple):
@@ -294,11 +293,13 @@ class _StoreCensus:
             else:
                 form = StoredForm(name, user_id, count, recorded[name])
                 forms.setdefault(user_id, []).append(form)
-        users = [
-            _compared(user_id, len(self.live.get(user_id, ())), own)
-            for user_id, own in forms.items()
-        ]
-        users = [user for user in users if user.recorded or user.stored]
+        for user_id, own in forms.items():
+            on_record = len(self.live.get(user_id, ()))
+            stored = sum(form.vectors for form in own)
+            both = sum(form.recorded for form in own)
+            if on_record or stored:
+                counts = (on_record, stored, on_record - both, stored - both)
+                users.append(ComparedUser(user_id, *counts, tuple(own)))
         users.sort(key=lambda user: (-user.missing - user.unexpected, -user.stored, user.user_id))
         return StoreScan(
             backend=backend,
@@ -321,14 +322,6 @@ class _StoreCensus:
             except InvalidUserId:
                 self._owners[name] = None
         return self._owners.get(name)
-
-
-def _compared(user_id: UserId, recorded: int, forms: Sequence[StoredForm]) -> ComparedUser:
-    stored = sum(form.vectors for form in forms)
-    as_recorded = sum(form.recorded for form in forms)
-    return ComparedUser(
-        user_id, recorded, stored, recorded - as_recorded, stored - as_recorded, tuple(forms)
-    )
 
 
 def _shown(payload: Mapping[str, Any], key: str) -> str | None:
@@ -372,7 +365,7 @@ def _compare_live(
         kind, detail = "altered", "in the store in an older revision" if older else named
     else:
         return None
-    return Difference(kind, pair, AuditItem(pair[1], pair[0], detail, _text(wanted)), wanted)
+    return _difference(kind, pair, detail, wanted, wanted=wanted)
 
 
 def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
@@ -380,16 +373,27 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
         return None
     named = owner(stored.payload)
     if named in (user_id, None):
-        return _undeleted(user_id, stored.key)
+        return _difference("undeleted", (user_id, stored.key), _UNDELETED)
     # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
     detail = "never recorded, under the id of a memory that another user has deleted"
-    item = AuditItem(stored.key, named, detail, _text(stored))
-    return Difference("unexpected", (user_id, stored.key), item)
+    return _difference("unexpected", (user_id, stored.key), detail, stored, named=named)
 
 
-def _undeleted(user_id: UserId, memory_id: str) -> Difference:
-    item = AuditItem(memory_id, user_id, "deleted, but still in the store")
-    return Difference("undeleted", (user_id, memory_id), item)
+def _difference(
+    kind: Sort,
+    pair: Pair,
+    detail: str,
+    shown: Vector | None = None,
+    *,
+    named: UserId | None = None,
+    **others: Any,
+) -> Difference:
+    """Return a difference that shows the text of a vector, and the user it names if another."""
+    text = shown.payload.get("data") if shown else None
+    memory = text if isinstance(text, str) else None
+    return Difference(
+        kind, pair, AuditItem(pair[1], named or pair[0] or None, detail, memory), **others
+    )
 
 
 def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
@@ -399,11 +403,10 @@ def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEn
     """
     live = view.live[memory_id]
     revision = stored.payload.get("revision") if stored else None
-    if revision in live.revisions and revision != live.latest.ulid:
-        for entry in view.entries:
-            if entry.memory_id == memory_id and entry.ulid == revision:
-                return entry
-    return live.latest
+    if revision not in live.revisions or revision == live.latest.ulid:
+        return live.latest
+    same = (entry for entry in view.entries if entry.memory_id == memory_id)
+    return next((entry for entry in same if entry.ulid == revision), live.latest)
 
 
 def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
@@ -421,8 +424,3 @@ def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
     created_at = time_of(payload, "created_at")
     forgotten_at = max(entry.at for entry in view.entries if entry.kind is Kind.FORGET)
     return created_at is None or created_at < forgotten_at
-
-
-def _text(vector: Vector) -> str | None:
-    text = vector.payload.get("data")
-    return text if isinstance(text, str) else None
