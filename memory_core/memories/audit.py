@@ -45,17 +45,31 @@ _Unowned = tuple[str | None, str | None]
 class Difference:
     """Something that is not as recorded.
 
-    `wanted` is what the store should hold, still without values, None for nothing. `payload` is of
-    a vector that was never recorded, None where nobody may adopt it. `taker` is who has a memory
-    whose move from its user was cut off.
+    `wanted` is what the store should hold, still without values. `orphan` is a vector that was
+    never recorded; only the user of the pair may adopt it. `taker` is who has a memory whose move
+    from its user was cut off.
     """
 
     kind: Sort
     pair: Pair
-    item: AuditItem
+    detail: str
     wanted: Vector | None = None
-    payload: Mapping[str, Any] | None = None
+    orphan: Vector | None = None
     taker: UserId | None = None
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """The payload to be shown, or adopted; empty where there is none."""
+        vector = self.wanted or self.orphan
+        return vector.payload if vector else {}
+
+    @property
+    def item(self) -> AuditItem:
+        """The line of a report; an orphan is listed under the user it names."""
+        user_id = owner(self.payload) if self.orphan else self.pair[0]
+        text = self.payload.get("data")
+        memory = text if isinstance(text, str) else None
+        return AuditItem(self.pair[1], user_id, self.detail, memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +84,12 @@ class Findings:
         """Return the findings; after a repair, `left` gives what was not repaired, and why."""
         items: dict[Sort, list[AuditItem]] = defaultdict(list)
         for difference in self.differences:
-            item, why = difference.item, (left or {}).get(difference.pair)
-            items[difference.kind].append(
-                replace(
-                    item,
-                    detail=f"{item.detail}; {why}" if why else item.detail,
-                    repaired=left is not None and difference.pair not in left,
-                )
-            )
+            pair, detail = difference.pair, difference.detail
+            if why := (left or {}).get(pair):
+                detail = f"{detail}; {why}"
+            repaired = left is not None and pair not in left
+            item = replace(difference.item, detail=detail, repaired=repaired)
+            items[difference.kind].append(item)
         return AuditReport(
             missing=tuple(items["missing"]),
             unexpected=tuple(items["unexpected"]),
@@ -104,11 +116,11 @@ class Auditor:
         differences = [*self._recorded(pairs, views, steps), *self._orphans(orphans, views, steps)]
         for pair, taker in moves.items():
             detail = f"moved to user {taker!r}, but the move was cut off and both have it"
-            differences.append(_difference("altered", pair, detail, taker=taker))
+            differences.append(Difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
             if count := len(left_behind(view)):
                 detail = f"forgotten, but {count} of the user's events are still in the ledger"
-                differences.append(_difference("undeleted", (user_id, ALL), detail))
+                differences.append(Difference("undeleted", (user_id, ALL), detail))
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
@@ -135,16 +147,11 @@ class Auditor:
         """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
         keys, views = self._snapshot()
-        census = _StoreCensus(
-            {
-                user_id: frozenset(view.live)
-                for user_id, view in views.items()
-                if not is_probe(user_id)
-            }
-        )
-        marks = {user_id: views[user_id].last_ulid for user_id in census.live}
+        real = [view for user_id, view in views.items() if not is_probe(user_id)]
+        census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
+        marks = {view.user_id: view.last_ulid for view in real}
         # The entries of all users take more room than the ids.
-        del views
+        del views, real
         steps = Steps(on_progress, len(keys))
         self._count(keys, census, steps)
         # Saved since the keys were read, or lost.
@@ -187,11 +194,9 @@ class Auditor:
                 view = views.get(user_id) if user_id else None
                 pair = (user_id or NOBODY, vector.key)
                 if view and _was_recorded(view, vector.payload):
-                    yield _difference("undeleted", pair, _UNDELETED)
+                    yield Difference("undeleted", pair, _UNDELETED)
                 else:
-                    yield _difference(
-                        "unexpected", pair, "never recorded", vector, payload=vector.payload
-                    )
+                    yield Difference("unexpected", pair, "never recorded", orphan=vector)
             steps.advance(len(batch))
 
     def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
@@ -365,35 +370,17 @@ def _compare_live(
         kind, detail = "altered", "in the store in an older revision" if older else named
     else:
         return None
-    return _difference(kind, pair, detail, wanted, wanted=wanted)
+    return Difference(kind, pair, detail, wanted)
 
 
 def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
     if stored is None:
         return None
-    named = owner(stored.payload)
-    if named in (user_id, None):
-        return _difference("undeleted", (user_id, stored.key), _UNDELETED)
+    if owner(stored.payload) in (user_id, None):
+        return Difference("undeleted", (user_id, stored.key), _UNDELETED)
     # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
     detail = "never recorded, under the id of a memory that another user has deleted"
-    return _difference("unexpected", (user_id, stored.key), detail, stored, named=named)
-
-
-def _difference(
-    kind: Sort,
-    pair: Pair,
-    detail: str,
-    shown: Vector | None = None,
-    *,
-    named: UserId | None = None,
-    **others: Any,
-) -> Difference:
-    """Return a difference that shows the text of a vector, and the user it names if another."""
-    text = shown.payload.get("data") if shown else None
-    memory = text if isinstance(text, str) else None
-    return Difference(
-        kind, pair, AuditItem(pair[1], named or pair[0] or None, detail, memory), **others
-    )
+    return Difference("unexpected", (user_id, stored.key), detail, orphan=stored)
 
 
 def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:

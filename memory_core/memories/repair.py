@@ -65,7 +65,7 @@ class Repairer:
         """Record the vectors that name this user in whatever form and were never recorded."""
         orphans = self._auditor.orphans_of(user_id, Steps(on_progress))
         orphans.sort(key=attrgetter("pair"))
-        forms = Counter(str((orphan.payload or {}).get("user_id")) for orphan in orphans)
+        forms = Counter(str(orphan.payload.get("user_id")) for orphan in orphans)
         left = _keep(orphans) if preview else {}
         for group in batches(orphans, BATCH) if not preview else ():
             left |= self._adopt(group)
@@ -91,7 +91,7 @@ class Repairer:
         left: _Left = {}
         for (former, taker), cut in groupby(moves, key=lambda move: (move.pair[0], move.taker)):
             if taker:
-                self._merger.release(former, taker, [move.item.id for move in cut])
+                self._merger.release(former, taker, [move.pair[1] for move in cut])
         steps.advance(len(moves))
         for batch in batches([pair for pair in others if pair[1] != ALL], BATCH):
             left |= self._settle(batch)
@@ -121,7 +121,7 @@ class Repairer:
             self._delete([difference.pair for difference in wrong if not difference.wanted])
             for user_id in {user_id for user_id, _ in pairs}:
                 self._memories.refresh(user_id)
-        return {difference.pair: refused.get(difference.item.id, _DIFFERS) for difference in wrong}
+        return {difference.pair: refused.get(difference.pair[1], _DIFFERS) for difference in wrong}
 
     def _put(self, vectors: Sequence[Vector]) -> dict[str, str]:
         """Embed and put; return which the store refuses, and why."""
@@ -168,10 +168,10 @@ class Repairer:
         latest = [live.latest for live in view.live.values()]
         known = {identity(payload) for payload in self._ledger.payloads(latest).values()}
         for orphan in orphans:
-            if orphan.payload is None:
+            if orphan.item.user_id != user_id:
                 left[orphan.pair] = "it cannot be adopted"
                 continue
-            if orphan.item.id in view.live:
+            if orphan.pair[1] in view.live:
                 # Another audit was faster.
                 continue
             try:
@@ -184,21 +184,21 @@ class Repairer:
                 continue
             known.add(identity(payload))
             raw_user_id = str(orphan.payload["user_id"])
-            drafts.append(EventDraft(Kind.ADD, orphan.item.id, raw_user_id, payload))
+            drafts.append(EventDraft(Kind.ADD, orphan.pair[1], raw_user_id, payload))
         if drafts:
             self._ledger.append(view, drafts)
         return left
 
     def _remove(self, orphans: Sequence[Difference]) -> _Left:
         """Delete what is still not on record."""
-        keys = {orphan.item.id for orphan in orphans}
-        for user_id in {orphan.item.user_id for orphan in orphans if orphan.item.user_id}:
+        keys = {orphan.pair[1] for orphan in orphans}
+        for user_id in filter(None, {orphan.item.user_id for orphan in orphans}):
             keys -= self._ledger.view(user_id).live.keys()
         self._store.delete(keys)
         # One that was recorded in this moment is put back.
         left = self._settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
         remaining = self._store.get(keys)
-        return left | {orphan.pair: _DIFFERS for orphan in orphans if orphan.item.id in remaining}
+        return left | {orphan.pair: _DIFFERS for orphan in orphans if orphan.pair[1] in remaining}
 
 
 def rebuild_index(
