@@ -135,7 +135,7 @@ class MemoryService:
         infer: bool = False,
         verify: bool = False,
     ) -> list[MemoryRecord]:
-        """Remember a text: as it is, or with `infer` what a language model finds in it.
+        """Remember a text as it is, or with `infer` what a language model extracts from it.
 
         The same text in the same scope is kept once; the record then says `already_stored`.
         `verify` reads the memory back by its id before it returns.
@@ -400,11 +400,11 @@ class MemoryService:
 
     def storage(self) -> dict[str, int]:
         """Count the memories in the store and those in the ledger alone; a full scan."""
-        return statistics.count_stored(self.parts)
+        return self.parts.count_stored()
 
     def status(self, counted: Census | None = None) -> Status:
         """Return the backend in use, why it was chosen, and how much it holds."""
-        status = statistics.make_status(counted or self.count_users(), self.parts)
+        status = self.parts.status(counted or self.count_users())
         return replace(status, migration=self.migration_status())
 
     def scan_store(self, on_progress: Progress | None = None) -> StoreScan:

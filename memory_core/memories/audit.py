@@ -161,7 +161,8 @@ class Auditor:
         for user_id, differing_ids in census.differing().items():
             view = self._ledger.view(user_id)
             if view.last_ulid != marks[user_id]:
-                self._count(differing_ids | (view.live.keys() - census.live[user_id]), census)
+                new = view.live.keys() - census.live[user_id]
+                self._count(differing_ids | new, census, Steps(None))
                 census.settle(view)
         return census.result(backend, as_of)
 
@@ -169,13 +170,12 @@ class Auditor:
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
-    def _count(self, keys: Iterable[str], census: _StoreCensus, steps: Steps | None = None) -> None:
+    def _count(self, keys: Iterable[str], census: _StoreCensus, steps: Steps) -> None:
         for batch in batches(keys, _SCANNED):
             stored = self._read(batch)
             for key in batch:
                 census.note(key, stored.get(key))
-            if steps:
-                steps.advance(len(batch))
+            steps.advance(len(batch))
 
     def _recorded(
         self, pairs: Iterable[Pair], views: Mapping[UserId, UserView], steps: Steps

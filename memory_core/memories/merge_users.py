@@ -14,6 +14,7 @@ from ..ledger import EventDraft, Ledger, LedgerEntry, UserView
 from ..model.batches import batches
 from ..model.limits import check_payload
 from ..model.payload import fingerprint
+from ..model.progress import Steps
 from ..model.records import Kind, Progress
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector
@@ -120,10 +121,10 @@ class Merger:
         payloads, refused = self._payloads(theirs, ours, set(wanted) - self._arrived(theirs, ours))
         if payloads:
             # In one batch: all of them arrive, or none.
-            drafts = [
-                EventDraft(Kind.ADD, memory_id, former, payload, moved=_from(theirs, memory_id))
-                for memory_id, payload in payloads.items()
-            ]
+            drafts = []
+            for memory_id, payload in payloads.items():
+                origin = {"from": former, "revision": theirs.live[memory_id].latest.ulid}
+                drafts.append(EventDraft(Kind.ADD, memory_id, former, payload, moved=origin))
             self._ledger.append(ours, drafts)
         moved = tuple(memory_id for memory_id in wanted if memory_id not in refused)
         self._store_all(user_id, moved, on_progress)
@@ -160,17 +161,11 @@ class Merger:
         for entry, event in self._ledger.details(added).items():
             if "revision" in event["moved"]:
                 groups[entry.key, _origin(event)].append(entry)
-        return [
-            Reunion(
-                UserId(former),
-                user_id,
-                tuple(entry.memory_id for entry in entries),
-                None,
-                (),
-                entries[0].at,
-            )
-            for (_, former), entries in sorted(groups.items())
-        ]
+        merges = []
+        for (_, former), entries in sorted(groups.items()):
+            ids = tuple(entry.memory_id for entry in entries)
+            merges.append(Reunion(UserId(former), user_id, ids, None, (), entries[0].at))
+        return merges
 
     def release(self, former: UserId, user_id: UserId, ids: Collection[str]) -> None:
         """Record that memories went to another user, who has them on record already."""
@@ -189,22 +184,23 @@ class Merger:
         written = {
             entry.memory_id: entry for entry in theirs.entries if entry.kind is not Kind.DELETE
         }
-        arrived = [
-            ours.live[memory_id].added
-            for memory_id in theirs.given_away & written.keys() & ours.live.keys()
-            if ours.live[memory_id].added.moved and not ours.live[memory_id].updated
-        ]
+        moved = (
+            live.added
+            for memory_id, live in ours.live.items()
+            if memory_id in theirs.given_away and live.added.moved and not live.updated
+        )
         late = [
             written[entry.memory_id]
-            for entry, event in self._ledger.details(arrived).items()
-            if event["moved"].get("revision") != written[entry.memory_id].ulid
-            and _origin(event) == former
+            for entry, event in self._ledger.details(moved).items()
+            if _origin(event) == former
+            and entry.memory_id in written
+            and written[entry.memory_id].ulid != event["moved"].get("revision")
         ]
         for newest, payload in self._ledger.payloads(late).items():
             changed = {**payload, "user_id": user_id}
             draft = EventDraft(Kind.UPDATE, newest.memory_id, former, changed)
             self._ledger.append(self._ledger.view(user_id), [draft])
-            self._store_all(user_id, [newest.memory_id], None)
+            self._store_all(user_id, [newest.memory_id])
 
     def _views(self, former: UserId, user_id: UserId) -> tuple[UserView, UserView]:
         if former == user_id:
@@ -240,8 +236,10 @@ class Merger:
                 payloads[memory_id] = payload
         return payloads, refused
 
-    def _store_all(self, user_id: UserId, ids: Sequence[str], on_progress: Progress | None) -> None:
-        done = 0
+    def _store_all(
+        self, user_id: UserId, ids: Sequence[str], on_progress: Progress | None = None
+    ) -> None:
+        steps = Steps(on_progress, len(ids))
         for batch in batches(ids, PUT_BATCH):
             view = self._ledger.view(user_id)
             try:
@@ -252,9 +250,7 @@ class Merger:
                     f"not finished: {exc}; repeat it",
                     batch[0],
                 ) from exc
-            done += len(batch)
-            if on_progress:
-                on_progress(done, len(ids))
+            steps.advance(len(batch))
 
     def _store_some(self, view: UserView, ids: Sequence[str]) -> None:
         stored = self._store.get(ids, with_values=True)
@@ -376,7 +372,3 @@ def _to_merge(document: dict[str, Any]) -> Reunion:
 
 def _origin(event: dict[str, Any]) -> str:
     return str(event["moved"].get("from", ""))
-
-
-def _from(theirs: UserView, memory_id: str) -> dict[str, str]:
-    return {"from": theirs.user_id, "revision": theirs.live[memory_id].latest.ulid}

@@ -184,12 +184,10 @@ class Memories:
         with self._lock:
             self._cache[view.user_id] = user
             self._cache.move_to_end(view.user_id)
-            while len(self._cache) > 1 and self._size() > _MEMORIES_KEPT:
-                self._cache.popitem(last=False)
+            size = sum(len(cached.vectors) for cached in self._cache.values())
+            while len(self._cache) > 1 and size > _MEMORIES_KEPT:
+                size -= len(self._cache.popitem(last=False)[1].vectors)
         return user
-
-    def _size(self) -> int:
-        return sum(len(user.vectors) for user in self._cache.values())
 
     def _kept(self, view: UserView) -> dict[str, Vector]:
         """Return what was read before and is still so: the newest entry is the same."""

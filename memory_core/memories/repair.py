@@ -78,14 +78,13 @@ class Repairer:
         )
 
     def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
-        orphans, moves, others = [], [], []
-        for difference in findings.differences:
-            if difference.kind == "unexpected":
-                orphans.append(difference)
-            elif difference.taker:
-                moves.append(difference)
-            else:
-                others.append(difference.pair)
+        orphans = [item for item in findings.differences if item.kind == "unexpected"]
+        moves = [item for item in findings.differences if item.taker]
+        others = [
+            item.pair
+            for item in findings.differences
+            if item.kind != "unexpected" and not item.taker
+        ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
         steps.total += len(others) + len(orphans) + len(moves)
         left: _Left = {}

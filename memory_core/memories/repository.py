@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 from ..activity import ActivityLog
 from ..embedders import Embedder, open_embedder
 from ..ledger import Ledger
+from ..model.census import Census
+from ..model.records import Status
+from ..model.user_id import is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend
 from ..storage.vectors import VectorStore
@@ -22,6 +25,32 @@ class Repository(NamedTuple):
     """What should be stored."""
     store: VectorStore
     """What is stored."""
+
+    def count_stored(self) -> dict[str, int]:
+        """Count the memories in the store and those in the ledger alone; a full scan."""
+        real = (view for view in self.ledger.users() if not is_probe(view.user_id))
+        live = {memory_id for view in real for memory_id in view.live}
+        stored = len(live.intersection(self.store.keys()))
+        return {self.backend.name: stored, "ledger": len(live) - stored}
+
+    def status(self, census: Census) -> Status:
+        """Return the decision on the backend, and how much it holds as of the census."""
+        users = census.users
+        return Status(
+            backend=self.backend.name,
+            persistent=self.backend.persistent,
+            reason=self.backend.reason,
+            steps=self.backend.steps,
+            embedder=self.embedder.name,
+            dimensions=self.embedder.dimensions,
+            location=self.backend.location,
+            memories=census.memories,
+            users=len(users),
+            since=min((user.first_write for user in users), default=None),
+            last_write=max((user.last_write for user in users), default=None),
+            as_of=census.as_of,
+            stand_in=self.backend.stand_in,
+        )
 
 
 class Service(Protocol):

@@ -11,9 +11,8 @@ from typing import Any
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
 from ..model.census import Census
 from ..model.payload import time_of
-from ..model.records import Event, Kind, Progress, Status, UserSummary
+from ..model.records import Event, Kind, Progress, UserSummary
 from ..model.user_id import UserId, is_probe
-from .repository import Repository
 
 WEEKS = 12
 _DAY_MS = 24 * 3600 * 1000
@@ -80,34 +79,6 @@ class Counter:
             days={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
             as_of=as_of,
         )
-
-
-def count_stored(repository: Repository) -> dict[str, int]:
-    """Count the memories in the vector store and those in the ledger alone, but for probes."""
-    real = (view for view in repository.ledger.users() if not is_probe(view.user_id))
-    live = {memory_id for view in real for memory_id in view.live}
-    stored = len(live.intersection(repository.store.keys()))
-    return {repository.backend.name: stored, "ledger": len(live) - stored}
-
-
-def make_status(census: Census, repository: Repository) -> Status:
-    """Return the decision on the backend, and how much it holds."""
-    users, backend, embedder = census.users, repository.backend, repository.embedder
-    return Status(
-        backend=backend.name,
-        persistent=backend.persistent,
-        reason=backend.reason,
-        steps=backend.steps,
-        embedder=embedder.name,
-        dimensions=embedder.dimensions,
-        location=backend.location,
-        memories=census.memories,
-        users=len(users),
-        since=min((user.first_write for user in users), default=None),
-        last_write=max((user.last_write for user in users), default=None),
-        as_of=census.as_of,
-        stand_in=backend.stand_in,
-    )
 
 
 @dataclass(frozen=True, slots=True)
