@@ -191,8 +191,8 @@ class MemoryService:
     ) -> list[MemoryRecord]:
         """Cut a file (.txt .md .pdf .docx .csv .json .jsonl) into memories and remember them.
 
-        Each memory knows its `document` and `place` in its metadata. Whoever repeats a call that
-        was cut off stores only what was not stored before.
+        The metadata of each memory has its `document` and `place`. A call that was cut off can be
+        repeated: only what was not stored before is stored.
 
         Raises:
             InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty.
@@ -245,8 +245,8 @@ class MemoryService:
     def forget_user(self, user_id: str) -> Receipt:
         """Remove all of the user's memories and their history for good, for privacy.
 
-        What is left is the fact that something was forgotten, without content; entries of the
-        activity log stay and no longer tell whom they were about.
+        The fact that something was forgotten stays, without content; entries of the activity log
+        stay and no longer name the user.
         """
         user = normalize_user_id(user_id)
         # Before, for a call that is cut off; afterwards, for what others noted meanwhile.

@@ -1,6 +1,6 @@
 """Finding a user by an id in any form, a name or a memory's id, and ids that are close to it.
 
-Whether two ids are one person is for a human to decide; the reasons say in what they agree.
+The reasons name what two ids have in common; a human decides if they are one person.
 """
 
 from __future__ import annotations

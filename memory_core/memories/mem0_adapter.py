@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 Neighbours = Callable[[str, "NDArray[np.float32]"], Sequence[Vector]]
 """Given a text and its vector, returns the user's nearest memories, for mem0 to compare with."""
 
+_CONFIG = MemoryConfig()
 # mem0's copy of the text for a search that we do ourselves: half the size of a memory.
 _NOT_STORED = "text_lemmatized"
 
@@ -111,9 +112,7 @@ class Engine:
             )
         memory = self._memory(_Collector(neighbours), {})
         try:
-            memory.add(
-                [dict(message) for message in messages], infer=True, **_scoped(scope, metadata)
-            )
+            memory.add(list(map(dict, messages)), infer=True, **_scoped(scope, metadata))
         except LLMError as exc:
             raise _translate(exc) from None
         if memory.embedding_model.failure:
@@ -257,9 +256,6 @@ class _CheckedLlm:
             backend="openai",
             operation="extraction",
         )
-
-
-_CONFIG = MemoryConfig()
 
 
 def _stored(vector: Vector) -> _Stored:
