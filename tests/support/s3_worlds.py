@@ -70,7 +70,7 @@ class World:
 
     def service(self) -> MemoryService:
         """Return one that has read nothing yet, without a request where the index is known."""
-        store = self._store or self.open()._store
+        store = self._store or self.open().parts.store
         return MemoryService(
             self._aws.settings, self.backend, self._embedder, Ledger(self.backend.objects), store
         )
