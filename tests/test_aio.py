@@ -17,7 +17,7 @@ from memory_core.aio import _on_thread
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import BackendError, InvalidMemory, MemoryNotFound, SettingsError
 
-NOT_AWAITED = {"backend", "more_to_come", "parts", "settings"}
+NOT_AWAITED = {"backend", "more_to_come"}
 
 
 def settings_of(data_dir: Path, **environ: str) -> Settings:

@@ -1,12 +1,13 @@
-"""Whose memories are meant: an id in any form, a name or a memory's id, and who is close to it.
+"""Finding a user by an id in any form, a name or a memory's id, and ids that are close to it.
 
-Whether two ids are one person is for a human to decide; here it is said how they differ.
+The reasons name what two ids have in common; a human decides if they are one person.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from threading import Lock
 from uuid import UUID
 
@@ -61,8 +62,8 @@ class Finder:
             changes, problem = describe_changes(text), ""
         except InvalidUserId as exc:
             user_id, changes, problem = None, (), str(exc)
-        recorded = {one.user_id: one for one in (*census.users, *census.without)}
-        stored = {one.user_id: one for one in scan.users} if scan else {}
+        recorded = {user.user_id: user for user in (*census.users, *census.without)}
+        stored = {user.user_id: user for user in scan.users} if scan else {}
         away = _by_user(elsewhere)
         known = recorded.keys() | stored.keys() | away.keys()
         words = [_plain(word) for word in text.split()]
@@ -70,12 +71,11 @@ class Finder:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words) if user_id else {}
         close = [
-            CloseUser(one, why, recorded.get(one), stored.get(one))
-            for one, why in reasons.items()
-            if one in known
+            CloseUser(other, why, recorded.get(other), stored.get(other))
+            for other, why in reasons.items()
+            if other in known
         ]
-        placeholders = [recorded.get(one) for one in index.placeholders]
-        wanted = text.strip()
+        meant = ([user_id] if user_id else []) + [user.user_id for user in close]
         return UserSearch(
             asked=text,
             user_id=user_id,
@@ -83,41 +83,44 @@ class Finder:
             problem=problem,
             user=recorded.get(user_id) if user_id else None,
             close=tuple(sorted(close, key=_most_first)),
-            placeholders=tuple(sorted(filter(None, placeholders), key=lambda one: one.user_id)),
-            memories=tuple(self._holders(wanted.lower())) if _is_memory_id(wanted) else (),
+            placeholders=tuple(
+                recorded[other] for other in sorted(index.placeholders) if other in recorded
+            ),
+            memories=tuple(self._holders(text.strip().lower())),
             users=len(known),
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
-            elsewhere=tuple(
-                found
-                for one in ([user_id] if user_id else []) + [one.user_id for one in close]
-                for found in away.get(one, ())
-            ),
+            elsewhere=tuple(place for other in meant for place in away.get(other, ())),
         )
 
     def _holders(self, memory_id: str) -> Iterator[FoundMemory]:
+        try:
+            if str(UUID(memory_id)) != memory_id:
+                return
+        except ValueError:
+            return
         for view in self._ledger.users():
             if not is_probe(view.user_id) and memory_id in view.all_ids:
                 yield FoundMemory(view.user_id, memory_id, memory_id in view.live)
 
 
 class IdIndex:
-    """Ids in the forms in which they are compared, so that few are looked at one by one."""
+    """Ids in the forms in which they are compared, so that few are compared one by one."""
 
     def __init__(self) -> None:
         self._known: set[UserId] = set()
         self._ids: list[UserId] = []
         self._plain: list[str] = []
         self._names: list[str] = []
-        self._alike: dict[str, list[int]] = {}
+        self._alike: defaultdict[str, list[int]] = defaultdict(list)
         self.placeholders: list[UserId] = []
 
     def holding(self, ids: Set[UserId]) -> IdIndex:
         """Return an index with these ids, and maybe others: this one, unless most are gone."""
         new = ids - self._known
         index = self if 2 * len(ids) > len(self._known | new) or not self._known else IdIndex()
-        for one in sorted(ids - index._known):
-            index._add(one)
+        for user_id in sorted(ids - index._known):
+            index._add(user_id)
         return index
 
     def close_to(self, asked: UserId, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
@@ -131,14 +134,14 @@ class IdIndex:
                 processor=None,
             )  # fmt: skip
             places.update(at for _, _, at in near)
-        found = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
+        reasons = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
         if not domain and len(name) >= _NAME_FROM:
             # Those that are close in another way are named by that.
             named: Collection[int] = range(len(self._names))
             for word in words:
                 named = [at for at in named if word in self._names[at]]
-            found |= {self._ids[at]: (_NAME_IN_ID,) for at in set(named) - places}
-        return {one: why for one, why in found.items() if why and one != asked}
+            reasons |= {self._ids[at]: (_NAME_IN_ID,) for at in set(named) - places}
+        return {user_id: why for user_id, why in reasons.items() if why and user_id != asked}
 
     def _add(self, user_id: UserId) -> None:
         at = len(self._ids)
@@ -147,13 +150,13 @@ class IdIndex:
         self._plain.append(_plain(user_id))
         self._names.append(self._plain[-1].partition("@")[0])
         for form in _forms(user_id):
-            self._alike.setdefault(form, []).append(at)
+            self._alike[form].append(at)
         if is_placeholder(user_id):
             self.placeholders.append(user_id)
 
 
 def is_placeholder(user_id: str) -> bool:
-    """Say whether an id is what programs write when they know nobody."""
+    """Return whether an id is what programs write when they know nobody."""
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
@@ -165,10 +168,10 @@ def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     groups: dict[tuple[str, ...], str] = {}
     known = sorted(set(user_ids))
     for reason, alike in _ALIKE:
-        found: dict[str, list[str]] = {}
+        same = defaultdict(list)
         for user_id in known:
-            found.setdefault(alike(user_id), []).append(user_id)
-        for group in found.values():
+            same[alike(user_id)].append(user_id)
+        for group in same.values():
             if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
                 groups[tuple(group)] = reason
     return list(groups.items())
@@ -200,11 +203,7 @@ def _allowed(name: str) -> int:
 
 def _forms(user_id: str) -> set[str]:
     """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
-    plain = _plain(user_id)
-    name = plain.partition("@")[0]
-    return {
-        _compatible(user_id), plain, _mailbox_of(plain), _letters_of(plain), f"={name}"
-    }  # fmt: skip
+    return {alike(user_id) for _, alike in _ALIKE} | {f"={_plain(user_id).partition('@')[0]}"}
 
 
 def _compatible(text: str) -> str:
@@ -219,11 +218,7 @@ def _plain(text: str) -> str:
 
 
 def _mailbox(text: str) -> str:
-    return _mailbox_of(_plain(text))
-
-
-def _mailbox_of(plain: str) -> str:
-    name, at, domain = plain.partition("@")
+    name, at, domain = _plain(text).partition("@")
     name = name.partition("+")[0]
     if domain in _GMAIL:
         return f"{name.replace('.', '')}@gmail.com"
@@ -231,36 +226,26 @@ def _mailbox_of(plain: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return _letters_of(_plain(text))
-
-
-def _letters_of(plain: str) -> str:
+    plain = _plain(text)
     if plain.isascii():
         return plain.translate(_NO_ASCII_LETTER)
     return "".join(char for char in plain if char.isalnum() or char == "@")
 
 
-def _most_first(one: CloseUser) -> tuple[int, str]:
-    count = one.user.memories if one.user else one.stored.stored if one.stored else 0
-    return -count, one.user_id
+def _most_first(close: CloseUser) -> tuple[int, str]:
+    stored = close.stored.stored if close.stored else 0
+    return -(close.user.memories if close.user else stored), close.user_id
 
 
 def _by_user(
     elsewhere: OtherPlaces | None,
-) -> dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]]:
-    found: dict[UserId, list[tuple[OtherPlace, ElsewhereUser]]] = {}
+) -> Mapping[UserId, list[tuple[OtherPlace, ElsewhereUser]]]:
+    users = defaultdict(list)
     for place in elsewhere.places if elsewhere else ():
-        for one in place.users:
-            if one.user_id and one.missing:
-                found.setdefault(one.user_id, []).append((place, one))
-    return found
-
-
-def _is_memory_id(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
+        for user in place.users:
+            if user.user_id and user.missing:
+                users[user.user_id].append((place, user))
+    return users
 
 
 _ALIKE = (

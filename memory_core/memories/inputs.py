@@ -1,10 +1,12 @@
-"""What callers hand in, checked before anything is written: scopes, messages, chunks of files."""
+"""Requests of callers, checked and composed into memories that are not recorded yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from ..embedders import Embedder
 from ..errors import InvalidMemory
 from ..model.limits import (
     MAX_METADATA_KEY_BYTES,
@@ -15,44 +17,102 @@ from ..model.limits import (
 )
 from ..model.records import Scope, Source
 from ..model.user_id import normalize_user_id
+from ..settings import Settings
+from ..storage.vectors import Vector
 from ..storage.vectors.base import PUT_BATCH
+from .reader import to_record
+from .search import Searcher
 
 if TYPE_CHECKING:
     from ..documents import Chunk
+    from .mem0_adapter import Engine
+
+
+class Composer:
+    """Turns requests into vectors; writes nothing."""
+
+    def __init__(self, settings: Settings, embedder: Embedder, searcher: Searcher) -> None:
+        self._settings = settings
+        self._embedder = embedder
+        self._searcher = searcher
+
+    def from_messages(
+        self, scope: Scope, messages: object, metadata: Mapping[str, Any] | None, *, infer: bool
+    ) -> list[Vector]:
+        """Return one memory per message, or with `infer` those that a language model extracts.
+
+        Raises:
+            InvalidMemory: a message or the metadata cannot be stored; says which.
+            SettingsError: `infer` without a language model.
+        """
+        attached = check_metadata(metadata)
+        sources = _to_sources(messages, attached)
+        if not infer:
+            return self._engine.compose(scope, sources)
+        # mem0 takes no other keys of a message.
+        plain = [
+            {"role": source.role, "content": source.text}
+            | ({"name": source.name} if source.name else {})
+            for source in sources
+        ]
+        neighbours = partial(self._searcher.neighbours, scope.user_id)
+        return self._engine.extract(scope, plain, attached, neighbours)
+
+    def from_document(
+        self, scope: Scope, name: str, content: bytes, metadata: Mapping[str, Any] | None
+    ) -> tuple[int, Iterator[tuple[Scope, list[Vector]]]]:
+        """Return how many memories a file makes, and yield them in groups that are saved together.
+
+        Raises:
+            InvalidMemory: the file cannot be read, or a part of it cannot be stored; says which.
+        """
+        from ..documents import clean_name, read_document
+
+        attached = check_metadata(metadata)
+        chunks = read_document(name, content)
+        groups = _by_scope(scope, clean_name(name), chunks, attached)
+        composed = ((part, self._engine.compose(part, sources)) for part, sources in groups)
+        return len(chunks), composed
+
+    def revise(self, stored: Vector, text: str, metadata: Mapping[str, Any]) -> Vector:
+        """Return a memory with another text, and with `metadata` merged into its own."""
+        revised = self._engine.revise(stored, text, metadata)
+        check_metadata(to_record(revised).metadata)
+        return revised
+
+    @cached_property
+    def _engine(self) -> Engine:
+        # Not at the top: mem0 takes longer to load than all the rest.
+        from .mem0_adapter import Engine
+
+        return Engine(self._settings, self._embedder)
 
 
 def to_scope(user_id: str, agent_id: str | None, run_id: str | None) -> Scope:
-    """Return whose memories are meant, in canonical form.
+    """Return the user, agent and run of a request, in canonical form.
 
     Raises:
-        InvalidUserId, InvalidMemory: an id cannot be one.
+        InvalidUserId, InvalidMemory: one of the ids is not valid.
     """
     user = normalize_user_id(user_id)
     return Scope(user, check_scope(agent_id, "agent_id"), check_scope(run_id, "run_id"))
 
 
-def to_sources(messages: object, metadata: Mapping[str, Any]) -> list[Source]:
-    """Check messages, `[{"role": ..., "content": ...}]`, and return them as sources.
-
-    Raises:
-        InvalidMemory: something else, or a message that cannot be stored; says which.
-    """
+def _to_sources(messages: object, metadata: Mapping[str, Any]) -> list[Source]:
+    """Check messages, `[{"role": ..., "content": ...}]`, and return them as sources."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise InvalidMemory('messages are not a list; pass [{"role": "user", "content": "..."}]')
     if not messages:
         raise InvalidMemory("there are no messages; pass at least one")
-    return [_to_source(one, at, metadata) for at, one in enumerate(messages, 1)]
+    return [_to_source(message, at, metadata) for at, message in enumerate(messages, 1)]
 
 
-def by_scope(
+def _by_scope(
     scope: Scope, document: str, chunks: Sequence[Chunk], metadata: Mapping[str, Any]
 ) -> list[tuple[Scope, list[Source]]]:
     """Check the chunks of a document and return them in groups that can be saved in one go.
 
     A chunk may name an agent and a run of its own, as exported memories do.
-
-    Raises:
-        InvalidMemory: a chunk cannot be stored; says which.
     """
     groups: list[tuple[Scope, list[Source]]] = []
     for chunk in chunks:
@@ -74,15 +134,6 @@ def by_scope(
     return groups
 
 
-def to_messages(sources: Iterable[Source]) -> list[dict[str, str]]:
-    """Return the sources as mem0 takes them."""
-    return [
-        {"role": source.role, "content": source.text}
-        | ({"name": source.name} if source.name else {})
-        for source in sources
-    ]
-
-
 def _to_source(message: object, number: int, metadata: Mapping[str, Any]) -> Source:
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
         raise InvalidMemory(
@@ -97,7 +148,7 @@ def _to_source(message: object, number: int, metadata: Mapping[str, Any]) -> Sou
 
 
 def _filterable(scope: Scope, source: Source) -> dict[str, Any]:
-    """Return what an index will filter a source's memory by."""
+    """Return the keys by which an index will filter the memory of a source."""
     own = {
         "user_id": scope.user_id,
         "agent_id": scope.agent_id,

@@ -64,18 +64,18 @@ class RecentLines(logging.Handler):
 
 
 def is_known(text: str) -> bool:
-    """Say whether a line is, whole, one of the seven."""
+    """Return whether a line is, from end to end, one of the seven."""
     return _KNOWN.fullmatch(text) is not None
 
 
 def install_recent_lines() -> RecentLines:
-    """Start to keep recent lines, once per process, and return their keeper."""
+    """Install the handler that keeps recent lines, once per process, and return it."""
     logger = logging.getLogger(LOGGER)
     for handler in logger.handlers:
         if isinstance(handler, RecentLines):
             return handler
-    keeper = RecentLines()
-    logger.addHandler(keeper)
+    recent = RecentLines()
+    logger.addHandler(recent)
     if logger.getEffectiveLevel() > logging.INFO:
         logger.setLevel(logging.INFO)
-    return keeper
+    return recent

@@ -1,4 +1,4 @@
-"""mem0 itself: the only file that imports it, loaded when something is to be composed.
+"""mem0 behind one class; the only file that imports it, loaded when there is something to compose.
 
 mem0's `Memory` runs over parts that keep nothing: it turns a request into payloads and vectors, and
 the service writes those in the order that makes them durable. So payloads are mem0's own, and
@@ -22,7 +22,7 @@ from ..settings import Settings, silence_telemetry
 silence_telemetry()
 
 # mem0 asks Qdrant's client for one type to check settings against, and loading it takes a third of
-# the time that saving takes to start. Who has a use for the client finds it afterwards.
+# the time that saving takes to start. Other users of the client import it as ever.
 _NO_CLIENT = ModuleType("qdrant_client")
 _NO_CLIENT.__dict__["QdrantClient"] = object
 _left_out = sys.modules.setdefault("qdrant_client", _NO_CLIENT) is _NO_CLIENT
@@ -52,13 +52,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Neighbours = Callable[[str, "NDArray[np.float32]"], Sequence[Vector]]
-"""Given a text and its vector, the user's nearest memories: what mem0 compares new ones with."""
+"""Given a text and its vector, returns the user's nearest memories, for mem0 to compare with."""
 
-# Its own copy of the text for a search that we do ourselves; half of the room of a memory.
+_CONFIG = MemoryConfig()
+# mem0's copy of the text for a search that we do ourselves: half the size of a memory.
 _NOT_STORED = "text_lemmatized"
 
-# It logs the text of memories, and the provider's words, which may repeat the key. What goes wrong
-# is raised as well.
+# mem0 logs the text of memories, and the provider's words, which may repeat the key. Its errors are
+# raised as well.
 logging.getLogger("mem0").setLevel(logging.CRITICAL)
 # Where spaCy is installed, mem0 would download a model for entities that we do not keep.
 spacy_models._load_failed_full = True
@@ -98,7 +99,7 @@ class Engine:
         metadata: Mapping[str, Any],
         neighbours: Neighbours,
     ) -> list[Vector]:
-        """Return what the language model finds worth remembering, possibly nothing.
+        """Return the memories that the language model extracts, possibly none.
 
         Raises:
             SettingsError: no language model is configured.
@@ -111,7 +112,7 @@ class Engine:
             )
         memory = self._memory(_Collector(neighbours), {})
         try:
-            memory.add([dict(one) for one in messages], infer=True, **_scoped(scope, metadata))
+            memory.add(list(map(dict, messages)), infer=True, **_scoped(scope, metadata))
         except LLMError as exc:
             raise _translate(exc) from None
         if memory.embedding_model.failure:
@@ -172,7 +173,9 @@ class _Embedding(EmbeddingBase):  # type: ignore[misc]
             raise
 
 
-class _Extracted(BaseModel):
+class _Stored(BaseModel):
+    """A stored memory as mem0 reads it."""
+
     id: str
     score: float
     payload: dict[str, Any]
@@ -195,20 +198,18 @@ class _Collector(VectorStoreBase):  # type: ignore[misc]
     def update(self, vector_id: str, vector: Any = None, payload: Any = None) -> None:
         self._collect(vector_id, vector, payload)
 
-    def get(self, vector_id: str) -> _Extracted | None:
+    def get(self, vector_id: str) -> _Stored | None:
         if self._stored is None or self._stored.key != vector_id:
             return None
-        return _Extracted(id=vector_id, score=1.0, payload=dict(self._stored.payload))
+        return _stored(self._stored)
 
     def search(
         self, query: str, vectors: Any, top_k: int = 5, filters: Any = None
-    ) -> list[_Extracted]:
+    ) -> list[_Stored]:
         near = self._neighbours(query, vectors) if self._neighbours else ()
-        return [
-            _Extracted(id=one.key, score=1.0, payload=dict(one.payload)) for one in near[:top_k]
-        ]
+        return [_stored(vector) for vector in near[:top_k]]
 
-    def list(self, filters: Any = None, top_k: int | None = None) -> list[list[_Extracted]]:
+    def list(self, filters: Any = None, top_k: int | None = None) -> list[list[_Stored]]:
         return [[]]
 
     def _collect(self, key: str, values: Any, payload: Mapping[str, Any]) -> None:
@@ -242,13 +243,13 @@ class _CheckedLlm:
     def __init__(self, llm: Any) -> None:
         self._llm = llm
 
-    def generate_response(self, messages: Any, response_format: Any = None, **more: Any) -> str:
-        answer = self._llm.generate_response(messages, response_format, **more)
+    def generate_response(self, messages: Any, response_format: Any = None, **options: Any) -> str:
+        answer = self._llm.generate_response(messages, response_format, **options)
         for read in (remove_code_blocks, extract_json):
             with suppress(ValueError, KeyError, TypeError):
-                found = json.loads(read(answer or ""), strict=False)
-                if all(isinstance(fact["text"], str) for fact in found["memory"]):
-                    return json.dumps(found)
+                document = json.loads(read(answer or ""), strict=False)
+                if all(isinstance(fact["text"], str) for fact in document["memory"]):
+                    return json.dumps(document)
         raise BackendError(
             "the language model did not answer with a list of memories; try again, or set "
             "MEMORY_LLM to a model that answers in JSON",
@@ -257,7 +258,8 @@ class _CheckedLlm:
         )
 
 
-_CONFIG = MemoryConfig()
+def _stored(vector: Vector) -> _Stored:
+    return _Stored(id=vector.key, score=1.0, payload=dict(vector.payload))
 
 
 def _scoped(scope: Scope, metadata: Mapping[str, Any]) -> dict[str, Any]:

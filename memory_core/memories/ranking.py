@@ -65,14 +65,14 @@ class Ranker:
 class _WordIndex:
     """BM25 as a share of what a text that answers the whole question could reach.
 
-    A question's words that no text has count in that share: scaling by the best text found would
-    make any accidental word a perfect match.
+    The share counts words of the question that no text has: scaling by the best text would make
+    any accidental word a perfect match.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._size = len(texts)
         tokens = [terms(text) for text in texts]
-        self._holders = Counter(term for found in tokens for term in set(found))
+        self._holders = Counter(term for text in tokens for term in set(text))
         self._bm25: Any = None
         if self._holders:
             import bm25s

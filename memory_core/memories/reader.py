@@ -1,10 +1,10 @@
-"""One user's memories as they are: the ledger folded, joined with the store, cached."""
+"""One user's memories as they are now: the ledger joined with the store, and cached."""
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,16 +26,14 @@ if TYPE_CHECKING:
 _MEMORIES_KEPT = 20_000
 """About 40 MB with the local embedder."""
 _FINGERPRINTS_KEPT = 50_000
-
-
 _DERIVED = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 RecordAt = Callable[[int], MemoryRecord]
 
 
 @dataclass(slots=True)
-class Shelf:
-    """What is known of one user's live memories, for one state of the ledger."""
+class _UserMemories:
+    """One user's live memories, for one state of the ledger."""
 
     view: UserView
     vectors: dict[str, Vector]
@@ -45,7 +43,10 @@ class Shelf:
     @property
     def ids(self) -> list[str]:
         """The memories in the order they were added."""
-        return [one for one in self.view.live if one in self.vectors]
+        return [memory_id for memory_id in self.view.live if memory_id in self.vectors]
+
+    def record(self, memory_id: str) -> MemoryRecord:
+        return to_record(self.vectors[memory_id], indexed=memory_id not in self.missing)
 
 
 class Memories:
@@ -58,7 +59,7 @@ class Memories:
         self._ledger = ledger
         self._store = store
         self._embedder = embedder
-        self._shelves: OrderedDict[UserId, Shelf] = OrderedDict()
+        self._cache: OrderedDict[UserId, _UserMemories] = OrderedDict()
         self._fingerprints: dict[LedgerEntry, bytes] = {}
         self._lock = Lock()
 
@@ -73,45 +74,19 @@ class Memories:
             # A deletion that was cut off before the vectors went is finished here.
             if memory_id in view.all_ids:
                 self._store.delete(self.removable(view, {memory_id}))
-            raise not_found(user_id, memory_id)
+            raise _not_found(user_id, memory_id)
         return view
 
-    def removable(self, view: UserView, ids: Set[str]) -> set[str]:
-        """Return which of the ids, all once the user's, the store holds no one else's memory of.
+    def get(self, view: UserView, memory_id: str) -> tuple[Vector, bool]:
+        """Return a live memory, and whether the store holds it.
 
-        An id that is free again may have come to another user by a tool that writes any.
+        Raises:
+            MemoryNotFound: it was forgotten since the view was taken.
         """
-        freed = ids - view.live.keys()
-        found = self._store.get(freed) if freed else {}
-        return {
-            one for one in ids if one not in found or _owner(found[one]) in (None, view.user_id)
-        }
-
-    def with_other_ids(self, view: UserView) -> dict[bytes, str]:
-        """Return, by fingerprint, the live memories whose id may not follow from their text."""
-        others = {
-            one: live.latest
-            for one, live in view.live.items()
-            if live.updated
-            or live.added.moved
-            or live.added.memory_id != one
-            or not _is_derived(one)
-        }
-        # What an entry recorded never changes.
-        known = {entry: self._fingerprints.get(entry) for entry in others.values()}
-        unread = [one for one, entry in others.items() if known[entry] is None]
-        # What lies in a batch is read in one go; the rest is asked of the store, many at once.
-        batched = [others[one] for one in unread if others[one].line is not None]
-        payloads = self._ledger.payloads(batched)
-        alone = [one for one in unread if others[one].line is None]
-        found = self.read(view, alone)[0] if alone else {}
-        payloads |= {others[one]: dict(vector.payload) for one, vector in found.items()}
-        fresh = {entry: fingerprint(payload) for entry, payload in payloads.items()}
-        with self._lock:
-            self._fingerprints |= fresh
-            trim(self._fingerprints, _FINGERPRINTS_KEPT)
-        known |= fresh
-        return {mark: one for one, entry in others.items() if (mark := known[entry]) is not None}
+        vectors, missing = self.read(view, [memory_id])
+        if memory_id not in vectors:
+            raise _not_found(view.user_id, memory_id)
+        return vectors[memory_id], not missing
 
     def read(
         self, view: UserView, ids: Collection[str]
@@ -119,98 +94,126 @@ class Memories:
         """Return live memories without their vectors, and which of them the store lacks."""
         return self._read(view, ids, with_values=False)
 
-    def one(self, view: UserView, memory_id: str) -> tuple[Vector, bool]:
-        """Return a live memory, and whether the store lacks it.
-
-        Raises:
-            MemoryNotFound: it was forgotten since the view was taken.
-        """
-        found, missing = self.read(view, [memory_id])
-        if memory_id not in found:
-            raise not_found(view.user_id, memory_id)
-        return found[memory_id], bool(missing)
-
     def with_values(self, view: UserView, ids: Collection[str]) -> tuple[list[Vector], Vectors]:
         """Return live memories in the order of `ids`, and their vectors as rows."""
-        found, _ = self._read(view, ids, with_values=True)
-        vectors = [found[one] for one in ids if one in found]
+        current, _ = self._read(view, ids, with_values=True)
+        vectors = [current[memory_id] for memory_id in ids if memory_id in current]
         return vectors, self._matrix(vectors)
 
     def records(self, view: UserView) -> list[MemoryRecord]:
         """Return every live memory, newest first."""
-        shelf = self._known(view)
-        if shelf is None:
-            vectors, missing = self._read(view, view.live, with_values=False)
-            shelf = Shelf(view, vectors, missing)
-        found = [_record(shelf, one) for one in reversed(shelf.ids)]
+        user = self._cached(view)
+        if user is None:
+            user = _UserMemories(view, *self.read(view, view.live))
+        records = [user.record(memory_id) for memory_id in reversed(user.ids)]
         if any(live.added.moved for live in view.live.values()):
             # They were recorded here long after they were made.
-            found.sort(key=lambda record: record.created_at, reverse=True)
-        return found
+            records.sort(key=lambda record: record.created_at, reverse=True)
+        return records
 
     def ranker(self, view: UserView) -> tuple[Ranker, RecordAt]:
         """Return a ranker over every live memory, and what gives the record of a position."""
         from .ranking import Ranker
 
-        shelf = self._shelf(view)
-        if shelf.ranker is None:
-            vectors = [shelf.vectors[one] for one in shelf.ids]
+        user = self._load(view)
+        ids = user.ids
+        if user.ranker is None:
+            vectors = [user.vectors[memory_id] for memory_id in ids]
             texts = [vector.payload["data"] for vector in vectors]
-            shelf.ranker = Ranker(texts, self._matrix(vectors))
-        ids = shelf.ids
-        return shelf.ranker, lambda position: _record(shelf, ids[position])
+            user.ranker = Ranker(texts, self._matrix(vectors))
+        return user.ranker, lambda position: user.record(ids[position])
 
     def refresh(self, user_id: UserId) -> None:
         """Forget what was read of a user: the store was changed without a new ledger entry."""
         with self._lock:
-            self._shelves.pop(user_id, None)
+            self._cache.pop(user_id, None)
 
-    def _known(self, view: UserView) -> Shelf | None:
-        shelf = self._shelves.get(view.user_id)
+    def removable(self, view: UserView, ids: Set[str]) -> set[str]:
+        """Return which of the ids, all once the user's, the store holds no one else's memory of.
+
+        An id that is free again may have come to another user by a tool that writes any.
+        """
+        freed = ids - view.live.keys()
+        stored = self._store.get(freed) if freed else {}
+        others = {
+            memory_id
+            for memory_id, vector in stored.items()
+            if (vector.payload or {}).get("user_id") not in (None, view.user_id)
+        }
+        return {*ids} - others
+
+    def with_other_ids(self, view: UserView) -> dict[bytes, str]:
+        """Return, by fingerprint, the live memories whose id may not follow from their text."""
+        others = {
+            memory_id: live.latest
+            for memory_id, live in view.live.items()
+            if live.updated
+            or live.added.moved
+            or live.added.memory_id != memory_id
+            # mem0's own ids are drawn by lot. Asked on each save: UUID() takes ten times as long.
+            or not _DERIVED.fullmatch(memory_id)
+        }
+        # What an entry recorded never changes.
+        known = {entry: self._fingerprints.get(entry) for entry in others.values()}
+        unread = [memory_id for memory_id, entry in others.items() if known[entry] is None]
+        # What lies in a batch is read in one go; the rest is asked of the store, many at once.
+        payloads = self._ledger.payloads(
+            others[memory_id] for memory_id in unread if others[memory_id].line is not None
+        )
+        alone = [memory_id for memory_id in unread if others[memory_id].line is None]
+        vectors = self.read(view, alone)[0] if alone else {}
+        payloads |= {others[key]: dict(vector.payload) for key, vector in vectors.items()}
+        fresh = {entry: fingerprint(payload) for entry, payload in payloads.items()}
+        with self._lock:
+            self._fingerprints |= fresh
+            trim(self._fingerprints, _FINGERPRINTS_KEPT)
+        known |= fresh
+        return {mark: key for key, entry in others.items() if (mark := known[entry]) is not None}
+
+    def _cached(self, view: UserView) -> _UserMemories | None:
+        user = self._cache.get(view.user_id)
         # A memory that was missing may have been put since, without a new ledger entry.
-        return shelf if shelf and shelf.view is view and not shelf.missing else None
+        return user if user and user.view is view and not user.missing else None
 
-    def _shelf(self, view: UserView) -> Shelf:
-        if shelf := self._known(view):
-            return shelf
+    def _load(self, view: UserView) -> _UserMemories:
+        if user := self._cached(view):
+            return user
         kept = self._kept(view)
         fresh, missing = self._read(view, view.live.keys() - kept.keys(), with_values=True)
-        shelf = Shelf(view, kept | fresh, missing)
+        user = _UserMemories(view, kept | fresh, missing)
         with self._lock:
-            self._shelves[view.user_id] = shelf
-            self._shelves.move_to_end(view.user_id)
-            while len(self._shelves) > 1 and self._size() > _MEMORIES_KEPT:
-                self._shelves.popitem(last=False)
-        return shelf
-
-    def _size(self) -> int:
-        return sum(len(shelf.vectors) for shelf in self._shelves.values())
+            self._cache[view.user_id] = user
+            self._cache.move_to_end(view.user_id)
+            size = sum(len(cached.vectors) for cached in self._cache.values())
+            while len(self._cache) > 1 and size > _MEMORIES_KEPT:
+                size -= len(self._cache.popitem(last=False)[1].vectors)
+        return user
 
     def _kept(self, view: UserView) -> dict[str, Vector]:
-        """Return what an earlier shelf knows that is still so: the same newest entry."""
-        before = self._shelves.get(view.user_id)
+        """Return what was read before and is still so: the newest entry is the same."""
+        before = self._cache.get(view.user_id)
         if before is None:
             return {}
         return {
-            one: before.vectors[one]
-            for one, live in view.live.items()
-            if one in before.vectors
-            and one not in before.missing
-            and before.view.live[one].latest == live.latest
+            memory_id: before.vectors[memory_id]
+            for memory_id, live in view.live.items()
+            if memory_id in before.vectors
+            and memory_id not in before.missing
+            and before.view.live[memory_id].latest == live.latest
         }
 
     def _read(
         self, view: UserView, ids: Collection[str], *, with_values: bool
     ) -> tuple[dict[str, Vector], frozenset[str]]:
-        stored = self._store.get(ids, with_values=with_values) if ids else {}
-        missing = frozenset(one for one in ids if not is_current(stored.get(one), view, one))
-        latest = {view.live[one].latest: one for one in missing}
-        payloads = self._ledger.payloads(latest)
-        recorded = {latest[entry]: Vector(latest[entry], payloads[entry]) for entry in payloads}
+        vectors = self._store.get(ids, with_values=with_values) if ids else {}
+        missing = {key for key in ids if not is_current(vectors.get(key), view, key)}
+        entries = {view.live[memory_id].latest: memory_id for memory_id in missing}
+        payloads = self._ledger.payloads(entries)
+        recorded = {entries[entry]: Vector(entries[entry], payloads[entry]) for entry in payloads}
         # What is in neither was forgotten since the view was taken.
-        gone = missing - recorded.keys()
-        current = {one: found for one, found in stored.items() if one not in gone}
-        return current | recorded, missing - gone
+        for gone in missing - recorded.keys():
+            vectors.pop(gone, None)
+        return vectors | recorded, frozenset(recorded)
 
     def _matrix(self, vectors: Sequence[Vector]) -> Vectors:
         """Return the vectors as rows; those the store lacks are embedded now."""
@@ -226,17 +229,6 @@ class Memories:
         return rows
 
 
-def _record(shelf: Shelf, memory_id: str) -> MemoryRecord:
-    return to_record(shelf.vectors[memory_id], indexed=memory_id not in shelf.missing)
-
-
-def not_found(user_id: UserId, memory_id: str) -> MemoryNotFound:
-    """Return the error for an id that is none of the user's memories."""
-    return MemoryNotFound(
-        f"user {user_id!r} has no memory {memory_id!r}; list the user's memories for their ids"
-    )
-
-
 def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
     """Return the record of a stored payload; `changes` set its other fields."""
     payload = vector.payload
@@ -249,21 +241,17 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         agent_id=payload.get("agent_id"),
         run_id=payload.get("run_id"),
         role=payload.get("role"),
-        metadata=_attached(payload),
+        metadata={key: value for key, value in payload.items() if key not in RESERVED_KEYS},
         expires=expiry_of(payload),
     )
     return replace(record, **changes)
 
 
-def _attached(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in payload.items() if key not in RESERVED_KEYS}
-
-
-def is_current(stored: Vector | None, view: UserView, one: str) -> bool:
-    """Say whether the store holds a memory as recorded last, as far as it takes to show it."""
+def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:
+    """Return whether the store holds a memory as last recorded, as far as showing it needs."""
     payload = stored.payload or {} if stored else {}
     return (
-        payload.get("revision") in view.live[one].revisions
+        payload.get("revision") in view.live[memory_id].revisions
         and payload.get("user_id") == view.user_id
         and isinstance(payload.get("data"), str)
         and time_of(payload, "created_at") is not None
@@ -271,11 +259,7 @@ def is_current(stored: Vector | None, view: UserView, one: str) -> bool:
     )
 
 
-def _is_derived(memory_id: str) -> bool:
-    """Say whether an id is one that Holdfast makes of a text; mem0's own are drawn by lot."""
-    # Asked of every memory on each save: UUID() takes ten times as long.
-    return _DERIVED.fullmatch(memory_id) is not None
-
-
-def _owner(stored: Vector) -> object:
-    return (stored.payload or {}).get("user_id")
+def _not_found(user_id: UserId, memory_id: str) -> MemoryNotFound:
+    return MemoryNotFound(
+        f"user {user_id!r} has no memory {memory_id!r}; list the user's memories for their ids"
+    )

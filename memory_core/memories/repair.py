@@ -1,4 +1,4 @@
-"""Making the store as recorded: batch by batch, so that whoever is cut off can start again."""
+"""Repair of the vector store from the ledger, batch by batch; one that was cut off is repeated."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import get_args
 
 from ..activity import memories, open_log, recording
-from ..embedders import Embedder, open_embedder
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
-from ..ledger import ALL, EventDraft, Ledger
+from ..ledger import ALL, EventDraft
 from ..model.batches import batches
 from ..model.census import StoredForm, TakenUp
 from ..model.payload import adopt, identity
@@ -22,33 +22,30 @@ from ..model.progress import Steps
 from ..model.records import AuditReport, Kind, Progress, RebuildReport, Unexpected
 from ..model.user_id import UserId
 from ..settings import Settings
-from ..storage.backend import select_backend
-from ..storage.vectors import Vector, VectorStore
+from ..storage.vectors import Vector
 from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, left_behind
-from .merge_users import Reuniter
+from .merge_users import Merger
 from .reader import Memories
+from .repository import Repository, open_repository
 
 _ATTEMPTS = 3
 _DIFFERS = "it differs again after the repair; audit once more"
+
 _Left = dict[Pair, str]
-"""What was not put right, and why."""
+"""The differences that were not repaired, and why."""
 
 
 class Repairer:
-    """Audits, and puts right what an audit finds."""
+    """Audits, and repairs the differences that an audit reports."""
 
-    def __init__(
-        self, ledger: Ledger, store: VectorStore, embedder: Embedder, memories: Memories
-    ) -> None:
-        self._ledger = ledger
-        self._store = store
-        self._embedder = embedder
+    def __init__(self, repository: Repository, memories: Memories) -> None:
+        _, self._embedder, self._ledger, self._store = repository
         self._memories = memories
-        self._auditor = Auditor(ledger, store)
-        self._reuniter = Reuniter(ledger, store, embedder, memories)
+        self._auditor = Auditor(self._ledger, self._store)
+        self._merger = Merger(repository, memories)
 
     def audit(
-        self, *, repair: bool, unexpected: Unexpected, on_progress: Progress | None
+        self, *, repair: bool, unexpected: Unexpected, on_progress: Progress | None = None
     ) -> AuditReport:
         """Report what is not as recorded, and with `repair` put it right.
 
@@ -62,45 +59,47 @@ class Repairer:
         findings = self._auditor.audit(steps)
         return findings.report(self._repair(findings, unexpected, steps) if repair else None)
 
-    def take_up(self, user_id: UserId, *, preview: bool, on_progress: Progress | None) -> TakenUp:
-        """Adopt the vectors that name this user in whatever form and were never recorded."""
-        steps = Steps(on_progress)
-        strays = sorted(self._auditor.strays_of(user_id, steps), key=lambda one: one.pair)
-        forms = Counter(str((one.stray or {}).get("user_id")) for one in strays)
-        left: _Left = {one.pair: "" for one in strays} if preview else {}
-        for group in batches(strays, BATCH) if not preview else ():
+    def adopt_orphans(
+        self, user_id: UserId, *, preview: bool, on_progress: Progress | None
+    ) -> TakenUp:
+        """Record the vectors that name this user in whatever form and were never recorded."""
+        orphans = self._auditor.orphans_of(user_id, Steps(on_progress))
+        orphans.sort(key=attrgetter("pair"))
+        forms = Counter(str(orphan.payload.get("user_id")) for orphan in orphans)
+        left = _keep(orphans) if preview else {}
+        for group in batches(orphans, BATCH) if not preview else ():
             left |= self._adopt(group)
         return TakenUp(
             user_id=user_id,
             forms=tuple(StoredForm(raw, user_id, count, 0) for raw, count in forms.most_common()),
-            items=Findings(tuple(strays), 0, 0).report(left).unexpected,
+            items=Findings(tuple(orphans), 0, 0).report(left).unexpected,
             preview=preview,
             at=datetime.now(UTC),
         )
 
     def _repair(self, findings: Findings, unexpected: Unexpected, steps: Steps) -> _Left:
-        strays = [one for one in findings.differences if one.kind == "unexpected"]
-        moves = [one for one in findings.differences if one.taker]
+        orphans = [item for item in findings.differences if item.kind == "unexpected"]
+        moves = [item for item in findings.differences if item.taker]
         others = [
-            one.pair
-            for one in findings.differences
-            if one.kind != "unexpected" and one.taker is None
+            item.pair
+            for item in findings.differences
+            if item.kind != "unexpected" and not item.taker
         ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
-        steps.total += len(others) + len(strays) + len(moves)
+        steps.total += len(others) + len(orphans) + len(moves)
         left: _Left = {}
-        for (former, taker), cut in groupby(moves, key=lambda one: (one.pair[0], one.taker)):
+        for (former, taker), cut in groupby(moves, key=lambda move: (move.pair[0], move.taker)):
             if taker:
-                self._reuniter.let_go(former, taker, [one.item.id for one in cut])
+                self._merger.release(former, taker, [move.pair[1] for move in cut])
         steps.advance(len(moves))
         for batch in batches([pair for pair in others if pair[1] != ALL], BATCH):
             left |= self._settle(batch)
             steps.advance(len(batch))
-        for group in batches(sorted(strays, key=lambda one: one.pair), BATCH):
+        for group in batches(sorted(orphans, key=attrgetter("pair")), BATCH):
             left |= treat(group)
             steps.advance(len(group))
         # These come last: their entries say which vectors had to go.
-        for user_id in [user_id for user_id, one in others if one == ALL]:
+        for user_id in [user_id for user_id, memory_id in others if memory_id == ALL]:
             self._ledger.erase(user_id, left_behind(self._ledger.view(user_id)))
             steps.advance(1)
         return left
@@ -113,14 +112,15 @@ class Repairer:
         """
         refused: dict[str, str] = {}
         for attempt in range(_ATTEMPTS + 1):
-            wrong = [one for one in self._auditor.compare(pairs) if one.kind != "unexpected"]
+            differences = self._auditor.compare(pairs)
+            wrong = [difference for difference in differences if difference.kind != "unexpected"]
             if not wrong or attempt == _ATTEMPTS:
                 break
-            refused = self._put([one.wanted for one in wrong if one.wanted])
-            self._delete([one.pair for one in wrong if not one.wanted])
+            refused = self._put([difference.wanted for difference in wrong if difference.wanted])
+            self._delete([difference.pair for difference in wrong if not difference.wanted])
             for user_id in {user_id for user_id, _ in pairs}:
                 self._memories.refresh(user_id)
-        return {one.pair: refused.get(one.item.id, _DIFFERS) for one in wrong}
+        return {difference.pair: refused.get(difference.pair[1], _DIFFERS) for difference in wrong}
 
     def _put(self, vectors: Sequence[Vector]) -> dict[str, str]:
         """Embed and put; return which the store refuses, and why."""
@@ -146,63 +146,58 @@ class Repairer:
 
     def _delete(self, pairs: Iterable[Pair]) -> None:
         for user_id, group in groupby(sorted(pairs), key=lambda pair: pair[0]):
-            entries = self._ledger.view(user_id).entries
-            forgotten = any(entry.kind is Kind.FORGET for entry in entries)
-            (self._store.erase if forgotten else self._store.delete)([one for _, one in group])
+            forgotten = self._ledger.view(user_id).forgotten
+            (self._store.erase if forgotten else self._store.delete)([key for _, key in group])
 
-    def _adopt(self, strays: Sequence[Difference]) -> _Left:
+    def _adopt(self, orphans: Sequence[Difference]) -> _Left:
         """Record what can be a memory for the user it names, then put it as recorded."""
         left: _Left = {}
-        for user_id, group in groupby(strays, key=lambda one: one.pair[0]):
+        for user_id, group in groupby(orphans, key=lambda orphan: orphan.pair[0]):
             left |= self._record(user_id, list(group))
-        adopted = [one.pair for one in strays if one.pair not in left]
+        adopted = [orphan.pair for orphan in orphans if orphan.pair not in left]
         return left | (self._settle(adopted) if adopted else {})
 
-    def _record(self, user_id: UserId, strays: Sequence[Difference]) -> _Left:
+    def _record(self, user_id: UserId, orphans: Sequence[Difference]) -> _Left:
         """Append what can be adopted; return what cannot."""
         if user_id == NOBODY:
-            return {one.pair: "it names no user" for one in strays}
+            return {orphan.pair: "it names no user" for orphan in orphans}
         left: _Left = {}
         drafts: list[EventDraft] = []
         view = self._ledger.view(user_id)
         latest = [live.latest for live in view.live.values()]
         known = {identity(payload) for payload in self._ledger.payloads(latest).values()}
-        for one in strays:
-            if one.stray is None:
-                left[one.pair] = "it cannot be adopted"
+        for orphan in orphans:
+            if orphan.item.user_id != user_id:
+                left[orphan.pair] = "it cannot be adopted"
                 continue
-            if one.item.id in view.live:
+            if orphan.pair[1] in view.live:
                 # Another audit was faster.
                 continue
             try:
-                payload = adopt(one.stray)
+                payload = adopt(orphan.payload)
             except (InvalidMemory, InvalidUserId) as exc:
-                left[one.pair] = str(exc)
+                left[orphan.pair] = str(exc)
                 continue
             if identity(payload) in known:
-                left[one.pair] = "the user has another memory with this text"
+                left[orphan.pair] = "the user has another memory with this text"
                 continue
             known.add(identity(payload))
-            drafts.append(EventDraft(Kind.ADD, one.item.id, str(one.stray["user_id"]), payload))
+            raw_user_id = str(orphan.payload["user_id"])
+            drafts.append(EventDraft(Kind.ADD, orphan.pair[1], raw_user_id, payload))
         if drafts:
             self._ledger.append(view, drafts)
         return left
 
-    def _remove(self, strays: Sequence[Difference]) -> _Left:
+    def _remove(self, orphans: Sequence[Difference]) -> _Left:
         """Delete what is still not on record."""
-        keys = {one.item.id for one in strays}
-        users = {one.item.user_id for one in strays if one.item.user_id}
-        for user_id in users:
+        keys = {orphan.pair[1] for orphan in orphans}
+        for user_id in filter(None, {orphan.item.user_id for orphan in orphans}):
             keys -= self._ledger.view(user_id).live.keys()
         self._store.delete(keys)
         # One that was recorded in this moment is put back.
-        left = self._settle([one.pair for one in strays if one.pair[0] != NOBODY])
+        left = self._settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
         remaining = self._store.get(keys)
-        return left | {one.pair: _DIFFERS for one in strays if one.item.id in remaining}
-
-
-def _keep(strays: Sequence[Difference]) -> _Left:
-    return {one.pair: "" for one in strays}
+        return left | {orphan.pair: _DIFFERS for orphan in orphans if orphan.pair[1] in remaining}
 
 
 def rebuild_index(
@@ -210,7 +205,7 @@ def rebuild_index(
 ) -> RebuildReport:
     """Make the index that the settings name hold every recorded memory, and audit it.
 
-    The index is made if it is missing, and no other is touched. What it holds as recorded is not
+    The index is made if it is missing, and no other is changed. What it holds as recorded is not
     embedded again, so a rebuild that was cut off goes on where it was. Until it is complete the
     service can be used: what is still missing comes from the ledger.
 
@@ -221,18 +216,16 @@ def rebuild_index(
     """
     started = time.monotonic()
     settings = settings or Settings.from_env()
-    embedder = open_embedder(settings)
-    backend = select_backend(settings, embedder)
-    ledger = Ledger(backend.objects)
-    store = backend.open_store(True)
+    repository = open_repository(settings, create=True)
+    backend, embedder, ledger, store = repository
     with (
         closing(store),
         closing(open_log(backend.objects, settings)) as log,
         recording(log, "rebuild") as operation,
     ):
-        repairer = Repairer(ledger, store, embedder, Memories(ledger, store, embedder))
+        repairer = Repairer(repository, Memories(ledger, store, embedder))
         filled = repairer.audit(repair=True, unexpected="keep", on_progress=on_progress)
-        audit = repairer.audit(repair=False, unexpected="keep", on_progress=None)
+        audit = repairer.audit(repair=False, unexpected="keep")
         operation.detail = memories(audit.checked)
         return RebuildReport(
             index=store.describe().name,
@@ -242,3 +235,7 @@ def rebuild_index(
             seconds=time.monotonic() - started,
             audit=audit,
         )
+
+
+def _keep(orphans: Sequence[Difference]) -> _Left:
+    return {orphan.pair: "" for orphan in orphans}

@@ -1,21 +1,18 @@
-"""History and counts: from the ledger, so exact, and never by asking a similarity search."""
+"""History and counts: exact, since they come from the ledger and never from a search."""
 
 from __future__ import annotations
 
 from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ..embedders import Embedder
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
 from ..model.census import Census
 from ..model.payload import time_of
-from ..model.records import Event, Kind, Progress, Status, UserSummary
+from ..model.records import Event, Kind, Progress, UserSummary
 from ..model.user_id import UserId, is_probe
-from ..storage.backend import Backend
-from ..storage.vectors import VectorStore
 
 WEEKS = 12
 _DAY_MS = 24 * 3600 * 1000
@@ -25,9 +22,9 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def read_history(
     ledger: Ledger, user_id: UserId, memory_id: str | None, last: int | None
 ) -> list[Event]:
-    """Return what happened to a user's memories, or to one of them, oldest first.
+    """Return the events of a user's memories, or of one of them, oldest first.
 
-    What came from elsewhere brings along what happened to it there, with its own times.
+    Those of a memory that was imported include its earlier events, with their own times.
     """
     entries = [
         entry
@@ -44,7 +41,7 @@ def read_history(
 
 
 def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
-    """Return how many events of which kind a user had on which day (UTC), in order."""
+    """Count a user's events by day (UTC) and kind, in order."""
     days: dict[date, Counted[Kind]] = {}
     for entry in ledger.view(user_id).entries:
         days.setdefault(entry.at.date(), Counted())[entry.kind] += 1
@@ -59,66 +56,34 @@ class Counter:
         self._summaries: dict[UserId, tuple[_UserTally, int, UserSummary]] = {}
 
     def count(self, on_progress: Progress | None = None) -> Census:
-        """Return every user; `on_progress` is told of users, and cancels where it raises."""
+        """Return every user; `on_progress` counts users, and cancels where it raises."""
         as_of = datetime.now(UTC)
         tallies = self._survey.take(on_progress)
         week = _week(as_of.date().toordinal() - _EPOCH)
         known = self._summaries
         self._summaries = {
-            one.user_id: (one, week, _summary(one, week))
-            if (old := known.get(one.user_id)) is None or old[0] is not one or old[1] != week
+            tally.user_id: (tally, week, _summary(tally, week))
+            if (old := known.get(tally.user_id)) is None or old[0] is not tally or old[1] != week
             else old
-            for one in tallies
+            for tally in tallies
         }
         users = [summary for _, _, summary in self._summaries.values()]
         users.sort(key=lambda user: (-user.memories, user.user_id))
         days: Counted[int] = Counted()
-        for one in tallies:
-            days.update(dict(one.days))
+        for tally in tallies:
+            days.update(dict(tally.days))
         return Census(
-            users=tuple(one for one in users if one.memories),
-            without=tuple(one for one in users if not one.memories),
+            users=tuple(user for user in users if user.memories),
+            without=tuple(user for user in users if not user.memories),
             memories=sum(user.memories for user in users),
             days={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
             as_of=as_of,
         )
 
 
-def count_stored(ledger: Ledger, store: VectorStore, backend: Backend) -> dict[str, int]:
-    """Return how many memories the vector store holds, and how many only the ledger."""
-    live = {one for view in _real_users(ledger) for one in view.live}
-    stored = len(live.intersection(store.keys()))
-    return {backend.name: stored, "ledger": len(live) - stored}
-
-
-def make_status(census: Census, backend: Backend, embedder: Embedder) -> Status:
-    """Return the decision on the backend, and what is in it."""
-    users = census.users
-    return Status(
-        backend=backend.name,
-        persistent=backend.persistent,
-        reason=backend.reason,
-        steps=backend.steps,
-        embedder=embedder.name,
-        dimensions=embedder.dimensions,
-        location=backend.location,
-        memories=census.memories,
-        users=len(users),
-        since=min((user.first_write for user in users), default=None),
-        last_write=max((user.last_write for user in users), default=None),
-        as_of=census.as_of,
-        stand_in=backend.stand_in,
-    )
-
-
-def _real_users(ledger: Ledger) -> Iterator[UserView]:
-    """Yield every user but those of redeploy tests."""
-    return (view for view in ledger.users() if not is_probe(view.user_id))
-
-
 @dataclass(frozen=True, slots=True)
 class _UserTally:
-    """What is kept of a user: `days` and `weeks` since 1970 with their numbers."""
+    """One user's counts: of memories by day, and of events by week, both since 1970."""
 
     user_id: UserId
     memories: int
@@ -129,7 +94,7 @@ class _UserTally:
 
 
 def _tally(view: UserView) -> _UserTally | None:
-    """Return None for the users of redeploy tests."""
+    """Count one user; None for those of redeploy tests."""
     if is_probe(view.user_id):
         return None
     entries = view.entries
@@ -146,10 +111,10 @@ def _tally(view: UserView) -> _UserTally | None:
     )
 
 
-def _summary(one: _UserTally, week: int) -> UserSummary:
-    weeks = dict(one.weeks)
+def _summary(tally: _UserTally, week: int) -> UserSummary:
+    weeks = dict(tally.weeks)
     activity = tuple(weeks.get(at, 0) for at in range(week - WEEKS + 1, week + 1))
-    return UserSummary(one.user_id, one.memories, one.first, one.last, activity)
+    return UserSummary(tally.user_id, tally.memories, tally.first, tally.last, activity)
 
 
 def _week(day: int) -> int:
@@ -158,17 +123,16 @@ def _week(day: int) -> int:
 
 
 def _earlier(details: Mapping[str, Any], entry: LedgerEntry) -> Iterator[Event]:
-    """Yield what happened to a memory before it came here."""
-    for one in details.get("earlier") or ():
-        moment = time_of(one, "at")
-        yield Event(
-            kind=Kind(one["kind"]),
-            at=moment or datetime.fromisoformat(details["at"]),
-            id=entry.memory_id,
-            user_id=details["user_id"],
-            raw_user_id=details["raw_user_id"],
-            memory=one.get("memory"),
-            came_from=one.get("from") or (details.get("moved") or {}).get("from"),
+    """Yield the events of a memory from before it came here."""
+    here = _to_event(details, entry)
+    for event in details.get("earlier") or ():
+        yield replace(
+            here,
+            kind=Kind(event["kind"]),
+            at=time_of(event, "at") or here.at,
+            memory=event.get("memory"),
+            came_from=event.get("from") or here.came_from,
+            went_to=None,
         )
 
 

@@ -1,4 +1,4 @@
-"""Writing memories so that nothing acknowledged is ever lost: record first, then store."""
+"""Writing memories so that nothing acknowledged is ever lost: first the ledger, then the store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Values = NDArray[np.float32]
 
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
-
 NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
 _logger = logging.getLogger("memory_core")
 
@@ -46,21 +46,23 @@ class Saver:
     ) -> list[MemoryRecord]:
         """Store what is new of the composed memories; return a record for each, in order."""
         view = self._ledger.view(scope.user_id)
-        asked = {
-            one: replace(vector, key=one)
-            for one, vector in zip(self._ids(view, scope, composed), composed, strict=True)
-        }
-        again = {one: vector for one, vector in asked.items() if one in view.live}
-        records = self._heal(view, again)
+        known = self._memories.with_other_ids(view)
+        asked = {}
+        for vector in composed:
+            derived = known.get(fingerprint(vector.payload))
+            key = derived or new_id(view, scope, vector.payload["data"])
+            asked[key] = replace(vector, key=key)
+        again = {key: vector for key, vector in asked.items() if key in view.live}
+        records = self._restore(view, again)
         if len(records) < len(again):
-            # Somebody else had them forgotten meanwhile: they are saved anew, after that.
+            # Another process forgot the user in between: save again, after that FORGET.
             view = self._ledger.view(scope.user_id)
-        fresh = [vector for one, vector in asked.items() if one not in records]
+        fresh = [vector for key, vector in asked.items() if key not in records]
         written = self.write(view, Kind.ADD, raw_user_id, fresh, verify=verify)
         if written and not is_probe(scope.user_id):
             _logger.info(LOG_ADDED, scope.user_id)
-        records |= {vector.key: one for vector, one in zip(fresh, written, strict=True)}
-        return [records[one] for one in asked]
+        records |= {vector.key: record for vector, record in zip(fresh, written, strict=True)}
+        return [records[key] for key in asked]
 
     def write(
         self,
@@ -76,8 +78,8 @@ class Saver:
             check_payload(vector.payload)
         records: list[MemoryRecord] = []
         for batch in batches(vectors, PUT_BATCH):
-            drafts = [EventDraft(kind, one.key, raw_user_id, one.payload) for one in batch]
-            revised = self.record(view, drafts, [one.values for one in batch])
+            drafts = [EventDraft(kind, new.key, raw_user_id, new.payload) for new in batch]
+            revised = self.record(view, drafts, [new.values for new in batch])
             self.put(revised, verify=verify)
             self.take_back(view.user_id, revised)
             records += [to_record(vector, verified=verify) for vector in revised]
@@ -88,7 +90,13 @@ class Saver:
     ) -> list[Vector]:
         """Record what is written, in one object; return it as the store is to hold it."""
         entries = self._ledger.append(view, drafts)
-        twins = _twins(self._ledger.look_again(view.user_id))
+        now = self._ledger.look_again(view.user_id)
+        # Live under another id than they were added with.
+        twins = {
+            live.added: key
+            for key, live in (now.live if now else {}).items()
+            if live.added.memory_id != key
+        }
         return [
             at_revision(Vector(twins.get(entry, draft.memory_id), draft.payload or {}, row), entry)
             for draft, row, entry in zip(drafts, values, entries, strict=True)
@@ -103,10 +111,9 @@ class Saver:
         if not gone:
             return
         self._store.erase(gone)
-        forgot = max((one.ulid for one in now.entries if one.kind is Kind.FORGET), default="")
         ours = {vector.payload["revision"] for vector in put}
-        hidden = [one for one in now.entries if one.ulid in ours and one.ulid < forgot]
-        self._ledger.erase(user_id, hidden)
+        hidden = [entry for entry in now.entries if entry.ulid in ours]
+        self._ledger.erase(user_id, [entry for entry in hidden if entry.ulid < now.forgotten])
 
     def remove(self, view: UserView, draft: EventDraft, *, verify: bool) -> Receipt:
         """Record the deletion, then delete the vectors; with `verify` count what is left."""
@@ -135,52 +142,45 @@ class Saver:
             left = len(self._store.get(ids))
         return Receipt(user_id, Kind.FORGET, len(view.live), left, datetime.now(UTC))
 
-    def _ids(self, view: UserView, scope: Scope, composed: Sequence[Vector]) -> list[str]:
-        known = self._memories.with_other_ids(view)
-        return [
-            known.get(fingerprint(vector.payload)) or new_id(view, scope, vector.payload["data"])
-            for vector in composed
-        ]
-
-    def _heal(self, view: UserView, again: Mapping[str, Vector]) -> dict[str, MemoryRecord]:
-        """Return the records of memories saved again; put those the store has lost."""
-        if not again:
-            return {}
-        stored, missing = self._memories.read(view, again)
-        self.put(
-            [
-                at_revision(replace(stored[one], values=again[one].values), view.live[one].latest)
-                for one in missing
-            ],
-            verify=True,
-        )
-        if missing:
-            self._memories.refresh(view.user_id)
-        return {
-            one: to_record(vector, already_stored=True, verified=True)
-            for one, vector in stored.items()
-        }
-
     def put(self, vectors: Sequence[Vector], *, verify: bool) -> None:
-        """Put recorded memories; raises NotIndexed when the store does not take them."""
+        """Put recorded memories, and with `verify` read them back.
+
+        Raises:
+            NotIndexed: the store did not take them.
+        """
         if not vectors:
             return
         try:
             self._store.put(vectors)
-            found = self._store.get(one.key for one in vectors) if verify else {}
+            stored = self._store.get(vector.key for vector in vectors) if verify else {}
         except BackendError as exc:
             raise _not_indexed(vectors[0], str(exc)) from exc
-        lost = [one for one in vectors if verify and not _is_there(one, found.get(one.key))]
+        if not verify:
+            return
+        lost = [vector for vector in vectors if not _is_there(vector, stored.get(vector.key))]
         if lost:
             # Deleted meanwhile by another process, or saved by it as well: that is no loss.
             now = self._ledger.view(lost[0].payload["user_id"])
-            lost = [
-                one
-                for one in lost
-                if one.key in now.live and not _is_anothers(one, found.get(one.key), now)
-            ]
-        if lost:
-            raise _not_indexed(lost[0], "it was not there when it was read back")
+            for vector in lost:
+                if vector.key in now.live and not _is_anothers(vector, stored.get(vector.key), now):
+                    raise _not_indexed(vector, "it was not there when it was read back")
+
+    def _restore(self, view: UserView, again: Mapping[str, Vector]) -> dict[str, MemoryRecord]:
+        """Return the records of memories saved again; put those the store has lost."""
+        if not again:
+            return {}
+        stored, missing = self._memories.read(view, again)
+        lost = [
+            at_revision(replace(stored[key], values=again[key].values), view.live[key].latest)
+            for key in missing
+        ]
+        self.put(lost, verify=True)
+        if missing:
+            self._memories.refresh(view.user_id)
+        return {
+            key: to_record(vector, already_stored=True, verified=True)
+            for key, vector in stored.items()
+        }
 
 
 def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> str:
@@ -193,25 +193,18 @@ def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> 
     return str(uuid5(NAMESPACE, json.dumps(parts)))
 
 
-def _twins(view: UserView | None) -> dict[LedgerEntry, str]:
-    """Return the entries of memories that are live under another id than they were added with."""
-    live = view.live if view else {}
-    return {one.added: key for key, one in live.items() if one.added.memory_id != key}
-
-
 def new_id(view: UserView, scope: Scope, text: str) -> str:
     """Return an id that follows from scope and text, so that a repeated save finds the first.
 
-    One that is live under another text (it was updated since), or that another user took along,
-    is passed over.
+    One that is live under another text (it was updated since), or that moved to another user, is
+    passed over.
     """
-    number = 0
-    while True:
-        one = memory_id(scope, text, number, view.forgotten)
-        known = view.live.get(one)
-        if one not in view.given_away and not (known and (known.updated or known.added.moved)):
-            return one
-        number += 1
+    for number in count():
+        derived = memory_id(scope, text, number, view.forgotten)
+        live = view.live.get(derived)
+        if derived not in view.given_away and not (live and (live.updated or live.added.moved)):
+            break
+    return derived
 
 
 def at_revision(vector: Vector, entry: LedgerEntry) -> Vector:
@@ -219,20 +212,20 @@ def at_revision(vector: Vector, entry: LedgerEntry) -> Vector:
     return replace(vector, payload={**vector.payload, "revision": entry.ulid})
 
 
-def _is_there(written: Vector, found: Vector | None) -> bool:
-    """Say whether what was read back is what was written, or what another writer put since."""
-    if found is None:
+def _is_there(written: Vector, stored: Vector | None) -> bool:
+    """Return whether the store holds what was written, or what another writer put since."""
+    if stored is None:
         return False
-    newer = found.payload.get("revision", "") > written.payload["revision"]
-    return newer or found.payload == written.payload
+    newer = stored.payload.get("revision", "") > written.payload["revision"]
+    return newer or stored.payload == written.payload
 
 
-def _is_anothers(written: Vector, found: Vector | None, view: UserView) -> bool:
-    """Say whether what was read back is the same memory as another writer put it."""
+def _is_anothers(written: Vector, stored: Vector | None, view: UserView) -> bool:
+    """Return whether the store holds the same memory as another writer put it."""
     return (
-        found is not None
-        and found.payload.get("revision") != written.payload["revision"]
-        and is_current(found, view, written.key)
+        stored is not None
+        and stored.payload.get("revision") != written.payload["revision"]
+        and is_current(stored, view, written.key)
     )
 
 

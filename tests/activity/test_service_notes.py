@@ -105,7 +105,6 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("migration_status", lambda s, i: s.migration_status(), None),
     ("more_to_come", lambda s, i: s.more_to_come, None),
     ("backend", lambda s, i: s.backend, None),
-    ("parts", lambda s, i: s.parts, None),
     ("close", lambda s, i: s.close(), None),
 ]  # fmt: skip
 

@@ -43,7 +43,7 @@ def make_system(
         opened = open_embedder(settings)
         return embedder if type(opened) is type(embedder) else opened
 
-    monkeypatch.setattr("memory_core.service.open_embedder", of_settings)
+    monkeypatch.setattr("memory_core.memories.repository.open_embedder", of_settings)
     monkeypatch.setattr("memory_core.doctor.context.open_embedder", of_settings)
     # What does not answer is not waited for.
     monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)

@@ -52,7 +52,7 @@ def repaired(world: World) -> dict[str, set[str]]:
 
 
 def held(world: World) -> set[str]:
-    return set(world.service()._store.keys())
+    return set(world.service().parts.store.keys())
 
 
 def test_a_vector_that_comes_after_its_deletion_is_not_shown(world: World, delay: Delay) -> None:

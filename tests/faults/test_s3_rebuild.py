@@ -22,8 +22,7 @@ from tests.support.s3_worlds import BEFORE
 def bench(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> Iterator[Bench]:
     """A bucket with memories; the waits of the retries take no time, the model is loaded once."""
     clock = Clock()
-    for module in ("rebuild", "service"):
-        monkeypatch.setattr(f"memory_core.{module}.open_embedder", lambda settings: embedder)
+    monkeypatch.setattr("memory_core.memories.repository.open_embedder", lambda settings: embedder)
     monkeypatch.setattr("memory_core.storage.vectors.s3._SEGMENTS", 1)
     monkeypatch.setattr(
         "memory_core.storage.aws.client.Retries",

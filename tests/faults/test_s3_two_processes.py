@@ -128,4 +128,4 @@ def test_forgetting_while_another_writes_leaves_only_what_came_after(
     keys = [entry["Key"].removeprefix(world.prefix) for entry in left]
     assert {key.split(".")[1] for key in keys if key.startswith("ledger/")} == {"FORGET"}
     assert [key for key in keys if not key.startswith(("ledger/", "activity/v1/log/"))] == []
-    assert list(world.service()._store.keys()) == []
+    assert list(world.service().parts.store.keys()) == []

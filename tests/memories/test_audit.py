@@ -105,7 +105,7 @@ def test_the_unexpected_is_kept_unless_told_otherwise(service: MemoryService) ->
         assert (report.clean, report.repaired) == (False, 0)
     assert report.unexpected[0].user_id == ANN
     assert report.unexpected[0].memory == "rye"
-    assert "stray" in service._store.get(["stray"])
+    assert "stray" in service.parts.store.get(["stray"])
 
 
 def test_the_unexpected_is_removed_when_told(service: MemoryService) -> None:
@@ -114,7 +114,7 @@ def test_the_unexpected_is_removed_when_told(service: MemoryService) -> None:
     put_stray(service, "nobody's", data="rye")
     report = service.audit(repair=True, unexpected="remove")
     assert (report.clean, report.repaired) == (True, 2)
-    assert service._store.get(["stray", "nobody's"]) == {}
+    assert service.parts.store.get(["stray", "nobody's"]) == {}
     assert service.audit().checked == 4
     assert service.history(ANN, "stray") == []
 

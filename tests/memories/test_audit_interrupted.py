@@ -121,10 +121,10 @@ def test_either_of_two_saves_at_once_is_as_recorded(
     watched: tuple[Watched, MemoryService, dict[str, str]],
 ) -> None:
     _, service, ids = watched
-    view = service._ledger.view(normalize_user_id(ANN))
+    view = service.parts.ledger.view(normalize_user_id(ANN))
     latest = view.live[ids["tea"]].latest
-    payload = service._ledger.payloads([latest])[latest]
-    (entry,) = service._ledger.append(view, [EventDraft(Kind.ADD, ids["tea"], ANN, payload)])
+    payload = service.parts.ledger.payloads([latest])[latest]
+    (entry,) = service.parts.ledger.append(view, [EventDraft(Kind.ADD, ids["tea"], ANN, payload)])
     assert service.audit().clean
     overwrite(service, ids["tea"], revision=entry.ulid)
     assert service.audit().clean
@@ -259,8 +259,8 @@ def test_a_repair_killed_at_any_call_is_finished_by_the_next(
     removed = stored(service, ids["tea of bob"])
     service.delete_memory(BOB, ids["tea of bob"])
     store.put([removed])
-    die = service._ledger.view(normalize_user_id("cy@example.com"))
-    service._ledger.append(die, [EventDraft(Kind.FORGET, ALL, "cy@example.com")])
+    die = service.parts.ledger.view(normalize_user_id("cy@example.com"))
+    service.parts.ledger.append(die, [EventDraft(Kind.FORGET, ALL, "cy@example.com")])
     put_stray(service, "one", user_id=ANN, data="rye")
     put_stray(service, "two", user_id=BOB, data="barley")
 

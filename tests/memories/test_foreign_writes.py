@@ -62,10 +62,10 @@ def test_a_deletion_that_was_cut_off_is_finished_by_whoever_asks(service: Memory
     ids = fill(service)
     kept = stored(service, ids["tea"])
     service.delete_memory(ANN, ids["tea"])
-    service._store.put([kept])
+    service.parts.store.put([kept])
     with pytest.raises(MemoryNotFound):
         service.get_memory(ANN, ids["tea"])
-    assert service._store.get([ids["tea"]]) == {}
+    assert service.parts.store.get([ids["tea"]]) == {}
 
 
 def test_a_text_that_was_adopted_is_known_when_it_is_saved_again(service: MemoryService) -> None:
@@ -87,7 +87,7 @@ def test_a_memory_of_two_writers_is_removed_whole_when_its_user_is_deleted_twice
 ) -> None:
     ann = normalize_user_id(ANN)
     (first,) = service.add_text_memory(ANN, "tea")
-    before = service._ledger.view(ann)
+    before = service.parts.ledger.view(ann)
     payload = dict(stored(service, first.id).payload)
     service.update_memory(ANN, first.id, "coffee")
     # A writer that had not seen the update.
@@ -95,10 +95,10 @@ def test_a_memory_of_two_writers_is_removed_whole_when_its_user_is_deleted_twice
     (twin,) = {one.id for one in service.list_memories(ANN)} - {first.id}
     kept = stored(service, twin)
     assert payload["data"] == "tea"
-    service._ledger.append(service._ledger.view(ann), [EventDraft(Kind.DELETE, "*", ANN)])
-    assert service._store.get([twin])[twin].payload == kept.payload
+    service.parts.ledger.append(service.parts.ledger.view(ann), [EventDraft(Kind.DELETE, "*", ANN)])
+    assert service.parts.store.get([twin])[twin].payload == kept.payload
     assert service.delete_user(ANN, verify=True).left == 0
-    assert service._store.get([first.id, twin]) == {}
+    assert service.parts.store.get([first.id, twin]) == {}
     assert found_in(service.audit()) == {}
 
 

@@ -132,8 +132,8 @@ for name in ("connect", "connect_ex", "sendto"):
     setattr(socket.socket, name, refuse)
 sys.path.insert(0, sys.argv[1])
 from memory_core.embedders.local import LocalEmbedder
-from memory_core.engine import Engine
-from memory_core.records import Scope, Source
+from memory_core.memories.mem0_adapter import Engine
+from memory_core.model.records import Scope, Source
 from memory_core.settings import Settings
 engine = Engine(Settings(), LocalEmbedder())
 (one,) = engine.compose(Scope("alice", "a", "r"), [Source("text", metadata={"due": "tomorrow"})])

@@ -98,8 +98,10 @@ def test_on_chromadb_what_s3_holds_is_compared_where_it_can_be_read(
         remote.add_text_memory(ANN, "tea")
         remote.add_text_memory(ANN, "oats")
         key = remote.add_text_memory("bob", "rye")[0].id
-        stray = remote._store.get([key], with_values=True)[key]
-        remote._store.put([type(stray)("s1", {"user_id": "Carol", "data": "figs"}, stray.values)])
+        stray = remote.parts.store.get([key], with_values=True)[key]
+        remote.parts.store.put(
+            [type(stray)("s1", {"user_id": "Carol", "data": "figs"}, stray.values)]
+        )
     with opened(data_dir, bench, MEMORY_BACKEND="chroma") as service:
         service.add_text_memory(ANN, "tea")
         found = service.elsewhere()

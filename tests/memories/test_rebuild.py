@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from memory_core import IndexMismatch, MemoryService, Settings, open_service, rebuild_index
-from memory_core.memories import repair as rebuilding
 from memory_core.memories import repair as repairing
 from memory_core.storage.vectors.chroma import ChromaStore, open_folder
 from tests.support.damage import ANN, BOB, fill, found_in
@@ -69,8 +68,7 @@ def lost(service: MemoryService, data_dir: Path) -> dict[str, str]:
 def letters(monkeypatch: pytest.MonkeyPatch) -> Letters:
     """Settings name the other model from now on."""
     model = Letters()
-    monkeypatch.setattr(rebuilding, "open_embedder", lambda settings: model)
-    monkeypatch.setattr("memory_core.service.open_embedder", lambda settings: model)
+    monkeypatch.setattr("memory_core.memories.repository.open_embedder", lambda settings: model)
     return model
 
 
@@ -233,8 +231,9 @@ def test_until_an_interrupted_rebuild_is_finished_nothing_is_missing_from_an_ans
 
 DIES_AT_THE_SECOND_PUT = """
 import os, signal
-from memory_core import rebuild_index, repair
-from memory_core.stores.chroma import ChromaStore
+from memory_core import rebuild_index
+from memory_core.memories import repair
+from memory_core.storage.vectors.chroma import ChromaStore
 repair.BATCH, put, puts = 1, ChromaStore.put, []
 def counted(self, vectors):
     puts.append(1)

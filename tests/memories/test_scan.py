@@ -33,7 +33,7 @@ def quick(data_dir: Path, embedder: Embedder) -> MemoryService:
 def damage(service: MemoryService) -> dict[str, str]:
     """Lose one memory, and put in what other tools write."""
     ids = fill(service)
-    service._store.delete([ids["tea"]])
+    service.parts.store.delete([ids["tea"]])
     for one, form, text in (("s1", FORM, "rye"), ("s2", FORM, "oats"), ("s3", ANN, "barley")):
         put_stray(service, one, user_id=form, data=text)
     put_stray(service, "s4", user_id="carol@example.com", data="figs")
@@ -89,9 +89,9 @@ def test_probes_are_counted_apart_and_deleted_memories_that_are_there_are_unexpe
     quick: MemoryService,
 ) -> None:
     ids = fill(quick)
-    kept = quick._store.get([ids["tea"]], with_values=True)[ids["tea"]]
+    kept = quick.parts.store.get([ids["tea"]], with_values=True)[ids["tea"]]
     quick.delete_memory(ANN, ids["tea"])
-    quick._store.put([kept])
+    quick.parts.store.put([kept])
     quick.add_text_memory(f"x@{PROBE_DOMAIN}", "a probe")
     scan = quick.scan_store()
     assert numbers(scan)[ANN] == (1, 2, 0, 1)
@@ -221,7 +221,7 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
 def test_find_counts_again_and_forgets_who_is_gone(quick: MemoryService) -> None:
     fill(quick)
     assert [one.user_id for one in quick.find("anne@example.com").close] == [ANN]
-    quick._ledger._objects.delete(list(quick._ledger._objects.list("")))
+    quick.parts.ledger._objects.delete(list(quick.parts.ledger._objects.list("")))
     assert quick.find("anne@example.com").close == ()
     assert replace(quick.find(ANN), asked="").user is None
 

@@ -33,22 +33,22 @@ def fill(service: MemoryService) -> dict[str, str]:
 
 
 def stored(service: MemoryService, one: str) -> Vector:
-    return service._store.get([one], with_values=True)[one]
+    return service.parts.store.get([one], with_values=True)[one]
 
 
 def overwrite(service: MemoryService, one: str, **payload: Any) -> None:
     before = stored(service, one)
     changed = {key: val for key, val in {**before.payload, **payload}.items() if val is not None}
-    service._store.put([replace(before, payload=changed)])
+    service.parts.store.put([replace(before, payload=changed)])
 
 
 def put_stray(service: MemoryService, one: str, **payload: Any) -> None:
     values = np.eye(1, 256, dtype=np.float32)[0]
-    service._store.put([Vector(one, payload, values)])
+    service.parts.store.put([Vector(one, payload, values)])
 
 
 def lose(service: MemoryService, ids: dict[str, str]) -> Found:
-    service._store.delete([ids["tea"], ids["elm"]])
+    service.parts.store.delete([ids["tea"], ids["elm"]])
     return {"missing": {ids["tea"], ids["elm"]}}
 
 
@@ -80,34 +80,34 @@ def change_type(service: MemoryService, ids: dict[str, str]) -> Found:
 def go_back(service: MemoryService, ids: dict[str, str]) -> Found:
     before = stored(service, ids["elm"])
     service.update_memory(BOB, ids["elm"], "elm and yew")
-    service._store.put([before])
+    service.parts.store.put([before])
     return {"altered": {ids["elm"]}}
 
 
 def bring_back(service: MemoryService, ids: dict[str, str]) -> Found:
     before = stored(service, ids["tea"])
     service.delete_memory(ANN, ids["tea"])
-    service._store.put([before])
+    service.parts.store.put([before])
     return {"undeleted": {ids["tea"]}}
 
 
 def bring_back_user(service: MemoryService, ids: dict[str, str]) -> Found:
     before = stored(service, ids["oak"])
     service.delete_user(ANN)
-    service._store.put([before])
+    service.parts.store.put([before])
     return {"undeleted": {ids["oak"]}}
 
 
 def die_before_forgetting(service: MemoryService, ids: dict[str, str]) -> Found:
-    view = service._ledger.view(normalize_user_id(ANN))
-    service._ledger.append(view, [EventDraft(Kind.FORGET, ALL, ANN)])
+    view = service.parts.ledger.view(normalize_user_id(ANN))
+    service.parts.ledger.append(view, [EventDraft(Kind.FORGET, ALL, ANN)])
     return {"undeleted": {ids["tea"], ids["oak"], ALL}}
 
 
 def write_after_forgetting(service: MemoryService, ids: dict[str, str]) -> Found:
     late = stored(service, ids["tea"])
     service.forget_user(ANN)
-    service._store.put([late])
+    service.parts.store.put([late])
     return {"undeleted": {ids["tea"]}}
 
 

@@ -70,7 +70,7 @@ def open_service(data_dir: str, store: str, trip: Trip | None = None) -> MemoryS
     objects = TrippedObjects(LocalObjects(Path(data_dir)), trip)
     service = build_service(Path(data_dir), _embedder, TrippedStore(opened, trip), objects=objects)
     # What is written beside the ledger is part of the steps.
-    service._backend = replace(service._backend, objects=objects)
+    service.parts = service.parts._replace(backend=replace(service.parts.backend, objects=objects))
     return service
 
 

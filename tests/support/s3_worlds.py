@@ -70,7 +70,7 @@ class World:
 
     def service(self) -> MemoryService:
         """Return one that has read nothing yet, without a request where the index is known."""
-        store = self._store or self.open()._store
+        store = self._store or self.open().parts.store
         return MemoryService(
             self._aws.settings, self.backend, self._embedder, Ledger(self.backend.objects), store
         )
@@ -93,7 +93,7 @@ class World:
 
     def lose(self, ids: Ids, text: str) -> None:
         """Let the index lose a memory that stays recorded."""
-        self.service()._store.delete([ids[text]])
+        self.service().parts.store.delete([ids[text]])
 
     def look(self, user: str) -> list[tuple[str, str, bool]]:
         """Return id, text and whether it is indexed, oldest first, as a fresh service sees it."""

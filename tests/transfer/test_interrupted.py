@@ -73,7 +73,9 @@ def test_an_answer_that_did_not_come_leads_to_no_second_memory(
         failing = build_service(
             tmp_path / "data", Hashes(), TrippedStore(store, trip), objects=tripped
         )
-        failing._backend = replace(failing._backend, objects=tripped)
+        failing.parts = failing.parts._replace(
+            backend=replace(failing.parts.backend, objects=tripped)
+        )
         # The last of these may get through, since most of it is there by then.
         with suppress(BackendUnavailable, NotIndexed):
             m.apply(failing, old.chroma, lease_ttl_s=0.0)
