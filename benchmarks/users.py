@@ -19,7 +19,7 @@ from ulid import ULID
 from memory_core import Kind, Settings, UserId
 from memory_core.ledger import ROOT, EventDraft, Ledger
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
-from memory_core.memories.find_user import Finder
+from memory_core.memories.find_user import UserFinder
 from memory_core.memories.statistics import Counter
 from memory_core.model.census import Census
 from memory_core.model.records import UserSummary
@@ -88,7 +88,7 @@ def _measure_find(size: Size, folder: Path) -> Iterator[Row]:
     ]
     users = tuple(UserSummary(user_id, 1, _NOW, _NOW) for user_id in ids)
     census = Census(users, (), count, {}, _NOW)
-    finder = Finder(Ledger(LocalObjects(folder / "empty")))
+    finder = UserFinder(Ledger(LocalObjects(folder / "empty")))
     finder.find("warm@example.com", census)
     for text in ("Alice.Bob13@0.example.com", "alice.bob13", "judy ivan", "42"):
         fastest = min(elapsed_ms(lambda: finder.find(text, census)) for _ in range(3))  # noqa: B023

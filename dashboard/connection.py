@@ -72,7 +72,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Found:
+class Answered:
     """Answer to one question, and how long it took."""
 
     result: SearchResult

@@ -13,15 +13,15 @@ from .embedders import Embedder
 from .ledger import ALL, EventDraft, Ledger
 from .memories import statistics
 from .memories.audit import Auditor
-from .memories.find_user import Finder
+from .memories.find_user import UserFinder
 from .memories.inputs import Composer, to_scope
-from .memories.merge_users import Merger, Reunion, ReunionPlan
-from .memories.reader import Memories, to_record
+from .memories.merge_users import Merge, MergePlan, Merger
+from .memories.reader import MemoryReader, to_record
 from .memories.repair import Repairer
 from .memories.repository import Repository, open_repository
 from .memories.search import Searcher
-from .memories.writer import Saver
-from .model.census import Census, OtherPlaces, StoreScan, TakenUp, UserSearch
+from .memories.writer import MemoryWriter
+from .model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
 from .model.limits import check_metadata, check_text
 from .model.progress import Steps
 from .model.records import (
@@ -91,15 +91,15 @@ class MemoryService:
         """The parts below the calls of the service."""
         self.activity = open_log(backend.objects, settings)
         """Who did what with memories. Calls that change or export something note themselves."""
-        self._memories = Memories(ledger, store, embedder)
-        self._saver = Saver(ledger, store, self._memories)
+        self._memories = MemoryReader(ledger, store, embedder)
+        self._saver = MemoryWriter(ledger, store, self._memories)
         self._searcher = Searcher(self.parts, self._memories)
         self._composer = Composer(settings, embedder, self._searcher)
         self._auditor = Auditor(ledger, store)
         self._repairer = Repairer(self.parts, self._memories)
         self._merger = Merger(self.parts, self._memories)
         self._counter = statistics.Counter(ledger)
-        self._finder = Finder(ledger)
+        self._finder = UserFinder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None
 
@@ -356,7 +356,7 @@ class MemoryService:
         search = self.find(user, scan=scan, elsewhere=others)
         return find_traces(self.parts.ledger, user, self._memories, search, others)
 
-    def plan_reunion(self, former: str, user_id: str) -> ReunionPlan:
+    def plan_reunion(self, former: str, user_id: str) -> MergePlan:
         """Preview `reunite`: what it would move, and what it could not; changes nothing.
 
         Raises:
@@ -366,7 +366,7 @@ class MemoryService:
         return self._merger.plan(normalize_user_id(former), normalize_user_id(user_id))
 
     @noted("reunite", lambda moved: memories(len(moved.ids)), of="former", other="user_id")
-    def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Reunion:
+    def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Merge:
         """Merge the user `former` into `user_id`: all memories move; ids, texts and times stay.
 
         One that was cut off can be repeated. Keep what is returned: `undo_reunion` takes it.
@@ -379,11 +379,11 @@ class MemoryService:
             normalize_user_id(former), normalize_user_id(user_id), on_progress
         )
 
-    def reunions(self, user_id: str) -> list[Reunion]:
+    def reunions(self, user_id: str) -> list[Merge]:
         """Return what moved to the user from others and is still there, oldest first."""
         return self._merger.merges(normalize_user_id(user_id))
 
-    def undo_reunion(self, reunion: Reunion, *, on_progress: Progress | None = None) -> Reunion:
+    def undo_reunion(self, reunion: Merge, *, on_progress: Progress | None = None) -> Merge:
         """Undo a merge: memories go back as they are now; those deleted since stay deleted.
 
         Raises:
@@ -434,7 +434,7 @@ class MemoryService:
     @noted("take-up", lambda taken: memories(taken.taken), when=lambda given: not given["preview"])
     def take_up(
         self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
-    ) -> TakenUp:
+    ) -> Adoption:
         """Adopt the user's orphans: vectors in the store that were never recorded.
 
         Adopted is what names the user in any form that differs in case, whitespace or invisible

@@ -14,7 +14,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     st.title("Doctor", anchor=False, width="content")
     checks.draw_bundle()
 st.caption("Finds out why memories are not persistent or missing, and says what to do.")
-for name, tab in frame.draw(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
+for name, tab in frame.draw_tabs(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:
         with tab:
             DRAW[name]()

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import routes
 from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
-from dashboard.services.redeploy import test_reports, waiting_tests
+from dashboard.services.redeploy import past_reports, waiting_tests
 from dashboard.ui import charts, status, tables
 from dashboard.ui.messages import friendly_errors
 from dashboard.views.doctor import checks
@@ -111,7 +111,7 @@ elif state := health.status:
     with right:
         status.draw_steps(state.steps)
     with friendly_errors():
-        status.draw_key_figures(state, test_reports())
+        status.draw_key_figures(state, past_reports())
         draw_test_link()
         checks.draw_link()
         if state.memories:

@@ -54,7 +54,7 @@ def draw_view(user_id: UserId) -> None:
     if st.query_params.get("view") == "Reunite":
         # The tab's former name, in links of old.
         st.query_params["view"] = "Merge users"
-    tabs = frame.draw(views, key="user.view", parameter="view", first="Memories")
+    tabs = frame.draw_tabs(views, key="user.view", parameter="view", first="Memories")
     for name, (role, draw) in views.items():
         if tabs[name].open:
             with tabs[name], friendly_errors():

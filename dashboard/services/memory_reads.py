@@ -21,7 +21,7 @@ from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import Connection, Found, Health, Saved, T, Trouble, connection
+from ..connection import Answered, Connection, Health, Saved, T, Trouble, connection
 from . import privacy
 from .activity_log import note, noted
 
@@ -89,7 +89,7 @@ def memories(user_id: UserId) -> list[MemoryRecord]:
 
 @requires(Role.OPERATOR)
 @noted("search", lambda answer: f"{len(answer.result.hits)} found" if answer.result.hits else None)
-def search(user_id: UserId, question: str, limit: int) -> Found:
+def search(user_id: UserId, question: str, limit: int) -> Answered:
     """Search a user's memories."""
     return _search(user_id, question, limit, connection().writes)
 
@@ -230,7 +230,7 @@ def _memories(user_id: UserId, version: int) -> list[MemoryRecord]:
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=32, show_spinner=False)
-def _search(user_id: UserId, question: str, limit: int, version: int) -> Found:
+def _search(user_id: UserId, question: str, limit: int, version: int) -> Answered:
     started = time.perf_counter()
     result = connection().service().search(user_id, question, limit=limit)
-    return Found(result, _ms_since(started))
+    return Answered(result, _ms_since(started))

@@ -15,8 +15,8 @@ from memory_core.model.words import counted
 from memory_core.redeploy_test import (
     LEVELS,
     Level,
+    RedeployReceipt,
     Report,
-    TestReceipt,
     Verdict,
     leftovers,
     pending,
@@ -46,13 +46,13 @@ class Done:
 
 
 @requires(Role.VIEWER)
-def test_reports() -> list[Report]:
+def past_reports() -> list[Report]:
     """Return the reports of redeploy tests, newest first."""
     return _test_reports(connection().tests)
 
 
 @requires(Role.VIEWER)
-def waiting_tests() -> list[TestReceipt]:
+def waiting_tests() -> list[RedeployReceipt]:
     """Return the redeploy tests that wait for a deployment, oldest first."""
     return _waiting_tests(connection().tests)
 
@@ -84,7 +84,7 @@ def run_simulation(level: Level, count: int, visitor: str) -> str:
 def run_begin(count: int, visitor: str) -> str:
     """Start a test around a real deployment: write its probes."""
 
-    def work(progress: jobs.Progress) -> TestReceipt:
+    def work(progress: jobs.Progress) -> RedeployReceipt:
         return _change(
             lambda service: redeploy_test.begin(
                 service,
@@ -100,7 +100,7 @@ def run_begin(count: int, visitor: str) -> str:
 
 
 @requires(Role.OPERATOR)
-def run_check(receipt: TestReceipt) -> str:
+def run_check(receipt: RedeployReceipt) -> str:
     """Start to check the probes of a test, unless it is being checked already."""
 
     def work(progress: jobs.Progress) -> Report:
@@ -205,7 +205,7 @@ def _test_reports(version: int) -> list[Report]:
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _waiting_tests(version: int) -> list[TestReceipt]:
+def _waiting_tests(version: int) -> list[RedeployReceipt]:
     return pending(connection().service())
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from memory_core.memories.erasure_proof import Traces
-from memory_core.memories.merge_users import Reunion, ReunionPlan
+from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
-from memory_core.model.census import OtherPlaces, StoreScan, TakenUp, UserSearch
+from memory_core.model.census import Adoption, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.records import Event, Kind, Progress, Receipt
 from memory_core.model.user_id import UserId
 from memory_core.transfer import Kind as ExportKind
@@ -61,25 +61,25 @@ def events(user_id: UserId, last: int) -> list[Event]:
 
 
 @requires(Role.OPERATOR)
-def reunions(user_id: UserId) -> list[Reunion]:
+def merges(user_id: UserId) -> list[Merge]:
     """Return the merges into this user that can be undone, oldest first."""
     return connection().service().reunions(user_id)
 
 
 @requires(Role.ADMIN)
-def plan_reunion(former: str, user_id: str) -> ReunionPlan:
+def plan_merge(former: str, user_id: str) -> MergePlan:
     """Preview the merge of one user into another."""
     return connection().service().plan_reunion(former, user_id)
 
 
 @requires(Role.ADMIN)
-def reunite(former: UserId, user_id: UserId) -> Reunion:
+def merge_users(former: UserId, user_id: UserId) -> Merge:
     """Merge a user into another."""
     return memory_reads.write(lambda service: service.reunite(former, user_id))
 
 
 @requires(Role.ADMIN)
-def undo_reunion(reunion: Reunion) -> Reunion:
+def undo_merge(reunion: Merge) -> Merge:
     """Undo a merge."""
     return memory_reads.write(lambda service: service.undo_reunion(reunion))
 
@@ -110,23 +110,23 @@ def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
 
 
 @requires(Role.OPERATOR)
-def take_up(user_id: UserId, on_progress: Progress) -> TakenUp:
+def adopt_orphans(user_id: UserId, on_progress: Progress) -> Adoption:
     """Adopt a user's orphan vectors: record them in the ledger."""
     return memory_reads.write(lambda service: service.take_up(user_id, on_progress=on_progress))
 
 
 @requires(Role.OPERATOR)
-def start_take_up(user_id: UserId) -> None:
+def start_adoption(user_id: UserId) -> None:
     """Start to adopt a user's orphan vectors. For callbacks."""
 
-    def work(progress: jobs.Progress) -> TakenUp:
-        return take_up(user_id, progress)
+    def work(progress: jobs.Progress) -> Adoption:
+        return adopt_orphans(user_id, progress)
 
     jobs.board().submit(work, subject="Take up", fingerprint=_take_up(user_id))
 
 
 @requires(Role.VIEWER)
-def taking_up(user_id: UserId) -> jobs.Job | None:
+def adoption(user_id: UserId) -> jobs.Job | None:
     """Return the newest job that adopted the user's orphan vectors."""
     return jobs.board().latest(_take_up(user_id))
 

@@ -100,7 +100,9 @@ def _draw_migration(status: MigrationStatus) -> None:
         st.page_link(routes.MIGRATE, label="See the migration", icon=":material/arrow_forward:")
 
 
-def draw(names: Iterable[str], *, key: str, parameter: str, first: str) -> dict[str, TabContainer]:
+def draw_tabs(
+    names: Iterable[str], *, key: str, parameter: str, first: str
+) -> dict[str, TabContainer]:
     """Draw tabs and return them by name; the address decides which is open, else `first`.
 
     `parameter` holds the name of the open tab in the address.
@@ -110,19 +112,19 @@ def draw(names: Iterable[str], *, key: str, parameter: str, first: str) -> dict[
         asked = st.query_params.get(parameter)
         st.session_state[key] = labels.get(asked or "", labels[first])
     tabs = st.tabs(list(labels.values()), key=key, on_change="rerun")
-    name = is_open(labels, key=key)
+    name = open_tab(labels, key=key)
     if st.query_params.get(parameter) != name:
         st.query_params[parameter] = name
     return dict(zip(labels, tabs, strict=True))
 
 
-def is_open(names: Iterable[str], *, key: str) -> str:
+def open_tab(names: Iterable[str], *, key: str) -> str:
     """Return the name of the open tab, the first before any was drawn."""
     known = list(names)
     return next((name for name in known if _label(name) == st.session_state.get(key)), known[0])
 
 
-def go_to(name: str, *, key: str) -> None:
+def select_tab(name: str, *, key: str) -> None:
     """Open a tab. For callbacks."""
     st.session_state[key] = _label(name)
 

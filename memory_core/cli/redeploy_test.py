@@ -11,9 +11,9 @@ import click
 from ..redeploy_test import (
     DEFAULT_PROBES,
     Level,
+    RedeployReceipt,
     Report,
     StepDone,
-    TestReceipt,
     Verdict,
     begin,
     from_code,
@@ -72,7 +72,7 @@ def simulate_command(level: Level, probes: int) -> None:
 def begin_command(service: MemoryService, receipt: Path, probes: int) -> None:
     """Write probes before a real deployment, and a receipt for `verify`."""
 
-    def keep(state: TestReceipt) -> None:
+    def keep(state: RedeployReceipt) -> None:
         staged = receipt.with_name(f".{receipt.name}.new")
         with file_errors(receipt, "written", "name another file with --receipt"):
             staged.write_bytes(to_file(state, service.settings))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import InvalidMove
-from ..memories.merge_users import Reunion, read_reunion, reunion_document
+from ..memories.merge_users import Merge, merge_document, read_merge
 from ..model.user_id import describe_changes, normalize_user_id
 from ..render import user_tables as render
 from ..service import MemoryService, open_service
@@ -80,7 +80,7 @@ def find(service: MemoryService, text: str, scan: bool) -> None:
         store = service.scan_store(advance) if scan else None
         elsewhere = service.elsewhere(advance) if scan else None
     search = service.find(text, scan=store, elsewhere=elsewhere)
-    output(render.found_document, render.found_text, search)
+    output(render.user_search_document, render.user_search_text, search)
 
 
 @users.command("adopt")
@@ -95,7 +95,7 @@ def adopt(service: MemoryService, user: str, yes: bool) -> None:
     with progress_bar("adopt") as advance:
         adoption = service.take_up(user, preview=not yes, on_progress=advance)
     passed = not (yes and adoption.left)
-    output(render.taken_up_document, render.taken_up_text, adoption, passed=passed)
+    output(render.adoption_document, render.adoption_text, adoption, passed=passed)
 
 
 @users.command("erasure-proof")
@@ -109,7 +109,7 @@ def erasure_proof(service: MemoryService, user: str) -> None:
     """
     with progress_bar("erasure proof") as advance:
         proof = service.traces(user, on_progress=advance)
-    output(render.traces_document, render.traces_text, proof, passed=proof.clean)
+    output(render.erasure_proof_document, render.erasure_proof_text, proof, passed=proof.clean)
 
 
 @users.command()
@@ -128,16 +128,16 @@ def merge(
     """
     plan = service.plan_reunion(former, user)
     if dry_run:
-        output(render.plan_document, render.plan_text, plan)
+        output(render.merge_plan_document, render.merge_plan_text, plan)
         return
     if not yes:
-        click.echo(render.plan_text(plan), err=True)
+        click.echo(render.merge_plan_text(plan), err=True)
         typed = click.prompt(f"Type {plan.user_id} to move them", err=True)
         if normalize_user_id(typed) != plan.user_id:
             raise InvalidMove(f"{typed!r} is not {plan.user_id!r}; nothing was moved")
     # Before anything moves, so that a merge that is cut off can be undone as well.
     file = undo_file or Path(f"merge-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
-    content = json.dumps(reunion_document(plan.as_undo()), ensure_ascii=False, indent=1).encode()
+    content = json.dumps(merge_document(plan.as_undo()), ensure_ascii=False, indent=1).encode()
     advice = "nothing was moved: name another with --undo-file"
     with file_errors(file, "written", advice), file.open("xb") as new:
         new.write(content)
@@ -152,15 +152,15 @@ def merge(
 def undo(service: MemoryService, file: Path) -> None:
     """Undo a merge, with the undo FILE that it wrote."""
     with file_errors(file, "read", "check its permissions"), file.open("rb") as opened:
-        merged = read_reunion(opened.read(_LARGEST_UNDO_FILE))
+        merged = read_merge(opened.read(_LARGEST_UNDO_FILE))
     with progress_bar("undo") as advance:
         moved = service.undo_reunion(merged, on_progress=advance)
     _conclude(moved, "")
 
 
-def _conclude(moved: Reunion, undo_file: str) -> None:
+def _conclude(moved: Merge, undo_file: str) -> None:
     whole = not moved.refused and moved.verified == len(moved.ids)
-    output(render.made_document, render.reunion_text, moved, undo_file, passed=whole)
+    output(render.merged_document, render.merge_text, moved, undo_file, passed=whole)
 
 
 # The former names still work.

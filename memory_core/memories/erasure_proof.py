@@ -15,14 +15,14 @@ from ..ledger import Ledger
 from ..model.census import (
     CloseUser,
     ComparedUser,
-    ElsewhereUser,
     OtherPlace,
     OtherPlaces,
+    OtherPlaceUser,
     UserSearch,
 )
 from ..model.records import Kind
 from ..model.user_id import UserId, is_probe
-from .reader import Memories
+from .reader import MemoryReader
 
 State = Literal["forgotten", "deleted", "never there", "there"]
 
@@ -53,7 +53,7 @@ class Traces:
     last: Kind | None
     stored: ComparedUser | None
     remembered: int
-    elsewhere: tuple[tuple[OtherPlace, ElsewhereUser], ...]
+    elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...]
     unread: tuple[OtherPlace, ...]
     former: tuple[FormerOwner, ...]
     close: tuple[CloseUser, ...]
@@ -77,7 +77,7 @@ class Traces:
 
 
 def find_traces(
-    ledger: Ledger, user_id: UserId, memories: Memories, search: UserSearch, others: OtherPlaces
+    ledger: Ledger, user_id: UserId, memories: MemoryReader, search: UserSearch, others: OtherPlaces
 ) -> Traces:
     """Return what is left of the user, given a search of the store and of other places."""
     view = ledger.view(user_id)

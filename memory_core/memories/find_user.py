@@ -19,10 +19,10 @@ from ..ledger import Ledger
 from ..model.census import (
     Census,
     CloseUser,
-    ElsewhereUser,
-    FoundMemory,
+    MemoryOwner,
     OtherPlace,
     OtherPlaces,
+    OtherPlaceUser,
     StoreScan,
     UserSearch,
 )
@@ -41,7 +41,7 @@ _PLACEHOLDERS = frozenset(
 )
 
 
-class Finder:
+class UserFinder:
     """Finds among all users; keeps the ids in the forms in which they are compared."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -93,7 +93,7 @@ class Finder:
             elsewhere=tuple(place for other in meant for place in away.get(other, ())),
         )
 
-    def _holders(self, memory_id: str) -> Iterator[FoundMemory]:
+    def _holders(self, memory_id: str) -> Iterator[MemoryOwner]:
         try:
             if str(UUID(memory_id)) != memory_id:
                 return
@@ -101,7 +101,7 @@ class Finder:
             return
         for view in self._ledger.users():
             if not is_probe(view.user_id) and memory_id in view.all_ids:
-                yield FoundMemory(view.user_id, memory_id, memory_id in view.live)
+                yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
 
 
 class IdIndex:
@@ -239,7 +239,7 @@ def _most_first(close: CloseUser) -> tuple[int, str]:
 
 def _by_user(
     elsewhere: OtherPlaces | None,
-) -> Mapping[UserId, list[tuple[OtherPlace, ElsewhereUser]]]:
+) -> Mapping[UserId, list[tuple[OtherPlace, OtherPlaceUser]]]:
     users = defaultdict(list)
     for place in elsewhere.places if elsewhere else ():
         for user in place.users:

@@ -19,7 +19,7 @@ from ..model.records import Kind, Progress
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector
 from ..storage.vectors.base import PUT_BATCH
-from .reader import Memories, is_current
+from .reader import MemoryReader, is_current
 from .repository import Repository
 
 FORMAT = "holdfast reunion"
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class ReunionPlan:
+class MergePlan:
     """The memories `ids` of `former` that a merge moves to `user_id`, who has `theirs`.
 
     `doubles` of them say, in the same scope, what `user_id` has already; both are kept.
@@ -48,14 +48,14 @@ class ReunionPlan:
         """Count the memories to be moved."""
         return len(self.ids)
 
-    def as_undo(self) -> Reunion:
+    def as_undo(self) -> Merge:
         """Return what undoes the merge, also where it is cut off and nobody learns its result."""
         now = datetime.now(UTC)
-        return Reunion(self.former, self.user_id, self.ids, None, self.refused, now)
+        return Merge(self.former, self.user_id, self.ids, None, self.refused, now)
 
 
 @dataclass(frozen=True, slots=True)
-class Reunion:
+class Merge:
     """A merge that took place: the memories `ids`, once of `former`, are now of `user_id`.
 
     `verified` of them were read back from the store by their ids, as they should be; None in the
@@ -73,11 +73,11 @@ class Reunion:
 class Merger:
     """Moves memories between users."""
 
-    def __init__(self, repository: Repository, memories: Memories) -> None:
+    def __init__(self, repository: Repository, memories: MemoryReader) -> None:
         _, self._embedder, self._ledger, self._store = repository
         self._memories = memories
 
-    def plan(self, former: UserId, user_id: UserId) -> ReunionPlan:
+    def plan(self, former: UserId, user_id: UserId) -> MergePlan:
         """Preview a merge; changes nothing.
 
         Raises:
@@ -92,7 +92,7 @@ class Merger:
             for memory_id, vector in self._memories.read(ours, ours.live)[0].items()
             if memory_id not in arrived
         }
-        return ReunionPlan(
+        return MergePlan(
             former=former,
             user_id=user_id,
             ids=tuple(memory_id for memory_id in theirs.live if memory_id not in refused),
@@ -109,7 +109,7 @@ class Merger:
         on_progress: Progress | None = None,
         *,
         only: Collection[str] | None = None,
-    ) -> Reunion:
+    ) -> Merge:
         """Move all memories of `former`, or `only` some; repeat it if it was cut off.
 
         Raises:
@@ -133,9 +133,9 @@ class Merger:
         self._memories.refresh(former)
         self._memories.refresh(user_id)
         verified = self._count(user_id, moved)
-        return Reunion(former, user_id, moved, verified, tuple(refused.items()), datetime.now(UTC))
+        return Merge(former, user_id, moved, verified, tuple(refused.items()), datetime.now(UTC))
 
-    def undo(self, merge: Reunion, on_progress: Progress | None = None) -> Reunion:
+    def undo(self, merge: Merge, on_progress: Progress | None = None) -> Merge:
         """Give memories back to their former owner, as they are now; deleted ones stay deleted.
 
         Raises:
@@ -153,7 +153,7 @@ class Merger:
             )
         return self.merge(user_id, former, on_progress, only=back)
 
-    def merges(self, user_id: UserId) -> list[Reunion]:
+    def merges(self, user_id: UserId) -> list[Merge]:
         """Return what moved to the user from others and is still there, oldest first."""
         view = self._ledger.view(user_id)
         added = [live.added for live in view.live.values() if live.added.moved]
@@ -164,7 +164,7 @@ class Merger:
         merges = []
         for (_, former), entries in sorted(groups.items()):
             ids = tuple(entry.memory_id for entry in entries)
-            merges.append(Reunion(UserId(former), user_id, ids, None, (), entries[0].at))
+            merges.append(Merge(UserId(former), user_id, ids, None, (), entries[0].at))
         return merges
 
     def release(self, former: UserId, user_id: UserId, ids: Collection[str]) -> None:
@@ -318,7 +318,7 @@ def unfinished(ledger: Ledger, views: Iterable[UserView]) -> dict[tuple[UserId, 
     }
 
 
-def reunion_document(merge: Reunion) -> dict[str, Any]:
+def merge_document(merge: Merge) -> dict[str, Any]:
     """Return the content of the undo file of a merge, which `read_reunion` reads."""
     return {
         "format": FORMAT,
@@ -333,7 +333,7 @@ def reunion_document(merge: Reunion) -> dict[str, Any]:
     }
 
 
-def read_reunion(content: bytes) -> Reunion:
+def read_merge(content: bytes) -> Merge:
     """Return the merge that an undo file describes.
 
     Raises:
@@ -356,11 +356,11 @@ def read_reunion(content: bytes) -> Reunion:
     )
 
 
-def _to_merge(document: dict[str, Any]) -> Reunion:
+def _to_merge(document: dict[str, Any]) -> Merge:
     ids, verified = tuple(document["ids"]), document["verified"]
     if not all(isinstance(memory_id, str) for memory_id in ids) or len(ids) != document["moved"]:
         raise ValueError("not the ids of memories")
-    return Reunion(
+    return Merge(
         former=normalize_user_id(document["from"]),
         user_id=normalize_user_id(document["to"]),
         ids=ids,

@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import BackendError, LedgerError, SettingsError
 from ..ledger import ROOT, Ledger
 from ..model.batches import batches
-from ..model.census import ElsewhereUser, OtherPlace, OtherPlaces
+from ..model.census import OtherPlace, OtherPlaces, OtherPlaceUser
 from ..model.payload import owner
 from ..model.progress import Steps
 from ..model.records import Progress
@@ -175,7 +175,7 @@ class _PlaceComparison:
             if user_id is None or not is_probe(user_id):
                 users[user_id].append(memory_id)
         compared = [
-            ElsewhereUser(
+            OtherPlaceUser(
                 user_id=user_id,
                 forms=tuple(sorted({raw for memory_id in ids if (raw := forms[memory_id])})),
                 memories=len(ids),

@@ -49,7 +49,7 @@ class _UserMemories:
         return to_record(self.vectors[memory_id], indexed=memory_id not in self.missing)
 
 
-class Memories:
+class MemoryReader:
     """Reads memories; records nothing. Safe to share between threads and with other processes.
 
     A memory that the store lacks, or holds in an older revision, comes from the ledger instead.

@@ -16,7 +16,7 @@ from ..activity import memories, open_log, recording
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from ..ledger import ALL, EventDraft
 from ..model.batches import batches
-from ..model.census import StoredForm, TakenUp
+from ..model.census import Adoption, StoredForm
 from ..model.payload import adopt, identity
 from ..model.progress import Steps
 from ..model.records import AuditReport, Kind, Progress, RebuildReport, Unexpected
@@ -25,7 +25,7 @@ from ..settings import Settings
 from ..storage.vectors import Vector
 from .audit import BATCH, NOBODY, Auditor, Difference, Findings, Pair, left_behind
 from .merge_users import Merger
-from .reader import Memories
+from .reader import MemoryReader
 from .repository import Repository, open_repository
 
 _ATTEMPTS = 3
@@ -38,7 +38,7 @@ _Left = dict[Pair, str]
 class Repairer:
     """Audits, and repairs the differences that an audit reports."""
 
-    def __init__(self, repository: Repository, memories: Memories) -> None:
+    def __init__(self, repository: Repository, memories: MemoryReader) -> None:
         _, self._embedder, self._ledger, self._store = repository
         self._memories = memories
         self._auditor = Auditor(self._ledger, self._store)
@@ -61,7 +61,7 @@ class Repairer:
 
     def adopt_orphans(
         self, user_id: UserId, *, preview: bool, on_progress: Progress | None
-    ) -> TakenUp:
+    ) -> Adoption:
         """Record the vectors that name this user in whatever form and were never recorded."""
         orphans = self._auditor.orphans_of(user_id, Steps(on_progress))
         orphans.sort(key=attrgetter("pair"))
@@ -69,7 +69,7 @@ class Repairer:
         left = _keep(orphans) if preview else {}
         for group in batches(orphans, BATCH) if not preview else ():
             left |= self._adopt(group)
-        return TakenUp(
+        return Adoption(
             user_id=user_id,
             forms=tuple(StoredForm(raw, user_id, count, 0) for raw, count in forms.most_common()),
             items=Findings(tuple(orphans), 0, 0).report(left).unexpected,
@@ -223,7 +223,7 @@ def rebuild_index(
         closing(open_log(backend.objects, settings)) as log,
         recording(log, "rebuild") as operation,
     ):
-        repairer = Repairer(repository, Memories(ledger, store, embedder))
+        repairer = Repairer(repository, MemoryReader(ledger, store, embedder))
         filled = repairer.audit(repair=True, unexpected="keep", on_progress=on_progress)
         audit = repairer.audit(repair=False, unexpected="keep")
         operation.detail = memories(audit.checked)

@@ -81,8 +81,3 @@ def open_repository(settings: Settings, *, create: bool = False) -> Repository:
     ledger = Ledger(backend.objects)
     store = backend.open_store(create or ledger.is_empty())
     return Repository(backend, embedder, ledger, store)
-
-
-# Former names, until their users are renamed.
-Here = Repository
-Home = Service

@@ -17,7 +17,7 @@ from ..model.records import Hit, MemoryRecord, SearchMode, SearchResult
 from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector
 from .ranking import Ranker
-from .reader import Memories, RecordAt, to_record
+from .reader import MemoryReader, RecordAt, to_record
 from .repository import Repository
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Recall:
 class Searcher:
     """Finds memories; never writes."""
 
-    def __init__(self, repository: Repository, memories: Memories) -> None:
+    def __init__(self, repository: Repository, memories: MemoryReader) -> None:
         _, self._embedder, self._ledger, self._store = repository
         self._memories = memories
 

@@ -20,7 +20,7 @@ from ..model.records import Kind, MemoryRecord, Receipt, Scope
 from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
-from .reader import Memories, is_current, to_record
+from .reader import MemoryReader, is_current, to_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +33,10 @@ NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
 _logger = logging.getLogger("memory_core")
 
 
-class Saver:
+class MemoryWriter:
     """Appends to the ledger, then changes the store."""
 
-    def __init__(self, ledger: Ledger, store: VectorStore, memories: Memories) -> None:
+    def __init__(self, ledger: Ledger, store: VectorStore, memories: MemoryReader) -> None:
         self._ledger = ledger
         self._store = store
         self._memories = memories

@@ -116,7 +116,7 @@ class StoreScan:
 
 
 @dataclass(frozen=True, slots=True)
-class ElsewhereUser:
+class OtherPlaceUser:
     """A user's memories in another place: `memories` there, of which `missing` are not here.
 
     `deleted` of the missing were deleted here. `forms` are the ids as stored there; `user_id` is
@@ -141,7 +141,7 @@ class OtherPlace:
     where: str
     looked: bool
     note: str
-    users: tuple[ElsewhereUser, ...] = ()
+    users: tuple[OtherPlaceUser, ...] = ()
 
     @property
     def memories(self) -> int:
@@ -181,7 +181,7 @@ class CloseUser:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundMemory:
+class MemoryOwner:
     """The owner of a memory that was looked up by its id; not live once it was deleted."""
 
     user_id: UserId
@@ -206,15 +206,15 @@ class UserSearch:
     user: UserSummary | None
     close: tuple[CloseUser, ...]
     placeholders: tuple[UserSummary, ...]
-    memories: tuple[FoundMemory, ...]
+    memories: tuple[MemoryOwner, ...]
     users: int
     stored: ComparedUser | None = None
     scan: StoreScan | None = None
-    elsewhere: tuple[tuple[OtherPlace, ElsewhereUser], ...] = ()
+    elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class TakenUp:
+class Adoption:
     """Result of adopting a user's orphan vectors (or its preview).
 
     `forms` are the ids they are stored under. `items` are the memories, `repaired` those that were

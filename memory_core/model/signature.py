@@ -10,7 +10,7 @@ from ..settings import Settings
 _NO_KEY = b"holdfast"
 
 
-def _key(settings: Settings) -> Key:
+def receipt_key(settings: Settings) -> Key:
     """Return the signing key.
 
     Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
@@ -20,8 +20,8 @@ def _key(settings: Settings) -> Key:
     return Key(hashlib.sha256(_NO_KEY + given.encode()).digest())
 
 
-def _fingerprint(settings: Settings) -> str:
-    return _key(settings).fingerprint(b"fingerprint", 16)
+def receipt_fingerprint(settings: Settings) -> str:
+    return receipt_key(settings).fingerprint(b"fingerprint", 16)
 
 
 class Key:

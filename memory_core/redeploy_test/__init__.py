@@ -8,7 +8,7 @@ lost.
 
 from ..model.progress import StepDone
 from .real import DEFAULT_PROBES, begin, start_deployment, verify
-from .receipt import TestReceipt, from_code, from_file, to_code, to_file
+from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file
 from .records import abandon, clean_up_all, leftovers, pending, reports
 from .report import LEVELS, Level, ProbeResult, ProbeState, Report, Verdict
 from .simulated import simulate
@@ -19,9 +19,9 @@ __all__ = [
     "Level",
     "ProbeResult",
     "ProbeState",
+    "RedeployReceipt",
     "Report",
     "StepDone",
-    "TestReceipt",
     "Verdict",
     "abandon",
     "begin",

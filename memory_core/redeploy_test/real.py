@@ -33,7 +33,7 @@ from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
-from .receipt import TestReceipt, begin_receipt, to_file
+from .receipt import RedeployReceipt, begin_receipt, to_file
 from .records import (
     begun_key,
     busy_key,
@@ -54,7 +54,7 @@ _PAUSE_S = 1.0
 _GIVE_UP_AFTER = 3
 _HOOK_TIMEOUT_S = 20.0
 
-OnReceipt = Callable[[TestReceipt], None]
+OnReceipt = Callable[[RedeployReceipt], None]
 
 
 def ignore(_: Any) -> None:
@@ -69,7 +69,7 @@ def begin(
     on_receipt: OnReceipt = ignore,
     on_step: OnStep = ignore,
     leave: bool = True,
-) -> TestReceipt:
+) -> RedeployReceipt:
     """Write the probes and read each back; `on_receipt` gets every state of the receipt.
 
     The receipt is all that `verify` needs. Unless `leave` is False it is also stored with the
@@ -100,7 +100,7 @@ def begin(
     return receipt
 
 
-def observe(service: MemoryService, receipt: TestReceipt) -> Observation:
+def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
     """Look for the probes; those that seem lost are looked for three times."""
     probes, acknowledged = receipt.probes, set(receipt.acknowledged)
     results = {result.number: result for result in look(service, probes)}
@@ -137,7 +137,7 @@ def observe(service: MemoryService, receipt: TestReceipt) -> Observation:
 
 
 def verify(
-    receipt: TestReceipt, settings: Settings | None = None, *, on_step: OnStep = ignore
+    receipt: RedeployReceipt, settings: Settings | None = None, *, on_step: OnStep = ignore
 ) -> Report:
     """Look for the probes with a service of its own, judge, keep the report, clean up.
 
@@ -177,7 +177,7 @@ def verify(
 
 
 def make_report(
-    receipt: TestReceipt,
+    receipt: RedeployReceipt,
     observation: Observation,
     *,
     level: str = "",

@@ -13,7 +13,7 @@ from ulid import ULID
 
 from ..errors import InvalidReceipt
 from ..model.encoder import encode
-from ..model.signature import _fingerprint, _key
+from ..model.signature import receipt_fingerprint, receipt_key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
@@ -26,7 +26,7 @@ _CODE_BYTES = 16 + 1 + 4 + 4 + 4 + _MAC_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class TestReceipt:
+class RedeployReceipt:
     """A test that was begun.
 
     `acknowledged` has the numbers of the probes that were read back. Read from a short code,
@@ -46,20 +46,20 @@ class TestReceipt:
         """The probes, made again from the test's id."""
         return make_probes(self.run, self.count)
 
-    def with_acknowledged(self, number: int) -> TestReceipt:
+    def with_acknowledged(self, number: int) -> RedeployReceipt:
         """Return the receipt with another probe acknowledged."""
         return replace(self, acknowledged=(*self.acknowledged, number))
 
 
 def begin_receipt(
     run: str, count: int, begun_at: str, evidence: Installation, census: RealUsers
-) -> TestReceipt:
+) -> RedeployReceipt:
     """Return the receipt of a new test, without an acknowledged probe."""
     marks = digest_of(evidence.deployment), place_digest(evidence)
-    return TestReceipt(run, count, begun_at, (), evidence, census, marks)
+    return RedeployReceipt(run, count, begun_at, (), evidence, census, marks)
 
 
-def to_file(receipt: TestReceipt, settings: Settings) -> bytes:
+def to_file(receipt: RedeployReceipt, settings: Settings) -> bytes:
     """Return the receipt as a signed file (JSON)."""
     body = {
         "holdfast_redeploy_receipt": _VERSION,
@@ -69,12 +69,12 @@ def to_file(receipt: TestReceipt, settings: Settings) -> bytes:
         "acknowledged": list(receipt.acknowledged),
         "evidence": encode(receipt.evidence),
         "census": encode(receipt.census),
-        "key": _fingerprint(settings),
+        "key": receipt_fingerprint(settings),
     }
-    return _written({**body, "signature": _key(settings).sign(_canonical(body)).hex()})
+    return _written({**body, "signature": receipt_key(settings).sign(_canonical(body)).hex()})
 
 
-def from_file(content: bytes, settings: Settings) -> TestReceipt:
+def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
     """Read a file made by `to_file`.
 
     Raises:
@@ -93,12 +93,12 @@ def from_file(content: bytes, settings: Settings) -> TestReceipt:
             "this file is no receipt of a redeploy test; choose the file that was downloaded when "
             "the test began"
         ) from exc
-    if key != _fingerprint(settings):
+    if key != receipt_fingerprint(settings):
         raise InvalidReceipt(
             "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
             "check it where the test began"
         )
-    if not as_written or not _key(settings).verify(body, signature):
+    if not as_written or not receipt_key(settings).verify(body, signature):
         raise InvalidReceipt("the receipt was altered; use the file as it was downloaded")
     try:
         return _from_body(data)
@@ -109,7 +109,7 @@ def from_file(content: bytes, settings: Settings) -> TestReceipt:
         ) from exc
 
 
-def to_code(receipt: TestReceipt, settings: Settings) -> str:
+def to_code(receipt: RedeployReceipt, settings: Settings) -> str:
     """Return the receipt as a short code, for links and for reading aloud.
 
     It holds the test's id, the number of probes, and digests of deployment and place.
@@ -117,11 +117,11 @@ def to_code(receipt: TestReceipt, settings: Settings) -> str:
     acknowledged = hashlib.sha256(bytes(sorted(receipt.acknowledged))).digest()[:4]
     raw = ULID.from_str(receipt.run).bytes + bytes([receipt.count])
     raw += receipt.marks[0] + receipt.marks[1] + acknowledged
-    code = _letters(raw + _key(settings).sign(raw)[:_MAC_BYTES])
+    code = _letters(raw + receipt_key(settings).sign(raw)[:_MAC_BYTES])
     return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
 
 
-def from_code(code: str, settings: Settings) -> TestReceipt:
+def from_code(code: str, settings: Settings) -> RedeployReceipt:
     """Read a code made by `to_code`, however it is spaced; only complete tests have one.
 
     Raises:
@@ -135,7 +135,7 @@ def from_code(code: str, settings: Settings) -> TestReceipt:
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     # Decoding ignores the spare bits of the last letter.
     whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
-    if not whole or mac != _key(settings).sign(body)[:_MAC_BYTES]:
+    if not whole or mac != receipt_key(settings).sign(body)[:_MAC_BYTES]:
         raise InvalidReceipt(
             "this is no code of a redeploy test of this installation; copy the whole code, or "
             "choose the receipt file"
@@ -147,10 +147,10 @@ def from_code(code: str, settings: Settings) -> TestReceipt:
             "not every probe of this test was stored; choose the receipt file, which says which"
         )
     begun_at = ULID.from_str(run).datetime.isoformat(timespec="seconds")
-    return TestReceipt(run, count, begun_at, numbers, None, None, (body[17:21], body[21:25]))
+    return RedeployReceipt(run, count, begun_at, numbers, None, None, (body[17:21], body[21:25]))
 
 
-def _from_body(data: Mapping[str, Any]) -> TestReceipt:
+def _from_body(data: Mapping[str, Any]) -> RedeployReceipt:
     run, count = str(ULID.from_str(data["run"])), int(data["count"])
     if not 1 <= count <= MOST:
         raise InvalidReceipt(f"the receipt names {count} probes; there can be 1 to {MOST}")

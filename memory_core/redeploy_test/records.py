@@ -21,7 +21,7 @@ from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .evidence import remove_canary
 from .probes import MOST, make_probes, probe_users, run_of
-from .receipt import TestReceipt, from_file
+from .receipt import RedeployReceipt, from_file
 from .report import Installation, Report, report_from
 
 ROOT = "redeploy/v1/"
@@ -93,7 +93,7 @@ def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
     return [report for run in runs if (report := _report(stored, run))]
 
 
-def pending(service: MemoryService) -> list[TestReceipt]:
+def pending(service: MemoryService) -> list[RedeployReceipt]:
     """Return the tests that were begun here and not verified yet, oldest first.
 
     Those of other installations on the same storage are left out.
@@ -130,7 +130,9 @@ def _erase_vectors(service: MemoryService, run: str) -> int:
     return len(store.get(own))
 
 
-def completed(objects: ObjectStore, receipt: TestReceipt, settings: Settings) -> TestReceipt:
+def completed(
+    objects: ObjectStore, receipt: RedeployReceipt, settings: Settings
+) -> RedeployReceipt:
     """Return a receipt with what its short code lacks, from the one that `begin` stored."""
     if receipt.evidence:
         return receipt

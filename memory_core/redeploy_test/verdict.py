@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..model.words import counted
 from .evidence import changes, digest_of, is_other_place, place_digest
-from .receipt import TestReceipt
+from .receipt import RedeployReceipt
 from .report import Control, Installation, Observation, ProbeResult, ProbeState, Verdict
 
 _GONE = (ProbeState.LOST, ProbeState.ALTERED, ProbeState.UNEXPECTED)
@@ -33,7 +33,7 @@ class DeploymentChange(NamedTuple):
 
 
 def judge(
-    receipt: TestReceipt,
+    receipt: RedeployReceipt,
     observation: Observation,
     *,
     level: str = "",
@@ -56,7 +56,7 @@ def judge(
 
 
 def _verdicts(
-    receipt: TestReceipt,
+    receipt: RedeployReceipt,
     observation: Observation,
     after: Installation,
     level: str,
@@ -124,7 +124,7 @@ def _verdicts(
     )
 
 
-def see_deployment(receipt: TestReceipt, observation: Observation) -> DeploymentChange:
+def see_deployment(receipt: RedeployReceipt, observation: Observation) -> DeploymentChange:
     """Find out whether the second phase ran on another deployment than the first."""
     after, before = observation.evidence, receipt.evidence
     if after is None:
@@ -162,7 +162,7 @@ def survived(results: Sequence[ProbeResult]) -> int:
     return sum(result.state in (ProbeState.OK, *_WEAK) for result in results)
 
 
-def _other_machine(receipt: TestReceipt, observation: Observation, after: Installation) -> str:
+def _other_machine(receipt: RedeployReceipt, observation: Observation, after: Installation) -> str:
     """Return what shows another machine than the first one, or an empty string."""
     before = receipt.evidence
     if before is None:
@@ -173,7 +173,7 @@ def _other_machine(receipt: TestReceipt, observation: Observation, after: Instal
     return "the local disk is a new one" if observation.canary is False else ""
 
 
-def _is_other_place(receipt: TestReceipt, after: Installation) -> bool:
+def _is_other_place(receipt: RedeployReceipt, after: Installation) -> bool:
     if receipt.evidence:
         return is_other_place(receipt.evidence, after)
     return place_digest(after) != receipt.marks[1]

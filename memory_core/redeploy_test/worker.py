@@ -18,14 +18,14 @@ from ..model.encoder import encode
 from ..service import open_service
 from ..settings import Settings
 from .real import begin, observe
-from .receipt import TestReceipt, from_file, to_file
+from .receipt import RedeployReceipt, from_file, to_file
 from .records import clean_up
 from .report import Observation
 
 EXIT_NO_ANSWER = 3
 
 
-def write_receipt(path: Path, receipt: TestReceipt, settings: Settings) -> None:
+def write_receipt(path: Path, receipt: RedeployReceipt, settings: Settings) -> None:
     """Replace the file as a whole, so that it can be read at any moment."""
     staged = path.with_name(f"{path.name}.new")
     staged.write_bytes(to_file(receipt, settings))

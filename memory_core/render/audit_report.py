@@ -106,7 +106,7 @@ def ownerless_lines(scan: StoreScan) -> list[str]:
     ]
 
 
-def elsewhere_document(elsewhere: OtherPlaces) -> dict[str, Any]:
+def other_places_document(elsewhere: OtherPlaces) -> dict[str, Any]:
     return {
         **fields(elsewhere, "as_of missing"),
         "places": [
@@ -119,7 +119,7 @@ def elsewhere_document(elsewhere: OtherPlaces) -> dict[str, Any]:
     }
 
 
-def elsewhere_text(elsewhere: OtherPlaces) -> str:
+def other_places_text(elsewhere: OtherPlaces) -> str:
     if not elsewhere.places:
         return "The settings name no other place with memories."
     lines = []

@@ -214,7 +214,7 @@ def recall_text(recall: Recall) -> str:
         )
     if not recall.memories:
         lines = [f"{one_line(recall.user_id)} has no memories."]
-    lines.append(told(recall))
+    lines.append(recall_sentence(recall))
     for close in recall.elsewhere:
         lines.append(
             f"Under another id, which is not searched: {visible(close.user.user_id)} "
@@ -224,7 +224,7 @@ def recall_text(recall: Recall) -> str:
     return "\n".join(lines)
 
 
-def told(recall: Recall) -> str:
+def recall_sentence(recall: Recall) -> str:
     """Return in one sentence how many memories are in the answer, and why the others are not."""
     answered = f"{len(recall.answer.hits):,} of {counted(recall.memories, 'memory')} answered"
     left_out = [f"{count:,} {REASONS[reason]}" for reason, count in recall.left_out.items()]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..model.encoder import encode
-from ..redeploy_test import TestReceipt
+from ..redeploy_test import RedeployReceipt
 from ..redeploy_test.report import Installation, Report, Verdict
 from .text import fields, flat, table
 
@@ -67,13 +67,13 @@ def report_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def begun_document(receipt: TestReceipt, file: str, code: str | None) -> dict[str, Any]:
+def begun_document(receipt: RedeployReceipt, file: str, code: str | None) -> dict[str, Any]:
     acknowledged = len(receipt.acknowledged)
     progress = {"acknowledged": acknowledged, "receipt": file, "code": code}
     return {**fields(receipt, "run probes=count"), **progress}
 
 
-def begun_text(receipt: TestReceipt, file: str, code: str | None) -> str:
+def begun_text(receipt: RedeployReceipt, file: str, code: str | None) -> str:
     text = (
         f"Stored {len(receipt.acknowledged)} of {receipt.count} probes. Now deploy, then run\n\n"
         f"    python -m memory_core redeploy-test verify --receipt {file}"

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ..memories.erasure_proof import State, Traces
-from ..memories.merge_users import Reunion, ReunionPlan, reunion_document
+from ..memories.merge_users import Merge, MergePlan, merge_document
 from ..model.census import (
+    Adoption,
     Census,
     CloseUser,
     ComparedUser,
     OtherPlaces,
     StoredForm,
     StoreScan,
-    TakenUp,
     UserSearch,
 )
 from ..model.encoder import encode
@@ -23,9 +23,9 @@ from ..model.user_id import UserId
 from ..model.words import counted
 from .audit_report import (
     compared_document,
-    elsewhere_document,
-    elsewhere_text,
     form_text,
+    other_places_document,
+    other_places_text,
     ownerless_lines,
     scan_document,
     scan_text,
@@ -56,12 +56,12 @@ def scanned_users_document(
     return {
         **users_document(census),
         "scan": scan_document(scan),
-        "elsewhere": elsewhere_document(elsewhere),
+        "elsewhere": other_places_document(elsewhere),
     }
 
 
 def scanned_users_text(census: Census, scan: StoreScan, elsewhere: OtherPlaces) -> str:
-    return "\n\n".join([users_text(census), scan_text(scan), elsewhere_text(elsewhere)])
+    return "\n\n".join([users_text(census), scan_text(scan), other_places_text(elsewhere)])
 
 
 def normalized_document(raw: str, user_id: UserId, changes: Sequence[str]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def normalized_text(raw: str, user_id: UserId, changes: Sequence[str]) -> str:
     return "\n".join([user_id, *(f"  {change}" for change in changes)])
 
 
-def found_document(search: UserSearch) -> dict[str, Any]:
+def user_search_document(search: UserSearch) -> dict[str, Any]:
     document = {
         **fields(search, "asked user_id changes problem user"),
         "close": [
@@ -100,7 +100,7 @@ def found_document(search: UserSearch) -> dict[str, Any]:
     return document
 
 
-def found_text(search: UserSearch) -> str:
+def user_search_text(search: UserSearch) -> str:
     rows = [("asked for", visible(search.asked))]
     if search.user_id is None:
         rows.append(("no id", one_line(search.problem)))
@@ -137,7 +137,7 @@ def found_text(search: UserSearch) -> str:
     return "\n".join([*lines, "", f"searched {counted(search.users, 'user')}, complete"])
 
 
-def taken_up_document(adoption: TakenUp) -> dict[str, Any]:
+def adoption_document(adoption: Adoption) -> dict[str, Any]:
     return {
         **fields(adoption, "user_id preview"),
         "found": len(adoption.items),
@@ -147,7 +147,7 @@ def taken_up_document(adoption: TakenUp) -> dict[str, Any]:
     }
 
 
-def taken_up_text(adoption: TakenUp) -> str:
+def adoption_text(adoption: Adoption) -> str:
     name = one_line(adoption.user_id)
     if not adoption.items:
         return f"Everything in the store under {name} is on record."
@@ -164,7 +164,7 @@ def taken_up_text(adoption: TakenUp) -> str:
     return "\n".join(lines)
 
 
-def traces_document(proof: Traces) -> dict[str, Any]:
+def erasure_proof_document(proof: Traces) -> dict[str, Any]:
     return {
         **fields(proof, "user_id state clean as_of"),
         "record": fields(proof, "memories texts_in_history=texts events last"),
@@ -187,7 +187,7 @@ def traces_document(proof: Traces) -> dict[str, Any]:
     }
 
 
-def traces_text(proof: Traces) -> str:
+def erasure_proof_text(proof: Traces) -> str:
     stored = proof.stored.stored if proof.stored else 0
     memories, texts = counted(proof.memories, "memory"), counted(proof.texts, "text")
     rows = [
@@ -212,14 +212,14 @@ def traces_text(proof: Traces) -> str:
     return "\n".join([SENTENCES[proof.state], *table(rows), f"as of {utc(proof.as_of)}"])
 
 
-def plan_document(plan: ReunionPlan) -> dict[str, Any]:
+def merge_plan_document(plan: MergePlan) -> dict[str, Any]:
     return {
         **fields(plan, "from=former to=user_id memories to_has=theirs doubles unfinished"),
         "refused": [{"id": memory_id, "why": why} for memory_id, why in plan.refused],
     }
 
 
-def plan_text(plan: ReunionPlan) -> str:
+def merge_plan_text(plan: MergePlan) -> str:
     lines = [
         f"{counted(plan.memories, 'memory')} would move",
         f"  from  {visible(plan.former)}",
@@ -232,11 +232,11 @@ def plan_text(plan: ReunionPlan) -> str:
     return "\n".join([*lines, *_refused_lines(plan.refused)])
 
 
-def made_document(merge: Reunion, undo_file: str) -> dict[str, Any]:
-    return {**reunion_document(merge), "undo_file": undo_file or None}
+def merged_document(merge: Merge, undo_file: str) -> dict[str, Any]:
+    return {**merge_document(merge), "undo_file": undo_file or None}
 
 
-def reunion_text(merge: Reunion, undo_file: str) -> str:
+def merge_text(merge: Merge, undo_file: str) -> str:
     lines = [
         f"Moved {counted(len(merge.ids), 'memory')} from {one_line(merge.former)} to "
         f"{one_line(merge.user_id)}, {merge.verified or 0:,} read back.",

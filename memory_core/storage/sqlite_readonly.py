@@ -18,7 +18,7 @@ _BUSY_S = 10.0
 _WOULD_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-def open_untouched(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connection:
+def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connection:
     """Open a file for reading, until the stack is closed; `probe` is a query that must succeed.
 
     Raises:

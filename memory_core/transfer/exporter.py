@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from ..activity import noted
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
 from ..ledger import Ledger, UserView
-from ..memories.reader import Memories
-from ..memories.repository import Home
+from ..memories.reader import MemoryReader
+from ..memories.repository import Service
 from ..model.batches import batches
 from ..model.encoder import encode
 from ..model.records import Progress
@@ -147,7 +147,7 @@ def _action(given: Mapping[str, Any]) -> str:
 
 @noted(_action, lambda report: counted(report.memories, "memory"))
 def export_memories(
-    service: Home,
+    service: Service,
     path: Path,
     *,
     user_id: str | None = None,
@@ -207,7 +207,7 @@ def export_memories(
 
 @noted(_action)
 def export_stream(
-    service: Home,
+    service: Service,
     file: BinaryIO,
     *,
     user_id: str | None = None,
@@ -224,7 +224,7 @@ def export_stream(
 
 @noted("export", lambda content: f"{len(content):,} bytes")
 def export_bytes(
-    service: Home, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
+    service: Service, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
 ) -> bytes:
     """Return one user's export; raises as `export_memories`."""
     file = io.BytesIO()
@@ -262,7 +262,7 @@ def _write_manifest(report: ExportReport) -> None:
     part.replace(report.manifest)
 
 
-def _header(service: Home, user_id: str | None, kind: Kind, vectors: bool) -> Header:
+def _header(service: Service, user_id: str | None, kind: Kind, vectors: bool) -> Header:
     if kind == "csv" and vectors:
         raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
     embedder = service.parts.embedder
@@ -301,10 +301,10 @@ def _alone(part: Path) -> Iterator[None]:
 
 
 def _write(
-    service: Home, writer: ExportWriter, header: Header, on_progress: Progress | None
+    service: Service, writer: ExportWriter, header: Header, on_progress: Progress | None
 ) -> None:
     parts = service.parts
-    memories = Memories(parts.ledger, parts.store, parts.embedder)
+    memories = MemoryReader(parts.ledger, parts.store, parts.embedder)
     total = sum(len(view.live) for view in _views(parts.ledger, header)) if on_progress else 0
     written = set(writer.users)
     writer.begin()
@@ -318,7 +318,9 @@ def _write(
     writer.end()
 
 
-def _write_batch(writer: ExportWriter, memories: Memories, view: UserView, ids: list[str]) -> None:
+def _write_batch(
+    writer: ExportWriter, memories: MemoryReader, view: UserView, ids: list[str]
+) -> None:
     if not writer.with_vectors:
         read, _ = memories.read(view, ids)
         for memory_id in ids:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..activity import noted
 from ..errors import InvalidMemory
 from ..ledger import Ledger
-from ..memories.repository import Home
+from ..memories.repository import Service
 from ..model.progress import after
 from ..model.records import Progress
 from ..model.user_id import normalize_user_id
@@ -19,7 +19,7 @@ from .reports import Existing, ImportReport
 
 @noted("import", when=lambda given: not given["dry_run"])
 def import_memories(
-    service: Home,
+    service: Service,
     path: Path,
     *,
     existing: Existing = "skip",

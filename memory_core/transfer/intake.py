@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 from ..embedders import Embedder
 from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, UserView
-from ..memories.reader import Memories, is_current
-from ..memories.writer import Saver, at_revision
+from ..memories.reader import MemoryReader, is_current
+from ..memories.writer import MemoryWriter, at_revision
 from ..model.batches import batches
 from ..model.records import Progress
 from ..model.user_id import UserId
@@ -99,8 +99,8 @@ class Intake:
     watch: Callable[[Decision], None] | None = None
 
     def __post_init__(self) -> None:
-        self._memories = Memories(self.ledger, self.store, self.embedder)
-        self._saver = Saver(self.ledger, self.store, self._memories)
+        self._memories = MemoryReader(self.ledger, self.store, self.embedder)
+        self._saver = MemoryWriter(self.ledger, self.store, self._memories)
         self._journal = Journal()
         self._totals = _Totals()
 
@@ -170,7 +170,7 @@ class Intake:
         """Read everything back through `ledger`, a new one whose caches are empty, and report."""
         results: dict[UserId, UserResult] = {}
         if not self.dry_run:
-            memories = Memories(ledger, self.store, self.embedder)
+            memories = MemoryReader(ledger, self.store, self.embedder)
             total, done = self._journal.count_kept(), 0
             for user_id, kept in groupby(self._journal.kept(), key=lambda row: row[0]):
                 marks = ((memory_id, mark) for _, memory_id, mark in kept)
@@ -201,7 +201,7 @@ class Intake:
         user_id: UserId,
         kept: Iterable[tuple[str, bytes]],
         view: UserView,
-        memories: Memories,
+        memories: MemoryReader,
     ) -> UserResult:
         """Compare the memories that were kept, given with their marks, with the record."""
         expected, actual = Digest(), Digest()

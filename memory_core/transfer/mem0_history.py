@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from ..errors import BackendUnavailable, MigrationError
 from ..ledger import Ledger
-from ..storage.sqlite_readonly import is_busy, open_untouched
+from ..storage.sqlite_readonly import is_busy, open_readonly
 from .incoming import Incoming
 from .reports import Part
 
@@ -82,7 +82,7 @@ class HistoryFile:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            database = open_untouched(self._path, "SELECT count(*) FROM history", self._stack)
+            database = open_readonly(self._path, "SELECT count(*) FROM history", self._stack)
             named = {row[1] for row in database.execute("PRAGMA table_info(history)")}
             columns = [self._column(name, named) for name in _COLUMNS]
             database.execute(_TABLE)

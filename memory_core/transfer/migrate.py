@@ -13,7 +13,7 @@ from typing import Any
 
 from ..activity import noted, recording
 from ..ledger import Ledger
-from ..memories.repository import Here, Service
+from ..memories.repository import Repository, Service
 from ..model.progress import after
 from ..model.records import Progress
 from ..model.user_id import UserId
@@ -60,7 +60,7 @@ def plan(
         MigrationError: there is no such source.
         BackendError: the source, the service or the embedder did not answer.
     """
-    parts, watch = service.parts, _Watch()
+    parts, watch = service.parts, _DecisionLog()
     with (
         read_source(service, source, user, history, on_progress) as (staging, survey),
         _intake(parts, source, verdicts, watch, dry_run=True) as intake,
@@ -124,7 +124,7 @@ def copy(
     on_progress: Progress | None = None,
 ) -> MigrationReport:
     """Copy a source that was read, as `apply` does; noted from here on, unless the caller is."""
-    parts, watch = service.parts, _Watch()
+    parts, watch = service.parts, _DecisionLog()
     objects = parts.backend.objects
     with (
         Lease(objects, source, ttl_s=lease_ttl_s) as lease,
@@ -180,7 +180,7 @@ def read_source(
 
 
 @dataclass
-class _Watch:
+class _DecisionLog:
     """Notes the decisions of an intake."""
 
     conflicts: list[Conflict] = field(default_factory=list)
@@ -204,7 +204,12 @@ class _Watch:
 
 
 def _intake(
-    parts: Here, source: str, verdicts: Verdicts | None, watch: _Watch, *, dry_run: bool = False
+    parts: Repository,
+    source: str,
+    verdicts: Verdicts | None,
+    watch: _DecisionLog,
+    *,
+    dry_run: bool = False,
 ) -> Intake:
     return Intake(
         Ledger(parts.backend.objects, frugal=True),
@@ -217,7 +222,7 @@ def _intake(
     )
 
 
-def _plans(staging: Staging, report: IntakeReport, watch: _Watch) -> Iterator[UserPlan]:
+def _plans(staging: Staging, report: IntakeReport, watch: _DecisionLog) -> Iterator[UserPlan]:
     forms: dict[UserId, dict[str, int]] = {}
     for user_id, raw, count in staging.forms():
         forms.setdefault(user_id, {})[raw] = count
@@ -231,7 +236,7 @@ def _when(payload: Mapping[str, Any]) -> str:
     return str(payload.get("updated_at") or payload.get("created_at") or "")
 
 
-def _estimate(parts: Here, survey: SourceSurvey, users: Sequence[UserPlan]) -> Estimate:
+def _estimate(parts: Repository, survey: SourceSurvey, users: Sequence[UserPlan]) -> Estimate:
     """Return what writing the planned memories and reading them back takes."""
     planned_by_user = [sum(user.counts.get(kind, 0) for kind in COPIED) for user in users]
     planned = sum(planned_by_user)

@@ -15,7 +15,7 @@ from uuid import uuid5
 
 from ..errors import BackendError
 from ..ledger import EventDraft, Ledger, UserView
-from ..memories.reader import Memories, is_current
+from ..memories.reader import MemoryReader, is_current
 from ..memories.writer import NAMESPACE, new_id
 from ..model.payload import differing, fingerprint, owner, time_of
 from ..model.records import Kind
@@ -116,7 +116,7 @@ class Resolver:
     """
 
     view: UserView
-    memories: Memories
+    memories: MemoryReader
     journal: Journal
     stored: Mapping[str, Vector]
     ledger: Ledger

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ledger import Ledger, UserView
-from ..memories.reader import Memories
+from ..memories.reader import MemoryReader
 from ..memories.repository import Service
 from ..model.encoder import encode, pick
 from ..model.payload import differing, time_of
@@ -58,7 +58,7 @@ def verify(
     parts = service.parts
     # A ledger with empty caches: what was written does not vouch for itself.
     ledger = Ledger(parts.backend.objects, frugal=True)
-    memories = Memories(ledger, parts.store, parts.embedder)
+    memories = MemoryReader(ledger, parts.store, parts.embedder)
     comparison = _Comparison()
     decided: list[Decision] = []
     with (
@@ -135,7 +135,7 @@ class _Comparison:
         self.differing = 0
         self._users: dict[UserId, _User] = {}
 
-    def add(self, view: UserView, memories: Memories, decided: list[Decision]) -> None:
+    def add(self, view: UserView, memories: MemoryReader, decided: list[Decision]) -> None:
         """Compare memories of one user with the store and the record."""
         user = self._users.setdefault(view.user_id, _User())
         kept = {each.kept for each in decided if each.outcome is Outcome.ALREADY and each.kept}

@@ -109,7 +109,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
 ]  # fmt: skip
 
 
-def _begin(service: MemoryService) -> redeploy_test.TestReceipt:
+def _begin(service: MemoryService) -> redeploy_test.RedeployReceipt:
     with acting(SETTING_UP):
         return redeploy_test.begin(service, 2)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from memory_core import redeploy_test
 from memory_core.activity import Actor, acting
 from memory_core.cli import cli
-from memory_core.memories.merge_users import reunion_document
+from memory_core.memories.merge_users import merge_document
 from memory_core.service import MemoryService
 from memory_core.transfer import export_memories
 
@@ -93,7 +93,7 @@ def prepare(tmp_path: Path, service: MemoryService) -> Callable[[str], Sequence[
         moved = service.reunite("zoe", "carol")
         begun = redeploy_test.begin(service, 2)
     (tmp_path / "note.txt").write_text("The key is under the mat.\n")
-    (tmp_path / "undo.json").write_text(json.dumps(reunion_document(moved)))
+    (tmp_path / "undo.json").write_text(json.dumps(merge_document(moved)))
     (tmp_path / "receipt").write_bytes(redeploy_test.to_file(begun, service.settings))
     service.close()
     return lambda words: words.replace("{folder}", str(tmp_path)).replace("{id}", record.id)

@@ -10,7 +10,7 @@ import pytest
 from memory_core import MemoryService
 from memory_core.errors import BackendUnavailable, InvalidMove, NotIndexed
 from memory_core.ledger import EventDraft
-from memory_core.memories.merge_users import read_reunion, reunion_document
+from memory_core.memories.merge_users import merge_document, read_merge
 from memory_core.model.records import Kind, MemoryRecord
 from memory_core.redeploy_test.probes import PROBE_DOMAIN
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
@@ -51,7 +51,7 @@ def test_everything_moves_as_it_was_and_comes_back(bench: Bench) -> None:
         (OTHER, set(reunion.ids))
     ]
 
-    back = service.undo_reunion(read_reunion(json.dumps(reunion_document(reunion)).encode()))
+    back = service.undo_reunion(read_merge(json.dumps(merge_document(reunion)).encode()))
     assert (set(back.ids), back.verified) == (set(reunion.ids), 2)
     check(bench, {GMAIL: [TEA], OTHER: [RYE, "Eats oats daily"]})
     assert bench.service.reunions(GMAIL) == []
@@ -199,7 +199,7 @@ def test_an_undo_gives_back_what_is_there_as_it_is_now(bench: Bench) -> None:
 )
 def test_what_is_no_undo_file_is_a_sentence(content: bytes) -> None:
     with pytest.raises(InvalidMove, match="this is no undo file of a merge"):
-        read_reunion(content)
+        read_merge(content)
 
 
 def half_move(service: MemoryService, records: list[MemoryRecord]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from memory_core import MemoryService
 from memory_core.render.text import to_json
-from memory_core.render.user_tables import traces_document, traces_text
+from memory_core.render.user_tables import erasure_proof_document, erasure_proof_text
 from memory_core.storage.vectors import Vector
 from tests.support.contract import RYE, TEA, Bench, save
 
@@ -33,8 +33,8 @@ def test_from_there_to_forgotten(bench: Bench) -> None:
     service.forget_user("ann")
     found = service.traces("ann")
     assert (found.state, found.clean, found.stored, found.events) == ("forgotten", True, None, 1)
-    assert "Nothing is left of this user" in traces_text(found)
-    assert TEA not in to_json(traces_document(found))
+    assert "Nothing is left of this user" in erasure_proof_text(found)
+    assert TEA not in to_json(erasure_proof_document(found))
     assert state(service, "bob") == ("there", False)
 
 
@@ -47,7 +47,7 @@ def test_what_others_left_in_the_store_is_found_under_any_form_of_the_id(bench: 
     assert (found.state, found.memories) == ("there", 0)
     assert found.stored
     assert [one.raw for one in found.stored.forms] == [" ANN\u200b"]
-    assert "ANN<U+200B>" in to_json(traces_document(found))
+    assert "ANN<U+200B>" in to_json(erasure_proof_document(found))
 
 
 @one_kind
@@ -59,7 +59,7 @@ def test_the_history_of_a_former_owner_is_named(bench: Bench) -> None:
     found = service.traces("ann")
     assert [(one.user_id, one.memories) for one in found.former] == [("annie", 1)]
     assert (found.state, found.clean) == ("deleted", False)
-    assert "under annie; forget that id too" in traces_text(found)
+    assert "under annie; forget that id too" in erasure_proof_text(found)
     service.forget_user("annie")
     assert state(service) == ("forgotten", True)
 
@@ -69,4 +69,4 @@ def test_a_close_id_is_named(bench: Bench) -> None:
     save(bench.service, TEA, "ann.lee@gmail.com")
     found = bench.service.traces("annlee@gmail.com")
     assert [one.user_id for one in found.close] == ["ann.lee@gmail.com"]
-    assert "close id  ann.lee@gmail.com, 1 memory" in traces_text(found)
+    assert "close id  ann.lee@gmail.com, 1 memory" in erasure_proof_text(found)

@@ -10,7 +10,7 @@ from memory_core import MemoryService, normalize_user_id
 from memory_core.errors import InvalidUserId
 from memory_core.memories.find_user import is_placeholder
 from memory_core.model.user_id import PROBE_DOMAIN
-from memory_core.render.user_tables import found_document, found_text
+from memory_core.render.user_tables import user_search_document, user_search_text
 
 ALICE = "alice.whitcombe@example.com"
 
@@ -86,7 +86,7 @@ def test_what_can_be_no_id_says_why(service: MemoryService, nothing: str) -> Non
     found = service.find(nothing)
     assert found.user_id is None
     assert found.problem
-    assert found.problem in found_text(found).replace("\n", " ") or len(found.problem) > 80
+    assert found.problem in user_search_text(found).replace("\n", " ") or len(found.problem) > 80
 
 
 def test_strangers_are_not_close(service: MemoryService) -> None:
@@ -100,11 +100,11 @@ def test_characters_that_cannot_be_seen_are_shown_by_their_code_points(
     service: MemoryService,
 ) -> None:
     service.add_text_memory("аlice@example.com", "the first letter is Cyrillic")
-    told = found_text(service.find("alice@example.com\u200b"))
+    told = user_search_text(service.find("alice@example.com\u200b"))
     assert "alice@example.com<U+200B>" in told
     assert "а<U+0430>lice@example.com  1 memory" in told
     assert "a typing error" in told
-    told = found_text(service.find("alice\x1b[31m"))
+    told = user_search_text(service.find("alice\x1b[31m"))
     assert "alice<U+001B>[31m" in told
     assert "\x1b" not in told
 
@@ -123,7 +123,7 @@ def test_anything_may_be_typed(text: str) -> None:
 
 def test_the_document_has_what_the_text_says(service: MemoryService) -> None:
     service.add_text_memory("alice+news@example.com", "likes tea")
-    document = found_document(service.find("Alice@example.com"))
+    document = user_search_document(service.find("Alice@example.com"))
     assert (document["user_id"], document["user"], document["users"]) == (
         "alice@example.com", None, 1,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.cli import cli
 from memory_core.errors import BackendError
 from memory_core.model.census import OtherPlaces
-from memory_core.render.audit_report import elsewhere_text
+from memory_core.render.audit_report import other_places_text
 from memory_core.storage.vectors.chroma import open_folder
 from memory_core.storage.vectors.chroma_files import ChromaReader, is_chroma
 from tests.support.migration_worlds import plain_collection
@@ -79,7 +79,7 @@ def test_on_s3_what_the_local_folder_holds_is_compared_and_left_as_it_is(
         assert told[-1][0] == told[-1][1]
         whose = service.find("Ann@example.com", elsewhere=found).elsewhere
         assert [(place.backend, one.missing) for place, one in whose] == [("chroma", 2)]
-    assert "bob" in elsewhere_text(found)
+    assert "bob" in other_places_text(found)
 
 
 def test_no_local_folder_is_the_normal_case(bench: Bench, data_dir: Path) -> None:

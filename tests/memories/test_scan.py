@@ -15,7 +15,7 @@ from memory_core.embedders import Embedder
 from memory_core.model.census import StoreScan
 from memory_core.model.user_id import PROBE_DOMAIN
 from memory_core.render.audit_report import scan_document, scan_text
-from memory_core.render.user_tables import found_document, found_text
+from memory_core.render.user_tables import user_search_document, user_search_text
 from memory_core.storage.vectors import Vector
 from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import ANN, BOB, fill, overwrite, put_stray
@@ -207,15 +207,15 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
     close = {one.user_id: one for one in found.close}
     assert close["an.n@example.com"].user is None
     assert close["an.n@example.com"].stored.stored == 1
-    told = found_text(found)
+    told = user_search_text(found)
     assert "the application asks for this id and for no other" in told
     assert "in store    4 in the store" in told
     assert "an.n@example.com  nothing, ever, 1 in the store: dots" in told
     assert "1 memory under <U+200B>, which is no valid id" in told
-    document = found_document(found)
+    document = user_search_document(found)
     assert document["store"]["unexpected"] == 3
     assert document["scan"]["vectors"] == 13
-    assert "an.n@example.com" not in found_text(quick.find("ann@EXAMPLE.com"))
+    assert "an.n@example.com" not in user_search_text(quick.find("ann@EXAMPLE.com"))
 
 
 def test_find_counts_again_and_forgets_who_is_gone(quick: MemoryService) -> None:

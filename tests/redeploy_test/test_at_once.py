@@ -10,7 +10,7 @@ import pytest
 from memory_core.errors import BackendError, NotIndexed
 from memory_core.redeploy_test import (
     ProbeState,
-    TestReceipt,
+    RedeployReceipt,
     Verdict,
     abandon,
     begin,
@@ -149,7 +149,7 @@ def test_receipts_of_others_and_broken_reports_stop_nobody(install: MakeInstalla
 def test_what_was_never_acknowledged_is_no_loss(install: MakeInstallation) -> None:
     installation = install("s3")
     assert installation.standin
-    states: list[TestReceipt] = []
+    states: list[RedeployReceipt] = []
     # From the third save on no vector is written, however often it is tried.
     installation.standin.add_fault(
         "error503", service="s3vectors", operation="PutVectors", nth=3, times=1000
@@ -175,7 +175,7 @@ def test_what_was_never_acknowledged_is_no_loss(install: MakeInstallation) -> No
 def test_nothing_acknowledged_proves_nothing(install: MakeInstallation) -> None:
     installation = install("s3")
     assert installation.standin
-    states: list[TestReceipt] = []
+    states: list[RedeployReceipt] = []
     with installation.open() as service:
         installation.standin.add_fault(
             "error503", service="s3vectors", operation="PutVectors", nth="every"

@@ -10,8 +10,8 @@ import pytest
 from memory_core import Settings
 from memory_core.errors import InvalidReceipt
 from memory_core.model.encoder import encode
-from memory_core.model.signature import _key
-from memory_core.redeploy_test import TestReceipt, from_code, from_file, to_code, to_file
+from memory_core.model.signature import receipt_key
+from memory_core.redeploy_test import RedeployReceipt, from_code, from_file, to_code, to_file
 from memory_core.redeploy_test.receipt import _canonical, _written, begin_receipt
 from memory_core.redeploy_test.report import Installation, RealUsers
 
@@ -28,13 +28,13 @@ CENSUS = RealUsers(1, 3, {"0123456789ab": 3}, {"0123456789ab": "01M82BB7S3127W37
 
 
 @pytest.fixture
-def receipt() -> TestReceipt:
+def receipt() -> RedeployReceipt:
     at = "2026-11-22T19:00:00+00:00"
     begun = begin_receipt("01M82BB7S3127W37HBW9WYAVNR", 3, at, EVIDENCE, CENSUS)
     return replace(begun, acknowledged=(1, 2, 3))
 
 
-def test_a_file_is_read_back_as_it_was_written(receipt: TestReceipt) -> None:
+def test_a_file_is_read_back_as_it_was_written(receipt: RedeployReceipt) -> None:
     content = to_file(receipt, HERE)
     assert from_file(content, HERE) == receipt
     assert from_file(content + b"\r\n", HERE) == receipt, "an editor ended the last line"
@@ -42,7 +42,7 @@ def test_a_file_is_read_back_as_it_was_written(receipt: TestReceipt) -> None:
     assert from_file(to_file(partly, HERE), HERE) == partly
 
 
-def test_every_change_of_a_single_byte_is_refused(receipt: TestReceipt) -> None:
+def test_every_change_of_a_single_byte_is_refused(receipt: RedeployReceipt) -> None:
     content = to_file(receipt, HERE)
     for at, byte in enumerate(content):
         for other in {byte ^ 1, byte ^ 32, 0, ord(" "), ord("\n"), ord("0"), ord("9")} - {byte}:
@@ -50,7 +50,7 @@ def test_every_change_of_a_single_byte_is_refused(receipt: TestReceipt) -> None:
                 from_file(content[:at] + bytes([other]) + content[at + 1 :], HERE)
 
 
-def test_every_truncation_and_repetition_is_refused(receipt: TestReceipt) -> None:
+def test_every_truncation_and_repetition_is_refused(receipt: RedeployReceipt) -> None:
     content = to_file(receipt, HERE)
     for length in range(len(content)):
         with pytest.raises(InvalidReceipt):
@@ -69,7 +69,7 @@ def test_what_is_no_receipt_is_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize("other", ELSEWHERE)
 def test_a_receipt_of_another_installation_is_refused(
-    receipt: TestReceipt, other: Settings
+    receipt: RedeployReceipt, other: Settings
 ) -> None:
     with pytest.raises(InvalidReceipt, match="signed by another installation"):
         from_file(to_file(receipt, other), HERE)
@@ -77,7 +77,7 @@ def test_a_receipt_of_another_installation_is_refused(
         from_code(to_code(receipt, other), HERE)
 
 
-def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: TestReceipt) -> None:
+def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: RedeployReceipt) -> None:
     code = to_code(receipt, HERE)
     bare = code.replace("-", "")
     for written in (code, code.lower(), bare, f" {code}\n", " ".join(code), "--".join(bare)):
@@ -88,7 +88,7 @@ def test_a_code_is_read_however_it_is_spaced_and_cased(receipt: TestReceipt) -> 
         assert read.probes == receipt.probes
 
 
-def test_a_mistyped_code_is_refused(receipt: TestReceipt) -> None:
+def test_a_mistyped_code_is_refused(receipt: RedeployReceipt) -> None:
     bare = to_code(receipt, HERE).replace("-", "")
     wrong = [bare[:at] + other + bare[at + 1 :] for at in range(len(bare)) for other in "A7Q1!ä"]
     wrong += [bare[:at] + bare[at + 1 :] for at in range(len(bare))]
@@ -100,13 +100,13 @@ def test_a_mistyped_code_is_refused(receipt: TestReceipt) -> None:
             from_code(code, HERE)
 
 
-def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: TestReceipt) -> None:
+def test_a_test_of_which_not_all_was_stored_has_no_code(receipt: RedeployReceipt) -> None:
     code = to_code(replace(receipt, acknowledged=(1, 3)), HERE)
     with pytest.raises(InvalidReceipt, match="not every probe of this test was stored"):
         from_code(code, HERE)
 
 
-def test_a_receipt_of_a_newer_release_is_read(receipt: TestReceipt) -> None:
+def test_a_receipt_of_a_newer_release_is_read(receipt: RedeployReceipt) -> None:
     from memory_core.redeploy_test.report import evidence_from
 
     assert evidence_from({**encode(EVIDENCE), "weather": "fine"}) == EVIDENCE
@@ -116,12 +116,12 @@ def test_a_receipt_of_a_newer_release_is_read(receipt: TestReceipt) -> None:
     "changes", [{"evidence": None}, {"count": "x"}, {"run": 7}, {"census": []}]
 )
 def test_a_signed_file_that_is_none_of_ours_is_refused(
-    receipt: TestReceipt, changes: dict[str, object]
+    receipt: RedeployReceipt, changes: dict[str, object]
 ) -> None:
     """Without a secret key anybody can sign."""
     settings = Settings()
     body = {**json.loads(to_file(receipt, settings)), **changes}
     del body["signature"]
-    signature = _key(settings).sign(_canonical(body)).hex()
+    signature = receipt_key(settings).sign(_canonical(body)).hex()
     with pytest.raises(InvalidReceipt, match="not one that Holdfast writes"):
         from_file(_written({**body, "signature": signature}), settings)

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from memory_core.errors import InvalidReceipt
-from memory_core.redeploy_test import ProbeState, TestReceipt, Verdict, from_file, to_file
+from memory_core.redeploy_test import ProbeState, RedeployReceipt, Verdict, from_file, to_file
 from memory_core.storage.vectors.s3 import open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.installation import BOB, Hands, Installation, MakeInstallation, hands
 
 PROBES = 6
-Truth = Callable[[Installation, TestReceipt], Any]
+Truth = Callable[[Installation, RedeployReceipt], Any]
 
 
-def by_hand(work: Callable[[Hands, TestReceipt], Any]) -> Truth:
+def by_hand(work: Callable[[Hands, RedeployReceipt], Any]) -> Truth:
     """Return what does something to the storage and then deploys."""
 
-    def happen(installation: Installation, receipt: TestReceipt) -> None:
+    def happen(installation: Installation, receipt: RedeployReceipt) -> None:
         with hands(installation) as opened:
             work(opened, receipt)
         installation.deploy()
@@ -31,32 +31,32 @@ def by_hand(work: Callable[[Hands, TestReceipt], Any]) -> Truth:
     return happen
 
 
-def nothing(installation: Installation, receipt: TestReceipt) -> None:
+def nothing(installation: Installation, receipt: RedeployReceipt) -> None:
     """Neither a loss nor a deployment."""
 
 
-def deploy(installation: Installation, receipt: TestReceipt) -> None:
+def deploy(installation: Installation, receipt: RedeployReceipt) -> None:
     installation.deploy()
 
 
 def change(**environ: str) -> Truth:
     """Return a deployment with other variables."""
 
-    def happen(installation: Installation, receipt: TestReceipt) -> None:
+    def happen(installation: Installation, receipt: RedeployReceipt) -> None:
         installation.deploy()
         installation.environ |= environ
 
     return happen
 
 
-def move(opened: Hands, receipt: TestReceipt) -> None:
+def move(opened: Hands, receipt: RedeployReceipt) -> None:
     """Give a memory to another user, in the store and on record."""
     probe = receipt.probes[0]
     opened.save_as(probe, BOB, probe.id)
     opened.lose_records([probe])
 
 
-def hide(opened: Hands, receipt: TestReceipt) -> None:
+def hide(opened: Hands, receipt: RedeployReceipt) -> None:
     """Let three others answer the question of the first probe better than itself."""
     first, *others = receipt.probes
     for other in others[:3]:
@@ -64,7 +64,7 @@ def hide(opened: Hands, receipt: TestReceipt) -> None:
     opened.turn(first, first.question, away=True)
 
 
-def replace_index(installation: Installation, receipt: TestReceipt) -> None:
+def replace_index(installation: Installation, receipt: RedeployReceipt) -> None:
     assert installation.standin
     installation.standin.set_switches(clock_offset_s=3600.0)
     with hands(installation) as opened:
@@ -77,7 +77,7 @@ def replace_index(installation: Installation, receipt: TestReceipt) -> None:
     installation.deploy()
 
 
-def lose_index(installation: Installation, receipt: TestReceipt) -> None:
+def lose_index(installation: Installation, receipt: RedeployReceipt) -> None:
     assert installation.standin
     with installation.open() as service:
         place = service.status().location
@@ -87,14 +87,14 @@ def lose_index(installation: Installation, receipt: TestReceipt) -> None:
     installation.deploy()
 
 
-def go_down(installation: Installation, receipt: TestReceipt) -> None:
+def go_down(installation: Installation, receipt: RedeployReceipt) -> None:
     assert installation.standin
     installation.deploy()
     installation.standin.add_fault("error503", nth="every")
 
 
 def skew(seconds: float) -> Truth:
-    def happen(installation: Installation, receipt: TestReceipt) -> None:
+    def happen(installation: Installation, receipt: RedeployReceipt) -> None:
         assert installation.standin
         installation.standin.set_switches(clock_offset_s=seconds)
         installation.deploy()
@@ -227,7 +227,7 @@ HOST = {
 CASES = [(name, kind) for name, row in TABLE.items() for kind in row.kinds]
 
 
-def _lose_now(installation: Installation, receipt: TestReceipt) -> None:
+def _lose_now(installation: Installation, receipt: RedeployReceipt) -> None:
     with hands(installation) as opened:
         opened.lose(receipt.probes[:1])
 

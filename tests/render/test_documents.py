@@ -15,9 +15,9 @@ from memory_core import transfer
 from memory_core.activity import ChainReport, Page
 from memory_core.doctor import Diagnosis, make_bundle
 from memory_core.memories.erasure_proof import Traces
-from memory_core.memories.merge_users import Reunion, ReunionPlan
+from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
-from memory_core.model.census import Census, OtherPlaces, StoreScan, TakenUp, UserSearch
+from memory_core.model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.records import (
     AuditReport,
     Event,
@@ -57,11 +57,11 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "audit": lambda: audit_report.audit_document(filled(AuditReport)),
     "rebuild": lambda: audit_report.rebuild_document(filled(RebuildReport)),
     "scan": lambda: audit_report.scan_document(filled(StoreScan)),
-    "elsewhere": lambda: audit_report.elsewhere_document(filled(OtherPlaces)),
+    "elsewhere": lambda: audit_report.other_places_document(filled(OtherPlaces)),
     "users": lambda: user_tables.users_document(filled(Census)),
-    "find": lambda: user_tables.found_document(filled(UserSearch)),
-    "taken up": lambda: user_tables.taken_up_document(filled(TakenUp)),
-    "traces": lambda: user_tables.traces_document(filled(Traces)),
+    "find": lambda: user_tables.user_search_document(filled(UserSearch)),
+    "taken up": lambda: user_tables.adoption_document(filled(Adoption)),
+    "traces": lambda: user_tables.erasure_proof_document(filled(Traces)),
     "explain": lambda: memory_records.recall_document(filled(Recall)),
     "activity": lambda: activity_log.page_document(filled(Page)),
     "activity check": lambda: activity_log.check_document(filled(ChainReport)),
@@ -74,8 +74,8 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "migrate receipt": lambda: transfer.make_receipt(
         replace(filled(transfer.Verification), as_of=NOON), Settings(receipt_key="secret")
     ),
-    "reunion plan": lambda: user_tables.plan_document(filled(ReunionPlan)),
-    "reunion": lambda: user_tables.made_document(filled(Reunion), "undo.json"),
+    "reunion plan": lambda: user_tables.merge_plan_document(filled(MergePlan)),
+    "reunion": lambda: user_tables.merged_document(filled(Merge), "undo.json"),
     "doctor": lambda: diagnosis.diagnosis_document(filled(Diagnosis)),
     "support bundle": lambda: json.loads(
         make_bundle(replace(filled(Diagnosis), taken_at=NOON), personal=True)

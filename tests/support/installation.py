@@ -15,8 +15,8 @@ from memory_core.ledger import ALL, EventDraft
 from memory_core.model.records import Kind
 from memory_core.model.user_id import UserId
 from memory_core.redeploy_test import (
+    RedeployReceipt,
     Report,
-    TestReceipt,
     Verdict,
     begin,
     leftovers,
@@ -57,11 +57,11 @@ class Installation:
     def open(self) -> MemoryService:
         return open_service(self.settings)
 
-    def begin(self, probes: int = 6) -> TestReceipt:
+    def begin(self, probes: int = 6) -> RedeployReceipt:
         with self.open() as service:
             return begin(service, probes)
 
-    def verify(self, receipt: TestReceipt) -> Report:
+    def verify(self, receipt: RedeployReceipt) -> Report:
         return verify(receipt, self.settings)
 
     def deploy(self) -> None:
@@ -71,13 +71,13 @@ class Installation:
         if self.standin:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
-    def look(self, receipt: TestReceipt) -> tuple[list[Verdict], list[str], list[str]]:
+    def look(self, receipt: RedeployReceipt) -> tuple[list[Verdict], list[str], list[str]]:
         """Return the verdicts kept of a test, and the tests that are pending and left over."""
         with self.open() as service:
             kept = [one.verdict for one in reports(service) if one.run == receipt.run]
             return kept, [one.run for one in pending(service)], leftovers(service)
 
-    def remains(self, receipt: TestReceipt) -> list[str]:
+    def remains(self, receipt: RedeployReceipt) -> list[str]:
         """Return all that is left of a test, but for the fact that something was forgotten."""
         users = probe_users(receipt.run)
         with self.open() as service:

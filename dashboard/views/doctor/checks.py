@@ -91,7 +91,7 @@ def draw() -> None:
 def go_to(finding_id: str) -> None:
     """Open this tab at one finding. For callbacks."""
     st.query_params[FINDING] = finding_id
-    frame.go_to(NAME, key=TAB)
+    frame.select_tab(NAME, key=TAB)
 
 
 def draw_kind(kind: FindingKind) -> None:

@@ -195,9 +195,9 @@ def _draw_known(report: LogReport, zone: str) -> None:
         with part:
             widgets.table(
                 {
-                    f"From{zone}": [spot_text(run.seen.first) for run in report.order],
+                    f"From{zone}": [_first(run.seen) for run in report.order],
                     "Line": [line_words(run.line) for run in report.order],
-                    "Times in a row": [run.seen.count for run in report.order],
+                    "Times in a row": [run.seen.count if run.seen else 0 for run in report.order],
                 },
                 "The known lines in their order",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
+from streamlit.elements.lib.mutable_tab_container import TabContainer
 
 from memory_core import describe_changes, normalize_user_id
 from memory_core.model.records import UserSummary
@@ -73,18 +74,18 @@ def choose_next(user_id: UserId) -> None:
     st.rerun()
 
 
-def draw_tabs() -> dict[str, st.delta_generator.DeltaGenerator]:
+def draw_tabs() -> dict[str, TabContainer]:
     """Draw the tabs and return them by name; the address decides, then the last visit."""
     searching = bool(st.query_params.get("q"))
     first = SEARCH if searching else st.session_state.get(_LAST_TAB, SAVE)
-    drawn = frame.draw(_NAMES, key=_TAB, parameter="tab", first=first)
-    st.session_state[_LAST_TAB] = frame.is_open(_NAMES, key=_TAB)
+    drawn = frame.draw_tabs(_NAMES, key=_TAB, parameter="tab", first=first)
+    st.session_state[_LAST_TAB] = frame.open_tab(_NAMES, key=_TAB)
     return drawn
 
 
 def go_to(name: str) -> None:
     """Open a tab. For callbacks."""
-    frame.go_to(name, key=_TAB)
+    frame.select_tab(name, key=_TAB)
 
 
 def _standing(person: Person, users: Sequence[UserSummary]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from memory_core.model.records import Hit
 from memory_core.model.words import counted
 
-from ...connection import Found
+from ...connection import Answered
 from ...services import memory_reads
 from ...ui import text
 from ...ui.text import show_memory
@@ -47,7 +47,7 @@ def draw(person: Person) -> None:
         _draw_hit(hit, parts=parts)
 
 
-def _extent(answer: Found) -> str:
+def _extent(answer: Answered) -> str:
     memories = counted(answer.result.searched, "memory")
     if answer.result.complete:
         every = "all " if answer.result.searched > 1 else ""

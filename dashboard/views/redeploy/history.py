@@ -12,7 +12,7 @@ from memory_core.model.words import counted
 from memory_core.redeploy_test import Report, Verdict
 
 from ...services import redeploy
-from ...services.redeploy import test_reports
+from ...services.redeploy import past_reports
 from ...ui import charts, text
 from .. import widgets
 from . import start
@@ -34,7 +34,7 @@ _ROOMY: Final = 60
 
 def draw() -> None:
     """Draw all kept runs."""
-    reports = test_reports()
+    reports = past_reports()
     if not reports:
         return
     st.subheader("Timeline of runs", anchor=False)
@@ -144,7 +144,7 @@ def _open_clicked() -> None:
 
 
 def _open_selected() -> None:
-    reports = test_reports()
+    reports = past_reports()
     if (selected := widgets.selected_row(_TABLE, len(reports))) is not None:
         start.open_test(reports[selected].run)
 

@@ -13,13 +13,13 @@ import streamlit as st
 from memory_core.errors import InvalidReceipt, MemoryCoreError
 from memory_core.model.progress import StepDone
 from memory_core.model.words import counted
-from memory_core.redeploy_test import Report, TestReceipt, Verdict
+from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 
 from ...auth.roles import Role
 from ...connection import Trouble
 from ...services import jobs, redeploy
-from ...services.redeploy import test_reports, waiting_tests
+from ...services.redeploy import past_reports, waiting_tests
 from ...ui import tables, text
 from ...ui.messages import draw_unless, show_trouble
 from ...ui.progress import watch
@@ -55,7 +55,7 @@ def draw() -> Report | None:
         return _draw_test(run)
     if code := st.query_params.get(start.RECEIPT):
         return _draw_offer(code)
-    if reports := test_reports():
+    if reports := past_reports():
         st.caption("The newest test")
         return _draw_report(reports[0])
     with st.container(border=True, key="no-tests"):
@@ -87,12 +87,12 @@ def _draw_job(job: jobs.Job) -> Report | None:
                 watch(job.id, "", doing="Starting", stop="", draw_steps=_draw_steps)
         return None
     result = job.result
-    if isinstance(result, TestReceipt | Report):
+    if isinstance(result, RedeployReceipt | Report):
         with suppress(MemoryCoreError):
-            if isinstance(result, TestReceipt) or _kept(result.run):
+            if isinstance(result, RedeployReceipt) or _kept(result.run):
                 # From here on the address outlives this process.
                 st.query_params.from_dict({start.TEST: result.run})
-    if isinstance(result, TestReceipt):
+    if isinstance(result, RedeployReceipt):
         return _draw_test(result.run)
     if isinstance(result, Report):
         return _draw_report(result, job.steps)
@@ -156,7 +156,7 @@ def _draw_report(report: Report, steps: Sequence[StepDone] = ()) -> Report:
 
 
 def _kept(run: str) -> Report | None:
-    return next((report for report in test_reports() if report.run == run), None)
+    return next((report for report in past_reports() if report.run == run), None)
 
 
 def _draw_steps(steps: Sequence[StepDone]) -> None:

@@ -17,7 +17,7 @@ from memory_core.model.words import counted
 from memory_core.redeploy_test import (
     DEFAULT_PROBES,
     LEVELS,
-    TestReceipt,
+    RedeployReceipt,
     from_code,
     from_file,
     to_code,
@@ -84,7 +84,7 @@ def draw_waiting() -> None:
             )
 
 
-def draw_receipt(receipt: TestReceipt) -> None:
+def draw_receipt(receipt: RedeployReceipt) -> None:
     """Draw the receipt in its three forms."""
     settings, stored = memory_reads.settings(), len(receipt.acknowledged)
     st.markdown(
@@ -108,14 +108,14 @@ def draw_receipt(receipt: TestReceipt) -> None:
     )
 
 
-def waiting_words(receipt: TestReceipt) -> str:
+def waiting_words(receipt: RedeployReceipt) -> str:
     """Return since when a test waits, and its number of probes."""
     begun = text.parsed(receipt.begun_at)
     since = f", begun {text.ago(begun)}" if begun else ""
     return f"waiting for a deployment{since}, {counted(receipt.count, 'probe')}"
 
 
-def read_receipt(code: str, content: bytes | None = None) -> TestReceipt:
+def read_receipt(code: str, content: bytes | None = None) -> RedeployReceipt:
     """Return the receipt in a file, or else behind a code.
 
     Raises:
@@ -232,7 +232,7 @@ def _link_to(code: str) -> str:
     return f"{origin}/redeploy?{RECEIPT}={code}"
 
 
-def _draw_waiting(receipt: TestReceipt) -> None:
+def _draw_waiting(receipt: RedeployReceipt) -> None:
     run, busy = receipt.run, redeploy.check_of(receipt.run) is not None
     with st.container(border=True, key=f"waiting-{run}"):
         if busy:
@@ -286,7 +286,7 @@ def _watch(known: list[tuple[str, str]]) -> None:
         st.rerun()
 
 
-def _state(tests: list[TestReceipt]) -> list[tuple[str, str]]:
+def _state(tests: list[RedeployReceipt]) -> list[tuple[str, str]]:
     checks: list[jobs.Job | None] = [redeploy.check_of(receipt.run) for receipt in tests]
     return [
         (receipt.run, check.id if check else "")

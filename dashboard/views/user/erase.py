@@ -13,7 +13,7 @@ from memory_core.model.records import Receipt
 from memory_core.model.user_id import UserId
 from memory_core.model.words import counted
 from memory_core.render.text import to_json, visible
-from memory_core.render.user_tables import SENTENCES, traces_document
+from memory_core.render.user_tables import SENTENCES, erasure_proof_document
 
 from ...services import user_actions
 from ...ui import actions, text
@@ -102,7 +102,7 @@ def _draw_traces(traces: Traces) -> None:
         st.caption(text.both(traces.as_of))
         widgets.download(
             "Download the proof",
-            lambda: to_json(traces_document(traces)),
+            lambda: to_json(erasure_proof_document(traces)),
             f"traces-{traces.as_of:%Y%m%dT%H%M%SZ}.json",
             "user.proof",
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core.memories.merge_users import Reunion, ReunionPlan, reunion_document
+from memory_core.memories.merge_users import Merge, MergePlan, merge_document
 from memory_core.model.census import UserSearch
 from memory_core.model.user_id import UserId
 from memory_core.model.words import counted
@@ -52,11 +52,11 @@ def draw(user_id: UserId, known: UserSearch) -> None:
             )
             st.text(f"{one_line(merged.former, 100)}  →  {one_line(merged.user_id, 100)}")
     if former:
-        _draw_plan(user_actions.plan_reunion(former, user_id))
+        _draw_plan(user_actions.plan_merge(former, user_id))
     _draw_earlier(user_id)
 
 
-def _draw_plan(plan: ReunionPlan) -> None:
+def _draw_plan(plan: MergePlan) -> None:
     with st.container(border=True, key="reunion"):
         stay = f"; {len(plan.refused):,} cannot and stay" if plan.refused else ""
         st.markdown(
@@ -74,13 +74,13 @@ def _draw_plan(plan: ReunionPlan) -> None:
             _MOVE,
             plan.user_id,
             f"Move {counted(plan.memories, 'memory')}",
-            lambda: user_actions.reunite(plan.former, plan.user_id),
+            lambda: user_actions.merge_users(plan.former, plan.user_id),
             lambda: _reset(_UNDO),
         )
 
 
 def _draw_earlier(user_id: UserId) -> None:
-    earlier = user_actions.reunions(user_id)
+    earlier = user_actions.merges(user_id)
     if not earlier:
         return
     st.subheader("Merged before", anchor=False)
@@ -106,13 +106,13 @@ def _draw_earlier(user_id: UserId) -> None:
                 )
 
 
-def _undo_file(merged: Reunion) -> str:
-    return json.dumps(reunion_document(merged), indent=1)
+def _undo_file(merged: Merge) -> str:
+    return json.dumps(merge_document(merged), indent=1)
 
 
-def _ask_undo(merged: Reunion) -> None:
+def _ask_undo(merged: Merge) -> None:
     _reset(_MOVE)
-    actions.action(_UNDO).ask(lambda: user_actions.undo_reunion(merged), merged)
+    actions.action(_UNDO).ask(lambda: user_actions.undo_merge(merged), merged)
 
 
 def _reset(other: str) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from memory_core.memories.search import Recall
 from memory_core.model.user_id import UserId
 from memory_core.model.words import counted
-from memory_core.render.memory_records import REASONS, told
+from memory_core.render.memory_records import REASONS, recall_sentence
 
 from ... import routes
 from ...services import user_actions
@@ -35,7 +35,7 @@ def draw(user_id: UserId) -> None:
         return
     with st.skeleton(height=240):
         recall = user_actions.recall(user_id, question, limit)
-    st.markdown(f"**{told(recall)}**")
+    st.markdown(f"**{recall_sentence(recall)}**")
     st.caption("No score threshold, all agents and all runs: neither leaves anything out.")
     answer, ranking = st.columns(2)
     with answer:

@@ -92,7 +92,7 @@ def _draw_stored(user: ComparedUser) -> None:
 
 def _draw_recovery(answer: UserSearch, user_id: UserId) -> None:
     """Draw the recovery of orphans: its button, how far it is, its result."""
-    job = user_actions.taking_up(user_id)
+    job = user_actions.adoption(user_id)
     if job and not job.finished:
         watch(job.id, "memory")
     elif job and job.trouble:
@@ -115,7 +115,7 @@ def _draw_recovery(answer: UserSearch, user_id: UserId) -> None:
             widgets.button(
                 "Recover orphans",
                 "users.take-up",
-                user_actions.start_take_up,
+                user_actions.start_adoption,
                 user_id,
                 kind="primary",
             )

@@ -56,7 +56,7 @@ ACTIONS_DENIED = FindingKind("vectors.E003", "Some S3 Vectors actions are not pe
     (Fix("Allow the actions that the message names in the IAM policy", link=_POLICY),))
 # fmt: on
 
-BUCKET_CAUSES = {
+BUCKET_KINDS = {
     "denied": BUCKET_DENIED, "no bucket": NO_BUCKET, "impostor": IMPOSTOR,
     "unreachable": NO_ANSWER, "busy": NO_ANSWER, "elsewhere": WRONG_REGION,
 }  # fmt: skip
@@ -95,7 +95,7 @@ def bucket_answers(context: Context) -> Iterator[Finding]:
     try:
         next(context.objects.list(_LEDGER), None)
     except BackendError as exc:
-        kind = BUCKET_CAUSES.get(cause_of(exc))
+        kind = BUCKET_KINDS.get(cause_of(exc))
         if kind is None:
             raise
         yield kind.finding(f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3"))

@@ -64,7 +64,7 @@ TWO_REGIONS = FindingKind("region.W001", "AWS_REGION and AWS_DEFAULT_REGION diff
     (Fix("Set both to the same region, or remove one", variable="AWS_DEFAULT_REGION"),))
 # fmt: on
 
-BY_CAUSE = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
+CREDENTIAL_KINDS = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
 
 
 def find_credentials(context: Context) -> Iterator[Finding]:
@@ -114,7 +114,7 @@ def accepted(context: Context) -> Iterator[Finding]:
     try:
         next(context.objects.list("ledger/"), None)
     except MemoryCoreError as exc:
-        if kind := BY_CAUSE.get(cause_of(exc)):
+        if kind := CREDENTIAL_KINDS.get(cause_of(exc)):
             yield kind.finding(f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
 
 

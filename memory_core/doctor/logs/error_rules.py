@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...storage.aws.errors import RULES, Call, Failure, cause_word, rule_for, translate
-from ..checks.buckets import BUCKET_CAUSES
-from ..checks.credentials import BY_CAUSE
+from ..checks.buckets import BUCKET_KINDS
+from ..checks.credentials import CREDENTIAL_KINDS
 from ..findings import FindingKind
 from ..run import KINDS
 from .parse import Entry, split_level
@@ -186,8 +186,8 @@ def _explain_aws(text: str) -> tuple[str, FindingKind | None] | None:
 def _kind_of(failure: Failure, call: Call) -> FindingKind | None:
     """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
     cause = cause_word(rule_for(failure))
-    if cause in BY_CAUSE or (call.service != "s3vectors" and cause != "old boto3"):
-        return BY_CAUSE.get(cause) or BUCKET_CAUSES.get(cause)
+    if cause in CREDENTIAL_KINDS or (call.service != "s3vectors" and cause != "old boto3"):
+        return CREDENTIAL_KINDS.get(cause) or BUCKET_KINDS.get(cause)
     if cause == "denied" and call.operation in _FIRST_CALLS:
         return _KINDS["vectors.E001"]
     return _KINDS.get(VECTOR_CAUSES.get(cause, ""))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import BackendError, BackendUnavailable
-from ..sqlite_readonly import is_busy, open_untouched
+from ..sqlite_readonly import is_busy, open_readonly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,7 +223,7 @@ class ChromaReader:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return open_untouched(
+            return open_readonly(
                 self._path / _DATABASE, "SELECT count(*) FROM collections", self._stack
             )
         except sqlite3.Error as exc:

@@ -33,9 +33,9 @@ VIEWER = {
     memory_reads.find, memory_reads.storage, memory_reads.memories, memory_reads.reveal,
     memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,
     memory_reads.settings, memory_reads.try_again,
-    redeploy.test_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
+    redeploy.past_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
     redeploy.checked_here,
-    user_actions.known, user_actions.events_per_day, user_actions.events, user_actions.taking_up,
+    user_actions.known, user_actions.events_per_day, user_actions.events, user_actions.adoption,
     user_actions.comparison, user_actions.last_comparison,
 }  # fmt: skip
 OPERATOR = {
@@ -47,12 +47,12 @@ OPERATOR = {
     migration.check_source, migration.start_plan, migration.start_run,
     redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
-    user_actions.recall, user_actions.reunions, user_actions.traces, user_actions.export,
-    user_actions.take_up, user_actions.start_take_up, user_actions.start_comparison,
+    user_actions.recall, user_actions.merges, user_actions.traces, user_actions.export,
+    user_actions.adopt_orphans, user_actions.start_adoption, user_actions.start_comparison,
 }  # fmt: skip
 ADMIN = {
-    activity_log.export, user_actions.plan_reunion, user_actions.reunite,
-    user_actions.undo_reunion, user_actions.delete_user, user_actions.forget_user,
+    activity_log.export, user_actions.plan_merge, user_actions.merge_users,
+    user_actions.undo_merge, user_actions.delete_user, user_actions.forget_user,
 }  # fmt: skip
 
 NEEDED: dict[Callable[..., Any], Role] = {

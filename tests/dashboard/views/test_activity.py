@@ -129,7 +129,7 @@ def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it
 
     with acting_as(ANNA):
         job_id = jobs.board().submit(
-            lambda progress: user_actions.take_up(BOB, progress), subject="x", fingerprint="x"
+            lambda progress: user_actions.adopt_orphans(BOB, progress), subject="x", fingerprint="x"
         )
         wait_for("the job to end", lambda: jobs.board().get(job_id).finished)
     (entry,) = shared.activity.page().entries

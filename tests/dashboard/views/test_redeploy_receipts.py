@@ -40,7 +40,7 @@ def begun(app: AppTest, backend: str, monkeypatch: pytest.MonkeyPatch) -> AppTes
     return page
 
 
-def _receipt() -> redeploy_test.TestReceipt:
+def _receipt() -> redeploy_test.RedeployReceipt:
     (receipt,) = waiting_tests()
     return receipt
 
@@ -76,7 +76,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     assert "INCONCLUSIVE]" in words
     assert "the same deployment is still running" in words
     assert "waiting for a deployment" in words
-    assert work.test_reports() == []
+    assert work.past_reports() == []
 
 
 def test_the_next_deployment_checks_by_itself(
@@ -89,7 +89,7 @@ def test_the_next_deployment_checks_by_itself(
     assert not page.exception
     assert waiting_tests() == []
     assert "Cleaned up: a recount finds 0 of the probes." in text_of(page.run())
-    (report,) = work.test_reports()
+    (report,) = work.past_reports()
     assert (report.run, report.survived) == (receipt.run, 2)
     words = text_of(page)
     # The disk stayed, so that ChromaDB kept what it had.
@@ -101,7 +101,7 @@ def test_a_start_of_the_same_deployment_leaves_the_test_waiting(begun: AppTest) 
     work.check_waiting()
     finish(begun)
     assert len(waiting_tests()) == 1
-    assert work.test_reports() == []
+    assert work.past_reports() == []
 
 
 def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
@@ -115,12 +115,12 @@ def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
     _follow(app, receipt=code)
     assert not app.exception
     assert "A receipt came with the link" in text_of(app)
-    assert work.test_reports() == []
+    assert work.past_reports() == []
     page = press(app, "redeploy.offer")
     words = text_of(page)
     assert "FAIL]" in words
     assert "2 of 2 are lost" in words
-    assert [report.verdict for report in work.test_reports()] == [Verdict.FAIL]
+    assert [report.verdict for report in work.past_reports()] == [Verdict.FAIL]
     _follow(page, receipt=code)
     assert "This receipt was checked already" in text_of(page)
 
