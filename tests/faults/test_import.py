@@ -12,9 +12,9 @@ import pytest
 from memory_core import BackendUnavailable, NotIndexed
 from memory_core.embedders import Embedder
 from memory_core.storage.objects import LocalObjects
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.intakes import said
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, fail
 from tests.support.zygote import Zygote

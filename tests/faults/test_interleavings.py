@@ -19,8 +19,8 @@ from memory_core.embedders import Embedder
 from memory_core.errors import MemoryNotFound, NotIndexed
 from memory_core.model.records import Kind
 from memory_core.storage.objects import LocalObjects
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore
 
 Ids = dict[str, str]

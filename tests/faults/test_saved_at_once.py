@@ -13,9 +13,9 @@ from memory_core.embedders import Embedder
 from memory_core.errors import NotIndexed
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import Vector
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import found_in
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.wrappers import Action, Trip, TrippedObjects, TrippedStore
 
 

@@ -13,7 +13,6 @@ from memory_core import InvalidMemory, MemoryService
 from memory_core.cli import cli
 from memory_core.embedders import Embedder
 from memory_core.model.records import Kind
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import (
     ANN,
     BOB,
@@ -28,6 +27,7 @@ from tests.support.damage import (
     stored,
 )
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 
 
 def test_what_was_saved_updated_and_deleted_is_as_recorded(service: MemoryService) -> None:

@@ -17,7 +17,6 @@ from memory_core.ledger import ALL, EventDraft
 from memory_core.model.records import Kind
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import Vector
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import (
     ANN,
     BOB,
@@ -31,6 +30,7 @@ from tests.support.damage import (
     stored,
 )
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 
 
 class Watched(InMemoryStore):

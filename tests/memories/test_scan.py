@@ -17,9 +17,9 @@ from memory_core.model.user_id import PROBE_DOMAIN
 from memory_core.render.audit_report import scan_document, scan_text
 from memory_core.render.user_tables import user_search_document, user_search_text
 from memory_core.storage.vectors import Vector
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.damage import ANN, BOB, fill, overwrite, put_stray
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 
 FORM = " Ann@Example.com\u200b"
 

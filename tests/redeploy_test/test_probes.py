@@ -11,8 +11,8 @@ from memory_core.errors import InvalidMemory
 from memory_core.model.user_id import is_probe, normalize_user_id
 from memory_core.redeploy_test import ProbeState, begin
 from memory_core.redeploy_test.probes import KINDS, look, make_probes, probe_users, write
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.installation import ANN, BOB, MakeInstallation
 
 RUN, OTHER = "01M82BB7S3127W37HBW9WYAVNR", "01M82BB7S3127W37HBW9WYAVNS"

@@ -13,7 +13,7 @@ from memory_core.storage.backend import select_backend
 from memory_core.storage.objects import ObjectStore
 from memory_core.storage.vectors import VectorStore
 from memory_core.storage.vectors.chroma import open_chroma
-from memory_core.storage.vectors.in_memory import InMemoryStore
+from tests.support.in_memory_store import InMemoryStore
 
 StoreFactory = Callable[[Path, int], VectorStore]
 """Given the test's data folder and the dimensions: an index, made where there is none."""

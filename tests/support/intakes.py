@@ -13,11 +13,11 @@ import numpy as np
 from memory_core import MemoryService
 from memory_core.embedders.base import unit_rows
 from memory_core.ledger import Ledger
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer import Existing, IntakeReport, Outcome
 from memory_core.transfer.incoming import Incoming
 from memory_core.transfer.intake import Intake
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 
 RISKY = ["=1+1", "+1", "-1", "@cmd", "\ttab", "\rcr", "\nlf", "'=1", "''x", "＝1", "a=1", "'"]
 

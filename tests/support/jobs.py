@@ -20,11 +20,11 @@ from memory_core.storage.backend import select_backend
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import VectorStore
 from memory_core.storage.vectors.chroma import open_chroma
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer import import_memories
 from memory_core.transfer.background import Background
 from tests.support.activity_jobs import act  # noqa: F401 - a job too
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.program_jobs import command, program  # noqa: F401 - jobs too
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, die
 from tests.support.zygote import Report

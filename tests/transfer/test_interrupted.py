@@ -17,9 +17,9 @@ from memory_core import BackendUnavailable, MemoryService, NotIndexed
 from memory_core import transfer as m
 from memory_core.embedders import Embedder
 from memory_core.storage.objects import LocalObjects
-from memory_core.storage.vectors.in_memory import InMemoryStore
 from memory_core.transfer.lease import Lease, read_holder
 from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 from tests.support.intakes import Hashes
 from tests.support.migration_worlds import Old, contents, expected
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, fail

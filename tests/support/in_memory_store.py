@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...model.records import IndexInfo
-from ...model.user_id import UserId
-from .base import Vector
+from memory_core.model.records import IndexInfo
+from memory_core.model.user_id import UserId
+from memory_core.storage.vectors.base import Vector
 
 if TYPE_CHECKING:
     import numpy as np
