@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...storage.aws.errors import RULES, Call, Failure, cause_word, rule_for, translate
-from ..checks.buckets import BUCKET_KINDS
-from ..checks.credentials import CREDENTIAL_KINDS
+from ...storage.aws.errors import Call, Failure, translate
 from ..findings import FindingKind
 from ..run import KINDS
 from .parse import Entry, split_level
@@ -22,7 +20,6 @@ MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240
 _LONGEST_EXAMPLE = 600
 _MOST_OPEN = 64
-_LONGEST_TRACE = 2_000
 
 _TRACEBACK = re.compile(
     r"[\s+|]{0,40}(?P<head>(?:Exception Group )?Traceback \(most recent call last\):)"
@@ -67,41 +64,36 @@ _PLACES = (
 )  # fmt: skip
 
 _KINDS = {kind.id: kind for kind in KINDS}
-# An answer as botocore writes it, the class of an exception of its own, a code in our sentences.
-_ANSWER = re.compile(
+# An answer as botocore writes it, or the class of an exception of its own.
+_AWS = re.compile(
     r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
-    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)",
+    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)"
+    r"|\bbotocore\.exceptions\.(?!ClientError\b)(?P<name>\w{1,100})(?:: (?P<reason>.*))?",
     re.S,
 )
-_EXCEPTION = re.compile(r"\bbotocore\.exceptions\.(?P<name>\w{1,100})(?:: (?P<said>.*))?", re.S)
-_CODE = re.compile(r"\((?P<code>[A-Z]\w{3,60})[):]")
 # Classes that are raised, and the ones of the table that they are derived from (botocore 1.44).
 DERIVED = {
-    name: base
-    for base, names in (
-        ("ConnectionError", "ConnectTimeoutError EndpointConnectionError SSLError"),
-        ("ConnectionError", "ProxyConnectionError"),
-        ("HTTPClientError", "ConnectionClosedError ReadTimeoutError ResponseStreamingError"),
-        ("SSOError", "SSOTokenLoadError UnauthorizedSSOTokenError"),
-    )
-    for name in names.split()
+    **dict.fromkeys(("ConnectTimeoutError", "EndpointConnectionError"), "ConnectionError"),
+    **dict.fromkeys(("SSLError", "ProxyConnectionError"), "ConnectionError"),
+    **dict.fromkeys(("ConnectionClosedError", "ReadTimeoutError"), "HTTPClientError"),
+    **dict.fromkeys(("SSOTokenLoadError", "UnauthorizedSSOTokenError"), "SSOError"),
+    "ResponseStreamingError": "HTTPClientError",
 }
 _OF_VECTORS = re.compile(r"Vector|(?:Create|Get|Delete)Index$|ListIndexes$")
-# On S3 Vectors, by the word for the cause.
-VECTOR_CAUSES = {
-    "denied": "vectors.E003", "no index": "index.E001", "unreachable": "vectors.E002",
-    "impostor": "vectors.E002", "busy": "vectors.E002", "old boto3": "versions.E001",
-}  # fmt: skip
-_FIRST_CALLS = ("GetVectorBucket", "GetIndex", "CreateVectorBucket", "CreateIndex")
-
 
 # The pattern of an error, and its kind of finding or a sentence.
 LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
+    (r"the clock of this machine is wrong", "credentials.E004"),
     (r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ", "vectors.E001"),
     (r"AWS refused s3vectors:", "vectors.E003"),
     (r"AWS refused s3:", "bucket.E002"),
+    (r"AWS credentials have expired", "credentials.E003"),
+    (r"does not accept the credentials|no AWS credentials could be had", "credentials.E002"),
+    (r"(?:Vectors could not|to Amazon S3 Vectors|other than Amazon S3 Vectors)", "vectors.E002"),
+    (r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke", "bucket.E003"),
+    (r"create the bucket, or correct AWS_S3_BUCKET", "bucket.E001"),
+    (r"lies in another region", "region.E002"),
     (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
-    (r"other than Amazon S3 Vectors answered", "vectors.E002"),
     (r"other than Amazon S3 answered", "bucket.E004"),
     (r"installed boto3 is too old", "versions.E001"),
     (r"Filterable metadata must have at most", "index.E003"),
@@ -155,42 +147,29 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
 
 def explain(text: str) -> tuple[str, FindingKind | None]:
     """Return what is known of an error by its text, and the doctor's finding."""
-    if explained := _explain_aws(text):
-        return explained
-    meaning = next((meaning for pattern, meaning in LOG_RULES if pattern.search(text)), "")
+    translated = _translate_aws(text)
+    rules = (meaning for pattern, meaning in LOG_RULES if pattern.search(translated or text))
+    meaning = next(rules, "")
     kind = _KINDS.get(meaning)
-    return f"{kind.title}." if kind else meaning, kind
+    return translated or (f"{kind.title}." if kind else meaning), kind
 
 
-def _explain_aws(text: str) -> tuple[str, FindingKind | None] | None:
-    service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
-    if answer := _ANSWER.search(text):
-        code, operation = answer["code"], answer["operation"]
-        is_vectors = _OF_VECTORS.search(operation)
-        service = "s3vectors" if is_vectors else "sts" if operation == "GetCallerIdentity" else "s3"
-        resource = "the index or vector bucket" if is_vectors else "the bucket"
-        failure = Failure((code,), int(code) if code.isdigit() else 0, answer["said"])
-        call = Call(service, operation, resource)
-    elif (raised := _EXCEPTION.search(text)) and (name := raised["name"]) != "ClientError":
-        failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, raised["said"] or "")
-        call = Call(service, "a request", "the service")
+def _translate_aws(text: str) -> str:
+    """Return our own sentence on a failure of AWS or botocore, empty for any other text."""
+    match = _AWS.search(text)
+    if not match:
+        return ""
+    if name := match["name"]:
+        failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, match["reason"] or "")
+        service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
+        return f"{translate(failure, Call(service, 'a request', 'the service'))}."
+    code, operation = match["code"], match["operation"]
+    failure = Failure((code,), int(code) if code.isdigit() else 0, match["said"])
+    if _OF_VECTORS.search(operation):
+        call = Call("s3vectors", operation, "the index or vector bucket")
     else:
-        # Our own sentence says itself what happened and what to do.
-        codes = [DERIVED.get(code, code) for code in _CODE.findall(text)]
-        code = next((code for code in codes if code in RULES), "")
-        kind = _kind_of(Failure((code,), 0, ""), Call(service, "", "")) if code else None
-        return (f"{kind.title}.", kind) if kind else None
-    return f"{translate(failure, call)}.", _kind_of(failure, call)
-
-
-def _kind_of(failure: Failure, call: Call) -> FindingKind | None:
-    """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
-    cause = cause_word(rule_for(failure))
-    if cause in CREDENTIAL_KINDS or (call.service != "s3vectors" and cause != "old boto3"):
-        return CREDENTIAL_KINDS.get(cause) or BUCKET_KINDS.get(cause)
-    if cause == "denied" and call.operation in _FIRST_CALLS:
-        return _KINDS["vectors.E001"]
-    return _KINDS.get(VECTOR_CAUSES.get(cause, ""))
+        call = Call("sts" if operation == "GetCallerIdentity" else "s3", operation, "the bucket")
+    return f"{translate(failure, call)}."
 
 
 @dataclass(slots=True)
@@ -204,7 +183,6 @@ class _Open:
     prefix: str = ""
     raised: str = ""
     place: str = ""
-    lines: int = 0
 
 
 class Errors:
@@ -268,9 +246,8 @@ def _continues(error: _Open, text: str) -> bool:
     if _TRACEBACK.match(text):
         if error.raised or not error.in_trace:
             error.in_trace, error.raised = True, ""
-        return error.lines < _LONGEST_TRACE
-    error.lines += 1
-    if not error.in_trace or error.lines > _LONGEST_TRACE:
+        return True
+    if not error.in_trace:
         return False
     if _CHAINED.match(text) or not text.strip():
         return True
