@@ -111,11 +111,8 @@ class KnownLines:
             self._order.append(KnownLine(line, replace(seen)))
         if line in _BACKENDS:
             instances = (seen.first.instance,) if seen.first.instance else ()
-            start = Span(_BACKENDS[line], seen, line in (LOG_S3_READY, LOG_CHROMA_READY), instances)
-            if self._starts and self._starts[-1].backend == start.backend:
-                _extend(self._starts[-1], start)
-            elif len(self._starts) < MOST_RUNS:
-                self._starts.append(start)
+            is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
+            _append(self._starts, Span(_BACKENDS[line], seen, is_start, instances))
         elif line == LOG_ADDED:
             self.saved.note(raw, seen)
         elif line == LOG_FOUND:
@@ -140,15 +137,12 @@ class KnownLines:
         deployments = self.deployments()
         spans: list[Span] = []
         for start in sorted(self._starts, key=lambda span: self._when(span.seen)):
-            if spans and spans[-1].backend == start.backend:
-                _extend(spans[-1], start)
-                continue
             before = bisect(deployments, self._when(start.seen), key=self._when)
             deployment = deployments[before - 1] if before else None
-            is_taken = spans and spans[-1].deployment == deployment
-            span = replace(start, deployment=None if is_taken else deployment)
-            spans.append(replace(span, seen=replace(start.seen), starts=max(1, start.starts)))
-        return tuple(spans)
+            if spans and spans[-1].deployment == deployment:
+                deployment = None
+            _append(spans, replace(start, seen=replace(start.seen), deployment=deployment))
+        return tuple(replace(span, starts=max(1, span.starts)) for span in spans)
 
     def other_ids(self) -> tuple[OtherId, ...]:
         """Return ids that were asked for in vain while others that are close were saved under."""
@@ -192,10 +186,15 @@ class KnownLines:
         return at, -spot.line if self.backwards else spot.line
 
 
-def _extend(span: Span, other: Span) -> None:
-    span.seen.add(other.seen)
-    span.starts += other.starts
-    span.instances = tuple(dict.fromkeys((*span.instances, *other.instances)))[:_MOST_INSTANCES]
+def _append(spans: list[Span], start: Span) -> None:
+    """Append a start of a storage, or add it to the last one if that is of the same storage."""
+    if spans and (last := spans[-1]).backend == start.backend:
+        last.seen.add(start.seen)
+        last.starts += start.starts
+        instances = dict.fromkeys((*last.instances, *start.instances))
+        last.instances = tuple(instances)[:_MOST_INSTANCES]
+    elif len(spans) < MOST_RUNS:
+        spans.append(start)
 
 
 def _total(forms: dict[str, Seen]) -> Seen:

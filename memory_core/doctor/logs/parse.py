@@ -153,9 +153,6 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, st
                 if value is not None:
                     yield Entry(number, format=form), value, text[start:after]
                 begun, end = start, after
-        elif form == "journald":
-            pairs = dict(pair.split("=", 1) for pair in text.split("\n") if "=" in pair)
-            yield Entry(number, format=form), pairs, text
         elif form == "CSV" and header:
             cells = _cells(text, delimiter)
             cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
@@ -168,28 +165,27 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, st
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
-    """Join lines that belong together: of JSON, of a quoted cell, of an entry of journald."""
-    form, begun, block, size, quotes, outermost = "", 0, [""], 0, 0, 0
+    """Join lines that belong together: of a JSON document, of a quoted cell."""
+    form, begun, block, size, quotes = "", 0, [""], 0, 0
     is_csv: bool | None = None
     for number, line in chain(lines, [(0, "")]):
+        if form == "JSON":
+            # Cut behind a record, so that the rest begins with a whole one.
+            is_full = size > LONGEST_DOCUMENT * (1 if block[-1].strip() in ("}", "},") else 2)
+            goes_on = _JSON_LINE.match(line) and not is_full
+        else:
+            goes_on = form and quotes % 2 and size <= LONGEST_TEXT
+        if number and line and goes_on:
+            block.append(line)
+            size, quotes = size + len(line), quotes + line.count('"')
+            continue
         if form:
-            is_full = size > (LONGEST_DOCUMENT if form == "JSON" else LONGEST_TEXT)
-            if form == "JSON" and is_full:
-                # Between two records, so that the rest begins with a whole one.
-                is_full = block[-1].find("}") == outermost or size > 2 * LONGEST_DOCUMENT
-            goes_on = _JSON_LINE.match(line) if form == "JSON" else quotes % 2 or form != "CSV"
-            if number and line and goes_on and not is_full:
-                block.append(line)
-                size, quotes = size + len(line), quotes + line.count('"')
-                if line.lstrip()[:1] == "}":
-                    outermost = min(outermost, line.index("}"))
-                continue
             yield form, begun, "\n".join(block)
         form = "JSON" if _JSON_START.match(line) else ""
         if is_csv is None and line.strip():
             is_csv = not form and _is_header(_cells(line, _delimiter(line)))
-        form = "journald" if line.startswith("__CURSOR=") else "CSV" if is_csv and line else form
-        begun, block, size, quotes, outermost = number, [line], len(line), line.count('"'), 9999
+        form = "CSV" if is_csv and line else form
+        begun, block, size, quotes = number, [line], len(line), line.count('"')
         if line and not form:
             yield "", number, line
 

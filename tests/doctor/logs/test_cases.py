@@ -110,8 +110,6 @@ NEIGHBOURS: dict[str, str] = {
     "journald, short": lines(lambda at, text: f"{at:%b %d %H:%M:%S} host web[12]: {text}"),
     "journald, short-iso": lines(
         lambda at, text: f"{at:%Y-%m-%dT%H:%M:%S}+0000 host web[12]: {text}"),
-    "journald, export": lines(lambda at, text: (
-        f"__CURSOR=s=1\n__REALTIME_TIMESTAMP={milliseconds(at)}000\nPRIORITY=6\nMESSAGE={text}\n")),
     "Heroku": lines(lambda at, text: f"{iso(at)[:-1]}+00:00 app[web.1]: {text}"),
     "Logplex": lines(lambda at, text: f"83 <40>1 {iso(at)[:-1]}+00:00 host app web.1 - {text}"),
     "syslog with data": lines(lambda at, text: f'<14>1 {iso(at)} host app 1 - [a@1 b="c"] {text}'),
