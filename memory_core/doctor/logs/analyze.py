@@ -14,7 +14,7 @@ from ...model.words import counted
 from ...settings import survey
 from ..redact import Masker
 from .error_rules import Errors
-from .known_lines import MOST_IDS, KnownLines, Tallies
+from .known_lines import DEPLOYMENT, MOST_IDS, KnownLines, Tallies
 from .parse import Entry, Unwrapper, documents
 from .reader import MARK, Reader
 from .report import LogReport, Problem, Seen, Spot
@@ -88,8 +88,8 @@ class _Pass:
         is_marked = MARK.search(entry.text) is not None
         if is_marked and self._known.take(entry.text, self._spot(entry)):
             return
-        if entry.text.startswith("==> "):
-            self._known.take_deployment(entry.text, self._spot(entry))
+        if DEPLOYMENT.match(entry.text):
+            self._known.take_deployment(self._spot(entry))
         if not self._errors.take(entry, lambda: self._spot(entry)) and is_marked:
             self._miss(self._spot(entry))
 

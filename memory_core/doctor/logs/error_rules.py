@@ -21,10 +21,7 @@ _LONGEST_TEMPLATE = 240
 _LONGEST_EXAMPLE = 600
 _MOST_OPEN = 64
 
-_TRACEBACK = re.compile(
-    r"[\s+|]{0,40}(?P<head>(?:Exception Group )?Traceback \(most recent call last\):)"
-)
-_DIGIT = re.compile(r"\d")
+_TRACEBACK = re.compile(r"[\s+|]{0,40}(?:Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = re.compile(r"(?:During handling of the above|The above exception was the direct)")
 _FRAME = re.compile(
     r'File "(?P<file>[^"]{1,400})", line (?P<line>\d{1,9}), in (?P<name><\w{1,80}>|[\w.]{1,200})'
@@ -180,7 +177,6 @@ class _Open:
     level: Severity
     text: str
     in_trace: bool = False
-    prefix: str = ""
     raised: str = ""
     place: str = ""
 
@@ -206,9 +202,8 @@ class Errors:
             if len(self._open) >= _MOST_OPEN:
                 self._close(next(iter(self._open)))
             error = self._open[entry.instance] = _Open(spot(), level, text)
-            if trace := _TRACEBACK.search(entry.text, 0, 400):
+            if _TRACEBACK.search(text, 0, 400):
                 error.in_trace, error.text = True, ""
-                error.prefix = _DIGIT.sub("0", entry.text[: trace.start("head")])
         return level is not None
 
     def groups(self) -> tuple[ErrorGroup, ...]:
@@ -240,9 +235,6 @@ class Errors:
 
 def _continues(error: _Open, text: str) -> bool:
     """Add a line to the error before it; return False if it does not belong to that."""
-    if error.prefix and _DIGIT.sub("0", text[: len(error.prefix)]) == error.prefix:
-        # Before each line stands something unknown.
-        text = text[len(error.prefix) :]
     if _TRACEBACK.match(text):
         if error.raised or not error.in_trace:
             error.in_trace, error.raised = True, ""

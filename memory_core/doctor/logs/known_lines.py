@@ -22,18 +22,14 @@ MOST_RUNS = 2_000
 _MOST_INSTANCES = 20
 _MOST_COMPARED = 2_000
 _MOST_CLOSE = 5
-_BACKENDS: dict[str, Storage] = {
-    LOG_S3_READY: "s3_vectors",
-    LOG_S3_USED: "s3_vectors",
-    LOG_CHROMA_READY: "chroma",
-    LOG_CHROMA_LOST: "chroma",
-}
+_BACKENDS: dict[str, Storage] = {LOG_S3_READY: "s3_vectors", LOG_S3_USED: "s3_vectors"}
+_BACKENDS |= {LOG_CHROMA_READY: "chroma", LOG_CHROMA_LOST: "chroma"}
 # The id may have been written by a program that did not normalize it: all that follows.
 _PATTERNS = tuple(
     (line, re.compile(re.escape(line).replace("%d", r"(\d{1,9})").replace("%s", "(.{1,400})")))
     for line in KNOWN_LINES
 )
-_DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
+DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
 _CLOSING = {'"': '"', "'": "'", ">": "<"}
 # Fields that a program wrote behind a message.
 _FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
@@ -118,9 +114,8 @@ class KnownLines:
         elif line == LOG_FOUND:
             (self.asked if count else self.empty).note(raw, seen)
 
-    def take_deployment(self, text: str, spot: Spot) -> None:
-        """Take a line that the host may have written about a deployment."""
-        if _DEPLOYMENT.match(text) and len(self._deployments) < MOST_RUNS:
+    def take_deployment(self, spot: Spot) -> None:
+        if len(self._deployments) < MOST_RUNS:
             self._deployments.append(spot)
 
     def known(self) -> tuple[KnownLine, ...]:

@@ -44,11 +44,14 @@ _FIELDS = _by_word({
     "part": "logtag",
 })  # fmt: skip
 _LEVELS = _by_word({
-    "DEBUG": "debug trace verbose",
-    "INFO": "info information notice",
-    "WARNING": "warning warn",
-    "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic",
+    "DEBUG": "debug trace verbose 7 10",
+    "INFO": "info information notice 5 6 20",
+    "WARNING": "warning warn 4 30",
+    "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic "
+             "0 1 2 3 40 50 60",
 })  # fmt: skip
+"""Levels by their words, and by the numbers of syslog and of Python."""
+
 _WORD_CHARACTER = re.compile(r"\w")
 _NO_LETTER = re.compile(r"[^a-z]")
 
@@ -94,6 +97,7 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
      r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
     ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+    ("CloudWatch", r"(?P<host8>(?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
     ("tagged1", r"[\w.:-]{1,80}+\s(?=\{\")"),
     ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
@@ -111,7 +115,7 @@ _LEVEL = re.compile(
     r"|[\w.$/<>-]{1,80}+(?<=[\w>])(?::\d{1,9})?\s{0,9}+[-|:]\s{0,9}+|\(?\d{1,9}\)?\s{1,9}+"
     rf"|[-|:]\s{{0,9}}+)){{0,6}}+(?P<open>[\[(<]?)(?P<level>{_WORD})(?:\s{{0,9}}[\])>])?"
     r"(?::[\w.]{1,80}:\s{0,9}|\s{0,9}[-|](?:\s?[\w.]{1,80}:[\w.<>]{1,80}:\d{1,9}\s{1,9}(?:[-|]\s)?"
-    r"|\s)?|(?P<padded>(?:\s{0,9}:)?))"
+    r"|\s)?|(?<=[\])>])[ \t]?|(?:\s{0,9}:)?[ \t]{0,9})"
 )
 
 
@@ -356,7 +360,7 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
             if is_marked:
                 role = "text"
             elif role == "level":
-                value = level_name(value)
+                value = _LEVELS.get(str(value).strip().lower(), (None,))[0]
             elif not isinstance(value, (str, int, float) if role == "time" else str):
                 continue
             key = (not is_marked, depth, rank)
@@ -378,27 +382,12 @@ def _paired(value: Any) -> Any:
     return pairs or value
 
 
-def level_name(given: Any) -> str | None:
-    """Return a level in capitals, None for what is none; numbers are those of Python or syslog."""
-    word = str(given).strip().lower()
-    if word.isdecimal() and len(word) < 3:
-        number = int(word)
-        is_error, is_warning = number < 4 or number >= 40, number == 4 or 30 <= number < 40
-        return "ERROR" if is_error else "WARNING" if is_warning else "INFO"
-    return _LEVELS.get(word, (None, 0))[0]
-
-
 def split_level(text: str) -> tuple[str, str] | None:
-    """Return the level at the start of a text, and the text behind, indented as it was written."""
+    """Return the level at the start of a text, and the text behind it."""
     match = _LEVEL.match(text)
     if not match:
         return None
-    rest = text[match.end() :]
-    if match["padded"] is not None:
-        # Programs pad a level to nine characters, with a colon to ten.
-        width = 1 if match["open"] else max(1, 9 - len(match["level"]))
-        rest = rest[:width].lstrip(" \t") + rest[width:]
-    return _LEVELS[match["level"].lower()][0], rest
+    return _LEVELS[match["level"].lower()][0], text[match.end() :]
 
 
 @lru_cache(maxsize=1024)
