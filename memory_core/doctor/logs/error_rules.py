@@ -43,22 +43,16 @@ _SECRETS = (
         r"[^\s\"'&,;)}\]]{4,}"
     ), r"\1…"),
 )  # fmt: skip
-_PLACES = (
-    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"),
-     "<time>"),
-    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.I), "<id>"),
-    (re.compile(r"[^\s'\"<>()\[\]/:;,=@]{1,254}(?:@|%40)[^\s'\"<>()\[\]/:;,=]{1,254}"), "<user>"),
-    (re.compile(r"\b(?:for user|for Memory:) (?:'[^']{0,400}'|\"[^\"]{0,400}\"|[^\s:;,]{1,400})"),
+_PLACES = tuple((re.compile(pattern), place) for pattern, place in (
+    (r"[^\s'\"<>()\[\]/:;,=@]{1,254}(?:@|%40)[^\s'\"<>()\[\]/:;,=]{1,254}", "<user>"),
+    (r"\b(?:for user|for Memory:) (?:'[^']{0,400}'|\"[^\"]{0,400}\"|[^\s:;,]{1,400})",
      "for user <user>"),
-    (re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?!\w)"), "<address>"),
-    (re.compile(r"\b(?=[A-Z]*+\d)[0-9A-HJKMNP-TV-Z]{26}\b"), "<id>"),
-    (re.compile(r"\b(?:0x[0-9a-f]+|(?=\d*+[a-f])(?=[a-f]*+\d)[0-9a-f]{8,})\b"), "<id>"),
-    (re.compile(r"(?i)(?:request[ -]?id|host[ -]?id|reference)[:= ]{1,3}[\w+/=-]{1,200}"),
-     "request <id>"),
-    (re.compile(r"(?<!\w)'[^'\n]{1,400}'(?!\w)"), "'…'"),
-    (re.compile(r'(?<!\w)"[^"\n]{1,400}"(?!\w)'), '"…"'),
-    (re.compile(r"(?<![A-Za-z_\d])\d++(?:[.,]\d++)*+(?![A-Za-z_])"), "<n>"),
-)  # fmt: skip
+    (r"(?i)(?:request[ -]?id|host[ -]?id|reference)[:= ]{1,3}[\w+/=-]{1,200}", "request <id>"),
+    (r"\b(?=[a-f-]{0,40}+\d)[0-9a-f-]{8,64}\b", "<n>"),
+    (r"(?<!\w)'[^'\n]{1,400}'(?!\w)", "'…'"),
+    (r'(?<!\w)"[^"\n]{1,400}"(?!\w)', '"…"'),
+    (r"(?<![A-Za-z_\d])\d\w*+(?:[.,:+-]\w++)*+", "<n>"),
+))  # fmt: skip
 
 _KINDS = {kind.id: kind for kind in KINDS}
 # An answer as botocore writes it, or the class of an exception of its own.
@@ -85,11 +79,13 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"AWS refused s3vectors:", "vectors.E003"),
     (r"AWS refused s3:", "bucket.E002"),
     (r"AWS credentials have expired", "credentials.E003"),
-    (r"does not accept the credentials|no AWS credentials could be had", "credentials.E002"),
-    (r"(?:Vectors could not|to Amazon S3 Vectors|other than Amazon S3 Vectors)", "vectors.E002"),
-    (r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke", "bucket.E003"),
+    (r"does not accept the credentials|no AWS credentials could be had"
+     r"|Unable to locate credentials|NoCredentialsError", "credentials.E002"),
+    (r"Vectors could not|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vectors",
+     "vectors.E002"),
+    (r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke|connect to the endpoint URL",
+     "bucket.E003"),
     (r"create the bucket, or correct AWS_S3_BUCKET", "bucket.E001"),
-    (r"lies in another region", "region.E002"),
     (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
     (r"other than Amazon S3 answered", "bucket.E004"),
     (r"installed boto3 is too old", "versions.E001"),
@@ -110,15 +106,12 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"MEMORY_EMBED\w{1,40} is ", "embedder.E001"),
     (r"is set without the other; set both|AWS_PROFILE is .{0,200}gives no credentials",
      "credentials.E001"),
-    (r"AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
+    (r"lies in another region|AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
     (r"has quotation marks around its value", "settings.E002"),
     (r"MEMORY_BACKEND is s3_vectors but", "settings.E004"),
     (r"MEMORY_REQUIRE_PERSISTENT is set, but", "disk.E001"),
     (r"\b(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is '.{0,200}(?:set it to|use )",
      "settings.E001"),
-    (r"Unable to locate credentials|NoCredentialsError", "credentials.E002"),
-    (r"Could not connect to the endpoint URL.{0,20}s3vectors", "vectors.E002"),
-    (r"Could not connect to the endpoint URL|EndpointConnectionError", "bucket.E003"),
     (r"openai\.\w{1,60}Error.{0,400}embed|the embedder |embeddings? .{0,80}(?:fail|error)",
      "embedder.E002"),
     (r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota", "llm.E002"),
@@ -130,8 +123,6 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b",
      "The host ended the program because it needed more memory than it has; "
      "what was acknowledged is stored."),
-    (r"Address already in use",
-     "Another program listens on the port; end it, or choose another port."),
     (r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)",
      "The host could not start the program; the lines before say why."),
     (r"unexpected error.{0,20}, reference",

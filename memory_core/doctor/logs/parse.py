@@ -84,31 +84,24 @@ _TIME = re.compile(
 # Any of these may stand in front of a message; the name without its number is the form.
 _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
-    ("syslog1", rf"(?P<at1>{_NAMED}) (?![AP]M\b)(?P<host1>[\w.-]{{1,64}})"
-     r" [\w./-]{1,64}(?:\[\d{1,9}\])?: "),
     ("timed", _TIME.pattern),
-    # RFC 5424, also with fewer fields; then the priority of RFC 3164.
-    ("syslog2", r"(?:\d{1,7} )?<\d{1,3}>1 (?P<at2>\S{1,40}) (?P<host2>\S{1,255})"
-     r"(?: \S{1,128} \S{1,128} \S{1,128} (?:-|(?:\[[^\]\s]{1,64}"
-     r'(?: [\w.@-]{1,64}="(?:[^"\\]|\\.){0,400}"){1,30}\]){1,9})(?: |$)'
-     r"|(?: \S{1,128}){0,2}?(?: -){1,9}(?: |$)|(?: |$))\ufeff?"),
-    ("syslog3", r"<\d{1,3}>(?=[A-Z\d])"),
+    # RFC 5424; then the priority of RFC 3164.
+    ("syslog1", r"<\d{1,3}>1 (?P<at>\S{1,40}) (?P<host1>\S{1,255})(?: \S{1,128}){3}"
+     r"(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?"),
+    ("syslog2", r"<\d{1,3}>(?=[A-Z\d])"),
     ("Render",
      r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
     ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
     ("CloudWatch", r"(?P<host8>(?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
-    ("tagged1", r"[\w.:-]{1,80}+\s(?=\{\")"),
-    ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
+    ("tagged", r"[\w.:-]{1,80}+\s(?=\{\")"),
+    ("syslog3", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
      r"(?:: |(?: [a-z]{3})? (?=\[))"),
 )))  # fmt: skip
 _HOSTS = [name for name in _PREFIX.groupindex if name.startswith("host")]
-_WORD = (
-    r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|EXCEPTION|(?:[Ee]rror|[Ww]arning|fatal"
-    r"|critical)(?=:\s)|(?<=\[)(?:debug|info|notice|warn|warning|error|crit|critical|fatal)"
-    r"(?=\s{0,9}\]))(?![\w.])"
-)
+_WORDS = "DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?|FATAL"
+_WORD = rf"(?:{_WORDS}|EXCEPTION|(?i:{_WORDS})(?=\s{{0,9}}[\]:]))(?![\w.])"
 # Six parts may stand before a level; behind it the name of a logger, or who called it.
 _LEVEL = re.compile(
     rf"[ |:\t-]{{0,9}}+(?:(?!{MARK.pattern}|[\[(<]?{_WORD})(?:\[[^\]\n]{{0,64}}+\]\s{{0,9}}+"
@@ -291,7 +284,7 @@ class Unwrapper:
                     entry.is_of("Render" if match["half"] else "timed")
                     continue
                 entry.is_of((match.lastgroup or "").rstrip("123"))
-                entry.times += tuple(filter(None, (match["at1"], match["at2"])))
+                entry.times += (match["at"],) if match["at"] else ()
                 host = next(filter(None, match.group(*_HOSTS)), "")
                 entry.instance = entry.instance if host.isdigit() else host or entry.instance
                 if tag := match["tag"]:

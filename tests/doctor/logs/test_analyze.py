@@ -136,7 +136,7 @@ def test_errors_that_differ_in_numbers_ids_and_users_are_one_group() -> None:
     )
     (group,) = report.errors
     assert group.seen.count == 5
-    assert group.template == "memory <id> of <user> at <address> took <n> s: '…'"
+    assert group.template == "memory <n> of <user> at <n> took <n> s: '…'"
     assert (group.seen.first.line, group.seen.last.line) == (1, 5)
 
 

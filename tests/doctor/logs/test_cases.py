@@ -111,7 +111,6 @@ NEIGHBOURS: dict[str, str] = {
     "journald, short-iso": lines(
         lambda at, text: f"{at:%Y-%m-%dT%H:%M:%S}+0000 host web[12]: {text}"),
     "Heroku": lines(lambda at, text: f"{iso(at)[:-1]}+00:00 app[web.1]: {text}"),
-    "Logplex": lines(lambda at, text: f"83 <40>1 {iso(at)[:-1]}+00:00 host app web.1 - {text}"),
     "syslog with data": lines(lambda at, text: f'<14>1 {iso(at)} host app 1 - [a@1 b="c"] {text}'),
     "Fly.io": lines(lambda at, text: f"{iso(at)} app[148ed193b95948] ord [info] {text}"),
     "Fly.io, JSON": json_lines(lambda at, text: {
