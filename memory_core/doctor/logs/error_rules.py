@@ -24,7 +24,7 @@ _MOST_OPEN = 64
 _TRACEBACK = re.compile(r"[\s+|]{0,40}(?:Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = re.compile(r"(?:During handling of the above|The above exception was the direct)")
 _FRAME = re.compile(
-    r'File "(?P<file>[^"]{1,400})", line (?P<line>\d{1,9}), in (?P<name><\w{1,80}>|[\w.]{1,200})'
+    r'File "(?:[^"]{0,400}[\\/])?([^"\\/]{1,200})", line (\d{1,9}), in (<\w{1,80}>|[\w.]{1,200})'
 )
 _RAISED = re.compile(r"\A[A-Za-z_][\w.]*+(?:: |$)")
 # Errors that no level and no traceback announces.
@@ -238,8 +238,7 @@ def _continues(error: _Open, text: str) -> bool:
         return False
     if text[0] in " \t|+":
         if frame := _FRAME.search(text):
-            file = frame["file"].replace("\\", "/").rpartition("/")[2]
-            error.place = f"{file}:{frame['line']} in {frame['name']}"
+            error.place = "{}:{} in {}".format(*frame.groups())
         return True
     error.raised = text if _RAISED.match(text) else ""
     return bool(error.raised)

@@ -146,11 +146,10 @@ class KnownLines:
         for user_id in empty.keys() & saved.keys():
             # Two forms in the log that are one id today.
             other, saves = max(saved[user_id].items(), key=lambda form: form[1].count)
-            for raw, asks in empty[user_id].items():
-                if raw not in saved[user_id]:
-                    changes = "; ".join(describe_changes(raw) or describe_changes(other))
-                    reason = f"the same id in another form: {changes}"
-                    pairs.append(OtherId(raw, other, (reason,), asks, saves, sure=True))
+            for raw in empty[user_id].keys() - saved[user_id].keys():
+                changes = "; ".join(describe_changes(raw) or describe_changes(other))
+                reason = f"the same id in another form: {changes}"
+                pairs.append(OtherId(raw, other, (reason,), empty[user_id][raw], saves, sure=True))
         index = IdIndex().holding(saved.keys())
         unknown = [user_id for user_id in empty if user_id not in saved and user_id not in asked]
         for user_id in unknown[:_MOST_COMPARED]:

@@ -155,8 +155,7 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, st
             cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
             yield Entry(number, format=form), dict(zip(header, cells, strict=False)), text
         elif form == "CSV":
-            delimiter = _delimiter(text)
-            header = _cells(text, delimiter)
+            header, delimiter = _cells(text), max(",;\t", key=text.count)
         else:
             yield Entry(number), text, text
 
@@ -169,9 +168,9 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
         if form == "JSON":
             # Cut behind a record, so that the rest begins with a whole one.
             is_full = size > LONGEST_DOCUMENT * (1 if block[-1].strip() in ("}", "},") else 2)
-            goes_on = _JSON_LINE.match(line) and not is_full
+            goes_on = not is_full and _JSON_LINE.match(line) is not None
         else:
-            goes_on = form and quotes % 2 and size <= LONGEST_TEXT
+            goes_on = form == "CSV" and quotes % 2 == 1 and size <= LONGEST_TEXT
         if number and line and goes_on:
             block.append(line)
             size, quotes = size + len(line), quotes + line.count('"')
@@ -180,7 +179,7 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
             yield form, begun, "\n".join(block)
         form = "JSON" if _JSON_START.match(line) else ""
         if is_csv is None and line.strip():
-            is_csv = not form and _is_header(_cells(line, _delimiter(line)))
+            is_csv = not form and _is_header(_cells(line))
         form = "CSV" if is_csv and line else form
         begun, block, size, quotes = number, [line], len(line), line.count('"')
         if line and not form:
@@ -199,11 +198,9 @@ def _values(text: str) -> Iterator[tuple[int, int, Any]]:
             yield opening.end() - 1, end, value
 
 
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
-
-
-def _cells(text: str, delimiter: str) -> list[str]:
+def _cells(text: str, delimiter: str = "") -> list[str]:
+    """Return the cells of a row of CSV; the delimiter is by default the most frequent."""
+    delimiter = delimiter or max(",;\t", key=text.count)
     try:
         return next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error:
@@ -293,7 +290,8 @@ class Unwrapper:
                     text = (begun + text)[:LONGEST_DOCUMENT]
                     if tag == "P":
                         if len(self._begun) >= MOST_LAYERS:
-                            self._begun.pop(next(iter(self._begun)))
+                            oldest, part = self._begun.pop(next(iter(self._begun)))
+                            yield replace(oldest, text=part)
                         self._begun[key] = entry, text
                         return
             elif not has_level and (level_and_rest := split_level(text)):
@@ -364,30 +362,26 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _paired(value: Any) -> Any:
-    """Return names with their values, as of labels, as an object."""
-    pairs = {}
-    for item in value if isinstance(value, list) else ():
-        keys = ("name", "key", "field") if isinstance(item, dict) and "value" in item else ()
-        name = next((item[key] for key in keys if key in item), None)
-        if name is None:
-            return value
-        pairs[str(name)] = item["value"]
-    return pairs or value
+    """Return names with their values, as of labels, as an object, and anything else as it is."""
+    try:
+        pairs = {
+            item.get("name") or item.get("key") or item["field"]: item["value"] for item in value
+        }
+    except (AttributeError, KeyError, TypeError):
+        return value
+    return {str(name): inner for name, inner in pairs.items()} or value
 
 
 def split_level(text: str) -> tuple[str, str] | None:
     """Return the level at the start of a text, and the text behind it."""
     match = _LEVEL.match(text)
-    if not match:
-        return None
-    return _LEVELS[match["level"].lower()][0], text[match.end() :]
+    return (_LEVELS[match["level"].lower()][0], text[match.end() :]) if match else None
 
 
 @lru_cache(maxsize=1024)
 def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, bool] | None:
-    """Return the time, whether its zone was named, and its year; None for what is no time.
+    """Return a time in UTC, whether its zone was named, and its year; None for what is no time.
 
-    A time without a zone is taken for UTC; one without a year is the last that is not after `now`.
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
     match = _TIME.match(given.strip()) if isinstance(given, str) else None
