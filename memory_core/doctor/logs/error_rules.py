@@ -179,7 +179,7 @@ class Errors:
         self._hide = hide
         self._open: dict[str, _Open] = {}
         self._groups: dict[tuple[Severity, str], tuple[str, str, Seen]] = {}
-        self.left_out = 0
+        self.left_out = False
 
     def take(self, entry: Entry, spot: Callable[[], Spot]) -> bool:
         """Take a line that is none of the known ones; return True if it belongs to an error."""
@@ -221,7 +221,7 @@ class Errors:
         elif len(self._groups) < MOST_GROUPS:
             self._groups[key] = example, error.place, seen
         else:
-            self.left_out += 1
+            self.left_out = True
 
 
 def _continues(error: _Open, text: str) -> bool:
@@ -256,7 +256,7 @@ def _severity(entry: Entry) -> tuple[Severity | None, str]:
     level, text = entry.level, entry.text
     if MARK.search(text, 0, 400):
         level, text = split_level(MARK.sub("", text).lstrip()) or (level, text)
-    if level in ("ERROR", "CRITICAL") or _TRACEBACK.search(text, 0, 400):
+    if level == "ERROR" or _TRACEBACK.search(text, 0, 400):
         return "error", text
     if level == "WARNING":
         return "warning", text

@@ -72,8 +72,10 @@ class KnownLines:
         self.backwards = False
 
     @property
-    def is_cut(self) -> bool:
-        return max(len(self._order), len(self._starts)) >= MOST_RUNS
+    def left_out(self) -> bool:
+        """True if something was not kept because there is too much of it."""
+        is_full = max(len(self._order), len(self._starts)) >= MOST_RUNS
+        return is_full or any(ids.left_out for ids in (self.saved, self.asked, self.empty))
 
     def take(self, text: str, spot: Spot) -> bool:
         """Take a line that has a mark; return True if all that the marks begin is known."""

@@ -86,14 +86,14 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
     ("timed", _TIME.pattern),
     # RFC 5424; then the priority of RFC 3164.
-    ("syslog1", r"<\d{1,3}>1 (?P<at>\S{1,40}) (?P<host1>\S{1,255})(?: \S{1,128}){3}"
+    ("syslog1", r"<\d{1,3}>1 (?P<at>\S{1,40}) (?P<host1>\S{1,255})(?: (?!\[)\S{1,128}){3}"
      r"(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?"),
     ("syslog2", r"<\d{1,3}>(?=[A-Z\d])"),
     ("Render",
-     r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
-    ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
-    ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
-    ("CloudWatch", r"(?P<host8>(?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
+     r"\s{0,2}\[(?P<host2>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
+    ("Kubernetes", r"\[pod/(?P<host3>[\w./-]{1,200})\] "),
+    ("Docker", r"(?P<host4>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+    ("CloudWatch", r"(?P<host5>(?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
     ("tagged", r"[\w.:-]{1,80}+\s(?=\{\")"),
     ("syslog3", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
@@ -123,8 +123,8 @@ class Entry:
     instance: str = ""
     level: str = ""
 
-    def at(self, now: datetime) -> tuple[datetime, bool, bool] | None:
-        """Return when it was written, and whether zone and year were named."""
+    def at(self, now: datetime) -> tuple[datetime, bool] | None:
+        """Return when it was written, and whether a zone was named."""
         times = [read for given in self.times if (read := read_time(given, now))]
         return next((read for read in times if read[1]), times[0] if times else None)
 
@@ -379,8 +379,8 @@ def split_level(text: str) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=1024)
-def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, bool] | None:
-    """Return a time in UTC, whether its zone was named, and its year; None for what is no time.
+def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] | None:
+    """Return a time in UTC, and whether its zone was named; None for what is no time.
 
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
@@ -391,12 +391,12 @@ def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, 
         seconds = float(match["epoch"] if match else given)
         while 1e11 <= abs(seconds) < 1e30:
             seconds /= 1000
-        return datetime.fromtimestamp(seconds, UTC), True, True
+        return datetime.fromtimestamp(seconds, UTC), True
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
-def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bool] | None:
+def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool] | None:
     *date, hour, minute, second = re.findall(r"\d+|[A-Z][a-z]+", match["stamp"])
     year = next((part for part in date if len(part) == 4), "")
     name = next((part for part in date if part.isalpha()), "")
@@ -412,5 +412,5 @@ def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bo
             at = datetime.fromisoformat(f"{number:04}-{month:02}-{day:02}{rest}")
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
             if year or at <= now + timedelta(days=1):
-                return at, bool(zone), bool(year)
+                return at, bool(zone)
     return None
