@@ -86,7 +86,8 @@ class _Pass:
             return
         if DEPLOYMENT.match(entry.text):
             self._known.take_deployment(self._spot(entry))
-        if not self._errors.take(entry, lambda: self._spot(entry)) and is_marked:
+        is_error = self._errors.take(entry, lambda: self._spot(entry)) and entry.level != "WARNING"
+        if is_marked and not is_error:
             self._miss(self._spot(entry))
 
     def _miss(self, spot: Spot) -> None:

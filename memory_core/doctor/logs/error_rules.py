@@ -90,8 +90,7 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"other than Amazon S3 answered", "bucket.E004"),
     (r"installed boto3 is too old", "versions.E001"),
     (r"Filterable metadata must have at most", "index.E003"),
-    (r"dimension of \d{1,9}, got \d{1,9}|dimensionality|query vector .{0,40}dimension"
-     r"|holds \d{1,9}-dimension|dimensions? .{0,60}(?:mismatch|does not match|expected)",
+    (r"dimension.{0,60}(?:got \d|match|expected)|query vector .{0,40}dimension|\d-dimension",
      "index.E002"),
     (r"unsupported version of sqlite3", "versions.E002"),
     (r"database is locked", "disk.I001"),

@@ -6,6 +6,7 @@ import re
 from bisect import bisect
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 from ...errors import InvalidUserId
 from ...memories.find_user import LOOK_ALIKE_REASONS, IdIndex
@@ -30,6 +31,8 @@ _PATTERNS = tuple(
     for line in KNOWN_LINES
 )
 DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
+# Ids that a program numbers differ in nothing else.
+_DIGIT = re.compile(r"\d")
 _CLOSING = {'"': '"', "'": "'", ">": "<"}
 # Fields that a program wrote behind a message.
 _FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
@@ -80,7 +83,7 @@ class KnownLines:
     def take(self, text: str, spot: Spot) -> bool:
         """Take a line that has a mark; return True if all that the marks begin is known."""
         starts = [mark.start() for mark in MARK.finditer(text)]
-        pieces = zip(starts, [*starts[1:], len(text)], strict=True)
+        pieces = pairwise([*starts, len(text)])
         known = [self._take_piece(text, start, end, spot) for start, end in pieces]
         return all(known)
 
@@ -157,7 +160,7 @@ class KnownLines:
         for user_id in unknown[:_MOST_COMPARED]:
             asks = _total(empty[user_id])
             for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
-                if close in saved and reasons and _letters(user_id) != _letters(close):
+                if close in saved and reasons and _DIGIT.sub("", user_id) != _DIGIT.sub("", close):
                     saves = _total(saved[close])
                     sure = bool(set(reasons) & LOOK_ALIKE_REASONS)
                     pairs.append(OtherId(user_id, close, reasons, asks, saves, sure))
@@ -198,8 +201,3 @@ def _total(forms: dict[str, Seen]) -> Seen:
     for seen in others:
         total.add(seen)
     return total
-
-
-def _letters(user_id: str) -> list[str]:
-    """Return an id without digits: those that a program numbers differ in nothing else."""
-    return [char for char in user_id if not char.isdigit()]

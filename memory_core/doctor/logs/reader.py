@@ -55,7 +55,10 @@ class Reader:
                 self.not_utf8 += 1
                 line = line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
             blank = blank and line.isspace()
-            yield self.lines, _plain(line)
+            # Without a byte order mark; of a bar that was drawn over and over, the last state.
+            line = line.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
+            has_colours = "\x1b" in line or "[0m" in line
+            yield self.lines, _COLOURS.sub("", line) if has_colours else line
         if blank:
             raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
         self.source.report(self.source.size_bytes)
@@ -112,10 +115,3 @@ def _encoding(head: bytes) -> str:
     if head.count(0) * 10 > len(head):
         raise InvalidLog("this is no text; choose the log of the backend as a text file")
     return "utf-8"
-
-
-def _plain(text: str) -> str:
-    """Return a line without its end, a byte order mark and colours."""
-    # Of a bar that was drawn over and over, the last state.
-    text = text.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
-    return _COLOURS.sub("", text) if "\x1b" in text or "[0m" in text else text

@@ -182,7 +182,12 @@ def test_a_document_in_utf_16_is_read() -> None:
 
 def test_a_line_with_a_mark_that_is_not_understood_is_never_nothing_wrong() -> None:
     healthy = f"2026-11-22T10:00:00Z {S3}\n"
-    for line in ("[Mem0] Forgot how it is said", "[API] POST /memories 200", "x [Mem0]"):
+    for line in (
+        "[Mem0] Forgot how it is said",
+        "[API] POST /memories 200",
+        "x [Mem0]",
+        "WARNING [Mem0] x",
+    ):
         report = analyze_log(f"{healthy}2026-11-22T10:00:01Z {line}\n".encode(), now=NOW)
         assert not report.clean
         assert (
