@@ -14,7 +14,7 @@ from ...model.words import counted
 from ...settings import survey
 from ..redact import Masker
 from .error_rules import Errors
-from .known_lines import MOST_IDS, KnownLines, Tallies
+from .known_lines import DEPLOYMENT, KnownLines, Tallies
 from .parse import Entry, Unwrapper, documents
 from .reader import MARK, Reader
 from .report import LogReport, Problem, Seen, Spot
@@ -26,14 +26,10 @@ _LONGEST_BLOCK = 400
 def analyze_log(
     source: BinaryIO | bytes, *, now: datetime | None = None, on_progress: Progress | None = None
 ) -> LogReport:
-    """Return the report on a log; it is read once, as a stream.
+    """Return the report on a log, which is read once, as a stream; raise InvalidLog for no log.
 
-    `on_progress` is called about once per megabyte with bytes read and bytes in all (the same
-    where that is not known); what it raises ends the work. `now` (aware, the present by default)
-    settles the year of times that name none.
-
-    Raises:
-        InvalidLog: there is nothing in it, or it is compressed, or no text.
+    `on_progress` is called about once per megabyte with bytes read and bytes in all; what it
+    raises ends the work. `now` settles the year of times that name none.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     return _Pass(now or datetime.now(UTC)).over(Reader(stream, on_progress))
@@ -48,7 +44,7 @@ class _Pass:
         self._block: list[Entry] = []
         self._first: datetime | None = None
         self._last: datetime | None = None
-        self._direction = self._unzoned = self._yearless = 0
+        self._direction = self._unzoned = 0
 
     def over(self, reader: Reader) -> LogReport:
         unwrapper = Unwrapper()
@@ -88,9 +84,10 @@ class _Pass:
         is_marked = MARK.search(entry.text) is not None
         if is_marked and self._known.take(entry.text, self._spot(entry)):
             return
-        if entry.text.startswith("==> "):
-            self._known.take_deployment(entry.text, self._spot(entry))
-        if not self._errors.take(entry, lambda: self._spot(entry)) and is_marked:
+        if DEPLOYMENT.match(entry.text):
+            self._known.take_deployment(self._spot(entry))
+        is_error = self._errors.take(entry, lambda: self._spot(entry)) and entry.level != "WARNING"
+        if is_marked and not is_error:
             self._miss(self._spot(entry))
 
     def _miss(self, spot: Spot) -> None:
@@ -102,53 +99,37 @@ class _Pass:
         read = entry.at(self._now)
         if read is None:
             return Spot(entry.number, None, entry.instance)
-        at, is_zoned, is_dated = read
+        at, is_zoned = read
         self._unzoned += not is_zoned
-        self._yearless += not is_dated
         self._first = min(self._first or at, at)
         self._last = max(self._last or at, at)
         return Spot(entry.number, at, entry.instance)
 
     def _report(self, reader: Reader) -> LogReport:
-        known = self._known
-        spans = known.spans()
+        known, spans = self._known, self._known.spans()
         report = LogReport(
-            size_bytes=reader.source.size_bytes,
-            lines=reader.lines,
-            formats=dict(self._formats.most_common()),
-            first_at=self._first,
-            last_at=self._last,
-            zoned=not self._unzoned,
-            known=known.known(),
-            order=known.order(),
-            spans=spans,
-            deployments=known.deployments(),
-            other_ids=known.other_ids(),
-            found_nothing=known.found_nothing(spans),
-            errors=self._errors.groups(),
-            problems=(),
+            size_bytes=reader.source.size_bytes, lines=reader.lines,
+            formats=dict(self._formats.most_common()), zoned=not self._unzoned,
+            first_at=self._first, last_at=self._last, known=known.known(), order=known.order(),
+            spans=spans, deployments=known.deployments(), other_ids=known.other_ids(),
+            found_nothing=known.found_nothing(spans), errors=self._errors.groups(), problems=(),
             notes=tuple(sentence for is_so, sentence in self._notes(reader) if is_so),
-        )
+        )  # fmt: skip
         return replace(report, problems=tuple(_problems(report, self._not_understood.get(""))))
 
     def _notes(self, reader: Reader) -> list[tuple[object, str]]:
-        known, errors = self._known, self._errors
         return [
             (self._first is None,
              "No line has a time with a date; the lines are taken in their order."),
-            (known.backwards, "The newest line comes first; it was read from its end."),
-            (self._unzoned, "Some times name no time zone; they are shown as they stand."),
-            (self._yearless,
-             "Some times name no year; the latest one that is not in the future was taken."),
+            (self._known.backwards, "The newest line comes first; it was read from its end."),
+            (self._unzoned, "Some times name no time zone, and some of them perhaps no year; "
+             "they are shown as they stand, in the latest year that is not in the future."),
             (reader.not_utf8,
              f"{reader.not_utf8:,} lines are not in UTF-8; they were read as Windows-1252."),
             (reader.cut,
              f"Of {reader.cut:,} lines with more than 256 KB only the beginning was read."),
-            (errors.left_out, f"{errors.left_out:,} errors of further kinds are not shown."),
-            (known.saved.left_out or known.asked.left_out or known.empty.left_out,
-             f"There are more than {MOST_IDS:,} ids; those that came later are not compared."),
-            (known.is_cut,
-             "The known lines alternate so often that the rest of them is only counted."),
+            (self._known.left_out or self._errors.left_out,
+             "There are too many ids, errors or changes to keep; later ones are left out."),
         ]  # fmt: skip
 
 

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...storage.aws.errors import RULES, Call, Failure, cause_word, rule_for, translate
-from ..checks.buckets import BUCKET_KINDS
-from ..checks.credentials import CREDENTIAL_KINDS
+from ...storage.aws.errors import Call, Failure, translate
 from ..findings import FindingKind
 from ..run import KINDS
 from .parse import Entry, split_level
@@ -22,15 +20,11 @@ MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240
 _LONGEST_EXAMPLE = 600
 _MOST_OPEN = 64
-_LONGEST_TRACE = 2_000
 
-_TRACEBACK = re.compile(
-    r"[\s+|]{0,40}(?P<head>(?:Exception Group )?Traceback \(most recent call last\):)"
-)
-_DIGIT = re.compile(r"\d")
+_TRACEBACK = re.compile(r"[\s+|]{0,40}(?:Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = re.compile(r"(?:During handling of the above|The above exception was the direct)")
 _FRAME = re.compile(
-    r'File "(?P<file>[^"]{1,400})", line (?P<line>\d{1,9}), in (?P<name><\w{1,80}>|[\w.]{1,200})'
+    r'File "(?:[^"]{0,400}[\\/])?([^"\\/]{1,200})", line (\d{1,9}), in (<\w{1,80}>|[\w.]{1,200})'
 )
 _RAISED = re.compile(r"\A[A-Za-z_][\w.]*+(?:: |$)")
 # Errors that no level and no traceback announces.
@@ -49,64 +43,54 @@ _SECRETS = (
         r"[^\s\"'&,;)}\]]{4,}"
     ), r"\1…"),
 )  # fmt: skip
-_PLACES = (
-    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"),
-     "<time>"),
-    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.I), "<id>"),
-    (re.compile(r"[^\s'\"<>()\[\]/:;,=@]{1,254}(?:@|%40)[^\s'\"<>()\[\]/:;,=]{1,254}"), "<user>"),
-    (re.compile(r"\b(?:for user|for Memory:) (?:'[^']{0,400}'|\"[^\"]{0,400}\"|[^\s:;,]{1,400})"),
+_PLACES = tuple((re.compile(pattern), place) for pattern, place in (
+    (r"[^\s'\"<>()\[\]/:;,=@]{1,254}(?:@|%40)[^\s'\"<>()\[\]/:;,=]{1,254}", "<user>"),
+    (r"\b(?:for user|for Memory:) (?:'[^']{0,400}'|\"[^\"]{0,400}\"|[^\s:;,]{1,400})",
      "for user <user>"),
-    (re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?!\w)"), "<address>"),
-    (re.compile(r"\b(?=[A-Z]*+\d)[0-9A-HJKMNP-TV-Z]{26}\b"), "<id>"),
-    (re.compile(r"\b(?:0x[0-9a-f]+|(?=\d*+[a-f])(?=[a-f]*+\d)[0-9a-f]{8,})\b"), "<id>"),
-    (re.compile(r"(?i)(?:request[ -]?id|host[ -]?id|reference)[:= ]{1,3}[\w+/=-]{1,200}"),
-     "request <id>"),
-    (re.compile(r"(?<!\w)'[^'\n]{1,400}'(?!\w)"), "'…'"),
-    (re.compile(r'(?<!\w)"[^"\n]{1,400}"(?!\w)'), '"…"'),
-    (re.compile(r"(?<![A-Za-z_\d])\d++(?:[.,]\d++)*+(?![A-Za-z_])"), "<n>"),
-)  # fmt: skip
+    (r"(?i)(?:request[ -]?id|host[ -]?id|reference)[:= ]{1,3}[\w+/=-]{1,200}", "request <id>"),
+    (r"\b(?=[a-f-]{0,40}+\d)[0-9a-f-]{8,64}\b", "<n>"),
+    (r"(?<!\w)'[^'\n]{1,400}'(?!\w)", "'…'"),
+    (r'(?<!\w)"[^"\n]{1,400}"(?!\w)', '"…"'),
+    (r"(?<![A-Za-z_\d])\d\w*+(?:[.,:+-]\w++)*+", "<n>"),
+))  # fmt: skip
 
 _KINDS = {kind.id: kind for kind in KINDS}
-# An answer as botocore writes it, the class of an exception of its own, a code in our sentences.
-_ANSWER = re.compile(
+# An answer as botocore writes it, or the class of an exception of its own.
+_AWS = re.compile(
     r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
-    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)",
+    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)"
+    r"|\bbotocore\.exceptions\.(?!ClientError\b)(?P<name>\w{1,100})(?:: (?P<reason>.*))?",
     re.S,
 )
-_EXCEPTION = re.compile(r"\bbotocore\.exceptions\.(?P<name>\w{1,100})(?:: (?P<said>.*))?", re.S)
-_CODE = re.compile(r"\((?P<code>[A-Z]\w{3,60})[):]")
 # Classes that are raised, and the ones of the table that they are derived from (botocore 1.44).
 DERIVED = {
-    name: base
-    for base, names in (
-        ("ConnectionError", "ConnectTimeoutError EndpointConnectionError SSLError"),
-        ("ConnectionError", "ProxyConnectionError"),
-        ("HTTPClientError", "ConnectionClosedError ReadTimeoutError ResponseStreamingError"),
-        ("SSOError", "SSOTokenLoadError UnauthorizedSSOTokenError"),
-    )
-    for name in names.split()
+    **dict.fromkeys(("ConnectTimeoutError", "EndpointConnectionError"), "ConnectionError"),
+    **dict.fromkeys(("SSLError", "ProxyConnectionError"), "ConnectionError"),
+    **dict.fromkeys(("ConnectionClosedError", "ReadTimeoutError"), "HTTPClientError"),
+    **dict.fromkeys(("SSOTokenLoadError", "UnauthorizedSSOTokenError"), "SSOError"),
+    "ResponseStreamingError": "HTTPClientError",
 }
 _OF_VECTORS = re.compile(r"Vector|(?:Create|Get|Delete)Index$|ListIndexes$")
-# On S3 Vectors, by the word for the cause.
-VECTOR_CAUSES = {
-    "denied": "vectors.E003", "no index": "index.E001", "unreachable": "vectors.E002",
-    "impostor": "vectors.E002", "busy": "vectors.E002", "old boto3": "versions.E001",
-}  # fmt: skip
-_FIRST_CALLS = ("GetVectorBucket", "GetIndex", "CreateVectorBucket", "CreateIndex")
-
 
 # The pattern of an error, and its kind of finding or a sentence.
 LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
+    (r"the clock of this machine is wrong", "credentials.E004"),
     (r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ", "vectors.E001"),
     (r"AWS refused s3vectors:", "vectors.E003"),
     (r"AWS refused s3:", "bucket.E002"),
+    (r"AWS credentials have expired", "credentials.E003"),
+    (r"does not accept the credentials|no AWS credentials could be had"
+     r"|Unable to locate credentials|NoCredentialsError", "credentials.E002"),
+    (r"Vectors could not|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vectors",
+     "vectors.E002"),
+    (r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke|connect to the endpoint URL",
+     "bucket.E003"),
+    (r"create the bucket, or correct AWS_S3_BUCKET", "bucket.E001"),
     (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
-    (r"other than Amazon S3 Vectors answered", "vectors.E002"),
     (r"other than Amazon S3 answered", "bucket.E004"),
     (r"installed boto3 is too old", "versions.E001"),
     (r"Filterable metadata must have at most", "index.E003"),
-    (r"dimension of \d{1,9}, got \d{1,9}|dimensionality|query vector .{0,40}dimension"
-     r"|holds \d{1,9}-dimension|dimensions? .{0,60}(?:mismatch|does not match|expected)",
+    (r"dimension.{0,60}(?:got \d|match|expected)|query vector .{0,40}dimension|\d-dimension",
      "index.E002"),
     (r"unsupported version of sqlite3", "versions.E002"),
     (r"database is locked", "disk.I001"),
@@ -121,15 +105,12 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"MEMORY_EMBED\w{1,40} is ", "embedder.E001"),
     (r"is set without the other; set both|AWS_PROFILE is .{0,200}gives no credentials",
      "credentials.E001"),
-    (r"AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
+    (r"lies in another region|AWS_REGION is .{0,80}, but .{0,200} is in", "region.E002"),
     (r"has quotation marks around its value", "settings.E002"),
     (r"MEMORY_BACKEND is s3_vectors but", "settings.E004"),
     (r"MEMORY_REQUIRE_PERSISTENT is set, but", "disk.E001"),
     (r"\b(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is '.{0,200}(?:set it to|use )",
      "settings.E001"),
-    (r"Unable to locate credentials|NoCredentialsError", "credentials.E002"),
-    (r"Could not connect to the endpoint URL.{0,20}s3vectors", "vectors.E002"),
-    (r"Could not connect to the endpoint URL|EndpointConnectionError", "bucket.E003"),
     (r"openai\.\w{1,60}Error.{0,400}embed|the embedder |embeddings? .{0,80}(?:fail|error)",
      "embedder.E002"),
     (r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota", "llm.E002"),
@@ -141,8 +122,6 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
     (r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b",
      "The host ended the program because it needed more memory than it has; "
      "what was acknowledged is stored."),
-    (r"Address already in use",
-     "Another program listens on the port; end it, or choose another port."),
     (r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)",
      "The host could not start the program; the lines before say why."),
     (r"unexpected error.{0,20}, reference",
@@ -155,42 +134,29 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
 
 def explain(text: str) -> tuple[str, FindingKind | None]:
     """Return what is known of an error by its text, and the doctor's finding."""
-    if explained := _explain_aws(text):
-        return explained
-    meaning = next((meaning for pattern, meaning in LOG_RULES if pattern.search(text)), "")
+    translated = _translate_aws(text)
+    rules = (meaning for pattern, meaning in LOG_RULES if pattern.search(translated or text))
+    meaning = next(rules, "")
     kind = _KINDS.get(meaning)
-    return f"{kind.title}." if kind else meaning, kind
+    return translated or (f"{kind.title}." if kind else meaning), kind
 
 
-def _explain_aws(text: str) -> tuple[str, FindingKind | None] | None:
-    service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
-    if answer := _ANSWER.search(text):
-        code, operation = answer["code"], answer["operation"]
-        is_vectors = _OF_VECTORS.search(operation)
-        service = "s3vectors" if is_vectors else "sts" if operation == "GetCallerIdentity" else "s3"
-        resource = "the index or vector bucket" if is_vectors else "the bucket"
-        failure = Failure((code,), int(code) if code.isdigit() else 0, answer["said"])
-        call = Call(service, operation, resource)
-    elif (raised := _EXCEPTION.search(text)) and (name := raised["name"]) != "ClientError":
-        failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, raised["said"] or "")
-        call = Call(service, "a request", "the service")
+def _translate_aws(text: str) -> str:
+    """Return our own sentence on a failure of AWS or botocore, empty for any other text."""
+    match = _AWS.search(text)
+    if not match:
+        return ""
+    if name := match["name"]:
+        failure = Failure((name, DERIVED.get(name, "BotoCoreError")), 0, match["reason"] or "")
+        service = "s3vectors" if re.search(r"s3vectors|S3 Vectors|\bindex\b", text) else "s3"
+        return f"{translate(failure, Call(service, 'a request', 'the service'))}."
+    code, operation = match["code"], match["operation"]
+    failure = Failure((code,), int(code) if code.isdigit() else 0, match["said"])
+    if _OF_VECTORS.search(operation):
+        call = Call("s3vectors", operation, "the index or vector bucket")
     else:
-        # Our own sentence says itself what happened and what to do.
-        codes = [DERIVED.get(code, code) for code in _CODE.findall(text)]
-        code = next((code for code in codes if code in RULES), "")
-        kind = _kind_of(Failure((code,), 0, ""), Call(service, "", "")) if code else None
-        return (f"{kind.title}.", kind) if kind else None
-    return f"{translate(failure, call)}.", _kind_of(failure, call)
-
-
-def _kind_of(failure: Failure, call: Call) -> FindingKind | None:
-    """Return the doctor's kind of finding for a failure, as its own checks would choose it."""
-    cause = cause_word(rule_for(failure))
-    if cause in CREDENTIAL_KINDS or (call.service != "s3vectors" and cause != "old boto3"):
-        return CREDENTIAL_KINDS.get(cause) or BUCKET_KINDS.get(cause)
-    if cause == "denied" and call.operation in _FIRST_CALLS:
-        return _KINDS["vectors.E001"]
-    return _KINDS.get(VECTOR_CAUSES.get(cause, ""))
+        call = Call("sts" if operation == "GetCallerIdentity" else "s3", operation, "the bucket")
+    return f"{translate(failure, call)}."
 
 
 @dataclass(slots=True)
@@ -201,10 +167,8 @@ class _Open:
     level: Severity
     text: str
     in_trace: bool = False
-    prefix: str = ""
     raised: str = ""
     place: str = ""
-    lines: int = 0
 
 
 class Errors:
@@ -214,7 +178,7 @@ class Errors:
         self._hide = hide
         self._open: dict[str, _Open] = {}
         self._groups: dict[tuple[Severity, str], tuple[str, str, Seen]] = {}
-        self.left_out = 0
+        self.left_out = False
 
     def take(self, entry: Entry, spot: Callable[[], Spot]) -> bool:
         """Take a line that is none of the known ones; return True if it belongs to an error."""
@@ -228,9 +192,8 @@ class Errors:
             if len(self._open) >= _MOST_OPEN:
                 self._close(next(iter(self._open)))
             error = self._open[entry.instance] = _Open(spot(), level, text)
-            if trace := _TRACEBACK.search(entry.text, 0, 400):
+            if _TRACEBACK.search(text, 0, 400):
                 error.in_trace, error.text = True, ""
-                error.prefix = _DIGIT.sub("0", entry.text[: trace.start("head")])
         return level is not None
 
     def groups(self) -> tuple[ErrorGroup, ...]:
@@ -257,20 +220,16 @@ class Errors:
         elif len(self._groups) < MOST_GROUPS:
             self._groups[key] = example, error.place, seen
         else:
-            self.left_out += 1
+            self.left_out = True
 
 
 def _continues(error: _Open, text: str) -> bool:
     """Add a line to the error before it; return False if it does not belong to that."""
-    if error.prefix and _DIGIT.sub("0", text[: len(error.prefix)]) == error.prefix:
-        # Before each line stands something unknown.
-        text = text[len(error.prefix) :]
     if _TRACEBACK.match(text):
         if error.raised or not error.in_trace:
             error.in_trace, error.raised = True, ""
-        return error.lines < _LONGEST_TRACE
-    error.lines += 1
-    if not error.in_trace or error.lines > _LONGEST_TRACE:
+        return True
+    if not error.in_trace:
         return False
     if _CHAINED.match(text) or not text.strip():
         return True
@@ -278,8 +237,7 @@ def _continues(error: _Open, text: str) -> bool:
         return False
     if text[0] in " \t|+":
         if frame := _FRAME.search(text):
-            file = frame["file"].replace("\\", "/").rpartition("/")[2]
-            error.place = f"{file}:{frame['line']} in {frame['name']}"
+            error.place = "{}:{} in {}".format(*frame.groups())
         return True
     error.raised = text if _RAISED.match(text) else ""
     return bool(error.raised)
@@ -297,7 +255,7 @@ def _severity(entry: Entry) -> tuple[Severity | None, str]:
     level, text = entry.level, entry.text
     if MARK.search(text, 0, 400):
         level, text = split_level(MARK.sub("", text).lstrip()) or (level, text)
-    if level in ("ERROR", "CRITICAL") or _TRACEBACK.search(text, 0, 400):
+    if level == "ERROR" or _TRACEBACK.search(text, 0, 400):
         return "error", text
     if level == "WARNING":
         return "warning", text

@@ -6,6 +6,7 @@ import re
 from bisect import bisect
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 from ...errors import InvalidUserId
 from ...memories.find_user import LOOK_ALIKE_REASONS, IdIndex
@@ -22,18 +23,16 @@ MOST_RUNS = 2_000
 _MOST_INSTANCES = 20
 _MOST_COMPARED = 2_000
 _MOST_CLOSE = 5
-_BACKENDS: dict[str, Storage] = {
-    LOG_S3_READY: "s3_vectors",
-    LOG_S3_USED: "s3_vectors",
-    LOG_CHROMA_READY: "chroma",
-    LOG_CHROMA_LOST: "chroma",
-}
+_BACKENDS: dict[str, Storage] = {LOG_S3_READY: "s3_vectors", LOG_S3_USED: "s3_vectors"}
+_BACKENDS |= {LOG_CHROMA_READY: "chroma", LOG_CHROMA_LOST: "chroma"}
 # The id may have been written by a program that did not normalize it: all that follows.
 _PATTERNS = tuple(
     (line, re.compile(re.escape(line).replace("%d", r"(\d{1,9})").replace("%s", "(.{1,400})")))
     for line in KNOWN_LINES
 )
-_DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
+DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
+# Ids that a program numbers differ in nothing else.
+_DIGIT = re.compile(r"\d")
 _CLOSING = {'"': '"', "'": "'", ">": "<"}
 # Fields that a program wrote behind a message.
 _FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
@@ -76,13 +75,15 @@ class KnownLines:
         self.backwards = False
 
     @property
-    def is_cut(self) -> bool:
-        return max(len(self._order), len(self._starts)) >= MOST_RUNS
+    def left_out(self) -> bool:
+        """True if something was not kept because there is too much of it."""
+        is_full = max(len(self._order), len(self._starts)) >= MOST_RUNS
+        return is_full or any(ids.left_out for ids in (self.saved, self.asked, self.empty))
 
     def take(self, text: str, spot: Spot) -> bool:
         """Take a line that has a mark; return True if all that the marks begin is known."""
         starts = [mark.start() for mark in MARK.finditer(text)]
-        pieces = zip(starts, [*starts[1:], len(text)], strict=True)
+        pieces = pairwise([*starts, len(text)])
         known = [self._take_piece(text, start, end, spot) for start, end in pieces]
         return all(known)
 
@@ -111,19 +112,15 @@ class KnownLines:
             self._order.append(KnownLine(line, replace(seen)))
         if line in _BACKENDS:
             instances = (seen.first.instance,) if seen.first.instance else ()
-            start = Span(_BACKENDS[line], seen, line in (LOG_S3_READY, LOG_CHROMA_READY), instances)
-            if self._starts and self._starts[-1].backend == start.backend:
-                _extend(self._starts[-1], start)
-            elif len(self._starts) < MOST_RUNS:
-                self._starts.append(start)
+            is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
+            _append(self._starts, Span(_BACKENDS[line], seen, is_start, instances))
         elif line == LOG_ADDED:
             self.saved.note(raw, seen)
         elif line == LOG_FOUND:
             (self.asked if count else self.empty).note(raw, seen)
 
-    def take_deployment(self, text: str, spot: Spot) -> None:
-        """Take a line that the host may have written about a deployment."""
-        if _DEPLOYMENT.match(text) and len(self._deployments) < MOST_RUNS:
+    def take_deployment(self, spot: Spot) -> None:
+        if len(self._deployments) < MOST_RUNS:
             self._deployments.append(spot)
 
     def known(self) -> tuple[KnownLine, ...]:
@@ -140,15 +137,12 @@ class KnownLines:
         deployments = self.deployments()
         spans: list[Span] = []
         for start in sorted(self._starts, key=lambda span: self._when(span.seen)):
-            if spans and spans[-1].backend == start.backend:
-                _extend(spans[-1], start)
-                continue
             before = bisect(deployments, self._when(start.seen), key=self._when)
             deployment = deployments[before - 1] if before else None
-            is_taken = spans and spans[-1].deployment == deployment
-            span = replace(start, deployment=None if is_taken else deployment)
-            spans.append(replace(span, seen=replace(start.seen), starts=max(1, start.starts)))
-        return tuple(spans)
+            if spans and spans[-1].deployment == deployment:
+                deployment = None
+            _append(spans, replace(start, seen=replace(start.seen), deployment=deployment))
+        return tuple(replace(span, starts=max(1, span.starts)) for span in spans)
 
     def other_ids(self) -> tuple[OtherId, ...]:
         """Return ids that were asked for in vain while others that are close were saved under."""
@@ -157,17 +151,16 @@ class KnownLines:
         for user_id in empty.keys() & saved.keys():
             # Two forms in the log that are one id today.
             other, saves = max(saved[user_id].items(), key=lambda form: form[1].count)
-            for raw, asks in empty[user_id].items():
-                if raw not in saved[user_id]:
-                    changes = "; ".join(describe_changes(raw) or describe_changes(other))
-                    reason = f"the same id in another form: {changes}"
-                    pairs.append(OtherId(raw, other, (reason,), asks, saves, sure=True))
+            for raw in empty[user_id].keys() - saved[user_id].keys():
+                changes = "; ".join(describe_changes(raw) or describe_changes(other))
+                reason = f"the same id in another form: {changes}"
+                pairs.append(OtherId(raw, other, (reason,), empty[user_id][raw], saves, sure=True))
         index = IdIndex().holding(saved.keys())
         unknown = [user_id for user_id in empty if user_id not in saved and user_id not in asked]
         for user_id in unknown[:_MOST_COMPARED]:
             asks = _total(empty[user_id])
             for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
-                if close in saved and reasons and _letters(user_id) != _letters(close):
+                if close in saved and reasons and _DIGIT.sub("", user_id) != _DIGIT.sub("", close):
                     saves = _total(saved[close])
                     sure = bool(set(reasons) & LOOK_ALIKE_REASONS)
                     pairs.append(OtherId(user_id, close, reasons, asks, saves, sure))
@@ -192,10 +185,15 @@ class KnownLines:
         return at, -spot.line if self.backwards else spot.line
 
 
-def _extend(span: Span, other: Span) -> None:
-    span.seen.add(other.seen)
-    span.starts += other.starts
-    span.instances = tuple(dict.fromkeys((*span.instances, *other.instances)))[:_MOST_INSTANCES]
+def _append(spans: list[Span], start: Span) -> None:
+    """Append a start of a storage, or add it to the last one if that is of the same storage."""
+    if spans and (last := spans[-1]).backend == start.backend:
+        last.seen.add(start.seen)
+        last.starts += start.starts
+        instances = dict.fromkeys((*last.instances, *start.instances))
+        last.instances = tuple(instances)[:_MOST_INSTANCES]
+    elif len(spans) < MOST_RUNS:
+        spans.append(start)
 
 
 def _total(forms: dict[str, Seen]) -> Seen:
@@ -203,8 +201,3 @@ def _total(forms: dict[str, Seen]) -> Seen:
     for seen in others:
         total.add(seen)
     return total
-
-
-def _letters(user_id: str) -> list[str]:
-    """Return an id without digits: those that a program numbers differ in nothing else."""
-    return [char for char in user_id if not char.isdigit()]

@@ -44,11 +44,14 @@ _FIELDS = _by_word({
     "part": "logtag",
 })  # fmt: skip
 _LEVELS = _by_word({
-    "DEBUG": "debug trace verbose",
-    "INFO": "info information notice",
-    "WARNING": "warning warn",
-    "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic",
+    "DEBUG": "debug trace verbose 7 10",
+    "INFO": "info information notice 5 6 20",
+    "WARNING": "warning warn 4 30",
+    "ERROR": "error err exception severe critical crit fatal alert emergency emerg panic "
+             "0 1 2 3 40 50 60",
 })  # fmt: skip
+"""Levels by their words, and by the numbers of syslog and of Python."""
+
 _WORD_CHARACTER = re.compile(r"\w")
 _NO_LETTER = re.compile(r"[^a-z]")
 
@@ -81,37 +84,31 @@ _TIME = re.compile(
 # Any of these may stand in front of a message; the name without its number is the form.
 _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
-    ("syslog1", rf"(?P<at1>{_NAMED}) (?![AP]M\b)(?P<host1>[\w.-]{{1,64}})"
-     r" [\w./-]{1,64}(?:\[\d{1,9}\])?: "),
     ("timed", _TIME.pattern),
-    # RFC 5424, also with fewer fields; then the priority of RFC 3164.
-    ("syslog2", r"(?:\d{1,7} )?<\d{1,3}>1 (?P<at2>\S{1,40}) (?P<host2>\S{1,255})"
-     r"(?: \S{1,128} \S{1,128} \S{1,128} (?:-|(?:\[[^\]\s]{1,64}"
-     r'(?: [\w.@-]{1,64}="(?:[^"\\]|\\.){0,400}"){1,30}\]){1,9})(?: |$)'
-     r"|(?: \S{1,128}){0,2}?(?: -){1,9}(?: |$)|(?: |$))\ufeff?"),
-    ("syslog3", r"<\d{1,3}>(?=[A-Z\d])"),
+    # RFC 5424; then the priority of RFC 3164.
+    ("syslog1", r"<\d{1,3}>1 (?P<at>\S{1,40}) (?P<host1>\S{1,255})(?: (?!\[)\S{1,128}){3}"
+     r"(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?"),
+    ("syslog2", r"<\d{1,3}>(?=[A-Z\d])"),
     ("Render",
-     r"\s{0,2}\[(?P<host3>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
-    ("Kubernetes", r"\[pod/(?P<host4>[\w./-]{1,200})\] "),
-    ("Docker", r"(?P<host5>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+     r"\s{0,2}\[(?P<host2>(?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
+    ("Kubernetes", r"\[pod/(?P<host3>[\w./-]{1,200})\] "),
+    ("Docker", r"(?P<host4>[\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+    ("CloudWatch", r"(?P<host5>(?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
-    ("tagged1", r"[\w.:-]{1,80}+\s(?=\{\")"),
-    ("tagged2", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
+    ("tagged", r"[\w.:-]{1,80}+\s(?=\{\")"),
+    ("syslog3", r"(?:(?P<host6>[\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<host7>[\w.-]{1,64})\]"
      r"(?:: |(?: [a-z]{3})? (?=\[))"),
 )))  # fmt: skip
 _HOSTS = [name for name in _PREFIX.groupindex if name.startswith("host")]
-_WORD = (
-    r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|EXCEPTION|(?:[Ee]rror|[Ww]arning|fatal"
-    r"|critical)(?=:\s)|(?<=\[)(?:debug|info|notice|warn|warning|error|crit|critical|fatal)"
-    r"(?=\s{0,9}\]))(?![\w.])"
-)
+_WORDS = "DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?|FATAL"
+_WORD = rf"(?:{_WORDS}|EXCEPTION|(?i:{_WORDS})(?=\s{{0,9}}[\]:]))(?![\w.])"
 # Six parts may stand before a level; behind it the name of a logger, or who called it.
 _LEVEL = re.compile(
     rf"[ |:\t-]{{0,9}}+(?:(?!{MARK.pattern}|[\[(<]?{_WORD})(?:\[[^\]\n]{{0,64}}+\]\s{{0,9}}+"
     r"|[\w.$/<>-]{1,80}+(?<=[\w>])(?::\d{1,9})?\s{0,9}+[-|:]\s{0,9}+|\(?\d{1,9}\)?\s{1,9}+"
     rf"|[-|:]\s{{0,9}}+)){{0,6}}+(?P<open>[\[(<]?)(?P<level>{_WORD})(?:\s{{0,9}}[\])>])?"
     r"(?::[\w.]{1,80}:\s{0,9}|\s{0,9}[-|](?:\s?[\w.]{1,80}:[\w.<>]{1,80}:\d{1,9}\s{1,9}(?:[-|]\s)?"
-    r"|\s)?|(?P<padded>(?:\s{0,9}:)?))"
+    r"|\s)?|(?<=[\])>])[ \t]?|(?:\s{0,9}:)?[ \t]{0,9})"
 )
 
 
@@ -126,8 +123,8 @@ class Entry:
     instance: str = ""
     level: str = ""
 
-    def at(self, now: datetime) -> tuple[datetime, bool, bool] | None:
-        """Return when it was written, and whether zone and year were named."""
+    def at(self, now: datetime) -> tuple[datetime, bool] | None:
+        """Return when it was written, and whether a zone was named."""
         times = [read for given in self.times if (read := read_time(given, now))]
         return next((read for read in times if read[1]), times[0] if times else None)
 
@@ -153,43 +150,38 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[Entry, Any, st
                 if value is not None:
                     yield Entry(number, format=form), value, text[start:after]
                 begun, end = start, after
-        elif form == "journald":
-            pairs = dict(pair.split("=", 1) for pair in text.split("\n") if "=" in pair)
-            yield Entry(number, format=form), pairs, text
         elif form == "CSV" and header:
             cells = _cells(text, delimiter)
             cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
             yield Entry(number, format=form), dict(zip(header, cells, strict=False)), text
         elif form == "CSV":
-            delimiter = _delimiter(text)
-            header = _cells(text, delimiter)
+            header, delimiter = _cells(text), max(",;\t", key=text.count)
         else:
             yield Entry(number), text, text
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int, str]]:
-    """Join lines that belong together: of JSON, of a quoted cell, of an entry of journald."""
-    form, begun, block, size, quotes, outermost = "", 0, [""], 0, 0, 0
+    """Join lines that belong together: of a JSON document, of a quoted cell."""
+    form, begun, block, size, quotes = "", 0, [""], 0, 0
     is_csv: bool | None = None
     for number, line in chain(lines, [(0, "")]):
+        if form == "JSON":
+            # Cut behind a record, so that the rest begins with a whole one.
+            is_full = size > LONGEST_DOCUMENT * (1 if block[-1].strip() in ("}", "},") else 2)
+            goes_on = not is_full and _JSON_LINE.match(line) is not None
+        else:
+            goes_on = form == "CSV" and quotes % 2 == 1 and size <= LONGEST_TEXT
+        if number and line and goes_on:
+            block.append(line)
+            size, quotes = size + len(line), quotes + line.count('"')
+            continue
         if form:
-            is_full = size > (LONGEST_DOCUMENT if form == "JSON" else LONGEST_TEXT)
-            if form == "JSON" and is_full:
-                # Between two records, so that the rest begins with a whole one.
-                is_full = block[-1].find("}") == outermost or size > 2 * LONGEST_DOCUMENT
-            goes_on = _JSON_LINE.match(line) if form == "JSON" else quotes % 2 or form != "CSV"
-            if number and line and goes_on and not is_full:
-                block.append(line)
-                size, quotes = size + len(line), quotes + line.count('"')
-                if line.lstrip()[:1] == "}":
-                    outermost = min(outermost, line.index("}"))
-                continue
             yield form, begun, "\n".join(block)
         form = "JSON" if _JSON_START.match(line) else ""
         if is_csv is None and line.strip():
-            is_csv = not form and _is_header(_cells(line, _delimiter(line)))
-        form = "journald" if line.startswith("__CURSOR=") else "CSV" if is_csv and line else form
-        begun, block, size, quotes, outermost = number, [line], len(line), line.count('"'), 9999
+            is_csv = not form and _is_header(_cells(line))
+        form = "CSV" if is_csv and line else form
+        begun, block, size, quotes = number, [line], len(line), line.count('"')
         if line and not form:
             yield "", number, line
 
@@ -206,11 +198,9 @@ def _values(text: str) -> Iterator[tuple[int, int, Any]]:
             yield opening.end() - 1, end, value
 
 
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
-
-
-def _cells(text: str, delimiter: str) -> list[str]:
+def _cells(text: str, delimiter: str = "") -> list[str]:
+    """Return the cells of a row of CSV; the delimiter is by default the most frequent."""
+    delimiter = delimiter or max(",;\t", key=text.count)
     try:
         return next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error:
@@ -291,7 +281,7 @@ class Unwrapper:
                     entry.is_of("Render" if match["half"] else "timed")
                     continue
                 entry.is_of((match.lastgroup or "").rstrip("123"))
-                entry.times += tuple(filter(None, (match["at1"], match["at2"])))
+                entry.times += (match["at"],) if match["at"] else ()
                 host = next(filter(None, match.group(*_HOSTS)), "")
                 entry.instance = entry.instance if host.isdigit() else host or entry.instance
                 if tag := match["tag"]:
@@ -300,7 +290,8 @@ class Unwrapper:
                     text = (begun + text)[:LONGEST_DOCUMENT]
                     if tag == "P":
                         if len(self._begun) >= MOST_LAYERS:
-                            self._begun.pop(next(iter(self._begun)))
+                            oldest, part = self._begun.pop(next(iter(self._begun)))
+                            yield replace(oldest, text=part)
                         self._begun[key] = entry, text
                         return
             elif not has_level and (level_and_rest := split_level(text)):
@@ -360,7 +351,7 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
             if is_marked:
                 role = "text"
             elif role == "level":
-                value = level_name(value)
+                value = _LEVELS.get(str(value).strip().lower(), (None,))[0]
             elif not isinstance(value, (str, int, float) if role == "time" else str):
                 continue
             key = (not is_marked, depth, rank)
@@ -371,45 +362,26 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _paired(value: Any) -> Any:
-    """Return names with their values, as of labels, as an object."""
-    pairs = {}
-    for item in value if isinstance(value, list) else ():
-        keys = ("name", "key", "field") if isinstance(item, dict) and "value" in item else ()
-        name = next((item[key] for key in keys if key in item), None)
-        if name is None:
-            return value
-        pairs[str(name)] = item["value"]
-    return pairs or value
-
-
-def level_name(given: Any) -> str | None:
-    """Return a level in capitals, None for what is none; numbers are those of Python or syslog."""
-    word = str(given).strip().lower()
-    if word.isdecimal() and len(word) < 3:
-        number = int(word)
-        is_error, is_warning = number < 4 or number >= 40, number == 4 or 30 <= number < 40
-        return "ERROR" if is_error else "WARNING" if is_warning else "INFO"
-    return _LEVELS.get(word, (None, 0))[0]
+    """Return names with their values, as of labels, as an object, and anything else as it is."""
+    try:
+        pairs = {
+            item.get("name") or item.get("key") or item["field"]: item["value"] for item in value
+        }
+    except (AttributeError, KeyError, TypeError):
+        return value
+    return {str(name): inner for name, inner in pairs.items()} or value
 
 
 def split_level(text: str) -> tuple[str, str] | None:
-    """Return the level at the start of a text, and the text behind, indented as it was written."""
+    """Return the level at the start of a text, and the text behind it."""
     match = _LEVEL.match(text)
-    if not match:
-        return None
-    rest = text[match.end() :]
-    if match["padded"] is not None:
-        # Programs pad a level to nine characters, with a colon to ten.
-        width = 1 if match["open"] else max(1, 9 - len(match["level"]))
-        rest = rest[:width].lstrip(" \t") + rest[width:]
-    return _LEVELS[match["level"].lower()][0], rest
+    return (_LEVELS[match["level"].lower()][0], text[match.end() :]) if match else None
 
 
 @lru_cache(maxsize=1024)
-def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, bool] | None:
-    """Return the time, whether its zone was named, and its year; None for what is no time.
+def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] | None:
+    """Return a time in UTC, and whether its zone was named; None for what is no time.
 
-    A time without a zone is taken for UTC; one without a year is the last that is not after `now`.
     Numbers are seconds since 1970, or thousandths, millionths and so on.
     """
     match = _TIME.match(given.strip()) if isinstance(given, str) else None
@@ -419,12 +391,12 @@ def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool, 
         seconds = float(match["epoch"] if match else given)
         while 1e11 <= abs(seconds) < 1e30:
             seconds /= 1000
-        return datetime.fromtimestamp(seconds, UTC), True, True
+        return datetime.fromtimestamp(seconds, UTC), True
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
-def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bool] | None:
+def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool] | None:
     *date, hour, minute, second = re.findall(r"\d+|[A-Z][a-z]+", match["stamp"])
     year = next((part for part in date if len(part) == 4), "")
     name = next((part for part in date if part.isalpha()), "")
@@ -440,5 +412,5 @@ def _read_stamp(match: re.Match[str], now: datetime) -> tuple[datetime, bool, bo
             at = datetime.fromisoformat(f"{number:04}-{month:02}-{day:02}{rest}")
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
             if year or at <= now + timedelta(days=1):
-                return at, bool(zone), bool(year)
+                return at, bool(zone)
     return None

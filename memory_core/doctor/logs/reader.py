@@ -20,12 +20,16 @@ LONGEST_DOCUMENT = 8 * 1024 * 1024
 
 _HEAD = 4096
 _STEP = 1024 * 1024
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
-# Colours, also those whose escape character was lost on the way.
+_NO_TEXT = {
+    b"\x1f\x8b": "compressed with gzip", b"PK\x03\x04": "compressed with zip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd", b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"SQLite format 3": "a database",
+}  # fmt: skip
+# Also colours whose escape character was lost on the way.
 _COLOURS = re.compile(
     r"\x1b(?:\[[0-9;:?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\|$)|[@-Z\\^_])"
+    r"|\[\d{1,3}(?:;\d{1,3}){0,9}m"
 )
-_BARE_COLOURS = re.compile(r"\[\d{1,3}(?:;\d{1,3}){0,9}m")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -51,7 +55,10 @@ class Reader:
                 self.not_utf8 += 1
                 line = line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
             blank = blank and line.isspace()
-            yield self.lines, _plain(line)
+            # Without a byte order mark; of a bar that was drawn over and over, the last state.
+            line = line.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
+            has_colours = "\x1b" in line or "[0m" in line
+            yield self.lines, _COLOURS.sub("", line) if has_colours else line
         if blank:
             raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
         self.source.report(self.source.size_bytes)
@@ -100,24 +107,11 @@ class _Source(io.RawIOBase):
 
 def _encoding(head: bytes) -> str:
     """Return the encoding: UTF-16, as some Windows programs write, or UTF-8."""
-    for mark, name in _COMPRESSED.items():
+    for mark, form in _NO_TEXT.items():
         if head.startswith(mark):
-            raise InvalidLog(f"this is compressed with {name}; unpack it first")
-    if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"SQLite format 3")):
-        raise InvalidLog("this is a PDF document, a picture or a database; take the log as a text")
-    even, odd, third = head[::2].count(0), head[1::2].count(0), len(head) // 6
-    if head.startswith(b"\xff\xfe") or (odd > third and not even):
-        return "utf-16-le"
-    if head.startswith(b"\xfe\xff") or (even > third and not odd):
-        return "utf-16-be"
+            raise InvalidLog(f"this is {form}; choose the log as a text file")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
     if head.count(0) * 10 > len(head):
         raise InvalidLog("this is no text; choose the log of the backend as a text file")
     return "utf-8"
-
-
-def _plain(text: str) -> str:
-    """Return a line without its end, a byte order mark and colours."""
-    # Of a bar that was drawn over and over, the last state.
-    text = text.rstrip("\r\n").lstrip("\ufeff").rpartition("\r")[2]
-    text = _COLOURS.sub("", text) if "\x1b" in text else text
-    return _BARE_COLOURS.sub("", text) if "[0m" in text else text

@@ -110,10 +110,7 @@ NEIGHBOURS: dict[str, str] = {
     "journald, short": lines(lambda at, text: f"{at:%b %d %H:%M:%S} host web[12]: {text}"),
     "journald, short-iso": lines(
         lambda at, text: f"{at:%Y-%m-%dT%H:%M:%S}+0000 host web[12]: {text}"),
-    "journald, export": lines(lambda at, text: (
-        f"__CURSOR=s=1\n__REALTIME_TIMESTAMP={milliseconds(at)}000\nPRIORITY=6\nMESSAGE={text}\n")),
     "Heroku": lines(lambda at, text: f"{iso(at)[:-1]}+00:00 app[web.1]: {text}"),
-    "Logplex": lines(lambda at, text: f"83 <40>1 {iso(at)[:-1]}+00:00 host app web.1 - {text}"),
     "syslog with data": lines(lambda at, text: f'<14>1 {iso(at)} host app 1 - [a@1 b="c"] {text}'),
     "Fly.io": lines(lambda at, text: f"{iso(at)} app[148ed193b95948] ord [info] {text}"),
     "Fly.io, JSON": json_lines(lambda at, text: {
@@ -185,7 +182,12 @@ def test_a_document_in_utf_16_is_read() -> None:
 
 def test_a_line_with_a_mark_that_is_not_understood_is_never_nothing_wrong() -> None:
     healthy = f"2026-11-22T10:00:00Z {S3}\n"
-    for line in ("[Mem0] Forgot how it is said", "[API] POST /memories 200", "x [Mem0]"):
+    for line in (
+        "[Mem0] Forgot how it is said",
+        "[API] POST /memories 200",
+        "x [Mem0]",
+        "WARNING [Mem0] x",
+    ):
         report = analyze_log(f"{healthy}2026-11-22T10:00:01Z {line}\n".encode(), now=NOW)
         assert not report.clean
         assert (
