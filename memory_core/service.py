@@ -22,8 +22,8 @@ from .memories.repository import Repository, open_repository
 from .memories.search import Searcher
 from .memories.writer import MemoryWriter
 from .model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
+from .model.counting import Progress, Steps
 from .model.limits import check_metadata, check_text
-from .model.progress import Steps
 from .model.records import (
     AuditReport,
     Event,
@@ -31,7 +31,6 @@ from .model.records import (
     Kind,
     MemoryRecord,
     MigrationStatus,
-    Progress,
     Receipt,
     SearchMode,
     SearchResult,

@@ -14,8 +14,8 @@ from inspect import signature
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..errors import BackendError, LedgerError
+from ..model.counting import counted
 from ..model.records import Receipt
-from ..model.words import counted
 from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .entries import LIBRARY, Actor, Weight, current_actor, verb_of

@@ -15,11 +15,10 @@ from typing import get_args
 from ..activity import memories, open_log, recording
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from ..ledger import ALL, EventDraft
-from ..model.batches import batches
 from ..model.census import Adoption, StoredForm
+from ..model.counting import Progress, Steps, batches
 from ..model.payload import adopt, identity
-from ..model.progress import Steps
-from ..model.records import AuditReport, Kind, Progress, RebuildReport, Unexpected
+from ..model.records import AuditReport, Kind, RebuildReport, Unexpected
 from ..model.user_id import UserId
 from ..settings import Settings
 from ..storage.vectors import Vector

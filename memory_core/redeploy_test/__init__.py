@@ -6,7 +6,7 @@ only a deployment with evidence proves anything, and each simulation has a contr
 lost.
 """
 
-from ..model.progress import StepDone
+from ..model.counting import StepDone
 from .real import DEFAULT_PROBES, begin, start_deployment, verify
 from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file
 from .records import abandon, clean_up_all, leftovers, pending, reports

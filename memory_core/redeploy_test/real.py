@@ -26,9 +26,8 @@ from ..errors import (
     NotIndexed,
     SettingsError,
 )
-from ..model.progress import OnStep, StepDone
+from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
-from ..model.words import counted
 from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence

@@ -13,8 +13,9 @@ from ulid import ULID
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
 from ..ledger import UserView
+from ..model.counting import Progress
 from ..model.encoder import encode
-from ..model.records import Kind, Progress
+from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings

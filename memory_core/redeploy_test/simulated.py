@@ -24,8 +24,7 @@ from typing import Any, get_args
 from ..activity import open_log, recording
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
-from ..model.progress import OnStep, StepDone
-from ..model.words import counted
+from ..model.counting import OnStep, StepDone, counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
 from .probes import MOST

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ..model.words import counted
+from ..model.counting import counted
 from .evidence import changes, digest_of, is_other_place, place_digest
 from .receipt import RedeployReceipt
 from .report import Control, Installation, Observation, ProbeResult, ProbeState, Verdict

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MigrationError
 from ..ledger import ROOT, Ledger
-from ..model.batches import batches
+from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
 from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma

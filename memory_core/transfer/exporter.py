@@ -17,11 +17,9 @@ from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotF
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader
 from ..memories.repository import Service
-from ..model.batches import batches
+from ..model.counting import Progress, batches, counted
 from ..model.encoder import encode
-from ..model.records import Progress
 from ..model.user_id import is_probe, normalize_user_id
-from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
 from ..version import __version__
 from .export_reader import open_export

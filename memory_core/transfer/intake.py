@@ -13,8 +13,7 @@ from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader, is_current
 from ..memories.writer import MemoryWriter, at_revision
-from ..model.batches import batches
-from ..model.records import Progress
+from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH

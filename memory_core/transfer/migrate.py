@@ -14,10 +14,8 @@ from typing import Any
 from ..activity import noted, recording
 from ..ledger import Ledger
 from ..memories.repository import Repository, Service
-from ..model.progress import after
-from ..model.records import Progress
+from ..model.counting import Progress, after, counted
 from ..model.user_id import UserId
-from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
 from .intake import LISTED, Intake
 from .lease import TTL_S, Lease, note_done

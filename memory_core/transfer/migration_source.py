@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from ..errors import InvalidMemory, MigrationError
 from ..ledger import Ledger
 from ..memories.repository import Service
-from ..model.batches import batches
+from ..model.counting import batches
 from ..settings import Settings
 from ..storage.aws import Aws
 from ..storage.backend import Backend

@@ -19,9 +19,9 @@ from typing import Any
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader
 from ..memories.repository import Service
+from ..model.counting import Progress
 from ..model.encoder import encode, pick
 from ..model.payload import differing, time_of
-from ..model.records import Progress
 from ..model.signature import Key
 from ..model.user_id import UserId
 from ..settings import Settings
