@@ -44,7 +44,6 @@ SHORT = {
     "dashboard/auth/roles.py",
     "dashboard/main.py",
     "dashboard/routes.py",
-    "memory_core/cli/storage.py",
     "memory_core/embedders/local.py",
     "memory_core/model/encoder.py",
     "memory_core/model/signature.py",

@@ -12,11 +12,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import get_args
 
-from ..activity import memories, open_log, recording
+from ..activity import open_log, recording
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from ..ledger import ALL, EventDraft
 from ..model.census import Adoption, StoredForm
-from ..model.counting import Progress, Steps, batches
+from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import adopt, identity
 from ..model.records import AuditReport, Kind, RebuildReport, Unexpected
 from ..model.user_id import UserId
@@ -225,7 +225,7 @@ def rebuild_index(
         repairer = Repairer(repository, MemoryReader(ledger, store, embedder))
         filled = repairer.audit(repair=True, unexpected="keep", on_progress=on_progress)
         audit = repairer.audit(repair=False, unexpected="keep")
-        operation.detail = memories(audit.checked)
+        operation.detail = counted(audit.checked, "memory")
         return RebuildReport(
             index=store.describe().name,
             memories=audit.checked,

@@ -25,17 +25,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 Kind = Literal["jsonl", "csv"]
 
-COLUMNS = (
-    "id",
-    "user_id",
-    "memory",
-    "created_at",
-    "updated_at",
-    "agent_id",
-    "run_id",
-    "role",
-    "metadata",
-    "other",
+COLUMNS = tuple(
+    "id user_id memory created_at updated_at agent_id run_id role metadata other".split()
 )
 BOM = b"\xef\xbb\xbf"
 HEAD_CELL, TAIL_CELL = "#holdfast", "#end"
