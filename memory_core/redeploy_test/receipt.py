@@ -7,12 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ulid import ULID
 
 from ..errors import InvalidReceipt
-from ..model.encoder import encode
+from ..model.encoder import pick
 from ..model.signature import Key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
@@ -74,15 +75,17 @@ def to_file(receipt: RedeployReceipt, settings: Settings) -> bytes:
     """Return the receipt as a signed file (JSON)."""
     body = {
         "holdfast_redeploy_receipt": _VERSION,
-        "run": receipt.run,
-        "count": receipt.count,
-        "begun_at": receipt.begun_at,
-        "acknowledged": list(receipt.acknowledged),
-        "evidence": encode(receipt.evidence),
-        "census": encode(receipt.census),
+        **pick(receipt, "run", "count", "begun_at", "acknowledged", "evidence", "census"),
         "key": _fingerprint(receipt_key(settings)),
     }
     return _written({**body, "signature": receipt_key(settings).sign(_canonical(body)).hex()})
+
+
+def write_receipt(receipt: RedeployReceipt, path: Path, settings: Settings) -> None:
+    """Write the file, as a whole, so that it can be read at any moment."""
+    staged = path.with_name(f".{path.name}.new")
+    staged.write_bytes(to_file(receipt, settings))
+    staged.replace(path)
 
 
 def from_file(content: bytes, settings: Settings) -> RedeployReceipt:

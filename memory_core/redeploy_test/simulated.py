@@ -56,15 +56,9 @@ class _Machine:
         """Start a worker with a home, a working folder and a temporary folder of its own."""
         for name in ("home", "work", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "memory_core.redeploy_test.worker", task, str(receipt)]
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "memory_core.redeploy_test.worker",
-                task,
-                str(receipt),
-                *arguments,
-            ],
+            [*command, *arguments],
             cwd=self.folder / "work",
             env={
                 **self.variables,
@@ -112,10 +106,7 @@ def simulate(
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
     kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
-    with (
-        closing(open_log(backend.objects, settings)) as log,
-        recording(log, "test") as operation,
-    ):
+    with closing(open_log(backend.objects, settings)) as log, recording(log, "test") as operation:
         operation.detail = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
         try:
             stage = _Stage(sandbox, kept, child_environment(environ), settings, level)

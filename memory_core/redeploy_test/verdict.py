@@ -118,10 +118,7 @@ def _verdicts(
             "be stored before",
         )
     shown = f", and {deployment.words}" if deployment.proven else ""
-    yield (
-        Verdict.PASS,
-        f"all {written} probes that were stored before are there and found{shown}",
-    )
+    yield Verdict.PASS, f"all {written} probes that were stored before are there and found{shown}"
 
 
 def see_deployment(receipt: RedeployReceipt, observation: Observation) -> DeploymentChange:

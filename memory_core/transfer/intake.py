@@ -147,6 +147,7 @@ class Intake:
             BackendError: the ledger, the store or the embedder did not answer; repeat the call.
         """
         groups: dict[UserId, list[Accepted]] = {}
+        ids: set[str] = set()
         for incoming in batch:
             try:
                 accepted = accept(incoming)
@@ -154,12 +155,8 @@ class Intake:
                 self._totals.refuse(incoming, str(exc))
                 continue
             groups.setdefault(accepted.user_id, []).append(accepted)
-        ids = {
-            memory.incoming.id
-            for group in groups.values()
-            for memory in group
-            if memory.incoming.id
-        }
+            if incoming.id:
+                ids.add(incoming.id)
         stored = self.store.get(sorted(ids)) if ids else {}
         works = [self._decide(user_id, group, stored) for user_id, group in groups.items()]
         if not self.dry_run:
