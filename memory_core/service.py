@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
-from .activity import memories, noted, open_log, recording, removed
+from .activity import noted, open_log, recording, removed
 from .embedders import Embedder
 from .ledger import ALL, EventDraft, Ledger
 from .memories import statistics
@@ -22,8 +22,8 @@ from .memories.repository import Repository, open_repository
 from .memories.search import Searcher
 from .memories.writer import MemoryWriter
 from .model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
+from .model.counting import Progress, Steps, counted
 from .model.limits import check_metadata, check_text
-from .model.progress import Steps
 from .model.records import (
     AuditReport,
     Event,
@@ -31,7 +31,6 @@ from .model.records import (
     Kind,
     MemoryRecord,
     MigrationStatus,
-    Progress,
     Receipt,
     SearchMode,
     SearchResult,
@@ -123,7 +122,7 @@ class MemoryService:
 
     # Save and change
 
-    @noted("save", lambda saved: memories(len(saved)))
+    @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_text_memory(
         self,
         user_id: str,
@@ -155,7 +154,7 @@ class MemoryService:
             verify=verify,
         )
 
-    @noted("save", lambda saved: memories(len(saved)))
+    @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_messages(
         self,
         user_id: str,
@@ -176,7 +175,7 @@ class MemoryService:
         composed = self._composer.from_messages(scope, messages, metadata, infer=infer)
         return self._saver.save(scope, str(user_id), composed, verify=verify)
 
-    @noted("save", lambda saved: memories(len(saved)))
+    @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_document(
         self,
         user_id: str,
@@ -365,7 +364,7 @@ class MemoryService:
         """
         return self._merger.plan(normalize_user_id(former), normalize_user_id(user_id))
 
-    @noted("reunite", lambda moved: memories(len(moved.ids)), of="former", other="user_id")
+    @noted("reunite", lambda moved: counted(len(moved.ids), "memory"), of="former", other="user_id")
     def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Merge:
         """Merge the user `former` into `user_id`: all memories move; ids, texts and times stay.
 
@@ -393,7 +392,7 @@ class MemoryService:
         former, user_id = reunion.former, reunion.user_id
         with recording(self.activity, "undo", user_id=former, other_id=user_id) as operation:
             undone = self._merger.undo(reunion, on_progress)
-            operation.detail = memories(len(undone.ids))
+            operation.detail = counted(len(undone.ids), "memory")
         return undone
 
     # The whole store
@@ -431,7 +430,11 @@ class MemoryService:
         """
         return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
 
-    @noted("take-up", lambda taken: memories(taken.taken), when=lambda given: not given["preview"])
+    @noted(
+        "take-up",
+        lambda taken: counted(taken.taken, "memory"),
+        when=lambda given: not given["preview"],
+    )
     def take_up(
         self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
     ) -> Adoption:

@@ -7,7 +7,7 @@ from dashboard.auth.visitor import require_access
 from dashboard.services import activity_log, memory_reads
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.activity import log
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 
 require_access()
 

@@ -9,7 +9,7 @@ from dashboard.ui import status, tables
 from dashboard.ui.messages import draw_unless, friendly_errors
 from dashboard.views.memories import browse, choose_user, save, search
 from dashboard.views.memories.choose_user import choose_next, choose_person
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 
 require_access()
 DRAW = {

@@ -12,8 +12,8 @@ from dashboard.ui import frame, tables
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.user import erase, merge, recall, summary
 from memory_core import normalize_user_id
+from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 
 require_access()
 

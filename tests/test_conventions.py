@@ -44,13 +44,9 @@ SHORT = {
     "dashboard/auth/roles.py",
     "dashboard/main.py",
     "dashboard/routes.py",
-    "memory_core/cli/storage.py",
     "memory_core/embedders/local.py",
-    "memory_core/model/batches.py",
     "memory_core/model/encoder.py",
-    "memory_core/model/progress.py",
     "memory_core/model/signature.py",
-    "memory_core/model/words.py",
     "memory_core/version.py",
 }
 

@@ -24,7 +24,7 @@ from memory_core.activity import (
     verb_of,
 )
 from memory_core.errors import MemoryCoreError
-from memory_core.model.records import Progress
+from memory_core.model.counting import Progress
 from memory_core.render import activity_log
 
 from ..auth import visitor

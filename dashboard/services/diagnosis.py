@@ -12,7 +12,7 @@ from typing import Final
 from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
 from memory_core.doctor.logs import LogReport, analyze_log
 from memory_core.memories.log_lines import LogLine
-from memory_core.model.progress import StepDone
+from memory_core.model.counting import StepDone
 
 from ..auth.roles import Role
 from ..auth.visitor import may, requires

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 from memory_core.errors import MemoryCoreError
-from memory_core.model.progress import StepDone
+from memory_core.model.counting import StepDone
 
 from ..auth import visitor
 from ..auth.roles import Role

@@ -16,7 +16,8 @@ from memory_core import MemoryService, Settings
 from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
 from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
-from memory_core.model.records import Event, MemoryRecord, Progress, Receipt, UserSummary
+from memory_core.model.counting import Progress
+from memory_core.model.records import Event, MemoryRecord, Receipt, UserSummary
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role

@@ -11,7 +11,7 @@ import streamlit as st
 
 from memory_core import MemoryService, redeploy_test
 from memory_core.errors import MemoryCoreError
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.redeploy_test import (
     LEVELS,
     Level,

@@ -11,7 +11,8 @@ from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
 from memory_core.model.census import Adoption, OtherPlaces, StoreScan, UserSearch
-from memory_core.model.records import Event, Kind, Progress, Receipt
+from memory_core.model.counting import Progress
+from memory_core.model.records import Event, Kind, Receipt
 from memory_core.model.user_id import UserId
 from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from memory_core.model.counting import counted
 from memory_core.model.records import Kind, UserSummary
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 
 from . import tables, text
 from .text import chart_label, one_line

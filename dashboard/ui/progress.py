@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from memory_core.model.progress import StepDone
-from memory_core.model.words import counted
+from memory_core.model.counting import StepDone, counted
 
 from ..auth.roles import Role
 from ..auth.visitor import may

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from memory_core.memories.log_lines import LogLine
+from memory_core.model.counting import counted
 from memory_core.model.records import Event, Kind, MemoryRecord, UserSummary
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 
 from .text import one_line
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core.model.words import counted as counted
+from memory_core.model.counting import counted as counted
 
 SHORT = 600
 """Characters of a memory shown at once; the rest is one click away."""

@@ -22,7 +22,7 @@ from .entries import (
     verb_of,
 )
 from .log import ActivityLog
-from .recorder import memories, noted, open_log, recording, removed, unnoted
+from .recorder import noted, open_log, recording, removed, unnoted
 
 __all__ = [
     "MUST_BE_WRITTEN",
@@ -37,7 +37,6 @@ __all__ = [
     "Wanted",
     "acting",
     "current_actor",
-    "memories",
     "noted",
     "open_log",
     "recording",

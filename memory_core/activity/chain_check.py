@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..model.batches import batches
-from ..model.records import Progress
+from ..model.counting import Progress, batches
 from .chain import (
     LOG,
     UNREADABLE,

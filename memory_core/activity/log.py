@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from ..errors import BackendError, LedgerError, MemoryCoreError
-from ..model.records import Progress
+from ..model.counting import Progress
 from ..model.signature import Key
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore

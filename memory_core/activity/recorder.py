@@ -14,8 +14,8 @@ from inspect import signature
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..errors import BackendError, LedgerError
+from ..model.counting import counted
 from ..model.records import Receipt
-from ..model.words import counted
 from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .entries import LIBRARY, Actor, Weight, current_actor, verb_of
@@ -127,14 +127,9 @@ def unnoted() -> Iterator[None]:
         _in_noted_call.reset(token)
 
 
-def memories(count: int) -> str:
-    """Return `1 memory`, `1,204 memories`: the detail of most entries."""
-    return counted(count, "memory")
-
-
 def removed(receipt: Receipt) -> str:
     """Return the detail of an entry: how many memories of a user were removed, and are left."""
-    return f"{memories(receipt.removed)}, {receipt.left or 0:,} left"
+    return f"{counted(receipt.removed, 'memory')}, {receipt.left or 0:,} left"
 
 
 def _weight(actor: Actor, action: str) -> Weight:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..activity import VERBS, Wanted
+from ..model.payload import parse_time
 from ..render import activity_log
 from ..service import MemoryService
 from .base import cli, output, progress_bar, with_service
@@ -23,12 +24,11 @@ def _moment(value: str) -> datetime:
     try:
         if ago := re.fullmatch(r"(\d{1,5})([hdw])", value):
             return datetime.now(UTC) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
-        at = datetime.fromisoformat(value)
+        return parse_time(value)
     except (ValueError, OverflowError) as exc:
         raise click.BadParameter(
             f"{value!r} is no time; write 2025-11-22, 2025-11-22T14:30 or 7d"
         ) from exc
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _head(value: str) -> tuple[int, str]:

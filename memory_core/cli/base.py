@@ -17,7 +17,7 @@ import click
 from ..activity import Actor, acting
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..memories.log_lines import LOGGER
-from ..model.records import Progress
+from ..model.counting import Progress
 from ..render.text import to_json
 from ..service import open_service
 from ..version import __version__

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from ..errors import InvalidMemory
+from ..model.counting import counted
 from ..model.limits import MAX_UPLOAD_BYTES
 from ..model.user_id import normalize_user_id
-from ..model.words import counted
 from ..render import memory_records as render
 from ..service import MemoryService
 from .base import EXISTING_FILE, cli, file_errors, output, progress_bar, with_service

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import get_args
 
@@ -20,8 +19,8 @@ from ..redeploy_test import (
     from_file,
     simulate,
     to_code,
-    to_file,
     verify,
+    write_receipt,
 )
 from ..render import redeploy_test as render
 from ..service import MemoryService
@@ -73,10 +72,8 @@ def begin_command(service: MemoryService, receipt: Path, probes: int) -> None:
     """Write probes before a real deployment, and a receipt for `verify`."""
 
     def keep(state: RedeployReceipt) -> None:
-        staged = receipt.with_name(f".{receipt.name}.new")
         with file_errors(receipt, "written", "name another file with --receipt"):
-            staged.write_bytes(to_file(state, service.settings))
-            os.replace(staged, receipt)
+            write_receipt(state, receipt, service.settings)
 
     begun = begin(service, probes, on_receipt=keep, on_step=_show_step)
     complete = len(begun.acknowledged) == begun.count

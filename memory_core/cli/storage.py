@@ -1,16 +1,30 @@
-"""The commands about the storage: its status, the audit against the ledger, the rebuild."""
+"""The commands about the storage and its diagnosis: status, audit, rebuild, doctor and logs."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, get_args
 
 import click
 
+from ..doctor import Level, OnProgress, Tag, diagnose, make_bundle
+from ..doctor.logs import analyze_log
+from ..memories.log_lines import install_recent_lines
 from ..memories.repair import rebuild_index
 from ..model.records import Unexpected
-from ..render import audit_report, memory_records
+from ..render import audit_report, diagnosis, memory_records
 from ..service import MemoryService
-from .base import cli, json_option, output, progress_bar, with_service
+from .base import (
+    FILE,
+    cli,
+    file_errors,
+    json_option,
+    json_wanted,
+    output,
+    progress_bar,
+    with_service,
+)
 
 
 @cli.command()
@@ -57,3 +71,96 @@ def rebuild() -> None:
         report = rebuild_index(on_progress=advance)
     passed = report.audit.clean
     output(audit_report.rebuild_document, audit_report.rebuild_text, report, passed=passed)
+
+
+@cli.command()
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    type=click.Choice(get_args(Tag)),
+    help="Add checks that write probes (live), read some memories (data), or all (deep).",
+)
+@click.option("--only", multiple=True, metavar="ID", help="Only this finding, check or subject.")
+@click.option(
+    "--fail-level",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    default="error",
+    help="Exit with 1 from this level on.",
+)
+@click.option(
+    "--silence", multiple=True, metavar="ID=REASON", help="Hide a finding, for a stated reason."
+)
+@click.option(
+    "--bundle", type=FILE, help="Write a file for support, without secrets and personal data."
+)
+@click.option("--personal", is_flag=True, help="Include user ids in the bundle.")
+@json_option
+def doctor(
+    tags: tuple[Tag, ...],
+    only: tuple[str, ...],
+    fail_level: str,
+    silence: tuple[str, ...],
+    bundle: Path | None,
+    personal: bool,
+) -> None:
+    """Find out why memories are missing or not persistent.
+
+    Every finding says what it means for the customer and what to do about it.
+    """
+    if personal and not bundle:
+        raise click.UsageError("--personal is about the bundle; add --bundle FILE")
+    log = install_recent_lines()
+    result = diagnose(
+        tags=tags,
+        only=only,
+        silenced=dict(map(_reason, silence)),
+        on_progress=_progress_line(),
+        with_users=bundle is not None,
+    )
+    if bundle:
+        content = make_bundle(result, lines=log.lines(), personal=personal)
+        with file_errors(bundle, "written", "name another file with --bundle"):
+            bundle.write_bytes(content)
+    passed = fail_level == "never" or result.worst.rank < Level(fail_level).rank
+    output(diagnosis.diagnosis_document, diagnosis.diagnosis_text, result, passed=passed)
+
+
+@cli.group()
+def logs() -> None:
+    """Read the logs of a backend."""
+
+
+@logs.command()
+@click.argument("file", type=click.File("rb"))
+@json_option
+def analyze(file: BinaryIO) -> None:
+    """Report what a log reveals about memories; FILE may be - for standard input.
+
+    Lists which of the seven known lines appear, changes of the storage, users saved under one id
+    and asked for under another, and errors. The exit code is 1 if anything is wrong.
+    """
+    with progress_bar("Reading") as advance:
+        report = analyze_log(file, on_progress=advance)
+    output(diagnosis.logs_document, diagnosis.logs_text, report, passed=report.clean)
+
+
+def _reason(silence: str) -> tuple[str, str]:
+    name, _, reason = silence.partition("=")
+    if not reason.strip():
+        raise click.BadParameter(
+            f"{silence!r} has no reason; write ID=REASON", param_hint="--silence"
+        )
+    return name, reason
+
+
+def _progress_line() -> OnProgress | None:
+    """Return a callback that shows the current check on stderr, if that is a terminal."""
+    if json_wanted() or not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int, title: str) -> None:
+        # Over the line before, which is cleared to its end.
+        click.echo(f"\r\x1b[K{done}/{total}  {title}" if title else "\r\x1b[K", nl=False, err=True)
+
+    return show

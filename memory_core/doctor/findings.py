@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UnknownCheck
-from ..model.words import counted
+from ..model.counting import counted
 
 if TYPE_CHECKING:
     from .context import Context

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
-from ..model.batches import batches
+from ..model.counting import batches
 from .base import unit_rows
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from itertools import islice, takewhile
 from threading import Lock
 from typing import Generic, TypeVar
 
-from ..model.progress import Steps
-from ..model.records import Progress
+from ..model.counting import Progress, Steps
 from ..storage.aws import each
 from .entries import ROOT
 from .ledger import USERS_AT_ONCE, Ledger, by_folder

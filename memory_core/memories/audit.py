@@ -16,11 +16,10 @@ from typing import Any, Literal
 
 from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
-from ..model.batches import batches
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
+from ..model.counting import Progress, Steps, batches
 from ..model.payload import differing, owner, time_of
-from ..model.progress import Steps
-from ..model.records import AuditItem, AuditReport, Kind, Progress
+from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
 from .merge_users import unfinished

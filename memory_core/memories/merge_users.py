@@ -11,11 +11,10 @@ from typing import Any
 
 from ..errors import BackendError, InvalidMemory, InvalidMove, NotIndexed
 from ..ledger import EventDraft, Ledger, LedgerEntry, UserView
-from ..model.batches import batches
+from ..model.counting import Progress, Steps, batches
 from ..model.limits import check_payload
 from ..model.payload import fingerprint
-from ..model.progress import Steps
-from ..model.records import Kind, Progress
+from ..model.records import Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector
 from ..storage.vectors.base import PUT_BATCH

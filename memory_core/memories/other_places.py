@@ -18,11 +18,9 @@ from typing import Any
 
 from ..errors import BackendError, LedgerError, SettingsError
 from ..ledger import ROOT, Ledger
-from ..model.batches import batches
 from ..model.census import OtherPlace, OtherPlaces, OtherPlaceUser
+from ..model.counting import Progress, Steps, batches
 from ..model.payload import owner
-from ..model.progress import Steps
-from ..model.records import Progress
 from ..model.user_id import UserId, is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend

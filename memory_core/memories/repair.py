@@ -12,14 +12,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import get_args
 
-from ..activity import memories, open_log, recording
+from ..activity import open_log, recording
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from ..ledger import ALL, EventDraft
-from ..model.batches import batches
 from ..model.census import Adoption, StoredForm
+from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import adopt, identity
-from ..model.progress import Steps
-from ..model.records import AuditReport, Kind, Progress, RebuildReport, Unexpected
+from ..model.records import AuditReport, Kind, RebuildReport, Unexpected
 from ..model.user_id import UserId
 from ..settings import Settings
 from ..storage.vectors import Vector
@@ -226,7 +225,7 @@ def rebuild_index(
         repairer = Repairer(repository, MemoryReader(ledger, store, embedder))
         filled = repairer.audit(repair=True, unexpected="keep", on_progress=on_progress)
         audit = repairer.audit(repair=False, unexpected="keep")
-        operation.detail = memories(audit.checked)
+        operation.detail = counted(audit.checked, "memory")
         return RebuildReport(
             index=store.describe().name,
             memories=audit.checked,

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
 from ..model.census import Census
+from ..model.counting import Progress
 from ..model.payload import time_of
-from ..model.records import Event, Kind, Progress, UserSummary
+from ..model.records import Event, Kind, UserSummary
 from ..model.user_id import UserId, is_probe
 
 WEEKS = 12

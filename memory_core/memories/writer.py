@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from ..errors import BackendError, NotIndexed
 from ..ledger import ALL, EventDraft, Ledger, LedgerEntry, UserView
-from ..model.batches import batches
+from ..model.counting import batches
 from ..model.limits import check_payload
 from ..model.payload import fingerprint
 from ..model.records import Kind, MemoryRecord, Receipt, Scope

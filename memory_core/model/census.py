@@ -43,10 +43,6 @@ class StoredForm:
         """The application would ask for the id in this form."""
         return self.raw == self.user_id
 
-    @property
-    def unrecorded(self) -> int:
-        return self.vectors - self.recorded
-
 
 @dataclass(frozen=True, slots=True)
 class ComparedUser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,9 +13,6 @@ from .user_id import UserId
 SearchMode = Literal["auto", "exact", "index"]
 Unexpected = Literal["keep", "adopt", "remove"]
 """Treatment of vectors that were never recorded, in a repair."""
-
-Progress = Callable[[int, int], None]
-"""Callback with the number of memories done and the total, which may still grow."""
 
 
 class Kind(StrEnum):

@@ -5,24 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from ..settings import Settings
-
-_NO_KEY = b"holdfast"
-
-
-def receipt_key(settings: Settings) -> Key:
-    """Return the signing key.
-
-    Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
-    follows from what names the installation and stays the same when its storage is wiped.
-    """
-    given = settings.receipt_key or settings.deployment.service or ""
-    return Key(hashlib.sha256(_NO_KEY + given.encode()).digest())
-
-
-def receipt_fingerprint(settings: Settings) -> str:
-    return receipt_key(settings).fingerprint(b"fingerprint", 16)
-
 
 class Key:
     """A key that signs and verifies.

@@ -16,7 +16,7 @@ from typing import Any, NewType
 from uuid import UUID
 
 from ..errors import InvalidUserId
-from .words import counted
+from .counting import counted
 
 UserId = NewType("UserId", str)
 """A user id in canonical form."""

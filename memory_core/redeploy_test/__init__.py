@@ -6,9 +6,9 @@ only a deployment with evidence proves anything, and each simulation has a contr
 lost.
 """
 
-from ..model.progress import StepDone
+from ..model.counting import StepDone
 from .real import DEFAULT_PROBES, begin, start_deployment, verify
-from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file
+from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file, write_receipt
 from .records import abandon, clean_up_all, leftovers, pending, reports
 from .report import LEVELS, Level, ProbeResult, ProbeState, Report, Verdict
 from .simulated import simulate
@@ -36,4 +36,5 @@ __all__ = [
     "to_code",
     "to_file",
     "verify",
+    "write_receipt",
 ]

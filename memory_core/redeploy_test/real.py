@@ -26,20 +26,18 @@ from ..errors import (
     NotIndexed,
     SettingsError,
 )
-from ..model.progress import OnStep, StepDone
+from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
-from ..model.words import counted
 from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, to_file
 from .records import (
-    begun_key,
-    busy_key,
     clean_up,
     completed,
     keep,
+    key_of,
     note_cleaned,
     objects_of,
     remains,
@@ -89,14 +87,14 @@ def begin(
         )
         on_receipt(receipt)
         put_canary(settings, run)
-        objects_of(service).put_if_absent(busy_key(run), b"{}")
+        objects_of(service).put_if_absent(key_of(run, "busy"), b"{}")
     with step(on_step, "Write the probes", f"{count} memories, each read by id, list and question"):
         for number in _acknowledged(service, make_probes(run, count)):
             receipt = receipt.with_acknowledged(number)
             on_receipt(receipt)
     if leave:
-        objects_of(service).put_if_absent(begun_key(run), to_file(receipt, settings))
-        objects_of(service).delete([busy_key(run)])
+        objects_of(service).put_if_absent(key_of(run, "begun"), to_file(receipt, settings))
+        objects_of(service).delete([key_of(run, "busy")])
     return receipt
 
 

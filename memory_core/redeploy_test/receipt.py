@@ -7,19 +7,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ulid import ULID
 
 from ..errors import InvalidReceipt
-from ..model.encoder import encode
-from ..model.signature import receipt_fingerprint, receipt_key
+from ..model.encoder import pick
+from ..model.signature import Key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
 from .report import Installation, Probe, RealUsers, evidence_from
 
 _VERSION = 1
+_NO_KEY = b"holdfast"
 _GROUP = 6
 _MAC_BYTES = 5
 _CODE_BYTES = 16 + 1 + 4 + 4 + 4 + _MAC_BYTES
@@ -59,19 +61,31 @@ def begin_receipt(
     return RedeployReceipt(run, count, begun_at, (), evidence, census, marks)
 
 
+def receipt_key(settings: Settings) -> Key:
+    """Return the signing key.
+
+    Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
+    follows from what names the installation and stays the same when its storage is wiped.
+    """
+    given = settings.receipt_key or settings.deployment.service or ""
+    return Key(hashlib.sha256(_NO_KEY + given.encode()).digest())
+
+
 def to_file(receipt: RedeployReceipt, settings: Settings) -> bytes:
     """Return the receipt as a signed file (JSON)."""
     body = {
         "holdfast_redeploy_receipt": _VERSION,
-        "run": receipt.run,
-        "count": receipt.count,
-        "begun_at": receipt.begun_at,
-        "acknowledged": list(receipt.acknowledged),
-        "evidence": encode(receipt.evidence),
-        "census": encode(receipt.census),
-        "key": receipt_fingerprint(settings),
+        **pick(receipt, "run", "count", "begun_at", "acknowledged", "evidence", "census"),
+        "key": _fingerprint(receipt_key(settings)),
     }
     return _written({**body, "signature": receipt_key(settings).sign(_canonical(body)).hex()})
+
+
+def write_receipt(receipt: RedeployReceipt, path: Path, settings: Settings) -> None:
+    """Write the file, as a whole, so that it can be read at any moment."""
+    staged = path.with_name(f".{path.name}.new")
+    staged.write_bytes(to_file(receipt, settings))
+    staged.replace(path)
 
 
 def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
@@ -93,7 +107,7 @@ def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
             "this file is no receipt of a redeploy test; choose the file that was downloaded when "
             "the test began"
         ) from exc
-    if key != receipt_fingerprint(settings):
+    if key != _fingerprint(receipt_key(settings)):
         raise InvalidReceipt(
             "the receipt was signed by another installation, or MEMORY_RECEIPT_KEY changed since; "
             "check it where the test began"
@@ -157,6 +171,10 @@ def _from_body(data: Mapping[str, Any]) -> RedeployReceipt:
     evidence = evidence_from(data["evidence"])
     receipt = begin_receipt(run, count, data["begun_at"], evidence, RealUsers(**data["census"]))
     return replace(receipt, acknowledged=tuple(data["acknowledged"]))
+
+
+def _fingerprint(key: Key) -> str:
+    return key.fingerprint(b"fingerprint", 16)
 
 
 def _written(document: Mapping[str, Any]) -> bytes:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from ulid import ULID
 
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
 from ..ledger import UserView
+from ..model.counting import Progress
 from ..model.encoder import encode
-from ..model.records import Kind, Progress
+from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
@@ -28,6 +30,9 @@ ROOT = "redeploy/v1/"
 _KEPT = 200
 _UNDER_WAY = timedelta(hours=1)
 
+ObjectKind = Literal["begun", "busy", "report", "cleaned"]
+"""The objects of a test: its receipt, a mark while it runs, the report, the recount afterwards."""
+
 
 def clean_up(service: MemoryService, run: str, before: Installation | None = None) -> int:
     """Forget all that a test wrote; return the number of items that a recount still finds."""
@@ -38,7 +43,7 @@ def clean_up(service: MemoryService, run: str, before: Installation | None = Non
     left += _erase_vectors(service, run)
     remove_canary(service.settings, run, before)
     # Last, so that a clean-up that is cut off is not taken for done.
-    objects_of(service).delete([begun_key(run), busy_key(run)])
+    objects_of(service).delete([key_of(run, "begun"), key_of(run, "busy")])
     return left
 
 
@@ -68,7 +73,7 @@ def keep(objects: ObjectStore, report: Report) -> Report:
     """Keep a report for the timeline; the first report of a test counts."""
     data = json.dumps(encode(report), ensure_ascii=False).encode()
     try:
-        objects.put_if_absent(kept_key(report.run), data)
+        objects.put_if_absent(key_of(report.run, "report"), data)
     except EntryExists:
         return report_of(objects, report.run) or report
     return report
@@ -77,7 +82,7 @@ def keep(objects: ObjectStore, report: Report) -> Report:
 def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
     """Keep the result of the recount beside the report, which is never changed."""
     with suppress(EntryExists):
-        objects.put_if_absent(cleaned_key(run), json.dumps({"left": left}).encode())
+        objects.put_if_absent(key_of(run, "cleaned"), json.dumps({"left": left}).encode())
 
 
 def reports(service: MemoryService) -> list[Report]:
@@ -87,9 +92,10 @@ def reports(service: MemoryService) -> list[Report]:
 
 def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
     """Return the newest reports as `reports` does, from where they are kept."""
-    runs = sorted(_runs(objects, kept_key), reverse=True)[:most]
-    cleaned = _runs(objects, cleaned_key).intersection(runs)
-    stored = objects.get_many([*map(kept_key, runs), *map(cleaned_key, cleaned)])
+    runs = sorted(_runs(objects, "report"), reverse=True)[:most]
+    cleaned = _runs(objects, "cleaned").intersection(runs)
+    keys = [key_of(run, "report") for run in runs] + [key_of(run, "cleaned") for run in cleaned]
+    stored = objects.get_many(keys)
     return [report for run in runs if (report := _report(stored, run))]
 
 
@@ -100,7 +106,8 @@ def pending(service: MemoryService) -> list[RedeployReceipt]:
     """
     objects = objects_of(service)
     receipts = []
-    for data in objects.get_many(map(begun_key, sorted(_waiting(objects)))).values():
+    keys = [key_of(run, "begun") for run in sorted(_waiting(objects))]
+    for data in objects.get_many(keys).values():
         with suppress(InvalidReceipt):
             receipts.append(from_file(data, service.settings))
     return receipts
@@ -109,8 +116,8 @@ def pending(service: MemoryService) -> list[RedeployReceipt]:
 def leftovers(service: MemoryService) -> list[str]:
     """Return the ids of tests that nobody waits for and that still have objects or memories."""
     objects = objects_of(service)
-    waiting = _waiting(objects) | {run for run in _runs(objects, busy_key) if _is_recent(run)}
-    stored = _runs(objects, begun_key) | {
+    waiting = _waiting(objects) | {run for run in _runs(objects, "busy") if _is_recent(run)}
+    stored = _runs(objects, "begun") | {
         run_of(view.user_id)
         for view in service.parts.ledger.users()
         if is_probe(view.user_id) and _has_traces(view)
@@ -137,7 +144,7 @@ def completed(
     if receipt.evidence:
         return receipt
     with suppress(InvalidReceipt):
-        whole = from_file(objects.get(begun_key(receipt.run)) or b"", settings)
+        whole = from_file(objects.get(key_of(receipt.run, "begun")) or b"", settings)
         if (whole.run, whole.count, whole.marks) == (receipt.run, receipt.count, receipt.marks):
             return whole
     return receipt
@@ -146,7 +153,7 @@ def completed(
 def remains(service: MemoryService, run: str) -> bool:
     """Find out whether the clean-up of a judged test was cut off."""
     objects = objects_of(service)
-    if objects.get(begun_key(run)) or objects.get(busy_key(run)):
+    if objects.get(key_of(run, "begun")) or objects.get(key_of(run, "busy")):
         return True
     return any(_has_traces(service.parts.ledger.view(user_id)) for user_id in probe_users(run))
 
@@ -157,14 +164,13 @@ def _has_traces(view: UserView) -> bool:
 
 
 def _waiting(objects: ObjectStore) -> set[str]:
-    return _runs(objects, begun_key) - _runs(objects, kept_key)
+    return _runs(objects, "begun") - _runs(objects, "report")
 
 
-def _runs(objects: ObjectStore, name: Callable[[str], str]) -> set[str]:
-    """Return the tests that have an object of that name."""
-    keys = set(objects.list(ROOT))
-    runs = {key.removeprefix(ROOT).partition(".")[0] for key in keys}
-    return {run for run in runs if name(run) in keys}
+def _runs(objects: ObjectStore, kind: ObjectKind) -> set[str]:
+    """Return the tests that have this object."""
+    names = (key.removeprefix(ROOT).partition(".") for key in objects.list(ROOT))
+    return {run for run, _, rest in names if rest == f"{kind}.json"}
 
 
 def _is_recent(run: str) -> bool:
@@ -177,38 +183,23 @@ def _is_recent(run: str) -> bool:
 
 def report_of(objects: ObjectStore, run: str) -> Report | None:
     """Return the report of a test that was judged."""
-    return _report(objects.get_many([kept_key(run), cleaned_key(run)]), run)
+    return _report(objects.get_many([key_of(run, "report"), key_of(run, "cleaned")]), run)
 
 
 def _report(stored: Mapping[str, bytes], run: str) -> Report | None:
     """Return a report; None if it is damaged, or of another release."""
-    cleaned = stored.get(cleaned_key(run))
+    cleaned = stored.get(key_of(run, "cleaned"))
     try:
-        report = report_from(json.loads(stored.get(kept_key(run), b"")))
+        report = report_from(json.loads(stored.get(key_of(run, "report"), b"")))
         left = json.loads(cleaned)["left"] if cleaned else report.left_behind
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return replace(report, left_behind=left)
 
 
-def begun_key(run: str) -> str:
-    """Return the key of the receipt of a test that waits for its deployment."""
-    return f"{ROOT}{run}.begun.json"
-
-
-def busy_key(run: str) -> str:
-    """Return the key of the mark that keeps others from cleaning up a running test."""
-    return f"{ROOT}{run}.busy.json"
-
-
-def kept_key(run: str) -> str:
-    """Return the key of the report."""
-    return f"{ROOT}{run}.report.json"
-
-
-def cleaned_key(run: str) -> str:
-    """Return the key of the recount after the clean-up."""
-    return f"{ROOT}{run}.cleaned.json"
+def key_of(run: str, kind: ObjectKind) -> str:
+    """Return the key of an object of a test."""
+    return f"{ROOT}{run}.{kind}.json"
 
 
 def objects_of(service: MemoryService) -> ObjectStore:

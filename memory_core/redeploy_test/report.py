@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from ..model.progress import StepDone
+from ..model.counting import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """A simulated event: see `simulate`."""

@@ -24,8 +24,7 @@ from typing import Any, get_args
 from ..activity import open_log, recording
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
-from ..model.progress import OnStep, StepDone
-from ..model.words import counted
+from ..model.counting import OnStep, StepDone, counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
 from .probes import MOST
@@ -57,15 +56,9 @@ class _Machine:
         """Start a worker with a home, a working folder and a temporary folder of its own."""
         for name in ("home", "work", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "memory_core.redeploy_test.worker", task, str(receipt)]
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "memory_core.redeploy_test.worker",
-                task,
-                str(receipt),
-                *arguments,
-            ],
+            [*command, *arguments],
             cwd=self.folder / "work",
             env={
                 **self.variables,
@@ -113,10 +106,7 @@ def simulate(
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
     kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
-    with (
-        closing(open_log(backend.objects, settings)) as log,
-        recording(log, "test") as operation,
-    ):
+    with closing(open_log(backend.objects, settings)) as log, recording(log, "test") as operation:
         operation.detail = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
         try:
             stage = _Stage(sandbox, kept, child_environment(environ), settings, level)

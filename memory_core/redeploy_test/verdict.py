@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ..model.words import counted
+from ..model.counting import counted
 from .evidence import changes, digest_of, is_other_place, place_digest
 from .receipt import RedeployReceipt
 from .report import Control, Installation, Observation, ProbeResult, ProbeState, Verdict
@@ -118,10 +118,7 @@ def _verdicts(
             "be stored before",
         )
     shown = f", and {deployment.words}" if deployment.proven else ""
-    yield (
-        Verdict.PASS,
-        f"all {written} probes that were stored before are there and found{shown}",
-    )
+    yield Verdict.PASS, f"all {written} probes that were stored before are there and found{shown}"
 
 
 def see_deployment(receipt: RedeployReceipt, observation: Observation) -> DeploymentChange:

@@ -6,7 +6,6 @@ Run as `python -m memory_core.redeploy_test.worker TASK RECEIPT`.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,18 +17,11 @@ from ..model.encoder import encode
 from ..service import open_service
 from ..settings import Settings
 from .real import begin, observe
-from .receipt import RedeployReceipt, from_file, to_file
+from .receipt import from_file, write_receipt
 from .records import clean_up
 from .report import Observation
 
 EXIT_NO_ANSWER = 3
-
-
-def write_receipt(path: Path, receipt: RedeployReceipt, settings: Settings) -> None:
-    """Replace the file as a whole, so that it can be read at any moment."""
-    staged = path.with_name(f"{path.name}.new")
-    staged.write_bytes(to_file(receipt, settings))
-    os.replace(staged, path)
 
 
 def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
@@ -40,7 +32,7 @@ def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
             begin(
                 service,
                 int(arguments[0]),
-                on_receipt=lambda receipt: write_receipt(path, receipt, settings),
+                on_receipt=lambda receipt: write_receipt(receipt, path, settings),
                 leave=False,
             )
         return {}

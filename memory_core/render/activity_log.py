@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..activity import ActivityEntry, ChainReport, Named, Page, verb_of
-from ..model.words import counted
+from ..model.counting import counted
 from ..transfer.format import BOM, cells_line, defused
 from .text import fields, flat, utc, visible
 

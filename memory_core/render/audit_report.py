@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..model.census import ComparedUser, OtherPlaces, StoredForm, StoreScan
+from ..model.counting import counted
 from ..model.encoder import encode
 from ..model.records import AuditReport, RebuildReport
-from ..model.words import counted
 from .text import fields, first_of, one_line, table, utc, visible, visible_id
 
 _REPAIR = "python -m memory_core audit --repair"

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
 from ..doctor.logs import ErrorGroup, LogReport, Seen, Span, Spot
+from ..model.counting import counted
 from ..model.encoder import encode
-from ..model.words import counted
 from .text import fields, first_of, one_line, printable, table, utc
 
 BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}

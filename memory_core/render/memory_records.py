@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..memories.search import Reason, Recall
+from ..model.counting import counted
 from ..model.encoder import encode
 from ..model.records import Event, MemoryRecord, MigrationStatus, Receipt, SearchResult, Status
 from ..model.user_id import UserId
-from ..model.words import counted
 from .text import fields, first_of, one_line, printable, table, utc, visible
 
 REASONS: Final[dict[Reason, str]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..model.counting import counted
 from ..model.encoder import encode
-from ..model.words import counted
 from ..transfer import (
     COPIED,
     FAILED,

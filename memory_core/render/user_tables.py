@@ -17,10 +17,10 @@ from ..model.census import (
     StoreScan,
     UserSearch,
 )
+from ..model.counting import counted
 from ..model.encoder import encode
 from ..model.records import UserSummary
 from ..model.user_id import UserId
-from ..model.words import counted
 from .audit_report import (
     compared_document,
     form_text,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MigrationError
 from ..ledger import ROOT, Ledger
-from ..model.batches import batches
+from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
 from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma
@@ -32,10 +32,7 @@ class ChromaSource:
     the one above, as in a backup beside the database and in Holdfast's own layout.
     """
 
-    def __init__(
-        self, name: str, path: Path, collection: str | None, record: Path | None = None
-    ) -> None:
-        self.name = name
+    def __init__(self, path: Path, collection: str | None, record: Path | None = None) -> None:
         self._record = record
         self.ledger: Ledger | None = None
         self._path = path
@@ -85,8 +82,7 @@ class ChromaServer:
 
     ledger: Ledger | None = None
 
-    def __init__(self, name: str, host: str, port: int, collection: str | None) -> None:
-        self.name = name
+    def __init__(self, host: str, port: int, collection: str | None) -> None:
         self._at = host, port
         self._collection = collection
 

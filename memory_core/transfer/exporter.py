@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,11 +18,9 @@ from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotF
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader
 from ..memories.repository import Service
-from ..model.batches import batches
-from ..model.encoder import encode
-from ..model.records import Progress
+from ..model.counting import Progress, batches, counted
+from ..model.encoder import encode, pick
 from ..model.user_id import is_probe, normalize_user_id
-from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
 from ..version import __version__
 from .export_reader import open_export
@@ -50,13 +49,9 @@ class ExportWriter:
         self.memories = 0
         self._file = file
         self._kind = kind
-        self._header = header
+        self.header = header
         self._sha256 = hashlib.sha256()
         self._bytes = 0
-
-    @property
-    def with_vectors(self) -> bool:
-        return self._header.vectors
 
     def resume(self, part: Path) -> None:
         """Keep what an earlier call wrote, but for the last user, who may not be complete."""
@@ -84,9 +79,9 @@ class ExportWriter:
         if self._bytes:
             return
         if self._kind == "jsonl":
-            self._write(json_line(self._header.document()))
+            self._write(json_line(self.header.document()))
             return
-        head = json.dumps(self._header.document(), ensure_ascii=False)
+        head = json.dumps(self.header.document(), ensure_ascii=False)
         self._write(BOM + cells_line([HEAD_CELL, head]) + cells_line(COLUMNS))
 
     def add(self, document: dict[str, Any], values: Any) -> None:
@@ -110,7 +105,7 @@ class ExportWriter:
             path=path,
             manifest=manifest,
             kind=self._kind,
-            header=self._header,
+            header=self.header,
             memories=self.memories,
             bytes=self._bytes,
             sha256=self._sha256.hexdigest(),
@@ -121,16 +116,14 @@ class ExportWriter:
         )
 
     def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
-        asked = self._header
-        same = (asked.user_id, asked.vectors, asked.embedder, asked.dimensions, self._kind)
-        if begun is None or same != (
-            begun.user_id, begun.vectors, begun.embedder, begun.dimensions, kind
-        ):  # fmt: skip
+        asked = self.header
+        same_options = begun and replace(begun, version=asked.version, as_of=asked.as_of) == asked
+        if begun is None or not same_options or kind != self._kind:
             raise InvalidMemory(
                 f'"{name}" was begun with other options; use the same ones, or export without '
                 "--resume to begin again"
             )
-        self._header = begun
+        self.header = begun
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -187,7 +180,7 @@ def export_memories(
                     file.truncate()
                     writer = ExportWriter(file, kind, header)
                 resumed = writer.memories
-                _write(service, writer, header, on_progress)
+                _write(service, writer, on_progress)
                 os.fsync(file.fileno())
             manifest = path.with_name(f"{path.name}.manifest.json")
             # A manifest that is not of this file must not stand beside it.
@@ -218,7 +211,7 @@ def export_stream(
     """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
     header = _header(service, user_id, kind, vectors)
     writer = ExportWriter(file, kind, header)
-    _write(service, writer, header, on_progress)
+    _write(service, writer, on_progress)
     return writer.report(None, None, 0)
 
 
@@ -250,9 +243,7 @@ def _write_manifest(report: ExportReport) -> None:
         "file": report.path.name,
         "kind": report.kind,
         "finished_at": datetime.now(UTC).isoformat(),
-        "bytes": report.bytes,
-        "sha256": report.sha256,
-        "memories": report.memories,
+        **pick(report, "bytes", "sha256", "memories"),
         "users": len(report.users),
         "per_user": encode(report.users),
     }
@@ -300,10 +291,8 @@ def _alone(part: Path) -> Iterator[None]:
         ) from exc
 
 
-def _write(
-    service: Service, writer: ExportWriter, header: Header, on_progress: Progress | None
-) -> None:
-    parts = service.parts
+def _write(service: Service, writer: ExportWriter, on_progress: Progress | None) -> None:
+    header, parts = writer.header, service.parts
     memories = MemoryReader(parts.ledger, parts.store, parts.embedder)
     total = sum(len(view.live) for view in _views(parts.ledger, header)) if on_progress else 0
     written = set(writer.users)
@@ -321,7 +310,7 @@ def _write(
 def _write_batch(
     writer: ExportWriter, memories: MemoryReader, view: UserView, ids: list[str]
 ) -> None:
-    if not writer.with_vectors:
+    if not writer.header.vectors:
         read, _ = memories.read(view, ids)
         for memory_id in ids:
             if memory_id in read:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..documents.json_files import TEXT_KEYS, text_of
 from ..errors import InvalidMemory
-from ..model.encoder import encode
+from ..model.encoder import encode, pick
 from ..model.limits import RESERVED_KEYS, check_metadata
 from ..model.payload import time_of
 from ..storage.vectors import Vector
@@ -25,17 +25,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 Kind = Literal["jsonl", "csv"]
 
-COLUMNS = (
-    "id",
-    "user_id",
-    "memory",
-    "created_at",
-    "updated_at",
-    "agent_id",
-    "run_id",
-    "role",
-    "metadata",
-    "other",
+COLUMNS = tuple(
+    "id user_id memory created_at updated_at agent_id run_id role metadata other".split()
 )
 BOM = b"\xef\xbb\xbf"
 HEAD_CELL, TAIL_CELL = "#holdfast", "#end"
@@ -65,10 +56,7 @@ class Header:
         return {
             "holdfast": "memories",
             "format": FORMAT,
-            "version": self.version,
-            "as_of": self.as_of.isoformat(),
-            "user_id": self.user_id,
-            "vectors": self.vectors,
+            **pick(self, "version", "as_of", "user_id", "vectors"),
             "embedder": {"name": self.embedder, "dimensions": self.dimensions},
         }
 

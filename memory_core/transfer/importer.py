@@ -9,8 +9,7 @@ from ..activity import noted
 from ..errors import InvalidMemory
 from ..ledger import Ledger
 from ..memories.repository import Service
-from ..model.progress import after
-from ..model.records import Progress
+from ..model.counting import Progress, after
 from ..model.user_id import normalize_user_id
 from .export_reader import ExportReader, open_export
 from .intake import Intake

@@ -13,8 +13,7 @@ from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader, is_current
 from ..memories.writer import MemoryWriter, at_revision
-from ..model.batches import batches
-from ..model.records import Progress
+from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
@@ -148,6 +147,7 @@ class Intake:
             BackendError: the ledger, the store or the embedder did not answer; repeat the call.
         """
         groups: dict[UserId, list[Accepted]] = {}
+        ids: set[str] = set()
         for incoming in batch:
             try:
                 accepted = accept(incoming)
@@ -155,12 +155,8 @@ class Intake:
                 self._totals.refuse(incoming, str(exc))
                 continue
             groups.setdefault(accepted.user_id, []).append(accepted)
-        ids = {
-            memory.incoming.id
-            for group in groups.values()
-            for memory in group
-            if memory.incoming.id
-        }
+            if incoming.id:
+                ids.add(incoming.id)
         stored = self.store.get(sorted(ids)) if ids else {}
         works = [self._decide(user_id, group, stored) for user_id, group in groups.items()]
         if not self.dry_run:

@@ -19,6 +19,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ..errors import BackendError, BackendUnavailable, EntryExists
+from ..model.encoder import pick
 from ..storage.objects import ObjectStore
 from .reports import MigrationReport
 
@@ -154,11 +155,7 @@ class Done:
 
 def note_done(objects: ObjectStore, report: MigrationReport) -> None:
     """Record that a source was migrated; with counts and without names."""
-    document = {
-        "finished_at": report.finished_at.isoformat(),
-        "copied": report.copied,
-        "failed": report.failed,
-    }
+    document = pick(report, "finished_at", "copied", "failed")
     folder = f"{_DONE}{report.survey.digest}/"
     number = sum(1 for _ in objects.list(folder))
     # Another process may have recorded the same just now.

@@ -33,7 +33,6 @@ class HistoryFile:
     ledger: Ledger | None = None
 
     def __init__(self, path: Path) -> None:
-        self.name = f"history:{path}"
         self._path = path
         self._stack = ExitStack()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +14,8 @@ from typing import Any
 from ..activity import noted, recording
 from ..ledger import Ledger
 from ..memories.repository import Repository, Service
-from ..model.progress import after
-from ..model.records import Progress
+from ..model.counting import Progress, after, counted
 from ..model.user_id import UserId
-from ..model.words import counted
 from ..storage.vectors.base import PUT_BATCH
 from .intake import LISTED, Intake
 from .lease import TTL_S, Lease, note_done
@@ -63,7 +61,7 @@ def plan(
     parts, watch = service.parts, _DecisionLog()
     with (
         read_source(service, source, user, history, on_progress) as (staging, survey),
-        _intake(parts, source, verdicts, watch, dry_run=True) as intake,
+        open_intake(parts, source, verdicts, watch, dry_run=True) as intake,
     ):
 
         def advance(done: int) -> None:
@@ -136,7 +134,7 @@ def copy(
             if on_progress:
                 on_progress(done, total)
 
-        with _intake(parts, source, verdicts, watch) as intake:
+        with open_intake(parts, source, verdicts, watch) as intake:
             done = intake.take_all(
                 staging.memories(),
                 by_user=True,
@@ -179,6 +177,26 @@ def read_source(
         yield staging, survey
 
 
+def open_intake(
+    parts: Repository,
+    source: str,
+    verdicts: Verdicts | None,
+    watch: Callable[[Decision], None],
+    *,
+    dry_run: bool = False,
+) -> Intake:
+    """Return an intake with a ledger whose caches are empty; `watch` gets every decision."""
+    return Intake(
+        Ledger(parts.backend.objects, frugal=True),
+        parts.store,
+        parts.embedder,
+        source,
+        dry_run=dry_run,
+        verdicts=verdicts or Verdicts(),
+        watch=watch,
+    )
+
+
 @dataclass
 class _DecisionLog:
     """Notes the decisions of an intake."""
@@ -201,25 +219,6 @@ class _DecisionLog:
                     theirs_at=_when(accepted.payload),
                 )
             )
-
-
-def _intake(
-    parts: Repository,
-    source: str,
-    verdicts: Verdicts | None,
-    watch: _DecisionLog,
-    *,
-    dry_run: bool = False,
-) -> Intake:
-    return Intake(
-        Ledger(parts.backend.objects, frugal=True),
-        parts.store,
-        parts.embedder,
-        source,
-        dry_run=dry_run,
-        verdicts=verdicts or Verdicts(),
-        watch=watch,
-    )
 
 
 def _plans(staging: Staging, report: IntakeReport, watch: _DecisionLog) -> Iterator[UserPlan]:

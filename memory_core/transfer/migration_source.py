@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from ..errors import InvalidMemory, MigrationError
 from ..ledger import Ledger
 from ..memories.repository import Service
-from ..model.batches import batches
+from ..model.counting import batches
 from ..settings import Settings
 from ..storage.aws import Aws
 from ..storage.backend import Backend
@@ -36,11 +36,6 @@ _FORMS = (
 
 class MigrationSource(Protocol):
     """Memories that can be migrated; a context manager. Reading changes nothing."""
-
-    @property
-    def name(self) -> str:
-        """The address, as people write it."""
-        ...
 
     @property
     def ledger(self) -> Ledger | None:
@@ -110,33 +105,34 @@ def open_source(
 def _make(service: Service, where: Address, address: str, user: str | None) -> Any:
     if where.kind == LOCAL:
         settings = service.settings
-        return ChromaSource(LOCAL, settings.chroma_path, None, settings.data_dir)
+        return ChromaSource(settings.chroma_path, None, settings.data_dir)
     if where.kind == "chroma":
-        return ChromaSource(address, Path(where.place).expanduser(), where.extra or None)
+        return ChromaSource(Path(where.place).expanduser(), where.extra or None)
     if where.kind == "chroma-http":
         match = re.fullmatch(r"//([^/:#]+):(\d+)/?", where.place)
         if not match:
             raise MigrationError(f"{address!r} names no host and port; use chroma-http://HOST:PORT")
-        return ChromaServer(address, match[1], int(match[2]), where.extra or None)
+        return ChromaServer(match[1], int(match[2]), where.extra or None)
     if where.kind == "s3vectors":
-        return S3Source(address, service.settings, where)
+        return S3Source(service.settings, where)
     if where.kind == "history":
         if user is None:
             raise MigrationError(
                 "a history of mem0 does not say whose the memories were; say it with --user"
             )
         return HistoryFile(Path(where.place).expanduser())
-    return ExportSource(address, Path(where.place).expanduser(), user)
+    return ExportSource(Path(where.place).expanduser(), user)
 
 
 class S3Source:
     """An index of S3 Vectors, and the ledger that is named with it."""
 
-    def __init__(self, name: str, settings: Settings, where: Address) -> None:
-        self.name = name
+    def __init__(self, settings: Settings, where: Address) -> None:
         bucket, _, index = where.place.partition("/")
         if not index:
-            raise MigrationError(f"{name!r} names no index; use s3vectors:BUCKET/INDEX")
+            raise MigrationError(
+                f"'s3vectors:{where.place}' names no index; use s3vectors:BUCKET/INDEX"
+            )
         self._aws = Aws(settings)
         self._reader = S3Reader(self._aws, IndexName(bucket, index))
         self.ledger: Ledger | None = None
@@ -173,8 +169,7 @@ class ExportSource:
 
     ledger: Ledger | None = None
 
-    def __init__(self, name: str, path: Path, user: str | None) -> None:
-        self.name = name
+    def __init__(self, path: Path, user: str | None) -> None:
         self._path = path
         self._user = user
         self._rows = 0
@@ -207,7 +202,6 @@ class _WithHistory:
     """A source whose memories have the events that mem0 noted."""
 
     def __init__(self, source: MigrationSource, events: HistoryFile) -> None:
-        self.name = source.name
         self.ledger = source.ledger
         self._source = source
         self._events = events

@@ -249,10 +249,13 @@ class Estimate:
     assumptions: tuple[str, ...]
 
 
-class _Counted:
-    """The counts of an intake, in three groups."""
+@dataclass(frozen=True, slots=True)
+class _Migrated:
+    """The fields that all reports of a migration have, and the counts in three groups."""
 
-    __slots__ = ()
+    source: str
+    target: str
+    survey: SourceSurvey
     intake: IntakeReport
 
     @property
@@ -269,14 +272,10 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationPlan(_Counted):
+class MigrationPlan(_Migrated):
     """A preview of `apply`; nothing was written. `intake` has counts, refused and users."""
 
-    source: str
-    target: str
     as_of: datetime
-    survey: SourceSurvey
-    intake: IntakeReport
     users: tuple[UserPlan, ...]
     conflicts: tuple[Conflict, ...]
     estimate: Estimate
@@ -296,15 +295,11 @@ class MigrationPlan(_Counted):
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationReport(_Counted):
+class MigrationReport(_Migrated):
     """The result of `apply`. Everything that has to be there was read back by count and digest."""
 
-    source: str
-    target: str
     started_at: datetime
     finished_at: datetime
-    survey: SourceSurvey
-    intake: IntakeReport
     conflicts: tuple[Conflict, ...] = ()
 
     @property
@@ -357,14 +352,10 @@ class VerifiedUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification(_Counted):
+class Verification(_Migrated):
     """Every memory of a source compared with the service, by id and content."""
 
-    source: str
-    target: str
     as_of: datetime
-    survey: SourceSurvey
-    intake: IntakeReport = field(repr=False)
     users: tuple[VerifiedUser, ...] = field(repr=False, default=())
     differences: tuple[MigrationDifference, ...] = ()
     differing: int = 0

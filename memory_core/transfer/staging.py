@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 from ..embedders import Embedder
 from ..errors import InvalidUserId
 from ..ledger import Ledger, LedgerEntry, Live, UserView
-from ..model.batches import batches
+from ..model.counting import Progress, batches
 from ..model.payload import time_of
-from ..model.records import Kind, Progress
+from ..model.records import Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
 from .incoming import Digest, Incoming, newest, split

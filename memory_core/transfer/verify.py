@@ -16,18 +16,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..ledger import Ledger, UserView
+from ..ledger import UserView
 from ..memories.reader import MemoryReader
 from ..memories.repository import Service
+from ..model.counting import Progress
 from ..model.encoder import encode, pick
 from ..model.payload import differing, time_of
-from ..model.records import Progress
 from ..model.signature import Key
 from ..model.user_id import UserId
 from ..settings import Settings
 from .incoming import Accepted, Digest
-from .intake import LISTED, Intake
-from .migrate import read_source
+from .intake import LISTED
+from .migrate import open_intake, read_source
 from .migration_source import address_of
 from .reports import COPIED, MigrationDifference, Outcome, Verdicts, Verification, VerifiedUser
 from .resolver import Decision
@@ -56,23 +56,15 @@ def verify(
         BackendError: something did not answer.
     """
     parts = service.parts
-    # A ledger with empty caches: what was written does not vouch for itself.
-    ledger = Ledger(parts.backend.objects, frugal=True)
-    memories = MemoryReader(ledger, parts.store, parts.embedder)
     comparison = _Comparison()
     decided: list[Decision] = []
     with (
         read_source(service, source, user, history) as (staging, survey),
-        Intake(
-            ledger,
-            parts.store,
-            parts.embedder,
-            source,
-            dry_run=True,
-            verdicts=verdicts or Verdicts(),
-            watch=decided.append,
-        ) as intake,
+        open_intake(parts, source, verdicts, decided.append, dry_run=True) as intake,
     ):
+        # Its caches are empty: what was written does not vouch for itself.
+        ledger = intake.ledger
+        memories = MemoryReader(ledger, parts.store, parts.embedder)
 
         def compare(done: int) -> None:
             for user_id, group in groupby(decided, key=lambda decision: decision.accepted.user_id):

@@ -7,7 +7,7 @@ from itertools import chain, count, islice, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_core.model.batches import batches
+from memory_core.model.counting import batches
 
 SIZES = st.lists(st.integers(0, 12), max_size=40)
 

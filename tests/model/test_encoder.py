@@ -10,7 +10,7 @@ import pytest
 
 from memory_core.model.encoder import encode, pick
 from memory_core.model.records import AuditItem, AuditReport, Kind, UserId
-from memory_core.transfer import Estimate, MigrationDifference
+from memory_core.transfer.reports import Estimate, MigrationDifference
 
 ITEM = AuditItem("m1", UserId("ann"), "not in the store")
 

@@ -10,9 +10,8 @@ import pytest
 from memory_core import Settings
 from memory_core.errors import InvalidReceipt
 from memory_core.model.encoder import encode
-from memory_core.model.signature import receipt_key
 from memory_core.redeploy_test import RedeployReceipt, from_code, from_file, to_code, to_file
-from memory_core.redeploy_test.receipt import _canonical, _written, begin_receipt
+from memory_core.redeploy_test.receipt import _canonical, _written, begin_receipt, receipt_key
 from memory_core.redeploy_test.report import Installation, RealUsers
 
 HERE = Settings.from_env({"MEMORY_RECEIPT_KEY": "secret"})

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.activity import VERBS, ActivityEntry, ChainReport, Page, Wanted
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.render.activity_log import check_sentences, entry_sentence, head_text
 
 from ...auth.roles import Role

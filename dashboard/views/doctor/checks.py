@@ -20,7 +20,7 @@ from memory_core.doctor import (
     Fix,
     Level,
 )
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.render.diagnosis import finding_text
 
 from ... import routes

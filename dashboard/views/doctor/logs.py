@@ -7,8 +7,8 @@ from typing import Final
 import streamlit as st
 
 from memory_core.doctor.logs import ErrorGroup, LogReport, Seen
+from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_LOG_BYTES
-from memory_core.model.words import counted
 from memory_core.render.diagnosis import line_words, moment, spot_text
 
 from ...auth.roles import Role

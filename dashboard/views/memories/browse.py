@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import streamlit as st
 
+from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord
-from memory_core.model.words import counted
 
 from ...services import memory_reads, privacy
 from ...ui import tables

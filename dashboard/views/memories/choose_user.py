@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.elements.lib.mutable_tab_container import TabContainer
 
 from memory_core import describe_changes, normalize_user_id
+from memory_core.model.counting import counted
 from memory_core.model.records import UserSummary
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 
 from ...services import memory_reads
 from ...ui import actions, frame, text

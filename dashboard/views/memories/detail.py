@@ -8,8 +8,8 @@ from typing import Final
 
 import streamlit as st
 
+from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord
-from memory_core.model.words import counted
 
 from ...auth.roles import Role
 from ...auth.visitor import may

@@ -10,8 +10,8 @@ import streamlit as st
 
 from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
+from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES
-from memory_core.model.words import counted
 
 from ...connection import Saved
 from ...services import jobs, memory_reads

@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
+from memory_core.model.counting import counted
 from memory_core.model.records import Hit
-from memory_core.model.words import counted
 
 from ...connection import Answered
 from ...services import memory_reads

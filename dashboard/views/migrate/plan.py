@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.render.text import to_json, visible
 from memory_core.transfer import Conflict, MigrationPlan, Verdict
 

@@ -8,7 +8,7 @@ from typing import Final
 import plotly.graph_objects as go
 import streamlit as st
 
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.redeploy_test import Report, Verdict
 
 from ...services import redeploy

@@ -11,8 +11,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.errors import InvalidReceipt, MemoryCoreError
-from memory_core.model.progress import StepDone
-from memory_core.model.words import counted
+from memory_core.model.counting import StepDone, counted
 from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from memory_core.errors import InvalidReceipt
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.redeploy_test import (
     DEFAULT_PROBES,
     LEVELS,

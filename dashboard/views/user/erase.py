@@ -9,9 +9,9 @@ import streamlit as st
 
 from memory_core.memories.erasure_proof import Traces
 from memory_core.model.census import UserSearch
+from memory_core.model.counting import counted
 from memory_core.model.records import Receipt
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 from memory_core.render.text import to_json, visible
 from memory_core.render.user_tables import SENTENCES, erasure_proof_document
 

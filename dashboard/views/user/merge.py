@@ -10,8 +10,8 @@ import streamlit as st
 
 from memory_core.memories.merge_users import Merge, MergePlan, merge_document
 from memory_core.model.census import UserSearch
+from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 
 from ...services import user_actions
 from ...ui import actions, text

@@ -7,8 +7,8 @@ from typing import Final
 import streamlit as st
 
 from memory_core.memories.search import Recall
+from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 from memory_core.render.memory_records import REASONS, recall_sentence
 
 from ... import routes

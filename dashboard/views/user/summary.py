@@ -9,8 +9,8 @@ import streamlit as st
 
 from memory_core.memories.find_user import is_placeholder
 from memory_core.model.census import UserSearch
+from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 from memory_core.render.text import visible
 from memory_core.transfer import Kind
 

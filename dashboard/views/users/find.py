@@ -8,9 +8,9 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.census import ComparedUser, UserSearch
+from memory_core.model.counting import counted
 from memory_core.model.records import UserSummary
 from memory_core.model.user_id import UserId
-from memory_core.model.words import counted
 from memory_core.render.text import visible, visible_id
 
 from ... import routes

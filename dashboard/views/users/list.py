@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.census import ComparedUser, OtherPlace, StoreScan
-from memory_core.model.words import counted
+from memory_core.model.counting import counted
 from memory_core.render.audit_report import owner_text
 from memory_core.render.text import visible, visible_id
 

@@ -10,7 +10,7 @@ from ulid import ULID
 from ...errors import MemoryCoreError
 from ...model.user_id import UserId
 from ...redeploy_test.probes import make_probes, probe_users, write
-from ...redeploy_test.records import busy_key, clean_up
+from ...redeploy_test.records import clean_up, key_of
 from ...service import MemoryService
 from ..context import Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
@@ -66,7 +66,7 @@ def _open(context: Context, run: str) -> MemoryService:
     """Open a service as a program does, and mark the probes as being looked at."""
     backend, ledger = context.backend, context.ledger
     store = backend.open_store(ledger.is_empty())
-    backend.objects.put_if_absent(busy_key(run), b"{}")
+    backend.objects.put_if_absent(key_of(run, "busy"), b"{}")
     return MemoryService(context.settings, backend, context.embedder, ledger, store)
 
 

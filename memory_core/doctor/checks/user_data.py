@@ -9,7 +9,7 @@ from itertools import islice
 from ...errors import InvalidUserId, LedgerCorrupt
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
-from ...model.progress import Steps
+from ...model.counting import Steps
 from ...model.user_id import is_probe, normalize_user_id
 from ..context import Context, spread
 from ..findings import Check, Evidence, Finding, FindingKind, Fix

@@ -9,8 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from ...model.records import Progress
-from ...model.words import counted
+from ...model.counting import Progress, counted
 from ...settings import survey
 from ..redact import Masker
 from .error_rules import Errors

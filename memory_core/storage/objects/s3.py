@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...errors import BackendError, EntryExists, SettingsError
-from ...model.batches import batches
+from ...model.counting import batches
 from ..aws import Aws, each
 
 _BATCH = 1000

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ...errors import AccessDenied, BackendError, BackendUnavailable, IndexMismatch
-from ...model.batches import batches
+from ...model.counting import batches
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ...settings import silence_telemetry

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BackendError, InvalidUserId
-from ...model.batches import batches
+from ...model.counting import batches
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ..aws import Aws, each, pace_of

@@ -1,4 +1,4 @@
-"""How far work is, counted by several threads, and what is said of numbers."""
+"""Batches, progress of several threads, and numbers with what they count."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from threading import Thread
 
 import pytest
 
-from memory_core.model.progress import Steps, after
-from memory_core.model.words import counted
+from memory_core.model.counting import Steps, after, counted
 
 
 def test_steps_of_several_threads_are_all_counted() -> None:
