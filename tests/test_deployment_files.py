@@ -77,7 +77,7 @@ def test_the_blueprint_builds_and_starts_as_the_container_does() -> None:
 
 
 def test_the_blueprint_names_variables_that_are_read_and_holds_no_secret() -> None:
-    read = set(re.findall(r'read\.\w+\(\s*"([A-Z0-9_]+)"', SETTINGS))
+    read = set(re.findall(r'(?:read\.\w+|_text)\(\s*"([A-Z0-9_]+)"', SETTINGS))
     # boto3 and the host read the other two.
     known = read | {"AWS_SECRET_ACCESS_KEY", "PYTHON_VERSION"}
     variables = {one["key"]: one for one in SERVICE["envVars"]}

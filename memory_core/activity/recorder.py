@@ -13,9 +13,10 @@ from functools import partial, wraps
 from inspect import signature
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
-from ..errors import BackendError, LedgerError
+from ..errors import BackendError, InvalidUserId, LedgerError
 from ..model.counting import counted
 from ..model.records import Receipt
+from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .entries import LIBRARY, Actor, Weight, current_actor, verb_of
@@ -100,11 +101,11 @@ def recording(
     weight = _weight(actor, action)
     note = partial(log.note, actor, action, user_id=user_id, other_id=other_id)
     with unnoted():
-        if weight == "guarded":
+        if weight == "guarded" and _all_valid(user_id, other_id):
             with log.operation(actor, action, user_id=user_id, other_id=other_id) as operation:
                 yield operation
             return
-        operation, waits = Operation(), weight == "look"
+        operation, waits = Operation(), weight != "change"
         try:
             yield operation
         except BaseException as exc:
@@ -146,3 +147,14 @@ def _weight(actor: Actor, action: str) -> Weight:
 def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
     value = given.get(parameter) if parameter else None
     return None if value is None else str(value)
+
+
+def _all_valid(*user_ids: str | None) -> bool:
+    """Return whether every id can be normalized; what names nobody changes nothing."""
+    try:
+        for user_id in user_ids:
+            if user_id is not None:
+                normalize_user_id(user_id)
+    except InvalidUserId:
+        return False
+    return True

@@ -111,11 +111,14 @@ def test_one_repair_makes_sound_what_a_dead_process_left(gallows: Gallows, name:
         died, _ = gallows.die(world, [CALLS[name]], at)
         if not died:
             break
-        assert world.texts("ann") == AFTER[name], f"change {at}"
+        left = world.texts("ann")
+        # Forgetting is put on record first, in the activity log: until then nothing is changed.
+        assert left in ([AFTER[name], [*BEFORE]] if name == "forget" else [AFTER[name]]), at
         assert world.service().audit(repair=True).clean
         world.assert_sound()
         assert world.look("ann") == [(one, text, True) for one, text, _ in world.look("ann")]
-        assert world.texts("ann") == AFTER[name]
+        assert world.texts("ann") == left
+    assert left == AFTER[name]
     assert at > 2
 
 

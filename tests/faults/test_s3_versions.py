@@ -31,10 +31,13 @@ def kept(cloud: Cloud, world: World) -> list[str]:
     Segments of the activity log stay and name nobody; a mark of a user would be no kind.
     """
     client = cloud.bench.standin.client("s3")
-    found = client.list_object_versions(Bucket=cloud.bench.bucket, Prefix=world.prefix)
-    versions = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
-    keys = [entry["Key"].removeprefix(world.prefix) for entry in versions]
-    names = [key.rpartition("/")[2] for key in keys if not key.startswith("activity/v1/log/")]
+    versions = []
+    for folder in ("ledger/", "activity/v1/users/"):
+        page = client.list_object_versions(
+            Bucket=cloud.bench.bucket, Prefix=f"{world.prefix}{folder}"
+        )
+        versions += [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+    names = [version["Key"].rpartition("/")[2] for version in versions]
     return [name.partition(".")[2].partition(".")[0] for name in names]
 
 
