@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
@@ -37,6 +38,11 @@ _OURS = (
     "PORT",
     "RENDER",
 )
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -143,16 +143,18 @@ class ActivityLog:
         begun = draft(actor, action, user_id, other_id, detail, "begun")
         begun.document["operation"] = uuid4().hex[:16]
         self._write_or_drop(begun)
-        under_way = Operation(begun.document["detail"])
+        under_way, waits = Operation(begun.document["detail"]), False
         try:
             yield under_way
         except BaseException as exc:
             under_way.outcome = "failed"
+            # A storage that has just failed is not asked again before the caller knows.
+            waits = isinstance(exc, (BackendError, LedgerError))
             # The kind alone: a message may name a user or show a text.
             under_way.detail = type(exc).__name__
             raise
         finally:
-            self._end(begun, under_way)
+            self._end(begun, under_way, waits=waits)
 
     def flush(self) -> None:
         """Write the entries that wait; on `BackendError` and `LedgerError` they still wait."""
@@ -234,7 +236,7 @@ class ActivityLog:
                 self._waiting = [each for each in self._waiting if each is not entry]
             raise
 
-    def _end(self, begun: EntryDraft, operation: Operation) -> None:
+    def _end(self, begun: EntryDraft, operation: Operation, *, waits: bool) -> None:
         document = {
             **begun.document,
             "at": now(),
@@ -243,7 +245,10 @@ class ActivityLog:
         }
         # With the marks of the beginning: a user forgotten in between gets no new one.
         self._put(EntryDraft(document))
-        self._try_to_flush()
+        if waits:
+            self._writer.call_within(BATCH_S)
+        else:
+            self._try_to_flush()
 
     def _name(self, entry: EntryDraft) -> None:
         for place in [*entry.users]:

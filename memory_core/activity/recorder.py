@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from ..errors import BackendError, InvalidUserId, LedgerError
@@ -62,6 +62,11 @@ def noted(
 
     def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
         parameters = signature(call)
+        required = [
+            name
+            for name in (of, other)
+            if name and parameters.parameters[name].default is Parameter.empty
+        ]
 
         @wraps(call)
         def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -73,7 +78,10 @@ def noted(
             service: Noting = next(iter(given.values()))
             name = action if isinstance(action, str) else action(given)
             user_id, other_id = _text(given, of), _text(given, other)
-            with recording(service.activity, name, user_id=user_id, other_id=other_id) as operation:
+            valid = all(_is_user_id(given[parameter]) for parameter in required)
+            with recording(
+                service.activity, name, user_id=user_id, other_id=other_id, begin=valid
+            ) as operation:
                 result = call(*args, **kwargs)
                 operation.detail = detail_of(result)
             return result
@@ -85,9 +93,17 @@ def noted(
 
 @contextmanager
 def recording(
-    log: ActivityLog, action: str, *, user_id: str | None = None, other_id: str | None = None
+    log: ActivityLog,
+    action: str,
+    *,
+    user_id: str | None = None,
+    other_id: str | None = None,
+    begin: bool = True,
 ) -> Iterator[Operation]:
     """Note the action of the block, and how it ended, with the `detail` of what is yielded.
+
+    The beginning of a guarded action is written first, unless `begin` is False because the block
+    will refuse its arguments.
 
     Raises:
         BackendError: the action is guarded and its beginning could not be written; the block is
@@ -101,7 +117,7 @@ def recording(
     weight = _weight(actor, action)
     note = partial(log.note, actor, action, user_id=user_id, other_id=other_id)
     with unnoted():
-        if weight == "guarded" and _all_valid(user_id, other_id):
+        if weight == "guarded" and begin:
             with log.operation(actor, action, user_id=user_id, other_id=other_id) as operation:
                 yield operation
             return
@@ -149,12 +165,10 @@ def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _all_valid(*user_ids: str | None) -> bool:
-    """Return whether every id can be normalized; what names nobody changes nothing."""
+def _is_user_id(value: object) -> bool:
+    """Return whether a value can be normalized: what names nobody changes nothing."""
     try:
-        for user_id in user_ids:
-            if user_id is not None:
-                normalize_user_id(user_id)
+        normalize_user_id(value)  # type: ignore[arg-type]
     except InvalidUserId:
         return False
     return True

@@ -25,7 +25,7 @@ from ..model.user_id import UserId, is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend
 from ..storage.objects import LocalObjects
-from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma
+from ..storage.vectors.chroma_readonly import ChromaReader, Collection, is_chroma
 from .repository import Repository
 
 _WHOSE = ("user_id", "agent_id", "run_id")

@@ -7,11 +7,11 @@ lost.
 """
 
 from ..model.counting import StepDone
-from .real import DEFAULT_PROBES, begin, start_deployment, verify
+from .deployment import DEFAULT_PROBES, begin, start_deployment, verify
 from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file, write_receipt
 from .records import abandon, clean_up_all, leftovers, pending, reports
 from .report import LEVELS, Level, ProbeResult, ProbeState, Report, Verdict
-from .simulated import simulate
+from .simulation import simulate
 
 __all__ = [
     "DEFAULT_PROBES",

@@ -16,7 +16,7 @@ from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..model.encoder import encode
 from ..service import open_service
 from ..settings import Settings
-from .real import begin, observe
+from .deployment import begin, observe
 from .receipt import from_file, write_receipt
 from .records import clean_up
 from .report import Observation

@@ -18,7 +18,7 @@ from ..memories.repository import Service
 from ..model.records import MigrationState, MigrationStatus
 from ..settings import Settings
 from ..storage.objects import LocalObjects
-from ..storage.vectors.chroma_files import is_chroma
+from ..storage.vectors.chroma_readonly import is_chroma
 from .lease import Done, read_done, read_holder
 from .migrate import copy, read_source
 from .migration_source import LOCAL

@@ -12,7 +12,7 @@ from ..ledger import ROOT, Ledger
 from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
-from ..storage.vectors.chroma_files import ChromaReader, Collection, is_chroma
+from ..storage.vectors.chroma_readonly import ChromaReader, Collection, is_chroma
 from .incoming import Incoming, from_payload
 from .reports import Part
 

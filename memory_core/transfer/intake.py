@@ -17,9 +17,9 @@ from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
+from .conflict_resolver import Decision, Journal, Resolver
 from .incoming import Accepted, Digest, Incoming, accept
 from .reports import FAILED, Existing, IntakeReport, Outcome, RefusedMemory, UserResult, Verdicts
-from .resolver import Decision, Journal, Resolver
 
 if TYPE_CHECKING:
     from .incoming import Values

@@ -17,6 +17,7 @@ from ..memories.repository import Repository, Service
 from ..model.counting import Progress, after, counted
 from ..model.user_id import UserId
 from ..storage.vectors.base import PUT_BATCH
+from .conflict_resolver import Decision
 from .intake import LISTED, Intake
 from .lease import TTL_S, Lease, note_done
 from .migration_source import address_of, open_source
@@ -32,7 +33,6 @@ from .reports import (
     UserPlan,
     Verdicts,
 )
-from .resolver import Decision
 from .staging import Staging
 
 _KEYS_A_READ = 100

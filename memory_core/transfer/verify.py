@@ -25,12 +25,12 @@ from ..model.payload import differing, time_of
 from ..model.signature import Key
 from ..model.user_id import UserId
 from ..settings import Settings
+from .conflict_resolver import Decision
 from .incoming import Accepted, Digest
 from .intake import LISTED
 from .migrate import open_intake, read_source
 from .migration_source import address_of
 from .reports import COPIED, MigrationDifference, Outcome, Verdicts, Verification, VerifiedUser
-from .resolver import Decision
 
 _VERSION = 1
 _INCIDENTAL = {"hash", "revision"}

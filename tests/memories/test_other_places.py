@@ -19,7 +19,7 @@ from memory_core.errors import BackendError
 from memory_core.model.census import OtherPlaces
 from memory_core.render.audit_report import other_places_text
 from memory_core.storage.vectors.chroma import open_folder
-from memory_core.storage.vectors.chroma_files import ChromaReader, is_chroma
+from memory_core.storage.vectors.chroma_readonly import ChromaReader, is_chroma
 from tests.support.migration_worlds import plain_collection
 from tests.support.s3_bench import Bench, open_bench
 

@@ -31,7 +31,7 @@ def install(
     # The model is loaded once; a backend that does not answer is not waited for.
     monkeypatch.setattr("memory_core.memories.repository.open_embedder", lambda settings: embedder)
     monkeypatch.setattr("memory_core.storage.aws.client.Retries", lambda: Retries(budget_s=0.05))
-    monkeypatch.setattr("memory_core.redeploy_test.real._PAUSE_S", 0.01)
+    monkeypatch.setattr("memory_core.redeploy_test.deployment._PAUSE_S", 0.01)
     numbers, standins = count(1), []
 
     def make(kind: str) -> Installation:

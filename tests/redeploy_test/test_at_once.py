@@ -21,7 +21,7 @@ from memory_core.redeploy_test import (
     to_code,
     verify,
 )
-from memory_core.redeploy_test.real import make_report, observe
+from memory_core.redeploy_test.deployment import make_report, observe
 from memory_core.redeploy_test.records import ROOT
 from memory_core.redeploy_test.report import Control
 from tests.support.installation import MakeInstallation, hands

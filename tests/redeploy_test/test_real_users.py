@@ -133,8 +133,10 @@ def test_a_clock_an_hour_off_when_it_began_makes_no_deletion_a_loss(
     ids = fill(installation)
     moment = datetime.now(UTC) + timedelta(hours=hours)
     with monkeypatch.context() as patch:
-        patch.setattr("memory_core.redeploy_test.real.ULID", lambda: ULID.from_datetime(moment))
-        patch.setattr("memory_core.redeploy_test.real._now", lambda: moment.isoformat())
+        patch.setattr(
+            "memory_core.redeploy_test.deployment.ULID", lambda: ULID.from_datetime(moment)
+        )
+        patch.setattr("memory_core.redeploy_test.deployment._now", lambda: moment.isoformat())
         receipt = installation.begin(2)
     with installation.open() as service:
         service.delete_memory(ANN, ids[0])

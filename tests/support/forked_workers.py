@@ -84,4 +84,4 @@ def fork_workers(
         return Worker(child, out, err, killed=killed)
 
     given: Any = SimpleNamespace(**{**vars(subprocess), "Popen": start})
-    monkeypatch.setattr("memory_core.redeploy_test.simulated.subprocess", given)
+    monkeypatch.setattr("memory_core.redeploy_test.simulation.subprocess", given)

@@ -31,7 +31,7 @@ STARTING = {
     subprocess: {"Popen", "call", "check_call", "check_output", "run"},
     os: {"execv", "fork", "forkpty", "popen", "posix_spawn", "system"},
 }
-STARTERS = ("memory_core.redeploy_test.simulated", "playwright.")
+STARTERS = ("memory_core.redeploy_test.simulation", "playwright.")
 """The modules whose functions start processes."""
 
 AWS = ("boto3", "moto", "standin")

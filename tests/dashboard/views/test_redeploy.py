@@ -85,7 +85,7 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
 def test_a_test_that_fails_itself_is_a_sentence(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.redeploy_test.simulated._SOURCES", Path("/nowhere"))
+    monkeypatch.setattr("memory_core.redeploy_test.simulation._SOURCES", Path("/nowhere"))
     page.number_input(key="redeploy.count").set_value(1)
     page = press(page, "redeploy.simulate")
     assert not page.exception

@@ -33,16 +33,7 @@ from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, to_file
-from .records import (
-    clean_up,
-    completed,
-    keep,
-    key_of,
-    note_cleaned,
-    objects_of,
-    remains,
-    report_of,
-)
+from .records import clean_up, completed, keep, key_of, note_cleaned, objects_of, remains, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 

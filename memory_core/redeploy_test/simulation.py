@@ -27,8 +27,8 @@ from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, Redeplo
 from ..model.counting import OnStep, StepDone, counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
+from .deployment import DEFAULT_PROBES, ignore, make_report, step
 from .probes import MOST
-from .real import DEFAULT_PROBES, ignore, make_report, step
 from .receipt import from_file
 from .records import keep
 from .report import LEVELS, Control, Level, Observation, ProbeState, Report, observation_from
