@@ -6,12 +6,12 @@ not reach a new thread by itself: start that with `contextvars.copy_context().ru
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import InvalidUserId
@@ -190,7 +190,7 @@ def acting(actor: Actor) -> Iterator[None]:
 
 def current_actor() -> Actor:
     """Return the actor; a program that named nobody is the library, on this host."""
-    return _acting.get() or _library()
+    return _acting.get() or Actor("library", "program", platform.node(), LIBRARY)
 
 
 def verb_of(action: str) -> Verb:
@@ -243,10 +243,3 @@ def short(text: str) -> str:
 def now() -> str:
     """Return the time as entries have it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@cache
-def _library() -> Actor:
-    import platform
-
-    return Actor("library", "program", platform.node(), LIBRARY)

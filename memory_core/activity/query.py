@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ..model.user_id import UserId, normalize_user_id
+from ..model.user_id import normalize_user_id
 from .chain import UNREADABLE, Chain
 from .entries import ActivityEntry, Actor, Named, Page, Wanted
 from .pseudonyms import Names
@@ -84,8 +84,7 @@ def _first(chain: Chain) -> int:
 def _marks(names: Names, wanted: Wanted) -> frozenset[str] | None:
     if not wanted.user_id:
         return None
-    user_id: UserId = normalize_user_id(wanted.user_id)
-    return frozenset(names.marks(user_id))
+    return frozenset(names.marks(normalize_user_id(wanted.user_id)))
 
 
 def _fits(

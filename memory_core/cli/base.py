@@ -72,10 +72,9 @@ class _Commands(click.Group):
         width = max(map(len, self.commands))
         for title, names in _SECTIONS.items():
             with formatter.section(title):
-                listed = [self.commands[name] for name in names.split()]
                 rows = [
-                    (str(command.name).ljust(width), command.get_short_help_str(80))
-                    for command in listed
+                    (name.ljust(width), self.commands[name].get_short_help_str(80))
+                    for name in names.split()
                 ]
                 formatter.write_dl(rows)
 

@@ -96,11 +96,8 @@ def _make(run: str, number: int, at: int) -> Probe:
         text += " Größe, żółw, 東京, שלום, e\u0301, 🐢"
     first, second = probe_users(run)
     user_id = second if number % 5 == 0 else first
-    scope = Scope(
-        user_id,
-        "redeploy-test" if kind == "agent" else None,
-        run if kind == "run" else None,
-    )
+    agent_id = "redeploy-test" if kind == "agent" else None
+    scope = Scope(user_id, agent_id, run if kind == "run" else None)
     return Probe(
         number=number,
         kind=kind,

@@ -37,6 +37,12 @@ from .worker import EXIT_NO_ANSWER
 _SOURCES = Path(__file__).parent.parent.parent
 _PROCESS_S = 180.0
 _RESTART: Level = "restart"
+_END: Mapping[Level, tuple[str, str]] = {
+    "restart": ("End the process", "the disk stays"),
+    "redeploy": ("Deploy", "process, home, working folder and ordinary disk are gone"),
+    "crash": ("Deploy after the crash", "killed while it wrote; its disk is gone"),
+    "server-move": ("Move to another server", "another host and instance, a new disk"),
+}
 _CONTROL = {
     "MEMORY_BACKEND": "chroma",
     "MEMORY_EMBEDDER": "local",
@@ -154,7 +160,7 @@ def _simulate(stage: _Stage, count: int, tell: OnStep) -> Report:
     try:
         with ThreadPoolExecutor(1) as threads:
             _write(stage, control, receipts, count, threads, tell)
-            with step(tell, *_end_of(level)):
+            with step(tell, *_END[level]):
                 if level != _RESTART and not stage.kept:
                     shutil.rmtree(stage.disk, ignore_errors=True)
                 shutil.rmtree(stage.sandbox / "before")
@@ -206,15 +212,6 @@ def _control(receipt: Path, settings: Settings, observation: Observation) -> Con
         item.state not in (ProbeState.LOST, ProbeState.NEVER) for item in observation.results
     )
     return Control(len(written), kept)
-
-
-def _end_of(level: Level) -> tuple[str, str]:
-    return {
-        "restart": ("End the process", "the disk stays"),
-        "redeploy": ("Deploy", "process, home, working folder and ordinary disk are gone"),
-        "crash": ("Deploy after the crash", "killed while it wrote; its disk is gone"),
-        "server-move": ("Move to another server", "another host and instance, a new disk"),
-    }[level]
 
 
 def _make_kept_folder(settings: Settings) -> Path:

@@ -33,7 +33,6 @@ class Holder:
     """The holder of the lease, and the progress when it was last renewed."""
 
     number: int
-    holder: str
     host: str
     source: str
     expires_at: datetime
@@ -56,7 +55,6 @@ def read_holder(objects: ObjectStore) -> Holder | None:
         document = json.loads(data)
         return Holder(
             number=_number(key),
-            holder=str(document["holder"]),
             host=str(document["host"]),
             source=str(document["source"]),
             expires_at=datetime.fromisoformat(document["expires_at"]),
@@ -68,7 +66,7 @@ def read_holder(objects: ObjectStore) -> Holder | None:
     except (ValueError, KeyError, TypeError):
         # Damaged: nobody holds it, and the next number is free.
         long_ago = datetime.fromtimestamp(0, UTC)
-        return Holder(_number(key), "", "", "", long_ago, long_ago, 0, 0, True)
+        return Holder(_number(key), "", "", long_ago, long_ago, 0, 0, True)
 
 
 class Lease:
