@@ -85,7 +85,7 @@ class _Pass:
             return
         if DEPLOYMENT.match(entry.text):
             self._known.take_deployment(self._spot(entry))
-        is_error = self._errors.take(entry, lambda: self._spot(entry)) and entry.level != "WARNING"
+        is_error = self._errors.take(entry, lambda: self._spot(entry))
         if is_marked and not is_error:
             self._miss(self._spot(entry))
 

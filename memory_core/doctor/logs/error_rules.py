@@ -184,7 +184,7 @@ class Errors:
         """Take a line that is none of the known ones; return True if it belongs to an error."""
         waiting = self._open.get(entry.instance)
         if waiting and _continues(waiting, entry.text):
-            return True
+            return waiting.level == "error"
         if waiting:
             self._close(entry.instance)
         level, text = _severity(entry)
@@ -194,7 +194,7 @@ class Errors:
             error = self._open[entry.instance] = _Open(spot(), level, text)
             if _TRACEBACK.search(text, 0, 400):
                 error.in_trace, error.text = True, ""
-        return level is not None
+        return level == "error"
 
     def groups(self) -> tuple[ErrorGroup, ...]:
         """Close what is open at the end of the log, and return all errors."""

@@ -226,6 +226,14 @@ def test_warnings_are_told_and_are_no_problem() -> None:
     assert report.clean
 
 
+@pytest.mark.parametrize("line", ["[Mem0] WARNING: a new one", "WARNING [API] a new one"])
+def test_a_warning_with_a_mark_that_says_nothing_known_is_a_problem(line: str) -> None:
+    report = timed(S3, line)
+    assert not report.clean
+    (problem,) = report.problems
+    assert "with [Mem0] or [API] could not be read; the first is line 2." in problem.sentence
+
+
 def test_no_secret_of_a_log_or_of_this_installation_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
