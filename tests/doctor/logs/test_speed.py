@@ -17,7 +17,7 @@ import pytest
 from memory_core.doctor import logs
 from memory_core.doctor.logs import analyze_log
 
-LENGTH = 4_000
+LENGTH = 1_500
 QUICK_S = 0.004
 """Twice the length of a text in which anything quadratic takes many times as long."""
 
