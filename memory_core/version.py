@@ -1,5 +1,21 @@
-"""The version of Holdfast, in one place."""
+"""The version of Holdfast, in one place, and those of the libraries it runs on."""
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import PackageNotFoundError, distributions
+
 __version__ = "0.1.0"
+
+
+def library_version(name: str) -> str:
+    """Return the version of an installed distribution.
+
+    Raises:
+        PackageNotFoundError: there is none of that name.
+    """
+    # A copy of the path: Streamlit puts folders on it and takes them off while other threads run,
+    # and a list that changes while it is gone through leaves some of its entries out.
+    for distribution in distributions(name=name, path=[*sys.path]):
+        return distribution.version
+    raise PackageNotFoundError(name)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import BackendUnavailable
@@ -20,6 +19,7 @@ from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
+from ..version import library_version
 from .report import Installation, RealUsers
 
 _COUNTED_APART = 5_000
@@ -55,7 +55,8 @@ def take_evidence(service: MemoryService) -> Installation:
         boot=_boot_id(),
         process=f"{os.getpid()} since {started_at}",
         versions={
-            "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}
+            "python": platform.python_version(),
+            **{name: library_version(name) for name in _LIBRARIES},
         },
         started_at=started_at,
         data_dir=str(service.settings.data_dir.resolve()),

@@ -9,11 +9,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
+from ...version import library_version
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
 from .disk import host_of
@@ -61,7 +62,7 @@ def installed() -> dict[str, str]:
     versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     for name in LIBRARIES:
         try:
-            versions[name] = version(name)
+            versions[name] = library_version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
     return versions
