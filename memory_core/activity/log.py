@@ -36,7 +36,7 @@ from .entries import (
 )
 from .pseudonyms import Names
 from .query import read_page
-from .writer import EntryWriter
+from .waiting_entries import EntryWriter
 
 FLUSH_S: Final = 5.0
 """The wait of a look for others before it is written."""

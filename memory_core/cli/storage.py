@@ -13,7 +13,7 @@ from ..doctor.logs import analyze_log
 from ..memories.log_lines import install_recent_lines
 from ..memories.repair import rebuild_index
 from ..model.records import Unexpected
-from ..render import audit_report, diagnosis, memory_records
+from ..render import audit_report, diagnosis, storage_status
 from ..service import MemoryService
 from .base import (
     FILE,
@@ -35,7 +35,7 @@ def status(service: MemoryService) -> None:
     Lists each step of the choice, the embedder, the location, and exact counts. If memories are
     being migrated from the local disk, shows how far that is.
     """
-    output(memory_records.status_document, memory_records.status_text, service.status())
+    output(storage_status.status_document, storage_status.status_text, service.status())
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""Memories, searches, events, receipts and the status, as JSON and as text."""
+"""Memories, searches, events and receipts, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from ..memories.search import Reason, Recall
 from ..model.counting import counted
-from ..model.encoder import encode
-from ..model.records import Event, MemoryRecord, MigrationStatus, Receipt, SearchResult, Status
+from ..model.records import Event, MemoryRecord, Receipt, SearchResult
 from ..model.user_id import UserId
-from .text import fields, first_of, one_line, printable, table, utc, visible
+from .text import fields, first_of, one_line, printable, utc, visible
 
 REASONS: Final[dict[Reason, str]] = {
     "limit": "behind the limit",
@@ -19,43 +18,6 @@ REASONS: Final[dict[Reason, str]] = {
     "missed": "missed by the approximate search",
 }
 _SHOWN_RANKS = 30
-
-
-def status_document(status: Status) -> dict[str, Any]:
-    migration = {**encode(status.migration), "rate": round(status.migration.rate, 1)}
-    return {
-        **fields(status, "backend persistent reason steps"),
-        "embedder": {"name": status.embedder, "dimensions": status.dimensions},
-        **fields(status, "location memories users since last_write as_of stand_in"),
-        "migration": migration,
-    }
-
-
-def status_text(status: Status) -> str:
-    """Return the status; the local disk is mentioned only if it holds memories."""
-    word = "Persistent" if status.persistent else "Temporary"
-    marks = (">>" if step.deciding else "ok" if step.ok else "--" for step in status.steps)
-    embedder = f"{status.embedder}, {status.dimensions} dimensions"
-    rows = [
-        ("embedder", embedder),
-        *((key, printable(val)) for key, val in status.location.items()),
-    ]
-    total = f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"
-    return "\n".join(
-        [
-            f"{word}: {printable(status.reason)}.",
-            "",
-            *(
-                f"  {mark}  {step.name}: {printable(step.detail)}"
-                for mark, step in zip(marks, status.steps, strict=True)
-            ),
-            "",
-            *table(rows),
-            "",
-            total + (f", last write {utc(status.last_write)}" if status.last_write else ""),
-            *_migration_lines(status.migration),
-        ]
-    )
 
 
 def saved_document(
@@ -230,26 +192,3 @@ def recall_sentence(recall: Recall) -> str:
     left_out = [f"{count:,} {REASONS[reason]}" for reason, count in recall.left_out.items()]
     method = "ranked exactly" if recall.answer.complete else "searched by the index"
     return f"{', '.join([answered, *left_out])}; {method}."
-
-
-def _migration_lines(status: MigrationStatus) -> list[str]:
-    total, steps = (
-        counted(status.total, "memory"),
-        f"{status.done:,} of {status.total:,} steps done",
-    )
-    words = {
-        "off": f"{total} on the local disk, not all of them on S3",
-        "waiting": f"{total} on the local disk, not yet on S3",
-        "running": steps,
-        "elsewhere": f"{steps} by another process",
-        "done": f"{counted(status.done, 'memory')} migrated from the local disk",
-        "incomplete": f"{counted(status.failed, 'memory')} of the local disk could not be migrated",
-        "failed": "the local disk could not be migrated",
-        "stopped": "interrupted; the next start resumes it",
-    }
-    if status.state not in words:
-        return []
-    line = f"migration {status.state}: {words[status.state]}"
-    if status.finished_at:
-        line += f", {utc(status.finished_at)}"
-    return [f"{line}; {one_line(status.message)}" if status.message else line]

@@ -13,11 +13,11 @@ from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
 from ..storage.vectors.chroma_readonly import ChromaReader, Collection, is_chroma
-from .incoming import Incoming, from_payload
+from .incoming_memory import Incoming, from_payload
 from .reports import Part
 
 if TYPE_CHECKING:
-    from .incoming import Values
+    from .incoming_memory import Values
 
 _BATCH = 500
 # Collections of mem0 that hold no memories: a note of its telemetry, and names from texts.

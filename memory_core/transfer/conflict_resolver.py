@@ -21,7 +21,7 @@ from ..model.payload import differing, fingerprint, owner, time_of
 from ..model.records import Kind
 from ..model.user_id import UserId, normalize_user_id
 from ..storage.vectors import Vector
-from .incoming import Accepted, mark_of
+from .incoming_memory import Accepted, mark_of
 from .reports import Existing, Outcome, Verdicts
 
 # What no caller attached: a difference in these alone is none.

@@ -24,7 +24,7 @@ from .format import (
     to_header,
     to_trailer,
 )
-from .incoming import Incoming
+from .incoming_memory import Incoming
 
 _LONGEST_LINE = 2 * 1024**2
 """Bytes; the longest text with the longest vector takes some 300,000."""

@@ -37,7 +37,7 @@ from .format import (
     json_line,
     to_document,
 )
-from .incoming import Digest
+from .incoming_memory import Digest
 from .reports import ExportReport, UserPart
 
 

@@ -17,10 +17,10 @@ from ..model.encoder import encode, pick
 from ..model.limits import RESERVED_KEYS, check_metadata
 from ..model.payload import time_of
 from ..storage.vectors import Vector
-from .incoming import Events, Incoming
+from .incoming_memory import Events, Incoming
 
 if TYPE_CHECKING:
-    from .incoming import Values
+    from .incoming_memory import Values
 
 FORMAT = 1
 Kind = Literal["jsonl", "csv"]

@@ -12,7 +12,7 @@ from ..memories.repository import Service
 from ..model.counting import Progress, after
 from ..model.user_id import normalize_user_id
 from .export_reader import ExportReader, open_export
-from .intake import Intake
+from .incoming_writer import Intake
 from .reports import Existing, ImportReport
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from ..errors import BackendUnavailable, MigrationError
 from ..ledger import Ledger
 from ..storage.sqlite_readonly import is_busy, open_readonly
-from .incoming import Incoming
+from .incoming_memory import Incoming
 from .reports import Part
 
 _COLUMNS = ("memory_id", "event", "new_memory", "created_at", "updated_at", "actor_id", "role")

@@ -18,7 +18,7 @@ from ..model.counting import Progress, after, counted
 from ..model.user_id import UserId
 from ..storage.vectors.base import PUT_BATCH
 from .conflict_resolver import Decision
-from .intake import LISTED, Intake
+from .incoming_writer import LISTED, Intake
 from .lease import TTL_S, Lease, note_done
 from .migration_source import address_of, open_source
 from .reports import (

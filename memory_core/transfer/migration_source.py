@@ -22,7 +22,7 @@ from ..storage.vectors.s3 import S3Reader
 from ..storage.vectors.s3_index import IndexName
 from .chroma_source import ChromaServer, ChromaSource
 from .export_reader import open_export
-from .incoming import Incoming, from_payload
+from .incoming_memory import Incoming, from_payload
 from .mem0_history import HistoryFile
 from .reports import Part
 

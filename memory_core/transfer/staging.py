@@ -24,12 +24,12 @@ from ..model.payload import time_of
 from ..model.records import Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
-from .incoming import Digest, Incoming, newest, split
+from .incoming_memory import Digest, Incoming, newest, split
 from .migration_source import MigrationSource
 from .reports import SourceSurvey, Vectors
 
 if TYPE_CHECKING:
-    from .incoming import Values
+    from .incoming_memory import Values
 
 _SAMPLE = 16
 _ALIKE = 0.999

@@ -26,8 +26,8 @@ from ..model.signature import Key
 from ..model.user_id import UserId
 from ..settings import Settings
 from .conflict_resolver import Decision
-from .incoming import Accepted, Digest
-from .intake import LISTED
+from .incoming_memory import Accepted, Digest
+from .incoming_writer import LISTED
 from .migrate import open_intake, read_source
 from .migration_source import address_of
 from .reports import COPIED, MigrationDifference, Outcome, Verdicts, Verification, VerifiedUser

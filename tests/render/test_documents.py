@@ -35,6 +35,7 @@ from memory_core.render import (
     diagnosis,
     memory_records,
     redeploy_test,
+    storage_status,
     user_tables,
 )
 from memory_core.render import transfer as render_transfer
@@ -47,7 +48,7 @@ ANN = UserId("ann")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PRINTED: dict[str, Any] = json.loads(Path(__file__).with_name("documents.json").read_bytes())
 DOCUMENTS: dict[str, Callable[[], Any]] = {
-    "status": lambda: memory_records.status_document(filled(Status)),
+    "status": lambda: storage_status.status_document(filled(Status)),
     "save": lambda: memory_records.saved_document(ANN, "chroma", [filled(MemoryRecord)]),
     "query": lambda: memory_records.search_document(ANN, filled(SearchResult)),
     "list": lambda: memory_records.list_document(ANN, [filled(MemoryRecord)]),

@@ -25,7 +25,7 @@ from memory_core import (
     UserSummary,
 )
 from memory_core.model.census import Census
-from memory_core.render import memory_records, user_tables
+from memory_core.render import memory_records, storage_status, user_tables
 from memory_core.render.text import to_json
 
 ALICE = UserId("alice@example.com")
@@ -62,7 +62,7 @@ RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
 # The keys that design.md, section 7, fixes; more may be added.
 DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
     "status": (
-        memory_records.status_document(status()),
+        storage_status.status_document(status()),
         "backend persistent reason steps[].name steps[].ok steps[].detail embedder.name "
         "embedder.dimensions location.folder memories",
     ),
@@ -205,7 +205,7 @@ def test_joiners_that_scripts_and_emoji_need_are_kept(text: str) -> None:
 
 def test_no_setting_can_steer_the_terminal() -> None:
     evil = "\x1b]0;x\x07\u202e"
-    shown = memory_records.status_text(
+    shown = storage_status.status_text(
         status(reason=evil, location={"folder": evil}, steps=(Step("s", True, evil),))
     )
     assert not set(evil[:1] + evil[-2:]) & set(shown)
@@ -216,7 +216,7 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
     (lambda n: memory_records.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
     (lambda n: memory_records.history_text(ALICE, [EVENT] * n), "event", "events"),
     (lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
-    (lambda n: memory_records.status_text(status(memories=n, users=n)), "memory", "memories"),
+    (lambda n: storage_status.status_text(status(memories=n, users=n)), "memory", "memories"),
     (lambda n: memory_records.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
     (
         lambda n: memory_records.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)),
@@ -255,9 +255,9 @@ def test_a_memory_that_is_not_searchable_yet_says_so() -> None:
 
 
 def test_the_status_begins_with_the_word_that_matters() -> None:
-    assert memory_records.status_text(status()).startswith("Temporary: no AWS")
-    assert memory_records.status_text(status(persistent=True)).startswith("Persistent: no AWS")
-    empty = memory_records.status_text(status(memories=0, users=0, since=None, last_write=None))
+    assert storage_status.status_text(status()).startswith("Temporary: no AWS")
+    assert storage_status.status_text(status(persistent=True)).startswith("Persistent: no AWS")
+    empty = storage_status.status_text(status(memories=0, users=0, since=None, last_write=None))
     assert "0 memories of 0 users" in empty
 
 

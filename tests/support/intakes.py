@@ -14,8 +14,8 @@ from memory_core import MemoryService
 from memory_core.embedders.base import unit_rows
 from memory_core.ledger import Ledger
 from memory_core.transfer import Existing, IntakeReport, Outcome
-from memory_core.transfer.incoming import Incoming
-from memory_core.transfer.intake import Intake
+from memory_core.transfer.incoming_memory import Incoming
+from memory_core.transfer.incoming_writer import Intake
 from tests.support.factories import build_service
 from tests.support.in_memory_store import InMemoryStore
 

@@ -159,7 +159,7 @@ def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(ledger, "_EVENTS_KEPT", 200)
     monkeypatch.setattr(ledger, "_VIEWS_KEPT", 5)
     monkeypatch.setattr(ledger, "USERS_AT_ONCE", 5)
-    monkeypatch.setattr("memory_core.transfer.intake._WINDOW", 100)
+    monkeypatch.setattr("memory_core.transfer.incoming_writer._WINDOW", 100)
 
     def peaks(users: int) -> tuple[int, int]:
         path = written(

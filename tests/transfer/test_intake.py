@@ -12,8 +12,8 @@ from memory_core import Kind, MemoryService
 from memory_core.ledger import Ledger
 from memory_core.storage.vectors import Vector
 from memory_core.transfer import Existing, Outcome
-from memory_core.transfer.incoming import Digest, mark_of
-from memory_core.transfer.intake import Intake
+from memory_core.transfer.incoming_memory import Digest, mark_of
+from memory_core.transfer.incoming_writer import Intake
 from tests.support.intakes import EARLY, Hashes, carried, open_world, puts, said, take, texts
 
 

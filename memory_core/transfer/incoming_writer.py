@@ -18,11 +18,11 @@ from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
 from .conflict_resolver import Decision, Journal, Resolver
-from .incoming import Accepted, Digest, Incoming, accept
+from .incoming_memory import Accepted, Digest, Incoming, accept
 from .reports import FAILED, Existing, IntakeReport, Outcome, RefusedMemory, UserResult, Verdicts
 
 if TYPE_CHECKING:
-    from .incoming import Values
+    from .incoming_memory import Values
 
 LISTED = 1_000
 """The most refused memories, conflicts and differences that a report lists."""

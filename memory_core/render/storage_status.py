@@ -1,0 +1,68 @@
+"""The state of the storage, as JSON and as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.counting import counted
+from ..model.encoder import encode
+from ..model.records import MigrationStatus, Status
+from .text import fields, one_line, printable, table, utc
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    migration = {**encode(status.migration), "rate": round(status.migration.rate, 1)}
+    return {
+        **fields(status, "backend persistent reason steps"),
+        "embedder": {"name": status.embedder, "dimensions": status.dimensions},
+        **fields(status, "location memories users since last_write as_of stand_in"),
+        "migration": migration,
+    }
+
+
+def status_text(status: Status) -> str:
+    """Return the status; the local disk is mentioned only if it holds memories."""
+    word = "Persistent" if status.persistent else "Temporary"
+    marks = (">>" if step.deciding else "ok" if step.ok else "--" for step in status.steps)
+    embedder = f"{status.embedder}, {status.dimensions} dimensions"
+    rows = [
+        ("embedder", embedder),
+        *((key, printable(val)) for key, val in status.location.items()),
+    ]
+    total = f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"
+    return "\n".join(
+        [
+            f"{word}: {printable(status.reason)}.",
+            "",
+            *(
+                f"  {mark}  {step.name}: {printable(step.detail)}"
+                for mark, step in zip(marks, status.steps, strict=True)
+            ),
+            "",
+            *table(rows),
+            "",
+            total + (f", last write {utc(status.last_write)}" if status.last_write else ""),
+            *_migration_lines(status.migration),
+        ]
+    )
+
+
+def _migration_lines(status: MigrationStatus) -> list[str]:
+    total = counted(status.total, "memory")
+    steps = f"{status.done:,} of {status.total:,} steps done"
+    words = {
+        "off": f"{total} on the local disk, not all of them on S3",
+        "waiting": f"{total} on the local disk, not yet on S3",
+        "running": steps,
+        "elsewhere": f"{steps} by another process",
+        "done": f"{counted(status.done, 'memory')} migrated from the local disk",
+        "incomplete": f"{counted(status.failed, 'memory')} of the local disk could not be migrated",
+        "failed": "the local disk could not be migrated",
+        "stopped": "interrupted; the next start resumes it",
+    }
+    if status.state not in words:
+        return []
+    line = f"migration {status.state}: {words[status.state]}"
+    if status.finished_at:
+        line += f", {utc(status.finished_at)}"
+    return [f"{line}; {one_line(status.message)}" if status.message else line]
