@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.access import access
@@ -16,6 +18,18 @@ from tests.support.paths import ROOT
 from tests.support.s3_bench import Bench, open_bench
 
 MEMORIES = "../pages/memories.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_scanned_once() -> Iterator[None]:
+    """Every AppTest reads what all installed packages say of themselves, to find components.
+
+    That is a quarter of a second, and always the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        scan = cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -31,19 +31,35 @@ _EXPECTED_404 = ("/_stcore/health", "/_stcore/host-config")
 # What axe finds depends on the theme by these rules alone.
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 
-# The size of the page when nothing runs, nothing is stale and nothing moves, otherwise null.
-_SIZE_AT_REST = """() => {
-    const app = document.querySelector('[data-testid=stApp]')
+# Waits in the page until nothing runs, is stale or moves, and it keeps its size for a moment.
+# Returns whether that came to be, and the last size: null while something runs.
+_COME_TO_REST = """([quietMs, withinMs]) => new Promise((resolve) => {
     const moves = (animation) => animation.playState === 'running'
         && animation.effect?.getComputedTiming().endTime !== Infinity
-    if (app?.dataset.testConnectionState !== 'CONNECTED'
-        || app.dataset.testScriptState !== 'notRunning'
-        || document.querySelector(
-            '[data-stale=true], [data-testid=stSkeleton], [data-testid=stAppSkeleton]')
-        || document.getAnimations().some(moves)) return null
-    const main = document.querySelector('[data-testid=stMain]')
-    return [window.innerWidth, main?.scrollWidth, main?.scrollHeight].join(' ')
-}"""
+    const sizeAtRest = () => {
+        const app = document.querySelector('[data-testid=stApp]')
+        if (app?.dataset.testConnectionState !== 'CONNECTED'
+            || app.dataset.testScriptState !== 'notRunning'
+            || document.querySelector(
+                '[data-stale=true], [data-testid=stSkeleton], [data-testid=stAppSkeleton]')
+            || document.getAnimations().some(moves)) return null
+        const main = document.querySelector('[data-testid=stMain]')
+        return [window.innerWidth, main?.scrollWidth, main?.scrollHeight].join(' ')
+    }
+    const begun = performance.now()
+    let size = null
+    let since = begun
+    const look = () => {
+        const now = performance.now()
+        const last = size
+        size = sizeAtRest()
+        if (size === null || size !== last) since = now
+        else if (now - since >= quietMs) return resolve([true, size])
+        if (now - begun > withinMs) return resolve([false, size])
+        setTimeout(look, 25)
+    }
+    look()
+})"""
 
 _AXE = Axe()
 _SERIOUS = """async (options) => (await axe.run(options)).violations
@@ -97,22 +113,17 @@ class Screen:
         Right after a click the script does not run yet, hence the moment. On a busy machine it may
         begin after the moment: what a test expects, it waits for by itself.
         """
-        end, size, since = time.monotonic() + TIMEOUT_MS / 1000, None, 0.0
-        while time.monotonic() < end:
-            last, size = size, self._size_at_rest()
-            if size is None or size != last:
-                since = time.monotonic()
-            elif time.monotonic() - since >= QUIET_S:
+        end, size = time.monotonic() + TIMEOUT_MS / 1000, None
+        while (left_s := end - time.monotonic()) > 0:
+            try:
+                rests, size = self.page.evaluate(_COME_TO_REST, [QUIET_S * 1000, left_s * 1000])
+            except PlaywrightError:
+                # Another page takes the place of this one.
+                self.page.wait_for_timeout(50)
+                continue
+            if rests:
                 return
-            self.page.wait_for_timeout(50)
         raise AssertionError(f"{self.page.url} did not come to rest; its size was last {size}")
-
-    def _size_at_rest(self) -> str | None:
-        try:
-            return self.page.evaluate(_SIZE_AT_REST)
-        except PlaywrightError:
-            # Another page takes the place of this one.
-            return None
 
     def show(self, theme: str) -> None:
         """Switch the machine to light or dark, as a person does while the page is open."""

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from dashboard.auth import accounts
 from dashboard.auth.access import Access, access
 from dashboard.auth.gate import Gate
 from memory_core.settings import DashboardSettings
 from tests.support.server import running_server
 from tests.support.site import ORIGIN, Clock, Inner, Open, Server, Site
-from tests.support.staff import SECRET, entries
+from tests.support.staff import CHEAP, SECRET, entries
 
 
 @pytest.fixture
@@ -32,11 +33,14 @@ def open_site() -> Open:
 
 
 @pytest.fixture(autouse=True)
-def fresh_access() -> Iterator[None]:
-    """The access of the process is read anew by each test."""
-    access.cache_clear()
+def fresh_access(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The access of the process is read anew by each test; hashes cost next to nothing."""
+    monkeypatch.setattr(accounts, "_HASHER", CHEAP)
+    for cached in (access, accounts._nobodys):
+        cached.cache_clear()
     yield
-    access.cache_clear()
+    for cached in (access, accounts._nobodys):
+        cached.cache_clear()
 
 
 @pytest.fixture(scope="package")

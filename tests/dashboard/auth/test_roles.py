@@ -67,14 +67,12 @@ def _buttons(app: AppTest) -> set[str]:
     return {button.label for button in app.button}
 
 
-@pytest.mark.parametrize(("name", "role"), ROLES.items())
-def test_the_sidebar_says_who_is_here(
-    signed_in: Callable[[str], AppTest], name: str, role: str
-) -> None:
-    app = signed_in(name).run()
-    assert app.sidebar.text[0].value == name
-    assert app.sidebar.caption[0].value == f"Signed in as {role}"
-    assert "Sign out" in _buttons(app)
+def test_the_sidebar_says_who_is_here(signed_in: Callable[[str], AppTest]) -> None:
+    for name, role in ROLES.items():
+        app = signed_in(name).run()
+        assert app.sidebar.text[0].value == name
+        assert app.sidebar.caption[0].value == f"Signed in as {role}"
+        assert "Sign out" in _buttons(app)
 
 
 def test_a_viewer_reads_a_memory_only_after_saying_why(
@@ -119,27 +117,28 @@ def test_what_one_viewer_revealed_stays_hidden_from_another(
     assert SAID not in _sent(_on(signed_in("vera"), "memories", user=ALICE, tab="Browse"))
 
 
-@pytest.mark.parametrize(
-    ("page", "view", "says"),
-    [
-        ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "role operator"),
-        ("memories", {"tab": "Save"}, "role operator"),
-        ("user", {"view": "Memories"}, "memory"),
-        ("user", {"view": "Timeline"}, "event"),
-        ("user", {"view": "What is remembered"}, "role operator"),
-        ("user", {"view": "Merge users"}, "role admin"),
-        ("user", {"view": "Export"}, "role operator"),
-        ("user", {"view": "Remove"}, "role admin"),
-        ("users", {}, "role operator"),
-        ("redeploy", {}, "role operator"),
-    ],
-)
+PAGES = [
+    ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "role operator"),
+    ("memories", {"tab": "Save"}, "role operator"),
+    ("user", {"view": "Memories"}, "memory"),
+    ("user", {"view": "Timeline"}, "event"),
+    ("user", {"view": "What is remembered"}, "role operator"),
+    ("user", {"view": "Merge users"}, "role admin"),
+    ("user", {"view": "Export"}, "role operator"),
+    ("user", {"view": "Remove"}, "role admin"),
+    ("users", {}, "role operator"),
+    ("redeploy", {}, "role operator"),
+]
+
+
 def test_no_page_shows_a_viewer_what_memories_say(
-    signed_in: Callable[[str], AppTest], page: str, view: dict[str, str], says: str
+    signed_in: Callable[[str], AppTest],
 ) -> None:
-    app = _on(signed_in("vera"), page, **({} if page == "redeploy" else {"user": ALICE}), **view)
-    assert SAID not in _sent(app)
-    assert says in text_of(app)
+    for page, view, says in PAGES:
+        user = {} if page == "redeploy" else {"user": ALICE}
+        app = _on(signed_in("vera"), page, **user, **view)
+        assert SAID not in _sent(app), (page, view)
+        assert says in text_of(app), (page, view)
 
 
 def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
