@@ -23,6 +23,7 @@ from tests.support.markers import (  # noqa: F401
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
+from tests.support.memory_disk import use_memory_disk
 from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
 from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
@@ -43,6 +44,7 @@ _OURS = (
 # How long an example takes depends on what else the machine does.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+use_memory_disk()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from memory_core.embedders import Embedder
-from tests.support.s3_worlds import BEFORE, FAULTS, Cloud, each_fault, open_cloud
+from tests.support.s3_worlds import BEFORE, FAULTS, Cloud, open_cloud
 
 
 @pytest.fixture(scope="module")
@@ -17,13 +17,12 @@ def cloud(embedder: Embedder) -> Iterator[Cloud]:
         yield opened
 
 
-@each_fault
-def test_a_request_that_fails_once_moves_all_the_same(cloud: Cloud, fault: str) -> None:
+def test_a_request_that_fails_once_moves_all_the_same(cloud: Cloud) -> None:
     world = cloud.world()
     for at in count(0):
         former, user = f"user{at}", f"user{at}+new"
         ids = world.fill(former)
-        with cloud.failing(at, *FAULTS[fault] if at else ()) as failed:
+        with cloud.failing(at, *FAULTS if at else ()) as failed:
             reunion = world.service().reunite(former, user)
             over = at and not failed()
         assert set(reunion.ids) == set(ids.values()), f"request {at}"

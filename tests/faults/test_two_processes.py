@@ -25,10 +25,11 @@ def woven(mine: list[str]) -> list[str]:
 def test_two_writers_and_a_reader_end_with_exactly_the_union(
     zygote: Zygote, data_dir: Path, reopen: Callable[[], MemoryService]
 ) -> None:
+    reader = zygote.start("look", data_dir=data_dir, until=90)
+    reader.wait_for(1)
     writers = [
         zygote.start("save_many", data_dir=data_dir, texts=woven(mine)) for mine in (ONE, OTHER)
     ]
-    reader = zygote.start("look", data_dir=data_dir, until=90)
     acknowledged = [writer.finish()[1:] for writer in writers]
     counts = reader.finish()[1:]
     assert counts == sorted(counts)
