@@ -1,4 +1,4 @@
-"""Forgetting in a bucket with versions, cut off at any request: again, and nothing is kept.
+"""Forgetting in a bucket with versions, cut off at any change: again, and nothing is kept.
 
 What is left to erase can be seen, so that an audit finds it and a repair erases it as well. What a
 refused request leaves is what a lost answer to the one before leaves, so one of the two is followed
@@ -17,6 +17,9 @@ import pytest
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable
 from tests.support.s3_worlds import BEFORE, Cloud, World, open_cloud
+
+CHANGES = ("PutObject", "DeleteObjects", "DeleteVectors")
+"""To fail at a request that only reads is to fail after the change before it."""
 
 
 @pytest.fixture(scope="module")
@@ -48,38 +51,39 @@ def kept(s3: Any, world: World) -> list[str]:
     return [name.partition(".")[2].partition(".")[0] for name in names]
 
 
+def cut_off(cloud: Cloud, fault: str) -> Iterator[tuple[World, str]]:
+    """Yield worlds in which forgetting failed at each request that changes something, and which."""
+    for operation in CHANGES:
+        for at in count(1):
+            world = cloud.world()
+            world.fill("ann")
+            world.service().add_text_memory("ann", "zebrafish")
+            with cloud.failing(at, fault, operation=operation) as failed:
+                with suppress(BackendUnavailable):
+                    world.service().forget_user("ann")
+                over = not failed()
+            if over:
+                assert at > 1, operation
+                break
+            yield world, f"{operation} {at}"
+
+
 def test_forgetting_again_finishes_it(cloud: Cloud, s3: Any) -> None:
     cloud.bench.standin.set_switches(page_size=1)
-    for at in count(3):
-        world = cloud.world()
-        world.fill("ann")
-        world.service().add_text_memory("ann", "zebrafish")
-        with cloud.failing(at, "drop_after") as failed:
-            with suppress(BackendUnavailable):
-                world.service().forget_user("ann")
-            over = not failed()
+    undisturbed = cloud.world()
+    undisturbed.fill("ann")
+    undisturbed.service().forget_user("ann")
+    assert set(kept(s3, undisturbed)) == {"FORGET"}
+    for world, where in cut_off(cloud, "drop_after"):
         assert world.texts("ann") in ([], [*BEFORE, "zebrafish"])
-        if not over:
-            world.service().forget_user("ann")
-        assert set(kept(s3, world)) == {"FORGET"}, f"request {at}"
+        world.service().forget_user("ann")
+        assert set(kept(s3, world)) == {"FORGET"}, where
         world.assert_sound()
-        if over:
-            break
-    assert at > 8
 
 
 def test_a_repair_finishes_it(cloud: Cloud, s3: Any) -> None:
     cloud.bench.standin.reset_switches()
-    for at in count(4):
-        world = cloud.world()
-        world.fill("ann")
-        world.service().add_text_memory("ann", "zebrafish")
-        with cloud.failing(at, "error503") as failed:
-            with suppress(BackendUnavailable):
-                world.service().forget_user("ann")
-            over = not failed()
+    for world, where in cut_off(cloud, "error503"):
         if world.texts("ann") == []:
             assert world.service().audit(repair=True).clean
-            assert set(kept(s3, world)) == {"FORGET"}, f"request {at}"
-        if over:
-            break
+            assert set(kept(s3, world)) == {"FORGET"}, where
