@@ -17,12 +17,13 @@ from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.memories.log_lines import LOGGER
 from standin import StandIn
-from tests.support.bucket import on_aws, on_standin
+from tests.support.bucket import KeptAws, on_aws, on_standin
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
+from tests.support.memory_disk import use_memory_disk
 from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
 from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
@@ -43,6 +44,7 @@ _OURS = (
 # How long an example takes depends on what else the machine does.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+use_memory_disk()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -122,6 +124,14 @@ def standin() -> Iterator[tuple[StandIn, Any]]:
         yield started, started.client("s3")
 
 
+@pytest.fixture(scope="session")
+def kept_aws(standin: tuple[StandIn, Any]) -> Iterator[KeptAws]:
+    """Clients of the one stand-in; the credentials must be in the environment at the first use."""
+    kept = KeptAws(Settings.from_env(standin[0].environ()))
+    yield kept
+    kept.close_at_last()
+
+
 @pytest.fixture
 def open_place(
     request: pytest.FixtureRequest,
@@ -139,9 +149,9 @@ def open_place(
             if kind == LIVE:
                 environ, place = given_environ, on_aws(kind, given_environ, embedder)
             else:
-                standin, s3 = request.getfixturevalue("standin")
-                environ = standin.environ()
-                place = on_standin(kind, standin, s3, S3_SWITCHES[kind], embedder)
+                standin, _ = request.getfixturevalue("standin")
+                environ, kept = standin.environ(), request.getfixturevalue("kept_aws")
+                place = on_standin(kind, standin, kept, S3_SWITCHES[kind], embedder)
             for name, value in environ.items():
                 if name.startswith("AWS_"):
                     monkeypatch.setenv(name, value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from memory_core import MemoryService
 from memory_core.errors import InvalidMemory, InvalidUserId, MemoryNotFound
 from memory_core.model.limits import (
     MAX_MEMORY_BYTES,
@@ -86,25 +86,28 @@ DOCUMENTS: list[tuple[str, bytes]] = [
     ("notes.jsonl", b'{"memory": "good"}\n{"memory": "bad", "metadata": {"data": 1}}'),
     ("notes.csv", b'a,b\n"open,2'),
 ]
+LIMITS: list[Any] = [0, -1, 2.5, "3"]
+MODES: list[Any] = ["exactly", "", None]
+MEMORY_IDS = ["", "*", "../../etc", "x" * 300, "\x1b[31m", "%", "357a4830"]
 
 
 class Unchanged:
-    """Refuses a change of the ledger, or of what is in the store."""
+    """Calls that are refused and change neither the ledger nor what is in the store."""
 
     def __init__(self, bench: Bench) -> None:
         self.service = bench.service
         self._place = bench.place
         self._before = self._state()
 
-    def refuses(self, error: type[Exception], call: Callable[[MemoryService], object]) -> str:
-        with pytest.raises(error) as caught:
-            call(self.service)
-        message = str(caught.value)
-        assert 10 < len(message) < 400, message
-        assert "\n" not in message
-        assert message.isprintable(), message
-        assert self._state() == self._before, message
-        return message
+    def refuses(self, error: type[Exception], calls: Iterable[Callable[[], object]]) -> None:
+        for call in calls:
+            with pytest.raises(error) as caught:
+                call()
+            message = str(caught.value)
+            assert 10 < len(message) < 400, message
+            assert "\n" not in message
+            assert message.isprintable(), message
+        assert self._state() == self._before
 
     def _state(self) -> object:
         if not self._place.counts:
@@ -121,102 +124,91 @@ def unchanged(request: pytest.FixtureRequest, bench: Bench) -> Unchanged:
 
 
 def test_user_ids_are_checked_by_every_call(unchanged: Unchanged) -> None:
-    for bad in USERS:
-        for call in (
-            lambda s, u: s.add_text_memory(u, "hello"),
-            lambda s, u: s.add_messages(u, [{"role": "user", "content": "hello"}], infer=False),
-            lambda s, u: s.add_document(u, "a.txt", b"hello"),
-            lambda s, u: s.query_memories(u, "hello"),
-            lambda s, u: s.list_memories(u),
-            lambda s, u: s.get_memory(u, "x"),
-            lambda s, u: s.update_memory(u, "x", "hello"),
-            lambda s, u: s.delete_memory(u, "x"),
-            lambda s, u: s.delete_user(u),
-            lambda s, u: s.forget_user(u),
-            lambda s, u: s.history(u),
-        ):
-            unchanged.refuses(InvalidUserId, lambda s, call=call, bad=bad: call(s, bad))
+    service = unchanged.service
+    calls: list[Callable[[Any], object]] = [
+        lambda user: service.add_text_memory(user, "hello"),
+        lambda user: service.add_messages(
+            user, [{"role": "user", "content": "hello"}], infer=False
+        ),
+        lambda user: service.add_document(user, "a.txt", b"hello"),
+        lambda user: service.query_memories(user, "hello"),
+        lambda user: service.list_memories(user),
+        lambda user: service.get_memory(user, "x"),
+        lambda user: service.update_memory(user, "x", "hello"),
+        lambda user: service.delete_memory(user, "x"),
+        lambda user: service.delete_user(user),
+        lambda user: service.forget_user(user),
+        lambda user: service.history(user),
+    ]
+    for call in calls:
+        unchanged.refuses(InvalidUserId, (partial(call, bad) for bad in USERS))
 
 
 def test_texts_metadata_and_scopes_are_checked_before_writing(unchanged: Unchanged) -> None:
-    for bad in TEXTS:
-        unchanged.refuses(InvalidMemory, lambda s, bad=bad: s.add_text_memory("ann", bad))
-    for bad in METADATA:
-        unchanged.refuses(
-            InvalidMemory, lambda s, bad=bad: s.add_text_memory("ann", "new", metadata=bad)
-        )
-        unchanged.refuses(
-            InvalidMemory, lambda s, bad=bad: s.add_document("ann", "a.txt", b"new", metadata=bad)
-        )
-    for bad in SCOPES:
-        for name in ("agent_id", "run_id"):
-            unchanged.refuses(
-                InvalidMemory,
-                lambda s, bad=bad, name=name: s.add_text_memory("a", "b", **{name: bad}),
-            )
+    save, add_document = unchanged.service.add_text_memory, unchanged.service.add_document
+    unchanged.refuses(InvalidMemory, (partial(save, "ann", bad) for bad in TEXTS))
+    unchanged.refuses(
+        InvalidMemory, (partial(save, "ann", "new", metadata=bad) for bad in METADATA)
+    )
+    unchanged.refuses(
+        InvalidMemory,
+        (partial(add_document, "ann", "a.txt", b"new", metadata=bad) for bad in METADATA),
+    )
+    for name in ("agent_id", "run_id"):
+        unchanged.refuses(InvalidMemory, (partial(save, "a", "b", **{name: bad}) for bad in SCOPES))
 
 
 def test_messages_are_checked_before_the_first_is_written(unchanged: Unchanged) -> None:
-    for bad in MESSAGES:
-        unchanged.refuses(InvalidMemory, lambda s, bad=bad: s.add_messages("ann", bad, infer=False))
+    add = partial(unchanged.service.add_messages, infer=False)
+    unchanged.refuses(InvalidMemory, (partial(add, "ann", bad) for bad in MESSAGES))
 
 
 def test_documents_are_checked_before_their_first_part_is_written(unchanged: Unchanged) -> None:
-    for name, content in DOCUMENTS:
-        unchanged.refuses(
-            InvalidMemory,
-            lambda s, name=name, content=content: s.add_document("ann", name, content),
-        )
+    add = unchanged.service.add_document
+    unchanged.refuses(InvalidMemory, (partial(add, "ann", *document) for document in DOCUMENTS))
 
 
 def test_questions_are_checked(unchanged: Unchanged) -> None:
-    for bad in TEXTS:
-        unchanged.refuses(InvalidMemory, lambda s, bad=bad: s.query_memories("ann", bad))
-    for limit in (0, -1, 2.5, "3"):
-        unchanged.refuses(
-            InvalidMemory, lambda s, limit=limit: s.query_memories("ann", "tea", limit=limit)
-        )
-    for mode in ("exactly", "", None):
-        unchanged.refuses(InvalidMemory, lambda s, mode=mode: s.search("ann", "tea", mode=mode))
+    query, search = unchanged.service.query_memories, unchanged.service.search
+    unchanged.refuses(
+        InvalidMemory,
+        [
+            *(partial(query, "ann", bad) for bad in TEXTS),
+            *(partial(query, "ann", "tea", limit=limit) for limit in LIMITS),
+            *(partial(search, "ann", "tea", mode=mode) for mode in MODES),
+        ],
+    )
 
 
 def test_memory_ids_that_are_none_are_not_found(unchanged: Unchanged) -> None:
-    for bad in ("", "*", "../../etc", "x" * 300, "\x1b[31m", "%", "357a4830"):
-        for call in (
-            lambda s, one: s.get_memory("ann", one),
-            lambda s, one: s.update_memory("ann", one, "new"),
-            lambda s, one: s.delete_memory("ann", one),
-        ):
-            unchanged.refuses(MemoryNotFound, lambda s, call=call, bad=bad: call(s, bad))
+    service = unchanged.service
+    calls: list[Callable[[str], object]] = [
+        lambda memory_id: service.get_memory("ann", memory_id),
+        lambda memory_id: service.update_memory("ann", memory_id, "new"),
+        lambda memory_id: service.delete_memory("ann", memory_id),
+    ]
+    for call in calls:
+        unchanged.refuses(MemoryNotFound, (partial(call, bad) for bad in MEMORY_IDS))
 
 
 def test_a_bad_update_leaves_the_memory_as_it_was(bench: Bench) -> None:
     (first,) = bench.service.add_text_memory("ann", "likes tea", metadata={"k": "x"})
+    update = partial(bench.service.update_memory, "ann", first.id)
     unchanged = Unchanged(bench)
-    for text in TEXTS:
-        unchanged.refuses(
-            InvalidMemory, lambda s, text=text: s.update_memory("ann", first.id, text)
-        )
-    for metadata in METADATA:
-        unchanged.refuses(
-            InvalidMemory,
-            lambda s, bad=metadata: s.update_memory("ann", first.id, "new", metadata=bad),
-        )
+    unchanged.refuses(InvalidMemory, (partial(update, bad) for bad in TEXTS))
+    unchanged.refuses(InvalidMemory, (partial(update, "new", metadata=bad) for bad in METADATA))
     assert bench.service.get_memory("ann", first.id) == first
 
 
 def test_updates_cannot_add_up_to_more_metadata_than_one_save_may_have(bench: Bench) -> None:
     half = {f"a{n}": n for n in range(20)}
     (first,) = bench.service.add_text_memory("ann", "likes tea", metadata=half)
-    unchanged = Unchanged(bench)
     more: dict[str, Any] = {f"b{n}": n for n in range(20)}
-    unchanged.refuses(
-        InvalidMemory, lambda s: s.update_memory("ann", first.id, "new", metadata=more)
-    )
-    wide = {"wide": "x" * 900}
+    wide: dict[str, Any] = {"wide": "x" * 900}
     assert payload_size(half | wide) > MAX_METADATA_BYTES
-    unchanged.refuses(
-        InvalidMemory, lambda s: s.update_memory("ann", first.id, "new", metadata=wide)
+    update = partial(bench.service.update_memory, "ann", first.id, "new")
+    Unchanged(bench).refuses(
+        InvalidMemory, (partial(update, metadata=metadata) for metadata in (more, wide))
     )
 
 
@@ -230,4 +222,5 @@ def test_a_document_whose_last_part_is_too_large_with_its_ids_is_refused_whole(
     ]  # More than are written in one go.
     last = {"memory": "the last", "agent_id": agent, "metadata": {"k": "x" * 900}}
     content = "\n".join([*lines, json.dumps(last)]).encode()
-    Unchanged(bench).refuses(InvalidMemory, lambda s: s.add_document(user, "all.jsonl", content))
+    add = partial(bench.service.add_document, user, "all.jsonl", content)
+    Unchanged(bench).refuses(InvalidMemory, [add])

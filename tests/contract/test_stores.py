@@ -14,7 +14,7 @@ from memory_core.errors import InvalidMemory
 from memory_core.model.limits import MAX_MEMORY_BYTES, check_metadata
 from memory_core.model.user_id import UserId
 from memory_core.storage.vectors import Vector, VectorStore
-from tests.support.places import DIMENSIONS, KINDS, Place
+from tests.support.places import DIMENSIONS, KINDS, QUERIED, Place
 
 TEXTS = {
     "accents": "Zoë naïve Straße",
@@ -46,9 +46,12 @@ METADATA: dict[str, Any] = {
 }
 # Enough to need more than one request of every kind: 500 are put and deleted at once, 100 read.
 # What a page holds is not a matter of amounts where a page holds one.
-AMOUNTS = {"s3_vectors_pages_of_one": 510}
+AMOUNTS = {"s3_vectors_worst": 510}
 # What metadata goes through is the same for every kind of S3 Vectors, so one tries it in earnest.
 EXAMPLES = {kind: 10 for kind in KINDS if kind.startswith("s3_vectors_")}
+
+
+queried = pytest.mark.parametrize("place", QUERIED, indirect=True)
 
 
 def unit(*numbers: float) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -221,6 +224,7 @@ def test_delete_removes_and_may_be_repeated(store: VectorStore) -> None:
     assert payloads(store, "a")["a"] == {"user_id": "ann", "data": "a", "again": True}
 
 
+@queried
 def test_query_returns_the_cosine_nearest_first(place: Place, store: VectorStore) -> None:
     angles = {"a": 0.0, "b": 0.4, "c": 1.2, "d": 2.0, "e": 3.0}
     store.put([vector(key, "ann", angle) for key, angle in angles.items()])
@@ -233,6 +237,7 @@ def test_query_returns_the_cosine_nearest_first(place: Place, store: VectorStore
     assert nearest(store, "ann", unit(np.cos(0.1), np.sin(0.1)), 2) == found[:2]
 
 
+@queried
 def test_query_returns_only_the_users_own(place: Place, store: VectorStore) -> None:
     users = ["ann", "an", "ann ", "ann%", "ANN", "*", "ann\x00", "ann'--"]
     store.put([vector(f"{user} {n}", user) for user in users for n in range(3)])

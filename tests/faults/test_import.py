@@ -46,8 +46,7 @@ def test_an_import_killed_at_every_step_is_finished_by_the_next(
         child = zygote.start("work", **where, calls=[call], at=moment[0], when=moment[1])
         if child.wait() == 0:
             break
-        zygote.run("work", **where, calls=[call])
-        (found,) = zygote.run("examine", **where, user="ann", mended=True)
+        *_, found = zygote.run("finish", **where, call=call, user="ann")
         assert found == KEPT, f"write {at}"
         entries = [path for path in data_dir.glob("ledger/v1/*/*") if "cleo" not in str(path)]
         assert len(entries) == 2, f"write {at}: one of Ann, one of Bob, and none twice"

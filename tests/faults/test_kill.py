@@ -25,7 +25,7 @@ Memories = list[list[str]]
 
 BEFORE = ["likes tea", "likes rye", "likes oats"]
 LINES = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(4))
-MANY = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(1_050))
+MANY = "\n".join(json.dumps({"memory": f"entry {number}"}) for number in range(510))
 # The ids follow from user, scope and text; `{tea}` stands for that of the first.
 CALLS: dict[str, list[Any]] = {
     "save": ["save", "ann", "likes figs"],
@@ -120,7 +120,7 @@ def test_a_process_may_die_at_any_write_of_a_call(drill: Drill, name: str) -> No
     assert drill_every_step(drill, name) >= (name != "save what is there")
 
 
-@pytest.mark.parametrize("name", ["messages", "update", "forget"])
+@pytest.mark.parametrize("name", ["update", "forget"])
 def test_a_process_may_die_at_any_write_of_a_call_with_chromadb(
     chroma_drill: Drill, name: str
 ) -> None:
@@ -129,9 +129,9 @@ def test_a_process_may_die_at_any_write_of_a_call_with_chromadb(
 
 def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill: Drill) -> None:
     call = ["document", "ann", "many.jsonl", MANY]
-    texts = [f"entry {number}" for number in range(1_050)]
-    # The writes are an entry and then 500 vectors, twice, and an entry and 50 vectors.
-    for at, kept in ((501, 500), (502, 500), (503, 1_000), (1_003, 1_000), (1_004, 1_050)):
+    texts = [f"entry {number}" for number in range(510)]
+    # The writes are an entry and then 500 vectors, and an entry and 10 vectors.
+    for at, kept in ((501, 500), (502, 500), (503, 510)):
         data_dir = drill.copy(f"many {at}")
         code, acknowledged = drill.die(data_dir, call, at, "before")
         assert (code, acknowledged) == (-signal.SIGKILL, [])
@@ -140,7 +140,7 @@ def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill:
         assert [text for _, text in finished] == [*BEFORE, *texts]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_process_killed_at_any_moment_loses_nothing_it_acknowledged(
     zygote: Zygote, tmp_path: Path, seed: int
 ) -> None:
@@ -161,7 +161,7 @@ def test_a_process_killed_at_any_moment_loses_nothing_it_acknowledged(
     assert [text for _, text in found] == again
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_process_killed_while_it_forgets_leaves_a_store_that_works(
     zygote: Zygote, tmp_path: Path, seed: int
 ) -> None:

@@ -1,7 +1,7 @@
 """A request to AWS that fails once changes nothing: not the answer, not what is stored.
 
 Every call is made once for each of its requests: that one is refused in every way, one after the
-other, before it is let through; or it takes effect and the answer is lost. The waits of the
+other, before it is let through, and then it takes effect and the answer is lost. The waits of the
 retries take no time.
 """
 
@@ -22,7 +22,6 @@ from tests.support.s3_worlds import (
     WRITES,
     Cloud,
     World,
-    each_fault,
     open_cloud,
 )
 
@@ -41,11 +40,8 @@ def filled(cloud: Cloud) -> World:
     return world
 
 
-@each_fault
 @pytest.mark.parametrize("name", WRITES)
-def test_a_call_that_changes_memories_is_as_undisturbed(
-    cloud: Cloud, name: str, fault: str
-) -> None:
+def test_a_call_that_changes_memories_is_as_undisturbed(cloud: Cloud, name: str) -> None:
     world = cloud.world()
     undisturbed = None
     for at in count(0):
@@ -53,7 +49,7 @@ def test_a_call_that_changes_memories_is_as_undisturbed(
         ids = world.fill(user)
         if name == "save what is not indexed":
             world.lose(ids, OATS)
-        with cloud.failing(at, *FAULTS[fault] if at else ()) as failed:
+        with cloud.failing(at, *FAULTS if at else ()) as failed:
             said = WRITES[name](world.service(), user, ids)
             over = at and not failed()
         seen = said, world.texts(user), world.kinds(user)
@@ -66,28 +62,24 @@ def test_a_call_that_changes_memories_is_as_undisturbed(
     world.assert_sound()
 
 
-@each_fault
 @pytest.mark.parametrize("name", READS)
-def test_a_call_that_reads_answers_the_same(
-    cloud: Cloud, filled: World, name: str, fault: str
-) -> None:
+def test_a_call_that_reads_answers_the_same(cloud: Cloud, filled: World, name: str) -> None:
     ids = {text: one for one, text, _ in filled.look("ann")}
     undisturbed = READS[name](filled.service(), "ann", ids)
     for at in count(1):
-        with cloud.failing(at, *FAULTS[fault]) as failed:
+        with cloud.failing(at, *FAULTS) as failed:
             assert READS[name](filled.service(), "ann", ids) == undisturbed, f"request {at}"
             if not failed():
                 break
     assert at > 2
 
 
-@each_fault
-def test_a_repair_puts_right_what_it_found(cloud: Cloud, fault: str) -> None:
+def test_a_repair_puts_right_what_it_found(cloud: Cloud) -> None:
     world = cloud.world()
     ids = world.fill("ann")
     for at in count(1):
         world.lose(ids, OATS)
-        with cloud.failing(at, *FAULTS[fault]) as failed:
+        with cloud.failing(at, *FAULTS) as failed:
             report = world.service().audit(repair=True)
             over = not failed()
         assert found_in(report) == {"missing": {ids[OATS]}}, f"request {at}"
@@ -98,14 +90,13 @@ def test_a_repair_puts_right_what_it_found(cloud: Cloud, fault: str) -> None:
     world.assert_sound()
 
 
-@each_fault
-def test_opening_makes_one_index_and_opening_again_finds_it(cloud: Cloud, fault: str) -> None:
+def test_opening_makes_one_index_and_opening_again_finds_it(cloud: Cloud) -> None:
     for at in count(1):
         world = cloud.world()
-        with cloud.failing(at, *FAULTS[fault]) as failed:
+        with cloud.failing(at, *FAULTS) as failed:
             world.open()
             over = not failed()
-        with cloud.failing(at, *FAULTS[fault]):
+        with cloud.failing(at, *FAULTS):
             world.open()
         world.fill("ann")
         if over:

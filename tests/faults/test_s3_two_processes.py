@@ -45,8 +45,9 @@ def test_two_writers_and_a_reader_end_with_exactly_the_union(
     zygote: Zygote, world: World, tmp_path: Path
 ) -> None:
     where = {"data_dir": tmp_path, "environ": world.environ()}
-    writers = [zygote.start("save_many", **where, texts=woven(mine)) for mine in (ONE, OTHER)]
     reader = zygote.start("look", **where, until=45)
+    reader.wait_for(1)
+    writers = [zygote.start("save_many", **where, texts=woven(mine)) for mine in (ONE, OTHER)]
     acknowledged = [writer.finish()[1:] for writer in writers]
     counts = reader.finish()[1:]
     assert counts == sorted(counts)

@@ -13,9 +13,9 @@ from memory_core.storage.vectors.chroma import open_chroma
 from tests.support.factories import files_holding
 from tests.support.zygote import Zygote
 
-BOTH = [f"number {number} of both" for number in range(30)]
-ONE = [f"number {number} of one" for number in range(30)]
-OTHER = [f"number {number} of the other" for number in range(30)]
+BOTH = [f"number {number} of both" for number in range(15)]
+ONE = [f"number {number} of one" for number in range(15)]
+OTHER = [f"number {number} of the other" for number in range(15)]
 
 
 def woven(mine: list[str]) -> list[str]:
@@ -25,10 +25,11 @@ def woven(mine: list[str]) -> list[str]:
 def test_two_writers_and_a_reader_end_with_exactly_the_union(
     zygote: Zygote, data_dir: Path, reopen: Callable[[], MemoryService]
 ) -> None:
+    reader = zygote.start("look", data_dir=data_dir, until=45)
+    reader.wait_for(1)
     writers = [
         zygote.start("save_many", data_dir=data_dir, texts=woven(mine)) for mine in (ONE, OTHER)
     ]
-    reader = zygote.start("look", data_dir=data_dir, until=90)
     acknowledged = [writer.finish()[1:] for writer in writers]
     counts = reader.finish()[1:]
     assert counts == sorted(counts)
@@ -44,14 +45,14 @@ def test_two_writers_and_a_reader_end_with_exactly_the_union(
     assert all(one.indexed for one in listed)
     for text in texts:
         assert service.query_memories("ann", text, limit=1)[0].memory.memory == text
-    assert service.storage() == {"chroma": 90, "ledger": 0}
+    assert service.storage() == {"chroma": 45, "ledger": 0}
     store = open_chroma(
         data_dir / "chroma", service.status().location["collection"], 256, create=False
     )
     held = store.get(store.keys(), with_values=True)
     assert set(held) == set(ids.values())
     assert all(vector.values is not None for vector in held.values())
-    assert {key for key, _ in store.query(listed[0].user_id, held[listed[0].id].values, 90)} == set(  # type: ignore[arg-type]
+    assert {key for key, _ in store.query(listed[0].user_id, held[listed[0].id].values, 45)} == set(  # type: ignore[arg-type]
         held
     )
 

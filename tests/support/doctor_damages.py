@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 from memory_core.doctor import Tag
@@ -51,6 +52,7 @@ def nothing(system: System) -> None:
 
 def on_plain_disk(system: System) -> None:
     system.monkeypatch.undo()
+    system.monkeypatch.setattr("memory_core.storage.backend._mount_point", lambda path: Path("/"))
     system.monkeypatch.setattr("memory_core.storage.backend._filesystem", lambda mount: "ext4")
 
 

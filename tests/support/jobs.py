@@ -180,6 +180,14 @@ def examine(report: Report, data_dir: str, store: str, user: str, mended: bool =
     service.close()
 
 
+def examine_each(
+    report: Report, data_dir: str, store: str, users: list[str], mended: bool = False
+) -> None:
+    """Report the memories of several users, one report for each; see `examine`."""
+    for user in users:
+        examine(report, data_dir, store, user, mended)
+
+
 def aftermath(report: Report, data_dir: str, store: str, call: list[Any]) -> None:
     """Look, do the call that was cut off again, and look again."""
     examine(report, data_dir, store, "ann")
@@ -237,6 +245,8 @@ def look(
 ) -> None:
     """List and query until `until` memories are there; report every count."""
     with front_door(data_dir, environ) as service:
+        # The first text that is embedded starts threads, which takes as long as many looks.
+        service.parts.embedder.embed(["number 7 of both"])
         report("ready")
         seen = 0
         while seen < until:

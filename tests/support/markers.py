@@ -24,8 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.factories import STORES
-from tests.support.places import KINDS
+from tests.support.places import LIVE, S3_SWITCHES
 
 STARTING = {
     subprocess: {"Popen", "call", "check_call", "check_output", "run"},
@@ -35,7 +34,7 @@ STARTERS = ("memory_core.redeploy_test.simulation", "playwright.")
 """The modules whose functions start processes."""
 
 AWS = ("boto3", "moto", "standin")
-AWS_KINDS = {"s3", *KINDS} - STORES.keys()
+AWS_KINDS = {"s3", LIVE, *S3_SWITCHES}
 """What a test calls places on AWS, where a fixture chooses the place by its kind."""
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}

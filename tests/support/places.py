@@ -25,9 +25,12 @@ S3_SWITCHES: dict[str, dict[str, Any]] = {
     "s3_vectors_classic": {"classic_only": True},
     "s3_vectors_pages_of_one": {"page_size": 1},
     "s3_vectors_lossy": {"lossy_queries": 0.3},
+    "s3_vectors_worst": {"classic_only": True, "page_size": 1, "lossy_queries": 0.3},
 }
 _REAL = [LIVE] if os.environ.get(LIVE_VARIABLE) else []
-KINDS = [*STORES, *S3_SWITCHES, *_REAL]
+KINDS = [*STORES, "s3_vectors", "s3_vectors_worst", *_REAL]
+QUERIED = [*STORES, *S3_SWITCHES, *_REAL]
+"""For queries, which each switch of the stand-in changes in a way of its own."""
 SERVICES = [*KINDS, "async"]
 FEW = [*STORES, "s3_vectors", *_REAL]
 """For what is decided before any store is asked."""

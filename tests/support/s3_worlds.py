@@ -24,13 +24,8 @@ from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.damage import found_in
 from tests.support.s3_bench import Bench, open_bench
 
-FAULTS = {
-    "refused": ["throttle", "error503", "timeout408", "drop_before"],
-    "answer lost": ["drop_after"],
-}
-
-
-each_fault = pytest.mark.parametrize("fault", FAULTS)
+FAULTS = ["throttle", "error503", "timeout408", "drop_before", "drop_after"]
+"""A request is refused in every way, and once it is let through the answer is lost."""
 
 TEA, RYE, OATS, FIGS, COCOA = (f"likes {one}" for one in ("tea", "rye", "oats", "figs", "cocoa"))
 BEFORE = [TEA, RYE, OATS]
