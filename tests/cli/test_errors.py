@@ -155,11 +155,18 @@ def make_file(path: Path) -> Path:
     return path
 
 
+def make_loop(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
 PLACES: dict[str, Callable[[Path], Path]] = {
     "a file": lambda folder: make_file(folder / "file"),
     "below a file": lambda folder: make_file(folder / "file") / "data",
     "a folder of the kernel": lambda folder: Path("/proc/holdfast"),
-    "a folder nobody may write": lambda folder: Path("/sys/holdfast"),
+    # Nobody can write there, not even root.
+    "a link to itself": lambda folder: make_loop(folder / "loop"),
+    "below a link to itself": lambda folder: make_loop(folder / "loop") / "data",
 }
 
 

@@ -18,7 +18,7 @@ from memory_core import (
     Settings,
     SettingsError,
 )
-from memory_core.embedders import Embedder, open_embedder
+from memory_core.embedders import Embedder, local, open_embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.embedders.openai import OpenAIEmbedder, make_client
 from tests.support.openai_server import DIMENSIONS, Fault, OpenAIServer, openai_server, vector_of
@@ -82,6 +82,7 @@ def test_a_text_has_the_same_vector_alone_in_a_batch_and_in_a_new_embedder(
 ) -> None:
     together = embedder.embed(TEXTS)
     assert np.array_equal(embedder.embed(TEXTS), together)
+    local._model.cache_clear()
     alone = LocalEmbedder()
     for row, text in zip(together, TEXTS, strict=True):
         np.testing.assert_allclose(alone.embed([text])[0], row, atol=1e-6)
@@ -100,6 +101,7 @@ def test_the_local_embedder_uses_no_network(monkeypatch: pytest.MonkeyPatch) -> 
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
+    local._model.cache_clear()
     assert LocalEmbedder().embed(["text"]).shape == (1, 256)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import memory_core
 from memory_core import MemoryService, Settings, normalize_user_id, transfer
-from memory_core.embedders.local import LocalEmbedder
+from memory_core.embedders.local import LocalEmbedder, _model
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
 from memory_core.storage.aws.client import _service_descriptions
@@ -52,7 +52,7 @@ def preload() -> None:
             _service_descriptions().load_service_model(described, kind)
     logging.disable(logging.CRITICAL)
     # The model is loaded without embedding anything, which would start threads.
-    _embedder._model  # noqa: B018
+    _model()
 
 
 def open_store(data_dir: str, store: str) -> VectorStore:
