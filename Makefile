@@ -16,6 +16,9 @@ run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
 	@$(BIN)/python -m standin.demo
 
+# Each process of a run reads what another has compiled.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
