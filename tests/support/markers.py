@@ -43,6 +43,7 @@ AWS_KINDS = {"s3", *KINDS} - STORES.keys()
 EXHAUSTIVE = (
     "tests/activity/test_service_notes.py",
     "tests/cli/test_service_notes.py",
+    "tests/dashboard/views/test_redeploy_receipts.py",
     "tests/doctor/logs/test_speed.py",
     "tests/doctor/test_damages.py",
     "tests/faults/",
@@ -50,6 +51,7 @@ EXHAUSTIVE = (
     "tests/redeploy_test/test_at_once.py",
     "tests/redeploy_test/test_real_users.py",
     "tests/redeploy_test/test_truths.py",
+    "tests/storage/test_request_budgets.py",
 )
 VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches}
 
