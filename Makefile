@@ -16,12 +16,15 @@ run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
 	@$(BIN)/python -m standin.demo
 
+# Each process of a run reads what another has compiled.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-test-fast: .venv/dev.stamp  ## Run the tests that need no browser and no process of their own
+test-fast: .venv/dev.stamp  ## Run the tests without a browser, a process of their own or each fault there is
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
-		-m "not browser and not process"
+		-m "not browser and not process and not exhaustive"
 
 bench: .venv/dev.stamp .venv/chromium.stamp  ## Measure against plain mem0 and chromadb, as ratios
 	@$(BIN)/python -m benchmarks

@@ -32,9 +32,9 @@ from memory_core.redeploy_test.records import report_of
 from memory_core.render import activity_log
 from standin.httpd import App, Request
 from tests.support.paths import ROOT
+from tests.support.ports import held_port
 from tests.support.s3_bench import open_bench
 from tests.support.s3_front import changes, watched
-from tests.support.server import free_port
 from tests.support.staff import SECRET, entries, sign_in
 
 WITHIN_S = 90
@@ -166,18 +166,17 @@ def deployed(folder: Path, **variables: str) -> Iterator[Server]:
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    port = free_port()
-    environ = {
-        "PATH": f"{python.parent}:/usr/bin:/bin",
-        "HOME": str(folder),
-        "MEMORY_DATA_DIR": str(folder / "data"),
-        "PORT": str(port),
-        "DASHBOARD_URL": f"http://127.0.0.1:{port}",
-        "DASHBOARD_USERS": entries(),
-        "DASHBOARD_SECRET": SECRET,
-        **variables,
-    }
-    with (folder / "log").open("w") as log:
+    with held_port() as port, (folder / "log").open("w") as log:
+        environ = {
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "MEMORY_DATA_DIR": str(folder / "data"),
+            "PORT": str(port),
+            "DASHBOARD_URL": f"http://127.0.0.1:{port}",
+            "DASHBOARD_USERS": entries(),
+            "DASHBOARD_SECRET": SECRET,
+            **variables,
+        }
         process = subprocess.Popen(command(), cwd=code, env=environ, stdout=log, stderr=log)
         try:
             yield Server(process, port, folder / "log")

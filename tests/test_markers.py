@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from standin import StandIn
-from tests.support.markers import Needs
+from tests.support.markers import EXHAUSTIVE, Needs, is_exhaustive
 from tests.support.paths import ROOT
 from tests.support.places import Folder
 from tests.support.s3_bench import open_bench
@@ -56,6 +56,25 @@ def _names_a_call_of_the_same_name(place: Any) -> None:
 )
 def test_code_is_followed_to_what_it_needs(code: Any, markers: set[str]) -> None:
     assert Needs().of(code) == markers
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "parameters", "expected"),
+    [
+        ("tests/faults/test_kill.py::test", (), True),
+        ("tests/contract/test_service.py::test", ("s3_vectors_lossy",), True),
+        ("tests/contract/test_service.py::test", ("s3_vectors",), False),
+        ("tests/memories/test_audit.py::test", (), False),
+    ],
+)
+def test_the_core_contract_is_not_exhaustive_its_variants_are(
+    nodeid: str, parameters: tuple[str, ...], expected: bool
+) -> None:
+    assert is_exhaustive(nodeid, parameters) is expected
+
+
+def test_all_that_is_exhaustive_exists() -> None:
+    assert [path for path in EXHAUSTIVE if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.process

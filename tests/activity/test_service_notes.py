@@ -8,11 +8,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 
-from memory_core import AsyncMemoryService, MemoryService, Settings, redeploy_test, transfer
+from memory_core import (
+    AsyncMemoryService,
+    MemoryService,
+    Settings,
+    open_service,
+    redeploy_test,
+    transfer,
+)
 from memory_core import rebuild_index as rebuild
 from memory_core.activity import Actor, acting, current_actor
 from memory_core.errors import InvalidMemory, InvalidUserId, MemoryCoreError, MemoryNotFound
@@ -39,13 +47,25 @@ class Installation:
         return [re.sub(r"^\w+ | \(\w{6}\)", "", sentence) for sentence in reversed(said)]
 
 
-@pytest.fixture
-def installation(service: MemoryService, tmp_path: Path) -> Installation:
-    with acting(SETTING_UP):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the data and an export, and the id of Ann's memory."""
+    folder = tmp_path_factory.mktemp("filled")
+    settings = Settings.from_env({"MEMORY_DATA_DIR": str(folder / "data")})
+    with acting(SETTING_UP), open_service(settings) as service:
         (record,) = service.add_text_memory("ann", "likes rye")
         service.add_text_memory("bob", "likes oats")
-        export_memories(service, tmp_path / "all.jsonl")
-    return Installation(service, record.id, tmp_path)
+        export_memories(service, folder / "all.jsonl")
+    return folder, record.id
+
+
+@pytest.fixture
+def installation(
+    filled: tuple[Path, str], tmp_path: Path, reopen: Callable[[], MemoryService]
+) -> Installation:
+    folder, memory_id = filled
+    copytree(folder, tmp_path, dirs_exist_ok=True)
+    return Installation(reopen(), memory_id, tmp_path)
 
 
 Call = Callable[[MemoryService, Installation], Any]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from memory_core import redeploy_test
+from memory_core import Settings, open_service, redeploy_test
 from memory_core.activity import Actor, acting
 from memory_core.cli import cli
 from memory_core.memories.merge_users import merge_document
-from memory_core.service import MemoryService
 from memory_core.transfer import export_memories
+from tests.support.forked_workers import fork_workers
 
 COMMANDS: list[tuple[str, str, str | None]] = [
     ("save", "ann tea", "saved for ann: 1 memory"),
@@ -82,21 +83,30 @@ def test_the_table_has_a_row_for_every_command() -> None:
     assert {path for path, _, _ in COMMANDS} == set(_paths(cli))
 
 
-@pytest.fixture
-def prepare(tmp_path: Path, service: MemoryService) -> Callable[[str], Sequence[str]]:
-    """Fill the installation and its folder of files; return the arguments with their places."""
-    with acting(Actor("setting up")):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A filled installation in a folder with files for it, and the id of a memory of Ann."""
+    folder = tmp_path_factory.mktemp("filled")
+    settings = Settings.from_env({"MEMORY_DATA_DIR": str(folder / "data")})
+    with acting(Actor("setting up")), open_service(settings) as service:
         (record,) = service.add_text_memory("ann", "likes rye")
         service.add_text_memory("bob", "likes oats")
         service.add_text_memory("zoe", "likes figs")
-        export_memories(service, tmp_path / "all.jsonl")
+        export_memories(service, folder / "all.jsonl")
         moved = service.reunite("zoe", "carol")
         begun = redeploy_test.begin(service, 2)
-    (tmp_path / "note.txt").write_text("The key is under the mat.\n")
-    (tmp_path / "undo.json").write_text(json.dumps(merge_document(moved)))
-    (tmp_path / "receipt").write_bytes(redeploy_test.to_file(begun, service.settings))
-    service.close()
-    return lambda words: words.replace("{folder}", str(tmp_path)).replace("{id}", record.id)
+    (folder / "note.txt").write_text("The key is under the mat.\n")
+    (folder / "undo.json").write_text(json.dumps(merge_document(moved)))
+    (folder / "receipt").write_bytes(redeploy_test.to_file(begun, settings))
+    return folder, record.id
+
+
+@pytest.fixture
+def prepare(filled: tuple[Path, str], tmp_path: Path) -> Callable[[str], str]:
+    """Copy the installation and its files; return the arguments with their places."""
+    folder, memory_id = filled
+    copytree(folder, tmp_path, dirs_exist_ok=True)
+    return lambda words: words.replace("{folder}", str(tmp_path)).replace("{id}", memory_id)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +117,16 @@ def prepare(tmp_path: Path, service: MemoryService) -> Callable[[str], Sequence[
     ],
 )
 def test_a_command_that_changes_or_exports_leaves_one_entry_and_a_read_none(
-    prepare: Callable[[str], str], path: str, options: str, expected: str | None
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    prepare: Callable[[str], str],
+    path: str,
+    options: str,
+    expected: str | None,
 ) -> None:
+    if path == "redeploy-test simulate":
+        fork_workers(monkeypatch, request.getfixturevalue("zygote"), tmp_path)
     result = CliRunner().invoke(cli, [*path.split(), *prepare(options).split()])
     assert result.exit_code in (0, 1, 2), result.output
     assert "Usage:" not in result.output

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from memory_core.storage.vectors.base import PUT_BATCH
 from tests.support.command_line import TIMEOUT_S, CommandLine, Result
 from tests.support.zygote import Zygote
 
 pytestmark = pytest.mark.process
 
+MEMORIES = PUT_BATCH + 20
+"""What is uploaded in two batches."""
 SCRIPTS = "Zoë trinkt Tee ☕ שלום 緑茶 👩‍👩‍👧 İstanbul"
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\x1b[31mred\x9b31m\x08\x08\x7f\rover\u202edesrever\u2066x"
@@ -94,14 +97,21 @@ def test_hostile_text_cannot_steer_the_terminal(commands: CommandLine) -> None:
         assert steering(result.out + result.err) == set(), result
 
 
-@pytest.mark.parametrize("extra", [[], ["--json"]], ids=["for people", "json"])
-def test_a_reader_that_leaves_early_causes_no_traceback(
-    commands: CommandLine, extra: list[str]
-) -> None:
-    lines = "\n".join(json.dumps({"memory": f"number {n} " + "x" * 400}) for n in range(400))
+@pytest.fixture(scope="module")
+def with_long_list(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """Commands on an installation whose list is longer than any pipe holds."""
+    commands = CommandLine(zygote, tmp_path_factory.mktemp("long"))
+    lines = "\n".join(json.dumps({"memory": f"number {n} " + "x" * 4_000}) for n in range(60))
     (commands.folder / "in.jsonl").write_text(lines)
     assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
-    with commands.start_fresh("list", "ann", *extra) as listing:
+    return commands
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]], ids=["for people", "json"])
+def test_a_reader_that_leaves_early_causes_no_traceback(
+    with_long_list: CommandLine, extra: list[str]
+) -> None:
+    with with_long_list.start_fresh("list", "ann", *extra) as listing:
         assert listing.stdout is not None
         assert listing.stderr is not None
         assert listing.stdout.readline()
@@ -111,8 +121,8 @@ def test_a_reader_that_leaves_early_causes_no_traceback(
 
 
 def upload(commands: CommandLine, interrupt_at: int) -> tuple[Result, int]:
-    """Upload 800 memories, with a Ctrl-C at the file of that number; return how many there were."""
-    lines = "\n".join(json.dumps({"memory": f"number {n}"}) for n in range(800))
+    """Upload two batches, with a Ctrl-C at the file of that number; return how many there were."""
+    lines = "\n".join(json.dumps({"memory": f"number {n}"}) for n in range(MEMORIES))
     (commands.folder / "in.jsonl").write_text(lines)
     return commands.run_interrupted(
         interrupt_at, "upload", "ann", str(commands.folder / "in.jsonl")
@@ -137,8 +147,8 @@ def test_ctrl_c_causes_no_traceback_and_loses_nothing(
     assert "Traceback" not in result.err
     assert result.code != 0 or "Stored" in result.out
     again = commands.run("upload", "ann", str(commands.folder / "in.jsonl"), "--json").document
-    assert len(again["memories"]) == 800
-    assert commands.run("status", "--json").document["memories"] == 800
+    assert len(again["memories"]) == MEMORIES
+    assert commands.run("status", "--json").document["memories"] == MEMORIES
 
 
 def test_interrupting_the_question_forgets_nothing(commands: CommandLine) -> None:

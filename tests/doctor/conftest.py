@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from memory_core import Settings, open_service
-from memory_core.embedders import Embedder, open_embedder
 from standin import StandIn
 from tests.support.doctor_system import MakeSystem, System, fill, on_chroma, on_s3
 
@@ -29,22 +28,25 @@ def healthy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="package")
+def healthy_bucket(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> System:
+    """A system on S3 with three memories of two users, for others that only look at its bucket."""
+    folder = tmp_path_factory.mktemp("healthy")
+    with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as stack:
+        system = System("s3", folder, monkeypatch, stack, standin)
+        system.set(MEMORY_DATA_DIR=str(system.data_dir), HOME=str(folder))
+        on_s3(system)
+    return system
+
+
 @pytest.fixture
 def make_system(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    embedder: Embedder,
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeSystem]:
-    """Makes a healthy system, of the kind "s3" or "chroma", with memories or empty."""
+    """Makes a healthy system, of the kind "s3" or "chroma", with memories or empty.
 
-    def of_settings(settings: Settings) -> Embedder:
-        # The model is loaded once.
-        opened = open_embedder(settings)
-        return embedder if type(opened) is type(embedder) else opened
-
-    monkeypatch.setattr("memory_core.memories.repository.open_embedder", of_settings)
-    monkeypatch.setattr("memory_core.doctor.context.open_embedder", of_settings)
+    One that only `looks` at a filled bucket shares it with others.
+    """
     # What does not answer is not waited for.
     monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)
 
@@ -53,13 +55,15 @@ def make_system(
 
     with ExitStack() as stack:
 
-        def make(kind: str, *, filled: bool = True) -> System:
+        def make(kind: str, *, filled: bool = True, looks: bool = False) -> System:
             standin = request.getfixturevalue("standin") if kind == "s3" else None
             system = System(kind, tmp_path, monkeypatch, stack, standin)
             system.set(MEMORY_DATA_DIR=str(system.data_dir), HOME=str(tmp_path))
             if standin:
                 stack.callback(standin.reset)
-                on_s3(system, filled=filled)
+                shares = looks and filled
+                healthy = request.getfixturevalue("healthy_bucket") if shares else None
+                on_s3(system, healthy, filled=filled)
             else:
                 on_chroma(system, request.getfixturevalue("healthy_folder") if filled else None)
             return system

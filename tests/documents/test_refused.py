@@ -64,8 +64,8 @@ def is_read_or_refused(name: str, content: bytes) -> bool:
         ("a.pdf", "not a pdf", "cannot be read as a PDF", "export it again"),
         ("a.pdf", PDF[:300], "cannot be read as a PDF", "export it again"),
         ("a.pdf", partial(encrypt_pdf, PDF, "secret"), "is encrypted", "remove the password"),
-        ("a.pdf", blank_pdf(1), "(a scan)", "text recognition"),
-        ("a.pdf", blank_pdf(2001), "2,001 pages, the limit is 2,000", "split it"),
+        ("a.pdf", partial(blank_pdf, 1), "(a scan)", "text recognition"),
+        ("a.pdf", partial(blank_pdf, 2001), "2,001 pages, the limit is 2,000", "split it"),
         ("a.docx", "not a zip", "cannot be read as a Word file", "save it as .docx"),
         ("a.docx", DOCX[:-400], "cannot be read as a Word file", "save it as .docx"),
         ("a.docx", OLE2, "is encrypted or in the format of Word before", "without a password"),
@@ -93,7 +93,7 @@ def is_read_or_refused(name: str, content: bytes) -> bool:
 def test_a_refusal_says_what_which_and_what_to_do(
     name: str, content: bytes | str | partial[bytes], what: str, do: str
 ) -> None:
-    # Encryption draws its salts by chance, so the file is made here.
+    # Encryption draws its salts by chance, and many pages take long: such a file is made here.
     sentence = refusal(name, content() if isinstance(content, partial) else content)
     assert f'"{name}"' in sentence
     assert what in sentence

@@ -18,8 +18,10 @@ import pytest
 from memory_core import IndexMismatch, MemoryService, Settings, open_service, rebuild_index
 from memory_core.memories import repair as repairing
 from memory_core.storage.vectors.chroma import ChromaStore, open_folder
+from tests.support.command_line import CommandLine
 from tests.support.damage import ANN, BOB, fill, found_in
 from tests.support.paths import ROOT
+from tests.support.zygote import Zygote
 
 INDEX = "mem0-wordllama-256"
 Reopen = Callable[[], MemoryService]
@@ -245,33 +247,27 @@ rebuild_index()
 """
 
 
-def _python(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
+def test_a_killed_rebuild_goes_on_from_the_command_line(
+    lost: dict[str, str], data_dir: Path, reopen: Reopen, zygote: Zygote, tmp_path: Path
+) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_AT_THE_SECOND_PUT],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "MEMORY_DATA_DIR": str(data_dir)},
         cwd=ROOT,
     )
-
-
-def test_a_killed_rebuild_goes_on_from_the_command_line(
-    lost: dict[str, str], data_dir: Path, reopen: Reopen
-) -> None:
-    killed = _python(data_dir, "-c", DIES_AT_THE_SECOND_PUT)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    half = _python(data_dir, "-m", "memory_core", "audit", "--json")
-    assert half.returncode == 1
-    found = json.loads(half.stdout)
+    commands = CommandLine(zygote, tmp_path)
+    half = commands.run("audit", "--json")
+    assert half.code == 1
+    found = json.loads(half.out)
     assert len(found["missing"]) == 2
     assert (found["clean"], found["repaired"], found["checked"]) == (False, 0, 4)
     assert found["unexpected"] == found["altered"] == found["undeleted"] == []
-    whole = _python(data_dir, "-m", "memory_core", "rebuild", "--json")
-    assert (whole.returncode, whole.stderr) == (0, "")
-    done = json.loads(whole.stdout)
+    done = commands.run("rebuild", "--json").document
     assert (done["memories"], done["embedded"], done["clean"]) == (4, 2, True)
-    repaired = _python(data_dir, "-m", "memory_core", "audit", "--repair")
-    assert repaired.stdout == "4 memories of 2 users are as recorded.\n"
-    assert repaired.returncode == 0
+    repaired = commands.run("audit", "--repair")
+    assert (repaired.code, repaired.out) == (0, "4 memories of 2 users are as recorded.\n")
     assert texts(reopen(), ANN) == ["oak and ash", "tea"]

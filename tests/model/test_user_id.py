@@ -34,11 +34,15 @@ IGNORABLE = frozenset(
 VISIBLE_FORMAT_MARKS = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
+# White_Space of PropList-15.0.0.txt, and the control characters.
 BLANKS = frozenset(
     chr(code)
-    for code in range(0x110000)
-    if unicodedata.category(chr(code)) in {"Cc", "Zs", "Zl", "Zp"} or chr(code).isspace()
-)
+    for first, last in (
+        (0x00, 0x20), (0x7F, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
+        (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
 REMOVED = st.sampled_from(sorted(IGNORABLE | BLANKS))
 WIDE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NASTY = st.text(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.embedders import Embedder
 from memory_core.storage.aws import Retries
 from standin import StandIn
 from tests.support.installation import Installation, MakeInstallation
@@ -22,14 +21,10 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def install(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    embedder: Embedder,
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeInstallation]:
     """Makes an empty installation, on "s3" or on "chroma"."""
-    # The model is loaded once; a backend that does not answer is not waited for.
-    monkeypatch.setattr("memory_core.memories.repository.open_embedder", lambda settings: embedder)
+    # A backend that does not answer is not waited for.
     monkeypatch.setattr("memory_core.storage.aws.client.Retries", lambda: Retries(budget_s=0.05))
     monkeypatch.setattr("memory_core.redeploy_test.deployment._PAUSE_S", 0.01)
     numbers, standins = count(1), []

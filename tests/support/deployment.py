@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from tests.support.paths import ROOT
-from tests.support.server import START_WITHIN_S, free_port
+from tests.support.ports import held_port
+from tests.support.server import START_WITHIN_S
 from tests.support.waiting import wait_for
 
 PASSWORD = "for tests"
@@ -75,9 +76,8 @@ def deployed(disk: Path, version: str, **variables: str) -> Iterator[Backend]:
         "BACKEND_PASSWORD": PASSWORD,
         **variables,
     }
-    port = free_port()
-    command = [sys.executable, "app.py", "--port", str(port)]
-    with (disk / "backend.log").open("w") as log:
+    with held_port() as port, (disk / "backend.log").open("w") as log:
+        command = [sys.executable, "app.py", "--port", str(port)]
         server = subprocess.Popen(command, cwd=disk / "code", env=environ, stdout=log, stderr=log)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:

@@ -114,10 +114,13 @@ class System:
 MakeSystem = Callable[..., System]
 
 
-def on_s3(system: System, *, filled: bool = True) -> None:
-    """Give the system a bucket of its own on its stand-in."""
-    bucket = f"doctor-{next(_numbers)}"
-    system.cloud.client("s3").create_bucket(Bucket=bucket)
+def on_s3(system: System, healthy: System | None = None, *, filled: bool = True) -> None:
+    """Give the system a bucket of its own on its stand-in, or let it look at that of another."""
+    if healthy:
+        bucket = healthy.environ["AWS_S3_BUCKET"]
+    else:
+        bucket = f"doctor-{next(_numbers)}"
+        system.cloud.client("s3").create_bucket(Bucket=bucket)
     system.set(
         **system.cloud.environ(),
         AWS_S3_BUCKET=bucket,
@@ -125,7 +128,9 @@ def on_s3(system: System, *, filled: bool = True) -> None:
         AWS_SHARED_CREDENTIALS_FILE=str(system.folder / "aws-credentials"),
         AWS_EC2_METADATA_DISABLED="true",
     )
-    if filled:
+    if healthy:
+        system.ids = healthy.ids
+    elif filled:
         with system.open() as service:
             system.ids = fill(service)
 

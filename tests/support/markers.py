@@ -5,6 +5,8 @@ A test is followed through its fixtures, parameters and helpers as far as they l
 - `browser`: everything in tests/browser.
 - `process`: starts a process of its own or forks.
 - `s3`: talks to the stand-in for AWS, or to AWS.
+- `exhaustive`: tries each fault, damage or outcome there is, or the contract on a variant of S3
+  Vectors once more. `EXHAUSTIVE` and `VARIANTS` say which; the core contract is not among them.
 
 What starts a process inside the product is not seen that way; such a test carries the marker
 itself. A test that starts a process without being marked fails, and says which command it ran.
@@ -36,6 +38,21 @@ STARTERS = ("memory_core.redeploy_test.simulation", "playwright.")
 AWS = ("boto3", "moto", "standin")
 AWS_KINDS = {"s3", LIVE, *S3_SWITCHES}
 """What a test calls places on AWS, where a fixture chooses the place by its kind."""
+
+EXHAUSTIVE = (
+    "tests/activity/test_service_notes.py",
+    "tests/cli/test_service_notes.py",
+    "tests/dashboard/views/test_redeploy_receipts.py",
+    "tests/doctor/logs/test_speed.py",
+    "tests/doctor/test_damages.py",
+    "tests/faults/",
+    "tests/memories/test_state_machine.py",
+    "tests/redeploy_test/test_at_once.py",
+    "tests/redeploy_test/test_real_users.py",
+    "tests/redeploy_test/test_truths.py",
+    "tests/storage/test_request_budgets.py",
+)
+VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches}
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 OF_LIBRARIES = {"uname"}
@@ -126,6 +143,11 @@ def _words(value: Any) -> Iterable[str]:
         yield from _words(tuple(getattr(value, field.name) for field in fields(value)))
 
 
+def is_exhaustive(nodeid: str, parameters: tuple[Any, ...]) -> bool:
+    """Return whether a test is one of many for the same, which `make test-fast` leaves out."""
+    return nodeid.startswith(EXHAUSTIVE) or bool(VARIANTS & {*_words(parameters)})
+
+
 def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
     parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
     function = inspect.unwrap(item.function)
@@ -137,7 +159,11 @@ def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
         if _chooses(fixture.__code__):
             needed = (needed - {"s3"}) | ({"s3"} if on_aws else set())
         markers |= needed
-    return markers | ({"browser"} if item.nodeid.startswith("tests/browser/") else set())
+    if item.nodeid.startswith("tests/browser/"):
+        markers |= {"browser"}
+    if is_exhaustive(item.nodeid, parameters):
+        markers |= {"exhaustive"}
+    return markers
 
 
 @pytest.hookimpl(tryfirst=True)

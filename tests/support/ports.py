@@ -11,8 +11,9 @@ from contextlib import contextmanager
 def held_port() -> Iterator[int]:
     """Hold a port of 127.0.0.1 on which nobody listens.
 
-    No other program is given it meanwhile. A server that asks for this very port gets it, provided
-    it sets SO_REUSEADDR as all of them do; without one, connections are refused.
+    The kernel gives it to no other program meanwhile, and to no connection. A server that asks for
+    this very port gets it, provided it sets SO_REUSEADDR as all of them do; without one,
+    connections are refused.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

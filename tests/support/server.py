@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,26 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.paths import ROOT
+from tests.support.ports import held_port
 from tests.support.waiting import wait_for
 
 START_WITHIN_S = 90
 END_WITHIN_S = 60
 _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".split()
-_reserved: list[socket.socket] = []
 
 
 @contextmanager
-def running_server(
-    folder: Path, *, port: int = 0, code: Path = ROOT, **variables: str
-) -> Iterator[str]:
+def running_server(folder: Path, *, code: Path = ROOT, **variables: str) -> Iterator[str]:
     """Start the dashboard in `code` on a free port with a home of its own; yield its address."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
     }
     environ |= {"HOME": str(folder), "MEMORY_DATA_DIR": str(folder / "data"), **variables}
-    port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with (folder / "server.log").open("w") as log:
+    with held_port() as port, (folder / "server.log").open("w") as log:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
         server = subprocess.Popen(command, cwd=code, env=environ, stdout=log, stderr=log)
         try:
             wait_until_healthy(port, server, folder / "server.log")
@@ -39,19 +35,6 @@ def running_server(
         finally:
             server.terminate()
             server.wait(END_WITHIN_S)
-
-
-def free_port() -> int:
-    """Return a port that nobody else is given while this process lives.
-
-    It stays bound here and is not listened on. A server may take it all the same, because servers
-    set SO_REUSEADDR as well; the kernel gives it to no connection and to nobody who asks for any.
-    """
-    free = socket.socket()
-    free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    free.bind(("127.0.0.1", 0))
-    _reserved.append(free)
-    return free.getsockname()[1]
 
 
 def wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -304,10 +305,23 @@ def _session(settings: Settings) -> Any:
     # environment out of use. Nor may boto3 read AWS_PROFILE itself: it takes an empty one for a
     # name (seen in 1.44.5).
     variables = {"profile": (None, None, settings.aws_profile, None)}
-    session = botocore.session.Session(session_vars=variables)
+    session = botocore.session.Session(
+        session_vars=variables, event_hooks=copy(_handlers()), include_builtin_handlers=False
+    )
     session.register_component("data_loader", _service_descriptions())
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return boto3.Session(botocore_session=session)
+
+
+@lru_cache(maxsize=1)
+def _handlers() -> Any:
+    """Register boto3's own handlers once: that is most of the time a session takes to make."""
+    import botocore.session
+    from botocore.hooks import HierarchicalEmitter
+
+    emitter = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=emitter)
+    return emitter
 
 
 @lru_cache(maxsize=1)

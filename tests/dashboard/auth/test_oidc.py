@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.auth import login_form
 from tests.support.oidc_provider import CLIENT, CLIENT_SECRET
-from tests.support.server import free_port
+from tests.support.ports import held_port
 from tests.support.site import Open, Site
 
 ORIGIN = "http://127.0.0.1:8501"
@@ -130,13 +130,14 @@ def test_a_host_that_is_not_allowed_any_more_ends_the_session(
 
 
 def test_a_provider_that_does_not_answer_is_said(open_site: Open) -> None:
-    site = open_site(
-        DASHBOARD_URL=ORIGIN,
-        DASHBOARD_OIDC_URL=f"http://127.0.0.1:{free_port()}/",
-        DASHBOARD_OIDC_CLIENT_ID=CLIENT,
-        DASHBOARD_OIDC_CLIENT_SECRET=CLIENT_SECRET,
-        DASHBOARD_OIDC_ALLOW="@example.com:viewer",
-    )
-    answer = site.client.get("/login/oidc")
+    with held_port() as port:
+        site = open_site(
+            DASHBOARD_URL=ORIGIN,
+            DASHBOARD_OIDC_URL=f"http://127.0.0.1:{port}/",
+            DASHBOARD_OIDC_CLIENT_ID=CLIENT,
+            DASHBOARD_OIDC_CLIENT_SECRET=CLIENT_SECRET,
+            DASHBOARD_OIDC_ALLOW="@example.com:viewer",
+        )
+        answer = site.client.get("/login/oidc")
     assert answer.status_code == 503
     assert "does not answer" in answer.text
