@@ -1,25 +1,54 @@
-"""One pass over a log, entry by entry, in memory that does not grow with it."""
+"""One pass over a log: the known lines, the storage over time, the users, and what is wrong.
+
+What is kept does not grow with the log.
+"""
 
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterator
+import re
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import BinaryIO
 
+from ...errors import InvalidUserId
+from ...memories.find_user import LOOK_ALIKE_REASONS, IdIndex
+from ...memories.log_lines import KNOWN_LINES
+from ...memories.search import LOG_FOUND
+from ...memories.writer import LOG_ADDED
 from ...model.counting import Progress, counted
+from ...model.user_id import UserId, describe_changes, is_probe, normalize_user_id
 from ...settings import survey
+from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ..redact import Masker
-from .error_rules import Errors
-from .known_lines import DEPLOYMENT, KnownLines, Tallies
-from .parse import Entry, Unwrapper, documents
-from .reader import MARK, Reader
-from .report import LogReport, Problem, Seen, Spot
+from .error_rules import MOST_GROUPS, Errors
+from .report import FoundNothing, KnownLine, LogReport, OtherId, Problem, Seen, Span, Spot, Storage
+from .unwrap import MARK, Entry, Reader, Unwrapper, documents
 
-_BLOCK = 200
-_LONGEST_BLOCK = 400
+MOST_KEPT = 20_000
+"""Ids, and changes of lines or storage, that are kept; of later ones none is."""
+
+_MOST_INSTANCES = 20
+_MOST_COMPARED = 2_000
+_MOST_CLOSE = 5
+_BACKENDS: dict[str, Storage] = {LOG_S3_READY: "s3_vectors", LOG_S3_USED: "s3_vectors"}
+_BACKENDS |= {LOG_CHROMA_READY: "chroma", LOG_CHROMA_LOST: "chroma"}
+# The id may have been written by a program that did not normalize it: all that follows.
+_PATTERNS = tuple(
+    (line, re.compile(re.escape(line).replace("%d", r"(\d{1,9})").replace("%s", "(.{1,400})")))
+    for line in KNOWN_LINES
+)
+# Ids that a program numbers differ in nothing else.
+_DIGIT = re.compile(r"\d")
+# Fields that a program wrote behind a message.
+_FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
+
+
+_DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
 
 
 def analyze_log(
@@ -36,135 +65,234 @@ def analyze_log(
 
 class _Pass:
     def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._known, self._not_understood = KnownLines(), Tallies()
+        self._now, self._zoned = now, True
         self._errors = Errors(Masker(survey().given).hide)
         self._formats: Counter[str] = Counter()
-        self._block: list[Entry] = []
-        self._first: datetime | None = None
-        self._last: datetime | None = None
-        self._direction = self._unzoned = 0
+        self._lines: dict[str, Seen] = {}
+        self._order: list[KnownLine] = []
+        self._starts: list[Span] = []
+        self._deployments: list[Spot] = []
+        # By the id as it stands in the log; under "" the lines that were not understood.
+        self._saved: dict[str, Seen] = {}
+        self._asked: dict[str, Seen] = {}
+        self._empty: dict[str, Seen] = {}
+        self._missed: dict[str, Seen] = {}
+        self._times: list[datetime] = []
+        self._latest: Entry | None = None
 
     def over(self, reader: Reader) -> LogReport:
         unwrapper = Unwrapper()
-        for entry, value, raw in documents(reader):
-            is_marked = [self._add(inner) for inner in unwrapper.unwrap(entry, value, raw)]
-            if is_marked and not any(is_marked) and MARK.search(raw):
-                self._miss(Spot(entry.number))
+        for number, text in documents(reader):
+            is_marked = [self._take(entry) for entry in unwrapper.unwrap(number, text)]
+            if is_marked and not any(is_marked) and MARK.search(text):
+                _add(self._missed, "", Seen(Spot(number), Spot(number)))
         for entry in unwrapper.rest():
-            self._add(entry)
-        self._take_block()
-        if reader.cut_mark:
-            self._miss(Spot(reader.cut_mark))
-        return self._report(reader)
-
-    def _add(self, entry: Entry) -> bool:
-        """Add an entry to the block; return True if it has a mark."""
-        # A traceback in a log with the newest line first should not be cut in two.
-        is_apart = not entry.times or (self._block and entry.times != self._block[-1].times)
-        if len(self._block) >= (_BLOCK if is_apart else _LONGEST_BLOCK):
-            self._take_block()
-        self._block.append(entry)
-        return MARK.search(entry.text) is not None
-
-    def _take_block(self) -> None:
-        """Take entries in the order in which they were written."""
-        block, self._block = self._block, []
-        timed = [entry for entry in block if entry.times]
-        moments = [self._spot(entry).at for entry in (timed[:1] + timed[-1:])]
-        if timed and moments[0] and moments[-1]:
-            self._direction += (moments[-1] > moments[0]) - (moments[-1] < moments[0])
-        self._known.backwards = self._direction < 0
-        for entry in reversed(block) if self._known.backwards else block:
-            self._formats[entry.format] += 1
             self._take(entry)
+        if self._latest:
+            self._spot(self._latest)
+        deployments = sorted(self._deployments, key=_when)
+        spans, errors = self._spans(deployments), self._errors.groups()
+        report = LogReport(
+            size_bytes=reader.size_bytes, lines=reader.lines, zoned=self._zoned,
+            formats=dict(self._formats.most_common()), deployments=tuple(deployments), spans=spans,
+            first_at=min(self._times, default=None), last_at=max(self._times, default=None),
+            known=tuple(KnownLine(line, self._lines.get(line)) for line in KNOWN_LINES),
+            order=tuple(sorted(self._order, key=lambda run: _when(run.seen))),
+            other_ids=self._other_ids(), found_nothing=self._found_nothing(spans),
+            errors=errors, notes=tuple(self._notes(reader, len(errors))),
+        )  # fmt: skip
+        return replace(report, problems=tuple(_problems(report, self._missed.get(""))))
 
-    def _take(self, entry: Entry) -> None:
+    def _notes(self, reader: Reader, groups: int) -> Iterator[str]:
+        if not self._times:
+            yield "No line has a time with a date; the lines are taken in their order."
+        if not self._zoned:
+            yield "Some times name no time zone, perhaps no year; they are shown as they stand."
+        if reader.too_long:
+            parts = counted(reader.too_long, "part of lines", "parts of lines")
+            yield f"{parts} beyond 8 MB was read like a line of its own."
+        kept = (self._saved, self._asked, self._empty, self._order, self._starts)
+        if groups >= MOST_GROUPS or max(map(len, kept)) >= MOST_KEPT:
+            yield "There are too many ids, errors or changes to keep; later ones are left out."
+
+    def _take(self, entry: Entry) -> bool:
+        """Take an entry; return True if it has a mark."""
+        self._formats[entry.format] += 1
+        if entry.times:
+            self._latest = entry
+            if not self._times:
+                self._spot(entry)
         is_marked = MARK.search(entry.text) is not None
-        if is_marked and self._known.take(entry.text, self._spot(entry)):
-            return
-        if DEPLOYMENT.match(entry.text):
-            self._known.take_deployment(self._spot(entry))
+        if is_marked and self._take_known(entry.text, self._spot(entry)):
+            return True
+        if _DEPLOYMENT.match(entry.text) and len(self._deployments) < MOST_KEPT:
+            self._deployments.append(self._spot(entry))
         is_error = self._errors.take(entry, lambda: self._spot(entry))
         if is_marked and not is_error:
-            self._miss(self._spot(entry))
-
-    def _miss(self, spot: Spot) -> None:
-        """Note a line with a mark that was not understood."""
-        self._not_understood.note("", Seen(spot, spot))
+            spot = self._spot(entry)
+            _add(self._missed, "", Seen(spot, spot))
+        return is_marked
 
     def _spot(self, entry: Entry) -> Spot:
         """Return where an entry is; its time is read only here, because it takes long."""
-        read = entry.at(self._now)
-        if read is None:
-            return Spot(entry.number, None, entry.instance)
-        at, is_zoned = read
-        self._unzoned += not is_zoned
-        self._first = min(self._first or at, at)
-        self._last = max(self._last or at, at)
+        at, is_zoned = entry.at(self._now)
+        if at:
+            self._zoned = self._zoned and is_zoned
+            self._times = [min([*self._times, at]), max([*self._times, at])]
         return Spot(entry.number, at, entry.instance)
 
-    def _report(self, reader: Reader) -> LogReport:
-        known, spans = self._known, self._known.spans()
-        report = LogReport(
-            size_bytes=reader.source.size_bytes, lines=reader.lines,
-            formats=dict(self._formats.most_common()), zoned=not self._unzoned,
-            first_at=self._first, last_at=self._last, known=known.known(), order=known.order(),
-            spans=spans, deployments=known.deployments(), other_ids=known.other_ids(),
-            found_nothing=known.found_nothing(spans), errors=self._errors.groups(), problems=(),
-            notes=tuple(sentence for is_so, sentence in self._notes(reader) if is_so),
-        )  # fmt: skip
-        return replace(report, problems=tuple(_problems(report, self._not_understood.get(""))))
+    def _take_known(self, text: str, spot: Spot) -> bool:
+        """Take a line that has marks; return True if all that they begin is known."""
+        starts = [mark.start() for mark in MARK.finditer(text)]
+        pieces = pairwise([*starts, len(text)])
+        known = [self._take_piece(text[start:end], text[:start], spot) for start, end in pieces]
+        return all(known)
 
-    def _notes(self, reader: Reader) -> list[tuple[object, str]]:
-        return [
-            (self._first is None,
-             "No line has a time with a date; the lines are taken in their order."),
-            (self._known.backwards, "The newest line comes first; it was read from its end."),
-            (self._unzoned, "Some times name no time zone, and some of them perhaps no year; "
-             "they are shown as they stand, in the latest year that is not in the future."),
-            (reader.not_utf8,
-             f"{reader.not_utf8:,} lines are not in UTF-8; they were read as Windows-1252."),
-            (reader.cut,
-             f"Of {reader.cut:,} lines with more than 256 KB only the beginning was read."),
-            (self._known.left_out or self._errors.left_out,
-             "There are too many ids, errors or changes to keep; later ones are left out."),
-        ]  # fmt: skip
+    def _take_piece(self, piece: str, before: str, spot: Spot) -> bool:
+        if before.endswith(('"', "'")):
+            # Of a wrapping that could not be unwrapped.
+            piece = piece.partition(before[-1])[0].rstrip("\\")
+        if behind := _FIELDS_BEHIND.search(piece):
+            piece = piece[: behind.start()]
+        matches = ((line, pattern.fullmatch(piece.rstrip())) for line, pattern in _PATTERNS)
+        line, match = next((pair for pair in matches if pair[1]), ("", None))
+        if not match:
+            return False
+        seen = Seen(spot, spot)
+        _add(self._lines, line, seen)
+        if self._order and self._order[-1].line == line and (last := self._order[-1].seen):
+            last.add(seen)
+        elif len(self._order) < MOST_KEPT:
+            self._order.append(KnownLine(line, replace(seen)))
+        if line in _BACKENDS:
+            instances = (spot.instance,) if spot.instance else ()
+            is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
+            _append(self._starts, Span(_BACKENDS[line], seen, is_start, instances))
+        elif line == LOG_ADDED:
+            _add(self._saved, match[1], seen)
+        elif line == LOG_FOUND:
+            _add(self._asked if int(match[1]) else self._empty, match[2], seen)
+        return True
+
+    def _spans(self, deployments: list[Spot]) -> tuple[Span, ...]:
+        """Return which storage was in use from when on, starts of the same one together."""
+        spans: list[Span] = []
+        for start in sorted(self._starts, key=lambda span: _when(span.seen)):
+            before = bisect(deployments, _when(start.seen), key=_when)
+            deployment = deployments[before - 1] if before else None
+            if spans and spans[-1].deployment == deployment:
+                deployment = None
+            _append(spans, replace(start, seen=replace(start.seen), deployment=deployment))
+        return tuple(replace(span, starts=max(1, span.starts)) for span in spans)
+
+    def _other_ids(self) -> tuple[OtherId, ...]:
+        """Return ids that were asked for in vain while others that are close were saved under."""
+        saved, empty, asked = map(_by_user, (self._saved, self._empty, self._asked))
+        pairs = []
+        for user_id in empty.keys() & saved.keys():
+            # Two forms in the log that are one id today.
+            other, saves = max(saved[user_id].items(), key=lambda form: form[1].count)
+            for raw in empty[user_id].keys() - saved[user_id].keys():
+                changes = "; ".join(describe_changes(raw) or describe_changes(other))
+                reason = f"the same id in another form: {changes}"
+                pairs.append(OtherId(raw, other, (reason,), empty[user_id][raw], saves, sure=True))
+        index = IdIndex().holding(saved.keys())
+        unknown = [user_id for user_id in empty if user_id not in saved and user_id not in asked]
+        for user_id in unknown[:_MOST_COMPARED]:
+            asks = _total(empty[user_id])
+            for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
+                if close in saved and reasons and _DIGIT.sub("", user_id) != _DIGIT.sub("", close):
+                    sure = bool(set(reasons) & LOOK_ALIKE_REASONS)
+                    saves = _total(saved[close])
+                    pairs.append(OtherId(user_id, close, reasons, asks, saves, sure))
+        return tuple(sorted(pairs, key=lambda pair: (not pair.sure, -pair.asks.count, pair.asked)))
+
+    def _found_nothing(self, spans: tuple[Span, ...]) -> tuple[FoundNothing, ...]:
+        """Return users for whom nothing was found after something was saved."""
+        users = []
+        for user_id, forms in _by_user(self._empty).items():
+            for raw, empty in forms.items():
+                saves = self._saved.get(raw)
+                if saves and _when(empty.last) >= _when(saves.first):
+                    began = [_when(span.seen) for span in spans]
+                    since = {bisect(began, _when(at)) for at in (saves.first, empty.last)}
+                    users.append(FoundNothing(user_id, saves, empty, len(since) > 1))
+        return tuple(sorted(users, key=lambda user: (-user.empty.count, user.user_id)))
+
+
+def _when(given: Seen | Spot | None) -> tuple[float, int]:
+    """Return a key by which lines are in the order in which they were written."""
+    spot = given.first if isinstance(given, Seen) else given or Spot(0)
+    return spot.at.timestamp() if spot.at else 0.0, spot.line
+
+
+def _add(places: dict[str, Seen], key: str, seen: Seen) -> None:
+    if key in places:
+        places[key].add(seen)
+    elif len(places) < MOST_KEPT:
+        places[key] = replace(seen)
+
+
+def _append(spans: list[Span], start: Span) -> None:
+    """Append a start of a storage, or add it to the last one if that is of the same storage."""
+    if spans and (last := spans[-1]).backend == start.backend:
+        last.seen.add(start.seen)
+        last.starts += start.starts
+        instances = dict.fromkeys((*last.instances, *start.instances))
+        last.instances = tuple(instances)[:_MOST_INSTANCES]
+    elif len(spans) < MOST_KEPT:
+        spans.append(start)
+
+
+def _by_user(places: Mapping[str, Seen]) -> dict[UserId, dict[str, Seen]]:
+    """Return the ids as they stand in the log by canonical id, without redeploy tests."""
+    users: dict[UserId, dict[str, Seen]] = defaultdict(dict)
+    for raw, seen in places.items():
+        try:
+            user_id = normalize_user_id(raw)
+        except InvalidUserId:
+            continue
+        if not is_probe(user_id):
+            users[user_id][raw] = seen
+    return users
+
+
+def _total(forms: dict[str, Seen]) -> Seen:
+    total, *others = (replace(seen) for seen in forms.values())
+    for seen in others:
+        total.add(seen)
+    return total
 
 
 def _problems(report: LogReport, missed: Seen | None) -> Iterator[Problem]:
     """Yield what is wrong, the worst first."""
     persistent = [span.persistent for span in report.spans]
-    is_temporary = bool(persistent) and not persistent[-1]
-    became = "became" if any(persistent) else "is"
-    after = " after a deployment" if any(persistent) and report.spans[-1].deployment else ""
-    sure = sum(pair.sure for pair in report.other_ids)
+    was_persistent = any(persistent)
+    became = "became" if was_persistent else "is"
+    after = " after a deployment" if was_persistent and report.spans[-1].deployment else ""
+    sure = counted(sum(pair.sure for pair in report.other_ids), "id was", "ids were")
     users = counted(len(report.found_nothing), "user")
     has_switched = any(user.after_switch for user in report.found_nothing)
-    for is_so, sentence, finding_id in (
-        (is_temporary,
-         f"The storage {became} temporary{after}: the next deployment deletes all memories.",
-         "disk.E001"),
-        (not is_temporary and not all(persistent),
-         "The storage was temporary for a while: what was saved then may be lost.",
-         "backend.W001"),
-        (sure, f"{counted(sure, 'id was', 'ids were')} asked for while memories were saved under "
-         "another form.", "identity.W002"),
-        (has_switched,
-         f"Nothing was found for {users} who had memories in another storage before.",
-         "backend.W001"),
-        (report.found_nothing and not has_switched,
-         f"Nothing was found for {users} who had saved before.", "records.E001"),
-    ):  # fmt: skip
-        if is_so:
-            yield Problem(sentence, finding_id)
+    lines, first = (missed.count, missed.first.line) if missed else (0, 0)
+    sentences: list[tuple[object, str, str]] = [
+        (persistent and not persistent[-1], "disk.E001",
+         f"The storage {became} temporary{after}: the next deployment deletes all memories."),
+        (persistent and persistent[-1] and not all(persistent), "backend.W001",
+         "The storage was temporary for a while: what was saved then may be lost."),
+        (any(pair.sure for pair in report.other_ids), "identity.W002",
+         f"{sure} asked for while memories were saved under another form."),
+        (has_switched, "backend.W001",
+         f"Nothing was found for {users} who had memories in another storage before."),
+        (report.found_nothing and not has_switched, "records.E001",
+         f"Nothing was found for {users} who had saved before."),
+    ]  # fmt: skip
     counts: Counter[tuple[str, str]] = Counter()
     for group in report.errors:
         if group.level == "error":
             title = group.kind.title if group.kind else group.explanation or group.template
             counts[title.rstrip("."), group.kind.id if group.kind else ""] += group.seen.count
     for (title, finding_id), count in counts.most_common():
-        yield Problem(f"{counted(count, 'error')}: {title}.", finding_id)
-    if missed:
-        lines, first = counted(missed.count, "line"), f"the first is line {missed.first.line:,}"
-        yield Problem(f"{lines} with [Mem0] or [API] could not be read; {first}.")
+        sentences.append((True, finding_id, f"{counted(count, 'error')}: {title}."))
+    not_read = f"{counted(lines, 'line')} with [Mem0] or [API] could not be read"
+    sentences.append((missed, "", f"{not_read}; the first is line {first:,}."))
+    return (Problem(sentence, finding_id) for is_so, finding_id, sentence in sentences if is_so)

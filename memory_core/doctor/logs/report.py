@@ -121,8 +121,8 @@ class LogReport:
     other_ids: tuple[OtherId, ...]
     found_nothing: tuple[FoundNothing, ...]
     errors: tuple[ErrorGroup, ...]
-    problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
     @property
     def is_log(self) -> bool:
@@ -137,11 +137,11 @@ class LogReport:
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
-        if not self.is_log:
-            return "This does not look like a log: no line has a time, a level or a known text."
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
             return first if count == 1 else f"{count} problems, the first of them: {first}"
         if self.order:
             return "Nothing wrong is in this log."
-        return "No error is in this log, and none of the seven known lines either."
+        if self.is_log:
+            return "No error is in this log, and none of the seven known lines either."
+        return "This does not look like a log: no line has a time, a level or a known text."

@@ -190,8 +190,13 @@ _CODES = {
         "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
         "TooManyRequestsException"
     ),
-    _INTERRUPTED: "FlexibleChecksumError HTTPClientError IncompleteReadError",
-    _UNREACHABLE: "ConnectionError",
+    _INTERRUPTED: (
+        "ConnectionClosedError FlexibleChecksumError HTTPClientError IncompleteReadError "
+        "ReadTimeoutError ResponseStreamingError"
+    ),
+    _UNREACHABLE: (
+        "ConnectTimeoutError ConnectionError EndpointConnectionError ProxyConnectionError SSLError"
+    ),
     _IMPOSTOR: "NotFromAws",
     _GATEWAY: "GatewayFailed",
     _DENIED: "AccessDenied AccessDeniedException AllAccessDisabled",
@@ -204,7 +209,7 @@ _CODES = {
     _NO_KEY: (
         "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError "
         "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError "
-        "TokenRetrievalError"
+        "SSOTokenLoadError TokenRetrievalError UnauthorizedSSOTokenError"
     ),
     _CLOCK: "RequestExpired RequestTimeTooSkewed",
     _NO_INDEX: "NotFoundException",
@@ -230,7 +235,10 @@ _CODES = {
     _OLD_BOTO3: "UnknownServiceError",
 }
 RULES = {code: rule for rule, codes in _CODES.items() for code in codes.split()}
-"""By error code or name of a botocore exception; a base class stands for those below it."""
+"""By error code or name of a botocore exception; a base class stands for those below it.
+
+Of those below, the ones that logs name most often are listed too.
+"""
 
 
 def rule_for(failure: Failure) -> Rule:

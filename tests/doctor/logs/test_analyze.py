@@ -8,7 +8,7 @@ import pytest
 
 from memory_core.doctor import KINDS
 from memory_core.doctor.logs import LogReport, analyze_log
-from memory_core.doctor.logs.error_rules import DERIVED, LOG_RULES, explain
+from memory_core.doctor.logs.error_rules import LOG_RULES, explain
 from memory_core.memories.log_lines import KNOWN_LINES
 from tests.support.log_texts import CHROMA, DENIED, LOST, NOW, S3, added, found
 
@@ -63,11 +63,11 @@ def test_storage_that_is_persistent_again_leaves_a_question() -> None:
     assert [one.finding_id for one in report.problems] == ["backend.W001"]
 
 
-def test_a_log_with_the_newest_line_first_is_read_from_its_end() -> None:
+def test_a_log_with_the_newest_line_first_tells_the_storage_in_order_of_time() -> None:
     lines = [f"2026-11-22T10:{n:02}:00Z {text}" for n, text in enumerate((S3, CHROMA, LOST, LOST))]
     report = read(*reversed(lines))
     assert [one.backend for one in report.spans] == ["s3_vectors", "chroma"]
-    assert "The newest line comes first; it was read from its end." in report.notes
+    assert report.problems[0].finding_id == "disk.E001"
 
 
 def test_instances_that_start_at_a_time_are_named() -> None:
@@ -209,13 +209,6 @@ def test_every_rule_names_a_finding_that_exists_or_says_something() -> None:
     known = {one.id for one in KINDS}
     assert all(meaning in known or meaning.endswith(".") for _, meaning in LOG_RULES)
     assert explain("something else") == ("", None)
-
-
-def test_the_classes_of_botocore_are_derived_as_the_table_says() -> None:
-    import botocore.exceptions as theirs
-
-    for name, base in DERIVED.items():
-        assert issubclass(getattr(theirs, name), getattr(theirs, base)), name
 
 
 def test_warnings_are_told_and_are_no_problem() -> None:

@@ -153,6 +153,8 @@ NEIGHBOURS: dict[str, str] = {
         "time": iso(at), "message": json.dumps({"data": json.dumps({"msg": text})})}),
     "an array of texts": json.dumps([text for _, text in EVENTS]),
     "a page cut off": LOGS_PAGE[: -len('"\n    }\n  ]\n}')] + '"},\n {"message": "un',
+    "a page in one line cut off": json.dumps({"logs": records(page)})[:-2] + ', {"message": "un',
+    "JSON without line ends": "".join(json.dumps(page(at, text)) for at, text in EVENTS),
     "a page from its middle": LOGS_PAGE.partition("[")[2],
     "pretty JSON one after another": lines(lambda at, text: json.dumps({
         "timestamp": iso(at), "message": text, "labels": [{"name": "a", "value": "b"}]}, indent=2)),
@@ -207,7 +209,7 @@ def test_an_error_of_heroku_s_router_is_told() -> None:
 
 
 def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.parse.LONGEST_DOCUMENT", 400)
+    monkeypatch.setattr("memory_core.doctor.logs.unwrap.LONGEST_DOCUMENT", 400)
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import botocore.exceptions
 import botocore.session
 import pytest
 
@@ -52,6 +53,26 @@ def test_every_code_of_the_service_is_in_the_table(code: str) -> None:
 def test_what_the_model_calls_retryable_is_retried_and_nothing_else(shape: object) -> None:
     retryable = "retryable" in shape.metadata  # type: ignore[attr-defined]
     assert (RULES[shape.error_code].patience > 0) is retryable  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("ConnectTimeoutError", "ConnectionError"),
+        ("EndpointConnectionError", "ConnectionError"),
+        ("ProxyConnectionError", "ConnectionError"),
+        ("SSLError", "ConnectionError"),
+        ("ConnectionClosedError", "HTTPClientError"),
+        ("ReadTimeoutError", "HTTPClientError"),
+        ("ResponseStreamingError", "HTTPClientError"),
+        ("SSOTokenLoadError", "SSOError"),
+        ("UnauthorizedSSOTokenError", "SSOError"),
+    ],
+)
+def test_an_exception_that_logs_name_has_the_rule_of_its_base(name: str, base: str) -> None:
+    exceptions = vars(botocore.exceptions)
+    assert issubclass(exceptions[name], exceptions[base])
+    assert RULES[name] is RULES[base]
 
 
 @pytest.mark.parametrize("code", RULES)
