@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import islice
+from string import digits
 from threading import Lock
 from uuid import UUID
 
@@ -35,6 +37,9 @@ _NAME_FROM = 3
 _NO_ASCII_LETTER = {
     code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
 }
+_NO_DIGIT = str.maketrans("", "", digits)
+_MOST_COMPARED = 2_000
+_MOST_CLOSE = 5
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -160,6 +165,20 @@ def is_placeholder(user_id: str) -> bool:
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
+def other_forms(
+    asked: Iterable[UserId], saved: Set[UserId]
+) -> Iterator[tuple[UserId, UserId, tuple[str, ...], bool]]:
+    """Yield ids that were asked for, an id saved under that is close, in what, and if it is sure.
+
+    Those that differ in form alone are sure. Ids that differ in digits alone a program numbered.
+    """
+    index = IdIndex().holding(saved)
+    for user_id in islice(asked, _MOST_COMPARED):
+        for other, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
+            if user_id.translate(_NO_DIGIT) != other.translate(_NO_DIGIT):
+                yield user_id, other, reasons, not _LOOK_ALIKE.isdisjoint(reasons)
+
+
 def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     """Return groups of canonical ids that may be one person each, and in what they agree.
 
@@ -256,5 +275,5 @@ _ALIKE = (
 )
 """Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
 
-LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
-"""Reasons that go by the form of an id; the others may be a coincidence."""
+# The other reasons may be a coincidence.
+_LOOK_ALIKE = frozenset(reason for reason, _ in _ALIKE)

@@ -26,8 +26,9 @@ KNOWN_LINES = (
 """The seven lines of the promise, as they are given to `logging`."""
 
 _CAPACITY = 200
-_KNOWN = re.compile(
-    "|".join(re.escape(line).replace("%s", r"\S+").replace("%d", r"\d+") for line in KNOWN_LINES)
+_PATTERNS = tuple(
+    (line, re.compile(re.escape(line).replace("%d", r"(\d{1,9})").replace("%s", "(.{1,400})")))
+    for line in KNOWN_LINES
 )
 
 
@@ -65,7 +66,18 @@ class RecentLines(logging.Handler):
 
 def is_known(text: str) -> bool:
     """Return whether a line is, from end to end, one of the seven."""
-    return _KNOWN.fullmatch(text) is not None
+    line, values = read_known(text)
+    return bool(line) and not any(map(str.isspace, "".join(values)))
+
+
+def read_known(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return which of the seven a line is, as it is given to `logging`, and the values in it.
+
+    ("", ()) for any other. A program that does not normalize ids may have written it: the id is
+    all that stands in its place.
+    """
+    matches = ((line, pattern.fullmatch(text)) for line, pattern in _PATTERNS)
+    return next(((line, match.groups()) for line, match in matches if match), ("", ()))
 
 
 def install_recent_lines() -> RecentLines:

@@ -122,7 +122,7 @@ class LogReport:
     found_nothing: tuple[FoundNothing, ...]
     errors: tuple[ErrorGroup, ...]
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...]
 
     @property
     def is_log(self) -> bool:

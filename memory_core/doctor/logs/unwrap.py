@@ -135,7 +135,7 @@ class Entry:
 
     number: int
     text: str = ""
-    format: str = "plain"
+    format: str = ""
     times: tuple[str | int | float, ...] = ()
     instance: str = ""
     level: str = ""
@@ -145,10 +145,6 @@ class Entry:
         """Return when it was written, and whether a zone was named."""
         times = [read for given in self.times if (read := read_time(given, now))]
         return max(times, key=lambda read: read[1], default=(None, False))
-
-    def is_of(self, form: str) -> None:
-        if self.format in ("plain", "timed"):
-            self.format = form
 
 
 class Reader:
@@ -227,27 +223,25 @@ class Unwrapper:
     def __init__(self) -> None:
         self._begun: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def unwrap(self, number: int, text: str) -> Iterator[Entry]:
-        """Yield an entry for each message in a text, whatever is wrapped around it."""
-        layers: list[tuple[Entry, Any]] = [(Entry(number), text)]
-        while layers:
-            entry, value = layers.pop()
-            entry.layers += 1
-            if isinstance(value, dict) and entry.layers < MOST_LAYERS:
-                inner = _of_record(entry, value)
-            elif isinstance(value, list) and entry.layers < MOST_LAYERS:
-                inner = _of_list(entry, value)
-            else:
-                entry.text = str(value).rstrip("\r\n")
-                inner = self._of_text(entry) if entry.layers < MOST_LAYERS else None
-            if inner is None:
-                entry.text = entry.text[:LONGEST_TEXT]
-                yield entry
-            elif inner:
-                # The level of a text is that of its first line.
-                level = "" if isinstance(value, str) else entry.level
-                following = [(replace(entry, level=level), item) for item in inner[:0:-1]]
-                layers += [*following, (entry, inner[0])]
+    def unwrap(self, entry: Entry, value: Any) -> Iterator[Entry]:
+        """Yield an entry for each message in a value, whatever is wrapped around it."""
+        entry.layers += 1
+        if isinstance(value, dict) and entry.layers < MOST_LAYERS:
+            inner = _of_record(entry, value)
+        elif isinstance(value, list) and entry.layers < MOST_LAYERS:
+            inner = _of_list(entry, value)
+        else:
+            entry.text = str(value).rstrip("\r\n")
+            inner = self._of_text(entry) if entry.layers < MOST_LAYERS else None
+        if inner is None:
+            entry.text = entry.text[:LONGEST_TEXT]
+            yield entry
+            return
+        # The level of a text is that of its first line.
+        level = "" if isinstance(value, str) else entry.level
+        entries = [entry, *(replace(entry, level=level) for _ in inner[1:])]
+        for each, item in zip(entries, inner, strict=False):
+            yield from self.unwrap(each, item)
 
     def rest(self) -> Iterator[Entry]:
         """Yield parts whose end did not come."""
@@ -260,7 +254,7 @@ class Unwrapper:
             text = entry.text
             shape = _STRUCTURED.match(text)
             if shape and (inner := _INSIDE[shape.lastgroup or ""](text)):
-                entry.is_of(shape.lastgroup or "")
+                entry.format = entry.format or shape.lastgroup or ""
                 return inner
             if "\n" in text:
                 return text.split("\n")
@@ -268,9 +262,9 @@ class Unwrapper:
                 break
             if match := _TIME.match(text):
                 entry.times += (match[0],)
-                entry.is_of("Render" if match["half"] else "timed")
+                entry.format = entry.format or ("Render" if match["half"] else "")
             elif match := _PREFIX.match(text):
-                entry.is_of((match.lastgroup or "").rstrip("12"))
+                entry.format = entry.format or (match.lastgroup or "").rstrip("123")
                 entry.times += (match["at"],) if match["at"] else ()
                 instance = match[match.re.groupindex[match.lastgroup or ""] + 1] or match["process"]
                 if instance and not instance.isdigit():
