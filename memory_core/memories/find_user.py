@@ -8,7 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
-from itertools import islice
+from contextlib import suppress
+from dataclasses import dataclass
 from string import digits
 from threading import Lock
 from uuid import UUID
@@ -165,18 +166,49 @@ def is_placeholder(user_id: str) -> bool:
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
-def other_forms(
-    asked: Iterable[UserId], saved: Set[UserId]
-) -> Iterator[tuple[UserId, UserId, tuple[str, ...], bool]]:
-    """Yield ids that were asked for, an id saved under that is close, in what, and if it is sure.
+@dataclass(frozen=True, slots=True)
+class OtherForm:
+    """Forms of an id asked for, and of one saved under; `sure` if they differ in form alone."""
 
-    Those that differ in form alone are sure. Ids that differ in digits alone a program numbered.
+    asked: tuple[str, ...]
+    saved: tuple[str, ...]
+    reasons: tuple[str, ...]
+    sure: bool
+
+
+def other_forms(
+    asked: Iterable[str], saved: Iterable[str], known: Iterable[str]
+) -> Iterator[OtherForm]:
+    """Yield ids asked for in vain, each with one saved under that may mean the same person.
+
+    All are as a program wrote them. Of those that are `known` only other forms are yielded, which
+    are one id today. Ids that differ in digits alone a program numbered.
     """
-    index = IdIndex().holding(saved)
-    for user_id in islice(asked, _MOST_COMPARED):
-        for other, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
-            if user_id.translate(_NO_DIGIT) != other.translate(_NO_DIGIT):
-                yield user_id, other, reasons, not _LOOK_ALIKE.isdisjoint(reasons)
+    asked_forms, saved_forms = _by_canonical(asked), _by_canonical(saved)
+    for user_id in asked_forms.keys() & saved_forms.keys():
+        other = saved_forms[user_id][0]
+        for form in asked_forms[user_id]:
+            if form not in saved_forms[user_id]:
+                changes = "; ".join(describe_changes(form) or describe_changes(other))
+                reason = f"the same id in another form: {changes}"
+                yield OtherForm((form,), (other,), (reason,), sure=True)
+    index = IdIndex().holding(saved_forms.keys())
+    unknown = asked_forms.keys() - saved_forms.keys() - _by_canonical(known).keys()
+    for user_id in sorted(unknown)[:_MOST_COMPARED]:
+        for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
+            if user_id.translate(_NO_DIGIT) != close.translate(_NO_DIGIT):
+                sure = not _LOOK_ALIKE.isdisjoint(reasons)
+                forms = tuple(asked_forms[user_id]), tuple(saved_forms[close])
+                yield OtherForm(*forms, reasons, sure)
+
+
+def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:
+    """Return the forms of each id in the order given, without those of redeploy tests."""
+    ids: dict[UserId, list[str]] = defaultdict(list)
+    for form in forms:
+        with suppress(InvalidUserId):
+            ids[normalize_user_id(form)].append(form)
+    return {user_id: forms for user_id, forms in ids.items() if not is_probe(user_id)}
 
 
 def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:

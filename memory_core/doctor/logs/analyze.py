@@ -8,21 +8,19 @@ from __future__ import annotations
 import io
 import re
 from bisect import bisect
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import BinaryIO
 
-from ...errors import InvalidUserId
 from ...memories.find_user import other_forms
 from ...memories.log_lines import KNOWN_LINES, read_known
 from ...memories.search import LOG_FOUND
 from ...memories.writer import LOG_ADDED
 from ...model.counting import Progress, counted
-from ...model.user_id import UserId, describe_changes, is_probe, normalize_user_id
+from ...model.user_id import is_probe
 from ...settings import survey
 from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ..redact import Masker
@@ -101,18 +99,15 @@ class _Pass:
             order=tuple(sorted(self._order, key=lambda run: _when(run.seen))),
             deployments=tuple(start.first for start in self._deployments), spans=spans,
             other_ids=ids, found_nothing=users, errors=errors,
-            notes=tuple(self._notes(reader, len(errors))),
+            notes=tuple(self._notes(len(errors))),
             problems=tuple(_problems(spans, ids, users, errors, self._lines.get(""))),
         )  # fmt: skip
 
-    def _notes(self, reader: Reader, groups: int) -> Iterator[str]:
+    def _notes(self, groups: int) -> Iterator[str]:
         if not self._times:
             yield "No line has a time with a date; the lines are taken in their order."
         if not self._zoned:
             yield "Some times name no time zone, perhaps no year; they are shown as they stand."
-        if reader.too_long:
-            parts = counted(reader.too_long, "part of lines", "parts of lines")
-            yield f"{parts} beyond 8 MB was read like a line of its own."
         kept = (self._saved, self._asked, self._empty, self._order, self._starts)
         if groups >= MOST_GROUPS or max(map(len, kept)) >= MOST_KEPT:
             yield "There are too many ids, errors or changes to keep; later ones are left out."
@@ -184,30 +179,22 @@ class _Pass:
 
     def _other_ids(self) -> tuple[OtherId, ...]:
         """Return ids that were asked for in vain while others that are close were saved under."""
-        saved, empty, asked = map(_by_user, (self._saved, self._empty, self._asked))
+        often_first = sorted(self._saved, key=lambda form: -self._saved[form].count)
         pairs = []
-        for user_id in empty.keys() & saved.keys():
-            # Two forms in the log that are one id today.
-            other, saves = max(saved[user_id].items(), key=lambda form: form[1].count)
-            for raw in empty[user_id].keys() - saved[user_id].keys():
-                changes = "; ".join(describe_changes(raw) or describe_changes(other))
-                reason = f"the same id in another form: {changes}"
-                pairs.append(OtherId(raw, other, (reason,), empty[user_id][raw], saves, sure=True))
-        unknown = [user_id for user_id in empty if user_id not in saved and user_id not in asked]
-        for user_id, close, reasons, sure in other_forms(unknown, saved.keys()):
-            asks, saves = _total(empty[user_id]), _total(saved[close])
-            pairs.append(OtherId(user_id, close, reasons, asks, saves, sure))
+        for pair in other_forms(self._empty, often_first, self._asked):
+            asks, saves = _total(self._empty, pair.asked), _total(self._saved, pair.saved)
+            other = OtherId(pair.asked[0], pair.saved[0], pair.reasons, asks, saves, pair.sure)
+            pairs.append(other)
         return tuple(sorted(pairs, key=lambda pair: (not pair.sure, -pair.asks.count, pair.asked)))
 
     def _found_nothing(self, spans: Iterable[Span]) -> tuple[FoundNothing, ...]:
         """Return users for whom nothing was found after something was saved."""
         users, began = [], [_when(span.seen) for span in spans]
-        for user_id, forms in _by_user(self._empty).items():
-            for raw, empty in forms.items():
-                saves, last = self._saved.get(raw), replace(empty, first=empty.last)
-                if saves and _when(last) >= _when(saves):
-                    has_switched = bisect(began, _when(saves)) != bisect(began, _when(last))
-                    users.append(FoundNothing(user_id, saves, empty, has_switched))
+        for user_id, empty in self._empty.items():
+            saves, last = self._saved.get(user_id), replace(empty, first=empty.last)
+            if saves and _when(last) >= _when(saves) and not is_probe(user_id):
+                has_switched = bisect(began, _when(saves)) != bisect(began, _when(last))
+                users.append(FoundNothing(user_id, saves, empty, has_switched))
         return tuple(sorted(users, key=lambda user: (-user.empty.count, user.user_id)))
 
 
@@ -235,17 +222,8 @@ def _append(spans: list[Span], start: Span) -> None:
         spans.append(start)
 
 
-def _by_user(places: Mapping[str, Seen]) -> dict[UserId, dict[str, Seen]]:
-    """Return the ids as they stand in the log by canonical id, without redeploy tests."""
-    users: dict[UserId, dict[str, Seen]] = defaultdict(dict)
-    for raw, seen in places.items():
-        with suppress(InvalidUserId):
-            users[normalize_user_id(raw)][raw] = seen
-    return {user_id: forms for user_id, forms in users.items() if not is_probe(user_id)}
-
-
-def _total(forms: dict[str, Seen]) -> Seen:
-    total, *others = (replace(seen) for seen in forms.values())
+def _total(places: dict[str, Seen], keys: Iterable[str]) -> Seen:
+    total, *others = (replace(places[key]) for key in keys)
     for seen in others:
         total.add(seen)
     return total

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 from ...errors import InvalidLog
@@ -24,27 +25,19 @@ from ...model.limits import MAX_LOG_BYTES
 MARK = re.compile(r"\[(?:Mem0|API)\]")
 """The beginning of each known line."""
 
-LONGEST_LINE = 8 * 1024 * 1024
-"""Bytes read of a line at a time; the rest of it is read like a line of its own."""
-
+TRACE_HEADER = "Traceback (most recent call last):"
+MOST_LAYERS = 16
+# Bytes read of a line at a time, and characters of a JSON document in several lines.
+LONGEST_LINE = LONGEST_DOCUMENT = 8 * 1024 * 1024
+_LONGEST_TEXT = 16 * 1024
 _STEP = 1024 * 1024
+# How compressed files, PDF documents and pictures begin.
 _NO_TEXT = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"%PDF", b"\x89PNG", b"\xff\xd8\xff")
-"""How compressed files, PDF documents and pictures begin."""
-
 # Also colours whose escape character was lost on the way.
 _COLOURS = re.compile(
     r"\x1b(?:\[[0-9;:?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\|$)|[@-Z\\^_])"
     r"|\[\d{1,3}(?:;\d{1,3}){0,9}m"
 )
-
-LONGEST_TEXT = 16 * 1024
-"""Characters of one message that are looked at."""
-
-LONGEST_DOCUMENT = 8 * 1024 * 1024
-"""Characters of one JSON document in several lines; of a longer one each record is read alone."""
-
-MOST_LAYERS = 16
-TRACE_HEADER = "Traceback (most recent call last):"
 
 
 def _by_word(lists: dict[str, str]) -> dict[str, tuple[str, int]]:
@@ -90,6 +83,7 @@ _STRUCTURED = re.compile(
     r'|(?P<CSV>"|\d{4}-\d\d-\d\d[T ][\d:.]{5,18}(?:Z|[+-]\d\d:?\d\d)?(?:,(?!\d{1,9}[ \]])|[;\t])'
     rf")|(?P<logfmt>{_KEY}))"
 )
+_MARKED = re.compile(rf'{MARK.pattern}[^"\\\n]*+')
 _MARKED_CELL = re.compile(rf'\A(?:[\w.:+ -]{{0,40}}[,;\t]){{1,3}}"?{MARK.pattern}')
 _DELIMITER = re.compile(r'\A[^",;\t]{1,40}([,;\t])|"([,;\t])')
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -148,36 +142,35 @@ class Entry:
 
 
 class Reader:
-    """The numbered lines of one log; counts lines, bytes, and lines that are too long."""
+    """The numbered lines of one log; counts lines and bytes."""
 
     def __init__(self, source: BinaryIO, on_progress: Progress | None) -> None:
-        self._source, self._on_progress = source, on_progress
-        self.lines = self.size_bytes = self.too_long = 0
+        self._source, self._report = source, on_progress or (lambda done, total: None)
+        self.lines = self.size_bytes = 0
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        total = reported = 0
+        total = 0
         if self._source.seekable():
             here = self._source.tell()
             total = self._source.seek(0, io.SEEK_END) - here
             self._source.seek(here)
-        self._report(total)
+        self._report(0, total)
         is_blank = is_whole = True
         for raw in self._raw_lines():
+            # The rest of a line that is too long is read like one of its own.
             self.lines += is_whole
             is_whole = len(raw) < LONGEST_LINE or raw.endswith(b"\n")
-            self.too_long += not is_whole
-            self.size_bytes += len(raw)
-            if self.size_bytes - reported >= _STEP:
-                reported = self.size_bytes
-                self._report(total)
             is_blank = is_blank and raw.isspace()
+            self.size_bytes += len(raw)
+            if self.size_bytes % _STEP < len(raw):
+                self._report(self.size_bytes, max(total, self.size_bytes))
             # Without a byte order mark; of a bar that was drawn over and over, the last state.
             line = raw.decode("utf-8", "replace").rstrip("\r\n").lstrip("\ufeff")
-            line = line.rpartition("\r")[2] if "\r" in line else line
+            line = line.rpartition("\r")[2]
             yield self.lines, _COLOURS.sub("", line) if "\x1b" in line or "[0m" in line else line
         if is_blank:
             raise InvalidLog("there is nothing in it; paste or choose the log of the backend")
-        self._report(self.size_bytes)
+        self._report(self.size_bytes, self.size_bytes)
 
     def _raw_lines(self) -> Iterator[bytes]:
         head = self._source.readline(LONGEST_LINE)
@@ -188,10 +181,6 @@ class Reader:
         if head.startswith(_NO_TEXT) or head.count(0) * 10 > len(head):
             raise InvalidLog("this is no text; choose the log of the backend, unpacked, as text")
         return chain([head] if head else [], iter(lambda: self._source.readline(LONGEST_LINE), b""))
-
-    def _report(self, total: int) -> None:
-        if self._on_progress:
-            self._on_progress(self.size_bytes, max(total, self.size_bytes))
 
 
 def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -229,12 +218,12 @@ class Unwrapper:
         if isinstance(value, dict) and entry.layers < MOST_LAYERS:
             inner = _of_record(entry, value)
         elif isinstance(value, list) and entry.layers < MOST_LAYERS:
-            inner = _of_list(entry, value)
+            inner = _of_list(value)
         else:
             entry.text = str(value).rstrip("\r\n")
             inner = self._of_text(entry) if entry.layers < MOST_LAYERS else None
         if inner is None:
-            entry.text = entry.text[:LONGEST_TEXT]
+            entry.text = entry.text[:_LONGEST_TEXT]
             yield entry
             return
         # The level of a text is that of its first line.
@@ -320,18 +309,17 @@ def _of_logfmt(text: str) -> list[Any]:
 _INSIDE = {"JSON": _of_json, "CSV": _of_row, "logfmt": _of_logfmt}
 
 
-def _of_list(entry: Entry, items: list[Any]) -> list[Any]:
+def _of_list(items: list[Any]) -> list[Any]:
     record = _named(items)
     if isinstance(record, dict):
         return [record]
     cells = [str(cell) for cell in items if isinstance(cell, (str, int, float))]
     times = [cell for cell in cells if _TIME.fullmatch(cell)]
     if 0 < len(times) < len(cells):
-        # A row: its text is the longest cell.
-        entry.times += tuple(times)
-        levels = [_LEVELS[cell.lower()][0] for cell in cells if cell.lower() in _LEVELS]
-        entry.level = levels[0] if levels else entry.level
-        return [max(cells, key=lambda cell: (MARK.search(cell) is not None, len(cell)))]
+        # A row, whose longest cell is its text.
+        longest = max((cell for cell in cells if cell not in times), key=len)
+        names = {longest: "text", **dict.fromkeys(times, "time")}
+        return [{names.get(cell, f"level{place}"): cell for place, cell in enumerate(cells)}]
     if items and isinstance(items[0], dict) and isinstance(items[-1], dict):
         # Some pages have the newest record first.
         first, last = (_fields(item)[0].get("time") for item in (items[0], items[-1]))
@@ -341,7 +329,7 @@ def _of_list(entry: Entry, items: list[Any]) -> list[Any]:
 
 
 def _of_record(entry: Entry, record: dict[str, Any]) -> list[Any] | None:
-    fields, pages = _fields(record)
+    fields, others = _fields(record)
     text, trace = fields.get("text", ""), fields.get("trace", "")
     entry.times += (fields["time"],) if "time" in fields else ()
     entry.instance = fields.get("instance", entry.instance)[:100]
@@ -349,9 +337,9 @@ def _of_record(entry: Entry, record: dict[str, Any]) -> list[Any] | None:
     if trace and trace not in text:
         header = "" if TRACE_HEADER in trace else TRACE_HEADER
         text = "\n".join(filter(None, (text, header, trace)))
-    if text or pages:
+    if text or others:
         tag = f"stderr {fields['part']} " if fields.get("part") in ("P", "F") else ""
-        return [tag + text, *pages] if text else pages
+        return [tag + text, *others] if text else others
     entry.text = str(record)
     return None if entry.layers < 3 or MARK.search(entry.text) else []
 
@@ -363,13 +351,13 @@ def _role(name: str) -> tuple[str, int]:
 
 
 def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Return the best value for each role, and the lists of records in a record.
+    """Return the best value for each role, and what else is to be read: texts and lists.
 
     A text with a known mark is best, then the least depth, then the most telling name.
     """
-    best: dict[str, tuple[tuple[bool, int, int], Any]] = {}
-    pages: list[Any] = []
-    for depth, name, value in _pairs(record, pages):
+    ranked: list[tuple[tuple[bool, int, int], str, Any]] = []
+    others: list[Any] = []
+    for depth, name, value in _pairs(record, others):
         role, rank = _role(name)
         is_text = isinstance(value, str)
         is_marked = is_text and MARK.search(value) is not None
@@ -377,11 +365,17 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
             role = "text"
         elif role == "level":
             value = _LEVELS.get(str(value).strip().lower(), ("",))[0]
-        key = (not is_marked, depth, rank)
-        is_fit = value not in ("", True, None) and (is_text or role in ("level", "time"))
-        if role and is_fit and (role not in best or key < best[role][0]):
-            best[role] = key, value
-    return {role: value for role, (_, value) in best.items()}, pages
+        if value not in ("", True, None) and (is_text or role in ("level", "time")):
+            ranked.append(((not is_marked, depth, rank), role, value))
+    ranked.sort(key=itemgetter(0))
+    read: set[str] = set()
+    for (is_plain, _, _), _, value in ranked:
+        # A text may be there twice, once in its wrapping.
+        marks = set() if is_plain else set(map(str.strip, _MARKED.findall(value)))
+        if read and not marks <= read:
+            others.append(value)
+        read |= marks
+    return {role: value for _, role, value in reversed(ranked)}, others
 
 
 def _pairs(record: dict[str, Any], pages: list[Any]) -> Iterator[tuple[int, str, Any]]:
@@ -423,23 +417,23 @@ def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] 
     year, it is the latest that is not in the future.
     """
     match = _TIME.match(given.strip()) if isinstance(given, str) else None
-    zone = (match["zone"] if match else "") or ""
-    offset = zone if zone[:1] in ("+", "-") else "+0000"
     with suppress(TypeError, ValueError, OverflowError, OSError):
-        if match and match["iso"]:
-            at = datetime.fromisoformat(match["iso"].replace("/", "-") + offset)
-            return at.astimezone(UTC), bool(zone)
-        if not match or not match["named"]:
+        if not match or match["epoch"]:
             seconds = float(match["epoch"] if match else given)
             while 1e11 <= abs(seconds) < 1e30:
                 seconds /= 1000
             return datetime.fromtimestamp(seconds, UTC), True
-        half, form = match["half"] or "", "%I:%M:%S%p" if match["half"] else "%H:%M:%S"
+        zone = match["zone"] or ""
+        offset = zone if zone.startswith(("+", "-")) else "+0000"
+        if match["iso"]:
+            at = datetime.fromisoformat(match["iso"].replace("/", "-") + offset)
+            return at.astimezone(UTC), bool(zone)
+        clock = "%I:%M:%S%p" if match["half"] else "%H:%M:%S"
+        stamp = f"{match['named']}{match['half'] or ''}{offset}"
         for year in range(now.year + 1, now.year - 5, -1):
             # Of the 29th of February there is not one every year.
             with suppress(ValueError):
-                stamp = f"{year} {match['named']}{half}{offset}"
-                at = datetime.strptime(stamp, f"%Y %b %d {form}%z").astimezone(UTC)
+                at = datetime.strptime(f"{year} {stamp}", f"%Y %b %d {clock}%z").astimezone(UTC)
                 if at <= now + timedelta(days=1):
                     return at, bool(zone)
     return None

@@ -223,18 +223,42 @@ def test_lines_between_and_behind_json_keep_their_numbers() -> None:
     assert report.order[0].seen.first.line == 37
 
 
+def test_a_text_that_a_record_has_twice_counts_once() -> None:
+    line = added("alice@example.com")
+    for record in (
+        {"message": line, "log": {"original": f"2026-11-22T10:00:01Z INFO {line}"}},
+        {"_raw": json.dumps({"level": "info", "msg": line}), "msg": line},
+        {"log": f"{line}\n", "message": line},
+    ):
+        report = analyze_log(json.dumps(record).encode(), now=NOW)
+        assert report.clean
+        assert [known.seen.count for known in report.known if known.seen] == [1], record
+
+
 @pytest.mark.parametrize(
     "line",
     [
         json.dumps({"message": "x", "items": [{}, {"a": {"b": "[Mem0] in a corner"}}]}),
+        json.dumps({"message": CHROMA, "log": "[API] POST /memories 200"}),
+        json.dumps({"message": "[API] POST /memories 200", "event": {"text": f"INFO {CHROMA}"}}),
+        f'"2026-11-22T10:00:01Z","{CHROMA}","[API] POST /memories 200"',
         json.dumps({"level": "info", "message": "x" * 20_000 + "[API] far behind"}),
         "x" * 300_000 + "[Mem0] behind all that is read",
         "2026-11-22T10:00:00Z stdout P [Mem0] without an end",
         '{"a": [' * 300 + '"[Mem0] deep down"' + "]}" * 300,
     ],
-    ids=["in a list", "far behind", "cut off", "without an end", "deep down"],
+    ids=[
+        "in a list",
+        "second text",
+        "first text",
+        "second cell",
+        "far behind",
+        "cut off",
+        "without an end",
+        "deep down",
+    ],
 )
 def test_a_mark_is_not_lost(line: str) -> None:
     report = analyze_log(f"2026-11-22T10:00:00Z {S3}\n{line}\n".encode(), now=NOW)
     assert not report.clean
-    assert "with [Mem0] or [API] could not be read; the first is line 2." in report.sentence
+    assert "with [Mem0] or [API] could not be read; the first is line 2." in repr(report.problems)
