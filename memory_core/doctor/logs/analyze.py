@@ -9,7 +9,7 @@ import io
 import re
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -19,24 +19,13 @@ from ...memories.find_user import other_forms
 from ...memories.log_lines import KNOWN_LINES, read_known
 from ...memories.search import LOG_FOUND
 from ...memories.writer import LOG_ADDED
-from ...model.counting import Progress, counted
+from ...model.counting import Progress
 from ...model.user_id import is_probe
 from ...settings import survey
 from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ..redact import Masker
 from .error_groups import MOST_GROUPS, Errors
-from .report import (
-    ErrorGroup,
-    FoundNothing,
-    KnownLine,
-    LogReport,
-    OtherId,
-    Problem,
-    Seen,
-    Span,
-    Spot,
-    Storage,
-)
+from .report import FoundNothing, LogReport, OtherId, Seen, Span, Spot, Storage
 from .unwrap import MARK, Entry, Reader, Unwrapper, documents
 
 MOST_KEPT = 20_000
@@ -69,7 +58,7 @@ class _Pass:
         self._formats: Counter[str] = Counter()
         # By the line as it is given to `logging`; under "" what was not understood.
         self._lines: dict[str, Seen] = {}
-        self._order: list[KnownLine] = []
+        self._order: list[tuple[str, Seen]] = []
         self._starts: list[Span] = []
         self._deployments: list[Seen] = []
         # By the id as it stands in the log.
@@ -89,18 +78,16 @@ class _Pass:
             self._take(entry)
         self._place(self._latest)
         self._deployments.sort(key=_when)
-        spans, ids, errors = self._spans(), self._other_ids(), self._errors.groups()
-        users = self._found_nothing(spans)
+        spans, errors = self._spans(), self._errors.groups()
         return LogReport(
             size_bytes=reader.size_bytes, lines=reader.lines, zoned=self._zoned,
             formats=dict(self._formats.most_common()),
             first_at=min(self._times, default=None), last_at=max(self._times, default=None),
-            known=tuple(KnownLine(line, self._lines.get(line)) for line in KNOWN_LINES),
-            order=tuple(sorted(self._order, key=lambda run: _when(run.seen))),
+            known={line: self._lines.get(line) for line in KNOWN_LINES},
+            order=tuple(sorted(self._order, key=lambda run: _when(run[1]))),
             deployments=tuple(start.first for start in self._deployments), spans=spans,
-            other_ids=ids, found_nothing=users, errors=errors,
-            notes=tuple(self._notes(len(errors))),
-            problems=tuple(_problems(spans, ids, users, errors, self._lines.get(""))),
+            other_ids=self._other_ids(), found_nothing=self._found_nothing(spans),
+            errors=errors, unread=self._lines.get(""), notes=tuple(self._notes(len(errors))),
         )  # fmt: skip
 
     def _notes(self, groups: int) -> Iterator[str]:
@@ -153,10 +140,10 @@ class _Pass:
 
     def _take_line(self, line: str, values: tuple[str, ...], seen: Seen) -> None:
         _add(self._lines, line, seen)
-        if self._order and self._order[-1].line == line and (last := self._order[-1].seen):
-            last.add(seen)
+        if self._order and self._order[-1][0] == line:
+            self._order[-1][1].add(seen)
         elif len(self._order) < MOST_KEPT:
-            self._order.append(KnownLine(line, replace(seen)))
+            self._order.append((line, replace(seen)))
         if line in _BACKENDS:
             instances = tuple(filter(None, [seen.first.instance]))
             is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
@@ -198,10 +185,9 @@ class _Pass:
         return tuple(sorted(users, key=lambda user: (-user.empty.count, user.user_id)))
 
 
-def _when(seen: Seen | None) -> tuple[float, int]:
+def _when(seen: Seen) -> tuple[float, int]:
     """Return a key by which lines are in the order in which they were written."""
-    at = seen.first.at if seen else None
-    return at.timestamp() if at else 0.0, seen.first.line if seen else 0
+    return seen.first.at.timestamp() if seen.first.at else 0.0, seen.first.line
 
 
 def _add(places: dict[str, Seen], key: str, seen: Seen) -> None:
@@ -227,39 +213,3 @@ def _total(places: dict[str, Seen], keys: Iterable[str]) -> Seen:
     for seen in others:
         total.add(seen)
     return total
-
-
-def _problems(
-    spans: Sequence[Span],
-    ids: Sequence[OtherId],
-    users: Sequence[FoundNothing],
-    errors: Sequence[ErrorGroup],
-    missed: Seen | None,
-) -> Iterator[Problem]:
-    """Yield what is wrong, the worst first."""
-    persistent = [span.persistent for span in spans]
-    if persistent and not persistent[-1]:
-        after = " after a deployment" if any(persistent) and spans[-1].deployment else ""
-        storage = f"The storage {'became' if any(persistent) else 'is'} temporary{after}"
-        yield Problem(f"{storage}: the next deployment deletes all memories.", "disk.E001")
-    elif not all(persistent):
-        sentence = "The storage was temporary for a while: what was saved then may be lost."
-        yield Problem(sentence, "backend.W001")
-    if sure := sum(pair.sure for pair in ids):
-        asked = f"{counted(sure, 'id was', 'ids were')} asked for"
-        yield Problem(f"{asked} while memories were saved under another form.", "identity.W002")
-    nothing = f"Nothing was found for {counted(len(users), 'user')} who had"
-    if any(user.after_switch for user in users):
-        yield Problem(f"{nothing} memories in another storage before.", "backend.W001")
-    elif users:
-        yield Problem(f"{nothing} saved before.", "records.E001")
-    counts: Counter[tuple[str, str]] = Counter()
-    for group in errors:
-        if group.level == "error":
-            title = group.kind.title if group.kind else group.explanation or group.template
-            counts[title.rstrip("."), group.kind.id if group.kind else ""] += group.seen.count
-    for (title, finding_id), count in counts.most_common():
-        yield Problem(f"{counted(count, 'error')}: {title}.", finding_id)
-    if missed:
-        lines = f"{counted(missed.count, 'line')} with [Mem0] or [API] could not be read"
-        yield Problem(f"{lines}; the first is line {missed.first.line:,}.")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from typing import Any, BinaryIO
 
 from ...errors import InvalidLog
@@ -344,6 +343,11 @@ def _of_record(entry: Entry, record: dict[str, Any]) -> list[Any] | None:
     return None if entry.layers < 3 or MARK.search(entry.text) else []
 
 
+def _marks(text: str) -> set[str]:
+    """Return what stands behind the marks in a text."""
+    return set(map(str.strip, _MARKED.findall(text)))
+
+
 @lru_cache(maxsize=4096)
 def _role(name: str) -> tuple[str, int]:
     """Return what a field of that name holds, and how telling the name is for that."""
@@ -355,7 +359,8 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
     A text with a known mark is best, then the least depth, then the most telling name.
     """
-    ranked: list[tuple[tuple[bool, int, int], str, Any]] = []
+    best: dict[str, tuple[tuple[bool, int, int], Any]] = {}
+    marked: list[str] = []
     others: list[Any] = []
     for depth, name, value in _pairs(record, others):
         role, rank = _role(name)
@@ -363,19 +368,21 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         is_marked = is_text and MARK.search(value) is not None
         if is_marked:
             role = "text"
+            marked.append(value)
         elif role == "level":
             value = _LEVELS.get(str(value).strip().lower(), ("",))[0]
-        if value not in ("", True, None) and (is_text or role in ("level", "time")):
-            ranked.append(((not is_marked, depth, rank), role, value))
-    ranked.sort(key=itemgetter(0))
-    read: set[str] = set()
-    for (is_plain, _, _), _, value in ranked:
+        key = (not is_marked, depth, rank)
+        is_fit = value not in ("", True, None) and (is_text or role in ("level", "time"))
+        if role and is_fit and (role not in best or key < best[role][0]):
+            best[role] = key, value
+    if len(marked) > 1:
         # A text may be there twice, once in its wrapping.
-        marks = set() if is_plain else set(map(str.strip, _MARKED.findall(value)))
-        if read and not marks <= read:
-            others.append(value)
-        read |= marks
-    return {role: value for _, role, value in reversed(ranked)}, others
+        read = _marks(best["text"][1])
+        for text in marked:
+            if not _marks(text) <= read:
+                others.append(text)
+                read |= _marks(text)
+    return {role: value for role, (_, value) in best.items()}, others
 
 
 def _pairs(record: dict[str, Any], pages: list[Any]) -> Iterator[tuple[int, str, Any]]:

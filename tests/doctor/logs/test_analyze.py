@@ -25,13 +25,13 @@ def timed(*lines: str) -> LogReport:
 def test_each_of_the_seven_lines_is_found_with_count_first_and_last() -> None:
     lines = [line.replace("%d", "3").replace("%s", "ann@x.com") for line in KNOWN_LINES]
     report = timed(*lines, lines[4])
-    assert [one.line for one in report.known] == list(KNOWN_LINES)
-    assert [one.seen.count if one.seen else 0 for one in report.known] == [1, 1, 1, 1, 2, 1, 1]
-    seen = report.known[4].seen
+    assert list(report.known) == list(KNOWN_LINES)
+    assert [one.count if one else 0 for one in report.known.values()] == [1, 1, 1, 1, 2, 1, 1]
+    seen = report.known[KNOWN_LINES[4]]
     assert seen
     assert (seen.first.line, seen.last.line) == (5, 8)
     assert seen.last.at == datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
-    assert [one.line for one in report.order] == [*KNOWN_LINES, KNOWN_LINES[4]]
+    assert [line for line, _ in report.order] == [*KNOWN_LINES, KNOWN_LINES[4]]
 
 
 def test_a_healthy_log_has_nothing_wrong() -> None:

@@ -38,7 +38,7 @@ EVENTS = [(BEGAN + timedelta(seconds=10 * place), text) for place, text in enume
 
 
 def assert_all_is_read(report: LogReport) -> None:
-    assert [line.seen.count if line.seen else 0 for line in report.known] == [1] * 7
+    assert [seen.count if seen else 0 for seen in report.known.values()] == [1] * 7
     assert [span.backend for span in report.spans] == ["s3_vectors", "chroma"]
     (other,) = report.other_ids
     assert (other.asked, other.saved) == ("Alice@Example.com", "alice@example.com")
@@ -219,8 +219,7 @@ def test_lines_between_and_behind_json_keep_their_numbers() -> None:
     report = analyze_log(f'{log}{{"level": "error", "message": "broke"}}\n{S3}\n'.encode(), now=NOW)
     assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(report.problems)
     assert [(group.example, group.seen.first.line) for group in report.errors] == [("broke", 36)]
-    assert report.order[0].seen
-    assert report.order[0].seen.first.line == 37
+    assert report.order[0][1].first.line == 37
 
 
 def test_a_text_that_a_record_has_twice_counts_once() -> None:
@@ -232,7 +231,7 @@ def test_a_text_that_a_record_has_twice_counts_once() -> None:
     ):
         report = analyze_log(json.dumps(record).encode(), now=NOW)
         assert report.clean
-        assert [known.seen.count for known in report.known if known.seen] == [1], record
+        assert [seen.count for seen in report.known.values() if seen] == [1], record
 
 
 @pytest.mark.parametrize(

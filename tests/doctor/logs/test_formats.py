@@ -13,6 +13,7 @@ import pytest
 
 from memory_core.doctor.logs import Seen, Spot, analyze_log
 from memory_core.errors import InvalidLog
+from memory_core.memories.writer import LOG_ADDED
 from tests.support.log_texts import NOW, S3, added, found
 
 AT = datetime(2026, 11, 22, 17, 17, 12, tzinfo=UTC)
@@ -23,7 +24,7 @@ ADDED = added("ann@x.com")
 def saved(log: str | bytes) -> Spot:
     """Return where the log says that a memory was added."""
     report = analyze_log(log.encode() if isinstance(log, str) else log, now=NOW)
-    seen = report.known[4].seen
+    seen = report.known[LOG_ADDED]
     assert seen, report
     return seen.first
 
@@ -119,8 +120,9 @@ def test_bytes_that_are_no_utf_8_are_replaced() -> None:
 
 def test_a_line_of_a_megabyte_is_shortened_and_what_follows_is_read() -> None:
     report = analyze_log(b"ERROR " + b"x" * 1_000_000 + f"\n{ADDED}\n".encode())
-    assert report.known[4].seen
-    assert report.known[4].seen.first.line == 2
+    seen = report.known[LOG_ADDED]
+    assert seen
+    assert seen.first.line == 2
     assert len(report.errors[0].example) < 1_000
 
 
@@ -128,7 +130,7 @@ def test_a_line_beyond_the_limit_is_read_in_parts(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("memory_core.doctor.logs.unwrap.LONGEST_LINE", 100)
     report = analyze_log(f"{'x' * 100}{ADDED}\nERROR it broke\n".encode())
     assert (report.lines, report.errors[0].seen.first.line) == (2, 2)
-    assert report.known[4].seen == Seen(Spot(1), Spot(1))
+    assert report.known[LOG_ADDED] == Seen(Spot(1), Spot(1))
 
 
 @pytest.mark.parametrize(
