@@ -168,10 +168,10 @@ def is_placeholder(user_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OtherForm:
-    """Forms of an id asked for, and of one saved under; `sure` if they differ in form alone."""
+    """An id asked for, and one saved under; `sure` if they differ in form alone."""
 
-    asked: tuple[str, ...]
-    saved: tuple[str, ...]
+    asked: str
+    saved: str
     reasons: tuple[str, ...]
     sure: bool
 
@@ -190,16 +190,15 @@ def other_forms(
         for form in asked_forms[user_id]:
             if form not in saved_forms[user_id]:
                 changes = "; ".join(describe_changes(form) or describe_changes(other))
-                reason = f"the same id in another form: {changes}"
-                yield OtherForm((form,), (other,), (reason,), sure=True)
+                yield OtherForm(form, other, (f"the same id in another form: {changes}",), True)
     index = IdIndex().holding(saved_forms.keys())
     unknown = asked_forms.keys() - saved_forms.keys() - _by_canonical(known).keys()
     for user_id in sorted(unknown)[:_MOST_COMPARED]:
         for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
             if user_id.translate(_NO_DIGIT) != close.translate(_NO_DIGIT):
                 sure = not _LOOK_ALIKE.isdisjoint(reasons)
-                forms = tuple(asked_forms[user_id]), tuple(saved_forms[close])
-                yield OtherForm(*forms, reasons, sure)
+                for form in asked_forms[user_id]:
+                    yield OtherForm(form, saved_forms[close][0], reasons, sure)
 
 
 def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:

@@ -168,10 +168,9 @@ class _Pass:
         """Return ids that were asked for in vain while others that are close were saved under."""
         often_first = sorted(self._saved, key=lambda form: -self._saved[form].count)
         pairs = []
-        for pair in other_forms(self._empty, often_first, self._asked):
-            asks, saves = _total(self._empty, pair.asked), _total(self._saved, pair.saved)
-            other = OtherId(pair.asked[0], pair.saved[0], pair.reasons, asks, saves, pair.sure)
-            pairs.append(other)
+        for form in other_forms(self._empty, often_first, self._asked):
+            seen = self._empty[form.asked], self._saved[form.saved]
+            pairs.append(OtherId(form.asked, form.saved, form.reasons, form.sure, *seen))
         return tuple(sorted(pairs, key=lambda pair: (not pair.sure, -pair.asks.count, pair.asked)))
 
     def _found_nothing(self, spans: Iterable[Span]) -> tuple[FoundNothing, ...]:
@@ -206,10 +205,3 @@ def _append(spans: list[Span], start: Span) -> None:
         last.instances = tuple(instances)[:_MOST_INSTANCES]
     elif len(spans) < MOST_KEPT:
         spans.append(start)
-
-
-def _total(places: dict[str, Seen], keys: Iterable[str]) -> Seen:
-    total, *others = (replace(places[key]) for key in keys)
-    for seen in others:
-        total.add(seen)
-    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +11,15 @@ from ...storage.aws.errors import translate_written
 from ..findings import FindingKind
 from ..run import KINDS
 from .report import ErrorGroup, Seen, Severity
-from .unwrap import MARK, TRACE_HEADER, Entry, split_level
+from .unwrap import MARK, TRACE_HEADER, Entry, Unwrapper
 
 MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240
 _LONGEST_EXAMPLE = 600
 _MOST_OPEN = 64
+# Of a traceback.
+_MOST_LINES = 100
+_LONGEST_LINE = 2000
 
 _TRACEBACK = re.compile(r"[\s+|]{0,40}(?:Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = re.compile(r"(?:During handling of the above|The above exception was the direct)")
@@ -71,33 +75,26 @@ def explain(text: str) -> tuple[str, FindingKind | None]:
 
 @dataclass(slots=True)
 class _Open:
-    """An error that the following lines of the same instance may belong to."""
+    """An error, and the lines of the traceback that belong to it, the last of a long one."""
 
     seen: Seen
     level: Severity
     text: str
-    in_trace: bool = False
-    raised: str = ""
-    place: str = ""
+    trace: deque[str]
+
+    @property
+    def raised(self) -> str:
+        return self.trace[-1] if self.trace and _RAISED.match(self.trace[-1]) else ""
 
     def takes(self, text: str) -> bool:
         """Add a line; return False if it does not belong to this error."""
-        if _TRACEBACK.match(text):
-            if self.raised or not self.in_trace:
-                self.in_trace, self.raised = True, ""
+        if self.trace and not text.strip():
             return True
-        if not self.in_trace:
-            return False
-        if _CHAINED.match(text) or not text.strip():
+        is_inner = not self.raised and (text[:1] in (" ", "\t", "|", "+") or _RAISED.match(text))
+        if _TRACEBACK.match(text) or (self.trace and (is_inner or _CHAINED.match(text))):
+            self.trace.append(text[:_LONGEST_LINE])
             return True
-        if self.raised:
-            return False
-        if text[0] in " \t|+":
-            if frame := _FRAME.search(text):
-                self.place = "{}:{} in {}".format(*frame.groups())
-            return True
-        self.raised = text if _RAISED.match(text) else ""
-        return bool(self.raised)
+        return False
 
 
 class Errors:
@@ -119,9 +116,9 @@ class Errors:
         if level:
             if len(self._open) >= _MOST_OPEN:
                 self._close(next(iter(self._open)))
-            in_trace = TRACE_HEADER in text[:400]
-            text = "" if in_trace else text.strip()
-            self._open[entry.instance] = _Open(self._place(entry), level, text, in_trace)
+            trace = deque([text] if TRACE_HEADER in text[:400] else [], _MOST_LINES)
+            text = "" if trace else text.strip()
+            self._open[entry.instance] = _Open(self._place(entry), level, text, trace)
         return level == "error"
 
     def groups(self) -> tuple[ErrorGroup, ...]:
@@ -135,25 +132,25 @@ class Errors:
         error = self._open.pop(instance)
         text = ": ".join(filter(None, (error.text, error.raised))) or "A traceback that was cut off"
         example = self._hide(text)[:_LONGEST_EXAMPLE]
-        template = _VARIABLE.sub(_word_for, " ".join(example.split()))
+        words, line = ["", *_PLACES], " ".join(example.split())
+        template = _VARIABLE.sub(lambda variable: words[variable.lastindex or 0], line)
         if len(template) > _LONGEST_TEMPLATE:
             template = template[: _LONGEST_TEMPLATE - 1] + "…"
+        frames = _FRAME.findall("\n".join(error.trace))
+        place = "{}:{} in {}".format(*frames[-1]) if frames else ""
         if group := self._groups.get((error.level, template)):
             group.seen.add(error.seen)
         elif len(self._groups) < MOST_GROUPS:
             self._groups[error.level, template] = ErrorGroup(
-                error.level, template, example, error.seen, error.place, *explain(example)
+                error.level, template, example, error.seen, place, *explain(example)
             )
-
-
-def _word_for(variable: re.Match[str]) -> str:
-    return [*_PLACES][(variable.lastindex or 1) - 1]
 
 
 def _severity(entry: Entry) -> tuple[Severity | None, str]:
     level, text = entry.level, entry.text
     if MARK.search(text, 0, 400):
-        level, text = split_level(MARK.sub("", text).lstrip()) or (level, text)
+        behind = next(Unwrapper().unwrap(Entry(0), MARK.sub("", text).lstrip()), entry)
+        level, text = (behind.level, behind.text) if behind.level else (level, text)
     if level == "ERROR" or TRACE_HEADER in text[:400]:
         return "error", text
     if level == "WARNING":

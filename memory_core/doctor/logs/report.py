@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from ...memories.find_user import OtherForm
 from ...model.counting import counted
 from ..findings import FindingKind
 
@@ -56,15 +57,11 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherId:
-    """An id asked for in vain, and one saved under; `sure` if they differ in form alone."""
+class OtherId(OtherForm):
+    """An id asked for in vain, and one saved under, with both in the log."""
 
-    asked: str
-    saved: str
-    reasons: tuple[str, ...]
     asks: Seen
     saves: Seen
-    sure: bool
 
 
 @dataclass(frozen=True, slots=True)

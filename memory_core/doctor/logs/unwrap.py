@@ -410,12 +410,6 @@ def _named(items: list[Any]) -> Any:
     return dict(zip(names, (item["value"] for item in items), strict=True)) or items
 
 
-def split_level(text: str) -> tuple[str, str] | None:
-    """Return the level at the start of a text, and the text behind it."""
-    match = _LEVEL.match(text)
-    return (_LEVELS[match["level"].lower()][0], text[match.end() :]) if match else None
-
-
 @lru_cache(maxsize=1024)
 def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] | None:
     """Return a time in UTC, and whether its zone was named; None for what is no time.
