@@ -26,7 +26,7 @@ from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, 
 from ..redact import Masker
 from .error_groups import MOST_GROUPS, Errors
 from .report import FoundNothing, LogReport, OtherId, Seen, Span, Spot, Storage
-from .unwrap import MARK, Entry, Reader, Unwrapper, documents
+from .unwrap import MARK, Entry, Reader, Unwrapper, documents, read_time
 
 MOST_KEPT = 20_000
 """Ids, and changes of lines or storage, that are kept; of later ones none is."""
@@ -117,7 +117,8 @@ class _Pass:
 
     def _place(self, entry: Entry) -> Seen:
         """Return where an entry is; its time is read only here, because it takes long."""
-        at, is_zoned = entry.at(self._now)
+        times = [read for given in entry.times if (read := read_time(given, self._now))]
+        at, is_zoned = max(times, key=lambda read: read[1], default=(None, False))
         if at:
             self._zoned = self._zoned and is_zoned
             self._times = [min([*self._times, at]), max([*self._times, at])]
@@ -145,8 +146,8 @@ class _Pass:
         elif len(self._order) < MOST_KEPT:
             self._order.append((line, replace(seen)))
         if line in _BACKENDS:
-            instances = tuple(filter(None, [seen.first.instance]))
-            is_start = line in (LOG_S3_READY, LOG_CHROMA_READY)
+            is_start, instance = line in (LOG_S3_READY, LOG_CHROMA_READY), seen.first.instance
+            instances = (instance,) if instance else ()
             _append(self._starts, Span(_BACKENDS[line], replace(seen), is_start, instances))
         elif line == LOG_ADDED:
             _add(self._saved, values[0], seen)

@@ -97,17 +97,16 @@ _TIME = re.compile(
 # Any of these may stand in front of a message. The first group of each holds its instance.
 _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"()(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
-    # RFC 5424; then the priority of RFC 3164.
-    ("syslog1", r"<\d{1,3}>1 (?=\S{1,40} (\S{1,255}))(?P<at>\S{1,40}) \S{1,255}"
-     r"(?: (?!\[)\S{1,128}){3}(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?"),
-    ("syslog2", r"<\d{1,3}>(?=[A-Z\d])()"),
+    # RFC 5424, or the priority of RFC 3164.
+    ("syslog", r"<\d{1,3}>(?:1 (?=\S{1,40} (\S{1,255}))(?P<at>\S{1,40}) \S{1,255}"
+     r"(?: (?!\[)\S{1,128}){3}(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?|(?=[A-Z\d]))"),
     ("Render", r"\s{0,2}\[((?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/([\w./-]{1,200})\] "),
     ("Docker", r"([\w.-]{1,64}+)(?<=\d) {1,40}\| "),
     ("CloudWatch", r"((?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
-    # A tag before JSON; a program with its process, as of journald, Heroku and Fly.io.
     ("tagged", r"()[\w.:-]{1,80}+\s(?=\{\")"),
-    ("syslog3", r"(?:([\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<process>[\w.-]{1,64})\]"
+    # A program with its process, as of syslog, journald, Heroku and Fly.io.
+    ("program", r"(?:([\w.-]{1,64}+) )?[\w./-]{1,64}+\[(?P<process>[\w.-]{1,64})\]"
      r"(?:: |(?: [a-z]{3})? (?=\[))"),
 )))  # fmt: skip
 _WORDS = "DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?|FATAL"
@@ -133,11 +132,6 @@ class Entry:
     instance: str = ""
     level: str = ""
     layers: int = 0
-
-    def at(self, now: datetime) -> tuple[datetime | None, bool]:
-        """Return when it was written, and whether a zone was named."""
-        times = [read for given in self.times if (read := read_time(given, now))]
-        return max(times, key=lambda read: read[1], default=(None, False))
 
 
 class Reader:
@@ -252,7 +246,7 @@ class Unwrapper:
                 entry.times += (match[0],)
                 entry.format = entry.format or ("Render" if match["half"] else "")
             elif match := _PREFIX.match(text):
-                entry.format = entry.format or (match.lastgroup or "").rstrip("123")
+                entry.format = entry.format or match.lastgroup or ""
                 entry.times += (match["at"],) if match["at"] else ()
                 instance = match[match.re.groupindex[match.lastgroup or ""] + 1] or match["process"]
                 if instance and not instance.isdigit():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
+from memory_core.doctor import KINDS
 from memory_core.doctor.logs import LogReport, analyze_log
 from memory_core.doctor.logs.error_groups import explain
 from memory_core.memories.log_lines import KNOWN_LINES
@@ -204,6 +206,12 @@ def test_an_error_is_explained_and_leads_to_the_finding(
     assert (group.kind.id if group.kind else "") == finding_id
     assert words in group.explanation
     assert group.level == "error"
+
+
+def test_the_kinds_tell_by_their_patterns_which_errors_are_about_them() -> None:
+    kinds = [kind for kind in KINDS if kind.log_pattern]
+    assert {kind.id.partition(".")[0] for kind in kinds} >= {"credentials", "vectors", "disk"}
+    assert not [kind.id for kind in kinds if re.search(kind.log_pattern, "", re.I)]
 
 
 def test_nothing_is_known_of_other_errors() -> None:
