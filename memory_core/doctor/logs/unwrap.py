@@ -216,7 +216,9 @@ class Unwrapper:
             entry.text = str(value).rstrip("\r\n")
             inner = self._of_text(entry) if entry.layers < MOST_LAYERS else None
         if inner is None:
-            entry.text = entry.text[:_LONGEST_TEXT]
+            # No mark is lost, also none that is cut in two.
+            behind = MARK.search(entry.text, _LONGEST_TEXT - 5)
+            entry.text = entry.text[:_LONGEST_TEXT] + (behind[0] if behind else "")
             yield entry
             return
         # The level of a text is that of its first line.
@@ -312,7 +314,7 @@ def _of_list(items: list[Any]) -> list[Any]:
         # A row, whose longest cell is its text.
         longest = max((cell for cell in cells if cell not in times), key=len)
         names = {longest: "text", **dict.fromkeys(times, "time")}
-        return [{names.get(cell, f"level{place}"): cell for place, cell in enumerate(cells)}]
+        return [{names.get(str(cell), f"level{place}"): cell for place, cell in enumerate(items)}]
     if items and isinstance(items[0], dict) and isinstance(items[-1], dict):
         # Some pages have the newest record first.
         first, last = (_fields(item)[0].get("time") for item in (items[0], items[-1]))
