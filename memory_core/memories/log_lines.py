@@ -26,9 +26,10 @@ KNOWN_LINES = (
 """The seven lines of the promise, as they are given to `logging`."""
 
 _CAPACITY = 200
-_PATTERNS = tuple(
-    (line, re.compile(re.escape(line).replace("%d", r"(\d{1,9})").replace("%s", "(.{1,400})")))
-    for line in KNOWN_LINES
+_KNOWN = re.compile(
+    "|".join(f"(?P<line{place}>{re.escape(line)})" for place, line in enumerate(KNOWN_LINES))
+    .replace("%d", r"(\d{1,9})")
+    .replace("%s", "(.{1,400})")
 )
 
 
@@ -76,8 +77,11 @@ def read_known(text: str) -> tuple[str, tuple[str, ...]]:
     ("", ()) for any other. A program that does not normalize ids may have written it: the id is
     all that stands in its place.
     """
-    matches = ((line, pattern.fullmatch(text)) for line, pattern in _PATTERNS)
-    return next(((line, match.groups()) for line, match in matches if match), ("", ()))
+    match = _KNOWN.fullmatch(text)
+    if not match or not match.lastgroup:
+        return "", ()
+    line = KNOWN_LINES[int(match.lastgroup.removeprefix("line"))]
+    return line, tuple(filter(None, match.groups()))[1:]
 
 
 def install_recent_lines() -> RecentLines:

@@ -149,7 +149,7 @@ class Errors:
 def _severity(entry: Entry) -> tuple[Severity | None, str]:
     level, text = entry.level, entry.text
     if MARK.search(text, 0, 400):
-        behind = next(Unwrapper().unwrap(Entry(0), MARK.sub("", text).lstrip()), entry)
+        behind, *_ = [*Unwrapper().unwrap(Entry(0), MARK.sub("", text).lstrip()), entry]
         level, text = (behind.level, behind.text) if behind.level else (level, text)
     if level == "ERROR" or TRACE_HEADER in text[:400]:
         return "error", text

@@ -205,8 +205,8 @@ class Unwrapper:
     def __init__(self) -> None:
         self._begun: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def unwrap(self, entry: Entry, value: Any) -> Iterator[Entry]:
-        """Yield an entry for each message in a value, whatever is wrapped around it."""
+    def unwrap(self, entry: Entry, value: Any) -> list[Entry]:
+        """Return an entry for each message in a value, whatever is wrapped around it."""
         entry.layers += 1
         if isinstance(value, dict) and entry.layers < MOST_LAYERS:
             inner = _of_record(entry, value)
@@ -219,17 +219,16 @@ class Unwrapper:
             # No mark is lost, also none that is cut in two.
             behind = MARK.search(entry.text, _LONGEST_TEXT - 5)
             entry.text = entry.text[:_LONGEST_TEXT] + (behind[0] if behind else "")
-            yield entry
-            return
+            return [entry]
         # The level of a text is that of its first line.
         level = "" if isinstance(value, str) else entry.level
         entries = [entry, *(replace(entry, level=level) for _ in inner[1:])]
-        for each, item in zip(entries, inner, strict=False):
-            yield from self.unwrap(each, item)
+        pairs = zip(entries, inner, strict=False)
+        return [message for each, item in pairs for message in self.unwrap(each, item)]
 
-    def rest(self) -> Iterator[Entry]:
-        """Yield parts whose end did not come."""
-        yield from (Entry(number, text) for number, text in self._begun.values())
+    def rest(self) -> list[Entry]:
+        """Return parts whose end did not come."""
+        return [Entry(number, text) for number, text in self._begun.values()]
 
     def _of_text(self, entry: Entry) -> list[Any] | None:
         """Take off what stands in front; return what is inside, None for a bare message."""
