@@ -37,15 +37,17 @@ _BOX = _W + "txbxContent"
 _NOTES = {"footnote": _W + "footnoteReference", "endnote": _W + "endnoteReference"}
 _HEADER_ROW = f"{_W}trPr/{_W}tblHeader"
 _UNREAD = {
-    "header": re.compile(r"/word/header\d*\.xml"),
-    "footer": re.compile(r"/word/footer\d*\.xml"),
-    "comment": re.compile(r"/word/comments\.xml"),
-    "picture": re.compile(r"/word/media/.+"),
-    "chart": re.compile(r"/word/charts/chart\d*\.xml"),
-    "diagram": re.compile(r"/word/diagrams/data\d*\.xml"),
-    "embedded file": re.compile(r"/word/(?:embeddings/|afchunk).+"),
+    "header": re.compile(r"word/header\d*\.xml"),
+    "footer": re.compile(r"word/footer\d*\.xml"),
+    "comment": re.compile(r"word/comments\.xml"),
+    "picture": re.compile(r"word/media/.+"),
+    "chart": re.compile(r"word/charts/chart\d*\.xml"),
+    "diagram": re.compile(r"word/diagrams/data\d*\.xml"),
+    "embedded file": re.compile(r"word/(?:embeddings/|afchunk).+"),
 }
 """Parts of a Word file that are counted and not read."""
+
+_WITH_TEXT = re.compile(r"word/(?:footnotes|endnotes|comments|header\d*|footer\d*)\.xml")
 
 
 def read_docx(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
@@ -115,7 +117,10 @@ def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]
 
     document = Document(package)
     body = _without_hidden(document.element.body)
-    parts = {str(part.partname): part for part in document.part.package.iter_parts()}
+    with ZipFile(package) as source:
+        parts = {
+            name: source.read(name) if _WITH_TEXT.match(name) else b"" for name in source.namelist()
+        }
     reader = _BlockReader(_style_kinds(document), _read_notes(parts))
     elements = _children(body, _PARAGRAPH, _TABLE)
     blocks = [block for element in elements for block in reader.blocks_of(element)]
@@ -128,24 +133,24 @@ def _without_hidden(root: Any) -> Any:
     return root
 
 
-def _parsed(part: Any) -> Any:
+def _parsed(part: bytes) -> Any:
     from docx.oxml import parse_xml
 
-    return _without_hidden(parse_xml(part.blob))
+    return _without_hidden(parse_xml(part))
 
 
-def _read_notes(parts: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+def _read_notes(parts: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
     """Map the tags and ids of references to the text of their notes."""
     notes = {}
     for kind, reference in _NOTES.items():
-        part = parts.get(f"/word/{kind}s.xml")
+        part = parts.get(f"word/{kind}s.xml")
         for note in () if part is None else _parsed(part).iter(_W + kind):
             if text := _text_of(note):
                 notes[reference, note.get(_W + "id")] = f"{kind.capitalize()}: {text}"
     return notes
 
 
-def _count_unread(what: str, parts: Mapping[str, Any]) -> Iterator[LeftOut]:
+def _count_unread(what: str, parts: Mapping[str, bytes]) -> Iterator[LeftOut]:
     for name, part in parts.items():
         if not _UNREAD[what].fullmatch(name):
             continue
