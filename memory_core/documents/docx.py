@@ -222,7 +222,13 @@ def _table_rows(table: Any) -> Iterator[str]:
     rows = list(_children(table, _ROW))
     cells = [[text for cell in _children(row, _CELL) for text in _padded(cell)] for row in rows]
     marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
-    yield from (text for _, text in sentences(cells, has_header=marked or None))
+    bold = len(rows) > 1 and _is_bold(rows[0]) and not _is_bold(rows[1])
+    yield from (text for _, text in sentences(cells, has_header=marked or bold or None))
+
+
+def _is_bold(row: Any) -> bool:
+    runs = [run for run in row.iter(_W + "r") if _text_of(run)]
+    return bool(runs) and all(run.find(f"{_W}rPr/{_W}b") is not None for run in runs)
 
 
 def _padded(cell: Any) -> list[str]:

@@ -20,7 +20,8 @@ _MAX_NAME_CHARS = 60
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?[ ,;\t]*\n', re.I)
 _IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+|\w+ I[Dd]")
 _DATA = re.compile(
-    r"[^\w\s]*\d[\d\s.,:/%'()+-]*(?:[\w€$£%]{1,3}\.?)?|\d{1,2}\.? \w+\.?,? \d{2,4}|"
+    r"[^\w\s]*\d[\d\s.,:/%'()+-]*(?:[\w€$£%]{1,3}\.?)?|"
+    r"\d{1,2}\.?(?: ?(?:-|\u2013|to|bis) ?\d{1,2}\.?)? \w{3,9}\.?(?:,? \d{2,4})?|"
     r"\S+@\S+\.\w+|https?://\S+|"
     r"true|false|yes|no|ja|nein|oui|non|sí|sim|x",
     re.I,
@@ -36,7 +37,8 @@ _NAMES = frozenset(
     subject topic key value field label property attribute question answer memory fact user
     person contact customer company organization department position url link website age
     birthday birthdate gender language allergies allergy diet relation observation item product
-    color size score rank
+    color size score rank task who what where when why how from to since until due owner deadline
+    start begin end role team wer was wo wann bis von
     vorname nachname familienname stadt ort land straße strasse hausnummer plz adresse datum uhrzeit
     tag monat jahr telefon handy notiz notizen bemerkung bemerkungen beschreibung betrag preis menge
     anzahl kategorie typ titel thema frage antwort wert feld merkmal geburtstag geburtsdatum kunde
@@ -137,14 +139,13 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
     filled = [sum(map(bool, row)) >= min(least, width) for row in sample]
     above = filled.index(True) if True in filled and not has_header else 0
     head, body = sample[above], [row for row in sample[above + 1 :] if any(row)]
+    if _is_pair_of_names(head):
+        return _Layout(above, head, width, labelled=True)
     if has_header is None:
         has_header = _is_header(head, body, width)
-    labelled = width == 2 and _is_labelled([head, *body], has_header)
-    if labelled and not _is_pair_of_names(head):
-        return _Layout(above, (), width, labelled=True)
-    if has_header:
-        return _Layout(above, head, len(head), labelled)
-    return _Layout(above, (), width, labelled)
+        if width == 2 and _is_labelled([head, *body], has_header):
+            return _Layout(above, (), width, labelled=True)
+    return _Layout(above, head, len(head)) if has_header else _Layout(above, (), width)
 
 
 def _is_header(head: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
@@ -172,8 +173,6 @@ def _differs(column: Sequence[str]) -> bool:
 
 def _is_labelled(rows: Sequence[Sequence[str]], has_header: bool) -> bool:
     """Tell a table of two columns whose first one names what the second one says."""
-    if _is_pair_of_names(rows[0]):
-        return True
     labels = [row[0] for row in rows if len(row) > 1 and row[0]]
     if len(set(labels)) < len(labels) or len(labels) < 2:
         return False

@@ -126,6 +126,23 @@ def test_wrapped_lines_are_read_as_sentences() -> None:
     assert chunks[-1] == Chunk("- eins\n- zwei", f"lines {last}-{last + 1}")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dentist, Dr. Braun, phone 030 555 12\n4 Main Street, Berlin",
+        "Spare key: with the neighbour, flat 3\n17 is the code of the gate",
+        "Dentist Dr. Braun, with the nice waiting room\nMain Street, Berlin, second courtyard",
+        "The first train to the old harbour leaves\n7:30 on every day of the week but Sunday,\n"
+        "[9:15] on Sunday and on every holiday there is",
+        "bread and butter for the week, the good one\nmilk\nfigs and nuts for Ann\n"
+        "the long list of Bob, who is never content",
+    ],
+)
+def test_lines_that_are_no_paragraph_stay_apart(text: str) -> None:
+    assert texts("a.txt", text) == [text]
+    assert texts("a.md", text) == [text]
+
+
 def test_markdown_names_its_sections() -> None:
     body = "Words of it. " * 40
     markdown = f"{body}\n\n# One\n\n{body}\n\n## Two\n\n```\n# code\n```\n\n{body}"

@@ -71,6 +71,22 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("The o\ufb03ce is on the \ufb01rst \ufb02oor.", "The office is on the first floor."),
+        ("The cus\u00adtomer likes fu\u00adji apples", "The customer likes fuji apples"),
+        ("Ｒｕｔｈ ｌｉｋｅｓ ｆｉｇｓ", "Ruth likes figs"),
+        ("Lives in Zu\u0308rich", "Lives in Z\u00fcrich"),
+    ],
+)
+def test_spellings_of_the_same_text_have_the_same_vector(
+    embedder: Embedder, written: str, plain: str
+) -> None:
+    first, second = embedder.embed([written, plain])
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
 def test_every_text_gets_a_vector_of_length_one(embedder: Embedder) -> None:
     vectors = embedder.embed(TEXTS)
     assert vectors.shape == (len(TEXTS), embedder.dimensions) == (9, 256)
