@@ -55,8 +55,8 @@ def read_archive(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
             )
     if not is_chat:
         raise InvalidMemory(
-            f'"{name}" holds no conversation of ChatGPT, Claude, Telegram, WhatsApp, Slack, Google '
-            "Chat or Messenger; unpack it and upload the documents one by one"
+            f'"{name}" holds no conversation of ChatGPT, Claude, Telegram, WhatsApp, Slack or '
+            "Google Chat; unpack it and upload the documents one by one"
         )
 
 

@@ -1,4 +1,4 @@
-"""Conversations exported as JSON: ChatGPT, Claude, Telegram, Slack, Google Chat, Messenger.
+"""Conversations exported as JSON: ChatGPT, Claude, Telegram, Slack, Google Chat.
 
 The shapes are those of the exports that these services hand out (2019 to 2026); what they say of
 them is at https://slack.com/help/articles/220556107 and https://core.telegram.org/import-export.
@@ -26,7 +26,6 @@ _CITATION = re.compile("\ue200[^\ue201]*\ue201")
 _SLACK_SAID = (None, "", "bot_message", "me_message", "thread_broadcast", "file_share")
 _SLACK_MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
 _TELEGRAM_MEDIA = ("photo", "file", "media_type", "poll", "location_information")
-_MESSENGER_MEDIA = ("photos", "videos", "audio_files", "files", "gifs", "sticker")
 
 
 class _Chat(NamedTuple):
@@ -82,9 +81,6 @@ def _chats_of(value: object, users: Mapping[str, str]) -> list[_Chat]:
         return [_Chat(value.get("name"), messages, partial(_read_slack, users))]
     if _have(messages, "type", "date"):
         return [_Chat(value.get("name"), messages, _read_telegram)]
-    if _have(messages, "sender_name", "timestamp_ms"):
-        ordered = sorted(messages, key=lambda message: str(message.get("timestamp_ms")))
-        return [_Chat(_unmangled(value.get("title")), ordered, _read_messenger)]
     if _have(messages, "creator", "created_date"):
         return [_Chat(None, messages, _read_google)]
     return []
@@ -187,7 +183,7 @@ def _slack_text(text: str, users: Mapping[str, str]) -> str:
         if sign:
             name = label or users.get(target) or target
             return f"{'#' if sign == '#' else '@'}{name.lstrip('@#')}"
-        return f"{label} ({target})" if label and label not in target else target
+        return f"{label} ({target})" if label and label not in target else label or target
 
     return html.unescape(_SLACK_MARK.sub(plain, text))
 
@@ -202,25 +198,6 @@ def _read_google(message: _Message) -> Utterance:
     creator = _get(message, "creator", "name") or _get(message, "creator", "email")
     media = len(_objects(message.get("attached_files")))
     return Utterance(_text(message.get("text")), _text(creator), time or None, media=media)
-
-
-def _read_messenger(message: _Message) -> Utterance:
-    media = (message.get(key) for key in _MESSENGER_MEDIA)
-    return Utterance(
-        _unmangled(message.get("content")),
-        _unmangled(message.get("sender_name")),
-        moment(message.get("timestamp_ms")),
-        media=sum(len(item) if isinstance(item, list) else 1 for item in media if item),
-        unsaid=_SERVICE if message.get("type") in ("Subscribe", "Unsubscribe", "Call") else "",
-    )
-
-
-def _unmangled(value: object) -> str:
-    """Return a text of Meta's exports, which write each byte of UTF-8 as a letter."""
-    text = _text(value)
-    with suppress(UnicodeError):
-        return text.encode("latin-1").decode()
-    return text
 
 
 def _text(value: object) -> str:

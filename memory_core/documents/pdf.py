@@ -39,6 +39,7 @@ _NEAR = 0.75
 _MIN_WRAP_CHARS = 8
 _GLYPH_NAME = re.compile(r"/[A-Za-z]+\d+")
 _UNREADABLE_ENCODINGS = ("/Identity-H", "/Identity-V")
+_BULLET_CHARS = 2
 _NO_LETTERS = ("Cc", "Cn", "Co")
 _PASSWORD, _PUSH_BUTTON = 1 << 13, 1 << 16
 _UNREAD_NOTES = ("/Text", "/Highlight", "/Underline", "/StrikeOut", "/Squiggly", "/Stamp")
@@ -130,12 +131,22 @@ def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
         )
     watch = _Watch(name)
     pages = [_read_page(page, watch) for page in reader.pages]
-    attached = sum(1 for _ in reader.attachment_list)
-    left_out = [LeftOut("attached file", attached)] if attached else []
-    form = _entry(reader.root_object, "/AcroForm")
-    if form is not None and "/XFA" in form and not any(page.fields for page in pages):
-        left_out.append(LeftOut("form in Adobe's XFA format"))
-    return pages, left_out
+    has_fields = any(page.fields for page in pages)
+    return pages, list(_find_besides(reader, has_fields))
+
+
+def _find_besides(reader: Any, has_fields: bool) -> Iterator[LeftOut]:
+    """Yield what a file holds besides its pages."""
+    from pypdf.errors import PyPdfError
+
+    try:
+        if attached := sum(1 for _ in reader.attachment_list):
+            yield LeftOut("attached file", attached)
+        form = _entry(reader.root_object, "/AcroForm") or ()
+        if "/XFA" in form and not has_fields:
+            yield LeftOut("form in Adobe's XFA format")
+    except (PyPdfError, *LIBRARY_ERRORS):
+        yield LeftOut("list of attached files that is damaged")
 
 
 def _read_page(page: Any, watch: _Watch) -> _Page:
@@ -227,14 +238,15 @@ class _Watch:
 
     def take(self, text: str, _cm: Any, _tm: Any, font: Any, _size: Any) -> None:
         if text.strip() and not _is_text(text, font):
-            self._unreadable += 1
+            self._unreadable += len(text.strip())
             text = "\n" if text.endswith("\n") else " "
         self._pieces.append(text)
 
     @property
     def is_unreadable(self) -> bool:
         """Some text on the page is drawn in fonts that do not say which letters they show."""
-        return self._unreadable > 0 or (self._shown > 0 and not self.readable_text.strip())
+        nothing = not self.readable_text.strip("\n")
+        return self._unreadable > _BULLET_CHARS or (self._shown > 0 and nothing)
 
     @property
     def readable_text(self) -> str:

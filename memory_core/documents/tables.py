@@ -161,12 +161,15 @@ def _is_header(head: Sequence[str], body: Sequence[Sequence[str]], width: int) -
     known = sum(map(_is_name, cells))
     if known > len(cells) / 3 or (known and not body):
         return True
-    return any(_differs(column) for cell, column in zip(head, columns, strict=False) if cell)
+    # Of two columns the first may name what the second says: "Door; 1234".
+    return width != 2 and any(
+        _differs(column) for cell, column in zip(head, columns, strict=False) if cell
+    )
 
 
 def _differs(column: Sequence[str]) -> bool:
     """Tell a column of data, or of few values again and again, from a name above it."""
-    if column and sum(map(_is_data, column)) >= 0.8 * len(column):
+    if len(column) > 1 and sum(map(_is_data, column)) >= 0.8 * len(column):
         return True
     return len(column) > 7 and len(set(column)) <= len(column) / 4
 

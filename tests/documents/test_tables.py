@@ -57,6 +57,8 @@ def test_text_above_the_header_is_kept_as_it_stands(padding: str) -> None:
         "Alice;vegan\nBob;vegan\nCarl;vegan\nDora;meat\n",
         "ann@a.example;Braga\nbob@b.example;Porto\n",
         "Barolo;Piemont\nRioja;Spain\n",
+        "Wifi;secret\nDoor;1234\nAlarm;5678\n",
+        "Wine;Bottles\nBarolo;12\nRioja;3\n",
         "Alice;Braga\n",
     ],
 )
@@ -69,9 +71,9 @@ def test_rows_without_a_header_are_stored_as_they_stand(content: str) -> None:
 @pytest.mark.parametrize(
     ("header", "first", "second"),
     [
-        ("Wine;Bottles", "Barolo;12", "Rioja;3"),
-        ("Guest;Arrives", "Alice;12 May 2025", "Bob;13 May 2025"),
-        ("Wine;Open?", "Barolo;yes", "Rioja;no"),
+        ("Wine;Grower;Bottles", "Barolo;Ann;12", "Rioja;Bob;3"),
+        ("Guest;Arrives;Room", "Alice;12 May 2025;sea", "Bob;3 to 5 June;garden"),
+        ("Wine;Grower;Open?", "Barolo;Ann;yes", "Rioja;Bob;no"),
         ("Vorname;Wohnort;Telefon", "Ann;Köln;030 1", "Bob;Bonn;030 2"),
         ("first_name;favouriteFood;", "Ann;figs;", "Bob;rye;"),
         ("No;Guest", "1;Alice", "2;Bob"),
