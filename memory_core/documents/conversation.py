@@ -26,6 +26,7 @@ _OTHER_CONTENT = ("tool_calls", "function_call", "parts")
 _TIME_KEYS = ("created_at", "createdAt", "create_time", "timestamp")
 _MEDIA = re.compile(r"image|audio|video|file|document|media", re.I)
 _TYPED = re.compile(r"\s*(user|assistant|system)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
+_MAX_ROLE_BYTES = 60
 _MAX_SPEAKER_BYTES = 100
 _MAX_TITLE_BYTES = 200
 # Later than any time in seconds that matters: what is larger counts milliseconds, or less.
@@ -128,15 +129,16 @@ def say(utterance: Utterance, place: str, title: object = None) -> Iterator[Chun
         return
     if utterance.media:
         yield LeftOut("media file", utterance.media)
+    role = _short(utterance.role, _MAX_ROLE_BYTES) or "user"
     speaker = _short(utterance.speaker, _MAX_SPEAKER_BYTES)
     labels = {
-        "speaker": speaker or utterance.role,
+        "speaker": speaker or role,
         "time": _short(utterance.time, _MAX_SPEAKER_BYTES),
         "conversation": _short(title, _MAX_TITLE_BYTES),
     }
     metadata = {key: value for key, value in labels.items() if value}
     for part in whole_or_cut(text):
-        yield Chunk(part, place, utterance.role, speaker, metadata=metadata)
+        yield Chunk(part, place, role, speaker, metadata=metadata)
 
 
 def whole_or_cut(text: str) -> list[str]:

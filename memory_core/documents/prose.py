@@ -114,6 +114,8 @@ _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _NEW_BLOCK = re.compile(r"\s|[-*+•·\u2013|>#=~`:]|[\[(]?\d")
 _WRAP_COLUMNS = range(40, 121)
+_NEAR = 0.7
+"""The share of the width of a paragraph from which on a line may have been wrapped."""
 
 
 def read_plain(text: str) -> Iterator[Chunk]:
@@ -223,4 +225,5 @@ def _join_lines(lines: list[str]) -> str:
 def _is_wrapped(line: str, following: str, width: int) -> bool:
     if width not in _WRAP_COLUMNS or line.startswith("#"):
         return False
-    return len(line) + 1 + len(following.split(maxsplit=1)[0]) > width
+    is_full = len(line) + 1 + len(following.split(maxsplit=1)[0]) > width
+    return is_full and len(line) > _NEAR * width
