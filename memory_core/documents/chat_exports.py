@@ -90,16 +90,31 @@ def _branch(
     title: object, nodes: Mapping[Any, _Message], leaf: object, read: Callable[..., Utterance]
 ) -> _Chat:
     """Follow a tree of messages from its leaf up; answers that were replaced are other branches."""
-    path: dict[Any, _Message] = {}
+    path: dict[object, _Message] = {}
     if not isinstance(leaf, str) or leaf not in nodes:
         leaf = next(reversed(nodes), None)
     while isinstance(leaf, str) and leaf in nodes and leaf not in path:
         path[leaf] = nodes[leaf]
         leaf = nodes[leaf].get("parent")
-    others = _objects([node.get("message") for key, node in nodes.items() if key not in path])
-    replaced = sum(bool(read(message).text.strip()) for message in others)
-    messages = _objects([node.get("message") for node in path.values()])[::-1]
-    return _Chat(title, messages, read, replaced)
+    replaced: list[_Message] = []
+    apart: list[_Message] = []
+    for key, node in nodes.items():
+        if key not in path:
+            origin = _origin(key, nodes, path)
+            branches_off = origin == leaf or (isinstance(origin, str) and origin in path)
+            (replaced if branches_off else apart).append(node)
+    others = _objects([node.get("message") for node in replaced])
+    spoken = _objects([node.get("message") for node in (*apart, *reversed(path.values()))])
+    return _Chat(title, spoken, read, sum(bool(read(other).text.strip()) for other in others))
+
+
+def _origin(key: object, nodes: Mapping[Any, _Message], path: Mapping[Any, _Message]) -> object:
+    """Return the node where a branch leaves the path, or the parent that is not in the export."""
+    seen = set()
+    while isinstance(key, str) and key in nodes and key not in path and key not in seen:
+        seen.add(key)
+        key = nodes[key].get("parent")
+    return key
 
 
 def _read_chatgpt(message: _Message) -> Utterance:

@@ -159,6 +159,15 @@ def test_a_claude_export_is_read_with_its_branches_and_attachments() -> None:
     branched = read("conversations.json", [{"name": "", "chat_messages": tree}])
     assert [chunk.text for chunk in branched.chunks] == ["Where is Braga?", "In Portugal."]
     assert branched.left_out == ("1 message of a replaced version",)
+    edited = [claude("0a", "human", "Where is Brga?", parent_message_uuid="0"), *tree]
+    lost = [claude("9", "human", "I live in Porto.", parent_message_uuid="8"), *edited]
+    document = read("conversations.json", [{"name": "", "chat_messages": lost}])
+    assert [chunk.text for chunk in document.chunks] == [
+        "I live in Porto.",
+        "Where is Braga?",
+        "In Portugal.",
+    ]
+    assert document.left_out == ("2 messages of a replaced version",)
 
 
 # Telegram, Slack and Google Chat
