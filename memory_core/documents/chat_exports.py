@@ -22,7 +22,7 @@ _SERVICE = "service message"
 _REPLACED = LeftOut("message of a replaced version")
 
 # Marks for citations between private characters, which ChatGPT's page replaces.
-_CITATION = re.compile("\ue200[^\ue201]*\ue201")
+_CITATION = re.compile("\ue200[^\ue200\ue201]*\ue201")
 _SLACK_SAID = (None, "", "bot_message", "me_message", "thread_broadcast", "file_share")
 _SLACK_MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
 _TELEGRAM_MEDIA = ("photo", "file", "media_type", "poll", "location_information")
@@ -98,23 +98,29 @@ def _branch(
         leaf = nodes[leaf].get("parent")
     replaced: list[_Message] = []
     apart: list[_Message] = []
+    known: dict[object, object] = {key: key for key in path}
     for key, node in nodes.items():
         if key not in path:
-            origin = _origin(key, nodes, path)
-            branches_off = origin == leaf or (isinstance(origin, str) and origin in path)
-            (replaced if branches_off else apart).append(node)
+            origin = _origin(key, nodes, known)
+            (replaced if origin in path or origin == leaf else apart).append(node)
     others = _objects([node.get("message") for node in replaced])
     spoken = _objects([node.get("message") for node in (*apart, *reversed(path.values()))])
     return _Chat(title, spoken, read, sum(bool(read(other).text.strip()) for other in others))
 
 
-def _origin(key: object, nodes: Mapping[Any, _Message], path: Mapping[Any, _Message]) -> object:
-    """Return the node where a branch leaves the path, or the parent that is not in the export."""
-    seen = set()
-    while isinstance(key, str) and key in nodes and key not in path and key not in seen:
-        seen.add(key)
+def _origin(start: str, nodes: Mapping[Any, _Message], known: dict[object, object]) -> object:
+    """Return the node where a branch leaves the path, or the parent that is not in the export.
+
+    `known` maps nodes to theirs, those of the path to themselves, and is added to.
+    """
+    seen: dict[object, None] = {}
+    key: object = start
+    while isinstance(key, str) and key in nodes and key not in known and key not in seen:
+        seen[key] = None
         key = nodes[key].get("parent")
-    return key
+    origin = known.get(key, key) if isinstance(key, str) else None
+    known.update(dict.fromkeys(seen, origin))
+    return origin
 
 
 def _read_chatgpt(message: _Message) -> Utterance:

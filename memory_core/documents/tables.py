@@ -200,7 +200,7 @@ def _is_name(cell: str) -> bool:
 
 
 def _is_data(cell: str) -> bool:
-    return _DATA.fullmatch(cell) is not None
+    return len(cell) <= _MAX_NAME_CHARS and _DATA.fullmatch(cell) is not None
 
 
 def _sniff(text: str) -> str:
