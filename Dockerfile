@@ -11,7 +11,7 @@ COPY scripts/install.sh scripts/install.sh
 RUN sh scripts/install.sh
 
 COPY . .
-RUN useradd --system --no-create-home holdfast && mkdir -p /data && chown holdfast /data
+RUN useradd --system --no-create-home holdfast && install -d -m 700 -o holdfast /data
 USER holdfast
 
 EXPOSE 8501

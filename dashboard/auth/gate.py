@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlencode
 
@@ -13,7 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocketClose
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from memory_core.model.limits import MAX_LOG_BYTES
+from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 
 from .. import health
 from . import login_form
@@ -31,16 +34,40 @@ from .access import (
     read_cookie,
     write_cookie,
 )
+from .connections import ALLOW_BYTES, MAX_MESSAGE_BYTES
 from .login_routes import SigningIn, address_of
 from .roles import Role
-from .sessions import Session, Sessions, revoke
+from .sessions import NotYetKnown, Session, revoke
+from .uploads import Uploads
 from .visitor import IDENTITY_HEADER
 
 CHECK_S: Final = 2.0
 """Seconds between checks of a silent socket."""
 
 HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
+MOST_SOCKETS: Final = 12
+"""Open pages of one session."""
+
+LONGEST_MESSAGES: Final = {
+    Role.VIEWER: MAX_MESSAGE_BYTES,
+    # A pasted log; JavaScript counts characters of up to three bytes.
+    Role.OPERATOR: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
+    Role.ADMIN: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
+}
+"""Bytes of a socket message, by role."""
+
+# What pages need. Streamlit's others clear everybody's caches, stop the process or change files.
+_MESSAGES: Final = {
+    "rerun_script": Role.VIEWER,
+    "stop_script": Role.VIEWER,
+    "app_heartbeat": Role.VIEWER,
+    "backend_operation_request": Role.VIEWER,
+    "file_urls_request": Role.OPERATOR,
+}
+_OPERATIONS: Final = frozenset({"deferred_file", "dataframe_chunk"})
 _SIGNED_OUT: Final = 4401
+_TOO_BIG: Final = 1009
+_TRY_LATER: Final = 1013
 _UPLOADS: Final = "/_stcore/upload_file"
 _MAX_BODY: Final = MAX_LOG_BYTES + 64 * 1024
 _INNER: Final = ("/_stcore/", "/static/", "/media/", "/component/", "/vendor/")
@@ -52,15 +79,22 @@ _NOT_HERE: Final = (
 
 
 class _Socket:
-    """WebSocket that passes messages on while the session lasts with the role it began with."""
+    """WebSocket that passes on what pages need, while its session lasts with the same role.
 
-    def __init__(self, sessions: Sessions, session: Session, receive: Receive, send: Send) -> None:
-        self._sessions, self._session = sessions, session
+    `still` returns whether it does, given whether a person acts.
+    """
+
+    def __init__(
+        self, role: Role, still: Callable[[bool], bool], receive: Receive, send: Send
+    ) -> None:
+        self._role, self._still = role, still
         self._receive, self._send = receive, send
         self._opened = self._closed = False
 
     async def serve(self, app: ASGIApp, scope: Scope) -> None:
         """Serve until either side, or the end of the session, closes the socket."""
+        if allow_bytes := scope.get("extensions", {}).get(ALLOW_BYTES):
+            allow_bytes(LONGEST_MESSAGES[self._role])
         watching = asyncio.create_task(self._watch())
         try:
             await app(scope, self._receive_checked, self._send_checked)
@@ -68,13 +102,20 @@ class _Socket:
             watching.cancel()
 
     async def _receive_checked(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            return message
-        if self._closed or not self._still(active=_is_by_person(message)):
-            await self._close()
-            return {"type": "websocket.disconnect", "code": _SIGNED_OUT}
-        return message
+        while True:
+            message = await self._receive()
+            if message["type"] != "websocket.receive":
+                return message
+            content = message.get("bytes") or b""
+            code = _TOO_BIG if len(content) > LONGEST_MESSAGES[self._role] else 0
+            asked = None if code else _read_message(content)
+            if not code and not self._still(asked is not None and _is_by_person(asked)):
+                code = _SIGNED_OUT
+            if code or self._closed:
+                await self._close(code)
+                return {"type": "websocket.disconnect", "code": code}
+            if asked is not None and _is_needed(asked, self._role):
+                return message
 
     async def _send_checked(self, message: Message) -> None:
         if self._closed:
@@ -82,7 +123,7 @@ class _Socket:
             return
         if message["type"] == "websocket.close":
             self._closed = True
-        elif message["type"] == "websocket.send" and not self._still():
+        elif message["type"] == "websocket.send" and not self._still(False):
             await self._close()
             return
         self._opened = True
@@ -91,28 +132,36 @@ class _Socket:
     async def _watch(self) -> None:
         while not self._closed:
             await asyncio.sleep(CHECK_S)
-            if self._opened and not self._still():
+            if self._opened and not self._still(False):
                 await self._close()
 
-    async def _close(self) -> None:
+    async def _close(self, code: int = _SIGNED_OUT) -> None:
         if not self._closed:
             self._closed = True
-            await self._send({"type": "websocket.close", "code": _SIGNED_OUT})
-
-    def _still(self, *, active: bool = False) -> bool:
-        """Return whether the session lasts, with the role that the socket began with."""
-        session = self._sessions.find(self._session.id, active=active)
-        return session is not None and session.role == self._session.role
+            await self._send({"type": "websocket.close", "code": code})
 
 
-def _is_by_person(message: Message) -> bool:
-    """Return whether a person acted, rather than a fragment rerunning by itself."""
-    sent = BackMsg()
+def _read_message(content: bytes) -> BackMsg | None:
+    """Return a message of Streamlit's page, None for anything else."""
+    asked = BackMsg()
     try:
-        sent.ParseFromString(message.get("bytes") or b"")
+        asked.ParseFromString(content)
     except DecodeError:
-        return False
-    return sent.WhichOneof("type") == "rerun_script" and not sent.rerun_script.is_auto_rerun
+        return None
+    return asked
+
+
+def _is_by_person(asked: BackMsg) -> bool:
+    """Return whether a person acted, rather than a fragment rerunning by itself."""
+    return asked.WhichOneof("type") == "rerun_script" and not asked.rerun_script.is_auto_rerun
+
+
+def _is_needed(asked: BackMsg, role: Role) -> bool:
+    """Return whether a page of this role sends such messages."""
+    kind = asked.WhichOneof("type")
+    if kind == "backend_operation_request":
+        return asked.backend_operation_request.WhichOneof("payload") in _OPERATIONS
+    return kind is not None and kind in _MESSAGES and role >= _MESSAGES[kind]
 
 
 class Gate:
@@ -123,6 +172,8 @@ class Gate:
         self._access = of or access()
         # Only the gate of the process shares its storage; tests make others.
         self._signing_in = SigningIn(self._access, None if of else revoke)
+        self._uploads = Uploads()
+        self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -133,7 +184,7 @@ class Gate:
             await self._app(scope, receive, send)
         elif self._access.open:
             if _from_here(scope):
-                await self._serve(scope, receive, send)
+                await self._serve(scope, receive, send, "", Role.ADMIN, lambda _: True)
             else:
                 await _refuse(scope, receive, send, PlainTextResponse(_NOT_HERE, 403))
         elif scope["type"] == "http" and scope["path"] in login_form.PATHS:
@@ -146,23 +197,59 @@ class Gate:
         cookie = read_cookie(scope, SESSION, self._access)
         active = not scope["path"].startswith("/_stcore/")
         address = address_of(scope, self._access)
-        session = self._access.sessions.read(cookie, address, active=active) if cookie else None
+        try:
+            session = self._access.sessions.read(cookie, address, active=active) if cookie else None
+        except NotYetKnown:
+            headers = {"Cache-Control": "no-store", "Retry-After": "2", "Refresh": "2"}
+            answer = PlainTextResponse(login_form.STARTING, 503, headers)
+            await _refuse(scope, receive, send, answer, _TRY_LATER)
+            return
         if session is None:
             await _refuse(scope, receive, send, _to_the_login(scope))
             return
         scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
-        if scope["type"] == "websocket":
-            socket = _Socket(self._access.sessions, session, receive, send)
-            await socket.serve(self._app, scope)
-        elif scope["path"].startswith(_UPLOADS) and session.role < Role.OPERATOR:
-            answer = PlainTextResponse("This needs the role operator.", 403)
-            await answer(scope, receive, send)
-        else:
-            await self._serve(scope, receive, self._private(scope, send, cookie, session))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _too_large(scope)
-        await (refused or self._app)(scope, receive, send)
+        def still(active: bool) -> bool:
+            now = self._access.sessions.find(session.id, active=active)
+            return now is not None and now.role == session.role
+
+        send = self._private(scope, send, cookie, session) if scope["type"] == "http" else send
+        await self._serve(scope, receive, send, session.id, session.role, still)
+
+    async def _serve(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        session_id: str,
+        role: Role,
+        still: Callable[[bool], bool],
+    ) -> None:
+        if scope["type"] == "websocket":
+            if self._sockets[session_id] >= MOST_SOCKETS:
+                await WebSocketClose(_TRY_LATER)(scope, receive, send)
+                return
+            with self._counted(session_id):
+                await _Socket(role, still, receive, send).serve(self._app, scope)
+        elif scope["path"].startswith(_UPLOADS) and role < Role.OPERATOR:
+            await PlainTextResponse("This needs the role operator.", 403)(scope, receive, send)
+        elif refused := _too_large(scope):
+            await refused(scope, receive, send)
+        elif scope["path"].startswith(_UPLOADS) and scope["method"] == "PUT":
+            await self._uploads.take(self._app, scope, receive, send, session_id)
+        else:
+            await self._app(scope, receive, send)
+
+    @contextmanager
+    def _counted(self, session_id: str) -> Iterator[None]:
+        """Count an open socket of a session."""
+        self._sockets[session_id] += 1
+        try:
+            yield
+        finally:
+            self._sockets[session_id] -= 1
+            if not self._sockets[session_id]:
+                del self._sockets[session_id]
 
     def _private(self, scope: Scope, send: Send, cookie: str, session: Session) -> Send:
         """Keep answers out of shared caches; renew the cookie with each page."""
@@ -174,9 +261,7 @@ class Gate:
                 headers["Cache-Control"] = kept
                 renewed = self._access.sessions.renewed(cookie, session)
                 if renewed and _is_page(scope):
-                    headers.append(
-                        "Set-Cookie", write_cookie(scope, SESSION, renewed, self._access)
-                    )
+                    headers.append("Set-Cookie", write_cookie(SESSION, renewed, self._access))
             await send(message)
 
         return send_private
@@ -232,8 +317,10 @@ def _to_the_login(scope: Scope) -> Response:
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, answer: Response, code: int = _SIGNED_OUT
+) -> None:
     if scope["type"] == "websocket":
-        await WebSocketClose(_SIGNED_OUT)(scope, receive, send)
+        await WebSocketClose(code)(scope, receive, send)
     else:
         await answer(scope, receive, send)

@@ -11,7 +11,11 @@ SHORTEST = 6
 
 _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
-    r"key|secret|token|passw|credential|hook|auth|cookie|dsn|private|signature", re.I
+    r"key|secret|token|passw|pwd|credential|hook|auth|cookie|dsn|private|signature", re.I
+)
+# A parameter of an address, by its name; `sig` and `code` are those of storage links and sign-ins.
+_PARAMETER = re.compile(
+    rf"(?<=[?&;#])([\w.%-]*?(?:{_SECRET_NAME.pattern})[\w.%-]*|sig|code)=([^\s&;#'\"<>]+)", re.I
 )
 # A value of this shape is a secret under any name.
 _SECRET_SHAPES = re.compile(
@@ -52,6 +56,7 @@ class Masker:
         """Return the text with at most the last 4 characters of each secret."""
         for secret, shown in self._shown.items():
             text = text.replace(secret, shown)
+        text = _PARAMETER.sub(lambda match: f"{match[1]}={tail(match[2])}", text)
         return _SECRET_SHAPES.sub(lambda match: tail(match[0]), text)
 
     def value_of(self, name: str, value: str) -> str:
