@@ -187,7 +187,7 @@ DATA = [
     Damage("an old mem0", ("versions.E001",), "chroma", old_mem0),
     Damage("an old SQLite", ("versions.E002",), "chroma", old_sqlite),
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),
-    Damage("passwords alone", ("environment.I003",), "s3", sets(DASHBOARD_USERS="set")),
+    Damage("passwords alone", ("environment.W002",), "s3", sets(DASHBOARD_USERS="set")),
     Damage("no time zone", ("environment.W001",), "chroma", sets(TZ="Mars/Olympus")),
     Damage("mem0's history", ("history.I001",), "chroma", history),
     Damage("a test that passed", ("redeploy.I001",), "chroma", judged(Verdict.PASS)),

@@ -44,7 +44,7 @@ OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
 HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
 WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
     "No effect on one machine, where they wait for each other; several machines need S3.")
-NO_FACTOR = FindingKind("environment.I003", "Passwords alone guard the dashboard",
+NO_FACTOR = FindingKind("environment.W002", "Passwords alone guard the dashboard",
     "Whoever learns the password of an operator can read what customers told the assistant.",
     (Fix("Let a provider with a second factor sign people in", variable="DASHBOARD_OIDC_URL",
          link="docs/security.md"),))
