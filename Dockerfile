@@ -6,7 +6,7 @@ ENV PYTHONUNBUFFERED=1 \
     MEMORY_DATA_DIR=/data
 
 WORKDIR /app
-COPY requirements.txt constraints.txt ./
+COPY requirements.lock ./
 COPY scripts/install.sh scripts/install.sh
 RUN sh scripts/install.sh
 
