@@ -19,7 +19,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 
 from .. import health
-from . import login_form
+from . import login_form, notes
 from .access import (
     SESSION,
     Access,
@@ -39,7 +39,7 @@ from .login_routes import SigningIn, address_of
 from .roles import Role
 from .sessions import NotYetKnown, Session, revoke
 from .uploads import Uploads
-from .visitor import IDENTITY_HEADER
+from .visitor import IDENTITY_HEADER, actor_of, visitor_of
 
 CHECK_S: Final = 2.0
 """Seconds between checks of a silent socket."""
@@ -232,6 +232,9 @@ class Gate:
             with self._counted(session_id):
                 await _Socket(role, still, receive, send).serve(self._app, scope)
         elif scope["path"].startswith(_UPLOADS) and role < Role.OPERATOR:
+            if session := self._access.sessions.find(session_id):
+                actor = actor_of(visitor_of(session))
+                notes.note_refusal(actor, "overstep", "an upload needs operator")
             await PlainTextResponse("This needs the role operator.", 403)(scope, receive, send)
         elif refused := _too_large(scope):
             await refused(scope, receive, send)
