@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlencode
 
@@ -37,7 +35,7 @@ from .access import (
 from .connections import ALLOW_BYTES, MAX_MESSAGE_BYTES
 from .login_routes import SigningIn, address_of
 from .roles import Role
-from .sessions import NotYetKnown, Session, revoke
+from .sessions import NotYetKnown, Session, Sessions, revoke
 from .uploads import Uploads
 from .visitor import IDENTITY_HEADER, actor_of, visitor_of
 
@@ -46,7 +44,7 @@ CHECK_S: Final = 2.0
 
 HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
 MOST_SOCKETS: Final = 12
-"""Open pages of one session."""
+"""Open pages of one session, where there is a login."""
 
 LONGEST_MESSAGES: Final = {
     Role.VIEWER: MAX_MESSAGE_BYTES,
@@ -81,13 +79,14 @@ _NOT_HERE: Final = (
 class _Socket:
     """WebSocket that passes on what pages need, while its session lasts with the same role.
 
-    `still` returns whether it does, given whether a person acts.
+    Without a login there is no session, and everybody is admin.
     """
 
     def __init__(
-        self, role: Role, still: Callable[[bool], bool], receive: Receive, send: Send
+        self, sessions: Sessions, session: Session | None, receive: Receive, send: Send
     ) -> None:
-        self._role, self._still = role, still
+        self._sessions, self._session = sessions, session
+        self._role = session.role if session else Role.ADMIN
         self._receive, self._send = receive, send
         self._opened = self._closed = False
 
@@ -106,16 +105,17 @@ class _Socket:
             message = await self._receive()
             if message["type"] != "websocket.receive":
                 return message
-            content = message.get("bytes") or b""
-            code = _TOO_BIG if len(content) > LONGEST_MESSAGES[self._role] else 0
-            asked = None if code else _read_message(content)
-            if not code and not self._still(asked is not None and _is_by_person(asked)):
-                code = _SIGNED_OUT
-            if code or self._closed:
-                await self._close(code)
-                return {"type": "websocket.disconnect", "code": code}
-            if asked is not None and _is_needed(asked, self._role):
-                return message
+            content, code = message.get("bytes") or b"", _SIGNED_OUT
+            if len(content) > LONGEST_MESSAGES[self._role]:
+                code = _TOO_BIG
+            elif not self._closed:
+                asked = _read_message(content)
+                if self._still(active=_is_by_person(asked)):
+                    if _is_needed(asked, self._role):
+                        return message
+                    continue
+            await self._close(code)
+            return {"type": "websocket.disconnect", "code": code}
 
     async def _send_checked(self, message: Message) -> None:
         if self._closed:
@@ -123,7 +123,7 @@ class _Socket:
             return
         if message["type"] == "websocket.close":
             self._closed = True
-        elif message["type"] == "websocket.send" and not self._still(False):
+        elif message["type"] == "websocket.send" and not self._still():
             await self._close()
             return
         self._opened = True
@@ -132,7 +132,7 @@ class _Socket:
     async def _watch(self) -> None:
         while not self._closed:
             await asyncio.sleep(CHECK_S)
-            if self._opened and not self._still(False):
+            if self._opened and not self._still():
                 await self._close()
 
     async def _close(self, code: int = _SIGNED_OUT) -> None:
@@ -140,14 +140,21 @@ class _Socket:
             self._closed = True
             await self._send({"type": "websocket.close", "code": code})
 
+    def _still(self, *, active: bool = False) -> bool:
+        """Return whether the session lasts, with the role that the socket began with."""
+        if self._session is None:
+            return True
+        session = self._sessions.find(self._session.id, active=active)
+        return session is not None and session.role == self._role
 
-def _read_message(content: bytes) -> BackMsg | None:
-    """Return a message of Streamlit's page, None for anything else."""
+
+def _read_message(content: bytes) -> BackMsg:
+    """Return a message of Streamlit's page, an empty one for anything else."""
     asked = BackMsg()
     try:
         asked.ParseFromString(content)
     except DecodeError:
-        return None
+        return BackMsg()
     return asked
 
 
@@ -184,7 +191,7 @@ class Gate:
             await self._app(scope, receive, send)
         elif self._access.open:
             if _from_here(scope):
-                await self._serve(scope, receive, send, "", Role.ADMIN, lambda _: True)
+                await self._serve(scope, receive, send)
             else:
                 await _refuse(scope, receive, send, PlainTextResponse(_NOT_HERE, 403))
         elif scope["type"] == "http" and scope["path"] in login_form.PATHS:
@@ -209,50 +216,41 @@ class Gate:
             return
         scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
 
-        def still(active: bool) -> bool:
-            now = self._access.sessions.find(session.id, active=active)
-            return now is not None and now.role == session.role
-
-        send = self._private(scope, send, cookie, session) if scope["type"] == "http" else send
-        await self._serve(scope, receive, send, session.id, session.role, still)
+        if scope["type"] == "http":
+            send = self._private(scope, send, cookie, session)
+        await self._serve(scope, receive, send, session)
 
     async def _serve(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        session_id: str,
-        role: Role,
-        still: Callable[[bool], bool],
+        self, scope: Scope, receive: Receive, send: Send, session: Session | None = None
     ) -> None:
+        uploads = scope["path"].startswith(_UPLOADS)
         if scope["type"] == "websocket":
-            if self._sockets[session_id] >= MOST_SOCKETS:
-                await WebSocketClose(_TRY_LATER)(scope, receive, send)
-                return
-            with self._counted(session_id):
-                await _Socket(role, still, receive, send).serve(self._app, scope)
-        elif scope["path"].startswith(_UPLOADS) and role < Role.OPERATOR:
-            if session := self._access.sessions.find(session_id):
-                actor = actor_of(visitor_of(session))
-                notes.note_refusal(actor, "overstep", "an upload needs operator")
+            await self._serve_socket(scope, receive, send, session)
+        elif uploads and session and session.role < Role.OPERATOR:
+            actor = actor_of(visitor_of(session))
+            notes.note_refusal(actor, "overstep", "an upload needs operator")
             await PlainTextResponse("This needs the role operator.", 403)(scope, receive, send)
         elif refused := _too_large(scope):
             await refused(scope, receive, send)
-        elif scope["path"].startswith(_UPLOADS) and scope["method"] == "PUT":
-            await self._uploads.take(self._app, scope, receive, send, session_id)
+        elif uploads and scope["method"] == "PUT":
+            key = session.id if session else ""
+            await self._uploads.take(self._app, scope, receive, send, key)
         else:
             await self._app(scope, receive, send)
 
-    @contextmanager
-    def _counted(self, session_id: str) -> Iterator[None]:
-        """Count an open socket of a session."""
-        self._sockets[session_id] += 1
+    async def _serve_socket(
+        self, scope: Scope, receive: Receive, send: Send, session: Session | None
+    ) -> None:
+        key = session.id if session else ""
+        if session and self._sockets[key] >= MOST_SOCKETS:
+            await WebSocketClose(_TRY_LATER)(scope, receive, send)
+            return
+        self._sockets[key] += 1
         try:
-            yield
+            await _Socket(self._access.sessions, session, receive, send).serve(self._app, scope)
         finally:
-            self._sockets[session_id] -= 1
-            if not self._sockets[session_id]:
-                del self._sockets[session_id]
+            self._sockets[key] -= 1
+            self._sockets += Counter()  # drops the zeros
 
     def _private(self, scope: Scope, send: Send, cookie: str, session: Session) -> Send:
         """Keep answers out of shared caches; renew the cookie with each page."""
