@@ -105,6 +105,11 @@ class Connection:
                 self._service = self._open()
             return self._service
 
+    @property
+    def opened(self) -> MemoryService | None:
+        """The service if it is open; for what must not open it."""
+        return self._service
+
     def _open(self) -> MemoryService:
         if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
             raise self._error.with_traceback(None)

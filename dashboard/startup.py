@@ -20,6 +20,7 @@ from memory_core.memories import log_lines
 
 from .auth import visitor
 from .auth.access import access, refusal
+from .auth.connections import bound_connections
 from .auth.sessions import follow_revocations
 from .connection import connection
 
@@ -40,7 +41,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 def refuse_what_is_unsafe() -> None:
-    """Exit with one sentence where the dashboard would show memories to strangers."""
+    """Exit with one sentence where the dashboard would show memories to strangers.
+
+    Bound what connections may cost, and keep files that are written from other users.
+    """
+    bound_connections()
+    settings.keep_files_private()
     try:
         reason = refusal(access(), st.get_option("server.address"))
     except SettingsError as error:

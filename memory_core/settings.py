@@ -129,6 +129,15 @@ def _platform(read: VariableReader) -> str | None:
     return next((name for name in _PLATFORMS if read.text(name)), None)
 
 
+def _proxies(read: VariableReader) -> int:
+    """Return how many proxies of the platform add to X-Forwarded-For.
+
+    Render's CDN adds the client, and the load balancer behind it adds the CDN's edge.
+    """
+    platform = _platform(read)
+    return 2 if platform == "RENDER" else int(platform is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The running deployment as the host describes it."""
@@ -248,8 +257,9 @@ class DashboardSettings:
     oidc_allow: str | None = _text("DASHBOARD_OIDC_ALLOW", secret=True)
     idle_minutes: int = _variable(lambda read: read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 1440))
     session_hours: int = _variable(lambda read: read.number("DASHBOARD_SESSION_HOURS", 12, 1, 168))
-    proxies: int = _variable(
-        lambda read: read.number("DASHBOARD_PROXIES", 1 if _platform(read) else 0, 0, 9)
+    proxies: int = _variable(lambda read: read.number("DASHBOARD_PROXIES", _proxies(read), 0, 9))
+    migrate_from: tuple[str, ...] = _variable(
+        lambda read: tuple((read.text("DASHBOARD_MIGRATE_FROM") or "").split())
     )
     platform: str | None = _variable(_platform)
 
@@ -285,3 +295,11 @@ def silence_telemetry() -> None:
     for name, value in _QUIET.items():
         os.environ[name] = value
     os.environ.setdefault("MEM0_DIR", str(Path(tempfile.gettempdir(), "holdfast-mem0")))
+
+
+def keep_files_private() -> None:
+    """Let this process make files that only its own user can read; for programs, not the library.
+
+    ChromaDB and SQLite make files of their own, with the rights that the process allows.
+    """
+    os.umask(0o077)

@@ -52,6 +52,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "change": _verb("change", "changed", "change", " a memory of {user}"),
     "sign-in": _verb("change", "signed in", "sign in"),
     "sign-out": _verb("change", "signed out", "sign out"),
+    "overstep": _verb("change", "overstepped", "overstep", " their role"),
     "check-log": _verb("change", "checked", "check", " the chain of the activity log"),
     "export-log": _verb("change", "exported", "export", " the activity log"),
     "retention": _verb("change", "removed", "remove", " old entries of the activity log"),

@@ -19,6 +19,7 @@ from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
+from ..storage.objects.local import make_private_folder
 from ..version import library_version
 from .report import Installation, RealUsers
 
@@ -110,7 +111,7 @@ def put_canary(settings: Settings, run: str) -> None:
     """
     path = _canary(settings.data_dir, run)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         path.write_text(run)
     except OSError as exc:
         raise BackendUnavailable(

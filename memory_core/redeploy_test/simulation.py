@@ -27,6 +27,7 @@ from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, Redeplo
 from ..model.counting import OnStep, StepDone, counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
+from ..storage.objects.local import make_private_folder
 from .deployment import DEFAULT_PROBES, ignore, make_report, step
 from .probes import MOST
 from .receipt import from_file
@@ -215,7 +216,7 @@ def _control(receipt: Path, settings: Settings, observation: Observation) -> Con
 
 
 def _make_kept_folder(settings: Settings) -> Path:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.data_dir)
     return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
 
 

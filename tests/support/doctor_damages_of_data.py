@@ -97,6 +97,10 @@ def full(system: System) -> None:
     system.monkeypatch.setattr("memory_core.doctor.checks.disk._ROOM_BYTES", 10**18)
 
 
+def shared_with_others(system: System) -> None:
+    system.data_dir.chmod(0o755)
+
+
 def opened_by_another(system: System) -> None:
     path = system.data_dir / "chroma" / "chroma.sqlite3"
     code = f"file = open({str(path)!r}); print('open', flush=True); input()"
@@ -177,11 +181,13 @@ DATA = [
     Damage("a damaged database", ("disk.E003",), "chroma", overwritten, tags=("data",)),
     Damage("a plain disk", ("disk.W001",), "chroma", on_plain_disk),
     Damage("no room", ("disk.W002",), "chroma", full),
+    Damage("a folder for everybody", ("disk.W003",), "chroma", shared_with_others),
     Damage("another process", ("disk.I001",), "chroma", opened_by_another),
     Damage("a relative path", ("disk.I002",), "chroma", relative),
     Damage("an old mem0", ("versions.E001",), "chroma", old_mem0),
     Damage("an old SQLite", ("versions.E002",), "chroma", old_sqlite),
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),
+    Damage("passwords alone", ("environment.W002",), "s3", sets(DASHBOARD_USERS="set")),
     Damage("no time zone", ("environment.W001",), "chroma", sets(TZ="Mars/Olympus")),
     Damage("mem0's history", ("history.I001",), "chroma", history),
     Damage("a test that passed", ("redeploy.I001",), "chroma", judged(Verdict.PASS)),

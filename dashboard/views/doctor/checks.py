@@ -112,7 +112,7 @@ def draw_bundle() -> None:
         personal = st.toggle("With personal data", key="doctor.personal")
         st.caption(
             "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
-            "in place of each user, always the same for the same user."
+            "in place of each user, the same for the same user in one file."
         )
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ...storage.backend import disk_step
+from ...storage.objects.local import OF_OTHERS
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
 
@@ -44,6 +46,9 @@ NO_ROOM = FindingKind("disk.W002", "The local disk is almost full",
     "Soon no new memory can be saved.",
     (Fix("Free space on the disk, or use a larger one"),),
     log_pattern=r"No space left on device|\[Errno 28\]|database or disk is full")
+READABLE = FindingKind("disk.W003", "Other users of this machine can read the memories",
+    "Whoever has an account on this machine can read what customers told the assistant.",
+    (Fix("Take the rights of other users away", command="chmod -R go-rwx data"),))
 SHARED = FindingKind("disk.I001", "Another process has the database open",
     "No effect if it is Holdfast; a tool of ChromaDB's own may damage the index.",
     log_pattern=r"database is locked")
@@ -99,6 +104,20 @@ def writable(context: Context) -> Iterator[Finding]:
         )
 
 
+def private(context: Context) -> Iterator[Finding]:
+    """Look at the rights of the folders: in one that others cannot enter, all is private."""
+    for path in dict.fromkeys((context.settings.data_dir, context.settings.chroma_path)):
+        if not path.is_dir() or not (rights := path.stat().st_mode & OF_OTHERS):
+            continue
+        command = f"chmod -R go-rwx {shlex.quote(str(path))}"
+        yield READABLE.finding(
+            f"{str(path)!r} has the rights {0o700 | rights:03o}.",
+            Evidence("folder", f"{0o700 | rights:03o}", str(path)),
+            fixes=(Fix("Take the rights of other users away", command=command),),
+        )
+        return
+
+
 def database(context: Context) -> Iterator[Finding]:
     """Read through ChromaDB's database without writing; of a large one, its beginning.
 
@@ -139,6 +158,8 @@ CHECKS = (
     Check("disk.writable", "The local folder can be written", writable, (UNWRITABLE, NO_ROOM),
           needs=("backend.decided",), backend=CHROMA),
     Check("disk.kept", "Deployments keep the disk", kept, (WIPED, UNKNOWN, RELATIVE),
+          needs=("disk.writable",), backend=CHROMA),
+    Check("disk.private", "Only the own user can read the local folder", private, (READABLE,),
           needs=("disk.writable",), backend=CHROMA),
     Check("disk.database", "The database of ChromaDB is undamaged", database, (DAMAGED,),
           needs=("disk.writable", "versions.sqlite"), backend=CHROMA, limit_s=60.0),

@@ -20,6 +20,7 @@ from ...model.counting import batches
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ...settings import silence_telemetry
+from ..objects.local import keep_private, make_private_folder
 from .base import Vector
 
 if TYPE_CHECKING:
@@ -152,12 +153,14 @@ class ChromaFolder:
         where = f"ChromaDB in {str(self.path)!r}"
         with self._thread_lock:
             try:
-                self.path.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path)
                 with self._file_lock.acquire(poll_interval=_POLL_S):
                     client = self._current()
                     if writes:
                         self._begin_write()
                     yield client
+                    if writes:
+                        keep_private(self.path)
             except Timeout as exc:
                 raise failed(
                     BackendUnavailable,
@@ -221,6 +224,7 @@ class ChromaFolder:
         if self._client is None or generation != self._generation:
             self.close()
             self._client = _open_client(self.path)
+            keep_private(self.path)
             self._generation = generation
         return self._client
 
