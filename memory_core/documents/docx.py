@@ -5,6 +5,7 @@ Headers, footers, footnotes and comments are not read; text deleted in tracked c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -23,6 +24,9 @@ _STEP_BYTES = 64 * 1024
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
+
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
+"""The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -75,6 +79,7 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
         for filename, info in parts.items():
             is_xml = filename.lower().endswith((".xml", ".rels"))
             blob = _read_part(source, info) if is_xml else b""
+            blob = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", blob)
             tags += _count_tags(name, blob)
             if tags > _MAX_TAGS:
                 raise InvalidMemory(
