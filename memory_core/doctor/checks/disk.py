@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from ...model.counting import counted
 from ...storage.backend import disk_step
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
@@ -114,7 +115,7 @@ def database(context: Context) -> Iterator[Finding]:
     except sqlite3.DatabaseError as exc:
         answers = [str(exc)]
     if answers != ["ok"]:
-        size_of_file = Evidence("file", f"{size:,} bytes", str(path))
+        size_of_file = Evidence("file", counted(size, "byte"), str(path))
         yield DAMAGED.finding(f"{str(path)!r}: {listed(answers)}.", size_of_file)
 
 

@@ -124,9 +124,9 @@ class _Pass:
             (self._unzoned, "Some times name no time zone, and some of them perhaps no year; "
              "they are shown as they stand, in the latest year that is not in the future."),
             (reader.not_utf8,
-             f"{reader.not_utf8:,} lines are not in UTF-8; they were read as Windows-1252."),
+             f"Not in UTF-8, and read as Windows-1252: {counted(reader.not_utf8, 'line')}."),
             (reader.cut,
-             f"Of {reader.cut:,} lines with more than 256 KB only the beginning was read."),
+             f"Of {counted(reader.cut, 'line')} with over 256 KB only the beginning was read."),
             (self._known.left_out or self._errors.left_out,
              "There are too many ids, errors or changes to keep; later ones are left out."),
         ]  # fmt: skip

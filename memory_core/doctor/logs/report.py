@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ...model.counting import counted
 from ..findings import FindingKind
 
 Storage = Literal["s3_vectors", "chroma"]
@@ -141,7 +142,9 @@ class LogReport:
             return "This does not look like a log: no line has a time, a level or a known text."
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
-            return first if count == 1 else f"{count} problems, the first of them: {first}"
+            return (
+                first if count == 1 else f"{counted(count, 'problem')}, the first of them: {first}"
+            )
         if self.order:
             return "Nothing wrong is in this log."
         return "No error is in this log, and none of the seven known lines either."

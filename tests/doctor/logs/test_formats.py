@@ -107,7 +107,7 @@ def test_other_encodings_are_read(encoding: str) -> None:
 def test_mixed_encodings_are_said() -> None:
     report = analyze_log(f"{ADDED}\n".encode() + b"ERROR caf\xe9\nERROR caf\xc3\xa9\n")
     assert [(one.template, one.seen.count) for one in report.errors] == [("café", 2)]
-    assert "1 lines are not in UTF-8; they were read as Windows-1252." in report.notes
+    assert "Not in UTF-8, and read as Windows-1252: 1 line." in report.notes
 
 
 def test_a_line_of_a_megabyte_is_cut_and_what_follows_is_read() -> None:
