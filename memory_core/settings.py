@@ -27,7 +27,7 @@ AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """The variables whose values boto3 sends as they are."""
 
 _BUCKET = re.compile(
-    r"(?:s3a?://|arn:aws[a-z-]*:s3:::)?(?P<name>[A-Za-z0-9._-]+)(?:/+(?P<path>.*))?",
+    r"(?:s3a?://|arn:aws[a-z-]*:s3:::)?(?P<name>[\w.-]+)(?:/+(?P<path>.*))?",
     re.DOTALL | re.IGNORECASE,
 )
 # The ARN of an access point, which boto3 takes in place of a name.

@@ -115,7 +115,7 @@ def test_a_line_of_a_megabyte_is_cut_and_what_follows_is_read() -> None:
     assert report.known[4].seen
     assert report.known[4].seen.first.line == 2
     assert len(report.errors[0].example) < 1_000
-    assert "Of 1 lines with more than 256 KB only the beginning was read." in report.notes
+    assert "Of 1 line with over 256 KB only the beginning was read." in report.notes
 
 
 @pytest.mark.parametrize(
