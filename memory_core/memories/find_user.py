@@ -46,7 +46,7 @@ _LABELS = re.compile(
     r"\A(?:(?:mailto|smtp|acct|e-?mail|user[_-]?(?:id|name)?|id|sub)[:=]'?)+", re.I
 )
 _BARE = re.compile(r"[\w+-](?:[\w.+@-]*[\w+-])?")
-_AFTER_ADDRESS = re.compile("[?&#/].*", re.DOTALL)
+_AROUND_ADDRESS = re.compile("[/?&#=:|]")
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -222,10 +222,17 @@ def _ids_in(text: str) -> list[str]:
     """Return the addresses in a text, or else its only word, without what stands around them."""
     text = unquote(text) if "@" not in text else text
     words = [_LABELS.sub("", word.strip(_EDGES)).strip(_EDGES) for word in _BETWEEN.split(text)]
-    if addresses := [_AFTER_ADDRESS.sub("", word) for word in words if "@" in word.strip("@")]:
+    if addresses := [_address(word) for word in words if "@" in word.strip("@")]:
         return list(dict.fromkeys(addresses))
     others = [word.lstrip("@") for word in words if word and not _LABELS.fullmatch(f"{word}:")]
     return others if len(others) == 1 else []
+
+
+def _address(word: str) -> str:
+    """Return the address in a word, which may be a link or name an issuer."""
+    name, _, domain = word.partition("@")
+    address = f"{_AROUND_ADDRESS.split(name)[-1]}@{_AROUND_ADDRESS.split(domain)[0]}"
+    return address.strip(_EDGES)
 
 
 def _canonical(ids: Iterable[str]) -> set[UserId]:

@@ -62,6 +62,9 @@ PASTED = [
     '{"user_id": "alice.whitcombe@example.com"}',
     "user_id='alice.whitcombe@example.com'",
     "alice.whitcombe%40example.com",
+    "https://holdfast.example.org/user?user=alice.whitcombe%40example.com&view=Timeline",
+    "&lt;alice.whitcombe@example.com&gt;",
+    "samlp|acme|alice.whitcombe@example.com",
     "＜alice.whitcombe@example.com＞",
     "Alice Whitcombe <alice.whitcombe@example.com> " + "of the long signature " * 30,
 ]
