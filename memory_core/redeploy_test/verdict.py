@@ -107,7 +107,8 @@ def _verdicts(
     if weak := sum(count[state] for state in _WEAK):
         yield (
             Verdict.DEGRADED,
-            f"all of {counted(written, 'probe')} there, but {weak} not as it should be: "
+            f"all that was stored is there, {counted(written, 'probe')}, but "
+            f"{counted(weak, 'is not as it should be', 'are not as they should be')}: "
             f"{_first(acknowledged, _WEAK)}",
         )
     if len(acknowledged) < written:

@@ -51,7 +51,7 @@ def _migration_lines(status: MigrationStatus) -> list[str]:
     total = counted(status.total, "memory")
     steps = f"{status.done:,} of {counted(status.total, 'step')} done"
     words = {
-        "off": f"{total} on the local disk, not all of them on S3",
+        "off": f"{total} on the local disk, not all on S3",
         "waiting": f"{total} on the local disk, not yet on S3",
         "running": steps,
         "elsewhere": f"{steps} by another process",

@@ -62,7 +62,7 @@ def draw_receipt(migrated: migration.Migrated) -> None:
     with st.container(border=True, key="receipt"):
         if proof.verified:
             st.markdown(
-                f":green[:material/verified: **All {expected} of the source are here**], compared "
+                f":green[:material/verified: **The whole source is here, {expected}**], compared "
                 "one by one by id and content."
             )
         else:

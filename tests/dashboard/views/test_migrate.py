@@ -63,8 +63,8 @@ def test_memories_of_a_folder_are_migrated(
     assert "nothing was changed" in text_of(page)
     page.text_input(key="migrate.run.typed").input("Migrate ")
     press(page, "Copy 2 memories")
-    words = wait(page, lambda words: "of the source are here" in words)
-    assert "All 2 memories" in words
+    words = wait(page, lambda words: "The whole source is here" in words)
+    assert "The whole source is here, 2 memories" in words
     assert "This run copied 2 memories" in words
     assert sorted(one.memory for one in shared.list_memories("ann@x.com")) == sorted(TEXTS)
     # The address alone leads a colleague to the receipt.
@@ -84,7 +84,7 @@ def test_two_texts_under_one_id_wait_for_a_person(
     page.selectbox(key="migrate.verdict.0").select("Take theirs").run()
     page.text_input(key="migrate.run.typed").input("migrate")
     press(page, "Copy 1 memory")
-    wait(page, lambda words: "of the source are here" in words)
+    wait(page, lambda words: "The whole source is here" in words)
     texts = {one.memory for one in shared.list_memories("ann@x.com")}
     assert texts == {"Likes oolong", "Hates rye"}
 
