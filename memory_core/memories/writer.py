@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
+_OF_DOCUMENTS = frozenset(("document", "place"))
 _logger = logging.getLogger("memory_core")
 
 
@@ -193,17 +194,16 @@ class MemoryWriter:
 def _completed(stored: Vector, given: Vector) -> Vector | None:
     """Return a stored memory with the metadata and the expiry that its text is saved with again.
 
-    None where nothing is new. Two documents with one passage do not take it from each other: what
-    the memory has of the first one stays.
+    None where nothing is new. A document adds what the memory has not, and not its name and place.
 
     Raises:
         InvalidMemory: both together are more than a memory can have.
     """
+    kept = _OF_DOCUMENTS | stored.payload.keys() if "document" in given.payload else frozenset()
     new = {
         key: value
         for key, value in given.payload.items()
-        if (key not in RESERVED_KEYS or key == "expiration_date")
-        and not ("document" in given.payload and key in stored.payload)
+        if (key not in RESERVED_KEYS or key == "expiration_date") and key not in kept
     }
     payload = {**stored.payload, **new}
     if not differing(stored.payload, payload):
