@@ -137,9 +137,9 @@ class MemoryService:
     ) -> list[MemoryRecord]:
         """Remember a text as it is, or with `infer` what a language model extracts from it.
 
-        The same text in the same scope is kept once; the record then says `already_stored`, and
-        new metadata is merged into its own. `expires` is as in `update_memory`. `verify` reads the
-        memory back by its id before it returns.
+        The same text in the same scope is kept once, with new metadata merged into its own; the
+        record then says `already_stored`. `verify` reads the memory back by its id. `expires` is
+        as in `update_memory`.
 
         Raises:
             InvalidMemory: the text, the metadata or the expiry cannot be stored.
@@ -176,9 +176,7 @@ class MemoryService:
         without, each message is a memory.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        composed = self._composer.from_messages(
-            scope, messages, metadata, infer=infer, expires=expires
-        )
+        composed = self._composer.from_messages(scope, messages, metadata, expires, infer=infer)
         return self._saver.save(scope, str(user_id), composed, verify=verify)
 
     @noted("save", lambda saved: counted(len(saved), "memory"))

@@ -44,9 +44,9 @@ class Composer:
         scope: Scope,
         messages: object,
         metadata: Mapping[str, Any] | None,
+        expires: date | str | None = None,
         *,
         infer: bool,
-        expires: date | str | None = None,
     ) -> list[Vector]:
         """Return one memory per message, or with `infer` those that a language model extracts.
 
