@@ -14,6 +14,7 @@ import streamlit as st
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
+from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord, SearchResult, Status
 
 T = TypeVar("T")
@@ -137,7 +138,7 @@ class Connection:
         """Close the service when its writes are done; the next caller opens it again."""
         with self._idle:
             if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
-                _logger.error("stopped in the middle of %d writes", self._under_way)
+                _logger.error("stopped in the middle of %s", counted(self._under_way, "write"))
         with self._lock:
             if self._service is not None:
                 self._service.close()

@@ -17,6 +17,7 @@ import streamlit as st
 from memory_core import settings
 from memory_core.errors import SettingsError
 from memory_core.memories import log_lines
+from memory_core.model.counting import counted
 
 from .auth import visitor
 from .auth.access import access, refusal
@@ -84,7 +85,7 @@ def stop() -> None:
 
     with visitor.acting_as(visitor.PROCESS):
         if unfinished := jobs.board().finish(FINISH_WITHIN_S):
-            _logger.error("stopped with %d jobs unfinished", unfinished)
+            _logger.error("stopped with %s unfinished", counted(unfinished, "job"))
     connection().close(FINISH_WITHIN_S / 4)
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import InvalidUserId
+from ..model.counting import counted
 from ..model.user_id import UserId, normalize_user_id
 
 LIBRARY: Final = "library"
@@ -233,7 +234,7 @@ def draft(
 def lost_entry(lost: int) -> dict[str, Any]:
     """Return the entry that counts those which could not be kept."""
     actor = Actor("the log", "system", via="the log")
-    return draft(actor, "lost", None, None, f"{lost:,} entries", "failed").document
+    return draft(actor, "lost", None, None, counted(lost, "entry"), "failed").document
 
 
 def short(text: str) -> str:

@@ -24,6 +24,9 @@ _MAX_TAGS = 4_000_000
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
 
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
+"""The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -92,6 +95,7 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
         for filename, info in parts.items():
             is_xml = filename.lower().endswith((".xml", ".rels"))
             blob = read_part(source, info) if is_xml else b""
+            blob = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", blob)
             tags += _count_tags(name, blob)
             if tags > _MAX_TAGS:
                 raise InvalidMemory(

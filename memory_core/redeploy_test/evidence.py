@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import BackendUnavailable
 from ..ledger import ALL, Ledger, UserView
+from ..model.counting import counted
 from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
@@ -75,8 +76,9 @@ def changes(before: Installation, after: Installation) -> Iterator[str]:
             yield f"The {words} changed: written to {was or 'none'}, read from {now or 'none'}."
     if (before.embedder, before.dimensions) != (after.embedder, after.dimensions):
         yield (
-            f"The embedder changed: {before.embedder} with {before.dimensions} dimensions before, "
-            f"{after.embedder} with {after.dimensions} after."
+            f"The embedder changed: {before.embedder} with "
+            f"{counted(before.dimensions, 'dimension')} before, {after.embedder} with "
+            f"{after.dimensions} after."
         )
     was, now = before.index_created_at, after.index_created_at
     if was and now and datetime.fromisoformat(was) < datetime.fromisoformat(now):

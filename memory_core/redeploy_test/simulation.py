@@ -108,7 +108,7 @@ def simulate(
             steps.append(done)
 
     if not 1 <= count <= MOST:
-        raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
+        raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     settings = Settings.from_env(environ)
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
@@ -196,7 +196,9 @@ def _write(
     before = stage.machine("before")
     with step(tell, "Write the control", "the same probes on a throw-away local store"):
         written = threads.submit(_finish, control.run("write", receipts[1], str(count)))
-        with step(tell, "Write the probes", f"{count} memories, each read back in three ways"):
+        with step(
+            tell, "Write the probes", f"{counted(count, 'memory')}, each read back in three ways"
+        ):
             writer = before.run("write", receipts[0], str(count))
             if stage.level == "crash":
                 _kill_halfway(writer, receipts[0], count)

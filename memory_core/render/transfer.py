@@ -135,7 +135,7 @@ def plan_text(plan: MigrationPlan) -> str:
         *_outcomes(plan.intake, "to copy"),
     ]
     if plan.normalised:
-        lines += table([(plan.normalised, "stand under another form of their user's id")])
+        lines += table([(plan.normalised, "under another form of the user's id")])
     if plan.planned:
         requests = f" and {counted(estimate.requests, 'request')}" * bool(estimate.requests)
         lines.append(f"About {estimate.seconds:,.0f} s{requests}:")
@@ -200,9 +200,10 @@ def verification_document(proof: Verification) -> dict[str, Any]:
 
 def verification_text(proof: Verification) -> str:
     lines = [
-        f"{'VERIFIED' if proof.verified else 'NOT verified'}: of {proof.expected:,} memories of "
-        f"{counted(len(proof.users), 'user')} in {one_line(proof.source)}, {proof.found:,} are in "
-        f"{one_line(proof.target)}, {proof.differing:,} of all differ."
+        f"{'VERIFIED' if proof.verified else 'NOT verified'}: of "
+        f"{counted(proof.expected, 'memory')} of {counted(len(proof.users), 'user')} in "
+        f"{one_line(proof.source)}, {proof.found:,} found in {one_line(proof.target)}; "
+        f"different: {proof.differing:,}."
     ]
     lines += [
         f"  {one_line(difference.user_id)}, {one_line(difference.id or 'without an id')}: "
@@ -235,7 +236,7 @@ def _proof(intake: IntakeReport) -> list[str]:
 
 def _survey_lines(survey: SourceSurvey) -> Iterator[str]:
     for part in survey.parts:
-        about = f", {part.dimensions} dimensions" if part.dimensions else ""
+        about = f", {counted(part.dimensions, 'dimension')}" if part.dimensions else ""
         about += f", {part.metric}" if part.metric else ""
         about += f"; left out: {part.skipped}" if part.skipped else ""
         yield from table([(part.rows, f"in {one_line(part.name)}{about}")])
@@ -243,7 +244,7 @@ def _survey_lines(survey: SourceSurvey) -> Iterator[str]:
         yield "It holds nothing to migrate."
         return
     rows = (
-        (survey.split, "texts too long for one memory, cut into linked parts"),
+        (survey.split, "cut into linked parts, too long for one memory"),
         (survey.with_history, "with their history"),
     )
     yield from table(row for row in rows if row[0])
@@ -270,7 +271,7 @@ def _failures(
         where = f"{encode(memory.id) or 'without an id'}, number {memory.line:,}"
         yield f"  {one_line(where)}: {one_line(encode(memory.reason))}"
     if failed:
-        yield f"{counted(failed, 'memory')} cannot be migrated as they are; all others can."
+        yield f"Cannot be migrated: {counted(failed, 'memory')}; all others can."
 
 
 def _user_line(user: UserPlan) -> str:

@@ -81,8 +81,15 @@ def select_backend(settings: Settings, embedder: Embedder) -> Backend:
 
     Raises:
         SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
-            without its configuration, or the name of an index or vector bucket is not allowed.
+            without its configuration, a key for it was copied with blanks or line breaks, or the
+            name of an index or vector bucket is not allowed.
     """
+    if settings.spoiled_keys and settings.bucket and settings.backend != "chroma":
+        raise SettingsError(
+            f"{' and '.join(settings.spoiled_keys)} was copied with a blank, a line break, a "
+            "quotation mark or another character that no key has, and AWS would refuse it; copy "
+            "it again, without anything around it"
+        )
     forced = settings.backend != "auto"
     detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
     steps = [

@@ -215,7 +215,7 @@ def export_stream(
     return writer.report(None, None, 0)
 
 
-@noted("export", lambda content: f"{len(content):,} bytes")
+@noted("export", lambda content: counted(len(content), "byte"))
 def export_bytes(
     service: Service, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
 ) -> bytes:

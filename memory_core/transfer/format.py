@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..documents.json_files import TEXT_KEYS, text_of
 from ..errors import InvalidMemory
+from ..model.counting import counted
 from ..model.encoder import encode, pick
 from ..model.limits import RESERVED_KEYS, check_metadata
 from ..model.payload import time_of
@@ -134,7 +135,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
         InvalidMemory: too few or too many cells, or a cell that is not JSON where it should be.
     """
     if len(cells) != len(columns):
-        raise InvalidMemory(f"there are {len(cells)} cells, not {len(columns)}")
+        raise InvalidMemory(f"the line has {counted(len(cells), 'cell')}, not {len(columns)}")
     row = dict(zip(columns, map(armed, cells), strict=True))
     try:
         metadata, other = (json.loads(row.pop(name, "") or "{}") for name in ("metadata", "other"))

@@ -381,7 +381,9 @@ def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
                 show(f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}{source}")
     if len(evidence) <= _EVIDENCE_SHOWN:
         return
-    if part := widgets.folded(f"All {len(evidence)} pieces of evidence", f"doctor.evidence.{key}"):
+    if part := widgets.folded(
+        f"All evidence, {counted(len(evidence), 'piece')}", f"doctor.evidence.{key}"
+    ):
         with part:
             widgets.table(
                 {

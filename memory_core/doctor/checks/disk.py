@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from ...model.counting import counted
 from ...storage.backend import disk_step
 from ...storage.objects.local import OF_OTHERS
 from ..context import CHROMA, Context
@@ -137,7 +138,7 @@ def database(context: Context) -> Iterator[Finding]:
     except sqlite3.DatabaseError as exc:
         answers = [str(exc)]
     if answers != ["ok"]:
-        size_of_file = Evidence("file", f"{size:,} bytes", str(path))
+        size_of_file = Evidence("file", counted(size, "byte"), str(path))
         yield DAMAGED.finding(f"{str(path)!r}: {listed(answers)}.", size_of_file)
 
 

@@ -12,6 +12,7 @@ from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+from ...model.counting import counted
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
 from ...version import library_version
@@ -151,7 +152,7 @@ def mem0_files(context: Context) -> Iterator[Finding]:
     except sqlite3.Error as exc:
         mode = str(exc)
     yield MEM0_FILES.finding(
-        f"{str(path)!r} has {path.stat().st_size:,} bytes.",
+        f"{str(path)!r} has {counted(path.stat().st_size, 'byte')}.",
         Evidence("file", str(path), "MEM0_DIR" if folder else "mem0's default"),
         Evidence("journal", str(mode), "SQLite"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import AccessDenied, IndexMismatch
+from ...model.counting import counted
 from ...model.limits import NON_FILTERABLE_KEYS
 from ...storage.vectors.s3_index import SEARCHED
 from ..context import CHROMA, S3, Context, spread
@@ -69,10 +70,12 @@ def fits(context: Context) -> Iterator[Finding]:
     info, wanted = context.info, context.embedder.dimensions
     if info.dimensions not in (0, wanted) or info.metric != _METRIC:
         yield OTHER_SHAPE.finding(
-            f"{info.name} has {info.dimensions} dimensions and metric {info.metric!r}; "
+            f"{info.name} has {counted(info.dimensions, 'dimension')} and metric {info.metric!r}; "
             f"{context.embedder.name} makes {wanted} and needs {_METRIC!r}.",
-            Evidence("index", f"{info.dimensions} dimensions, {info.metric}", info.backend),
-            Evidence("embedder", f"{wanted} dimensions", "MEMORY_EMBEDDER"),
+            Evidence(
+                "index", f"{counted(info.dimensions, 'dimension')}, {info.metric}", info.backend
+            ),
+            Evidence("embedder", counted(wanted, "dimension"), "MEMORY_EMBEDDER"),
         )
     elif context.backend.name == S3:
         actual = set(info.non_filterable_keys)
@@ -103,8 +106,8 @@ def complete(context: Context) -> Iterator[Finding]:
     missing = len(sample) - len(context.store.get(sample)) if sample else 0
     if missing:
         yield YOUNGER.finding(
-            f"It was created {created_at:%Y-%m-%d %H:%M} UTC and lacks {missing} of the "
-            f"{len(sample)} older memories that were looked for.",
+            f"It was created {created_at:%Y-%m-%d %H:%M} UTC and lacks {missing} of "
+            f"{counted(len(sample), 'older memory')} looked for.",
             Evidence("index created", f"{created_at:%Y-%m-%d %H:%M:%S} UTC", "S3 Vectors"),
             Evidence("older memories on record", str(len(older)), "ledger"),
         )

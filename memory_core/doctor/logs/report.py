@@ -138,7 +138,9 @@ class LogReport:
         """The result in one sentence."""
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
-            return first if count == 1 else f"{count} problems, the first of them: {first}"
+            return (
+                first if count == 1 else f"{counted(count, 'problem')}, the first of them: {first}"
+            )
         if self.order:
             return "Nothing wrong is in this log."
         if self.is_log:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ...errors import AccessDenied, BackendError, BackendUnavailable, IndexMismatch
-from ...model.counting import batches
+from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ...settings import silence_telemetry
@@ -253,7 +253,7 @@ class ChromaStore:
         info = self.describe()
         if info.metric != _METRIC or info.dimensions not in (0, self._dimensions):
             raise IndexMismatch(
-                f"collection {self._name!r} has {info.dimensions} dimensions and metric "
+                f"collection {self._name!r} has {counted(info.dimensions, 'dimension')} and metric "
                 f"{info.metric!r}, the embedder makes {self._dimensions} and needs {_METRIC!r}; "
                 "set MEMORY_INDEX to another name or MEMORY_EMBEDDER to the one that filled it",
                 backend="chroma",

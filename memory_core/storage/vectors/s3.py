@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BackendError, InvalidUserId
-from ...model.counting import batches
+from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ..aws import Aws, each, pace_of
@@ -219,8 +219,8 @@ def _to_record(vector: Vector, dimensions: int, index: str) -> dict[str, Any]:
     values = np.asarray(vector.values if vector.values is not None else (), dtype=np.float32)
     if values.shape != (dimensions,) or not np.isfinite(values).all() or not values.any():
         raise BackendError(
-            f"the vector of memory {vector.key!r} is not {dimensions} finite numbers, not "
-            f"all zero, as {index} needs; check the embedder",
+            f"the vector of memory {vector.key!r} is not {counted(dimensions, 'finite number')}, "
+            f"not all zero, as {index} needs; check the embedder",
             backend="s3_vectors",
             operation="PutVectors",
         )

@@ -68,8 +68,8 @@ def test_memories_of_a_folder_are_migrated(
     assert "nothing was changed" in text_of(page)
     page.text_input(key="migrate.run.typed").input("Migrate ")
     press(page, "Copy 2 memories")
-    words = wait(page, lambda words: "of the source are here" in words)
-    assert "All 2 memories" in words
+    words = wait(page, lambda words: "The whole source is here" in words)
+    assert "The whole source is here, 2 memories" in words
     assert "This run copied 2 memories" in words
     assert sorted(one.memory for one in shared.list_memories("ann@x.com")) == sorted(TEXTS)
     # The address alone leads a colleague to the receipt.
@@ -83,13 +83,13 @@ def test_two_texts_under_one_id_wait_for_a_person(
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder.parent)})) as other:
         other.update_memory("ann@x.com", record.id, "Likes oolong")
     words = plan(page, str(folder))
-    assert "1 memory will be copied, 1 cannot be copied as they are." in words
+    assert "1 memory will be copied, 1 cannot be copied." in words
     assert "Likes oolong" in words
     assert "Likes tea" in words
     page.selectbox(key="migrate.verdict.0").select("Take theirs").run()
     page.text_input(key="migrate.run.typed").input("migrate")
     press(page, "Copy 1 memory")
-    wait(page, lambda words: "of the source are here" in words)
+    wait(page, lambda words: "The whole source is here" in words)
     texts = {one.memory for one in shared.list_memories("ann@x.com")}
     assert texts == {"Likes oolong", "Hates rye"}
 
