@@ -13,7 +13,7 @@ from ..errors import InvalidMemory
 from ..model.limits import MAX_UPLOAD_BYTES
 from .chunk import Chunk, clean_name, suffix_of
 from .docx import read_docx
-from .json_files import read_json, read_jsonl
+from .json_files import IMPORT_IT, names_users, read_json, read_jsonl
 from .pdf import read_pdf
 from .prose import read_markdown, read_plain
 from .tables import read_csv
@@ -40,6 +40,7 @@ _READERS: dict[str, Callable[[str, bytes], Iterator[Chunk]]] = {
 }
 
 SUPPORTED_SUFFIXES = tuple(_READERS)
+_EXPORTS = (b"#holdfast", b'{"holdfast": "memories"')
 
 
 def read_document(name: str, content: bytes) -> list[Chunk]:
@@ -60,6 +61,13 @@ def read_document(name: str, content: bytes) -> list[Chunk]:
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
     _check_size(name, len(content))
+    if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_EXPORTS) or (
+        reader in (read_plain, read_markdown) and names_users(content)
+    ):
+        raise InvalidMemory(
+            f'"{name}" is an export of memories; {IMPORT_IT}, which keeps every memory with its '
+            "user, id and times"
+        )
     chunks = list(islice(reader(name, content), MAX_CHUNKS + 1))
     _check_count(name, len(chunks))
     return chunks

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import LeftOut, json_values, owner_of, records, state_of
 from ..model.limits import (
     MAX_MEMORY_BYTES,
     MAX_SCOPE_BYTES,
@@ -18,8 +19,8 @@ from ..model.limits import (
 from .chunk import Chunk
 from .prose import cut, decode
 
-TEXT_KEYS = ("memory", "text", "data", "content")
-_LIST_KEYS = ("memories", "messages", "results")
+TEXT_KEYS = ("memory", "text", "data", "content", "fact")
+IMPORT_IT = "bring the file in with `python -m memory_core import`"
 _UNSAID_ROLES = ("system", "developer")
 _SHAPES = (
     'a list of texts, of objects with "memory", "text", "data" or "content", '
@@ -32,7 +33,7 @@ def read_json(name: str, content: bytes) -> Iterator[Chunk]:
     value = _parse(name, decode(name, content), "the file")
     if not isinstance(value, (list, dict)):
         _refuse(name, "the file")
-    for number, entry in enumerate(value if isinstance(value, list) else _entries(value), 1):
+    for number, entry in enumerate(_entries(value), 1):
         kind = "message" if _is_message(entry) else "memory"
         yield from _chunks(name, entry, f"{kind} {number}")
 
@@ -44,6 +45,15 @@ def read_jsonl(name: str, content: bytes) -> Iterator[Chunk]:
             place = f"line {number}"
             for entry in _entries(_parse(name, line, place)):
                 yield from _chunks(name, entry, place)
+
+
+def names_users(content: bytes) -> bool:
+    """Tell if a text without a suffix of its own is JSON whose entries name users."""
+    try:
+        text = content.decode("utf-8-sig")
+        return any(owner_of(entry) for value in json_values(text) for entry in records(value))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _parse(name: str, text: str, place: str) -> Any:
@@ -69,8 +79,7 @@ def _where(exc: ValueError, place: str) -> str:
 
 
 def _entries(value: Any) -> list[Any]:
-    lists = (value[key] for key in _LIST_KEYS if key in value) if isinstance(value, dict) else ()
-    return next((entries for entries in lists if isinstance(entries, list)), [value])
+    return [entry for entry in records(value) if not isinstance(entry, LeftOut)]
 
 
 def _is_message(entry: Any) -> bool:
@@ -83,11 +92,17 @@ def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
         _refuse(name, place)
     if not text.strip():
         return
+    if state := state_of(entry):
+        raise InvalidMemory(
+            f'"{name}", {place} is {state} in the system that wrote it; {IMPORT_IT}, which leaves '
+            "such memories out"
+        )
     try:
         check_text(text, "the text", MAX_UPLOAD_BYTES)
         labels = _labels(entry) if isinstance(entry, dict) else {}
     except InvalidMemory as exc:
-        raise InvalidMemory(f'"{name}", {place}: {exc}') from exc
+        way_out = f"; or {IMPORT_IT}" if owner_of(entry) else ""
+        raise InvalidMemory(f'"{name}", {place}: {exc}{way_out}') from exc
     yield from (Chunk(part, place, **labels) for part in _parts(text))
 
 
@@ -112,6 +127,7 @@ def _spoken(message: Mapping[str, Any]) -> str | None:
 def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
     speaker = {key: _label(entry, key) for key in ("role", "name") if _is_message(entry)}
+    labels["user_id"] = owner_of(entry)
     return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
 
 

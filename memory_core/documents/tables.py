@@ -8,6 +8,7 @@ from io import StringIO
 from itertools import islice, zip_longest
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import TEXTS, owner_of, spelling
 from .chunk import Chunk
 from .prose import TARGET_CHARS, cut, decode
 
@@ -29,8 +30,11 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
             header = [" ".join(cell.split()) for cell in row] if any(row) else []
             continue
         number += 1
-        row_text = sentence(header, _fit(row, len(header), delimiter))
-        yield from (Chunk(part, f"row {number}") for part in _parts(row_text))
+        cells = _fit(row, len(header), delimiter)
+        are_memories = any(spelling(column) in TEXTS for column in header)
+        owner = owner_of(dict(zip(header, cells, strict=False))) if are_memories else None
+        parts = _parts(sentence(header, cells))
+        yield from (Chunk(part, f"row {number}", user_id=owner) for part in parts)
     if header and not number:
         raise InvalidMemory(
             f'"{name}" has a header and no rows below it; add rows and upload it again'

@@ -25,12 +25,14 @@ def import_memories(
     user_id: str | None = None,
     dry_run: bool = False,
     partial: bool = False,
+    inactive: bool = False,
     on_progress: Progress | None = None,
 ) -> ImportReport:
-    """Take in what `export_memories` wrote, or lines of JSON, and read all of it back.
+    """Take in what `export_memories` or another system wrote, and read all of it back.
 
     `user_id` makes everything that user's. A file that was cut off or changed is not taken in
-    unless `partial`; then what can be read of it is. What cannot be stored is in the report, and
+    unless `partial`; then what can be read of it is. What its system has deleted, archived or
+    paused is left out and counted, unless `inactive`. What cannot be stored is in the report, and
     keeps nothing else out. Repeating a call that was cut off writes nothing twice. `on_progress`
     counts each memory when it is taken in, and again when it is read back.
 
@@ -54,10 +56,13 @@ def import_memories(
         with Intake(
             parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
         ) as intake:
-            done = intake.take_all(reader.memories(user_id), on_batch=advance)
+            done = intake.take_all(reader.memories(user_id, inactive=inactive), on_batch=advance)
             # A ledger with empty caches: what was written does not vouch for itself.
             report = intake.finish(Ledger(parts.backend.objects), after(on_progress, done))
-    return ImportReport(path, reader.kind, reader.header, whole, report)
+    left_out, lost = dict(reader.inactive), dict(reader.lost)
+    return ImportReport(
+        path, reader.kind, reader.header, whole, report, reader.unit, left_out, lost
+    )
 
 
 def _check(reader: ExportReader, path: Path, partial: bool) -> bool | None:
