@@ -29,7 +29,7 @@ _SPELLINGS = {
     "id": ("id", "memory_id", "uuid", "_id"),
     "agent_id": ("agent_id", "agent"),
     "run_id": ("run_id", "session_id", "thread_id", "conversation_id"),
-    "created_at": "created_at created created_on date_created inserted_at timestamp time date",
+    "created_at": "created_at created created_on date_created inserted_at timestamp date",
     "updated_at": "updated_at updated updated_on date_updated modified_at last_modified edited_at",
     "expiration_date": ("expiration_date", "expires_at", "forget_after"),
     "metadata": ("metadata", "metadata_", "meta", "attributes"),
@@ -164,7 +164,7 @@ def read_record(record: Any) -> ForeignRecord:
     _take_times(plain, document, lost)
     for name in RESERVED_KEYS.intersection(plain):
         value = plain.pop(name)
-        if name not in _MADE_ANEW and isinstance(value, (str, int, float)):
+        if name not in (*_MADE_ANEW, "user_id") and isinstance(value, (str, int, float)):
             document[name] = str(value)
     for name in _UNDERSTOOD.intersection(plain):
         del plain[name]
@@ -248,7 +248,7 @@ def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that hold something, by spelling."""
     plain: dict[str, Any] = {}
     for name, value in record.items():
-        if value not in _EMPTY:
+        if value not in _EMPTY and str(name).strip():
             plain.setdefault(spelling(name), value)
     return plain
 
@@ -260,12 +260,12 @@ def _text_key(plain: Mapping[str, Any]) -> str | None:
 def _take_state(plain: dict[str, Any]) -> str:
     """Return the state, and remove the word for it."""
     for key in ("state", "status"):
-        word = str(plain.get(key, "")).strip().lower()
+        word = str(plain.get(key, "")).strip().lower().removeprefix("memorystate.")
         if word in (*_INACTIVE, "active"):
             del plain[key]
         if word in _INACTIVE:
             return word
-    for key in _WHERE_SET.keys() & plain.keys():
+    for key in filter(plain.__contains__, _WHERE_SET):
         value = plain[key]
         with suppress(ValueError):
             if key.endswith("_at") and read_time(value) > datetime.now(UTC):
@@ -285,8 +285,9 @@ def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
         value = plain.get(key)
         if isinstance(value, dict):
             value = value.get("user_id") or value.get("email") or value.get("id")
-        # In a message of Slack, which has a time stamp `ts`, `user` is the speaker.
-        if (name := _name(value)) and (key != "user" or "ts" not in plain):
+        # The speaker in a message of Slack; the account that holds a document of Supermemory.
+        is_another = "ts" in plain if key == "user" else "chunk_count" in plain
+        if (name := _name(value)) and not is_another:
             return key, name
     for key in _TAGS:
         tags = plain.get(key)

@@ -288,7 +288,9 @@ def _user_line(user: UserPlan) -> str:
 
 
 def _numbers(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{one_line(encode(name))} ({count:,})" for name, count in counts.items())
+    shown = [f"{one_line(encode(name))} ({count:,})" for name, count in counts.items()]
+    others = f" and {len(shown) - _SHOWN:,} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + others
 
 
 def _nonzero(counts: Mapping[Outcome, int]) -> dict[str, int]:

@@ -20,6 +20,7 @@ from ..model.foreign_record import TEXTS, LeftOut, json_values, read_record, rec
 from .archive import open_unpacked
 from .format import (
     BOM,
+    COLUMNS,
     HEAD_CELL,
     TAIL_CELL,
     Header,
@@ -216,7 +217,7 @@ class ExportReader:
             if not columns:
                 columns = [] if row[0].removeprefix("\ufeff").startswith("sep=") else row
                 continue
-            if not self.header:
+            if not self.header and columns[1:] != [*COLUMNS[1:]]:
                 # Spreadsheets leave empty cells at the end out, or add some.
                 named = dict(zip(columns, row, strict=False))
                 problem = "there are more cells than columns" if any(row[len(columns) :]) else ""

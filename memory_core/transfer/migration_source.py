@@ -200,7 +200,10 @@ class ExportSource:
             for memory in reader.memories(self._user, fallback=True):
                 self._rows += 1
                 yield memory
-            self._left_out = dict(reader.inactive)
+            lost = {
+                f"the field {name}, where it does not fit": n for name, n in reader.lost.items()
+            }
+            self._left_out = reader.inactive | lost
 
 
 class _WithHistory:

@@ -72,6 +72,8 @@ def test_spellings(name: object, snake: str) -> None:
         ({"user": "U1", "text": "hi", "ts": "1.0"}, None), ({"containerTags": ["ann"]}, "ann"),
         ({"containerTags": ["ann", "shop"]}, None), ({"containerTag": "sm_project_default"}, None),
         ({"spaceContainerTag": "ann", "user_id": ""}, "ann"), ({"user_id": None}, None),
+        ({"userId": "account", "chunkCount": 2, "containerTags": ["ann"]}, "ann"),
+        ({"userId": "account", "chunkCount": 2}, None),
         ({"user_id": True}, None), ({}, None), ("text", None), ([], None),
     ],
 )  # fmt: skip
@@ -83,7 +85,8 @@ def test_who_is_named(record: Any, owner: str | None) -> None:
     ("record", "state"),
     [
         ({"state": "Deleted"}, "deleted"), ({"status": "archived"}, "archived"),
-        ({"state": "paused"}, "paused"), ({"state": "active"}, ""), ({"status": "done"}, ""),
+        ({"state": "MemoryState.paused"}, "paused"), ({"state": "active"}, ""),
+        ({"status": "done"}, ""),
         ({"deleted": True}, "deleted"), ({"is_deleted": "false"}, ""), ({"deleted": 0}, ""),
         ({"deleted_at": "2025-07-03T10:00:00+00:00"}, "deleted"), ({"deletedAt": None}, ""),
         ({"archived_at": 1751536800}, "archived"), ({"expired_at": "2025-01-01"}, "superseded"),
@@ -101,7 +104,7 @@ def test_unknown_fields_become_metadata_where_they_fit() -> None:
         "uuid": 12, "fact": "x", "userId": "ann", "agent": "the cook", "session_id": 9,
         "categories": ["a", "b"], "empty": [], "nothing": None, "score": 0.5, "hash": "h",
         "vector": [0.1], "attributes": {"deep": {"er": 1}, "n": 1, "$x": 1, "data": "y"},
-        "n": 2, "steps": {"a": 1}, "memory_type": 3, "long": "y" * 2_000,
+        "": 0, "n": 2, "steps": {"a": 1}, "memory_type": 3, "long": "y" * 2_000,
     })  # fmt: skip
     assert read.document == {
         "id": "12", "memory": "x", "user_id": "ann", "run_id": "9", "memory_type": "3",
