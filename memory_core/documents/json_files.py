@@ -128,7 +128,10 @@ def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
     speaker = {key: _label(entry, key) for key in ("role", "name") if _is_message(entry)}
     labels["user_id"] = owner_of(entry)
-    return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = {key: value for key, value in metadata.items() if value is not None}
+    return {**labels, **speaker, "metadata": check_metadata(metadata)}
 
 
 def _label(entry: Mapping[str, Any], key: str) -> str | None:

@@ -192,6 +192,15 @@ def test_ids_and_times_of_other_kinds(world: MemoryService, tmp_path: Path) -> N
     assert "actor_id has a broken character" in reasons
 
 
+def test_a_text_that_is_too_long_is_cut_into_parts(world: MemoryService, tmp_path: Path) -> None:
+    row = {"id": "m-1", "user_id": "ann", "memory": "A sentence. " * 4_000}
+    path = written(tmp_path / "long.jsonl", row)
+    for _ in range(2):
+        assert import_memories(world, path).ok
+        parts = {memory.metadata["part"]: memory for memory in world.list_memories("ann")}
+        assert (len(parts), parts[1].id, parts[2].metadata["part_of"]) == (2, "m-1", "m-1")
+
+
 def test_an_unreadable_date_of_a_store_is_no_date_of_today(world: MemoryService) -> None:
     report = take(world, carried("m-1", "ann", "x", created_at="yesterday"))
     assert said(report) == {"refused": 1}
@@ -324,7 +333,10 @@ def test_an_upload_of_our_own_export_is_recognised(world: MemoryService, exporte
 
 
 def test_an_upload_of_the_users_own_memories_is_taken(world: MemoryService) -> None:
-    content = b'{"userId": " Alice@Example.com", "text": "tea"}\n{"text": "rye"}\n'
+    content = (
+        b'{"userId": " Alice@Example.com", "text": "tea", "metadata": {"n": null}}\n'
+        b'{"text": "rye"}\n'
+    )
     saved = world.add_document("alice@example.com", "own.jsonl", content)
     assert [record.memory for record in saved] == ["tea", "rye"]
     table = world.add_document("alice@example.com", "own.csv", b"user_id,order\nbob,17\n")
