@@ -51,7 +51,9 @@ def names_users(content: bytes) -> bool:
     """Tell if a text without a suffix of its own is JSON whose entries name users."""
     try:
         text = content.decode("utf-8-sig")
-        return any(owner_of(entry) for value in json_values(text) for entry in records(value))
+        return text.lstrip().startswith(("{", "[")) and any(
+            owner_of(entry) for value in json_values(text) for entry in records(value)
+        )
     except (ValueError, RecursionError):
         return False
 

@@ -26,13 +26,13 @@ TEXTS = ("memory", "text", "data", "content", "fact", "page_content", "summary")
 _USERS = ("user_id", "userid", "user", "user_email")
 _TAGS = ("container_tag", "space_container_tag", "container_tags")
 _SPELLINGS = {
-    "id": ("id", "memory_id", "uuid", "_id"),
-    "agent_id": ("agent_id", "agent"),
-    "run_id": ("run_id", "session_id", "thread_id", "conversation_id"),
+    "id": "id memory_id uuid _id",
+    "agent_id": "agent_id agent",
+    "run_id": "run_id session_id thread_id conversation_id",
     "created_at": "created_at created created_on date_created inserted_at timestamp date",
     "updated_at": "updated_at updated updated_on date_updated modified_at last_modified edited_at",
-    "expiration_date": ("expiration_date", "expires_at", "forget_after"),
-    "metadata": ("metadata", "metadata_", "meta", "attributes"),
+    "expiration_date": "expiration_date expires_at forget_after",
+    "metadata": "metadata metadata_ meta attributes",
 }
 _LISTS = tuple(
     "memoryEntries memories messages results facts edges nodes episodes passages documents items "
@@ -168,7 +168,7 @@ def read_record(record: Any) -> ForeignRecord:
             document[name] = str(value)
     for name in _UNDERSTOOD.intersection(plain):
         del plain[name]
-    if _is_ours(plain.get("history")):
+    if any("kind" in event for event in _rows(plain, "history", dict)):
         document["history"] = plain.pop("history")
     names = {spelling(name): str(name) for name in record}
     extra = {names[key]: value for key, value in plain.items()} | (
@@ -307,8 +307,7 @@ def _name(value: Any) -> str | None:
 
 
 def _take(plain: dict[str, Any], name: str) -> Any:
-    spellings = _SPELLINGS[name]
-    for key in spellings.split() if isinstance(spellings, str) else spellings:
+    for key in _SPELLINGS[name].split():
         # An agent of another name may be no id: those have no spaces.
         is_id = name not in ("agent_id", "run_id") or key == name or " " not in str(plain.get(key))
         if key in plain and is_id:
@@ -333,12 +332,6 @@ def _take_times(plain: dict[str, Any], document: dict[str, Any], lost: list[str]
             document[name] = moment[:10] if name == "expiration_date" else moment
 
 
-def _is_ours(history: Any) -> bool:
-    return isinstance(history, list) and all(
-        isinstance(event, dict) and "kind" in event for event in history
-    )
-
-
 def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, Any]:
     """Return the metadata that a record came with; in tables it is JSON."""
     if isinstance(attached, str):
@@ -359,9 +352,9 @@ def _fitting(own: Mapping[str, Any], extra: Mapping[str, Any], lost: list[str]) 
     kept: dict[str, Any] = {}
     pairs = [(f"metadata.{key}", key, value) for key, value in own.items()]
     for place, key, value in (*pairs, *((key, key, value) for key, value in extra.items())):
-        flat = value
-        if place != key and isinstance(value, (dict, list)) and _is_nested(value):
-            flat = json.dumps(value, ensure_ascii=False)
+        parts = value if isinstance(value, list) else [value]
+        is_nested = any(isinstance(part, (dict, list)) for part in parts)
+        flat = json.dumps(value, ensure_ascii=False) if is_nested and place != key else value
         if flat in _EMPTY or kept.get(key) == flat:
             continue
         try:
@@ -371,7 +364,3 @@ def _fitting(own: Mapping[str, Any], extra: Mapping[str, Any], lost: list[str]) 
         except InvalidMemory:
             lost.append(place)
     return kept
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value)
