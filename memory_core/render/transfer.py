@@ -225,6 +225,8 @@ def _proof(intake: IntakeReport) -> list[str]:
     wrong = [user for user in intake.users if user.verified is False]
     if not wrong:
         read_back = sum(user.found or 0 for user in intake.users)
+        if not read_back:
+            return ["Nothing of it is stored, so nothing was verified."]
         return [
             f"Verified: {read_back:,} read back, the id and text of each, by count and digest of "
             "every user."

@@ -168,6 +168,7 @@ def test_nobody_is_guessed_and_users_are_kept_apart(world: MemoryService) -> Non
     report = import_memories(world, FOREIGN / "nobody.jsonl")
     assert not report.ok
     assert "names no user" in report.intake.refused[0].reason
+    assert import_text(report).endswith("Nothing of it is stored, so nothing was verified.")
     assert world.users() == []
     assert import_memories(world, FOREIGN / "sametext.jsonl").ok
     assert (len(texts(world, "u1")), len(texts(world, "u2"))) == (3, 1)
