@@ -17,7 +17,7 @@ from ..errors import InvalidMemory
 from .archive import check_parts, read_part
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import Heading, cut, place_in_sections
-from .tables import sentences
+from .tables import read_rows
 
 _MAX_TAGS = 4_000_000
 
@@ -227,7 +227,7 @@ def _table_rows(table: Any) -> Iterator[str]:
     cells = [[text for cell in _children(row, _CELL) for text in _padded(cell)] for row in rows]
     marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
     bold = len(rows) > 1 and _is_bold(rows[0]) and not _is_bold(rows[1])
-    yield from (text for _, text in sentences(cells, has_header=marked or bold or None))
+    yield from (row.text for row in read_rows(cells, has_header=marked or bold or None))
 
 
 def _is_bold(row: Any) -> bool:

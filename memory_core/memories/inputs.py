@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import InvalidMemory
+from ..errors import InvalidMemory, InvalidUserId
 from ..model.limits import (
     MAX_METADATA_KEY_BYTES,
     check_metadata,
@@ -167,15 +167,27 @@ def _by_scope(
                 check_scope(chunk.run_id, "run_id") or scope.run_id,
             )
             check_text(chunk.text)
+            _check_owner(chunk, scope)
             attached = {**metadata, **chunk.metadata, "document": document, "place": chunk.place}
             source = Source(chunk.text, chunk.role or "user", chunk.name, check_metadata(attached))
             check_payload(_filterable(part, source))
-        except InvalidMemory as exc:
+        except (InvalidMemory, InvalidUserId) as exc:
             raise InvalidMemory(f"{document}, {chunk.place}: {exc}") from exc
         if not groups or groups[-1][0] != part or len(groups[-1][1]) == PUT_BATCH:
             groups.append((part, []))
         groups[-1][1].append(source)
     return groups
+
+
+def _check_owner(chunk: Chunk, scope: Scope) -> None:
+    """Refuse an entry of a document that names another user as its owner."""
+    from ..documents.json_files import IMPORT_IT
+
+    if chunk.user_id and normalize_user_id(chunk.user_id) != scope.user_id:
+        raise InvalidMemory(
+            f"it is a memory of {chunk.user_id[:80]!r}, not of {scope.user_id!r}; {IMPORT_IT}, "
+            "which keeps every memory with its user"
+        )
 
 
 def _read_message(

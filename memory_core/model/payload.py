@@ -66,6 +66,12 @@ def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
     for name in RESERVED_KEYS.intersection(ours):
         if not isinstance(ours[name], str):
             raise InvalidMemory(f"{name} is {ours[name]!r}; only text can be kept there")
+        try:
+            ours[name].encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidMemory(
+                f"{name} has a broken character; check how the text was decoded"
+            ) from exc
     if time_of(ours, "created_at") is None:
         ours["created_at"] = datetime.now(UTC).isoformat()
     if time_of(ours, "updated_at") is None:

@@ -73,6 +73,7 @@ def import_document(report: ImportReport) -> dict[str, Any]:
         **fields(intake, "renamed brought_back healed embedded"),
         "conflicts": intake.counts[Outcome.CONFLICT],
         "refused_count": intake.counts[Outcome.REFUSED],
+        **fields(report, "left_out not_carried"),
         **fields(intake, "refused conflicting=conflicts verified"),
         "per_user": {
             user.user_id: {
@@ -100,11 +101,15 @@ def import_text(report: ImportReport) -> str:
     lines += _outcomes(intake, "added")
     lines += table(row for row in rows if row[0])
     lines += [
-        f"  line {memory.line:,}: {one_line(encode(memory.reason))}"
+        f"  {report.unit} {memory.line:,}: {one_line(encode(memory.reason))}"
         for memory in (*intake.conflicts, *intake.refused)[:_SHOWN]
     ]
     if counts[Outcome.DELETED] or counts[Outcome.FORGOTTEN]:
         lines.append("To restore what was deleted or forgotten here, use --existing keep-both.")
+    if report.left_out:
+        lines.append(f"Left out, not being in use there: {_numbers(report.left_out)}.")
+    if report.not_carried:
+        lines.append(f"Not carried, and not verified: {_numbers(report.not_carried)}.")
     return "\n".join([*lines, *_proof(intake)])
 
 
@@ -221,7 +226,12 @@ def _proof(intake: IntakeReport) -> list[str]:
     wrong = [user for user in intake.users if user.verified is False]
     if not wrong:
         read_back = sum(user.found or 0 for user in intake.users)
-        return [f"Verified: {read_back:,} read back, by count and digest of every user."]
+        if not read_back:
+            return ["Nothing of it is stored, so nothing was verified."]
+        return [
+            f"Verified: {read_back:,} read back, the id and text of each, by count and digest of "
+            "every user."
+        ]
     verb = "differs" if len(wrong) == 1 else "differ"
     return [
         f"NOT verified: {counted(len(wrong), 'user')} {verb} from the source; run `python -m "
@@ -278,6 +288,12 @@ def _user_line(user: UserPlan) -> str:
     forms = ", ".join(repr(raw) for raw in list(user.forms)[:3] if raw != user.user_id)
     written = f", written {one_line(forms)}" if forms else ""
     return f"  {sum(user.forms.values()):>8,}  of {one_line(user.user_id)}{written}"
+
+
+def _numbers(counts: Mapping[str, int]) -> str:
+    shown = [f"{one_line(encode(name))} ({count:,})" for name, count in counts.items()]
+    others = f" and {len(shown) - _SHOWN:,} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + others
 
 
 def _nonzero(counts: Mapping[Outcome, int]) -> dict[str, int]:

@@ -167,7 +167,9 @@ class ExportReport:
 class ImportReport:
     """The result of an import. `whole` is true where the file is complete and unchanged.
 
-    It is None for a file that cannot tell: lines of JSON that are no export of ours.
+    It is None for a file that cannot tell: that of another system. Its memories were read from a
+    `unit` each; those that are not in use there are counted in `left_out` by their state, unless
+    they were asked for, and fields that did not fit in `not_carried`.
     """
 
     path: Path
@@ -175,6 +177,9 @@ class ImportReport:
     header: Header | None
     whole: bool | None
     intake: IntakeReport
+    unit: Literal["line", "memory"] = "line"
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    not_carried: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
