@@ -87,6 +87,8 @@ LOG_RULES = tuple((re.compile(pattern, re.I), meaning) for pattern, meaning in (
      "bucket.E003"),
     (r"create the bucket, or correct AWS_S3_BUCKET", "bucket.E001"),
     (r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it", "index.E001"),
+    (r"and this installation keeps its ledger in", "index.E005"),
+    (r"vector files of collection .{1,400} are damaged", "disk.E004"),
     (r"other than Amazon S3 answered", "bucket.E004"),
     (r"installed boto3 is too old", "versions.E001"),
     (r"Filterable metadata must have at most", "index.E003"),
