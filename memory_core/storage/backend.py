@@ -214,7 +214,7 @@ def _uses(aws: Aws, earlier: IndexName, own: str, objects: ObjectStore, ledger: 
             return False
         tied_to = IndexTie(aws, earlier, describe_index(aws, earlier)).read()
         return tied_to == ledger or (not tied_to and any(objects.list(_LEDGER)))
-    except BackendError:
+    except (BackendError, SettingsError):
         return False
 
 

@@ -218,7 +218,7 @@ class ChromaFolder:
                 raise failed(
                     BackendError,
                     f"{where} failed to {operation}: {_first_line(exc)}; if it lasts, move the "
-                    "folder away and restart",
+                    "folder away and run `python -m memory_core rebuild`",
                     type(exc).__name__,
                 ) from exc
 

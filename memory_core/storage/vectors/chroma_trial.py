@@ -8,12 +8,12 @@ the folder.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -30,8 +30,10 @@ _TRY = """
 import sys
 sys.path[:] = {path!r}
 from memory_core.storage.vectors.chroma import read_through
+print("begun", flush=True)
 print(read_through({folder!r}, {name!r}))
 """
+_logger = logging.getLogger("memory_core")
 
 
 class VectorFiles:
@@ -97,14 +99,10 @@ class VectorFiles:
 
     def _state(self) -> str:
         """Return names, sizes and times of the files, empty while there are none."""
-        return "\n".join(sorted(self._describe()))
-
-    def _describe(self) -> Iterator[str]:
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name != _MARK:
-                    status = entry.stat()
-                    yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+            files = [(entry.name, entry.stat()) for entry in entries if entry.name != _MARK]
+            return "\n".join(sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in files))
+        return ""
 
     def _read_mark(self) -> str:
         try:
@@ -126,6 +124,11 @@ class VectorFiles:
             )
         except subprocess.TimeoutExpired:
             return f"ChromaDB had not read them after {_TIMEOUT_S:.0f} seconds"
+        begun, _, reason = child.stdout.decode(errors="replace").strip().partition("\n")
+        if not begun:
+            # Within another program, such as uWSGI, there may be no Python to start.
+            _logger.warning("%s could not be tried with %r", self.folder, sys.executable)
+            return ""
         if child.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
             raise BackendUnavailable(
                 f"the trial of the vector files in {str(self.folder)!r} was ended by "
@@ -136,7 +139,6 @@ class VectorFiles:
             )
         if child.returncode < 0:
             return f"ChromaDB ends with {signal.Signals(-child.returncode).name} on reading them"
-        reason = child.stdout.decode(errors="replace").strip()
         if child.returncode:
             reason = f"exit code {child.returncode}"
         return reason and f"ChromaDB cannot read them ({reason})"

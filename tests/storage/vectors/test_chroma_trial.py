@@ -160,7 +160,19 @@ def test_a_trial_that_somebody_ends_is_no_damage(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overwrite(data_dir)
-    killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    killed = "import os, signal\nprint('begun', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     monkeypatch.setattr("memory_core.storage.vectors.chroma_trial._TRY", killed)
     with pytest.raises(BackendUnavailable, match="SIGKILL"):
         open_on(data_dir)
+
+
+@pytest.mark.process
+def test_where_no_python_can_be_started_a_folder_is_opened_untried(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (mark,) = (data_dir / "chroma").glob("*/.holdfast.tried")
+    mark.unlink()
+    monkeypatch.setattr("memory_core.storage.vectors.chroma_trial.sys.executable", "/bin/false")
+    with open_on(data_dir) as service:
+        assert listed(service) == set(TEXTS)
+    assert "could not be tried with '/bin/false'" in caplog.text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from memory_core import IndexMismatch, MemoryService, Settings, open_service
+from memory_core.cli import cli
 from memory_core.memories.repair import rebuild_index
 from memory_core.storage.vectors.s3_tie import TIE, ledger_name
 from tests.support.s3_bench import Bench, open_bench
@@ -117,6 +120,19 @@ def test_one_index_for_two_ledgers_is_refused_with_both_sides(bench: Bench) -> N
     assert listed(bench, index) == before
     with enter(bench, "production/", **SHARED) as service:
         assert [memory.memory for memory in service.list_memories("ann")] == ["likes tea"]
+
+
+@pytest.mark.parametrize(("command", "code"), [("status", 3), ("doctor", 1), ("forget ann", 3)])
+def test_each_command_names_both_sides(
+    bench: Bench, command: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(bench, "production/", "likes tea", **SHARED)
+    for name, value in {**SHARED, "MEMORY_PREFIX": "staging/"}.items():
+        monkeypatch.setenv(name, value)
+    answer = CliRunner().invoke(cli, command.split())
+    assert answer.exit_code == code, answer.output
+    assert re.search(both_sides(bench, "production/", "staging/"), answer.output)
+    assert ("index.E005" in answer.output) == (command == "doctor")
 
 
 def test_an_index_that_names_nobody_is_adopted(bench: Bench) -> None:
