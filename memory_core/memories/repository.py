@@ -34,7 +34,10 @@ class Repository(NamedTuple):
         """Count the memories in the store and those in the ledger alone; a full scan."""
         real = (view for view in self.ledger.users() if not is_probe(view.user_id))
         live = {memory_id for view in real for memory_id in view.live}
-        stored = len(live.intersection(self.store.keys()))
+        try:
+            stored = len(live.intersection(self.store.keys()))
+        except IndexDamaged:
+            stored = 0
         return {self.backend.name: stored, "ledger": len(live) - stored}
 
     def status(self, census: Census) -> Status:

@@ -83,6 +83,7 @@ def test_memories_are_listed_and_one_sentence_names_rebuild(
     with open_on(data_dir) as service:
         assert listed(service) == set(TEXTS)
         (step,) = (step for step in service.status().steps if not step.ok and "vector" in step.name)
+        assert service.storage() == {"chroma": 0, "ledger": len(TEXTS) + SOLDIERS}
         with pytest.raises(IndexDamaged, match="python -m memory_core rebuild") as raised:
             service.audit()
     assert step.detail == str(raised.value)
