@@ -151,7 +151,7 @@ class IndexInfo:
     """Description of an index by its vector store. `mode` is the service's own word, or empty.
 
     `searchable_keys` are the payload keys that the index can search for words by now.
-    `vectors` is None where the service does not count them.
+    `vectors` is None where the service does not count them, `arn` is empty where it has none.
     """
 
     backend: str
@@ -163,6 +163,7 @@ class IndexInfo:
     non_filterable_keys: tuple[str, ...] = ()
     searchable_keys: tuple[str, ...] = ()
     vectors: int | None = None
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

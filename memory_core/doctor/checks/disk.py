@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from ...errors import IndexDamaged
 from ...model.counting import counted
 from ...storage.backend import disk_step
 from ...storage.objects.local import OF_OTHERS
@@ -41,6 +42,10 @@ DAMAGED = FindingKind("disk.E003", "The database of ChromaDB is damaged",
     (Fix("Move ChromaDB's folder away, then rebuild the index from the record",
          command="python -m memory_core rebuild"),),
     log_pattern=r"disk image is malformed|file is not a database|disk I/O error|has lost the ve")
+UNREADABLE = FindingKind("disk.E004", "The vector files of ChromaDB are damaged",
+    "Memories are safe on record and are listed; searching is slow, and new ones are not indexed.",
+    (Fix("Rebuild the index from the record", command="python -m memory_core rebuild"),),
+    log_pattern=r"vector files of collection .{1,400} are damaged")
 UNKNOWN = FindingKind("disk.W001", "Memories are on this machine's disk alone",
     "Memories are lost when a deployment replaces the disk or the machine.", _KEEP)
 NO_ROOM = FindingKind("disk.W002", "The local disk is almost full",
@@ -142,6 +147,20 @@ def database(context: Context) -> Iterator[Finding]:
         yield DAMAGED.finding(f"{str(path)!r}: {listed(answers)}.", size_of_file)
 
 
+def vector_files(context: Context) -> Iterator[Finding]:
+    """Try the vector files in a child process, unless they are as Holdfast left them."""
+    from ...storage.vectors.chroma import open_folder
+
+    folder, name = open_folder(context.settings.chroma_path), context.backend.location["collection"]
+    if not folder.exists():
+        return
+    try:
+        with folder.client("try", name):
+            return
+    except IndexDamaged as exc:
+        yield UNREADABLE.finding(f"{exc}.", Evidence("collection", name, str(folder.path)))
+
+
 def shared(context: Context) -> Iterator[Finding]:
     path = (context.settings.chroma_path / _DATABASE).resolve()
     holders = list(_holders(path)) if path.exists() else []
@@ -164,6 +183,8 @@ CHECKS = (
           needs=("disk.writable",), backend=CHROMA),
     Check("disk.database", "The database of ChromaDB is undamaged", database, (DAMAGED,),
           needs=("disk.writable", "versions.sqlite"), backend=CHROMA, limit_s=60.0),
+    Check("disk.vectors", "The vector files of ChromaDB can be read", vector_files, (UNREADABLE,),
+          needs=("disk.database",), backend=CHROMA, limit_s=360.0),
     Check("disk.others", "No other process has the database open", shared, (SHARED,),
           needs=("disk.writable",), backend=CHROMA),
 )  # fmt: skip

@@ -58,7 +58,7 @@ def probe(context: Context) -> Iterator[Finding]:
 CHECKS = (
     Check("probe.roundtrip", "A memory can be saved, found and removed", probe,
           (UNSAVED, UNFOUND, LEFT, SLOW, DONE, LEAK),
-          needs=("embedder.works", "index.fits", "vectors.readable"), tags=("live",),
+          needs=("embedder.works", "index.fits", "index.tied"), tags=("live",),
           limit_s=120.0),
 )  # fmt: skip
 

@@ -188,10 +188,10 @@ CHECKS = (
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name canonical users", canonical,
-          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "vectors.readable"), tags=("data",),
+          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "index.tied"), tags=("data",),
           of_index=True, limit_s=120.0),
     Check("leakage.search", "A search finds the user's own memories alone", separate, (LEAK,),
-          needs=("records.readable", "index.fits", "vectors.readable"), tags=("data",),
+          needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
           of_index=True),
 )  # fmt: skip
 

@@ -72,6 +72,7 @@ def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
             for text in configuration.get(_TEXTS, ())
             if text.get("status") == "ACTIVE"
         ),
+        arn=index.get("indexArn", ""),
     )
 
 
