@@ -185,10 +185,10 @@ def _confirm(record: MemoryRecord, of: int) -> None:
         # The callback of a button below has answered; a full run closes the dialog.
         st.rerun()
     show(record.memory, 300)
+    others = counted(of - 1, "memory stays", "memories stay") if of > 1 else "none stays"
     st.markdown(
-        f"1 of {counted(of, 'memory')} of this user will be deleted, and "
-        f"{counted(of - 1, 'memory stays', 'memories stay')}. It will no longer be found; the "
-        "history keeps the fact that it existed."
+        f"1 of {counted(of, 'memory')} of this user will be deleted, and {others}. It will no "
+        "longer be found; the history keeps the fact that it existed."
     )
     with st.container(horizontal=True, gap="small"):
         st.button(":red[Delete memory]", on_click=_delete, args=(record,))
