@@ -56,7 +56,7 @@ _LABEL_NAMES = set("field key label property attribute feld merkmal campo champ"
 _VALUE_NAMES = set("value answer wert valor valeur valore".split())
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row as a text; 0 is the number of what stands above a table. A memory names its owner."""
 
     number: int
@@ -87,7 +87,7 @@ class _Layout(NamedTuple):
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     """Yield a chunk a row, several for a row of more than 900 characters.
 
-    Row 1 is the first below the names of the columns, or the first of all where there are none.
+    TableRow 1 is the first below the names of the columns, or the first of all where there are none.
     """
     text = decode(name, content)
     delimiter = ""
@@ -107,7 +107,7 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
 
 def read_rows(
     rows: Iterable[Sequence[str]], delimiter: str = " ", has_header: bool | None = None
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """Yield each row with its text: `column: value; column: value`.
 
     Empty cells are left out. Whether the first row names the columns is found out unless
@@ -127,7 +127,7 @@ def read_rows(
             if are_memories:
                 owner = owner_of(dict(zip(layout.names, row, strict=False)))
         if text:
-            yield Row(max(number, 0), text, owner)
+            yield TableRow(max(number, 0), text, owner)
 
 
 def _tidy(row: Sequence[str]) -> list[str]:

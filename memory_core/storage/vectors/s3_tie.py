@@ -67,7 +67,7 @@ class IndexTie:
         """Raise IndexMismatch where most memories of an untied index were recorded elsewhere."""
         if elsewhere(sample):
             raise _refusal(
-                f"{self._index} holds memories that another installation recorded",
+                f"another installation recorded the memories in {self._index}",
                 ledger,
                 f", or, if they are from here, give the index the tag {TIE}={ledger}",
             )
