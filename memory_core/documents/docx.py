@@ -5,6 +5,7 @@ Headers, footers, footnotes and comments are not read; text deleted in tracked c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -23,6 +24,8 @@ _STEP_BYTES = 64 * 1024
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
+
+_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["']([\w.-]{1,40})""")
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -57,6 +60,9 @@ def _extract(name: str, content: bytes) -> list[tuple[str, str]]:
     except InvalidMemory:
         raise
     except (OpcError, *LIBRARY_ERRORS) as exc:
+        # What lxml 6.1 raises where it gets no memory: it names no line.
+        if isinstance(exc, SyntaxError) and not exc.lineno:
+            raise MemoryError from exc
         raise InvalidMemory(
             f'"{name}" cannot be read as a Word file, it may be damaged or cut off; '
             "open it in Word, save it as .docx and upload the new file"
@@ -104,7 +110,15 @@ def _read_part(source: ZipFile, info: ZipInfo) -> bytes:
 
 def _count_tags(name: str, blob: bytes) -> int:
     # Without the zeros UTF-16 shows it too.
-    if b"<!DOCTYPE" in blob.replace(b"\0", b""):
+    plain = blob.replace(b"\0", b"")
+    declared = _ENCODING.match(plain)
+    # In UTF-7 and EBCDIC, which the parser knows too, tags are not to be seen.
+    if plain and (
+        b"<" not in plain[:100]
+        or (declared and not declared[1].lower().startswith((b"utf-8", b"utf-16")))
+    ):
+        raise ValueError("not in UTF-8 or UTF-16")
+    if b"<!DOCTYPE" in plain:
         raise InvalidMemory(
             f'"{name}" declares XML entities, which no Word file needs; '
             "open it in Word, save it as .docx and upload the new file"

@@ -16,7 +16,7 @@ from .chunk import LIBRARY_ERRORS, Chunk
 from .prose import cut
 
 MAX_PAGES = 2_000
-MAX_SECONDS = 60.0
+MAX_SECONDS = 30.0
 _MAX_STREAM_BYTES = 25_000_000
 
 _NO_TEXT = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
@@ -78,11 +78,15 @@ def _page_texts(name: str, content: bytes) -> list[str]:
             "split it and upload the parts"
         )
     watch = _Watch(name)
-    return [_clean(page.extract_text(visitor_operand_before=watch)) for page in reader.pages]
+    texts = []
+    for page in reader.pages:
+        watch()
+        texts.append(_clean(page.extract_text(visitor_operand_before=watch)))
+    return texts
 
 
 class _Watch:
-    """Called before each drawing operation; ends the reading of a PDF built to take hours."""
+    """Called before each page and operation; ends the reading of a PDF built to take hours."""
 
     def __init__(self, name: str) -> None:
         self.name = name

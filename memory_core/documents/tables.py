@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
-from itertools import islice, zip_longest
+from itertools import chain, islice, repeat
 
 from ..errors import InvalidMemory
 from .chunk import Chunk
@@ -13,6 +13,7 @@ from .prose import TARGET_CHARS, cut, decode
 
 _DELIMITERS = ",;\t"
 _SAMPLE_ROWS = 20
+_MAX_HEADER_CHARS = 16_000
 
 
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
@@ -27,6 +28,7 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     for row in _rows(name, text, delimiter):
         if not header:
             header = [" ".join(cell.split()) for cell in row] if any(row) else []
+            _check_header(name, header)
             continue
         number += 1
         row_text = sentence(header, _fit(row, len(header), delimiter))
@@ -39,8 +41,20 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
 
 def sentence(header: Sequence[str], cells: Sequence[str]) -> str:
     """Return `column: value; column: value`, leaving out empty cells."""
-    pairs = zip_longest(header, (" ".join(cell.split()) for cell in cells), fillvalue="")
+    # As long as the row, however long the header is.
+    tidy = (" ".join(cell.split()) for cell in cells)
+    pairs = zip(chain(header, repeat("")), tidy, strict=False)
     return "; ".join(f"{column}: {value}" if column else value for column, value in pairs if value)
+
+
+def _check_header(name: str, header: Sequence[str]) -> None:
+    size = sum(len(column) + 1 for column in header)
+    if size > _MAX_HEADER_CHARS:
+        # Each row would repeat it.
+        raise InvalidMemory(
+            f'"{name}" has a header of {size:,} characters, the limit is {_MAX_HEADER_CHARS:,}; '
+            "shorten the names of the columns, or leave columns out"
+        )
 
 
 def _sniff(text: str) -> str:
@@ -70,9 +84,10 @@ def _rows(name: str, text: str, delimiter: str) -> Iterator[list[str]]:
 
 def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
     """Put what overflows the header into the last column: an unquoted comma in a note."""
-    while len(row) > width and not row[-1].strip():
-        row = row[:-1]
-    return [*row[: width - 1], delimiter.join(row[width - 1 :])]
+    end = len(row)
+    while end > width and not row[end - 1].strip():
+        end -= 1
+    return [*row[: width - 1], delimiter.join(row[width - 1 : end])]
 
 
 def _parts(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
 from ..errors import InvalidMemory
+from ..model.counting import Progress
 from ..model.limits import (
     MAX_METADATA_KEY_BYTES,
     check_metadata,
@@ -59,7 +60,14 @@ class Composer:
         return self._engine.extract(scope, plain, attached, neighbours)
 
     def from_document(
-        self, scope: Scope, name: str, content: bytes, metadata: Mapping[str, Any] | None
+        self,
+        scope: Scope,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, Any] | None,
+        *,
+        isolate: bool,
+        on_progress: Progress | None,
     ) -> tuple[int, Iterator[tuple[Scope, list[Vector]]]]:
         """Return how many memories a file makes, and yield them in groups that are saved together.
 
@@ -69,7 +77,7 @@ class Composer:
         from ..documents import clean_name, read_document
 
         attached = check_metadata(metadata)
-        chunks = read_document(name, content)
+        chunks = read_document(name, content, isolate=isolate, on_progress=on_progress)
         groups = _by_scope(scope, clean_name(name), chunks, attached)
         composed = ((part, self._engine.compose(part, sources)) for part, sources in groups)
         return len(chunks), composed

@@ -30,7 +30,8 @@ def places(name: str, content: bytes | str) -> list[str]:
 
 
 def read(name: str, content: bytes | str) -> list[Chunk]:
-    return read_document(name, content.encode() if isinstance(content, str) else content)
+    content = content.encode() if isinstance(content, str) else content
+    return read_document(name, content, isolate=False)
 
 
 def letters(text: str) -> str:
