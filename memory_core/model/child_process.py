@@ -2,7 +2,7 @@
 
 The child imports the reader and not the package, and gets no network and, unless told to, none of
 this process's variables, which hold secrets. Linux holds it to all limits; macOS does not limit
-memory and Windows only the time, which this process watches.
+memory, and Windows only the time, which this process watches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from enum import Enum
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import MemoryCoreError
@@ -41,11 +40,12 @@ _TICK_S = 0.25
 _STEP_BYTES = 64 * 1024
 _OUT_OF_MEMORY = 77
 _TOO_SLOW = "takes more than {} seconds to read"
-# The package itself would import the whole service; the child gets an empty one in its place.
+# These packages themselves import the whole service; the child gets empty ones in their place.
 _BOOT = """import sys, types
 sys.path[:] = sys.argv[2:]
-package = sys.modules["memory_core"] = types.ModuleType("memory_core")
-package.__path__ = [sys.argv[1]]
+for name, folder in ("memory_core", ""), ("memory_core.doctor", "/doctor"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [sys.argv[1] + folder]
 from memory_core.model.child_process import serve
 serve()"""
 _REFUSED = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn")
@@ -82,12 +82,12 @@ def call_in_child(
     """
     seconds = seconds or MAX_SECONDS
     report = on_progress or (lambda _done, _total: None)
-    call = (function.__module__, function.__name__, _packages(function), seconds, arguments)
+    call = pickle.dumps((function.__module__, function.__name__, seconds, arguments))
     while not _AT_ONCE.acquire(timeout=_TICK_S):
         report(0, total)
     try:
         with _start(environ or {}) as process:
-            feeder = _Feeder(process, pickle.dumps(call), source)
+            feeder = _Feeder(process, call, source)
             try:
                 feeder.start()
                 output = _wait(process, seconds, lambda: report(feeder.done, total))
@@ -115,26 +115,27 @@ def serve() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     # What a library prints must not get between.
     os.dup2(2, 1)
-    module, name, packages, seconds, arguments = pickle.load(sys.stdin.buffer)
+    module, name, seconds, arguments = pickle.load(sys.stdin.buffer)
     _limit(seconds)
     sys.addaudithook(_refuse)
-    for package, path in packages.items():
-        sys.modules.setdefault(package, ModuleType(package)).__path__ = path
     try:
         function = getattr(import_module(module), name)
-        outcome = "returned", function(sys.stdin.buffer, *arguments)
-    except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
-    except MemoryCoreError as exc:
-        outcome = "raised", exc
-    except Exception:
-        outcome = "failed", traceback.format_exc()
-    try:
-        pickle.dump(outcome, answer)
+        pickle.dump(_outcome(function, arguments), answer)
         answer.flush()
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
     os._exit(0)
+
+
+def _outcome(function: Callable[..., object], arguments: tuple[object, ...]) -> tuple[str, object]:
+    try:
+        return "returned", function(sys.stdin.buffer, *arguments)
+    except MemoryError:
+        raise
+    except MemoryCoreError as exc:
+        return "raised", exc
+    except Exception:
+        return "failed", traceback.format_exc()
 
 
 class _Feeder(threading.Thread):
@@ -142,7 +143,6 @@ class _Feeder(threading.Thread):
 
     def __init__(self, process: subprocess.Popen[bytes], call: bytes, source: BinaryIO) -> None:
         super().__init__(name="child-feeder", daemon=True)
-        assert process.stdin is not None
         # Closed by this thread alone: `communicate` would close it at once.
         self._sink, process.stdin = process.stdin, None
         self._call, self._source = call, source
@@ -150,6 +150,7 @@ class _Feeder(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
+        assert self._sink is not None
         # The child may end before it has read all.
         with suppress(OSError), self._sink:
             self._sink.write(self._call)
@@ -169,12 +170,13 @@ class _Answer(pickle.Unpickler):
     """Reads what a child wrote, of which a hostile document may have taken hold: values only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _TIMES:
-            return super().find_class(module, name)
-        if module.startswith("memory_core.") and "." not in name:
+        value = None
+        if (module, name) in _TIMES or (module.startswith("memory_core.") and "." not in name):
             value = super().find_class(module, name)
-            if is_dataclass(value) or issubclass(value, (Enum, MemoryCoreError, tuple)):
-                return value
+        if module == "datetime" or is_dataclass(value):
+            return value
+        if isinstance(value, type) and issubclass(value, (Enum, MemoryCoreError, tuple)):
+            return value
         raise pickle.UnpicklingError(f"{module}.{name} is no value")
 
 
@@ -200,10 +202,9 @@ def _wait(process: subprocess.Popen[bytes], seconds: int, report: Callable[[], N
     """Return what the child wrote until it ended."""
     deadline = time.monotonic() + seconds
     while True:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=_TICK_S)[0]
-        except subprocess.TimeoutExpired:
-            report()
+        report()
         if time.monotonic() > deadline:
             raise ChildEnded(_TOO_SLOW.format(seconds))
 
@@ -218,26 +219,14 @@ def _reason(code: int, seconds: int) -> str:
     return f"cannot be read, since it ended the process that tried {by}"
 
 
-def _packages(function: Callable[..., object]) -> dict[str, list[str]]:
-    """Return the packages around the module of a function, which need not be imported as well."""
-    names = function.__module__.split(".")[:-1]
-    packages = (".".join(names[:count]) for count in range(1, len(names) + 1))
-    return {name: list(sys.modules[name].__path__) for name in packages}
-
-
 def _limit(seconds: int) -> None:
     """Give this process its limits, as far as the system knows them."""
     with suppress(ImportError):
         import resource
 
-        limits = {
-            resource.RLIMIT_AS: MAX_BYTES,
-            resource.RLIMIT_CPU: seconds,
-            resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
-            resource.RLIMIT_FSIZE: 0,
-            resource.RLIMIT_CORE: 0,
-        }
-        for kind, limit in limits.items():
+        limits = {"AS": MAX_BYTES, "CPU": seconds, "NOFILE": MAX_OPEN_FILES, "FSIZE": 0, "CORE": 0}
+        for name, limit in limits.items():
+            kind = getattr(resource, f"RLIMIT_{name}")
             hard = resource.getrlimit(kind)[1]
             limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
             # macOS refuses a limit of memory.

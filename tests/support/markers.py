@@ -45,6 +45,7 @@ EXHAUSTIVE = (
     "tests/dashboard/views/test_redeploy_receipts.py",
     "tests/doctor/logs/test_speed.py",
     "tests/doctor/test_damages.py",
+    "tests/documents/test_speed.py",
     "tests/faults/",
     "tests/memories/test_state_machine.py",
     "tests/redeploy_test/test_at_once.py",
