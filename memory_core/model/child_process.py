@@ -221,6 +221,9 @@ def _reason(code: int, seconds: int) -> str:
 
 def _limit(seconds: int) -> None:
     """Give this process its limits, as far as the system knows them."""
+    with suppress(OSError):
+        # Where memory runs short, the kernel ends this process, not the one that waits for it.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(ImportError):
         import resource
 

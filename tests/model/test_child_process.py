@@ -55,6 +55,7 @@ def test_a_child_sees_no_variable_and_reaches_nothing(monkeypatch: pytest.Monkey
     assert call(child_tasks.surroundings) == {
         "variables": [],
         "service": False,
+        "ended first": "1000",
         "network": "PermissionError",
         "process": "PermissionError",
         "files": "Too many open files",

@@ -69,6 +69,7 @@ def surroundings(_source: BinaryIO) -> dict[str, Any]:
     return {
         "variables": sorted(set(os.environ) - {"LC_CTYPE"}),
         "service": "memory_core.service" in sys.modules,
+        "ended first": Path("/proc/self/oom_score_adj").read_text().strip(),
         "network": _tried(lambda: socket.create_connection(("127.0.0.1", 9))),
         "process": _tried(lambda: os.execv(sys.executable, [sys.executable])),
         "files": _tried(lambda: [open("/dev/null") for _ in range(100)]),
