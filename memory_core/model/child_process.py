@@ -49,7 +49,11 @@ for name, folder in ("memory_core", ""), ("memory_core.doctor", "/doctor"):
 from memory_core.model.child_process import serve
 serve()"""
 _REFUSED = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn")
-_TIMES = {("datetime", name) for name in ("datetime", "timedelta", "timezone")}
+_PLAIN = {
+    "collections": {"Counter", "OrderedDict", "deque"},
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+}
+_VALUES = (Enum, MemoryCoreError, tuple)
 
 
 class ChildEnded(Exception):
@@ -69,7 +73,7 @@ def call_in_child(
 
     Args:
         function: defined at the top of its module. What it returns consists of plain values,
-            times, and dataclasses and enumerations of this package.
+            times, and dataclasses, tuples and enumerations of this package.
         total: bytes of the source, for the progress.
         seconds: limit of time, by the clock and of the processor; `MAX_SECONDS` unless given.
         environ: variables of the child.
@@ -170,13 +174,13 @@ class _Answer(pickle.Unpickler):
     """Reads what a child wrote, of which a hostile document may have taken hold: values only."""
 
     def find_class(self, module: str, name: str) -> Any:
-        value = None
-        if (module, name) in _TIMES or (module.startswith("memory_core.") and "." not in name):
+        if name in _PLAIN.get(module, ()):
+            return super().find_class(module, name)
+        if module.startswith("memory_core.") and "." not in name:
             value = super().find_class(module, name)
-        if module == "datetime" or is_dataclass(value):
-            return value
-        if isinstance(value, type) and issubclass(value, (Enum, MemoryCoreError, tuple)):
-            return value
+            is_value = isinstance(value, type) and issubclass(value, _VALUES)
+            if is_value or is_dataclass(value):
+                return value
         raise pickle.UnpicklingError(f"{module}.{name} is no value")
 
 

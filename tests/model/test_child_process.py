@@ -7,6 +7,7 @@ import io
 import os
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -42,7 +43,8 @@ def reason(function: Any, *arguments: Any, **options: Any) -> str:
 
 def test_a_child_gets_all_bytes_and_gives_the_value() -> None:
     assert call(child_tasks.size_of, content=CONTENT) == len(CONTENT)
-    values = {"at": datetime(2026, 11, 27, tzinfo=UTC), "scope": Scope("ann", None, "7")}
+    at = datetime(2026, 11, 27, tzinfo=UTC)
+    values = {"at": [at, at.date()], "scope": Scope("ann", None, "7"), "counts": Counter("aab")}
     assert call(child_tasks.print_and_return, values) == values
 
 

@@ -117,7 +117,11 @@ def _children() -> list[int]:
     """Return the children that run Python by now: before, they show the memory of this process."""
     tasks = Path("/proc/self/task").glob("*/children")
     ids = [int(child) for task in tasks for child in _text(task).split()]
-    return [child for child in ids if "child_process" in _text(Path(f"/proc/{child}/cmdline"))]
+    return [
+        child
+        for child in ids
+        if "child_process import serve" in _text(Path(f"/proc/{child}/cmdline"))
+    ]
 
 
 def _memory(process: int | str, name: str) -> int:
