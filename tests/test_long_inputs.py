@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from dashboard.auth.accounts import normalize_name
 from dashboard.auth.login_form import safe_next
-from dashboard.views.memories.save import parse_chat
 from memory_core import MemoryService, describe_changes, get_user_id_from_request, normalize_user_id
-from memory_core.documents import clean_name
+from memory_core.documents import clean_name, parse_chat
 from memory_core.errors import InvalidUserId, MemoryCoreError
 from memory_core.memories.ranking import terms
 from memory_core.model.limits import MOST_MARKS, normalized

@@ -67,8 +67,8 @@ def docx_of(tags: int, encoding: str) -> bytes:
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "commas.csv": (lambda: b"a,b\nx" + b"," * 19 * MB, TOO_LARGE),
-    "columns.csv": (lambda: b"a," * 2 * MB + b"\nx" * 8 * MB, "has a header of 4,194,305"),
-    "column.csv": (lambda: b"a" * 99_000 + b"\nx" * 8 * MB, "has a header of 99,001"),
+    "columns.csv": (lambda: b"a," * 2 * MB + b"\nx" * 8 * MB, TOO_LARGE),
+    "column.csv": (lambda: b"a" * 99_000 + b"\nx" * 8 * MB, "gives more than 20,000 memories"),
     "picture.txt": (lambda: picture(19 * MB), "is not a text file"),
     "noise.txt": (lambda: noise_without_zeros(19 * MB), "is not a text file"),
     "headings.md": (lambda: b"# a\n" * 5 * MB, TOO_LARGE),
@@ -101,14 +101,14 @@ def test_what_takes_too_much_is_refused_in_a_sentence(
 
 
 def test_a_quadratic_row_is_read_at_once() -> None:
-    (chunk,) = read_document("a.csv", b"a,b\nx" + b"," * 160_000)
-    assert chunk.text == "a: x"
+    (chunk,) = read_document("a.csv", b"Name,Note\nx" + b"," * 160_000).chunks
+    assert chunk.text == "Name: x"
 
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_a_child_reads_what_is_read_here(isolate: bool) -> None:
     content = '[{"text": "Grüße", "metadata": {"n": 1}, "run_id": "7"}, "b"]'.encode()
-    first, second = read_document("a.json", content, isolate=isolate)
+    first, second = read_document("a.json", content, isolate=isolate).chunks
     assert (first.text, first.run_id, first.metadata) == ("Grüße", "7", {"n": 1})
     assert (second.text, second.place) == ("b", "memory 2")
 
