@@ -202,13 +202,11 @@ class MemoryService:
 
         `left_out` of the result names what was not read: pages without text, comments, media. The
         metadata of each memory has its `document` and `place`; that of a message in an exported
-        chat also its `speaker`, `time` and `conversation`, as far as they are known. A call that
-        was cut off can be repeated: only what was not stored before is stored.
-        The file is read in a child process (30 seconds, 200 MB), or here with `isolate=False`.
+        chat also its `speaker`, `time` and `conversation`, if known. A child process reads the file
+        unless `isolate` is False. A call cut off can be repeated: nothing is stored twice.
 
         Raises:
-            InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty, or it
-                takes more than the limits to read.
+            InvalidMemory: too large, of an unknown type, encrypted, broken, empty, or slow to read.
             NotIndexed: as `add_text_memory`; earlier parts of the document are stored.
         """
         scope = to_scope(user_id, agent_id, run_id)

@@ -23,7 +23,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+
 _DATA = re.compile(
     r"[^\w\s]*\d[\d\s.,:/%'()+-]*(?:[\w€$£%]{1,3}\.?)?|"
     r"\d{1,2}\.?(?: ?(?:-|\u2013|to|bis) ?\d{1,2}\.?)? \w{3,9}\.?(?:,? \d{2,4})?|"
-    r"\S+@\S+\.\w+|https?://\S+|"
+    r"[^\s@]{1,64}@[^\s@]{1,255}\.\w{1,20}|https?://\S+|"
     r"true|false|yes|no|ja|nein|oui|non|sí|sim|x",
     re.I,
 )

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,33 @@ FILES: dict[str, Callable[[int], bytes | str]] = {
     "cells.docx": lambda size: table(2, size // 100),
 }
 
+STAMP = "08.08.19, 13:25 - "
+CHATS: dict[str, Callable[[int], bytes | str]] = {
+    "whatsapp.txt": lambda size: f"{STAMP}Ann: hi\n" * (size // 26),
+    "one-message.txt": lambda size: f"{STAMP}Ann: hi\n{STAMP}Bob: " + "on\n" * (size // 3),
+    "stamps.txt": lambda size: f"{STAMP}Ann: hi\n{STAMP}Bob: hi\n" + "1.1.1" * (size // 5),
+    "typed.txt": lambda size: "user: hi\nassistant: ho\n" + "on\n" * (size // 3),
+    "slack.json": lambda size: json.dumps(
+        [{"type": "message", "ts": "1", "text": "<@U1>" * 3, "user": "U1"}] * (size // 70)
+    ),
+    "marks.json": lambda size: json.dumps(
+        [{"type": "message", "ts": "1", "text": "<" * size, "user": "U1"}]
+    ),
+    "telegram.json": lambda size: json.dumps(
+        {"messages": [{"type": "message", "date": "x", "text": ["a"] * (size // 5)}]}
+    ),
+    "branch.json": lambda size: json.dumps([{"mapping": branch(size // 60)}]),
+    "branches.json": lambda size: json.dumps([{"mapping": branch(0, size // 60)}]),
+}
+
+
+def branch(length: int, beside: int = 0) -> dict[str, Any]:
+    """Return the messages of a chat, one below the other and beside each other."""
+    said = {"author": {"role": "user"}, "content": {"parts": ["x"]}}
+    parents = {str(at): str(at - 1) for at in range(length)}
+    parents |= {f"b{at}": "0" for at in range(beside)}
+    return {key: {"parent": parent, "message": said} for key, parent in parents.items()}
+
 
 def seconds(name: str, content: bytes) -> float:
     began = time.process_time()
@@ -108,6 +136,6 @@ def is_in_proportion(name: str, make: Callable[[int], bytes | str], size: int) -
     return False
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES | CHATS)
 def test_no_reader_is_superlinear(name: str) -> None:
-    assert is_in_proportion(name, FILES[name], 50_000)
+    assert is_in_proportion(name, (FILES | CHATS)[name], 50_000)
