@@ -231,8 +231,8 @@ _CODES = {
         "KmsNotFoundException"
     ),
     _REFUSED: (
-        "BotoCoreError ConflictException InvalidPageToken NoSuchKey PreconditionFailed "
-        "SerializationException ValidationException"
+        "BotoCoreError ConflictException InvalidPageToken NoSuchKey NotImplemented "
+        "NotImplementedException PreconditionFailed SerializationException ValidationException"
     ),
     _REGION: "InvalidRegionError NoRegionError UnknownRegionError",
     _PROFILE: (
