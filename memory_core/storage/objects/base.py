@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Protocol
 
 
@@ -15,6 +15,19 @@ class ObjectStore(Protocol):
     @property
     def lists_freely(self) -> bool:
         """True if `list` costs no request."""
+        ...
+
+    @property
+    def in_order(self) -> bool:
+        """True if `list` is in the order of the keys, so that ranges of it can be read."""
+        ...
+
+    @property
+    def left_out(self) -> Set[str]:
+        """The folders of which a listing was seen to leave keys out, each with its slash.
+
+        Their keys were read and yielded all the same; what else was left out is not known.
+        """
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> None:
