@@ -66,6 +66,10 @@ class TrippedObjects:
         self._trip = trip
 
     @property
+    def atomic_puts(self) -> bool:
+        return self._inner.atomic_puts
+
+    @property
     def in_order(self) -> bool:
         return self._inner.in_order
 

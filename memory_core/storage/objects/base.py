@@ -18,6 +18,14 @@ class ObjectStore(Protocol):
         ...
 
     @property
+    def atomic_puts(self) -> bool:
+        """True if of several simultaneous `put_if_absent` of a key one wins.
+
+        Where it is false, what must not be overwritten takes a name that nobody else takes.
+        """
+        ...
+
+    @property
     def in_order(self) -> bool:
         """True if `list` is in the order of the keys, so that ranges of it can be read."""
         ...

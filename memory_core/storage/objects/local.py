@@ -27,6 +27,7 @@ class LocalObjects:
     """The keys are paths below `root`, which is made on the first write."""
 
     lists_freely = True
+    atomic_puts = True
     in_order = True
     left_out: Set[str] = frozenset()
 

@@ -24,6 +24,7 @@ class S3Objects:
         self._bucket = bucket
         self._prefix = prefix
         self.left_out: set[str] = set()
+        self.atomic_puts = True
 
     @property
     def in_order(self) -> bool:
