@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from .counting import counted
+
 Answer = Literal["yes", "no", "unknown"]
 
 
@@ -64,11 +66,8 @@ class ServerCard:
     def sentence(self) -> str:
         """The card in one sentence."""
         known = sum(each.answer == "yes" for each in self.capabilities)
-        total = len(self.capabilities)
-        if known == total:
-            return f"{self.server} can do all {total} things that were tried"
+        if known == len(self.capabilities):
+            return f"{self.server} can do everything that was tried"
+        tried = counted(len(self.capabilities), "thing")
         lost = sum(bool(each.lost) for each in self.lacking)
-        return (
-            f"{self.server} can do {known} of the {total} things that were tried; something is "
-            f"lost by {lost} of the others"
-        )
+        return f"{self.server} can do {known} of {tried} tried; {lost} of the others lose something"
