@@ -174,8 +174,7 @@ class MemoryService:
         """Remember a conversation, `[{"role": ..., "content": ...}]`; raises as `add_text_memory`.
 
         With `infer` a language model extracts what is worth remembering, which may be nothing;
-        without, each message is a memory. Parts of a content are joined; messages without text
-        (calls of tools) are skipped, those of the system and of tools are left out.
+        without, each message is a memory. Messages of the system and of tools are left out.
         """
         scope = to_scope(user_id, agent_id, run_id)
         composed, left_out = self._composer.from_messages(
@@ -201,9 +200,8 @@ class MemoryService:
         """Cut a file (.txt .md .pdf .docx .csv .json .jsonl .zip) into memories and remember them.
 
         `left_out` of the result names what was not read: pages without text, comments, media. The
-        metadata of each memory has its `document` and `place`; that of a message in an exported
-        chat also its `speaker`, `time` and `conversation`, if known. A child process reads the file
-        unless `isolate` is False. A call cut off can be repeated: nothing is stored twice.
+        metadata of each memory has its `document` and `place`, and what is known of a message. A
+        child process reads the file unless `isolate` is False. It is safe to repeat the call.
 
         Raises:
             InvalidMemory: too large, of an unknown type, encrypted, broken, empty, or slow to read.
@@ -245,8 +243,9 @@ class MemoryService:
     def delete_memory(self, user_id: str, memory_id: str, *, verify: bool = False) -> Receipt:
         """Remove one memory; its history stays. Raises `MemoryNotFound`."""
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
-        draft = EventDraft(Kind.DELETE, memory_id, str(user_id))
-        return self._saver.remove(view, draft, verify=verify)
+        return self._saver.remove(
+            view, EventDraft(Kind.DELETE, memory_id, str(user_id)), verify=verify
+        )
 
     @noted("delete-user", removed)
     def delete_user(self, user_id: str, *, verify: bool = False) -> Receipt:
@@ -444,19 +443,15 @@ class MemoryService:
         """
         return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
 
-    @noted(
-        "take-up",
-        lambda taken: counted(taken.taken, "memory"),
-        when=lambda given: not given["preview"],
-    )
+    @noted("take-up", lambda taken: counted(taken.taken, "memory"),
+           when=lambda given: not given["preview"])  # fmt: skip
     def take_up(
         self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
     ) -> Adoption:
         """Adopt the user's orphans: vectors in the store that were never recorded.
 
-        Adopted is what names the user in any form that differs in case, whitespace or invisible
-        characters alone; it is the user's from then on. Safe to repeat. With `preview` nothing is
-        changed.
+        Adopted is what names the user in a form that differs in case, whitespace or invisible
+        characters alone. Safe to repeat. With `preview` nothing is changed.
         """
         user = normalize_user_id(user_id)
         return self._repairer.adopt_orphans(user, preview=preview, on_progress=on_progress)
@@ -464,9 +459,8 @@ class MemoryService:
     def elsewhere(self, on_progress: Progress | None = None) -> OtherPlaces:
         """Compare the places besides the one in use: which memories lie only there.
 
-        On S3 Vectors that is the local data folder, in which nothing is made or changed; on
-        ChromaDB it is other collections of the folder, and S3 where the settings suffice.
-        `on_progress` counts memories; where it raises, the call ends.
+        On S3 Vectors that is the local data folder, which stays as it is; on ChromaDB other
+        collections of the folder, and S3 where the settings suffice. `on_progress` counts memories.
         """
         from .memories.other_places import compare_places
 
