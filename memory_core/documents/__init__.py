@@ -104,8 +104,7 @@ def read_document(
 
 
 def _read(source: BinaryIO, name: str, size_bytes: int) -> Document:
-    reader = _READERS[suffix_of(name)]
-    content = source.read(size_bytes)
+    reader, content = _READERS[suffix_of(name)], source.read(size_bytes)
     if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_EXPORTS) or (
         reader in (_read_text, read_markdown) and names_users(content)
     ):

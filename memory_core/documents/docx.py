@@ -24,9 +24,9 @@ _MAX_TAGS = 4_000_000
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
 
-_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["']([\w.-]{1,40})""")
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 """The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
+_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["']([\w.-]{1,40})""")
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
