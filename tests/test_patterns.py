@@ -85,7 +85,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
             if isinstance(pattern := call.args[0], ast.Constant):
                 assert isinstance(call.func, ast.Attribute)
                 calls = {call.func.attr} - {"compile"} or {"search", "findall"}
-                yield f"{name}:{call.lineno}", re.compile(pattern.value), calls
+                yield f"{name}:{call.lineno}.{call.col_offset}", re.compile(pattern.value), calls
         uses_re = any(_is_call(node) for node in ast.walk(tree))
         if uses_re and name not in SCRIPTS and not name.startswith("pages/"):
             module = importlib.import_module(name[:-3].replace("/", ".").removesuffix(".__init__"))

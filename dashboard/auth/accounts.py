@@ -6,7 +6,6 @@ import ipaddress
 import string
 import threading
 import time
-import unicodedata
 from base64 import b64decode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -64,7 +63,7 @@ def hash_password(password: str) -> str:
 
 def is_known(password: str) -> bool:
     """Return whether a password is easily guessed: a known one, repeated or decorated or not."""
-    plain = unicodedata.normalize("NFKC", password).casefold()
+    plain = normalized("NFKC", password).casefold()
     core = plain.strip(string.digits + string.punctuation + string.whitespace)
     return any(
         unit in known_passwords() or (len(unit) < _SHORTEST_UNIT and unit != text)

@@ -236,9 +236,11 @@ def _limit(seconds: int) -> None:
             kind = getattr(resource, f"RLIMIT_{name}")
             hard = resource.getrlimit(kind)[1]
             limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            # At the second limit of the processor's time the signal would not say which it was.
+            upper = limit + 1 if name == "CPU" and hard == resource.RLIM_INFINITY else limit
             # macOS refuses a limit of memory.
             with suppress(ValueError, OSError):
-                resource.setrlimit(kind, (limit, limit))
+                resource.setrlimit(kind, (limit, upper))
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:

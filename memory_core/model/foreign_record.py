@@ -185,7 +185,7 @@ def read_time(value: Any) -> datetime:
         ValueError: it cannot be read, or not with certainty.
     """
     text = f"{value:f}" if isinstance(value, float) else str(value).strip()
-    text = re.sub(r"\s*(?:UTC|GMT)$", "", text)
+    text = re.sub(r"(?<!\s)\s*(?:UTC|GMT)$", "", text)
     try:
         if re.fullmatch(r"\d{9,20}(\.\d*)?", text):
             number = float(text)
@@ -193,7 +193,7 @@ def read_time(value: Any) -> datetime:
                 number /= 1000
             return datetime.fromtimestamp(number, UTC)
         with suppress(ValueError):
-            return parse_time(re.sub(r"\s+(?=[+-]\d)", "", text).replace("/", "-"))
+            return parse_time(re.sub(r"(?<!\s)\s+(?=[+-]\d)", "", text).replace("/", "-"))
         for form in _TIME_FORMATS:
             with suppress(ValueError):
                 return datetime.strptime(text, form).replace(tzinfo=UTC)
