@@ -182,8 +182,10 @@ def test_a_long_body_that_goes_on_is_taken(client: Callable[[], socket.socket]) 
 
 
 def test_a_newcomer_takes_the_place_of_the_oldest_that_says_nothing(
-    client: Callable[[], socket.socket],
+    client: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So that none of them is closed for its silence.
+    monkeypatch.setattr(connections, "HALF_OPEN_S", 60)
     silent = [client() for _ in range(7)]
     newcomer = client()
     newcomer.sendall(HEAD + b"Connection: close\r\n\r\n")
