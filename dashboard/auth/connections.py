@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio.transports import BaseTransport
+from itertools import count
 from typing import Any, Final, cast
 
 from uvicorn.config import Config
@@ -33,6 +34,7 @@ ALLOW_BYTES: Final = "holdfast.allow_bytes"
 _PIECE: Final = 16 * 1024
 _FULL: Final = "Too many connections are open. Try again in a moment."
 _logger = logging.getLogger("dashboard")
+_numbers = count(1)
 
 
 def bound_connections() -> None:
@@ -79,7 +81,8 @@ class BoundedHttp(HttpToolsProtocol):
         if config.ws_protocol_class is WebSocketsSansIOProtocol:
             self.ws_protocol_class = BoundedSocket
         self._head_bytes = self._body_bytes = 0
-        self._made_at = self.loop.time()
+        # The clock of the loop stands still while it accepts several.
+        self._number = next(_numbers)
         self._due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -156,16 +159,16 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         """Drop the oldest connection without a whole request, or this one if there is none."""
+        open_now = [each for each in self.connections if not each.transport.is_closing()]
         waiting = [
-            connection
-            for connection in self.connections
-            if isinstance(connection, BoundedHttp)
-            and connection is not self
-            and connection._waits_for_client()
-            and not connection.transport.is_closing()
+            each
+            for each in open_now
+            if isinstance(each, BoundedHttp) and each is not self and each._waits_for_client()
         ]
+        if len(open_now) <= MOST_CONNECTIONS:
+            return
         if waiting:
-            min(waiting, key=lambda other: (not other._idle(), other._made_at)).transport.abort()
+            min(waiting, key=lambda other: (not other._idle(), other._number)).transport.abort()
         else:
             _logger.warning("a connection was refused: %d are open", MOST_CONNECTIONS)
             self._refuse(503, _FULL)
