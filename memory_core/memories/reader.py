@@ -113,6 +113,7 @@ class MemoryReader:
 
     def ranker(self, view: UserView) -> tuple[Ranker, RecordAt]:
         """Return a ranker over every live memory, and what gives the record of a position."""
+        from .continuity import continuations
         from .ranking import Ranker
 
         user = self._load(view)
@@ -120,7 +121,8 @@ class MemoryReader:
         if user.ranker is None:
             vectors = [user.vectors[memory_id] for memory_id in ids]
             texts = [vector.payload["data"] for vector in vectors]
-            user.ranker = Ranker(texts, self._matrix(vectors))
+            pairs = continuations([vector.payload for vector in vectors])
+            user.ranker = Ranker(texts, self._matrix(vectors), pairs)
         return user.ranker, lambda position: user.record(ids[position])
 
     def refresh(self, user_id: UserId) -> None:
