@@ -6,3 +6,7 @@ cd "$(dirname "$0")/.."
 
 python -m pip install --no-cache-dir --disable-pip-version-check \
     --requirement requirements.txt --constraint constraints.txt
+if [ "${MEMORY_EMBEDDER:-}" = multilingual ]; then
+    python -m pip install --no-cache-dir --disable-pip-version-check \
+        --requirement requirements-multilingual.txt --constraint constraints.txt
+fi

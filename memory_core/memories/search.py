@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ..embedders import embed_question
 from ..errors import InvalidMemory
 from ..ledger import UserView
 from ..model.census import CloseUser
@@ -109,7 +110,7 @@ class Searcher:
         exact = mode == "exact" or (mode == "auto" and len(view.live) <= EXACT_UP_TO)
         hits: tuple[Hit, ...] = ()
         if view.live:
-            values = self._embedder.embed([question])[0]
+            values = embed_question(self._embedder, question)
             ranker, record_at = (
                 self._memories.ranker(view)
                 if exact
@@ -144,7 +145,7 @@ class Searcher:
         counts: Counter[Reason] = Counter()
         ranking: list[RankedMemory] = []
         if view.live:
-            values = self._embedder.embed([question])[0]
+            values = embed_question(self._embedder, question)
             ranker, record_at = self._memories.ranker(view)
             today = datetime.now(UTC).date()
             ahead = 0

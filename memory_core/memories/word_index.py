@@ -179,6 +179,19 @@ def _telling(words: list[str]) -> list[str]:
     return telling or words
 
 
+def commonest_language(text: str) -> str | None:
+    """Return the English name of the language of whose stop words a text has most.
+
+    None where there are fewer than two of them.
+    """
+    words = _words(text)
+    language = _language(words)
+    stop_words = _stop_words()[language]
+    if sum(_unaccented(word) in stop_words for word in words) < 2:
+        return None
+    return "English" if language == _ENGLISH else language.capitalize()
+
+
 def _language(words: Sequence[str]) -> str:
     """Return the language of whose stop words there are most; English where there are as many."""
     languages = _languages_of()

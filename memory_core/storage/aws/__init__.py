@@ -1,7 +1,18 @@
 """Amazon Web Services: clients, retries, pace and errors; only `client` imports boto3."""
 
-from .client import Aws, Credentials, cause_of, credentials_source, each, read_credentials
+from ...embedders import bedrock
+from .client import (
+    Aws,
+    Credentials,
+    cause_of,
+    credentials_source,
+    each,
+    model_invoker,
+    read_credentials,
+)
 from .retry import Pace, Retries, pace_of
+
+bedrock.connect_with(model_invoker)
 
 __all__ = [
     "Aws",

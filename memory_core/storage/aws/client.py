@@ -18,9 +18,10 @@ from .errors import INVALID_PAGE_TOKEN, Call, Failure, cause_word, rule_for, tra
 from .parsing import read_faster
 from .retry import Retries
 
-ServiceName = Literal["s3", "s3vectors", "sts"]
+ServiceName = Literal["s3", "s3vectors", "sts", "bedrock-runtime"]
 
 _CONNECTIONS = 16
+_JSON = "application/json"
 _THREADS = 8
 # Begins a header of every answer: x-amz-request-id of S3, x-amzn-requestid of others.
 _HEADER_MARK = "x-amz"
@@ -182,9 +183,11 @@ class Aws:
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
-        endpoint = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}.get(
-            service
-        )
+        endpoint = {
+            "s3": settings.endpoint_s3,
+            "s3vectors": settings.endpoint_s3vectors,
+            "bedrock-runtime": settings.endpoint_bedrock,
+        }.get(service)
         config = Config(
             connect_timeout=transport.connect_timeout_s,
             read_timeout=transport.read_timeout_s,
@@ -209,6 +212,20 @@ class Aws:
             if self._clients.get(service) is refused:
                 # Not closed: other threads may be in the middle of a request.
                 self._clients, self._session = {}, None
+
+
+def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:
+    """Return what sends a request to a model of Bedrock and returns the body of its answer."""
+    aws = Aws(settings)
+
+    def invoke(model: str, body: bytes) -> bytes:
+        def send(client: Any) -> bytes:
+            answer = client.invoke_model(modelId=model, body=body, contentType=_JSON, accept=_JSON)
+            return bytes(answer["body"].read())
+
+        return aws.run("bedrock-runtime", "InvokeModel", f"model {model!r}", send)
+
+    return invoke
 
 
 def each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:

@@ -20,8 +20,14 @@ from ...errors import (
 INVALID_PAGE_TOKEN = "InvalidPageToken"
 """Our name for the ValidationException of a listing that took too long."""
 
-TITLES = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
+TITLES = {
+    "s3": "Amazon S3",
+    "s3vectors": "Amazon S3 Vectors",
+    "sts": "AWS STS",
+    "bedrock-runtime": "Amazon Bedrock",
+}
 _BACKEND = "s3_vectors"
+_BEDROCK = "bedrock"
 # Operations of S3 whose permission has another name.
 _ACTIONS = {
     "ListObjectsV2": "ListBucket",
@@ -58,7 +64,8 @@ class Call:
     @property
     def action(self) -> str:
         """The IAM action, such as `s3vectors:PutVectors`."""
-        return f"{self.service}:{_ACTIONS.get(self.operation, self.operation)}"
+        prefix = self.service.removesuffix("-runtime")
+        return f"{prefix}:{_ACTIONS.get(self.operation, self.operation)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,11 @@ _NO_BUCKET = Rule(
     "{resource} does not exist ({code}); create the bucket, or correct AWS_S3_BUCKET",
     cause="no bucket",
 )
+_NO_MODEL = Rule(
+    BackendError,
+    "{title} does not offer {resource} here ({code}: {said}); check MEMORY_EMBEDDER and AWS_REGION",
+    cause="no model",
+)
 _OTHER_REGION = Rule(
     BackendError,
     "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
@@ -185,7 +197,8 @@ _OLD_BOTO3 = Rule(
 
 _CODES = {
     _BUSY: (
-        "ConditionalRequestConflict InternalError InternalServerException OperationAborted "
+        "ConditionalRequestConflict InternalError InternalServerException ModelErrorException "
+        "ModelNotReadyException ModelTimeoutException OperationAborted "
         "RequestLimitExceeded RequestThrottled RequestTimeout RequestTimeoutException "
         "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
         "TooManyRequestsException"
@@ -209,6 +222,7 @@ _CODES = {
     _CLOCK: "RequestExpired RequestTimeTooSkewed",
     _NO_INDEX: "NotFoundException",
     _NO_BUCKET: "NoSuchBucket",
+    _NO_MODEL: "ResourceNotFoundException",
     _OTHER_REGION: (
         "AuthorizationHeaderMalformed IllegalLocationConstraintException PermanentRedirect"
     ),
@@ -264,7 +278,8 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     )
     if not issubclass(rule.error, BackendError):
         return rule.error(message)
-    return rule.error(message, backend=_BACKEND, operation=call.operation, code=failure.code)
+    backend = _BEDROCK if call.service == "bedrock-runtime" else _BACKEND
+    return rule.error(message, backend=backend, operation=call.operation, code=failure.code)
 
 
 def cause_word(rule: Rule) -> str:
