@@ -33,6 +33,7 @@ from .rows import Row, Size
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "memories"
 QUESTION_FILES = ("questions.json", "questions-large.json")
+LANGUAGES = "questions-languages.json"
 CONVERSATIONS = Path(__file__).with_name("conversations.json")
 DEPTHS = (1, 3, 10)
 RANKINGS: Mapping[str, Callable[[Hit], float]] = {
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str]) -> None:
     if arguments:
         sets = {arguments[0]: json.loads(Path(arguments[0]).read_text(encoding="utf-8"))}
     else:
-        sets = load_sets()
+        sets = load_sets() | {LANGUAGES: load_examples(LANGUAGES)}
     for name, document in sets.items():
         print(f"{name}: {len(document['questions'])} questions")
         with tempfile.TemporaryDirectory() as folder:

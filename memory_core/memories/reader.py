@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +39,11 @@ class _UserMemories:
     vectors: dict[str, Vector]
     missing: frozenset[str]
     ranker: Ranker | None = None
+    ids: list[str] = field(init=False)
+    """The memories in the order they were added."""
 
-    @property
-    def ids(self) -> list[str]:
-        """The memories in the order they were added."""
-        return [memory_id for memory_id in self.view.live if memory_id in self.vectors]
+    def __post_init__(self) -> None:
+        self.ids = [memory_id for memory_id in self.view.live if memory_id in self.vectors]
 
     def record(self, memory_id: str) -> MemoryRecord:
         return to_record(self.vectors[memory_id], indexed=memory_id not in self.missing)

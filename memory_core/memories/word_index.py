@@ -5,10 +5,8 @@ docs/decisions/ranking.md has the reasons and figures.
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import log
@@ -45,43 +43,44 @@ class WordIndex:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._size = len(texts)
-        tokens = [terms(text) for text in texts]
-        self._holders = Counter(term for text in tokens for term in set(text))
-        self._bm25: Any = None
-        if self._holders:
-            import bm25s
+        import numpy as np
 
-            # It sets its own logger to DEBUG.
-            logging.getLogger("bm25s").setLevel(logging.WARNING)
-            self._bm25 = bm25s.BM25(method="lucene", k1=_K1, b=_B)
-            self._bm25.index(tokens, show_progress=False)
-            self._weigh_grams()
+        tokens = [terms(text) for text in texts]
+        self._size = size = len(texts)
+        self._numbers: dict[str, int] = {}
+        numbers = [
+            self._numbers.setdefault(term, len(self._numbers)) for text in tokens for term in text
+        ]
+        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=size)
+        # Each term of each text once, by term and then by text, and how often it stands there.
+        keys = np.asarray(numbers, dtype=np.int64) * size + np.repeat(np.arange(size), lengths)
+        unique, often = np.unique(keys, return_counts=True)
+        of_term, self._texts = np.divmod(unique, max(1, size))
+        self._starts = np.searchsorted(of_term, np.arange(len(self._numbers) + 1))
+        rarity = np.asarray([self._idf(term) for term in self._numbers], dtype=np.float32)
+        relative = lengths / max(1.0, lengths.mean() if size else 0.0)
+        saturation = often / (often + _K1 * (1 - _B + _B * relative[self._texts]))
+        self._shares = (rarity[of_term] * saturation).astype(np.float32)
 
     def scores(self, question: str) -> tuple[NDArray[np.float32], bool]:
         """Return the score of every text, 0..1, and whether any has a word of the question."""
         import numpy as np
 
         asked = dict.fromkeys(terms(question))
-        known = [term for term in asked if term in self._holders]
-        if not known:
-            return np.zeros(self._size, dtype=np.float32), False
-        shares: NDArray[np.float32] = self._bm25.get_scores(known)
-        shares /= np.float32(sum(map(self._idf, asked)))
-        return np.minimum(shares, 1.0), not all(map(_is_gram, known))
+        known = [term for term in asked if term in self._numbers]
+        scores = np.zeros(self._size, dtype=np.float32)
+        if known:
+            for number in map(self._numbers.__getitem__, known):
+                part = slice(self._starts[number], self._starts[number + 1])
+                scores[self._texts[part]] += self._shares[part]
+            scores /= np.float32(sum(map(self._idf, asked)))
+        return np.minimum(scores, 1.0), not all(map(_is_gram, known))
 
     def _idf(self, term: str) -> float:
-        holders = self._holders[term]
+        number = self._numbers.get(term)
+        holders = 0 if number is None else int(self._starts[number + 1] - self._starts[number])
         idf = log(1 + (self._size - holders + 0.5) / (holders + 0.5))
         return GRAM_WEIGHT * idf if _is_gram(term) else idf
-
-    def _weigh_grams(self) -> None:
-        """Multiply what trigrams score in the index, once for all questions."""
-        import numpy as np
-
-        weights = np.ones(len(self._bm25.scores["indptr"]) - 1, dtype=np.float32)
-        weights[[at for term, at in self._bm25.vocab_dict.items() if _is_gram(term)]] = GRAM_WEIGHT
-        self._bm25.scores["data"] *= np.repeat(weights, np.diff(self._bm25.scores["indptr"]))
 
 
 def terms(text: str) -> list[str]:
@@ -92,7 +91,7 @@ def terms(text: str) -> list[str]:
     the language of the text are left out, unless there are no others.
     """
     words = _telling(_words(text))
-    return _stems(words) + [gram for word in words for gram in _grams(_unaccented(word))]
+    return _stems(words) + [gram for word in words if len(word) > _GRAM for gram in _grams(word)]
 
 
 def matches(question: str, text: str) -> list[tuple[int, int]]:
@@ -103,9 +102,7 @@ def matches(question: str, text: str) -> list[tuple[int, int]]:
     asked = _telling(_words(question))
     stems = set(_stems(asked))
     # A number has no other forms.
-    forms = [
-        grams for word in asked if word.isalpha() and (grams := set(_grams(_unaccented(word))))
-    ]
+    forms = [grams for word in asked if word.isalpha() and (grams := set(_grams(word)))]
     telling = set(_telling(_words(text)))
     places: list[tuple[int, int]] = []
     for start, end in _places(text):
@@ -145,7 +142,7 @@ def _places(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_form(word: str, forms: Sequence[set[str]]) -> bool:
-    grams = set(_grams(_unaccented(word)))
+    grams = set(_grams(word))
     return any(
         len(grams & form) >= _SAME_FORM * max(len(grams), len(form)) for form in forms if grams
     )
@@ -195,20 +192,25 @@ def commonest_language(text: str) -> str | None:
 def _language(words: Sequence[str]) -> str:
     """Return the language of whose stop words there are most; English where there are as many."""
     languages = _languages_of()
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
     for word in words:
-        counts.update(languages.get(_unaccented(word), ()))
-    return max(counts, key=lambda name: (counts[name], name == _ENGLISH), default=_ENGLISH)
+        for name in languages.get(_unaccented(word), ()):
+            counts[name] = counts.get(name, 0) + 1
+    most = max(counts.values(), default=0)
+    if counts.get(_ENGLISH, 0) == most:
+        return _ENGLISH
+    return next(name for name, count in counts.items() if count == most)
 
 
 def _stems(words: Sequence[str]) -> list[str]:
     return [_unaccented(stem) for stem in _stemmer().stemWords(words)]
 
 
-def _grams(word: str) -> Iterator[str]:
-    if len(word) > _GRAM:
-        for start in range(len(word) - _GRAM + 1):
-            yield _GRAM_MARK + word[start : start + _GRAM]
+def _grams(word: str) -> list[str]:
+    """Return the trigrams of a word that is longer than one."""
+    plain = _unaccented(word)
+    ends = range(_GRAM, len(plain) + 1) if len(plain) > _GRAM else ()
+    return [_GRAM_MARK + plain[end - _GRAM : end] for end in ends]
 
 
 def _is_gram(term: str) -> bool:
