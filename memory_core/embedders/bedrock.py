@@ -106,19 +106,20 @@ class BedrockEmbedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
 
-        def request(batch: Sequence[str]) -> list[Any]:
+        def request(batch: Sequence[str]) -> Vectors:
             return self._request(batch, input_type)
 
         def embed(pieces: list[str]) -> Vectors:
             groups = list(batches(pieces, self._family.texts_in_request))
             with ThreadPoolExecutor(min(_THREADS, len(groups))) as threads:
-                rows = [row for group in threads.map(request, groups) for row in group]
-            return self._checked(rows, len(pieces))
+                return np.concatenate([*threads.map(request, groups)])
 
         return embed_in_pieces(texts, self._family.piece_bytes, embed)
 
-    def _request(self, texts: Sequence[str], input_type: _InputType) -> list[Any]:
+    def _request(self, texts: Sequence[str], input_type: _InputType) -> Vectors:
         """Return the vectors of as many texts as one request takes."""
+        import numpy as np
+
         asked: dict[str, Any]
         if "titan-embed" in self._model:
             asked = {"inputText": texts[0] or " "}
@@ -128,25 +129,18 @@ class BedrockEmbedder:
             asked = {"texts": [text or " " for text in texts], "input_type": input_type}
             if self._family.choices:
                 asked |= {"embedding_types": ["float"], "output_dimension": self.dimensions}
+        answer = self._invoke(self._model, json.dumps(asked).encode())
         try:
-            answer = json.loads(self._invoke(self._model, json.dumps(asked).encode()))
-            if "titan-embed" in self._model:
-                return [answer["embedding"]]
-            vectors = answer["embeddings"]
-            return list(vectors["float"] if isinstance(vectors, dict) else vectors)
+            document = json.loads(answer)
+            vectors = document["embeddings"] if "texts" in asked else [document["embedding"]]
+            rows = np.asarray(
+                vectors["float"] if isinstance(vectors, dict) else vectors, np.float32
+            )
         except (ValueError, TypeError, KeyError) as exc:
             raise self._unexpected() from exc
-
-    def _checked(self, rows: list[Any], count: int) -> Vectors:
-        import numpy as np
-
-        try:
-            vectors = np.asarray(rows, dtype=np.float32)
-        except (ValueError, TypeError) as exc:
-            raise self._unexpected() from exc
-        if vectors.shape != (count, self.dimensions) or not np.isfinite(vectors).all():
+        if rows.shape != (len(texts), self.dimensions) or not np.isfinite(rows).all():
             raise self._unexpected()
-        return vectors
+        return rows
 
     def _unexpected(self) -> BackendError:
         return BackendError(

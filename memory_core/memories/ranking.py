@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .continuity import Neighbourhood
-from .word_index import WordIndex
+from .word_index import WordIndex, terms
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..embedders.base import Vectors
+
+__all__ = ["BM25_WEIGHT", "Ranked", "Ranker", "terms"]
 
 BM25_WEIGHT = 0.4
 """Of BM25 where there are too few memories to tell, or none has a word of the question."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import log
@@ -31,6 +32,12 @@ _ENGLISH = "EN"
 _LIST = "STOPWORDS_"
 # The English lists lack them; in "Which wedding is coming up?" they are all that others share.
 _COMING = frozenset(("come", "comes", "came", "coming"))
+_SCRIPT_SHARE = 0.25
+_LANGUAGE_OF_SCRIPT = {
+    "CJK": "Chinese", "CYRILLIC": "Russian", "DEVANAGARI": "Hindi", "ETHIOPIC": "Amharic",
+    "GURMUKHI": "Punjabi", "HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese",
+    "MYANMAR": "Burmese",
+}  # fmt: skip
 # Of a word's trigrams, the share from which it is taken for another form of the word.
 _SAME_FORM = 0.5
 
@@ -176,15 +183,23 @@ def _telling(words: list[str]) -> list[str]:
     return telling or words
 
 
-def commonest_language(text: str) -> str | None:
-    """Return the English name of the language of whose stop words a text has most.
+def language_of(text: str) -> str | None:
+    """Return the English name of a text's language, None where letters and words do not tell it.
 
-    None where there are fewer than two of them.
+    A script stands for the language most often written in it.
     """
+    letters = Counter(
+        _LANGUAGE_OF_SCRIPT.get(script, script.capitalize())
+        for char in text
+        if char.isalpha() and (script := unicodedata.name(char, "").partition(" ")[0])
+    )
+    # A few names in another script do not change the language; Japanese has Chinese characters too.
+    scripts = [name for name in letters if letters[name] >= _SCRIPT_SHARE * letters.total()]
+    if "Japanese" in scripts or scripts not in ([], ["Latin"]):
+        return max(scripts, key=lambda name: (name == "Japanese", name != "Latin", letters[name]))
     words = _words(text)
     language = _language(words)
-    stop_words = _stop_words()[language]
-    if sum(_unaccented(word) in stop_words for word in words) < 2:
+    if sum(_unaccented(word) in _stop_words()[language] for word in words) < 2:
         return None
     return "English" if language == _ENGLISH else language.capitalize()
 

@@ -50,7 +50,9 @@ def _draw_answer(recall: Recall) -> None:
     st.subheader("The assistant gets", anchor=False)
     if not recall.answer.hits:
         st.markdown("Nothing.")
-    for hit in recall.answer.hits:
+    for number, hit in enumerate(recall.answer.hits):
+        if number == recall.answer.telling:
+            st.caption("From here on, no better than chance.")
         with st.container(horizontal=True, gap="small"):
             st.markdown(f"**{hit.rank}**", width=_RANK_PX)
             with st.container(width="stretch", gap=None):

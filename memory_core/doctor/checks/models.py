@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...embedders import languages_of
 from ...errors import BackendError, SettingsError
-from ...memories.languages import count_languages, foreign
+from ...memories.word_index import language_of
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
 from ..context import Context, spread
@@ -111,12 +112,12 @@ def language(context: Context) -> Iterator[Finding]:
         return
     ids = [memory_id for view in context.views for memory_id in view.live]
     sample = context.store.get(spread(ids, _LANGUAGE_SAMPLE)).values()
-    counts = count_languages(str((vector.payload or {}).get("data") or "") for vector in sample)
-    names = foreign(counts, known)
-    unknown = sum(counts[name] for name in names)
+    texts = (str((vector.payload or {}).get("data") or "") for vector in sample)
+    foreign = Counter(name for text in texts if (name := language_of(text)) and name not in known)
+    unknown = foreign.total()
     if unknown >= _LEAST_FOREIGN and unknown >= _FOREIGN_SHARE * len(sample):
         yield OTHER_LANGUAGE.finding(
-            f"{unknown} of {len(sample)} memories that were looked at are in {listed(names)}; "
+            f"{unknown} of {len(sample)} memories that were looked at are in {listed([*foreign])}; "
             f"{context.embedder.name} was made for {listed(sorted(known), 20)}.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
         )
