@@ -6,14 +6,14 @@ ENV PYTHONUNBUFFERED=1 \
     MEMORY_DATA_DIR=/data
 
 WORKDIR /app
-COPY requirements.txt requirements-multilingual.txt constraints.txt ./
+COPY requirements.lock requirements-multilingual.txt ./
 COPY scripts/install.sh scripts/install.sh
 # `--build-arg MEMORY_EMBEDDER=multilingual` installs that model as well.
 ARG MEMORY_EMBEDDER=
 RUN sh scripts/install.sh
 
 COPY . .
-RUN useradd --system --no-create-home holdfast && mkdir -p /data && chown holdfast /data
+RUN useradd --system --no-create-home holdfast && install -d -m 700 -o holdfast /data
 USER holdfast
 
 EXPOSE 8501

@@ -23,7 +23,7 @@ from .memories.search import Searcher
 from .memories.writer import MemoryWriter
 from .model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
 from .model.counting import Progress, Steps, counted
-from .model.limits import check_metadata, check_text
+from .model.limits import check_text
 from .model.records import (
     AuditReport,
     Event,
@@ -32,6 +32,7 @@ from .model.records import (
     MemoryRecord,
     MigrationStatus,
     Receipt,
+    SavedMemories,
     SearchMode,
     SearchResult,
     Status,
@@ -131,16 +132,18 @@ class MemoryService:
         metadata: Mapping[str, Any] | None = None,
         agent_id: str | None = None,
         run_id: str | None = None,
+        expires: date | str | None = None,
         infer: bool = False,
         verify: bool = False,
-    ) -> list[MemoryRecord]:
+    ) -> SavedMemories:
         """Remember a text as it is, or with `infer` what a language model extracts from it.
 
-        The same text in the same scope is kept once; the record then says `already_stored`.
-        `verify` reads the memory back by its id before it returns.
+        The same text in the same scope is kept once, with new metadata merged into its own; the
+        record then says `already_stored`. `verify` reads the memory back by its id. `expires` is
+        as in `update_memory`.
 
         Raises:
-            InvalidMemory: the text or the metadata cannot be stored.
+            InvalidMemory: the text, the metadata or the expiry cannot be stored.
             NotIndexed: recorded, and safe, but the vector store could not be written.
             SettingsError: `infer` without a language model.
         """
@@ -150,6 +153,7 @@ class MemoryService:
             metadata=metadata,
             agent_id=agent_id,
             run_id=run_id,
+            expires=expires,
             infer=infer,
             verify=verify,
         )
@@ -163,17 +167,22 @@ class MemoryService:
         metadata: Mapping[str, Any] | None = None,
         agent_id: str | None = None,
         run_id: str | None = None,
+        expires: date | str | None = None,
         infer: bool = True,
         verify: bool = False,
-    ) -> list[MemoryRecord]:
+    ) -> SavedMemories:
         """Remember a conversation, `[{"role": ..., "content": ...}]`; raises as `add_text_memory`.
 
         With `infer` a language model extracts what is worth remembering, which may be nothing;
-        without, each message is a memory.
+        without, each message is a memory. Parts of a content are joined; messages without text
+        (calls of tools) are skipped, those of the system and of tools are left out.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        composed = self._composer.from_messages(scope, messages, metadata, infer=infer)
-        return self._saver.save(scope, str(user_id), composed, verify=verify)
+        composed, left_out = self._composer.from_messages(
+            scope, messages, metadata, expires, infer=infer
+        )
+        saved = self._saver.save(scope, str(user_id), composed, verify=verify)
+        return SavedMemories(saved, left_out)
 
     @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_document(
@@ -186,21 +195,26 @@ class MemoryService:
         agent_id: str | None = None,
         run_id: str | None = None,
         verify: bool = False,
+        isolate: bool = True,
         on_progress: Progress | None = None,
-    ) -> list[MemoryRecord]:
-        """Cut a file (.txt .md .pdf .docx .csv .json .jsonl) into memories and remember them.
+    ) -> SavedMemories:
+        """Cut a file (.txt .md .pdf .docx .csv .json .jsonl .zip) into memories and remember them.
 
-        The metadata of each memory has its `document` and `place`. A call that was cut off can be
-        repeated: only what was not stored before is stored.
+        `left_out` of the result names what was not read: pages without text, comments, media. The
+        metadata of each memory has its `document` and `place`; that of a message in an exported
+        chat also its `speaker`, `time` and `conversation`, if known. A child process reads the file
+        unless `isolate` is False. A call cut off can be repeated: nothing is stored twice.
 
         Raises:
-            InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty.
+            InvalidMemory: too large, of an unknown type, encrypted, broken, empty, or slow to read.
             NotIndexed: as `add_text_memory`; earlier parts of the document are stored.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        count, groups = self._composer.from_document(scope, name, content, metadata)
+        count, left_out, groups = self._composer.from_document(
+            scope, name, content, metadata, isolate=isolate, on_progress=on_progress
+        )
         steps = Steps(on_progress, count)
-        saved: list[MemoryRecord] = []
+        saved = SavedMemories(left_out=left_out)
         for part, composed in groups:
             saved += self._saver.save(part, str(user_id), composed, verify=verify)
             steps.advance(len(composed))
@@ -211,20 +225,20 @@ class MemoryService:
         self,
         user_id: str,
         memory_id: str,
-        text: str,
+        text: str | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
+        expires: date | str | None = None,
         verify: bool = False,
     ) -> MemoryRecord:
-        """Give a memory another text; `metadata` is merged into its own.
+        """Give a memory another text or expiry; `metadata` is merged into its own.
 
-        Raises `MemoryNotFound`, and as `add_text_memory`.
+        `expires`, a date or its ISO text, is the last day (UTC) on which questions find it; "never"
+        clears it. Raises `MemoryNotFound`, and as `add_text_memory`.
         """
-        check_text(text)
-        attached = check_metadata(metadata)
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         stored, _ = self._memories.get(view, memory_id)
-        revised = self._composer.revise(stored, text, attached)
+        revised = self._composer.revise(stored, text, metadata, expires)
         return self._saver.write(view, Kind.UPDATE, str(user_id), [revised], verify=verify)[0]
 
     @noted("delete", lambda receipt: f"{receipt.removed:,} removed")

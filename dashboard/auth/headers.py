@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,12 +59,11 @@ class SecureHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            send = self._with_headers(scope, send)
+            send = self._with_headers(send)
         await (_refusal(scope) or self._app)(scope, receive, send)
 
-    def _with_headers(self, scope: Scope, send: Send) -> Send:
-        host = Headers(scope=scope).get("host", "")
-        https = access().origin_of(host).startswith("https:")
+    def _with_headers(self, send: Send) -> Send:
+        https = access().https
         strict = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
 
         async def send_with_headers(message: Message) -> None:
@@ -99,7 +97,7 @@ def _refusal(scope: Scope) -> ASGIApp | None:
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin")
     if scope["type"] == "websocket":
-        ours = host_is_ours(host) and (origin is None or urlsplit(origin).netloc == host)
+        ours = host_is_ours(host) and (origin is None or access().is_origin(origin, host))
         return None if ours else WebSocketClose(_POLICY_VIOLATION)
     if scope["path"] in HEALTH:
         return None
@@ -119,6 +117,7 @@ def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 def _inline_script_hashes() -> list[str]:
     page = Path(st.__file__).parent.joinpath("static", "index.html").read_text("utf-8")
-    scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL)
+    tags = [tag.partition(">") for tag in page.split("<script")[1:]]
+    scripts = [text.partition("</script>")[0] for head, _, text in tags if " src=" not in head]
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()) for script in scripts]
     return [f"'sha256-{digest.decode()}'" for digest in digests]

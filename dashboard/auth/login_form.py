@@ -18,11 +18,16 @@ PATHS: Final = frozenset({LOGIN, LOGOUT, OIDC_START, OIDC_BACK})
 
 LONGEST_FORM: Final = 8 * 1024
 LONGEST_NEXT: Final = 2000
+LONGEST_NAME: Final = 254
 
 WRONG: Final = "Wrong name or password."
 TOO_MANY: Final = "Too many attempts. Wait a quarter of an hour, then try again."
 STALE: Final = "This form has expired. Try again."
 BUSY: Final = "Too many people are signing in at the moment. Try again shortly."
+STARTING: Final = (
+    "The dashboard has just started, and does not know yet who signed out. This page loads again "
+    "by itself; you can also sign in again at /login."
+)
 NOT_STAFF: Final = "You cannot be signed in here. Ask whoever looks after this dashboard."
 
 _STYLE: Final = """
@@ -88,12 +93,14 @@ def page(*, form_token: str, next_path: str, trouble: str = "", password: bool, 
 
 def safe_next(path: str) -> str:
     """Return the path to open after the login: one of this site, else the front page."""
+    if len(path) > LONGEST_NEXT:
+        return "/"
     try:
         parts = urlsplit(path)
     except ValueError:
         return "/"
     ours = path.startswith("/") and not path.startswith("//") and not (parts.scheme or parts.netloc)
-    if not ours or _CONTROL.search(path) or len(path) > LONGEST_NEXT or parts.path in PATHS:
+    if not ours or _CONTROL.search(path) or parts.path in PATHS:
         return "/"
     return path
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -17,7 +18,7 @@ from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
 from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.counting import Progress
-from memory_core.model.records import Event, MemoryRecord, Receipt, UserSummary
+from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
@@ -139,7 +140,7 @@ def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
 
 
 @requires(Role.OPERATOR)
-def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
+def save_messages(raw_user_id: str, messages: list[dict[str, Any]], *, infer: bool) -> Saved:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
@@ -152,9 +153,11 @@ def save_document(raw_user_id: str, name: str, content: bytes, on_progress: Prog
 
 
 @requires(Role.OPERATOR)
-def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
-    """Replace the text of one memory and read it back."""
-    return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
+def change_memory(
+    user_id: UserId, memory_id: str, text: str, expires: date | str | None = None
+) -> MemoryRecord:
+    """Replace the text of one memory, and its expiry date where one is given; read it back."""
+    return write(lambda s: s.update_memory(user_id, memory_id, text, expires=expires, verify=True))
 
 
 @requires(Role.OPERATOR)
@@ -192,9 +195,10 @@ def write(call: Callable[[MemoryService], T]) -> T:
         _clear_caches(shared)
 
 
-def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
+def _save(call: Callable[[MemoryService], SavedMemories]) -> Saved:
     started = time.perf_counter()
-    return Saved(tuple(write(call)), _ms_since(started))
+    saved = write(call)
+    return Saved(tuple(saved), _ms_since(started), saved.left_out)
 
 
 def _clear_caches(shared: Connection) -> None:

@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import uvicorn
@@ -27,8 +27,8 @@ from memory_core import (
     InvalidUserId,
     MemoryCoreError,
     MemoryNotFound,
-    MemoryRecord,
     NotIndexed,
+    SavedMemories,
     UserId,
     get_user_id_from_request,
 )
@@ -78,13 +78,20 @@ class Memory(BaseModel):
     id: str
     memory: str
     created_at: datetime
+    expires: date | None = None
 
 
-class Saved(BaseModel):
-    """The memories of a post or a document, and the id they are kept under."""
+class Stored(BaseModel):
+    """Memories, and the id they are kept under."""
 
     user_id: str
     memories: list[Memory]
+
+
+class Saved(Stored):
+    """The memories of a post or a document, and what of it was left out."""
+
+    left_out: tuple[str, ...]
 
 
 class Found(BaseModel):
@@ -102,7 +109,7 @@ class Health(BaseModel):
     persistent: bool
 
 
-class Session(Saved, Health):
+class Session(Stored, Health):
     """A bearer token, and everything that is remembered of its user, newest first."""
 
     token: str
@@ -155,7 +162,11 @@ async def get_current_user(
 
 
 async def get_user_id(current_user: Annotated[User, Depends(get_current_user)]) -> UserId:
-    """Return the one id under which memories of the signed-in user are saved and loaded."""
+    """Return the one id under which memories of the signed-in user are saved and loaded.
+
+    Where tokens come from an identity provider, return its claims from `get_current_user`, with
+    `email_verified` and `sub`: an address that is not verified is never used as the id.
+    """
     return get_user_id_from_request(current_user)
 
 
@@ -206,8 +217,9 @@ async def query_memories(query: str, user_id: CurrentUserId) -> list[Found]:
     return [Found.model_validate(hit) for hit in await _memory.query_memories(user_id, query)]
 
 
-def _saved(user_id: UserId, records: list[MemoryRecord]) -> Saved:
-    return Saved(user_id=user_id, memories=[Memory.model_validate(one) for one in records])
+def _saved(user_id: UserId, saved: SavedMemories) -> Saved:
+    memories = [Memory.model_validate(record) for record in saved]
+    return Saved(user_id=user_id, memories=memories, left_out=saved.left_out)
 
 
 def _not_signed_in(detail: str) -> HTTPException:

@@ -20,6 +20,7 @@ from ..memories.log_lines import LOGGER
 from ..model.counting import Progress
 from ..render.text import to_json
 from ..service import open_service
+from ..settings import keep_files_private
 from ..version import __version__
 
 EXIT_CHECK_FAILED = 1
@@ -123,7 +124,7 @@ def progress_bar(label: str, *, hidden: bool = False) -> Iterator[Progress]:
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:
 
         def advance(done: int, total: int) -> None:
-            bar.length = total
+            bar.length = max(total, 1)
             bar.update(done - bar.pos)
 
         yield advance
@@ -156,6 +157,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    keep_files_private()
     cli(prog_name="python -m memory_core")
 
 

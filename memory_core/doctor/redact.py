@@ -11,12 +11,25 @@ SHORTEST = 6
 
 _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
-    r"key|secret|token|passw|credential|hook|auth|cookie|dsn|private|signature", re.I
+    r"key|secret|token|passw|pwd|credential|hook|auth|cookie|dsn|private|signature", re.I
 )
+_PARAMETER = re.compile(r"(?<=[?&;#])([\w.%-]{1,100})=([^\s&;#'\"<>]+)")
+_MORE_PARAMETERS = frozenset({"sig", "code"})
+"""Names of parameters for secrets of storage links and sign-ins."""
+
+_USER_AND_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):([^/\s@'\"]+)(?=@)")
 # A value of this shape is a secret under any name.
 _SECRET_SHAPES = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\bsk-[A-Za-z0-9_-]{12,}"
     r"|(?<![A-Za-z0-9/+=])(?=[A-Za-z0-9/+]*[G-Zg-z/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+)
+
+# Behind the name of a secret, which is kept.
+_NAMED_SECRET = re.compile(
+    r"(?i)(://[^\s/:@]{1,100}:)[^\s/@]{1,200}(?=@)|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"
+    r"|(\b(?:Bearer|Basic)\s{1,9})[\w.~+/=-]{8,}|((?:password|passwd|secret|token|api[-_]?key"
+    r"|access[-_]?key|authorization|credential|signature|cookie)[\w-]{0,20}[\"']?\s{0,9}[=:]"
+    r"\s{0,9}[\"']?(?:(?:Bearer|Basic)\s{1,9})?)[^\s\"'&,;)}\]]{4,}"
 )
 
 
@@ -52,11 +65,23 @@ class Masker:
         """Return the text with at most the last 4 characters of each secret."""
         for secret, shown in self._shown.items():
             text = text.replace(secret, shown)
+        text = _USER_AND_PASSWORD.sub(lambda match: f"{match[1]}:{tail(match[2])}", text)
+        text = _PARAMETER.sub(_hidden_parameter, text)
         return _SECRET_SHAPES.sub(lambda match: tail(match[0]), text)
+
+    def hide_named(self, text: str) -> str:
+        """Return a text of another program, also without what it calls a secret."""
+        return _NAMED_SECRET.sub(r"\1\2\3…", self.hide(text))
 
     def value_of(self, name: str, value: str) -> str:
         """Return the value of a variable as it may be shown."""
         return tail(value) if value and is_secret(name) else self.hide(value)
+
+
+def _hidden_parameter(match: re.Match[str]) -> str:
+    name, value = match.groups()
+    secret = is_secret(name) or name.lower() in _MORE_PARAMETERS
+    return f"{name}={tail(value)}" if secret else match[0]
 
 
 def _forms(secret: str) -> set[str]:

@@ -7,43 +7,62 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import NotAMemory, json_values, owner_of, records, state_of
 from ..model.limits import (
-    MAX_MEMORY_BYTES,
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
     check_metadata,
     check_scope,
     check_text,
 )
-from .chunk import Chunk
-from .prose import cut, decode
+from .chat_exports import read_export
+from .chunk import Chunk, LeftOut
+from .conversation import is_message, read_message, whole_or_cut
+from .prose import decode
 
-TEXT_KEYS = ("memory", "text", "data", "content")
-_LIST_KEYS = ("memories", "messages", "results")
-_UNSAID_ROLES = ("system", "developer")
+TEXT_KEYS = ("memory", "text", "data", "content", "fact")
+IMPORT_IT = "bring the file in with `python -m memory_core import`"
 _SHAPES = (
     'a list of texts, of objects with "memory", "text", "data" or "content", '
     'or of chat messages with "role" and "content"'
 )
 
 
-def read_json(name: str, content: bytes) -> Iterator[Chunk]:
+def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield a chunk an entry; a place counts it as a memory, or as a message of a chat."""
     value = _parse(name, decode(name, content), "the file")
     if not isinstance(value, (list, dict)):
         _refuse(name, "the file")
-    for number, entry in enumerate(value if isinstance(value, list) else _entries(value), 1):
-        kind = "message" if _is_message(entry) else "memory"
+    if exported := read_export(value):
+        yield from exported
+        return
+    for number, entry in enumerate(_entries(value), 1):
+        kind = "message" if is_message(entry) else "memory"
         yield from _chunks(name, entry, f"{kind} {number}")
 
 
-def read_jsonl(name: str, content: bytes) -> Iterator[Chunk]:
+def read_jsonl(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield a chunk a line, more for a line with a list of messages in it."""
     for number, line in enumerate(decode(name, content).split("\n"), 1):
         if line.strip():
             place = f"line {number}"
-            for entry in _entries(_parse(name, line, place)):
+            value = _parse(name, line, place)
+            if exported := read_export(value):
+                yield from exported
+                continue
+            for entry in _entries(value):
                 yield from _chunks(name, entry, place)
+
+
+def names_users(content: bytes) -> bool:
+    """Tell if a text without a suffix of its own is JSON whose entries name users."""
+    try:
+        text = content.decode("utf-8-sig")
+        return text.lstrip().startswith(("{", "[")) and any(
+            owner_of(entry) for value in json_values(text) for entry in records(value)
+        )
+    except (ValueError, RecursionError):
+        return False
 
 
 def _parse(name: str, text: str, place: str) -> Any:
@@ -69,62 +88,64 @@ def _where(exc: ValueError, place: str) -> str:
 
 
 def _entries(value: Any) -> list[Any]:
-    lists = (value[key] for key in _LIST_KEYS if key in value) if isinstance(value, dict) else ()
-    return next((entries for entries in lists if isinstance(entries, list)), [value])
+    return [entry for entry in records(value) if not isinstance(entry, NotAMemory)]
 
 
-def _is_message(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("role"), str) and "content" in entry
-
-
-def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
-    text = text_of(entry)
+def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:
+    message = read_message(entry) if is_message(entry) else None
+    text = text_of(entry) if message is None else message.text
     if text is None:
         _refuse(name, place)
+    if message and message.unsaid:
+        yield from [LeftOut(message.unsaid)] if text.strip() else []
+        return
+    if message and message.media:
+        yield LeftOut("media file", message.media)
     if not text.strip():
         return
+    if state := state_of(entry):
+        raise InvalidMemory(
+            f'"{name}", {place} is {state} in the system that wrote it; {IMPORT_IT}, which leaves '
+            "such memories out"
+        )
     try:
         check_text(text, "the text", MAX_UPLOAD_BYTES)
         labels = _labels(entry) if isinstance(entry, dict) else {}
     except InvalidMemory as exc:
-        raise InvalidMemory(f'"{name}", {place}: {exc}') from exc
-    yield from (Chunk(part, place, **labels) for part in _parts(text))
+        way_out = f"; or {IMPORT_IT}" if owner_of(entry) else ""
+        raise InvalidMemory(f'"{name}", {place}: {exc}{way_out}') from exc
+    if message and message.time:
+        labels["metadata"] = {"time": message.time, **labels["metadata"]}
+    yield from (Chunk(part, place, **labels) for part in whole_or_cut(text))
 
 
 def text_of(entry: Any) -> str | None:
-    """Return the text of an entry, None if it is of no known shape."""
+    """Return the text of an entry, "" if nobody said it, None if it is of no known shape."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):
         return None
-    if _is_message(entry):
-        return _spoken(entry)
+    if is_message(entry):
+        message = read_message(entry)
+        if message is None:
+            return None
+        return "" if message.unsaid else message.text
     return next((entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)), None)
-
-
-def _spoken(message: Mapping[str, Any]) -> str | None:
-    content = message["content"]
-    if message["role"] in _UNSAID_ROLES or content is None:  # None: only a tool was called
-        return ""
-    return content if isinstance(content, str) else None
 
 
 def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
-    speaker = {key: _label(entry, key) for key in ("role", "name") if _is_message(entry)}
-    return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
+    speaker = {key: _label(entry, key) for key in ("role", "name") if is_message(entry)}
+    labels["user_id"] = owner_of(entry)
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = {key: value for key, value in metadata.items() if value is not None}
+    return {**labels, **speaker, "metadata": check_metadata(metadata)}
 
 
 def _label(entry: Mapping[str, Any], key: str) -> str | None:
     value = entry.get(key)
     return None if value in (None, "") else check_text(value, key, MAX_SCOPE_BYTES)
-
-
-def _parts(text: str) -> list[str]:
-    """Return a memory as it is, and one too long for any store cut as prose is."""
-    if len(text.encode()) <= MAX_MEMORY_BYTES:
-        return [text]
-    return [piece.text for piece in cut(text)]
 
 
 def _refuse(name: str, place: str) -> NoReturn:

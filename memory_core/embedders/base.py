@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from ..model.limits import normalized
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,10 +34,20 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return float32 rows of length 1, one per text, shape (len(texts), dimensions).
 
+        The model sees each text as `plain_text` returns it.
+
         Raises:
             BackendError: the provider did not answer, or refused.
         """
         ...
+
+
+def plain_text(text: str) -> str:
+    """Return the text as questions are asked: without ligatures, other forms and soft hyphens.
+
+    A model knows the words "office" and "first", and not their spelling with "ﬃ" and "ﬁ".
+    """
+    return normalized("NFKC", text.replace("\u00ad", ""))
 
 
 def languages_of(embedder: Embedder) -> frozenset[str] | None:
@@ -59,7 +71,7 @@ def embed_in_pieces(
     """
     import numpy as np
 
-    pieces = [_cut(text, most_bytes) for text in texts]
+    pieces = [_cut(plain_text(text), most_bytes) for text in texts]
     vectors = embed([piece for group in pieces for piece in group])
     rows, start = [], 0
     for group in pieces:

@@ -76,7 +76,7 @@ class BedrockEmbedder:
         if dimensions not in (None, family.default, *family.choices):
             allowed = ", ".join(map(str, family.choices or (family.default,)))
             raise SettingsError(
-                f"MEMORY_EMBEDDER asks {model!r} for {dimensions} dimensions; use one of {allowed}"
+                f"MEMORY_EMBEDDER wants vectors of length {dimensions} of {model!r}; use {allowed}"
             )
         self._model = model
         self._family = family
@@ -144,8 +144,9 @@ class BedrockEmbedder:
 
     def _unexpected(self) -> BackendError:
         return BackendError(
-            f"Bedrock model {self._model!r} did not answer with {self.dimensions} numbers for each "
-            "text; check MEMORY_EMBEDDER and the AWS_ENDPOINT_URL variables",
+            f"Bedrock model {self._model!r} did not answer with a vector of length "
+            f"{self.dimensions} for each text; check MEMORY_EMBEDDER and the AWS_ENDPOINT_URL "
+            "variables",
             backend="bedrock",
             operation="embed",
         )

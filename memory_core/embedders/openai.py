@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable
-from ..model.counting import batches
+from ..model.counting import batches, counted
 from .base import embed_in_pieces, to_slug
 
 if TYPE_CHECKING:
@@ -122,8 +122,9 @@ class OpenAIEmbedder:
 
     def _unexpected(self, content: str) -> BackendError:
         return BackendError(
-            f"the embedding service answered with {content}, not with {self._wanted or 'as many'} "
-            "numbers for each text; check OPENAI_BASE_URL and the model it serves",
+            f"the embedding service answered with {content}, not with "
+            f"{counted(self._wanted or 1, 'number')} for each text; check OPENAI_BASE_URL and the "
+            "model it serves",
             backend="openai",
             operation="embed",
         )

@@ -5,11 +5,15 @@ The reasons name what two ids have in common; a human decides if they are one pe
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from string import digits
 from threading import Lock
-from uuid import UUID
+from urllib.parse import unquote
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
@@ -35,6 +39,19 @@ _NAME_FROM = 3
 _NO_ASCII_LETTER = {
     code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
 }
+_NO_DIGIT = str.maketrans("", "", digits)
+_MOST_COMPARED = 2_000
+_MOST_CLOSE = 5
+_AROUND = "the same id, with a name, quotation marks, brackets or mailto: around it"
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# What stands between ids, and around one, where people copy them from mails, tables and JSON.
+_BETWEEN = re.compile(r"[\s<>()\[\]{}\"`“”„‟«»‹›＜＞,;]+")
+_EDGES = "'´‘’‚‛*.:!?…"
+_LABELS = re.compile(
+    r"\A(?:(?:mailto|smtp|acct|e-?mail|user[_-]?(?:id|name)?|id|sub)[:=]'?)+", re.I
+)
+_BARE = re.compile(r"[\w+-](?:[\w.+@-]*[\w+-])?")
+_AROUND_ADDRESS = re.compile("[/?&#=:|]")
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -66,10 +83,14 @@ class UserFinder:
         stored = {user.user_id: user for user in scan.users} if scan else {}
         away = _by_user(elsewhere)
         known = recorded.keys() | stored.keys() | away.keys()
-        words = [_plain(word) for word in text.split()]
+        words = [_plain(word) for word in text.split()] if user_id else []
         with self._lock:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words) if user_id else {}
+            for inside in _canonical(_ids_in(text)) - {user_id}:
+                reasons |= {**index.close_to(inside, [_plain(inside)]), inside: (_AROUND,)}
+        if user_id:
+            reasons.pop(user_id, None)
         close = [
             CloseUser(other, why, recorded.get(other), stored.get(other))
             for other, why in reasons.items()
@@ -86,22 +107,18 @@ class UserFinder:
             placeholders=tuple(
                 recorded[other] for other in sorted(index.placeholders) if other in recorded
             ),
-            memories=tuple(self._holders(text.strip().lower())),
+            memories=tuple(self._holders(_UUID.findall(text.lower()))),
             users=len(known),
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
             elsewhere=tuple(place for other in meant for place in away.get(other, ())),
         )
 
-    def _holders(self, memory_id: str) -> Iterator[MemoryOwner]:
-        try:
-            if str(UUID(memory_id)) != memory_id:
-                return
-        except ValueError:
-            return
-        for view in self._ledger.users():
-            if not is_probe(view.user_id) and memory_id in view.all_ids:
-                yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
+    def _holders(self, memory_ids: Sequence[str]) -> Iterator[MemoryOwner]:
+        for view in self._ledger.users() if memory_ids else ():
+            for memory_id in dict.fromkeys(memory_ids):
+                if not is_probe(view.user_id) and memory_id in view.all_ids:
+                    yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
 
 
 class IdIndex:
@@ -160,6 +177,50 @@ def is_placeholder(user_id: str) -> bool:
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
+@dataclass(frozen=True, slots=True)
+class OtherForm:
+    """An id asked for, and one saved under; `sure` if they differ in form alone."""
+
+    asked: str
+    saved: str
+    reasons: tuple[str, ...]
+    sure: bool
+
+
+def other_forms(
+    asked: Iterable[str], saved: Iterable[str], known: Iterable[str]
+) -> Iterator[OtherForm]:
+    """Yield ids asked for in vain, each with one saved under that may mean the same person.
+
+    All are as a program wrote them. Of those that are `known` only other forms are yielded, which
+    are one id today. Ids that differ in digits alone a program numbered.
+    """
+    asked_forms, saved_forms = _by_canonical(asked), _by_canonical(saved)
+    for user_id in asked_forms.keys() & saved_forms.keys():
+        other = saved_forms[user_id][0]
+        for form in asked_forms[user_id]:
+            if form not in saved_forms[user_id]:
+                changes = "; ".join(describe_changes(form) or describe_changes(other))
+                yield OtherForm(form, other, (f"the same id in another form: {changes}",), True)
+    index = IdIndex().holding(saved_forms.keys())
+    unknown = asked_forms.keys() - saved_forms.keys() - _by_canonical(known).keys()
+    for user_id in sorted(unknown)[:_MOST_COMPARED]:
+        for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
+            if user_id.translate(_NO_DIGIT) != close.translate(_NO_DIGIT):
+                sure = not _LOOK_ALIKE.isdisjoint(reasons)
+                for form in asked_forms[user_id]:
+                    yield OtherForm(form, saved_forms[close][0], reasons, sure)
+
+
+def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:
+    """Return the forms of each id in the order given, without those of redeploy tests."""
+    ids: dict[UserId, list[str]] = defaultdict(list)
+    for form in forms:
+        with suppress(InvalidUserId):
+            ids[normalize_user_id(form)].append(form)
+    return {user_id: forms for user_id, forms in ids.items() if not is_probe(user_id)}
+
+
 def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     """Return groups of canonical ids that may be one person each, and in what they agree.
 
@@ -206,6 +267,31 @@ def _forms(user_id: str) -> set[str]:
     return {alike(user_id) for _, alike in _ALIKE} | {f"={_plain(user_id).partition('@')[0]}"}
 
 
+def _ids_in(text: str) -> list[str]:
+    """Return the addresses in a text, or else its only word, without what stands around them."""
+    text = unquote(text) if "@" not in text else text
+    words = [_LABELS.sub("", word.strip(_EDGES)).strip(_EDGES) for word in _BETWEEN.split(text)]
+    if addresses := [_address(word) for word in words if "@" in word.strip("@")]:
+        return list(dict.fromkeys(addresses))
+    others = [word.lstrip("@") for word in words if word and not _LABELS.fullmatch(f"{word}:")]
+    return others if len(others) == 1 else []
+
+
+def _address(word: str) -> str:
+    """Return the address in a word, which may be a link or name an issuer."""
+    name, _, domain = word.partition("@")
+    address = f"{_AROUND_ADDRESS.split(name)[-1]}@{_AROUND_ADDRESS.split(domain)[0]}"
+    return address.strip(_EDGES)
+
+
+def _canonical(ids: Iterable[str]) -> set[UserId]:
+    canonical = set()
+    for raw in ids:
+        with suppress(InvalidUserId):
+            canonical.add(normalize_user_id(raw))
+    return canonical
+
+
 def _compatible(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
@@ -217,8 +303,14 @@ def _plain(text: str) -> str:
     return "".join(char for char in parts if not unicodedata.combining(char))
 
 
+def _unwrapped(text: str) -> str:
+    plain = _plain(text)
+    ids = [] if _BARE.fullmatch(plain) else _ids_in(plain)
+    return ids[0] if len(ids) == 1 and ids[0] else plain
+
+
 def _mailbox(text: str) -> str:
-    name, at, domain = _plain(text).partition("@")
+    name, at, domain = _unwrapped(text).partition("@")
     name = name.partition("+")[0]
     if domain in _GMAIL:
         return f"{name.replace('.', '')}@gmail.com"
@@ -251,10 +343,11 @@ def _by_user(
 _ALIKE = (
     ("full-width or other compatible letters", _compatible),
     ("accents", _plain),
+    (_AROUND, _unwrapped),
     ("the same mailbox: +tag, dots at Gmail, or googlemail for gmail", _mailbox),
     ("dots, dashes or underscores", _letters),
 )
 """Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
 
-LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
-"""Reasons that go by the form of an id; the others may be a coincidence."""
+# The other reasons may be a coincidence.
+_LOOK_ALIKE = frozenset(reason for reason, _ in _ALIKE)

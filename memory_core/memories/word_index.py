@@ -13,6 +13,8 @@ from functools import lru_cache
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from ..embedders.base import plain_text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -157,7 +159,7 @@ def _is_form(word: str, forms: Sequence[set[str]]) -> bool:
 
 def _words(text: str) -> list[str]:
     """Return the words of a text in small letters; of scripts without spaces the pairs."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    words = _WORD.findall(plain_text(text).casefold())
     if text.isascii():
         return words
     return [

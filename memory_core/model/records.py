@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ class MemoryRecord:
     `indexed` is False while the memory is recorded but not in the vector store yet.
     `already_stored` and `verified` speak of the save that returned this record: the same
     text was there before in the same scope; it was read back by id afterwards.
-    `expires` is the last day (UTC) on which questions find it, set by mem0's own tools.
+    `expires` is the last day (UTC) on which questions find it, None for ever.
     """
 
     id: str
@@ -57,6 +57,26 @@ class MemoryRecord:
     already_stored: bool = False
     verified: bool = False
     expires: date | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Questions do not find it any more; lists, and calls by its id, do."""
+        return self.expired_on(datetime.now(UTC).date())
+
+    def expired_on(self, day: date) -> bool:
+        """Tell if questions do not find it on that day (UTC), as mem0 understands the date."""
+        return self.expires is not None and self.expires < day
+
+
+class SavedMemories(list[MemoryRecord]):
+    """The memories of one save, in its order.
+
+    `left_out` names what was not remembered, with its number: "2 pages without text (3-4)".
+    """
+
+    def __init__(self, records: Iterable[MemoryRecord] = (), left_out: Iterable[str] = ()) -> None:
+        super().__init__(records)
+        self.left_out = tuple(left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,7 @@ class Event:
     """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
 
     `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
+    `expires` is the memory's expiry date after the event.
     """
 
     kind: Kind
@@ -117,6 +138,7 @@ class Event:
     memory: str | None = None
     came_from: str | None = None
     went_to: str | None = None
+    expires: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +175,7 @@ class IndexInfo:
     """Description of an index by its vector store. `mode` is the service's own word, or empty.
 
     `searchable_keys` are the payload keys that the index can search for words by now.
-    `vectors` is None where the service does not count them.
+    `vectors` is None where the service does not count them, `arn` is empty where it has none.
     """
 
     backend: str
@@ -165,6 +187,7 @@ class IndexInfo:
     non_filterable_keys: tuple[str, ...] = ()
     searchable_keys: tuple[str, ...] = ()
     vectors: int | None = None
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +298,7 @@ class AuditReport:
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
     not in the recorded state, `undeleted` are deleted or forgotten and still there.
+    `left_out` is as in `Census`.
     """
 
     missing: tuple[AuditItem, ...]
@@ -283,6 +307,7 @@ class AuditReport:
     undeleted: tuple[AuditItem, ...]
     checked: int
     users: int
+    left_out: tuple[UserId, ...] = ()
 
     @property
     def found(self) -> tuple[AuditItem, ...]:

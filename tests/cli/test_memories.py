@@ -12,6 +12,7 @@ import pytest
 
 from memory_core.cli import cli
 from tests.support.command_line import CommandLine, Result
+from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
 from tests.support.zygote import Zygote
 
@@ -193,6 +194,26 @@ def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
     assert "ann@x.com  2 memories" in ok(commands.run("users", "find", "anne@x.com"))
 
 
+def test_an_expiry_date_is_set_shown_and_cleared(commands: CommandLine) -> None:
+    saved = commands.run("save", "eva", "likes figs", "--expires", "2020-01-31", "--json")
+    memory_id = saved.document["id"]
+    assert "expired after 2020-01-31" in ok(commands.run("get", "eva", memory_id))
+    assert "expired after 2020-01-31" in ok(commands.run("update", "eva", memory_id, "likes nuts"))
+    assert commands.run("query", "eva", "nuts", "--json").document["hits"] == []
+    update = ("update", "eva", memory_id, "--expires")
+    assert "found until 2099-01-31" in ok(commands.run(*update, "2099-01-31"))
+    cleared = commands.run(*update, "never", "--json").document
+    assert (cleared["memory"], cleared["expires"], cleared["expired"]) == (
+        "likes nuts",
+        None,
+        False,
+    )
+    refused = commands.run(*update, "soon")
+    assert (refused.code, refused.out) == (2, "")
+    assert "expiry 'soon' is not a date; write it like 2027-01-31, or never" in refused.err
+    commands.run("forget", "eva", "--yes")
+
+
 @BOTH
 def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
     one = commands.run("save", "dan", "likes figs", "--meta", "a=1", "--json").document["id"]
@@ -227,6 +248,17 @@ def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path)
     assert [one["memory"] for one in document["memories"]] == ["likes figs", "likes dates"]
     told = ok(commands.run("upload", "eve", str(file)))
     assert "2 memories for eve had been stored already" in told
+
+
+def test_upload_names_what_it_left_out(commands: CommandLine) -> None:
+    chat = ROOT / "tests/documents/chats/conversations.json"
+    document = commands.run("upload", "gil", str(chat), "--json").document
+    assert document["left_out"] == ["2 media files"]
+    # Both conversations say the same; each message is a memory of its own.
+    assert len(document["memories"]) == 6
+    told = ok(commands.run("upload", "gil", str(chat)))
+    assert "6 memories for gil had been stored already" in told
+    assert told.rstrip().endswith("Left out:\n  2 media files")
 
 
 def test_forget_asks_unless_told_not_to(commands: CommandLine) -> None:

@@ -135,7 +135,7 @@ def test_a_passing_refusal_is_not_seen_at_all(server: BedrockServer, code: str) 
 @pytest.mark.parametrize("model", [TITAN, COHERE])
 def test_an_answer_of_another_shape_is_one_clear_error(server: BedrockServer, model: str) -> None:
     server.spoil = True
-    with pytest.raises(BackendError, match="did not answer with 1024 numbers"):
+    with pytest.raises(BackendError, match="did not answer with a vector of length 1024"):
         opened(server, model).embed(["text"])
 
 

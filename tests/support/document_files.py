@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 
-from docx import Document
+from docx import Document as WordFile
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
@@ -16,7 +17,14 @@ from pypdf.generic import (
     NumberObject,
 )
 
+from memory_core.documents import Document, read_document
+
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+def read_here(name: str, content: bytes) -> Document:
+    """Read a document without a child process, which would take most of the time of a test."""
+    return read_document(name, content, isolate=False)
 
 
 def make_pdf(pages: Sequence[Sequence[str]]) -> bytes:
@@ -50,7 +58,7 @@ def blank_pdf(pages: int) -> bytes:
 
 def make_docx(fill: Callable[..., object]) -> bytes:
     """Return the Word file that `fill` wrote into a new document."""
-    document = Document()
+    document = WordFile()
     fill(document)
     buffer = io.BytesIO()
     document.save(buffer)
@@ -62,6 +70,21 @@ def docx_of_body(body: str, declaration: str = "", encoding: str = "utf-8") -> b
     xml = f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>'
     part = (f'<?xml version="1.0" encoding="{encoding}"?>' + declaration + xml).encode(encoding)
     return with_part(make_docx(lambda document: None), "word/document.xml", part)
+
+
+def strict_docx(package: bytes) -> bytes:
+    """Return a Word file with the names of Strict Open XML, as Word saves it on request.
+
+    ISO/IEC 29500-1 has `http://purl.oclc.org/ooxml/X/Y` where Word's own form of 2006 has
+    `http://schemas.openxmlformats.org/X/2006/Y`; what is about the package stays.
+    """
+    transitional = rb"http://schemas\.openxmlformats\.org/((?!package|markup)\w+)/2006/"
+    return _zipped(
+        {
+            name: re.sub(transitional, rb"http://purl.oclc.org/ooxml/\1/", part)
+            for name, part in _parts(package).items()
+        }
+    )
 
 
 def with_part(package: bytes, name: str, part: bytes) -> bytes:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from memory_core.doctor.logs import ErrorGroup, LogReport, Seen
 from memory_core.model.counting import counted
-from memory_core.model.limits import MAX_LOG_BYTES
+from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 from memory_core.render.diagnosis import line_words, moment, spot_text
 
 from ...auth.roles import Role
@@ -20,7 +20,6 @@ from . import checks
 
 NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
-_MOST_PASTED: Final = 2_000_000
 _PASTE, _FILE = "Paste", "File"
 _JOB: Final = "log"
 """The parameter of the address for the job that reads a log."""
@@ -97,7 +96,7 @@ def _draw_paste() -> None:
             "Log",
             key="doctor.log.text",
             height=220,
-            max_chars=_MOST_PASTED,
+            max_chars=MAX_PASTED_CHARS,
             placeholder="Nov 22 09:15:04 PM  [Mem0] Using S3 vectors for persistent storage",
         )
         st.form_submit_button(
@@ -182,10 +181,10 @@ def _draw_known(report: LogReport, zone: str) -> None:
     st.markdown("**The seven lines**")
     widgets.table(
         {
-            "Line": [line_words(known.line) for known in report.known],
-            "Times": [known.seen.count if known.seen else 0 for known in report.known],
-            f"First{zone}": [_first(known.seen) for known in report.known],
-            f"Last{zone}": [_last(known.seen) for known in report.known],
+            "Line": [line_words(line) for line in report.known],
+            "Times": [seen.count if seen else 0 for seen in report.known.values()],
+            f"First{zone}": [_first(seen) for seen in report.known.values()],
+            f"Last{zone}": [_last(seen) for seen in report.known.values()],
         },
         "The seven known lines with how often they appear, first and last",
     )
@@ -195,9 +194,9 @@ def _draw_known(report: LogReport, zone: str) -> None:
         with part:
             widgets.table(
                 {
-                    f"From{zone}": [_first(run.seen) for run in report.order],
-                    "Line": [line_words(run.line) for run in report.order],
-                    "Times in a row": [run.seen.count if run.seen else 0 for run in report.order],
+                    f"From{zone}": [_first(seen) for _, seen in report.order],
+                    "Line": [line_words(line) for line, _ in report.order],
+                    "Times in a row": [seen.count for _, seen in report.order],
                 },
                 "The known lines in their order",
             )

@@ -84,6 +84,8 @@ def _draw_hit(hit: Hit, words: Sequence[str], *, parts: bool) -> None:
                         width="content",
                     )
                 st.caption(f"saved {text.ago(memory.created_at)}", width="content")
+                if memory.expires:
+                    st.caption(f"found until {text.day(memory.expires)}", width="content")
                 widgets.button(
                     "Details", f"search.open.{memory.id}", browse.select, memory.id, kind="tertiary"
                 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...embedders import languages_of
 from ...errors import BackendError, SettingsError
 from ...memories.word_index import language_of
+from ...model.counting import counted
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
 from ..context import Context, spread
@@ -28,10 +29,13 @@ _SAME = 0.98
 # fmt: off
 UNUSABLE = FindingKind("embedder.E001", "The embedder cannot be used with these settings", NO_START,
     (Fix("Set the variable that the message names", variable="MEMORY_EMBEDDER",
-         link="docs/configuration.md"),))
+         link="docs/configuration.md"),),
+    log_pattern=r"MEMORY_EMBED\w{1,40} is ")
 NOT_EMBEDDING = FindingKind("embedder.E002", "The embedder does not work",
     "New memories cannot be saved and questions cannot be answered; saved memories are safe.",
-    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),))
+    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),),
+    log_pattern=r"openai\.\w{1,60}Error.{0,400}embed|the embedder (?!makes)"
+    r"|embeddings? .{0,80}fail")
 OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by another model",
     "The assistant finds the wrong memories, and no error shows it.",
     (Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
@@ -44,10 +48,12 @@ OTHER_LANGUAGE = FindingKind("embedder.W001",
      Fix("Then fill its index from the record", command="python -m memory_core rebuild")))
 LLM_UNUSABLE = FindingKind("llm.E001", "The language model cannot be used with these settings",
     "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),))
+    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),),
+    log_pattern=r"MEMORY_LLM is |extraction needs a language model")
 LLM_SILENT = FindingKind("llm.E002", "The language model does not answer",
     "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),))
+    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),),
+    log_pattern=r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota")
 # fmt: on
 
 
@@ -98,8 +104,8 @@ def same_model(context: Context) -> Iterator[Finding]:
     median = float(np.median(similarities))
     if median < _SAME:
         yield OTHER_MODEL.finding(
-            f"{len(stored)} memories were embedded again: their median similarity to the stored "
-            f"vectors is {max(median, 0.0):.0%}, and should be 100%.",
+            f"Embedded again: {counted(len(stored), 'memory')}. The median similarity to what is "
+            f"stored is {max(median, 0.0):.0%}, and should be 100%.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
         )
@@ -117,7 +123,8 @@ def language(context: Context) -> Iterator[Finding]:
     unknown = foreign.total()
     if unknown >= _LEAST_FOREIGN and unknown >= _FOREIGN_SHARE * len(sample):
         yield OTHER_LANGUAGE.finding(
-            f"{unknown} of {len(sample)} memories that were looked at are in {listed([*foreign])}; "
+            f"In a sample of {counted(len(sample), 'memory')}, {unknown} are in "
+            f"{listed([*foreign])}; "
             f"{context.embedder.name} was made for {listed(sorted(known), 20)}.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
         )

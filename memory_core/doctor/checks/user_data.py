@@ -9,7 +9,7 @@ from itertools import islice
 from ...errors import InvalidUserId, LedgerCorrupt
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
-from ...model.counting import Steps
+from ...model.counting import Steps, counted
 from ...model.user_id import is_probe, normalize_user_id
 from ..context import Context, spread
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
@@ -27,7 +27,8 @@ _REWRITE = Fix("Write them again from the record", command=_REPAIR)
 
 # fmt: off
 MISSING = FindingKind("records.E001", "Memories on record are missing from the store",
-    "Memories are safe on record, but the assistant does not find them.", (_REWRITE,))
+    "Memories are safe on record, but the assistant does not find them.", (_REWRITE,),
+    log_pattern=r"not searchable yet|not be indexed|memory .{0,60}is (?:recorded|on record)")
 ALTERED = FindingKind("records.E002", "Memories in the store differ from the record",
     "The assistant may repeat something that the customer has corrected.", (_REWRITE,))
 UNDELETED = FindingKind("records.E003", "Deleted memories are still in the store",
@@ -54,7 +55,8 @@ UNOWNED = FindingKind("identity.E002", "Memories in the store name no user",
     (Fix("List them first, then remove them", command=f"{_REPAIR} --unexpected remove"),))
 PLACEHOLDER = FindingKind("identity.W001", "Memories are saved under a placeholder for a user",
     "Several customers may share one memory, and see what another one said.",
-    (Fix("Take the id from the signed-in user with get_user_id_from_request"),))
+    (Fix("Take the id from the signed-in user with get_user_id_from_request"),),
+    log_pattern=r"user None has no id|is signed in, so require")
 ALIKE = FindingKind("identity.W002", "Some user ids may belong to one person",
     "A customer with two ids misses what was said under the other.",
     (Fix("Ask the customer, then compare both on the page Users"),))
@@ -99,7 +101,7 @@ def as_recorded(context: Context) -> Iterator[Finding]:
         else:
             pairs = [(view.user_id, key) for view in context.views for key in view.live]
             sample = spread(pairs, _SAMPLE)
-            compared = f"{len(sample)} of {len(pairs)} memories"
+            compared = f"{len(sample)} of {counted(len(pairs), 'memory')}"
             differences = tuple(auditor.compare(sample))
     except LedgerCorrupt as exc:
         yield _corrupt(exc)
@@ -126,12 +128,13 @@ def canonical(context: Context) -> Iterator[Finding]:
     }
     if wrong := sorted({owner for owner in named.values() if not _is_canonical(owner)}):
         yield NOT_CANONICAL.finding(
-            f"Ids that are not canonical among {len(owners)} stored memories: {len(wrong)}.",
+            f"Ids that are not canonical among {counted(len(owners), 'stored memory')}: "
+            f"{len(wrong)}.",
             *(Evidence("user", repr(owner), "store", "user") for owner in wrong[:_SHOWN]),
         )
     if unowned := owners.keys() - named.keys():
         yield UNOWNED.finding(
-            f"{len(unowned)} of {len(owners)} stored memories name nobody.",
+            f"No user is named by {len(unowned)} of {counted(len(owners), 'stored memory')}.",
             *_memories(sorted(unowned)),
         )
 
@@ -141,7 +144,8 @@ def distinct(context: Context) -> Iterator[Finding]:
     ids = [view.user_id for view in context.views if view.live]
     if placeholders := [user_id for user_id in ids if is_placeholder(user_id)]:
         yield PLACEHOLDER.finding(
-            f"{len(placeholders)} of {len(ids)} users are placeholders.", *_users(placeholders)
+            f"Placeholders: {len(placeholders)} of {counted(len(ids), 'user')}.",
+            *_users(placeholders),
         )
     if groups := look_alikes(ids):
         yield ALIKE.finding(
@@ -184,10 +188,10 @@ CHECKS = (
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name canonical users", canonical,
-          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "vectors.readable"), tags=("data",),
+          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "index.tied"), tags=("data",),
           of_index=True, limit_s=120.0),
     Check("leakage.search", "A search finds the user's own memories alone", separate, (LEAK,),
-          needs=("records.readable", "index.fits", "vectors.readable"), tags=("data",),
+          needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
           of_index=True),
 )  # fmt: skip
 

@@ -9,7 +9,9 @@ from .client import (
     each,
     model_invoker,
     read_credentials,
+    status_of,
 )
+from .endpoint import Endpoint, foreign_endpoint
 from .retry import Pace, Retries, pace_of
 
 bedrock.connect_with(model_invoker)
@@ -17,11 +19,14 @@ bedrock.connect_with(model_invoker)
 __all__ = [
     "Aws",
     "Credentials",
+    "Endpoint",
     "Pace",
     "Retries",
     "cause_of",
     "credentials_source",
     "each",
+    "foreign_endpoint",
     "pace_of",
     "read_credentials",
+    "status_of",
 ]

@@ -16,16 +16,16 @@ from ...errors import (
     MemoryCoreError,
     SettingsError,
 )
+from .endpoint import Endpoint
 
 INVALID_PAGE_TOKEN = "InvalidPageToken"
 """Our name for the ValidationException of a listing that took too long."""
 
-TITLES = {
-    "s3": "Amazon S3",
-    "s3vectors": "Amazon S3 Vectors",
-    "sts": "AWS STS",
-    "bedrock-runtime": "Amazon Bedrock",
-}
+MISSING = "NotFoundException"
+"""The code for an index or a vector bucket that does not exist."""
+TOO_LARGE = "RequestTooLarge"
+"""Our name for a refusal by the size of the request."""
+
 _BACKEND = "s3_vectors"
 _BEDROCK = "bedrock"
 # Operations of S3 whose permission has another name.
@@ -36,6 +36,14 @@ _ACTIONS = {
     "HeadBucket": "ListBucket",
 }
 _REFUSED_ACTION = re.compile(r'not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
+# An answer as botocore writes it, or the class of an exception of its own.
+_WRITTEN = re.compile(
+    r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
+    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)"
+    r"|\bbotocore\.exceptions\.(?!ClientError\b)(?P<name>\w{1,100})(?:: (?P<reason>.*))?",
+    re.S,
+)
+_OF_VECTORS = re.compile(r"(?:[Vv]ector|\bindex|Index)(?:es|s|Bucket|Buckets)?\b")
 _LONGEST_QUOTE = 300
 
 
@@ -54,12 +62,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, and how long it was tried; `resource` is a phrase for people."""
+    """A request, and how long and often it was tried; `resource` is a phrase for people."""
 
     service: str
     operation: str
     resource: str
     elapsed_s: float = 0.0
+    endpoint: Endpoint | None = None
+    attempts: int = 1
+
+    @property
+    def title(self) -> str:
+        """The name of the server that was asked."""
+        return (self.endpoint or Endpoint(self.service, None)).title
 
     @property
     def action(self) -> str:
@@ -90,6 +105,15 @@ _BUSY = Rule(
     patience=1.0,
     cause="busy",
 )
+# Of a server that was set by hand: it may answer so for ever.
+_BROKEN = Rule(
+    BackendUnavailable,
+    "{title} answered {operation} on {resource} with 500 ({code}: {said}) {times} within "
+    "{elapsed:.0f} seconds; look into the log of that server, and for {operation} on the card of "
+    "`python -m memory_core doctor --tag live`",
+    patience=1.0,
+    cause="busy",
+)
 _INTERRUPTED = Rule(
     BackendUnavailable,
     "the connection to {title} broke off during {operation} on {resource} ({code}); check the "
@@ -115,7 +139,7 @@ _IMPOSTOR = Rule(
 _GATEWAY = replace(_IMPOSTOR, patience=1.0)
 _DENIED = Rule(
     AccessDenied,
-    "AWS refused {action} on {where}; allow it in the IAM policy of the credentials in use",
+    "{who} refused {action} on {where}; allow it in the IAM policy of the credentials in use",
     cause="denied",
 )
 _EXPIRED = Rule(
@@ -127,7 +151,7 @@ _EXPIRED = Rule(
 )
 _BAD_KEY = Rule(
     AccessDenied,
-    "AWS does not accept the credentials ({code}), so {action} was refused; check "
+    "{who} does not accept the credentials ({code}), so {action} was refused; check "
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN",
     renew=True,
     cause="key",
@@ -141,7 +165,7 @@ _NO_KEY = Rule(
 )
 _CLOCK = Rule(
     AccessDenied,
-    "AWS refused {action} because the clock of this machine is wrong ({code}); set the clock",
+    "{who} refused {action} because the clock of this machine is wrong ({code}); set the clock",
     cause="clock",
 )
 _NO_INDEX = Rule(
@@ -203,8 +227,13 @@ _CODES = {
         "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
         "TooManyRequestsException"
     ),
-    _INTERRUPTED: "FlexibleChecksumError HTTPClientError IncompleteReadError",
-    _UNREACHABLE: "ConnectionError",
+    _INTERRUPTED: (
+        "ConnectionClosedError FlexibleChecksumError HTTPClientError IncompleteReadError "
+        "ReadTimeoutError ResponseStreamingError"
+    ),
+    _UNREACHABLE: (
+        "ConnectTimeoutError ConnectionError EndpointConnectionError ProxyConnectionError SSLError"
+    ),
     _IMPOSTOR: "NotFromAws",
     _GATEWAY: "GatewayFailed",
     _DENIED: "AccessDenied AccessDeniedException AllAccessDisabled",
@@ -217,7 +246,7 @@ _CODES = {
     _NO_KEY: (
         "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError "
         "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError "
-        "TokenRetrievalError"
+        "SSOTokenLoadError TokenRetrievalError UnauthorizedSSOTokenError"
     ),
     _CLOCK: "RequestExpired RequestTimeTooSkewed",
     _NO_INDEX: "NotFoundException",
@@ -232,8 +261,9 @@ _CODES = {
         "KmsNotFoundException"
     ),
     _REFUSED: (
-        "BotoCoreError ConflictException InvalidPageToken NoSuchKey PreconditionFailed "
-        "SerializationException ValidationException"
+        "BotoCoreError ConflictException InvalidPageToken NoSuchKey NotImplemented "
+        "NotImplementedException PreconditionFailed RequestTooLarge SerializationException "
+        "ValidationException"
     ),
     _REGION: "InvalidRegionError NoRegionError UnknownRegionError",
     _PROFILE: (
@@ -244,7 +274,10 @@ _CODES = {
     _OLD_BOTO3: "UnknownServiceError",
 }
 RULES = {code: rule for rule, codes in _CODES.items() for code in codes.split()}
-"""By error code or name of a botocore exception; a base class stands for those below it."""
+"""By error code or name of a botocore exception; a base class stands for those below it.
+
+Of those below, the ones that logs name most often are listed too.
+"""
 
 
 def rule_for(failure: Failure) -> Rule:
@@ -260,6 +293,8 @@ def rule_for(failure: Failure) -> Rule:
 def translate(failure: Failure, call: Call) -> MemoryCoreError:
     """Return our error for a failure."""
     rule = rule_for(failure)
+    if rule is _BUSY and failure.status == 500 and call.endpoint and call.endpoint.own:
+        rule = _BROKEN
     action, where = call.action, call.resource
     # The service names the missing permission, which may be another than the operation's: a
     # filtered QueryVectors needs GetVectors.
@@ -267,7 +302,9 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
         action, where = named[1], named[2] or where
     said = " ".join(failure.said.split()).rstrip(".") or failure.code
     message = rule.sentence.format(
-        title=TITLES[call.service],
+        title=call.title,
+        who=call.title if call.endpoint and call.endpoint.own else "AWS",
+        times="once" if call.attempts == 1 else f"{call.attempts} times",
         operation=call.operation,
         resource=call.resource,
         action=action,
@@ -280,6 +317,19 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
         return rule.error(message)
     backend = _BEDROCK if call.service == "bedrock-runtime" else _BACKEND
     return rule.error(message, backend=backend, operation=call.operation, code=failure.code)
+
+
+def translate_written(text: str) -> str:
+    """Return our sentence on a failure as botocore writes it in a log, empty for any other text."""
+    if not (match := _WRITTEN.search(text)):
+        return ""
+    code, operation = match["code"] or "", match["operation"] or "a request"
+    names = (match["name"], "BotoCoreError") if match["name"] else (code,)
+    status, said = int(code) if code.isdigit() else 0, match["said"] or match["reason"] or ""
+    call = Call("sts" if operation == "GetCallerIdentity" else "s3", operation, "the bucket")
+    if _OF_VECTORS.search(operation if code else text):
+        call = Call("s3vectors", operation, "the index or vector bucket")
+    return f"{translate(Failure(names, status, said), call)}."
 
 
 def cause_word(rule: Rule) -> str:
