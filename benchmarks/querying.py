@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders.local import LocalEmbedder
+from memory_core.memories.search import EXACT_UP_TO
 
-from .rows import Row, Size, medians_ms
+from .rows import LIMIT, Row, Size, elapsed_ms, medians_ms
 
 _BATCH = 2_000
+_EXACT_MS = 3.0
 _PLACES = ("Lisbon", "Porto", "Oslo", "Rome", "Kyoto", "Quito", "Accra", "Hanoi", "Turin", "Lagos")
 _THINGS = ("dog", "bicycle", "piano", "garden", "passport", "laptop", "camera", "tent", "kettle")
 
@@ -19,13 +22,17 @@ _THINGS = ("dog", "bicycle", "piano", "garden", "passport", "laptop", "camera", 
 def measure(size: Size, folder: Path) -> Iterator[Row]:
     """Ask with the memories spread over many users, and all with one user."""
     name = f"query, {size.memories:,} memories of"
-    yield _measure(size, folder / "many", size.users, f"{name} {size.users} users")
-    yield _measure(size, folder / "single", 1, f"{name} one user")
+    yield from _measure(
+        size, folder / "many", size.memories, size.users, f"{name} {size.users} users"
+    )
+    fewer = size.memories // 10
+    yield from _measure(size, folder / "fewer", fewer, 1, f"query, {fewer:,} memories of one user")
+    yield from _measure(size, folder / "single", size.memories, 1, f"{name} one user")
 
 
-def _measure(size: Size, folder: Path, users: int, name: str) -> Row:
+def _measure(size: Size, folder: Path, memories: int, users: int, name: str) -> Iterator[Row]:
     embedder = LocalEmbedder()
-    texts = make_texts(size.memories)
+    texts = make_texts(memories)
     collection = _fill_bare(folder / "bare", embedder, texts, users)
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder / "ours")})) as service:
         fill_ours(service, texts, users)
@@ -44,7 +51,18 @@ def _measure(size: Size, folder: Path, users: int, name: str) -> Row:
             ours(number)
             theirs(number)
         query, bare_query = medians_ms(ours, theirs, size.calls)
-    return Row(name, query, "ms", "chromadb query", bare_query, 2.0)
+        yield Row(name, query, "ms", "chromadb query", bare_query, 2.0)
+        if memories // users > EXACT_UP_TO:
+            yield Row(f"{name}, exact", _exact_ms(service, size), "ms", LIMIT, _EXACT_MS, 1.0)
+
+
+def _exact_ms(service: MemoryService, size: Size) -> float:
+    """Ask the one user in exact mode, once all memories are in memory."""
+    spent = [
+        elapsed_ms(lambda: service.query_memories("user0", ask(number), mode="exact"))  # noqa: B023
+        for number in range(size.calls + 1)
+    ]
+    return median(spent[1:])
 
 
 def make_texts(count: int) -> list[str]:

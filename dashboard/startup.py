@@ -31,7 +31,6 @@ _HEAVY_MODULES = (
     "plotly.graph_objects",
     "memory_core.memories.mem0_adapter",
     "bm25s",
-    "wordllama",
 )
 _LISTENING_WITHIN_S = 30
 FINISH_WITHIN_S = 20.0
@@ -126,6 +125,11 @@ def warm_up() -> None:
         for name in _HEAVY_MODULES:
             importlib.import_module(name)
         if not health.trouble:
+            service = connection().service()
+            if service.settings.embedder == "multilingual":
+                service.parts.embedder.embed(["Its model takes two seconds to load."])
+            else:
+                importlib.import_module("wordllama")
             redeploy.check_waiting()
 
 

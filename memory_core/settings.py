@@ -13,7 +13,8 @@ from typing import Literal, TypeVar, get_args
 from .errors import SettingsError
 
 BackendChoice = Literal["auto", "s3_vectors", "chroma"]
-EmbedderChoice = Literal["auto", "local", "openai"]
+EmbedderChoice = Literal["auto", "local", "multilingual", "openai"]
+_EMBEDDING_PROVIDERS = ("openai", "bedrock")
 
 WATCHED = tuple(
     """
@@ -83,6 +84,17 @@ class VariableReader:
         sentence = f"{name} is {value!r}; set it to one of {', '.join(allowed)}"
         return self._refuse(name, sentence, allowed[0])
 
+    def model(self, name: str, words: tuple[str, ...], providers: tuple[str, ...]) -> str:
+        """Return one of the words, by default the first, or PROVIDER:MODEL[@DIMENSIONS]."""
+        value = self.text(name)
+        provider, colon, model = (value or "").partition(":")
+        if value is None or not colon or provider.lower() not in providers:
+            return self.choice(name, (*words, *(f"{known}:MODEL" for known in providers)))
+        if not split_model(value)[1].strip() or split_model(value)[2] == 0:
+            sentence = f"{name} is {value!r}; set it to {provider.lower()}:MODEL[@DIMENSIONS]"
+            return self._refuse(name, sentence, words[0])
+        return f"{provider.lower()}:{model}"
+
     def prefix(self, name: str, default: str) -> str:
         """Return a prefix that ends with a slash, or an empty one for a slash alone."""
         value = self.text(name) or default
@@ -133,6 +145,15 @@ class VariableReader:
             raise SettingsError(sentence)
         self._problems[name] = sentence
         return default
+
+
+def split_model(choice: str) -> tuple[str, str, int | None]:
+    """Split PROVIDER:MODEL[@DIMENSIONS]; a word alone is a provider without a model."""
+    provider, _, model = choice.partition(":")
+    name, _, dimensions = model.rpartition("@")
+    if name and dimensions.isascii() and dimensions.isdigit():
+        return provider, name, int(dimensions)
+    return provider, model, None
 
 
 def is_spoiled(key: str) -> bool:
@@ -208,8 +229,8 @@ class Settings:
         lambda read: Path(read.text("CHROMA_PATH") or _data_dir(read) / "chroma")
     )
     index: str | None = _text("MEMORY_INDEX")
-    embedder: EmbedderChoice = _variable(
-        lambda read: read.choice("MEMORY_EMBEDDER", get_args(EmbedderChoice))
+    embedder: str = _variable(
+        lambda read: read.model("MEMORY_EMBEDDER", get_args(EmbedderChoice), _EMBEDDING_PROVIDERS)
     )
     embedding_model: str = _variable(
         lambda read: read.text("MEMORY_EMBEDDING_MODEL") or "text-embedding-3-small"
@@ -231,6 +252,9 @@ class Settings:
     )
     endpoint_s3vectors: str | None = _variable(
         lambda read: _endpoint(read, read.text("AWS_ENDPOINT_URL_S3VECTORS"))
+    )
+    endpoint_bedrock: str | None = _variable(
+        lambda read: _endpoint(read, read.text("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
     )
     receipt_key: str | None = _text("MEMORY_RECEIPT_KEY", secret=True)
     auto_migrate: bool = _variable(lambda read: read.flag("MEMORY_AUTO_MIGRATE", default=True))

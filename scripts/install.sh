@@ -6,3 +6,7 @@ cd "$(dirname "$0")/.."
 
 python -m pip install --no-cache-dir --disable-pip-version-check \
     --require-hashes --requirement requirements.lock
+if [ "${MEMORY_EMBEDDER:-}" = multilingual ]; then
+    python -m pip install --no-cache-dir --disable-pip-version-check \
+        --require-hashes --requirement requirements-multilingual.txt
+fi

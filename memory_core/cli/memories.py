@@ -103,7 +103,8 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
 def query(service: MemoryService, user: str, text: str, **options: Any) -> None:
     """Find the memories of USER that answer the question TEXT."""
     result = service.search(user, text, **options)
-    output(render.search_document, render.search_text, normalize_user_id(user), result)
+    user_id = normalize_user_id(user)
+    output(render.search_document, render.search_text, user_id, result, text)
 
 
 @cli.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..model.limits import normalized
@@ -47,6 +48,53 @@ def plain_text(text: str) -> str:
     A model knows the words "office" and "first", and not their spelling with "ﬃ" and "ﬁ".
     """
     return normalized("NFKC", text.replace("\u00ad", ""))
+
+
+def languages_of(embedder: Embedder) -> frozenset[str] | None:
+    """Return the English names of the languages that a model was made for, None where unknown."""
+    languages: frozenset[str] | None = getattr(embedder, "languages", None)
+    return languages
+
+
+def embed_question(embedder: Embedder, question: str) -> NDArray[np.float32]:
+    """Return the vector of a question; some models embed it in another way than a memory."""
+    embed: Callable[[str], NDArray[np.float32]] | None = getattr(embedder, "embed_question", None)
+    return embed(question) if embed else embedder.embed([question])[0]
+
+
+def embed_in_pieces(
+    texts: Sequence[str], most_bytes: int, embed: Callable[[list[str]], Vectors]
+) -> Vectors:
+    """Return a unit vector for each text, at least one; for a longer one that of its pieces' mean.
+
+    `embed` is given pieces of at most so many bytes (UTF-8).
+    """
+    import numpy as np
+
+    pieces = [_cut(plain_text(text), most_bytes) for text in texts]
+    vectors = embed([piece for group in pieces for piece in group])
+    rows, start = [], 0
+    for group in pieces:
+        weights = [len(piece) or 1 for piece in group]
+        rows.append(np.average(vectors[start : start + len(group)], axis=0, weights=weights))
+        start += len(group)
+    return unit_rows(np.asarray(rows, dtype=np.float32))
+
+
+def _cut(text: str, most_bytes: int) -> list[str]:
+    raw, pieces = text.encode(), []
+    while raw:
+        end = most_bytes
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # Within a character.
+            end -= 1
+        pieces.append(raw[:end].decode())
+        raw = raw[end:]
+    return pieces or [text]
+
+
+def to_slug(model: str) -> str:
+    """Return the name of a model as part of an index name, at most 40 characters."""
+    return re.sub(r"[^a-z0-9.-]+", "-", model.lower())[-40:].strip(".-") or "model"
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

@@ -49,6 +49,7 @@ class LocalEmbedder:
     name = "WordLlama"
     slug = "wordllama"
     dimensions = 256
+    languages = frozenset({"English"})
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         with _LOCK:

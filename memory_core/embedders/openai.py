@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
-from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
+from ..errors import AccessDenied, BackendError, BackendUnavailable
 from ..model.counting import batches, counted
-from .base import plain_text, unit_rows
+from .base import embed_in_pieces, to_slug
 
 if TYPE_CHECKING:
     import openai
@@ -29,26 +29,32 @@ _BATCH = 256
 _BATCH_BYTES = 300_000
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
-# A token is at least one byte in the worst scripts, and the models take 8,191 tokens; longer texts
-# are embedded in pieces and averaged.
-_PIECE_BYTES = 8_000
+# A token is at least one byte in the worst scripts, and OpenAI's models take 8,191 tokens; longer
+# texts are embedded in pieces and averaged. Models of other servers may take less.
+_PIECE_BYTES = (8_000, 2_000, 500)
 
 
 class OpenAIEmbedder:
-    """One of OpenAI's embedding models; the client connects on first use.
+    """A model that a server with OpenAI's protocol offers; the client connects on first use.
 
-    Raises:
-        SettingsError: a model whose dimensions are not known.
+    `dimensions` is the length of vectors that is wanted. Without it, a model that is not OpenAI's
+    is asked for a vector as soon as the length is needed.
     """
 
-    def __init__(self, model: str, api_key: str, base_url: str | None = None) -> None:
-        if model not in DIMENSIONS:
-            raise SettingsError(
-                f"MEMORY_EMBEDDING_MODEL is {model!r}; set it to one of {', '.join(DIMENSIONS)}"
-            )
+    def __init__(
+        self,
+        model: str,
+        api_key: str,
+        base_url: str | None = None,
+        dimensions: int | None = None,
+    ) -> None:
         self._model = model
         self._api_key = api_key
         self._base_url = base_url
+        self._wanted = dimensions or DIMENSIONS.get(model)
+        # Other servers refuse the parameter for models of a fixed length; they are told when the
+        # vectors are longer than wanted.
+        self._tell_dimensions = self._wanted != DIMENSIONS.get(model, self._wanted)
 
     @property
     def name(self) -> str:
@@ -56,25 +62,29 @@ class OpenAIEmbedder:
 
     @property
     def slug(self) -> str:
-        return re.sub(r"[^a-z0-9.-]+", "-", self._model.lower())
+        return to_slug(self._model)
 
     @property
     def dimensions(self) -> int:
-        return DIMENSIONS[self._model]
+        if self._wanted is None:
+            self._wanted = self._request(["dimensions"]).shape[1]
+        return self._wanted
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
+        import openai
 
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        pieces = [_pieces(plain_text(text)) for text in texts]
-        vectors = self._request([piece for group in pieces for piece in group])
-        rows, start = [], 0
-        for group in pieces:
-            weights = [len(piece) for piece in group]
-            rows.append(np.average(vectors[start : start + len(group)], axis=0, weights=weights))
-            start += len(group)
-        return unit_rows(np.asarray(rows, dtype=np.float32).reshape(-1, self.dimensions))
+        longest = max(len(text.encode()) for text in texts)
+        for most_bytes, next_most in zip_longest(_PIECE_BYTES, _PIECE_BYTES[1:]):
+            try:
+                return embed_in_pieces(texts, most_bytes, self._request)
+            except BackendError as exc:
+                too_long = isinstance(exc.__cause__, openai.BadRequestError)
+                if not too_long or next_most is None or longest <= next_most:
+                    raise
+        raise AssertionError("the last size returns or raises")
 
     def _request(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
@@ -83,12 +93,13 @@ class OpenAIEmbedder:
         def size(text: str) -> int:
             return len(text.encode())
 
+        options: dict[str, Any] = {"dimensions": self._wanted} if self._tell_dimensions else {}
         rows: list[list[float]] = []
         try:
             for batch in batches(texts, _BATCH, max_bytes=_BATCH_BYTES, size_of=size):
                 # Read raw: the client's own models take 45 ms for each vector (openai 3.54).
                 answer = self._client.embeddings.with_raw_response.create(
-                    model=self._model, input=batch, encoding_format="float"
+                    model=self._model, input=batch, encoding_format="float", **options
                 )
                 items = sorted(json.loads(answer.content)["data"], key=lambda item: item["index"])
                 rows += [item["embedding"] for item in items]
@@ -98,8 +109,13 @@ class OpenAIEmbedder:
         except (ValueError, TypeError, KeyError) as exc:
             # Not JSON, or JSON of another shape.
             raise self._unexpected("something other than vectors") from exc
-        if vectors.shape != (len(texts), self.dimensions):
+        if vectors.ndim != 2 or len(vectors) != len(texts) or not vectors.shape[1]:
             raise self._unexpected(f"vectors of shape {vectors.shape}")
+        if self._wanted not in (None, vectors.shape[1]):
+            if self._tell_dimensions or self._model in DIMENSIONS:
+                raise self._unexpected(f"vectors of shape {vectors.shape}")
+            self._tell_dimensions = True
+            return self._request(texts)
         if not np.isfinite(vectors).all():
             raise self._unexpected("numbers that are not finite")
         return vectors
@@ -107,7 +123,7 @@ class OpenAIEmbedder:
     def _unexpected(self, content: str) -> BackendError:
         return BackendError(
             f"the embedding service answered with {content}, not with "
-            f"{counted(self.dimensions, 'number')} for each text; check OPENAI_BASE_URL and the "
+            f"{counted(self._wanted or 1, 'number')} for each text; check OPENAI_BASE_URL and the "
             "model it serves",
             backend="openai",
             operation="embed",
@@ -137,7 +153,7 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
         BackendError,
         (
             f"OpenAI refused the {operation} request ({code or name}); "
-            "check MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
+            "check MEMORY_EMBEDDER, MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
         ),
     )
     passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
@@ -151,14 +167,3 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
             "try again, and check OPENAI_BASE_URL if it lasts"
         )
     return error(message, backend="openai", operation=operation, code=code)
-
-
-def _pieces(text: str) -> list[str]:
-    raw, pieces = text.encode(), []
-    while raw:
-        end = _PIECE_BYTES
-        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # Within a character.
-            end -= 1
-        pieces.append(raw[:end].decode())
-        raw = raw[end:]
-    return pieces or [text]

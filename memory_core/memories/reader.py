@@ -6,7 +6,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +41,11 @@ class _UserMemories:
     vectors: dict[str, Vector]
     missing: frozenset[str]
     ranker: Ranker | None = None
+    ids: list[str] = field(init=False)
+    """The memories in the order they were added."""
 
-    @property
-    def ids(self) -> list[str]:
-        """The memories in the order they were added."""
-        return [memory_id for memory_id in self.view.live if memory_id in self.vectors]
+    def __post_init__(self) -> None:
+        self.ids = [memory_id for memory_id in self.view.live if memory_id in self.vectors]
 
     def record(self, memory_id: str) -> MemoryRecord:
         return to_record(self.vectors[memory_id], indexed=memory_id not in self.missing)
@@ -115,6 +115,7 @@ class MemoryReader:
 
     def ranker(self, view: UserView) -> tuple[Ranker, RecordAt]:
         """Return a ranker over every live memory, and what gives the record of a position."""
+        from .continuity import continuations
         from .ranking import Ranker
 
         user = self._load(view)
@@ -122,7 +123,8 @@ class MemoryReader:
         if user.ranker is None:
             vectors = [user.vectors[memory_id] for memory_id in ids]
             texts = [vector.payload["data"] for vector in vectors]
-            user.ranker = Ranker(texts, self._matrix(vectors))
+            pairs = continuations([vector.payload for vector in vectors])
+            user.ranker = Ranker(texts, self._matrix(vectors), pairs)
         return user.ranker, lambda position: user.record(ids[position])
 
     def refresh(self, user_id: UserId) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ..embedders import embed_question
 from ..errors import InvalidMemory
 from ..ledger import UserView
 from ..model.census import CloseUser
@@ -16,7 +17,8 @@ from ..model.limits import MAX_QUERY_BYTES, check_text
 from ..model.records import Hit, MemoryRecord, SearchMode, SearchResult
 from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector
-from .ranking import Ranker
+from .continuity import continuations
+from .ranking import Ranked, Ranker
 from .reader import MemoryReader, RecordAt, to_record
 from .repository import Repository
 
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOG_FOUND = "[Mem0] Found %d relevant memories for user %s"
-EXACT_UP_TO = 2_000
-"""Memories of one user that `auto` ranks exactly: about 2 MB of vectors, 20 requests when cold."""
+EXACT_UP_TO = 5_000
+"""Memories of one user that `auto` ranks exactly: about 5 MB of vectors, 50 requests when cold."""
 MAX_SHOWN = 200
 
 _CANDIDATES = 100
@@ -108,7 +110,7 @@ class Searcher:
         exact = mode == "exact" or (mode == "auto" and len(view.live) <= EXACT_UP_TO)
         hits: tuple[Hit, ...] = ()
         if view.live:
-            values = self._embedder.embed([question])[0]
+            values = embed_question(self._embedder, question)
             ranker, record_at = (
                 self._memories.ranker(view)
                 if exact
@@ -125,7 +127,7 @@ class Searcher:
         if not view.live:
             return []
         ranker, record_at = self._memories.ranker(view)
-        ranked = ranker.rank(text, values, _NEIGHBOURS)
+        ranked = ranker.rank(text, values, _NEIGHBOURS, context=False)
         near = [record_at(entry.position).id for entry in ranked]
         vectors = self._memories.read(view, near)[0]
         return [vectors[memory_id] for memory_id in near if memory_id in vectors]
@@ -143,7 +145,7 @@ class Searcher:
         counts: Counter[Reason] = Counter()
         ranking: list[RankedMemory] = []
         if view.live:
-            values = self._embedder.embed([question])[0]
+            values = embed_question(self._embedder, question)
             ranker, record_at = self._memories.ranker(view)
             today = datetime.now(UTC).date()
             ahead = 0
@@ -156,8 +158,7 @@ class Searcher:
                     counts[reason] += 1
                 ahead += not expired
                 if rank <= MAX_SHOWN or place is not None or expired:
-                    hit = Hit(record, entry.score, rank, entry.cosine, entry.bm25)
-                    ranking.append(RankedMemory(hit, place, reason))
+                    ranking.append(RankedMemory(_hit(record, entry, rank), place, reason))
         others = [other for other in close if other.user and other.user.memories][:_OTHERS]
         return Recall(
             user_id,
@@ -177,18 +178,33 @@ class Searcher:
     def _candidates(
         self, view: UserView, question: str, values: NDArray[np.float32], limit: int
     ) -> tuple[Ranker, RecordAt]:
-        """Let the index choose, and rank its choice as exactly as the rest."""
+        """Let the index choose; rank its choice, and what stands beside it, like the rest."""
         near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit), question)
+        ids = list(view.live)
+        places = {memory_id: at for at, memory_id in enumerate(ids)}
         # What the index still holds of deleted memories is none of the user's any more.
-        ids = [key for key, _ in near if key in view.live]
-        vectors, matrix = self._memories.with_values(view, ids)
+        chosen = [places[key] for key, _ in near if key in places]
+        beside = {at + step for at in chosen for step in (-1, 0, 1)}
+        vectors, matrix = self._memories.with_values(
+            view, [ids[at] for at in sorted(beside) if 0 <= at < len(ids)]
+        )
+        pairs = [
+            (earlier, later)
+            for earlier, later in continuations([vector.payload for vector in vectors])
+            # Between others there are memories that were not chosen.
+            if abs(places[vectors[later].key] - places[vectors[earlier].key]) == 1
+        ]
         texts = [vector.payload["data"] for vector in vectors]
-        return Ranker(texts, matrix), lambda position: to_record(vectors[position])
+        return Ranker(texts, matrix, pairs), lambda position: to_record(vectors[position])
 
 
 def is_expired(record: MemoryRecord, today: date) -> bool:
     """Return whether a memory is past its expiry date (UTC)."""
     return record.expired_on(today)
+
+
+def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
+    return Hit(record, entry.score, rank, entry.cosine, entry.bm25, entry.context)
 
 
 def _best(
@@ -202,10 +218,7 @@ def _best(
         pairs = [(entry, record_at(entry.position)) for entry in ranked]
         valid = [pair for pair in pairs if not is_expired(pair[1], today)][:limit]
         if len(valid) == limit or len(ranked) < asked:
-            return tuple(
-                Hit(record, entry.score, rank, entry.cosine, entry.bm25)
-                for rank, (entry, record) in enumerate(valid, 1)
-            )
+            return tuple(_hit(record, entry, rank) for rank, (entry, record) in enumerate(valid, 1))
         asked *= 4
 
 

@@ -11,6 +11,14 @@ from typing import Any, Literal
 from .user_id import UserId
 
 SearchMode = Literal["auto", "exact", "index"]
+Strength = Literal["strong", "some", "weak"]
+"""How well a memory answers a question, in a word for people."""
+
+STRONG_FROM = 0.35
+SOME_FROM = 0.15
+CHANCE_BELOW = 0.08
+"""Bounds of a score; docs/decisions/ranking.md says how often a memory between them is right."""
+
 Unexpected = Literal["keep", "adopt", "remove"]
 """Treatment of vectors that were never recorded, in a repair."""
 
@@ -73,13 +81,24 @@ class SavedMemories(list[MemoryRecord]):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A memory found by a question. `score` and its parts `cosine`, `bm25` lie in 0..1."""
+    """A memory found by a question. `score` and its parts lie in 0..1.
+
+    The score is a weighted mean of `cosine` and `bm25`, and on top of it `context`: what it is lent
+    by the memories before and after it, where one continues the other.
+    """
 
     memory: MemoryRecord
     score: float
     rank: int
     cosine: float
     bm25: float
+    context: float = 0.0
+
+    @property
+    def strength(self) -> Strength:
+        if self.score >= STRONG_FROM:
+            return "strong"
+        return "some" if self.score >= SOME_FROM else "weak"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,11 @@ class SearchResult:
     searched: int
     complete: bool
     more_to_come: bool = False
+
+    @property
+    def telling(self) -> int:
+        """The number of hits before the first that is no better than chance."""
+        return sum(hit.score >= CHANCE_BELOW for hit in self.hits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..memories.search import Reason, Recall
+from ..memories.word_index import matched_words
 from ..model.counting import counted
-from ..model.records import Event, MemoryRecord, Receipt, SearchResult
+from ..model.records import Event, MemoryRecord, Receipt, SearchResult, Strength
 from ..model.user_id import UserId
 from .text import fields, first_of, one_line, printable, utc, visible
 
@@ -17,6 +18,12 @@ REASONS: Final[dict[Reason, str]] = {
     "not indexed": "not in the index that was searched",
     "missed": "missed by the approximate search",
 }
+STRENGTHS: Final[dict[Strength, str]] = {
+    "strong": "Strong match",
+    "some": "Some match",
+    "weak": "Weak match",
+}
+CHANCE: Final = "From here on, no better than chance:"
 _SHOWN_RANKS = 30
 
 
@@ -64,32 +71,40 @@ def saved_text(
     return "\n".join([*lines, *first_of(memories, 10), *besides])
 
 
-def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:
+def search_document(user_id: UserId, result: SearchResult, question: str = "") -> dict[str, Any]:
+    """Return hits with the parts of their scores; `matched` are words of the question."""
     return {
         "user_id": user_id,
-        **fields(result, "mode searched complete"),
+        **fields(result, "mode searched complete telling"),
         "hits": [
             {
                 **fields(hit, "id=memory.id memory=memory.memory"),
                 "score": round(hit.score, 4),
-                **fields(hit, "rank created_at=memory.created_at expires=memory.expires"),
+                **fields(hit, "strength rank created_at=memory.created_at"),
+                **fields(hit, "expires=memory.expires"),
                 "cosine": round(hit.cosine, 4),
                 "bm25": round(hit.bm25, 4),
+                "context": round(hit.context, 4),
+                "matched": matched_words(question, hit.memory.memory),
             }
             for hit in result.hits
         ],
     }
 
 
-def search_text(user_id: UserId, result: SearchResult) -> str:
+def search_text(user_id: UserId, result: SearchResult, question: str = "") -> str:
     user = one_line(user_id)
     if not result.searched:
         return f"{user} has no memories; save one with `save {user} TEXT`."
-    lines = [
-        f"{hit.rank:>3}  {hit.score:.2f}  {one_line(hit.memory.memory)}  [{hit.memory.id}]"
-        + _marks(hit.memory)
-        for hit in result.hits
-    ]
+    lines = []
+    for hit in result.hits:
+        words = ", ".join(map(one_line, matched_words(question, hit.memory.memory)))
+        lines.append(
+            f"{hit.rank:>3}  {hit.strength:<6}  {hit.score:.2f}  {one_line(hit.memory.memory)}  "
+            f"[{hit.memory.id}]{_marks(hit.memory)}" + (f"  (words: {words})" if words else "")
+        )
+    if result.telling < len(lines):
+        lines.insert(result.telling, CHANCE)
     scope = "complete over" if result.complete else "approximate, by the index, over"
     return "\n".join([*lines, f"{scope} {counted(result.searched, 'memory')} of {user}"])
 
@@ -162,7 +177,7 @@ def receipt_text(receipt: Receipt) -> str:
 
 def recall_document(recall: Recall) -> dict[str, Any]:
     return {
-        **search_document(recall.user_id, recall.answer),
+        **search_document(recall.user_id, recall.answer, recall.question),
         **fields(recall, "question limit memories left_out"),
         "ranking": [
             {

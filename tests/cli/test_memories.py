@@ -121,6 +121,8 @@ def test_query_ranks(commands: CommandLine, tea: str) -> None:
     assert {"id", "memory", "score", "rank", "created_at"} <= first.keys()
     assert (first["id"], first["memory"], first["rank"]) == (tea, TEA, 1)
     assert 1 >= first["score"] > second["score"] >= 0
+    assert {"cosine", "bm25", "context", "strength"} <= first.keys()
+    assert (first["matched"], second["matched"]) == (["tea"], [])
     assert (
         len(commands.run("query", "ann@x.com", "tea", "--limit", "1", "--json").document["hits"])
         == 1

@@ -57,7 +57,9 @@ def test_what_the_index_misses_or_has_not_is_told_apart(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = bench.service
-    tea, rye, oats = (save(service, text) for text in (TEA, RYE, OATS))
+    # What stands beside a candidate of the index is ranked as well.
+    between = ["The van needs new tyres.", "It rains in Ghent."]
+    tea, rye, van, rain, oats = (save(service, text) for text in (TEA, RYE, *between, OATS))
     monkeypatch.setattr(search, "EXACT_UP_TO", 2)
     store = service.parts.store
     store.delete([tea.id])
@@ -65,10 +67,17 @@ def test_what_the_index_misses_or_has_not_is_told_apart(
     monkeypatch.setattr(
         store,
         "query",
-        lambda *asked: [one for one in real(*asked) if one[0] != rye.id],
+        lambda *asked: [one for one in real(*asked) if one[0] not in (rye.id, van.id)],
     )
-    found = reasons(service, "green tea", 3)
-    assert found == {TEA: "not indexed", RYE: "missed", OATS: None}
+    found = reasons(service, "green tea", 5)
+    assert found == {
+        TEA: "not indexed",
+        RYE: "missed",
+        between[0]: None,
+        between[1]: None,
+        OATS: None,
+    }
+    assert rain.id
     assert oats.id
 
 

@@ -293,6 +293,67 @@ def test_the_settings_choose_the_embedder(server: OpenAIServer) -> None:
     assert len(server.requests) == 1
 
 
+def chosen(embedder: str, server: OpenAIServer, **variables: str) -> Embedder:
+    variables = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY, **variables}
+    return open_embedder(Settings.from_env({"MEMORY_EMBEDDER": embedder, **variables}))
+
+
+def test_any_model_of_a_server_is_asked_for_the_length_of_its_vectors(server: OpenAIServer) -> None:
+    own = chosen("openai:hf.co/Org/Model-v1.5:F16", server)
+    assert server.requests == []
+    assert (own.dimensions, own.slug) == (384, "hf.co-org-model-v1.5-f16")
+    assert own.embed(["text"]).shape == (1, 384)
+    assert [request.body["model"] for request in server.requests] == [
+        "hf.co/Org/Model-v1.5:F16"
+    ] * 2
+    assert all("dimensions" not in request.body for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("embedder", "dimensions", "told"),
+    [
+        (f"openai:{SMALL}", 1536, [None]),
+        (f"openai:{SMALL}@512", 512, [512]),
+        ("openai:mine@384", 384, [None]),
+        ("openai:mine@256", 256, [None, 256]),
+        ("openai:@cf/baai/bge@384", 384, [None]),
+    ],
+)
+def test_the_length_is_told_only_where_another_one_is_wanted(
+    server: OpenAIServer, embedder: str, dimensions: int, told: list[int | None]
+) -> None:
+    opened = chosen(embedder, server)
+    assert opened.dimensions == dimensions
+    assert opened.embed(["text"]).shape == (1, dimensions)
+    assert [request.body.get("dimensions") for request in server.requests] == told
+    opened.embed(["text"])
+    assert server.requests[-1].body.get("dimensions") == told[-1], "it is learned once"
+
+
+def test_a_server_of_ones_own_needs_no_key(server: OpenAIServer) -> None:
+    own = open_embedder(
+        Settings.from_env({"MEMORY_EMBEDDER": "openai:mine", "OPENAI_BASE_URL": server.url})
+    )
+    assert own.embed(["text"]).shape == (1, 384)
+    with pytest.raises(SettingsError, match="'openai:mine' but OPENAI_API_KEY is not set"):
+        open_embedder(Settings.from_env({"MEMORY_EMBEDDER": "openai:mine"}))
+
+
+def test_a_model_with_a_short_context_gets_shorter_pieces(server: OpenAIServer) -> None:
+    server.most_bytes = 512
+    own = chosen("openai:mine@384", server)
+    assert own.embed(["short", "word " * 1_000]).shape == (2, 384)
+    assert len(server.requests[-1].inputs) == 11
+    server.most_bytes = 3
+    assert "MEMORY_EMBEDDER" in str(failure(own, "text"))
+
+
+@pytest.mark.parametrize("embedder", ["openai:", "bedrock:", "openai:mine@0", "cohere:x", "s4"])
+def test_a_choice_without_a_model_is_refused_with_its_form(embedder: str) -> None:
+    with pytest.raises(SettingsError, match=r"MEMORY_EMBEDDER is '.*MODEL"):
+        Settings.from_env({"MEMORY_EMBEDDER": embedder})
+
+
 def test_a_missing_key_and_an_unknown_model_are_named() -> None:
     with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
         open_embedder(Settings.from_env({"MEMORY_EMBEDDER": "openai"}))

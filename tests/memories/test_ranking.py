@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core.embedders import Embedder
-from memory_core.memories.ranking import Ranked, Ranker, terms
-from tests.support.paths import MEMORIES
+from memory_core.memories.ranking import Ranked, Ranker
+from memory_core.memories.word_index import terms
+from tests.support.paths import MEMORIES, ROOT
+
+README = (ROOT / "README.md").read_text()
 
 
 def axes(*places: int) -> np.ndarray[Any, Any]:
@@ -94,12 +97,13 @@ def test_scores_stay_between_0_and_1_and_fall(
     numbers = st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8)
     rows = np.asarray([*(data.draw(numbers) for _ in texts), data.draw(numbers)], dtype=np.float32)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    ranked = Ranker(texts, rows[:-1]).rank(question, rows[-1], limit)
+    pairs = [(at, at + 1) for at in range(len(texts) - 1)]
+    ranked = Ranker(texts, rows[:-1], pairs).rank(question, rows[-1], limit)
     assert len(ranked) == min(limit, len(texts))
     assert len({one.position for one in ranked}) == len(ranked)
     for one in ranked:
-        assert min(one.score, one.cosine, one.bm25) >= 0.0
-        assert max(one.score, one.cosine, one.bm25) <= 1.0
+        assert min(one.score, one.cosine, one.bm25, one.context) >= 0.0
+        assert max(one.score, one.cosine, one.bm25, one.context) <= 1.0
     assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
 
 
@@ -130,6 +134,80 @@ def test_typos_accents_inflections_and_numbers_are_found(question: str, wanted: 
         "Room 7 is free.",
     ]
     assert by_words(question, *others, wanted)[0] == wanted
+
+
+# The weight of the words, and what neighbours lend.
+
+PETS = ["The dog is called Rex.", "She keeps bees.", "He plays chess."]
+
+
+def cosines(*values: float) -> np.ndarray[Any, Any]:
+    """Rows whose cosine with the first axis is as given."""
+    rows = np.zeros((len(values), 8), dtype=np.float32)
+    rows[:, 0] = values
+    rows[:, 1] = np.sqrt(1 - np.square(values))
+    return rows
+
+
+def weight_of(ranked: Sequence[Ranked]) -> float:
+    """The weight of BM25 that the scores and their parts show."""
+    best = max(ranked, key=lambda entry: abs(entry.bm25 - entry.cosine))
+    return (best.score - best.context - best.cosine) / (best.bm25 - best.cosine)
+
+
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_a_part_weighs_more_the_less_it_spreads(count: int) -> None:
+    texts = [f"{'the red kite' if at % 3 else 'a lamp'} of house {at}" for at in range(count)]
+    near = np.linspace(0.1, 0.9, count)
+    ranked = Ranker(texts, cosines(*near)).rank("kite", axes(0)[0], count)
+    cosine, bm25 = (
+        np.std([getattr(entry, part) for entry in ranked]) for part in ("cosine", "bm25")
+    )
+    weight = min(0.8, cosine / (cosine + bm25))
+    assert weight_of(ranked) == pytest.approx((count * weight + 30 * 0.4) / (count + 30), abs=1e-3)
+
+
+def test_words_never_weigh_more_than_four_fifths() -> None:
+    texts = ["kite"] * 2_000 + ["kites and lamps"]
+    near = np.linspace(0.0, 1.0, len(texts))
+    assert 0.75 < weight_of(Ranker(texts, cosines(*near)).rank("kite", axes(0)[0], 2_001)) <= 0.8
+
+
+def test_without_a_word_of_the_question_the_words_weigh_as_for_few_memories() -> None:
+    ranked = Ranker(PETS, cosines(0.2, 0.9, 0.4)).rank("zeppelin?", axes(0)[0], 3)
+    assert [entry.score for entry in ranked] == pytest.approx([0.54, 0.24, 0.12], abs=1e-5)
+
+
+def test_an_answer_is_lent_half_of_its_question_and_others_a_fifth() -> None:
+    texts = ["How did you get Luna the cat?", "From the shelter.", "Lovely weather.", "Goodbye."]
+    ranker = Ranker(texts, cosines(0.8, 0.0, 0.0, 0.0), [(0, 1), (1, 2), (2, 3)])
+    asked, answer, third, last = sorted(
+        ranker.rank("Where did Jo get Luna?", axes(0)[0], 4), key=lambda entry: entry.position
+    )
+    above = (
+        asked.score
+        - asked.context
+        - sum(entry.score - entry.context for entry in (asked, answer, third, last)) / 4
+    )
+    assert answer.context == pytest.approx(0.5 * above, abs=1e-5)
+    assert (asked.context, third.context, last.context) == (0.0, 0.0, 0.0)
+    alone = ranker.rank("Where did Jo get Luna?", axes(0)[0], 4, context=False)
+    assert [entry.context for entry in alone] == [0.0] * 4
+
+
+def test_a_long_memory_is_lent_less_and_no_score_exceeds_one() -> None:
+    near = cosines(1.0, 0.0, 0.0)
+    short, long = "word " * 50, "word " * 200
+    lent = {}
+    for text in (short, long):
+        ranker = Ranker(["kite?", text, "other"], near, [(0, 1)])
+        ranked = {entry.position: entry for entry in ranker.rank("kite", axes(0)[0], 3)}
+        lent[text] = ranked[1].context
+    assert lent[long] == pytest.approx(lent[short] / 4, rel=0.05)
+    same = Ranker(["kite?", "kite?", *["lamp"] * 40], cosines(1.0, 1.0, *[0.0] * 40), [(0, 1)])
+    first, second = same.rank("kite", axes(0)[0], 2)
+    assert first.score <= 1.0
+    assert second.score <= 1.0
 
 
 @pytest.mark.parametrize("question", ["what is it", "the", "wer ist das", "a"])
@@ -165,7 +243,9 @@ def people(embedder: Embedder) -> Mapping[str, Person]:
     for path in sorted((MEMORIES / "people").glob("*.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         texts = [row["memory"] for row in rows]
-        ranker = Ranker(texts, embedder.embed(texts))
+        # They are loaded in one go, so each continues the one before.
+        pairs = [(at, at + 1) for at in range(len(texts) - 1)]
+        ranker = Ranker(texts, embedder.embed(texts), pairs)
         found[path.stem.lower()] = Person([row["metadata"]["key"] for row in rows], ranker)
     assert len(found) == 12
     return found
@@ -208,6 +288,7 @@ def test_the_fusion_finds_at_least_what_each_of_its_parts_finds(
         for part in ("score", "cosine", "bm25")
     }
     assert share["score"] >= max(share["cosine"], share["bm25"]), share
+    assert share["score"] > 0.952, "a fixed weight of 0.4 without context finds 0.951"
     assert min(share["cosine"], share["bm25"]) > 0.5, "a part has failed altogether"
 
 
@@ -218,3 +299,36 @@ def test_the_readme_questions_are_answered_in_the_first_three(
     missed = [one.question for one in questions if not one.found("score", 3)]
     assert len(questions) == 20
     assert len(missed) <= 2, missed
+
+
+@pytest.mark.parametrize(
+    ("user", "saved", "question"),
+    [
+        (
+            "bob.smith@example.com",
+            "Bob's train leaves the station at 7:05, from platform 4.",
+            "When does he have to be at the station?",
+        ),
+        (
+            "alice@example.com",
+            "Alice's sister Ruth is getting married in Braga in May.",
+            "Which wedding is coming up?",
+        ),
+        (
+            "alice@example.com",
+            "Alice is allergic to cashews.",
+            "Which nuts must she avoid?",
+        ),
+    ],
+)
+def test_what_the_readme_saves_is_the_first_answer(
+    embedder: Embedder, user: str, saved: str, question: str
+) -> None:
+    assert saved in README
+    assert question in README
+    (path,) = (path for path in (MEMORIES / "people").iterdir() if path.stem.lower() == user)
+    texts = [json.loads(line)["memory"] for line in path.read_text().splitlines()] + [saved]
+    ranker = Ranker(texts, embedder.embed(texts))
+    ranked = ranker.rank(question, embedder.embed([question])[0], 2)
+    wanted = {len(texts) - 1} | {at for at, text in enumerate(texts) if "Cashews" in text}
+    assert ranked[0].position in wanted

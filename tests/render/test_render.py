@@ -109,6 +109,35 @@ def test_a_document_has_the_fixed_keys(name: str) -> None:
     assert set(keys.split()) <= paths(json.loads(to_json(document)))
 
 
+@pytest.mark.parametrize(
+    ("score", "strength"),
+    [
+        (1.0, "strong"),
+        (0.35, "strong"),
+        (0.349, "some"),
+        (0.15, "some"),
+        (0.149, "weak"),
+        (0, "weak"),
+    ],
+)
+def test_a_score_is_a_word_for_people(score: float, strength: str) -> None:
+    assert Hit(record(), score, 1, score, score).strength == strength
+
+
+def test_hits_no_better_than_chance_stand_behind_a_line() -> None:
+    hits = tuple(Hit(record(f"Tea {n}."), s, n, s, s) for n, s in enumerate((0.5, 0.08, 0.07), 1))
+    found = SearchResult(hits, "exact", 3, True)
+    document = memory_records.search_document(ALICE, found, "green tea?")
+    assert document["telling"] == 2
+    assert [hit["strength"] for hit in document["hits"]] == ["strong", "weak", "weak"]
+    assert [hit["matched"] for hit in document["hits"]] == [["Tea"]] * 3
+    lines = memory_records.search_text(ALICE, found, "green tea?").splitlines()
+    assert lines[0] == "  1  strong  0.50  Tea 1.  [id-1]  (words: Tea)"
+    assert lines[2] == memory_records.CHANCE
+    assert len(lines) == 5
+    assert memory_records.CHANCE not in memory_records.search_text(ALICE, result())
+
+
 def test_times_in_json_are_iso_8601_in_utc() -> None:
     berlin = timezone(timedelta(hours=2))
     for moment in (NOW, NOW.astimezone(berlin)):

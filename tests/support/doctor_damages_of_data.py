@@ -41,6 +41,13 @@ def no_texts(system: System) -> None:
         service.add_text_memory(ANN, "Likes figs")
 
 
+def in_german(system: System) -> None:
+    texts = [f"Der Hund aus Haus {number} bellt nicht mehr in der Nacht." for number in range(40)]
+    messages = [{"role": "user", "content": text} for text in texts]
+    with system.open() as service:
+        service.add_messages(ANN, messages, infer=False)
+
+
 def of_another_ledger(system: System) -> None:
     """Let the index belong to an installation with another prefix."""
     index = system.vectors("get_index")["index"]
@@ -193,6 +200,7 @@ DATA = [
     Damage("half of the dimensions", ("embedder.E002", "index.I001"), "chroma",
            with_openai("dimension"), filled=False),
     Damage("another model", ("embedder.E003",), "chroma", embedded_by_another, tags=("data",)),
+    Damage("memories in German", ("embedder.W001",), "chroma", in_german, tags=("data",)),
     Damage("a model by half", ("llm.E001",), "chroma", sets(MEMORY_LLM="gpt")),
     Damage("a model that refuses", ("llm.E002", "probe.I001"), "chroma",
            with_openai("401", MEMORY_EMBEDDER="local", MEMORY_LLM="openai:gpt"), tags=("live",)),

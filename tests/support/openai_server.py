@@ -23,6 +23,8 @@ Fault = Literal[
 ]  # fmt: skip
 
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
+OWN = 384
+"""The length of vectors of any other model."""
 REQUEST_TOKENS = 300_000
 """The service refuses a request whose inputs have more tokens together; four bytes count as one."""
 _HANG_S = 20.0
@@ -52,6 +54,8 @@ class OpenAIServer:
     url: str = ""
     answer: str = '{"memory": []}'
     shuffled: bool = True
+    most_bytes: int = 8_191
+    """Of one input; a longer one is refused."""
     requests: list[Request] = field(default_factory=list)
     released: Event = field(default_factory=Event)
     _faults: list[Fault] = field(default_factory=list)
@@ -66,7 +70,7 @@ class OpenAIServer:
 
     def reset(self) -> None:
         """Forget requests and faults, for the next test."""
-        self.answer, self._lasting = '{"memory": []}', None
+        self.answer, self._lasting, self.most_bytes = '{"memory": []}', None, 8_191
         self.requests.clear()
         self._faults.clear()
 
@@ -134,7 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, request: Request, fault: Fault | None) -> None:
         if request.path == "/v1/embeddings":
             tokens = sum(len(text.encode()) for text in request.inputs) // 4
-            if tokens > REQUEST_TOKENS:
+            longest = max(len(text.encode()) for text in request.inputs)
+            if longest > self.server_state.most_bytes:
+                self._refuse(400, "the input length exceeds the context length")
+            elif tokens > REQUEST_TOKENS:
                 self._refuse(400, f"Requested {tokens} tokens, max {REQUEST_TOKENS} per request")
             else:
                 self._send_json(self._embeddings(request, fault))
@@ -144,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, f"no such path: {request.path}")
 
     def _embeddings(self, request: Request, fault: Fault | None) -> dict[str, Any]:
-        size = DIMENSIONS[request.body["model"]] // (2 if fault == "dimension" else 1)
+        size = request.body.get("dimensions") or DIMENSIONS.get(request.body["model"], OWN)
+        size //= 2 if fault == "dimension" else 1
         rows: list[dict[str, Any]] = [
             {"object": "embedding", "index": at, "embedding": vector_of(text, size)}
             for at, text in enumerate(request.inputs)

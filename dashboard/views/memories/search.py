@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
+from memory_core.memories.word_index import matched_words
 from memory_core.model.counting import counted
 from memory_core.model.records import Hit
+from memory_core.render.memory_records import STRENGTHS
 
 from ...connection import Answered
 from ...services import memory_reads
@@ -18,7 +21,11 @@ from . import browse
 from .choose_user import Person
 
 _RANK_PX: Final = 24
-_BAR_PX: Final = 64
+_PARTS: Final = (
+    "Cosine is nearness of meaning, BM25 the words that the memory shares with the question; the "
+    "score is their weighted mean. Context is what the memories before and after it add, where one "
+    "continues the other."
+)
 
 
 def draw(person: Person) -> None:
@@ -43,8 +50,13 @@ def draw(person: Person) -> None:
         count = counted(len(answer.result.hits), "memory")
         st.markdown(f"**{count}**, best first; {_extent(answer)}", width="stretch")
         parts = st.toggle("Show the parts of the score", key="search.parts")
-    for hit in answer.result.hits:
-        _draw_hit(hit, parts=parts)
+    if parts:
+        st.caption(_PARTS)
+    for number, hit in enumerate(answer.result.hits):
+        if number == answer.result.telling:
+            st.divider()
+            st.caption("From here on, no better than chance.")
+        _draw_hit(hit, matched_words(question, hit.memory.memory), parts=parts)
 
 
 def _extent(answer: Answered) -> str:
@@ -55,17 +67,22 @@ def _extent(answer: Answered) -> str:
     return f"searched {memories} by the index in {answer.ms:,} ms; it may miss some"
 
 
-def _draw_hit(hit: Hit, *, parts: bool) -> None:
+def _draw_hit(hit: Hit, words: Sequence[str], *, parts: bool) -> None:
     memory = hit.memory
     with st.container(horizontal=True, gap="small", key=f"hit-{hit.rank}"):
         st.markdown(f"**{hit.rank}**", width=_RANK_PX)
         with st.container(width="stretch", gap=None):
             show_memory(memory.memory, key=f"search.more.{memory.id}")
             with widgets.row():
-                st.markdown(f"**{hit.score:.2f}**", width="content")
-                st.progress(min(1.0, max(0.0, hit.score)), width=_BAR_PX)
+                st.markdown(f"**{STRENGTHS[hit.strength]}**", width="content")
+                if words:
+                    st.text(text.one_line(f"Words: {', '.join(words)}"), width="content")
                 if parts:
-                    st.caption(f"cosine {hit.cosine:.2f}, BM25 {hit.bm25:.2f}", width="content")
+                    st.caption(
+                        f"score {hit.score:.2f}: cosine {hit.cosine:.2f}, BM25 {hit.bm25:.2f}, "
+                        f"context {hit.context:.2f}",
+                        width="content",
+                    )
                 st.caption(f"saved {text.ago(memory.created_at)}", width="content")
                 if memory.expires:
                     st.caption(f"found until {text.day(memory.expires)}", width="content")

@@ -9,7 +9,7 @@ import streamlit as st
 from memory_core.memories.search import Recall
 from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
-from memory_core.render.memory_records import REASONS, recall_sentence
+from memory_core.render.memory_records import REASONS, STRENGTHS, recall_sentence
 
 from ... import routes
 from ...services import user_actions
@@ -50,13 +50,15 @@ def _draw_answer(recall: Recall) -> None:
     st.subheader("The assistant gets", anchor=False)
     if not recall.answer.hits:
         st.markdown("Nothing.")
-    for hit in recall.answer.hits:
+    for number, hit in enumerate(recall.answer.hits):
+        if number == recall.answer.telling:
+            st.caption("From here on, no better than chance.")
         with st.container(horizontal=True, gap="small"):
             st.markdown(f"**{hit.rank}**", width=_RANK_PX)
             with st.container(width="stretch", gap=None):
                 show_memory(hit.memory.memory, key=f"user.recall.{hit.memory.id}")
                 until = f", expires {expiry(hit.memory)}" if hit.memory.expires else ""
-                st.caption(f"score {hit.score:.2f}{until}")
+                st.caption(f"{STRENGTHS[hit.strength]} · score {hit.score:.2f}{until}")
 
 
 def _draw_ranking(recall: Recall) -> None:
@@ -94,6 +96,7 @@ def _draw_other_ids(recall: Recall) -> None:
             st.text(f"{one_line(user_id, 100)}  ·  {'; '.join(other.user.reasons)}")
             show_memory(other.best.memory.memory, key=f"user.elsewhere.{number}")
             with widgets.row():
-                st.caption(f"score {other.best.score:.2f}", width="content")
+                best = other.best
+                st.caption(f"{STRENGTHS[best.strength]} · score {best.score:.2f}", width="content")
                 if st.button("Open", key=f"user.elsewhere.open.{number}", type="tertiary"):
                     routes.open_view(user_id)

@@ -52,7 +52,7 @@ TELEMETRY = FindingKind("index.W001", "An index of mem0's telemetry is beside ou
 NOT_MADE = FindingKind("index.I001", "The index does not exist yet, and nothing is on record",
     "No effect: the first memory creates it.")
 NO_TEXTS = FindingKind("index.I002", "The index does not support keyword search",
-    "No effect up to 2,000 memories of one user; beyond that, search goes by meaning alone.")
+    "No effect up to 5,000 memories of one user; beyond that, search goes by meaning alone.")
 NEIGHBOURS = FindingKind("index.I003", "There are other indexes beside ours",
     "No effect, unless memories are missing: they may be in one of these.")
 # fmt: on

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...embedders import languages_of
 from ...errors import BackendError, SettingsError
+from ...memories.word_index import language_of
 from ...model.counting import counted
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
 from ..context import Context, spread
-from ..findings import Check, Evidence, Finding, FindingKind, Fix
+from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
 from .settings import NO_START
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 _TEXT = "The doctor asks whether texts can be embedded."
 _SAMPLE = 8
+_LANGUAGE_SAMPLE = 60
+_LEAST_FOREIGN = 3
+_FOREIGN_SHARE = 0.2
 _SAME = 0.98
 
 # fmt: off
@@ -35,6 +41,11 @@ OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by anot
     (Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
      Fix("Or choose a name for a new index", variable="MEMORY_INDEX"),
      Fix("Then fill it from the record", command="python -m memory_core rebuild")))
+OTHER_LANGUAGE = FindingKind("embedder.W001",
+    "Memories are in languages that the embedder was not made for",
+    "Questions in another language than the memory, or in other words, do not find it.",
+    (Fix("Choose an embedder for these languages", variable="MEMORY_EMBEDDER=multilingual"),
+     Fix("Then fill its index from the record", command="python -m memory_core rebuild")))
 LLM_UNUSABLE = FindingKind("llm.E001", "The language model cannot be used with these settings",
     "Memories cannot be extracted from conversations; texts can be saved as they are.",
     (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),),
@@ -48,20 +59,30 @@ LLM_SILENT = FindingKind("llm.E002", "The language model does not answer",
 
 def usable(context: Context) -> Iterator[Finding]:
     try:
-        _ = context.embedder
-    except SettingsError as exc:
+        # The length of vectors may have to be asked for.
+        _ = context.embedder.dimensions
+    except (SettingsError, BackendError) as exc:
         yield UNUSABLE.finding(f"{exc}.")
 
 
 def embeds(context: Context) -> Iterator[Finding]:
     try:
         context.embedder.embed([_TEXT])
-    except BackendError as exc:
-        address = context.settings.openai_base_url or "OpenAI's own"
+    except (BackendError, SettingsError) as exc:
+        bedrock = context.settings.embedder.startswith("bedrock:")
+        address = (
+            context.settings.endpoint_bedrock or "Amazon's own"
+            if bedrock
+            else context.settings.openai_base_url or "OpenAI's own"
+        )
         yield NOT_EMBEDDING.finding(
             f"{exc}.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
-            Evidence("address", address, "OPENAI_BASE_URL"),
+            Evidence(
+                "address",
+                address,
+                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" if bedrock else "OPENAI_BASE_URL",
+            ),
         )
 
 
@@ -87,6 +108,25 @@ def same_model(context: Context) -> Iterator[Finding]:
             f"stored is {max(median, 0.0):.0%}, and should be 100%.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
+        )
+
+
+def language(context: Context) -> Iterator[Finding]:
+    """Look in which languages a few memories are."""
+    known = languages_of(context.embedder)
+    if known is None:
+        return
+    ids = [memory_id for view in context.views for memory_id in view.live]
+    sample = context.store.get(spread(ids, _LANGUAGE_SAMPLE)).values()
+    texts = (str((vector.payload or {}).get("data") or "") for vector in sample)
+    foreign = Counter(name for text in texts if (name := language_of(text)) and name not in known)
+    unknown = foreign.total()
+    if unknown >= _LEAST_FOREIGN and unknown >= _FOREIGN_SHARE * len(sample):
+        yield OTHER_LANGUAGE.finding(
+            f"In a sample of {counted(len(sample), 'memory')}, {unknown} are in "
+            f"{listed([*foreign])}; "
+            f"{context.embedder.name} was made for {listed(sorted(known), 20)}.",
+            Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
         )
 
 
@@ -118,6 +158,9 @@ CHECKS = (
           needs=("settings.values",)),
     Check("embedder.works", "The embedder works", embeds, (NOT_EMBEDDING,),
           needs=("embedder.chosen",), limit_s=60.0),
+    Check("embedder.language", "The embedder knows the languages of the memories", language,
+          (OTHER_LANGUAGE,), needs=("embedder.chosen", "index.fits", "vectors.readable"),
+          tags=("data",), of_index=True),
     Check("llm.chosen", "The language model can be used", llm_usable, (LLM_UNUSABLE,),
           needs=("embedder.chosen",), limit_s=60.0),
     Check("llm.answers", "The language model answers", llm_answers, (LLM_SILENT,),

@@ -28,9 +28,10 @@ from .errors import (
 from .parsing import read_faster
 from .retry import Retries
 
-ServiceName = Literal["s3", "s3vectors", "sts"]
+ServiceName = Literal["s3", "s3vectors", "sts", "bedrock-runtime"]
 
 _CONNECTIONS = 16
+_JSON = "application/json"
 _THREADS = 8
 # The share of the budget for a 500 of a server that was set by hand, which may always answer so.
 _PATIENCE_OF_OWN = 0.2
@@ -92,6 +93,7 @@ class Aws:
             "s3": Endpoint("s3", settings.endpoint_s3),
             "s3vectors": Endpoint("s3vectors", settings.endpoint_s3vectors),
             "sts": Endpoint("sts", None),
+            "bedrock-runtime": Endpoint("bedrock-runtime", settings.endpoint_bedrock),
         }
 
     def endpoint(self, service: ServiceName) -> Endpoint:
@@ -263,6 +265,20 @@ class Aws:
             if self._clients.get(service) is refused:
                 # Not closed: other threads may be in the middle of a request.
                 self._clients, self._session = {}, None
+
+
+def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:
+    """Return what sends a request to a model of Bedrock and returns the body of its answer."""
+    aws = Aws(settings)
+
+    def invoke(model: str, body: bytes) -> bytes:
+        def send(client: Any) -> bytes:
+            answer = client.invoke_model(modelId=model, body=body, contentType=_JSON, accept=_JSON)
+            return bytes(answer["body"].read())
+
+        return aws.run("bedrock-runtime", "InvokeModel", f"model {model!r}", send)
+
+    return invoke
 
 
 def each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:

@@ -24,8 +24,18 @@ _SERVERS: Final = {
     "floci": "floci",
     "supabase": "Supabase Storage",
 }
-_TITLES: Final = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
-_KINDS: Final = {"s3": "an S3 server", "s3vectors": "an S3 Vectors server", "sts": "an STS server"}
+_TITLES: Final = {
+    "s3": "Amazon S3",
+    "s3vectors": "Amazon S3 Vectors",
+    "sts": "AWS STS",
+    "bedrock-runtime": "Amazon Bedrock",
+}
+_KINDS: Final = {
+    "s3": "an S3 server",
+    "s3vectors": "an S3 Vectors server",
+    "sts": "an STS server",
+    "bedrock-runtime": "a server of models",
+}
 _SHAPES: Final = {"structure": dict, "list": list, "string": str}
 
 

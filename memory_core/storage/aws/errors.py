@@ -27,6 +27,7 @@ TOO_LARGE = "RequestTooLarge"
 """Our name for a refusal by the size of the request."""
 
 _BACKEND = "s3_vectors"
+_BEDROCK = "bedrock"
 # Operations of S3 whose permission has another name.
 _ACTIONS = {
     "ListObjectsV2": "ListBucket",
@@ -78,7 +79,8 @@ class Call:
     @property
     def action(self) -> str:
         """The IAM action, such as `s3vectors:PutVectors`."""
-        return f"{self.service}:{_ACTIONS.get(self.operation, self.operation)}"
+        prefix = self.service.removesuffix("-runtime")
+        return f"{prefix}:{_ACTIONS.get(self.operation, self.operation)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,11 @@ _NO_BUCKET = Rule(
     "{resource} does not exist ({code}); create the bucket, or correct AWS_S3_BUCKET",
     cause="no bucket",
 )
+_NO_MODEL = Rule(
+    BackendError,
+    "{title} does not offer {resource} here ({code}: {said}); check MEMORY_EMBEDDER and AWS_REGION",
+    cause="no model",
+)
 _OTHER_REGION = Rule(
     BackendError,
     "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
@@ -214,7 +221,8 @@ _OLD_BOTO3 = Rule(
 
 _CODES = {
     _BUSY: (
-        "ConditionalRequestConflict InternalError InternalServerException OperationAborted "
+        "ConditionalRequestConflict InternalError InternalServerException ModelErrorException "
+        "ModelNotReadyException ModelTimeoutException OperationAborted "
         "RequestLimitExceeded RequestThrottled RequestTimeout RequestTimeoutException "
         "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
         "TooManyRequestsException"
@@ -243,6 +251,7 @@ _CODES = {
     _CLOCK: "RequestExpired RequestTimeTooSkewed",
     _NO_INDEX: "NotFoundException",
     _NO_BUCKET: "NoSuchBucket",
+    _NO_MODEL: "ResourceNotFoundException",
     _OTHER_REGION: (
         "AuthorizationHeaderMalformed IllegalLocationConstraintException PermanentRedirect"
     ),
@@ -306,7 +315,8 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     )
     if not issubclass(rule.error, BackendError):
         return rule.error(message)
-    return rule.error(message, backend=_BACKEND, operation=call.operation, code=failure.code)
+    backend = _BEDROCK if call.service == "bedrock-runtime" else _BACKEND
+    return rule.error(message, backend=backend, operation=call.operation, code=failure.code)
 
 
 def translate_written(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -149,8 +150,25 @@ def test_a_question_finds_the_memory_and_says_how_it_looked(
     assert "searched all 2 memories in " in words
     assert memories.text[1].value == "Cashews and pistachios give her hives."
     assert "cosine" not in words
+    assert "score 0." not in words
+    assert "**Weak match**" in words
     memories.toggle(key="search.parts").set_value(True).run()
-    assert "cosine" in text_of(memories)
+    words = text_of(memories)
+    assert re.search(r"score 0\.\d\d: cosine 0\.\d\d, BM25 0\.\d\d, context 0\.\d\d", words)
+    assert "Context is what the memories before and after it add" in words
+
+
+def test_words_of_the_question_are_named_and_a_line_ends_what_is_telling(
+    memories: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory(ALICE, "Cashews and pistachios give her hives.")
+    shared.add_text_memory(ALICE, "Der Hund bellt.", run_id="another")
+    _open(memories, ALICE, "Search")
+    memories.text_input(key="q").set_value("cashews").run()
+    words = text_of(memories)
+    assert "Words: Cashews" in words
+    assert words.count("From here on, no better than chance.") == 1
+    assert "**Weak match**" in words
 
 
 def test_a_question_without_memories_says_so(memories: AppTest) -> None:
