@@ -45,11 +45,13 @@ def test_an_endpoint_of_amazons_own_is_no_stand_in(bench: Bench, endpoint: str |
 
 
 @pytest.mark.parametrize("changed", ["endpoint_s3", "endpoint_s3vectors"])
-def test_another_endpoint_for_either_service_is_a_stand_in(bench: Bench, changed: str) -> None:
+def test_another_endpoint_for_either_service_is_called_a_server(bench: Bench, changed: str) -> None:
     none = {"endpoint_s3": None, "endpoint_s3vectors": None}
     other = "https://amazonaws.com.example.org"
     settings = replace(bench.settings, **{**none, changed: other})
-    assert select_backend(settings, LocalEmbedder()).stand_in == other
+    backend = select_backend(settings, LocalEmbedder())
+    assert backend.stand_in is None
+    assert str(backend.server).endswith(f"server at {other}")
 
 
 @contextmanager

@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
-from memory_core import MemoryService, Settings
+from memory_core import MemoryService
 from memory_core.render.audit_report import audit_text
 from memory_core.render.user_tables import users_text
 from memory_core.service import open_service
 from memory_core.transfer import export_memories
-from standin import StandIn
-from standin.profiles import profile_of
+from tests.support.other_servers import server
 
 ANN, ANN_B, BOB = "ann", "ann.b", "bob"
-
-
-@contextmanager
-def server(profile: str, **changes: Any) -> Iterator[tuple[StandIn, Settings]]:
-    """A stand-in of a profile with a bucket in it, and the settings that lead there."""
-    with StandIn(profile=profile_of(profile, **changes)) as standin:
-        bucket = f"documents-{profile}"
-        standin.client("s3").create_bucket(Bucket=bucket)
-        shared = standin.profile.manners.vector_bucket == "shared"
-        environ = {
-            **standin.environ(),
-            "AWS_S3_BUCKET": bucket,
-            "MEMORY_VECTOR_BUCKET": bucket if shared else "vectors",
-            "MEMORY_DATA_DIR": "no-such-folder",
-            "MEMORY_EMBEDDER": "local",
-        }
-        yield standin, Settings.from_env(environ)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTANDIN000000000")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "standin-secret")
 
 
 def save(service: MemoryService, user_id: str, count: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import AccessDenied, BackendError, IndexMismatch, MemoryCoreError
 from ...ledger import Ledger
+from ...model.server_card import Capability
 from ...model.user_id import UserId, is_probe
 from ...storage.aws import cause_of
 from ...storage.objects import LocalObjects
@@ -24,6 +25,8 @@ _MOST_USERS = 50
 # fmt: off
 CHOSEN = FindingKind("backend.I001", "Where memories are stored, and why",
     "No effect; this is the decision.")
+LESS = FindingKind("vectors.I001", "The server can do less than Amazon S3 Vectors",
+    "Memories are saved and found; what is lost is said of each point.")
 SPLIT = FindingKind("backend.W001", "Some memories are on the local disk and not on S3",
     "Customers miss what they said while AWS was not configured.",
     (Fix("Migrate them before a deployment wipes the disk, here or on the page Migrate",
@@ -172,6 +175,24 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
         )
 
 
+def card(context: Context) -> Iterator[Finding]:
+    """Show the card of a server in Amazon's place; with the tag `live` it is tried anew."""
+    backend = context.backend
+    if backend.server is None or backend.cards is None:
+        return
+    tried = backend.cards.renew() if "live" in context.tags else backend.cards.find()
+    if tried and tried.lacking:
+        yield LESS.finding(
+            f"{tried.sentence}.",
+            *(
+                Evidence(
+                    each.title, _consequence(each), f"tried {tried.taken_at:%Y-%m-%d %H:%M} UTC"
+                )
+                for each in tried.lacking
+            ),
+        )
+
+
 CHECKS = (
     Check("backend.decided", "A storage backend is chosen", decided, (CHOSEN,),
           needs=("settings.agree",)),
@@ -182,6 +203,8 @@ CHECKS = (
           needs=("bucket.there",), backend=S3),
     Check("vectors.there", "S3 Vectors answers", vectors_answer, (VECTORS_DENIED, VECTORS_SILENT),
           needs=("bucket.there", "region.bucket"), backend=S3),
+    Check("vectors.card", "What a server in Amazon's place can do", card, (LESS,),
+          needs=("bucket.readable", "vectors.there"), backend=S3, limit_s=120.0),
     Check("bucket.prefix", "The record is under the configured prefix", prefix_right,
           (OTHER_PREFIX,), needs=("bucket.readable",), backend=S3),
     Check("backend.split", "No memories were left on the local disk", split, (SPLIT,),
@@ -189,6 +212,13 @@ CHECKS = (
     Check("vectors.readable", "Each action that reads is permitted", vectors_readable,
           (ACTIONS_DENIED,), needs=("index.there",), backend=S3, of_index=True),
 )  # fmt: skip
+
+
+def _consequence(lacking: Capability) -> str:
+    told = [f"{lacking.answer}, {lacking.detail}" if lacking.detail else lacking.answer]
+    told += [f"instead {lacking.instead}"] if lacking.instead else []
+    told += [f"lost: {lacking.lost}"] if lacking.lost else []
+    return "; ".join(told)
 
 
 def _address(context: Context, name: str) -> list[Evidence]:
