@@ -110,9 +110,8 @@ class Context:
         if self.backend.name == S3:
             from ..storage.vectors.s3 import open_s3_vectors
 
-            kept = (
-                self.backend.cards.find() if self.backend.cards and self.aws.on_own_server else None
-            )
+            cards = self.backend.cards if self.aws.on_own_server else None
+            kept = cards.find() if cards else None
             manners = kept.manners if kept else ServerManners()
             dimensions = self.embedder.dimensions
             return open_s3_vectors(self.aws, self.index, dimensions, manners, create=False)

@@ -60,8 +60,8 @@ def card_lines(card: ServerCard | None) -> list[str]:
         return []
     lines = [f"{printable(card.sentence)} (tried {utc(card.taken_at)}):"]
     for lacking in card.lacking:
-        told = f": {one_line(lacking.detail)}" if lacking.detail else ""
-        lines.append(f"  {lacking.answer:<7}  {lacking.title}{told}")
+        detail = f": {one_line(lacking.detail)}" if lacking.detail else ""
+        lines.append(f"  {lacking.answer:<7}  {lacking.title}{detail}")
         lines += [f"           instead: {text}" for text in [lacking.instead] if text]
         lines += [f"           lost: {text}" for text in [lacking.lost] if text]
     return [*lines, ""]

@@ -411,10 +411,10 @@ class _Probe:
         metadata: dict[str, Any] = (rows[0].get("metadata") or {}) if rows else {}
         return metadata
 
-    def _query(self, top_k: int, **more: Any) -> list[dict[str, Any]]:
+    def _query(self, top_k: int, **members: Any) -> list[dict[str, Any]]:
         near = {"float32": [1.0, 0.0, 0.0, 0.0]}
         answer = self._ask(
-            "QueryVectors", queryVector=near, topK=top_k, returnDistance=True, **more
+            "QueryVectors", queryVector=near, topK=top_k, returnDistance=True, **members
         )
         matches: list[dict[str, Any]] = answer["vectors"]
         return matches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from memory_core import IndexMismatch, MemoryService, Settings
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
 from memory_core.model.server_card import ServerManners
+from memory_core.render.storage_status import card_lines
 from memory_core.storage.aws import Aws
 from memory_core.storage.backend import Backend, select_backend
 from memory_core.storage.objects import S3Objects
@@ -236,7 +238,8 @@ def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[
         "MEMORY_INDEX": name,
     }
     where = select_backend(Settings.from_env(environ), embedder).location
-    place = Bucket(kind, environ | {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}, embedder)
+    environ |= {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}
+    place = Bucket(kind, environ, embedder, manners=_manners_of_live(environ))
     try:
         yield place
     finally:
@@ -244,6 +247,22 @@ def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[
             place.remove()
         finally:
             place.close()
+
+
+_live: dict[str, ServerManners] = {}
+
+
+def _manners_of_live(environ: Mapping[str, str]) -> ServerManners:
+    """Try a server that is not Amazon's, once in a run, and print its card."""
+    settings = Settings.from_env(environ)
+    bucket, vectors = str(settings.bucket), str(settings.vector_bucket)
+    if not (settings.endpoint_s3vectors or settings.endpoint_s3):
+        return ServerManners()
+    if bucket not in _live:
+        card = probe_server(settings, bucket, vectors)
+        sys.stderr.write("\n" + "\n".join(card_lines(card)) + "\n")
+        _live[bucket] = card.manners
+    return _live[bucket]
 
 
 def _region(given: Mapping[str, str]) -> str:

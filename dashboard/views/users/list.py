@@ -93,7 +93,8 @@ def _draw_scan(scan: StoreScan) -> None:
     probes = f" {counted(scan.probes, 'probe')} of redeploy tests are left out."
     st.caption(
         f"{scan.vectors:,} in the store, {counted(scan.recorded, 'memory')} on record, "
-        f"{text.one_line(scan.scope, 400)}. As of {text.utc(scan.as_of)}.{probes if scan.probes else ''}"
+        f"{text.one_line(scan.scope, 400)}. As of {text.utc(scan.as_of)}."
+        f"{probes if scan.probes else ''}"
     )
     if scan.differing:
         _draw_differences(scan.differing)

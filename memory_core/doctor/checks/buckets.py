@@ -177,19 +177,15 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
 
 def card(context: Context) -> Iterator[Finding]:
     """Show the card of a server in Amazon's place; with the tag `live` it is tried anew."""
-    backend = context.backend
-    if backend.server is None or backend.cards is None:
+    cards = context.backend.cards
+    if cards is None or context.backend.server is None:
         return
-    tried = backend.cards.renew() if "live" in context.tags else backend.cards.find()
+    anew = "live" in context.tags and context.aws.on_own_server
+    tried = cards.renew() if anew else cards.find()
     if tried and tried.lacking:
         yield LESS.finding(
             f"{tried.sentence}.",
-            *(
-                Evidence(
-                    each.title, _consequence(each), f"tried {tried.taken_at:%Y-%m-%d %H:%M} UTC"
-                )
-                for each in tried.lacking
-            ),
+            *(Evidence(each.title, _consequence(each), "server") for each in tried.lacking),
         )
 
 
@@ -215,10 +211,10 @@ CHECKS = (
 
 
 def _consequence(lacking: Capability) -> str:
-    told = [f"{lacking.answer}, {lacking.detail}" if lacking.detail else lacking.answer]
-    told += [f"instead {lacking.instead}"] if lacking.instead else []
-    told += [f"lost: {lacking.lost}"] if lacking.lost else []
-    return "; ".join(told)
+    parts = [f"{lacking.answer}, {lacking.detail}" if lacking.detail else lacking.answer]
+    parts += [f"instead {lacking.instead}"] if lacking.instead else []
+    parts += [f"lost: {lacking.lost}"] if lacking.lost else []
+    return "; ".join(parts)
 
 
 def _address(context: Context, name: str) -> list[Evidence]:

@@ -83,9 +83,9 @@ class Endpoint:
         """Note what the headers of an answer tell of the server."""
         if self._manners or (self._server and self._marks):
             return
-        told = {name.lower(): value for name, value in headers.items()}
-        self._server = told.get("server", "")
-        self._manners = told.get(STAND_IN, "")
+        facts = {name.lower(): value for name, value in headers.items()}
+        self._server = facts.get("server", "")
+        self._manners = facts.get(STAND_IN, "")
         self._marks = self._marks or is_marked(headers)
 
     def fits(self, answer: object, output: Any) -> bool:

@@ -15,8 +15,12 @@ from ...model.limits import NON_FILTERABLE_KEYS, RESERVED_KEYS
 from ...model.server_card import ServerManners
 
 ATTACHED: Final = "holdfast_metadata"
-"""The key of the JSON text; only vectors with the same keys each have it."""
+"""The key of the JSON text.
 
+Only what was written for a server that needs it has this key, so that it can always be read.
+"""
+
+# Of mem0 and of Holdfast: what a payload can have besides attached metadata.
 _OWN_KEYS: Final = tuple(sorted({*NON_FILTERABLE_KEYS, *RESERVED_KEYS}))
 
 
