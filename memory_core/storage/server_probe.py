@@ -31,7 +31,8 @@ FOLDER: Final = "probe/v1/"
 
 _DIMENSIONS: Final = 4
 _RACERS: Final = 8
-_ROUNDS: Final = 3
+_ROUNDS: Final = 8
+"""On NooBaa three rounds of ten had one winner."""
 _MIB: Final = 1024 * 1024
 _TEXT_BYTES: Final = 36_000
 _ROWS_OF_8_MIB: Final = 225
@@ -214,12 +215,12 @@ class _Probe:
             return True
 
         with ThreadPoolExecutor(_RACERS) as threads:
-            wins = [
-                sum(threads.map(put, [(turn, racer) for racer in range(_RACERS)]))
-                for turn in range(_ROUNDS)
-            ]
-        self._learn(atomic_puts=max(wins) <= 1)
-        return max(wins) <= 1, f"winners in {_ROUNDS} rounds: {', '.join(map(str, wins))}"
+            wins: list[int] = []
+            while len(wins) < _ROUNDS and max(wins, default=1) == 1:
+                turns = [(len(wins), racer) for racer in range(_RACERS)]
+                wins.append(sum(threads.map(put, turns)))
+        self._learn(atomic_puts=max(wins) == 1)
+        return max(wins) == 1, f"winners by round: {', '.join(map(str, wins))}"
 
     def _list(self) -> Found:
         for key in _LISTED:

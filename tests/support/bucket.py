@@ -256,7 +256,8 @@ def _manners_of_live(environ: Mapping[str, str]) -> ServerManners:
     """Try a server that is not Amazon's, once in a run, and print its card."""
     settings = Settings.from_env(environ)
     bucket, vectors = str(settings.bucket), str(settings.vector_bucket)
-    if not (settings.endpoint_s3vectors or settings.endpoint_s3):
+    aws = Aws(settings)
+    if not (aws.endpoint("s3").foreign or aws.endpoint("s3vectors").foreign):
         return ServerManners()
     if bucket not in _live:
         card = probe_server(settings, bucket, vectors)
