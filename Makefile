@@ -13,8 +13,8 @@ help:  ## List the targets
 run: .venv/run.stamp  ## Start the dashboard on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run app.py
 
-demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an AWS account
-	@$(BIN)/python -m standin.demo
+demo: .venv/dev.stamp  ## Start it on a stand-in for Amazon S3 Vectors, without an account (PROFILE=ceph: another server)
+	@$(BIN)/python -m standin.demo --profile $(or $(PROFILE),aws)
 
 multilingual: .venv/multilingual.stamp  ## Install the model of MEMORY_EMBEDDER=multilingual
 

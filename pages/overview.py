@@ -111,6 +111,8 @@ elif state := health.status:
         status.draw_status_card(state)
     with right:
         status.draw_steps(state.steps)
+    if state.card:
+        status.draw_server_card(state.card)
     with friendly_errors():
         status.draw_key_figures(state, past_reports())
         draw_test_link()

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from memory_core import open_service
 
+from .profiles import PROFILES
 from .standin import StandIn
 from .state import DirectoryInUse
 
@@ -30,18 +31,25 @@ def main() -> int:
     """Serve until the dashboard ends; unknown arguments go on to `streamlit run`."""
     parser = argparse.ArgumentParser(prog="python -m standin.demo", description=__doc__)
     parser.add_argument("--state-dir", type=Path, default=FOLDER, help="keep everything there")
+    parser.add_argument("--profile", default="aws", choices=[*PROFILES], help="whose manners")
     options, more = parser.parse_known_args()
+    if options.state_dir == FOLDER and options.profile != "aws":
+        # Each server keeps its own memories.
+        options.state_dir = FOLDER.with_name(f"{FOLDER.name}-{options.profile}")
     for name in [name for name in os.environ if name.startswith(_LEFT_OUT)]:
         del os.environ[name]
     try:
-        standin = StandIn(options.state_dir).start()
+        standin = StandIn(options.state_dir, profile=options.profile).start()
     except DirectoryInUse as exc:
         print(f"The demo runs already: {exc}.", file=sys.stderr)
         return 1
     try:
         os.environ.update(standin.environ(), AWS_S3_BUCKET=BUCKET, MEMORY_EMBEDDER="local")
+        if standin.profile.manners.vector_bucket == "unshared":
+            os.environ["MEMORY_VECTOR_BUCKET"] = f"{BUCKET}-vectors"
         _fill(standin)
-        print(f"The stand-in for AWS keeps its state in {options.state_dir}.", flush=True)
+        title = standin.profile.title
+        print(f"The stand-in for {title} keeps its state in {options.state_dir}.", flush=True)
         command = [sys.executable, "-m", "streamlit", "run", "app.py", *more]
         dashboard = subprocess.Popen(command, cwd=ROOT)
         for number in (signal.SIGTERM, signal.SIGINT):

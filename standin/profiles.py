@@ -135,7 +135,7 @@ PROFILES = {
             "Ceph",
             _CEPH,
             _all_read(_CEPH),
-            (("finds_all", "a search filters what it found: the user's may be beyond topK"),),
+            (("finds_all_of_many", "beyond 10,000 vectors a search may not reach the user's"),),
         ),
         Profile(
             "noobaa",

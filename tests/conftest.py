@@ -18,14 +18,14 @@ from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.memories.log_lines import LOGGER
 from standin import StandIn
-from tests.support.bucket import KeptAws, on_aws, on_standin
+from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
 from tests.support.memory_disk import use_memory_disk
-from tests.support.places import LIVE, S3_SWITCHES, Folder, Place
+from tests.support.places import LIVE, PROFILED, S3_SWITCHES, Folder, Place
 from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
 
@@ -143,6 +143,15 @@ def kept_aws(standin: tuple[StandIn, Any]) -> Iterator[KeptAws]:
     kept.close_at_last()
 
 
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, Server]]:
+    """Stand-ins with the manners of other servers, each started at its first use."""
+    started: dict[str, Server] = {}
+    yield started
+    for server in started.values():
+        server.close()
+
+
 @pytest.fixture
 def open_place(
     request: pytest.FixtureRequest,
@@ -155,6 +164,16 @@ def open_place(
     with ExitStack() as stack:
 
         def open_one(kind: str) -> Place:
+            if profile := PROFILED.get(kind):
+                servers = request.getfixturevalue("servers")
+                for name, value in CREDENTIALS.items():
+                    monkeypatch.setenv(name, value)
+                if profile not in servers:
+                    servers[profile] = Server.started(profile)
+                for name, value in servers[profile].standin.environ().items():
+                    monkeypatch.setenv(name, value)
+                placed: Place = servers[profile].place(kind, embedder)
+                return placed
             if kind not in S3_SWITCHES and kind != LIVE:
                 return Folder(kind, data_dir, embedder)
             if kind == LIVE:

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 from streamlit.elements.lib.mutable_tab_container import TabContainer
 
-from memory_core.model.records import MigrationStatus
+from memory_core.model.records import MigrationStatus, Status
 from memory_core.version import __version__
 
 from .. import routes
@@ -67,7 +67,7 @@ def draw_band(health: Health, *, on_doctor: bool) -> None:
         )
     elif health.status and health.status.stand_in:
         st.info(
-            "**Stand-in storage.** This dashboard talks to a stand-in for Amazon S3 Vectors, not "
+            f"**Stand-in storage.** This dashboard talks to {_stand_in(health.status)}, not "
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
@@ -78,6 +78,10 @@ def draw_band(health: Health, *, on_doctor: bool) -> None:
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
             )
+
+
+def _stand_in(status: Status) -> str:
+    return one_line((status.server or "").rpartition(" at ")[0] or "a stand-in")
 
 
 def _draw_migration(status: MigrationStatus) -> None:

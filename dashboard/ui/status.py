@@ -9,6 +9,7 @@ import streamlit as st
 
 from memory_core.model.counting import counted
 from memory_core.model.records import Status, Step
+from memory_core.model.server_card import ServerCard
 from memory_core.redeploy_test import Report
 
 from ..connection import Trouble
@@ -32,7 +33,9 @@ def draw_status_card(status: Status) -> None:
         st.subheader(STATES[state], anchor=False)
         since = f" since {text.day(status.since)}" if status.since else ""
         where = text.backend_name(status.backend)
-        st.markdown(f"**on {'a stand-in for ' if status.stand_in else ''}{where}{since}**")
+        # The address is below.
+        server = (status.server or "").rpartition(" at ")[0]
+        st.markdown(f"**on {one_line(server) or where}{since}**")
         show(sentence(status.reason))
         st.space("xsmall")
         for name, value in status.location.items():
@@ -67,10 +70,25 @@ def draw_steps(steps: tuple[Step, ...]) -> None:
             _draw_step(step)
 
 
+def draw_server_card(card: ServerCard) -> None:
+    """Draw what a server in Amazon's place can do, and what is done instead of the rest."""
+    with st.container(border=True, key="server-card"):
+        st.subheader("What this server can do", anchor=False)
+        show(f"{sentence(card.sentence)} Tried {text.utc(card.taken_at)}.")
+        for lacking in card.lacking:
+            with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+                st.markdown(_STEP_ICONS[False], width="content")
+                with st.container(gap=None, width="stretch"):
+                    st.text(lacking.title)
+                    lost = f" Lost: {lacking.lost}." if lacking.lost else ""
+                    st.caption(f"{sentence(lacking.instead)}{lost}" if lacking.instead else lost)
+
+
 def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
     """Draw the numbers of memories and users, the last write and redeploy test."""
     with st.grid(4, min_column_width=190, key="key-figures"):
-        _figure("Memories", f"{status.memories:,}", f"complete, {text.ago(status.as_of)}")
+        whole = "perhaps not all" if status.left_out else "complete"
+        _figure("Memories", f"{status.memories:,}", f"{whole}, {text.ago(status.as_of)}")
         _figure("Users", f"{status.users:,}", "with at least one memory")
         written = status.last_write
         _figure(

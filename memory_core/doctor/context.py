@@ -10,6 +10,7 @@ from ..embedders import Embedder, open_embedder
 from ..errors import IndexMismatch
 from ..ledger import Ledger, UserView
 from ..model.records import IndexInfo
+from ..model.server_card import ServerManners
 from ..model.user_id import is_probe
 from ..settings import Settings, SettingsSurvey
 from ..storage.aws import Aws, Credentials, Retries, read_credentials
@@ -109,7 +110,11 @@ class Context:
         if self.backend.name == S3:
             from ..storage.vectors.s3 import open_s3_vectors
 
-            return open_s3_vectors(self.aws, self.index, self.embedder.dimensions, create=False)
+            cards = self.backend.cards if self.aws.on_own_server else None
+            kept = cards.find() if cards else None
+            manners = kept.manners if kept else ServerManners()
+            dimensions = self.embedder.dimensions
+            return open_s3_vectors(self.aws, self.index, dimensions, manners, create=False)
         return self.backend.open_store(False)
 
     @cached_property

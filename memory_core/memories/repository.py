@@ -57,6 +57,9 @@ class Repository(NamedTuple):
             last_write=max((user.last_write for user in users), default=None),
             as_of=census.as_of,
             stand_in=self.backend.stand_in,
+            server=self.backend.server,
+            card=self.backend.card,
+            left_out=census.left_out,
         )
 
     def _damage(self) -> Iterator[Step]:

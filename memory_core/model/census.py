@@ -17,9 +17,9 @@ def scope(left_out: Sequence[str]) -> str:
     if not left_out:
         return "complete"
     names = ", ".join(left_out[:_NAMED])
-    more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
+    others = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
     return (
-        f"perhaps not all: the storage's listing left out entries of {names}{more}, which were "
+        f"perhaps not all: the storage's listing left out entries of {names}{others}, which were "
         "read from the folder of each; whom else it leaves out is not known"
     )
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from .server_card import ServerCard
 from .user_id import UserId
 
 SearchMode = Literal["auto", "exact", "index"]
@@ -238,8 +239,9 @@ class Status:
     """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
-    `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of a
-    service in Amazon's place, if any. `migration` is that of memories on the local disk.
+    `location` maps a word ("folder", "bucket", "index") to a name. `server` names a server in
+    Amazon's place, `card` is what it can do; `stand_in` is the address of our own stand-in.
+    `left_out` is as in `Census`. `migration` is that of memories on the local disk.
     """
 
     backend: str
@@ -255,6 +257,9 @@ class Status:
     last_write: datetime | None
     as_of: datetime
     stand_in: str | None = None
+    server: str | None = None
+    card: ServerCard | None = None
+    left_out: tuple[UserId, ...] = ()
     migration: MigrationStatus = MigrationStatus()
 
 

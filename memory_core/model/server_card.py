@@ -16,17 +16,18 @@ class ServerManners:
     """What the store has to know of a server; the defaults are Amazon's ways.
 
     `segments` is how many parts of a listing can be asked for. `top_k` and `body_bytes` are the
-    most that was taken. With `fixed_schema` the first vector fixes the keys of all, with
-    `needs_rows` an index answers only once it held a vector, with `filters_after` a search filters
-    what it has found. `describes_keys` is false where GetIndex keeps the non-filterable keys to
-    itself, `atomic_puts` where several can win a put-if-absent, `lists_all` where a listing in
-    pages leaves keys out.
+    most that was taken. With `fixed_schema` the first vector fixes the keys of all; `odd_keys` is
+    false where a key must not have a dot or begin with an underscore. With `needs_rows` an index
+    answers only once it held a vector, with `filters_after` a search filters what it has found.
+    `describes_keys` is false where GetIndex keeps the non-filterable keys to itself, `atomic_puts`
+    where several can win a put-if-absent, `lists_all` where a listing in pages leaves keys out.
     """
 
     segments: int = 8
     top_k: int = 10_000
     body_bytes: int = 15 * 1024 * 1024
     fixed_schema: bool = False
+    odd_keys: bool = True
     needs_rows: bool = False
     filters_after: bool = False
     describes_keys: bool = True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model.census import scope
 from ..model.counting import counted
 from ..model.encoder import encode
 from ..model.records import MigrationStatus, Status
+from ..model.server_card import ServerCard
 from .text import fields, one_line, printable, table, utc
 
 
@@ -15,7 +17,9 @@ def status_document(status: Status) -> dict[str, Any]:
     return {
         **fields(status, "backend persistent reason steps"),
         "embedder": {"name": status.embedder, "dimensions": status.dimensions},
-        **fields(status, "location memories users since last_write as_of stand_in"),
+        **fields(status, "location memories users since last_write as_of stand_in server"),
+        "card": encode(status.card),
+        "left_out": list(status.left_out),
         "migration": migration,
     }
 
@@ -41,10 +45,26 @@ def status_text(status: Status) -> str:
             "",
             *table(rows),
             "",
-            total + (f", last write {utc(status.last_write)}" if status.last_write else ""),
+            *card_lines(status.card),
+            total
+            + (f", {one_line(scope(status.left_out))}" if status.left_out else "")
+            + (f", last write {utc(status.last_write)}" if status.last_write else ""),
             *_migration_lines(status.migration),
         ]
     )
+
+
+def card_lines(card: ServerCard | None) -> list[str]:
+    """Return what a server in Amazon's place cannot do, what is done instead, what is lost."""
+    if card is None:
+        return []
+    lines = [f"{printable(card.sentence)} (tried {utc(card.taken_at)}):"]
+    for lacking in card.lacking:
+        detail = f": {one_line(lacking.detail)}" if lacking.detail else ""
+        lines.append(f"  {lacking.answer:<7}  {lacking.title}{detail}")
+        lines += [f"           instead: {text}" for text in [lacking.instead] if text]
+        lines += [f"           lost: {text}" for text in [lacking.lost] if text]
+    return [*lines, ""]
 
 
 def _migration_lines(status: MigrationStatus) -> list[str]:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..embedders import Embedder
 from ..errors import BackendError, IndexMismatch, SettingsError
 from ..model.records import Step
+from ..model.server_card import ServerCard, ServerManners
 from ..settings import Settings
-from .aws import Aws, credentials_source
+from .aws import Aws, Endpoint, credentials_source
 from .objects import LocalObjects, ObjectStore, S3Objects
+from .server_cards import CardKeeper
 from .vectors import VectorStore
 from .vectors.s3_index import IndexName, describe_index
 from .vectors.s3_tie import IndexTie, RecordedElsewhere, ledger_name
@@ -27,7 +28,6 @@ LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
 LOG_CHROMA_READY = "[Mem0] OK Mem0 service initialized with ChromaDB (local) storage"
 LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
 
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
 # By boto3's name of the source of credentials; others keep that name.
@@ -63,23 +63,54 @@ _PASSING_FILESYSTEMS = frozenset(
 class Backend:
     """The chosen backend, and how to open it.
 
-    `stand_in` is the address of a service in Amazon's place, if any. `open_store(create)` makes a
-    missing index only if `create`; `tie(store, elsewhere)` ties an index that names no ledger yet
-    to that of the backend, `drop_damaged()` removes files of the index that cannot be read, and
-    `log_lines` are logged once it is open.
+    `open_store(create)` makes a missing index only if `create`; `tie(store, elsewhere)` ties an
+    index that names no ledger yet to that of the backend, `drop_damaged()` removes files of the
+    index that cannot be read, and `log_lines` are logged once it is open. `aws` and `cards` are
+    those of Amazon, or of a server in its place.
     """
 
     name: str
     persistent: bool
-    reason: str
+    why: str
     steps: tuple[Step, ...]
     location: Mapping[str, str]
     log_lines: tuple[str, ...]
     objects: ObjectStore
     open_store: Callable[[bool], VectorStore]
-    stand_in: str | None = None
     tie: Callable[[VectorStore, RecordedElsewhere], None] = lambda store, elsewhere: None
     drop_damaged: Callable[[], object] = lambda: None
+    aws: Aws | None = None
+    cards: CardKeeper | None = None
+
+    @property
+    def reason(self) -> str:
+        """The consequence of the choice; a server in Amazon's place is named by its answers."""
+        if self.server is None:
+            return self.why
+        return f"memories are on {self.server}, and last as long as it keeps them"
+
+    @property
+    def server(self) -> str | None:
+        """A server in Amazon's place in words, with its address; None on Amazon."""
+        if self._foreign is None:
+            return None
+        card = self.cards.card if self.cards else None
+        return card.server if card else self._foreign.place
+
+    @property
+    def stand_in(self) -> str | None:
+        """The address of our own stand-in, once it has answered; None elsewhere."""
+        return self._foreign.url if self._foreign and self._foreign.stand_in else None
+
+    @property
+    def card(self) -> ServerCard | None:
+        """What was found out about the server, None where it was not tried."""
+        return self.cards.card if self.cards else None
+
+    @property
+    def _foreign(self) -> Endpoint | None:
+        places = [self.aws.endpoint("s3vectors"), self.aws.endpoint("s3")] if self.aws else []
+        return next((place for place in places if place.foreign), None)
 
     def announce(self) -> None:
         """Log that the backend is in use."""
@@ -171,8 +202,12 @@ def _s3_vectors(
 
         if create:
             objects.check_region()
+        manners = cards.find_or_make() if aws.on_own_server else ServerManners()
+        objects.atomic_puts = manners.atomic_puts
         where = IndexName(vector_bucket, index)
-        return open_s3_vectors(aws, where, embedder.dimensions, create=create, ledger=ledger)
+        return open_s3_vectors(
+            aws, where, embedder.dimensions, manners, create=create, ledger=ledger
+        )
 
     def tie(store: VectorStore, elsewhere: RecordedElsewhere) -> None:
         from .vectors.s3 import S3VectorStore
@@ -184,7 +219,13 @@ def _s3_vectors(
             store.tie.check_vectors(ledger, store.sample(), elsewhere)
             store.tie.make(ledger)
 
-    stand_in = _stand_in(settings)
+    def probe() -> ServerCard:
+        from .server_probe import probe_server
+
+        return probe_server(settings, location["bucket"], vector_bucket)
+
+    endpoint = settings.endpoint_s3vectors or settings.endpoint_s3
+    cards = CardKeeper(objects, endpoint or "", probe)
     forced = settings.backend == "s3_vectors"
     detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
     location = {
@@ -199,16 +240,14 @@ def _s3_vectors(
     return Backend(
         name="s3_vectors",
         persistent=True,
-        reason=f"memories are on a stand-in for Amazon S3 Vectors at {stand_in}, and last as long "
-        "as it keeps them"
-        if stand_in
-        else "memories are on Amazon S3 Vectors and survive deployments",
+        why="memories are on Amazon S3 Vectors and survive deployments",
         steps=(*steps, Step("S3 Vectors", True, detail, deciding=not forced)),
         location=location,
         log_lines=(LOG_S3_READY, LOG_S3_USED),
         objects=objects,
         open_store=open_store,
-        stand_in=stand_in,
+        aws=aws,
+        cards=cards,
         tie=tie,
     )
 
@@ -226,13 +265,6 @@ def _uses(aws: Aws, earlier: IndexName, own: str, objects: ObjectStore, ledger: 
         return tied_to == ledger or (not tied_to and any(objects.list(_LEDGER)))
     except (BackendError, SettingsError):
         return False
-
-
-def _stand_in(settings: Settings) -> str | None:
-    """Return the endpoint that is not one of Amazon's, public or in a private network."""
-    endpoints = filter(None, (settings.endpoint_s3vectors, settings.endpoint_s3))
-    foreign = (url for url in endpoints if not (urlsplit(url).hostname or "").endswith(_AMAZON))
-    return next(foreign, None)
 
 
 def _vector_bucket(given: str | None, bucket: str) -> str:
@@ -286,7 +318,7 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
     return Backend(
         name="chroma",
         persistent=disk.ok,
-        reason=_chroma_reason(settings, steps, disk),
+        why=_chroma_reason(settings, steps, disk),
         steps=(*steps, disk, _decision(settings, steps)),
         location={
             "folder": str(settings.chroma_path),

@@ -45,11 +45,13 @@ def test_an_endpoint_of_amazons_own_is_no_stand_in(bench: Bench, endpoint: str |
 
 
 @pytest.mark.parametrize("changed", ["endpoint_s3", "endpoint_s3vectors"])
-def test_another_endpoint_for_either_service_is_a_stand_in(bench: Bench, changed: str) -> None:
+def test_another_endpoint_for_either_service_is_called_a_server(bench: Bench, changed: str) -> None:
     none = {"endpoint_s3": None, "endpoint_s3vectors": None}
     other = "https://amazonaws.com.example.org"
     settings = replace(bench.settings, **{**none, changed: other})
-    assert select_backend(settings, LocalEmbedder()).stand_in == other
+    backend = select_backend(settings, LocalEmbedder())
+    assert backend.stand_in is None
+    assert str(backend.server).endswith(f"server at {other}")
 
 
 @contextmanager
@@ -101,3 +103,16 @@ def test_a_second_demo_in_the_same_folder_says_that_one_is_running(
     with StandIn(tmp_path):
         assert demo.main() == 1
     assert "The demo runs already" in capsys.readouterr().err
+
+
+def test_the_examples_are_loaded_on_another_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with StandIn(profile="noobaa") as standin:
+        for name, value in standin.environ().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_S3_BUCKET", demo.BUCKET)
+        monkeypatch.setenv("MEMORY_VECTOR_BUCKET", f"{demo.BUCKET}-vectors")
+        demo._fill(standin)
+        with open_service() as service:
+            # More than the 256 vectors after which NooBaa answers each put with a failure.
+            assert service.status().memories == 308
+            assert service.audit().clean

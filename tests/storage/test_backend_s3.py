@@ -58,15 +58,25 @@ def opened(bench: Bench, **more: str) -> MemoryService:
 def test_credentials_bucket_and_region_choose_s3_vectors(bench: Bench) -> None:
     backend = decide(bench)
     assert (backend.name, backend.persistent) == ("s3_vectors", True)
-    assert backend.stand_in == bench.standin.url_s3vectors
     assert backend.reason == (
-        f"memories are on a stand-in for Amazon S3 Vectors at {backend.stand_in}, and last as "
-        "long as it keeps them"
+        f"memories are on an S3 Vectors server at {bench.standin.url_s3vectors}, and last as long "
+        "as it keeps them"
     )
+    assert backend.stand_in is None
     assert backend.log_lines == tuple(LINES)
     assert [step.name for step in backend.steps if step.deciding] == ["S3 Vectors"]
     assert all(step.ok for step in backend.steps)
     assert bench.asked() == 0
+
+
+def test_a_stand_in_is_called_so_once_it_has_answered(bench: Bench) -> None:
+    with opened(bench) as service:
+        status = service.status()
+    assert status.stand_in == bench.standin.url_s3vectors
+    assert status.reason == (
+        f"memories are on a stand-in for Amazon S3 Vectors at {status.stand_in}, and last as long "
+        "as it keeps them"
+    )
 
 
 def test_forcing_it_is_the_deciding_step(bench: Bench) -> None:

@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from memory_core import MemoryService, Settings
+from memory_core import BackendUnavailable, MemoryService
 from memory_core.render.audit_report import audit_text
 from memory_core.render.user_tables import users_text
 from memory_core.service import open_service
 from memory_core.transfer import export_memories
-from standin import StandIn
-from standin.profiles import profile_of
+from tests.support.other_servers import server
 
 ANN, ANN_B, BOB = "ann", "ann.b", "bob"
-
-
-@contextmanager
-def server(profile: str, **changes: Any) -> Iterator[tuple[StandIn, Settings]]:
-    """A stand-in of a profile with a bucket in it, and the settings that lead there."""
-    with StandIn(profile=profile_of(profile, **changes)) as standin:
-        bucket = f"documents-{profile}"
-        standin.client("s3").create_bucket(Bucket=bucket)
-        shared = standin.profile.manners.vector_bucket == "shared"
-        environ = {
-            **standin.environ(),
-            "AWS_S3_BUCKET": bucket,
-            "MEMORY_VECTOR_BUCKET": bucket if shared else "vectors",
-            "MEMORY_DATA_DIR": "no-such-folder",
-            "MEMORY_EMBEDDER": "local",
-        }
-        yield standin, Settings.from_env(environ)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTANDIN000000000")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "standin-secret")
 
 
 def save(service: MemoryService, user_id: str, count: int) -> None:
@@ -108,3 +85,35 @@ def test_no_vector_is_called_unrecorded_whose_users_folder_has_it(service: Memor
     scan = service.scan_store()
     assert (scan.clean, scan.left_out, scan.complete) == (True, (ANN_B,), False)
     assert len(service.list_memories(ANN_B)) == 2
+
+
+def test_on_noobaa_every_vector_has_the_same_keys_and_mem0_reads_its_own() -> None:
+    with server("noobaa") as (standin, settings), open_service(settings) as service:
+        service.add_text_memory(ANN, "Ann likes tea")
+        extra = {"colour": "green", "labels": ["a", "b"], "id": "7", "number": 3}
+        service.add_text_memory(ANN, "Ann likes rye", metadata=extra)
+        place = {"vectorBucketName": "vectors", "indexName": "mem0-wordllama-256"}
+        listed = standin.client("s3vectors").list_vectors(**place, returnMetadata=True)["vectors"]
+        plain, attached = sorted(listed, key=lambda row: row["metadata"]["data"], reverse=True)
+        assert plain["metadata"].keys() == attached["metadata"].keys()
+        assert plain["metadata"]["user_id"] == ANN
+        assert plain["metadata"]["data"] == "Ann likes tea"
+        assert json.loads(attached["metadata"]["holdfast_metadata"]) == extra
+        assert {record.memory: record.metadata for record in service.list_memories(ANN)} == {
+            "Ann likes tea": {}, "Ann likes rye": extra
+        }  # fmt: skip
+        assert service.audit().clean
+
+
+def test_a_vector_bucket_that_the_server_refuses_says_what_to_set() -> None:
+    with server("noobaa") as (_, settings):
+        same = replace(settings, vector_bucket=settings.bucket)
+        with pytest.raises(BackendUnavailable, match="set MEMORY_VECTOR_BUCKET to such a name"):
+            open_service(same)
+
+
+def test_the_second_of_two_first_starts_finds_what_the_first_made() -> None:
+    with server("noobaa") as (_, settings), open_service(settings) as first:
+        with open_service(settings) as second:
+            second.add_text_memory(ANN, "Ann likes tea")
+        assert len(first.list_memories(ANN)) == 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -16,17 +17,23 @@ import pytest
 from memory_core import IndexMismatch, MemoryService, Settings
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
+from memory_core.model.server_card import ServerManners
+from memory_core.render.storage_status import card_lines
 from memory_core.storage.aws import Aws
 from memory_core.storage.backend import Backend, select_backend
 from memory_core.storage.objects import S3Objects
+from memory_core.storage.server_probe import probe_server
 from memory_core.storage.vectors import VectorStore
 from memory_core.storage.vectors.s3 import open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
 from standin import StandIn
+from standin.standin import ACCESS_KEY, SECRET_KEY
 from tests.support.places import LIVE_VARIABLE
 
 _run = f"holdfast-test-{uuid4().hex[:12]}"
 _numbers = count(1)
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+"""Those of every stand-in."""
 
 
 class KeptAws(Aws):
@@ -55,8 +62,10 @@ class Bucket:
         aws: Aws | None = None,
         *,
         finds_all: bool = True,
+        manners: ServerManners | None = None,
     ) -> None:
         self.kind = kind
+        self._manners = manners or ServerManners()
         self.finds_all = finds_all
         self._embedder = embedder
         self._settings = settings = Settings.from_env(environ)
@@ -65,7 +74,7 @@ class Bucket:
         self._aws = aws or Aws(settings)
 
     def store(self, dimensions: int, *, create: bool = True) -> VectorStore:
-        return open_s3_vectors(self._aws, self._index, dimensions, create=create)
+        return open_s3_vectors(self._aws, self._index, dimensions, self._manners, create=create)
 
     def service(self) -> MemoryService:
         # As `open_service` does it, but for the embedder and the clients, which take long to load.
@@ -76,9 +85,11 @@ class Bucket:
 
     @cached_property
     def _backend(self) -> Backend:
+        objects = S3Objects(self._aws, self._objects["Bucket"], self._objects["Prefix"])
+        objects.atomic_puts = self._manners.atomic_puts
         return replace(
             select_backend(self._settings, self._embedder),
-            objects=S3Objects(self._aws, self._objects["Bucket"], self._objects["Prefix"]),
+            objects=objects,
             open_store=lambda create: self.store(self._embedder.dimensions, create=create),
         )
 
@@ -172,6 +183,46 @@ def on_standin(
             standin.reset()
 
 
+@dataclass
+class Server:
+    """A stand-in with the manners of another server that many share, as it was tried."""
+
+    standin: StandIn
+    aws: KeptAws
+    manners: ServerManners
+
+    @classmethod
+    def started(cls, profile: str) -> Server:
+        """Start it, and try it; the credentials must be in the environment."""
+        standin = StandIn(profile=profile).start()
+        settings = Settings.from_env({**standin.environ(), "MEMORY_DATA_DIR": "no-such-folder"})
+        bucket = f"{_run}-{profile}"
+        standin.client("s3").create_bucket(Bucket=bucket)
+        shared = standin.profile.manners.vector_bucket == "shared"
+        card = probe_server(settings, bucket, bucket if shared else f"{bucket}-v")
+        return cls(standin, KeptAws(settings), card.manners)
+
+    def place(self, kind: str, embedder: Embedder) -> Bucket:
+        """Give a bucket of its own."""
+        bucket = f"{_run}-{next(_numbers)}"
+        self.standin.reset()
+        self.aws.ask("s3", "CreateBucket", "the bucket", Bucket=bucket)
+        profile = self.standin.profile
+        shared = profile.manners.vector_bucket != "unshared"
+        names = {
+            "AWS_S3_BUCKET": bucket,
+            "MEMORY_VECTOR_BUCKET": bucket if shared else f"{bucket}-v",
+            "MEMORY_INDEX": "contract",
+        }
+        environ = {**self.standin.environ(), **names}
+        whole = not profile.lacks("finds_all")
+        return Bucket(kind, environ, embedder, self.aws, finds_all=whole, manners=self.manners)
+
+    def close(self) -> None:
+        self.aws.close_at_last()
+        self.standin.stop()
+
+
 @contextmanager
 def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[Bucket]:
     """Give a new prefix and index in a bucket of somebody's own; they are removed at the end."""
@@ -187,7 +238,8 @@ def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[
         "MEMORY_INDEX": name,
     }
     where = select_backend(Settings.from_env(environ), embedder).location
-    place = Bucket(kind, environ | {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}, embedder)
+    environ |= {"MEMORY_VECTOR_BUCKET": where["vector bucket"]}
+    place = Bucket(kind, environ, embedder, manners=_manners_of_live(environ))
     try:
         yield place
     finally:
@@ -195,6 +247,23 @@ def on_aws(kind: str, given: Mapping[str, str], embedder: Embedder) -> Iterator[
             place.remove()
         finally:
             place.close()
+
+
+_live: dict[str, ServerManners] = {}
+
+
+def _manners_of_live(environ: Mapping[str, str]) -> ServerManners:
+    """Try a server that is not Amazon's, once in a run, and print its card."""
+    settings = Settings.from_env(environ)
+    bucket, vectors = str(settings.bucket), str(settings.vector_bucket)
+    aws = Aws(settings)
+    if not (aws.endpoint("s3").foreign or aws.endpoint("s3vectors").foreign):
+        return ServerManners()
+    if bucket not in _live:
+        card = probe_server(settings, bucket, vectors)
+        sys.stderr.write("\n" + "\n".join(card_lines(card)) + "\n")
+        _live[bucket] = card.manners
+    return _live[bucket]
 
 
 def _region(given: Mapping[str, str]) -> str:

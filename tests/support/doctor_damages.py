@@ -10,7 +10,12 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+from memory_core import Settings
 from memory_core.doctor import Tag
+from memory_core.embedders.local import LocalEmbedder
+from memory_core.model.server_card import Capability, ServerCard, ServerManners
+from memory_core.storage.backend import select_backend
+from memory_core.storage.server_cards import CardKeeper
 from standin.httpd import App, HttpServer, Request, Response
 from tests.support.doctor_system import System
 from tests.support.s3_front import for_both, s3_error
@@ -54,6 +59,17 @@ def on_plain_disk(system: System) -> None:
     system.monkeypatch.undo()
     system.monkeypatch.setattr("memory_core.storage.backend._mount_point", lambda path: Path("/"))
     system.monkeypatch.setattr("memory_core.storage.backend._filesystem", lambda mount: "ext4")
+
+
+def on_another_server(system: System) -> None:
+    """Keep a card which says that the server cannot do all that Amazon can."""
+    backend = select_backend(Settings.from_env(system.environ), LocalEmbedder())
+    assert backend.cards is not None
+    lacking = Capability("segments", "A listing can be split", "no", "refused", "in one piece")
+    endpoint = system.environ["AWS_ENDPOINT_URL_S3VECTORS"]
+    now = datetime.now(UTC)
+    card = ServerCard("an S3 Vectors server", endpoint, now, 1.0, ServerManners(), (lacking,))
+    CardKeeper(backend.objects, endpoint, lambda: card).renew()
 
 
 def spaced_key(system: System) -> None:
@@ -212,6 +228,7 @@ SETUP = [
     Damage("no GetVectors", ("vectors.E003",), "s3", denies("s3vectors:GetVectors"),
            tags=("data",)),
     Damage("no QueryVectors", ("vectors.E003",), "s3", denies("s3vectors:QueryVectors")),
+    Damage("another server", ("vectors.I001",), "s3", on_another_server),
     Damage("a quota", ("doctor.E001",), "s3", out_of_quota),
     Damage("an answer that never comes", ("doctor.W001",), "s3", hanging),
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.places import LIVE, S3_SWITCHES
+from tests.support.places import LIVE, PROFILED, S3_SWITCHES
 
 STARTING = {
     subprocess: {"Popen", "call", "check_call", "check_output", "run"},
@@ -36,7 +36,7 @@ STARTERS = ("memory_core.redeploy_test.simulation", "playwright.")
 """The modules whose functions start processes."""
 
 AWS = ("boto3", "moto", "standin")
-AWS_KINDS = {"s3", LIVE, *S3_SWITCHES}
+AWS_KINDS = {"s3", LIVE, *S3_SWITCHES, *PROFILED}
 """What a test calls places on AWS, where a fixture chooses the place by its kind."""
 
 EXHAUSTIVE = (
@@ -53,7 +53,7 @@ EXHAUSTIVE = (
     "tests/redeploy_test/test_truths.py",
     "tests/storage/test_request_budgets.py",
 )
-VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches}
+VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches} | {*PROFILED}
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 READS = "memory_core.model.child_process"

@@ -27,9 +27,13 @@ S3_SWITCHES: dict[str, dict[str, Any]] = {
     "s3_vectors_lossy": {"lossy_queries": 0.3},
     "s3_vectors_worst": {"classic_only": True, "page_size": 1, "lossy_queries": 0.3},
 }
+PROFILED = {
+    f"s3_vectors_{name}": name for name in ("ceph", "noobaa", "s3mock", "floci", "supabase")
+}
+"""Kinds on stand-ins with the manners of another server, by profile."""
 _REAL = [LIVE] if os.environ.get(LIVE_VARIABLE) else []
-KINDS = [*STORES, "s3_vectors", "s3_vectors_worst", *_REAL]
-QUERIED = [*STORES, *S3_SWITCHES, *_REAL]
+KINDS = [*STORES, "s3_vectors", "s3_vectors_worst", *PROFILED, *_REAL]
+QUERIED = [*STORES, *S3_SWITCHES, *PROFILED, *_REAL]
 """For queries, which each switch of the stand-in changes in a way of its own."""
 SERVICES = [*KINDS, "async"]
 FEW = [*STORES, "s3_vectors", *_REAL]

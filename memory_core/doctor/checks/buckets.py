@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import AccessDenied, BackendError, IndexMismatch, MemoryCoreError
 from ...ledger import Ledger
 from ...model.counting import counted
+from ...model.server_card import Capability
 from ...model.user_id import UserId, is_probe
 from ...storage.aws import cause_of
 from ...storage.objects import LocalObjects
@@ -25,6 +26,8 @@ _MOST_USERS = 50
 # fmt: off
 CHOSEN = FindingKind("backend.I001", "Where memories are stored, and why",
     "No effect; this is the decision.")
+LESS = FindingKind("vectors.I001", "The server can do less than Amazon S3 Vectors",
+    "Memories are saved and found; what is lost is said of each point.")
 SPLIT = FindingKind("backend.W001", "Some memories are on the local disk and not on S3",
     "Customers miss what they said while AWS was not configured.",
     (Fix("Migrate them before a deployment wipes the disk, here or on the page Migrate",
@@ -181,6 +184,20 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
         )
 
 
+def card(context: Context) -> Iterator[Finding]:
+    """Show the card of a server in Amazon's place; with the tag `live` it is tried anew."""
+    cards = context.backend.cards
+    if cards is None or context.backend.server is None:
+        return
+    anew = "live" in context.tags and context.aws.on_own_server
+    tried = cards.renew() if anew else cards.find()
+    if tried and tried.lacking:
+        yield LESS.finding(
+            f"{tried.sentence}.",
+            *(Evidence(each.title, _consequence(each), "server") for each in tried.lacking),
+        )
+
+
 CHECKS = (
     Check("backend.decided", "A storage backend is chosen", decided, (CHOSEN,),
           needs=("settings.agree",)),
@@ -191,6 +208,8 @@ CHECKS = (
           needs=("bucket.there",), backend=S3),
     Check("vectors.there", "S3 Vectors answers", vectors_answer, (VECTORS_DENIED, VECTORS_SILENT),
           needs=("bucket.there", "region.bucket"), backend=S3),
+    Check("vectors.card", "What a server in Amazon's place can do", card, (LESS,),
+          needs=("bucket.readable", "vectors.there"), backend=S3, limit_s=120.0),
     Check("bucket.prefix", "The record is under the configured prefix", prefix_right,
           (OTHER_PREFIX,), needs=("bucket.readable",), backend=S3),
     Check("backend.split", "No memories were left on the local disk", split, (SPLIT,),
@@ -198,6 +217,13 @@ CHECKS = (
     Check("vectors.readable", "Each action that reads is permitted", vectors_readable,
           (ACTIONS_DENIED,), needs=("index.there",), backend=S3, of_index=True),
 )  # fmt: skip
+
+
+def _consequence(lacking: Capability) -> str:
+    parts = [f"{lacking.answer}, {lacking.detail}" if lacking.detail else lacking.answer]
+    parts += [f"instead {lacking.instead}"] if lacking.instead else []
+    parts += [f"lost: {lacking.lost}"] if lacking.lost else []
+    return "; ".join(parts)
 
 
 def _address(context: Context, name: str) -> list[Evidence]:

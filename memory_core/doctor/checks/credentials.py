@@ -133,7 +133,7 @@ def account(context: Context) -> Iterator[Finding]:
             Evidence("clock here", f"{_now():%Y-%m-%d %H:%M:%S} UTC"),
             Evidence("clock of AWS", f"{_now() + drift:%Y-%m-%d %H:%M:%S} UTC", "AWS"),
         )
-    if context.backend.stand_in and not context.given.get("AWS_ENDPOINT_URL_STS"):
+    if context.backend.server and not context.given.get("AWS_ENDPOINT_URL_STS"):
         return
     try:
         caller = context.aws.ask("sts", "GetCallerIdentity", "the credentials")

@@ -11,7 +11,7 @@ from .client import (
     read_credentials,
     status_of,
 )
-from .endpoint import Endpoint, foreign_endpoint
+from .endpoint import Endpoint
 from .retry import Pace, Retries, pace_of
 
 bedrock.connect_with(model_invoker)
@@ -25,7 +25,6 @@ __all__ = [
     "cause_of",
     "credentials_source",
     "each",
-    "foreign_endpoint",
     "pace_of",
     "read_credentials",
     "status_of",

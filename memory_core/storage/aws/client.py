@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -100,6 +101,13 @@ class Aws:
         """Return the address of a service, and what is known of the server there."""
         return self._endpoints[service]
 
+    @property
+    def on_own_server(self) -> bool:
+        """One of the services is on a server that was set by hand, with manners of its own."""
+        places = [self._endpoints["s3"], self._endpoints["s3vectors"]]
+        imitated = any(place.stand_in and not place.own for place in places)
+        return not imitated and any(place.own for place in places)
+
     def run(
         self,
         service: ServiceName,
@@ -114,7 +122,7 @@ class Aws:
         Throttling, failures of the service and dropped connections are tried again within the
         budget. Credentials that AWS refuses are read anew once, so that rotated ones are found.
         A 500 of a server that was set by hand is tried for a fifth of the budget, and no longer
-        once an operation ended so. `patience` is the share of the budget for this call.
+        once an operation ended so. `patience` is the share of that time for this call.
 
         Raises:
             BackendUnavailable: the budget is used up.
@@ -135,10 +143,10 @@ class Aws:
             except (BotoCoreError, ClientError, NotFromAws) as exc:
                 failure = _failure(exc, operation)
                 rule = rule_for(failure)
-                share = rule.patience * patience
+                share = rule.patience
                 lasts = endpoint.own and failure.status == 500
                 if lasts:
-                    share *= 0 if asked in self._lasting else _PATIENCE_OF_OWN
+                    share *= 0 if asked in self._lasting else _PATIENCE_OF_OWN * patience
                 if rule.renew and not renewed:
                     renewed = True
                     self._renew(service, client)
@@ -166,7 +174,7 @@ class Aws:
         /,
         **members: Any,
     ) -> dict[str, Any]:
-        """Return the answer to one operation, retried within a share of the budget; see `run`."""
+        """Return the answer to one operation; `patience` is that of `run`."""
         from botocore import xform_name
 
         method = xform_name(operation)
@@ -409,19 +417,30 @@ def _service_descriptions() -> Any:
 
 
 def _check_sender(
-    endpoint: Endpoint, operation_model: Any, response_dict: dict[str, Any], **_: Any
+    endpoint: Endpoint,
+    operation_model: Any,
+    response_dict: dict[str, Any],
+    customized_response_dict: dict[str, Any],
+    **_: Any,
 ) -> None:
     status, headers = response_dict["status_code"], response_dict["headers"]
-    if not is_marked(headers) and (
-        # A body was too large for what stands before the service: as good an answer as its own.
-        (status == 413 and endpoint.service == "s3vectors")
-        or (status == 200 and endpoint.fits(response_dict["body"], operation_model.output_shape))
-        or (status >= 400 and endpoint.fits(response_dict["body"], None))
-    ):
-        endpoint.hear(headers)
-        return
-    check_sender(status, headers)
+    # A body was too large for what stands before the service: as good an answer as its own.
+    believed = status == 413 and endpoint.service == "s3vectors"
+    if not believed and not is_marked(headers) and endpoint.own:
+        # A fast parser may have read the answer before.
+        answer = customized_response_dict or _json_of(response_dict["body"])
+        output = operation_model.output_shape if status == 200 else None
+        believed = (status == 200 or status >= 400) and endpoint.fits(answer, output)
+    if not believed:
+        check_sender(status, headers)
     endpoint.hear(headers)
+
+
+def _json_of(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 def _moment(value: Any) -> datetime:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-from ...settings import Settings
 
 STAND_IN: Final = "x-holdfast-stand-in"
 """A header of our own stand-in's answers: whose manners it has."""
@@ -37,12 +34,6 @@ _KINDS: Final = {
     "bedrock-runtime": "a server of models",
 }
 _SHAPES: Final = {"structure": dict, "list": list, "string": str}
-
-
-def foreign_endpoint(settings: Settings) -> str | None:
-    """Return the endpoint that is not one of Amazon's, public or in a private network."""
-    endpoints = filter(None, (settings.endpoint_s3vectors, settings.endpoint_s3))
-    return next((url for url in endpoints if _is_foreign(url)), None)
 
 
 def is_marked(headers: Mapping[str, str]) -> bool:
@@ -102,22 +93,18 @@ class Endpoint:
         """Note what the headers of an answer tell of the server."""
         if self._manners or (self._server and self._marks):
             return
-        told = {name.lower(): value for name, value in headers.items()}
-        self._server = told.get("server", "")
-        self._manners = told.get(STAND_IN, "")
+        facts = {name.lower(): value for name, value in headers.items()}
+        self._server = facts.get("server", "")
+        self._manners = facts.get(STAND_IN, "")
         self._marks = self._marks or is_marked(headers)
 
-    def fits(self, body: bytes, output: Any) -> bool:
+    def fits(self, answer: object, output: Any) -> bool:
         """Tell if an answer without a mark can be the server's own, by the operation's shape.
 
         A server that has marked an answer marks all of them. An empty object is believed of one
         that has given a full answer before.
         """
         if not self.own or self.service != "s3vectors" or self._marks:
-            return False
-        try:
-            answer = json.loads(body)
-        except ValueError:
             return False
         if not isinstance(answer, dict):
             return False

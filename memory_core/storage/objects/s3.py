@@ -87,6 +87,13 @@ class S3Objects:
             self.left_out |= lost
             yield from self._unlisted(prefix, start_after, folders)
 
+    def names_in_pages(self, prefix: str, size: int) -> Sequence[str]:
+        """Return what a listing in pages of a size has, unchecked."""
+        members = {"Prefix": self._prefix + prefix, "MaxKeys": size}
+        pages = self._pages("ListObjectsV2", _NEXT_KEYS, **members)
+        listed = (each["Key"] for page in pages for each in page.get("Contents", ()))
+        return [key.removeprefix(self._prefix) for key in listed]
+
     def _unlisted(self, prefix: str, start_after: str, listed: set[str]) -> Iterator[str]:
         """Yield what is in folders right below `prefix` that a listing had nothing of."""
         members = {"Prefix": self._prefix + prefix, "Delimiter": "/"}
@@ -150,6 +157,9 @@ class S3Objects:
         """
         actual = self._ask("HeadBucket").get("BucketRegion")
         configured = self._aws.settings.region
+        if self._aws.endpoint("s3").own:
+            # Its regions are names of its own, and boto3 follows nobody from a given address.
+            return
         if actual and actual != configured:
             raise SettingsError(
                 f"AWS_REGION is {configured!r}, but {self._where} is in {actual!r}; set AWS_REGION "
@@ -188,7 +198,7 @@ class S3Objects:
         return marked
 
     def _pages(
-        self, operation: str, paging: dict[str, str], **members: str
+        self, operation: str, paging: dict[str, str], **members: Any
     ) -> Iterator[dict[str, Any]]:
         return self._aws.pages("s3", operation, self._where, paging, Bucket=self._bucket, **members)
 

@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ...errors import BackendUnavailable, IndexDamaged
+from ...model.counting import counted
 from .chroma_readonly import has_index
 
 _MARK = ".holdfast.tried"
@@ -129,7 +130,7 @@ class VectorFiles:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"ChromaDB had not read them after {timeout_s:.0f} seconds"
+            return f"ChromaDB had not read them after {counted(round(timeout_s), 'second')}"
         begun, _, reason = child.stdout.decode(errors="replace").strip().partition("\n")
         if not begun:
             # Within another program, such as uWSGI, there may be no Python to start.

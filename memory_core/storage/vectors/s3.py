@@ -104,7 +104,7 @@ class S3VectorStore:
             self._dimensions,
             str(self._index),
             max_bytes=self._body_bytes,
-            same_keys=self._manners.fixed_schema,
+            manners=self._manners,
         ):
             self._put(request)
 
@@ -116,7 +116,7 @@ class S3VectorStore:
                 {
                     "key": _WAKING,
                     "data": {"float32": values},
-                    "metadata": to_metadata({}, same_keys=self._manners.fixed_schema),
+                    "metadata": to_metadata({}, self._manners),
                 }
             ]
         )
@@ -204,7 +204,7 @@ class S3VectorStore:
         size = sum(map(_written_bytes, request))
         large = self._own and size > _LARGE_BODY and len(request) > 1
         try:
-            self._ask_within(0.0 if large else 1.0, "PutVectors", vectors=request)
+            self._ask_within(0.0, "PutVectors", vectors=request)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -213,6 +213,9 @@ class S3VectorStore:
                 _logger.warning("%s; the vectors are there all the same", exc)
                 return
             too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (failed and large)
+            if failed and not large:
+                self._ask("PutVectors", vectors=request)
+                return
             if len(request) == 1 or not too_large:
                 raise
             middle = len(request) // 2
@@ -304,14 +307,14 @@ def put_requests(
     index: str,
     *,
     max_bytes: int = MAX_BODY_BYTES,
-    same_keys: bool = False,
+    manners: ServerManners = AMAZONS,
 ) -> Iterator[list[dict[str, Any]]]:
     """Return lists of records, each for one PutVectors request.
 
     Raises:
         BackendError: a vector is of another length, not finite or zero.
     """
-    records = (_to_record(vector, dimensions, index, same_keys=same_keys) for vector in vectors)
+    records = (_to_record(vector, dimensions, index, manners) for vector in vectors)
     return batches(records, PUT_BATCH, max_bytes=max_bytes, size_of=_written_bytes)
 
 
@@ -336,7 +339,9 @@ def _written_bytes(record: dict[str, Any]) -> int:
     return len(json.dumps(record)) + 2
 
 
-def _to_record(vector: Vector, dimensions: int, index: str, *, same_keys: bool) -> dict[str, Any]:
+def _to_record(
+    vector: Vector, dimensions: int, index: str, manners: ServerManners
+) -> dict[str, Any]:
     import numpy as np
 
     values = np.asarray(vector.values if vector.values is not None else (), dtype=np.float32)
@@ -350,7 +355,7 @@ def _to_record(vector: Vector, dimensions: int, index: str, *, same_keys: bool) 
     return {
         "key": vector.key,
         "data": {"float32": shortest_decimals(values)},
-        "metadata": to_metadata(vector.payload, same_keys=same_keys),
+        "metadata": to_metadata(vector.payload, manners),
     }
 
 

@@ -20,7 +20,7 @@ SEARCHED = "data"
 _METRIC = "cosine"
 _ENHANCED = "ENHANCED"
 _EXISTS = "ConflictException"
-_BRIEFLY = 0.1
+_BRIEFLY = 0.25
 INVALID = "ValidationException"
 _TEXTS = "textSearchConfigurations"
 
@@ -53,7 +53,7 @@ def open_index(
     except IndexMismatch as exc:
         if not create:
             raise _missing(name) from exc
-        extra = [ATTACHED] if manners.fixed_schema else []
+        extra = [ATTACHED] if manners.fixed_schema or not manners.odd_keys else []
         make_index(aws, name, dimensions, [*NON_FILTERABLE_KEYS, *extra])
         # Also when another process made it at the same time, or an answer was lost.
         info = describe_index(aws, name)

@@ -2,6 +2,7 @@
 
 There every vector carries the same keys, all of them text: mem0's and Holdfast's own under their
 names, empty where a payload has none, and whatever else was attached as one JSON text beside them.
+Where only some keys are refused, those alone are in that text.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...model.limits import NON_FILTERABLE_KEYS, RESERVED_KEYS
+from ...model.server_card import ServerManners
 
 ATTACHED: Final = "holdfast_metadata"
-"""The key of the JSON text; only vectors with the same keys each have it."""
+"""The key of the JSON text.
 
+Only what was written for a server that needs it has this key, so that it can always be read.
+"""
+
+# Of mem0 and of Holdfast: what a payload can have besides attached metadata.
 _OWN_KEYS: Final = tuple(sorted({*NON_FILTERABLE_KEYS, *RESERVED_KEYS}))
 
 
-def to_metadata(payload: Mapping[str, Any], *, same_keys: bool) -> dict[str, Any]:
+def to_metadata(payload: Mapping[str, Any], manners: ServerManners) -> dict[str, Any]:
     """Return the metadata of a vector; the service refuses null."""
     present = {name: value for name, value in payload.items() if value is not None}
-    if not same_keys:
-        return present
+    if not manners.fixed_schema:
+        odd = {} if manners.odd_keys else {key: val for key, val in present.items() if _odd(key)}
+        plain = {key: val for key, val in present.items() if key not in odd}
+        return plain | ({ATTACHED: json.dumps(odd, ensure_ascii=False)} if odd else {})
     own = {
         name: value for name in _OWN_KEYS if isinstance(value := present.get(name), str) and value
     }
@@ -42,5 +50,13 @@ def to_payload(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     except ValueError:
         # Not of our writing, or damaged: shown as it is, and found by the audit.
         return payload
-    own = {name: value for name, value in payload.items() if value != "" and name != ATTACHED}
+    own = {
+        name: value
+        for name, value in payload.items()
+        if name != ATTACHED and (value != "" or name not in _OWN_KEYS)
+    }
     return own | attached if isinstance(attached, dict) else payload
+
+
+def _odd(key: str) -> bool:
+    return "." in key or key.startswith("_")

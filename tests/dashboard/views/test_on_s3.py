@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.services import memory_reads
 from memory_core import MemoryService
 from tests.support.app_test import text_of
+from tests.support.other_servers import server
 from tests.support.s3_bench import Bench
 
 WANDA = "wanda@example.com"
@@ -35,7 +36,7 @@ def test_it_is_persistent_and_says_that_it_is_a_stand_in(
 def test_at_amazon_there_is_no_band(
     s3: Bench, app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory_core.storage.backend._AMAZON", ("127.0.0.1",))
+    monkeypatch.setattr("memory_core.storage.aws.endpoint._AMAZON", ("127.0.0.1",))
     app.run()
     assert "Memories are on Amazon S3 Vectors and survive deployments" in text_of(app)
     assert not app.info
@@ -97,3 +98,20 @@ def _save(page: AppTest) -> None:
     next(button for button in page.button if button.label == "Save").click()
     page.run()
     assert not page.exception
+
+
+def test_the_overview_shows_what_another_server_can_do(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server("noobaa") as (standin, settings):
+        for name, value in standin.environ().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_S3_BUCKET", str(settings.bucket))
+        monkeypatch.setenv("MEMORY_VECTOR_BUCKET", str(settings.vector_bucket))
+        app.run()
+        assert not app.exception
+        words = text_of(app)
+    assert "**on a stand-in for NooBaa**" in words
+    assert "a stand-in for NooBaa at" in words
+    assert "What this server can do" in [heading.value for heading in app.subheader]
+    assert "Of eight simultaneous puts of a new object one wins" in words

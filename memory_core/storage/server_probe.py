@@ -1,0 +1,444 @@
+"""Trying a server of S3 and S3 Vectors, in seconds and on reserved keys: its card.
+
+Everything is made below `probe/` and in an index of its own, and removed at the end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from threading import Barrier
+from typing import Any, Final
+from uuid import uuid4
+
+from ..errors import BackendError, EntryExists, MemoryCoreError
+from ..model.limits import NON_FILTERABLE_KEYS
+from ..model.server_card import Answer, Capability, ServerCard, ServerManners
+from ..settings import Settings
+from .aws import Aws, Retries, status_of
+from .aws.client import Transport
+from .objects import S3Objects
+from .vectors.s3_index import SEARCHED, IndexName, make_index
+from .vectors.s3_payload import ATTACHED
+
+INDEX_PREFIX: Final = "holdfast-probe-"
+FOLDER: Final = "probe/v1/"
+
+_DIMENSIONS: Final = 4
+_RACERS: Final = 8
+_ROUNDS: Final = 8
+"""On NooBaa three rounds of ten had one winner."""
+_MIB: Final = 1024 * 1024
+_TEXT_BYTES: Final = 36_000
+_ROWS_OF_8_MIB: Final = 225
+_MANY_ROWS: Final = 40
+_SCORE_ERROR: Final = 0.005
+_QUICK: Final = Retries(budget_s=1.0)
+_TRANSPORT: Final = Transport(connect_timeout_s=3.0, read_timeout_s=15.0, attempts=1)
+
+Found = tuple[bool | None, str]
+"""Whether the server can, None where that is not known, and what it did."""
+_LISTED: Final = ("a/1", "a/2", "a/3", "a-b/1", "a.b/1", "b/1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    name: str
+    title: str
+    instead: str = ""
+    lost: str = ""
+
+
+_TRIALS: Final = {
+    trial.name: trial
+    for trial in (
+        _Trial(
+            "atomic puts",
+            "Of eight simultaneous puts of a new object one wins",
+            "the activity log, the lease of a migration and sign-outs take names nobody else has",
+            "writers at the same moment are not put in one order in the activity log",
+        ),
+        _Trial(
+            "listings",
+            "A listing in pages has every object",
+            "each page is checked against its last folder, and what is missing is read from there",
+            "a count or an export that saw this is not called complete",
+        ),
+        _Trial("second create", "Creating what exists is refused as that", "it is looked for"),
+        _Trial(
+            "described keys",
+            "An index tells its non-filterable keys",
+            "they are not checked",
+            "an index of other tools is not recognized by its keys",
+        ),
+        _Trial(
+            "empty index",
+            "An index answers before its first vector",
+            "a vector is put into a new index, and deleted",
+        ),
+        _Trial(
+            "new keys",
+            "A later vector may have other keys of metadata",
+            "every vector has the same keys; own metadata is one JSON text",
+            "other tools find own metadata in that text only, and cannot filter by it",
+        ),
+        _Trial(
+            "odd keys",
+            "A key of metadata may have a dot or begin with an underscore",
+            "such keys are in one JSON text",
+            "other tools find them in that text only",
+        ),
+        _Trial("lists", "Metadata may be lists", "they are part of that JSON text"),
+        _Trial("nulls", "Absent keys are absent", "a null counts as absent"),
+        _Trial("unknown keys", "Vectors that do not exist are left out", "a key alone is none"),
+        _Trial("segments", "A listing of vectors can be split", "it is read in one piece"),
+        _Trial(
+            "many vectors",
+            "A put beyond 256 vectors is answered with success",
+            "after a failure the vectors are read back, and count if they are there",
+            "each save takes a request more",
+        ),
+        _Trial("body of 4 MiB", "A request may have 4 MiB", "requests are smaller"),
+        _Trial("body of 8 MiB", "A request may have 8 MiB", "requests are smaller"),
+        _Trial(
+            "filter",
+            "A search filters by user before it takes the nearest",
+            "more is asked for, and up to 2,000 memories of a user are ranked here",
+            "beyond 2,000 memories of a user a search may find fewer",
+        ),
+        _Trial("topK", "A search may return 10,000 vectors", "100 are asked for"),
+        _Trial(
+            "scores",
+            "Distances are exact",
+            "up to 2,000 memories of a user are ranked here, exactly",
+            "scores of the mode `index` are rounded",
+        ),
+        _Trial("tags", "An index can have tags"),
+        _Trial("modes", "Indexes are ENHANCED"),
+        _Trial(
+            "text search",
+            "The index is searched by words too",
+            "up to 2,000 memories of a user are searched for words here",
+            "beyond that only the vectors are searched",
+        ),
+    )
+}
+
+
+def probe_server(settings: Settings, bucket: str, vector_bucket: str) -> ServerCard:
+    """Try everything on the server that the settings name.
+
+    Raises:
+        BackendError: no index can be made there, so nothing else can be tried.
+    """
+    aws = Aws(settings, retries=_QUICK, transport=_TRANSPORT)
+    run = uuid4().hex[:12]
+    objects = S3Objects(aws, bucket, f"{settings.prefix}{FOLDER}{run}/")
+    probe = _Probe(aws, objects, bucket, IndexName(vector_bucket, INDEX_PREFIX + run))
+    try:
+        return probe.card()
+    finally:
+        aws.close()
+
+
+@dataclass
+class _Probe:
+    aws: Aws
+    objects: S3Objects
+    bucket: str
+    index: IndexName
+    manners: ServerManners = field(default_factory=ServerManners)
+    found: dict[str, Found] = field(default_factory=dict)
+
+    def card(self) -> ServerCard:
+        started = time.monotonic()
+        try:
+            self._try("atomic puts", self._race)
+            self._try("listings", self._list)
+            self._on_vectors()
+        finally:
+            self._clean()
+        endpoint = self.aws.endpoint("s3vectors")
+        return ServerCard(
+            server=self._server(),
+            endpoint=endpoint.url or self.aws.endpoint("s3").url or "",
+            taken_at=datetime.now(UTC),
+            seconds=round(time.monotonic() - started, 1),
+            manners=self.manners,
+            capabilities=tuple(map(self._capability, _TRIALS.values())),
+        )
+
+    def _server(self) -> str:
+        endpoint = self.aws.endpoint("s3vectors")
+        if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
+            # Its answers do not say so; no other server has these manners.
+            return f"NooBaa, by its manners, at {endpoint.url}"
+        return endpoint.place
+
+    def _capability(self, trial: _Trial) -> Capability:
+        can, detail = self.found.get(trial.name, (None, "not tried"))
+        answer: Answer = "unknown" if can is None else "yes" if can else "no"
+        differs = answer != "yes"
+        return Capability(
+            trial.name,
+            trial.title,
+            answer,
+            detail,
+            trial.instead if differs else "",
+            trial.lost if differs else "",
+        )
+
+    def _try(self, name: str, trial: Callable[[], Found]) -> bool | None:
+        try:
+            self.found[name] = trial()
+        except MemoryCoreError as exc:
+            self.found[name] = None, str(exc)
+        return self.found[name][0]
+
+    def _learn(self, **changes: Any) -> None:
+        self.manners = replace(self.manners, **changes)
+
+    def _race(self) -> Found:
+        barrier = Barrier(_RACERS)
+
+        def put(turn: tuple[int, int]) -> bool:
+            barrier.wait(timeout=30.0)
+            try:
+                self.objects.put_if_absent(f"race/{turn[0]}", str(turn[1]).encode())
+            except EntryExists:
+                return False
+            return True
+
+        with ThreadPoolExecutor(_RACERS) as threads:
+            wins: list[int] = []
+            while len(wins) < _ROUNDS and max(wins, default=1) == 1:
+                turns = [(len(wins), racer) for racer in range(_RACERS)]
+                wins.append(sum(threads.map(put, turns)))
+        self._learn(atomic_puts=max(wins) == 1)
+        return max(wins) == 1, f"winners by round: {', '.join(map(str, wins))}"
+
+    def _list(self) -> Found:
+        for key in _LISTED:
+            self.objects.put_if_absent(f"list/{key}", b"{}")
+        listed = self.objects.names_in_pages("list/", 2)
+        lost = {f"list/{key}" for key in _LISTED} - set(listed)
+        self._learn(lists_all=not lost)
+        return not lost, f"{len(lost)} of {len(_LISTED)} left out" if lost else "none left out"
+
+    def _on_vectors(self) -> None:
+        make_index(self.aws, self.index, _DIMENSIONS, [*NON_FILTERABLE_KEYS, ATTACHED])
+        described = self._ask("GetIndex")["index"]
+        configuration = described.get("metadataConfiguration") or {}
+        keys = configuration.get("nonFilterableMetadataKeys") or ()
+        self._learn(describes_keys=ATTACHED in keys)
+        self.found["described keys"] = self.manners.describes_keys, f"{len(keys)} keys told"
+        enhanced = described.get("indexMode") == "ENHANCED"
+        self.found["modes"] = enhanced, described.get("indexMode") or "it tells no mode"
+        self._try("second create", self._create_again)
+        self._learn(needs_rows=self._try("empty index", self._list_empty) is False)
+        for name, trial in (
+            ("new keys", self._put_new_key),
+            ("odd keys", self._put_odd_keys),
+            ("lists", self._put_list),
+            ("nulls", self._read_nulls),
+            ("unknown keys", self._get_unknown),
+            ("segments", self._list_segments),
+            ("filter", self._filter),
+            ("scores", self._score),
+            ("topK", self._top_k),
+            ("body of 8 MiB", lambda: self._put_large(8)),
+            ("body of 4 MiB", lambda: self._put_large(4)),
+            ("many vectors", self._put_many),
+            ("tags", lambda: self._tag(described)),
+            ("text search", lambda: self._search_words(enhanced)),
+        ):
+            self._try(name, trial)
+        if self.found["new keys"][0] is False:
+            self._learn(fixed_schema=True)
+        self._learn(odd_keys=self.found["odd keys"][0] is not False)
+        if self.found["segments"][0] is False:
+            self._learn(segments=1)
+        self._learn(filters_after=self.found["filter"][0] is False)
+        if self.found["topK"][0] is False:
+            self._learn(top_k=100)
+        if self.found["body of 4 MiB"][0] is False:
+            self._learn(body_bytes=_MIB)
+        elif self.found["body of 8 MiB"][0] is False:
+            self._learn(body_bytes=4 * _MIB - 64 * 1024)
+
+    def _list_empty(self) -> Found:
+        try:
+            self._ask("ListVectors")
+        except BackendError as exc:
+            if status_of(exc) != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return False, f"refused with {exc.code}"
+        return True, ""
+
+    def _create_again(self) -> Found:
+        try:
+            self._ask(
+                "CreateIndex", dataType="float32", dimension=_DIMENSIONS, distanceMetric="cosine"
+            )
+        except BackendError as exc:
+            return exc.code == "ConflictException", f"refused with {exc.code}"
+        return False, "answered with success"
+
+    def _put_new_key(self) -> Found:
+        self._put("first", user_id="a", data="x")
+        try:
+            self._put("second", user_id="a", data="x", mine="y")
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        kept = self._get("second").get("mine") == "y"
+        return kept, "kept" if kept else "accepted, and not kept"
+
+    def _put_odd_keys(self) -> Found:
+        try:
+            metadata = {"user_id": "a", "data": "x", "a.b": "y", "_c": "z"}
+            self._ask("PutVectors", vectors=[{**_row("odd"), "metadata": metadata}])
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        kept = self._get("odd")
+        return (kept.get("a.b"), kept.get("_c")) == ("y", "z"), ""
+
+    def _put_list(self) -> Found:
+        try:
+            self._put("list", user_id="a", data="x", labels=["y", "z"])
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        kept = self._get("list").get("labels") == ["y", "z"]
+        return kept, "kept" if kept else "accepted, and not kept"
+
+    def _read_nulls(self) -> Found:
+        self._put("few", user_id="a")
+        nulls = [name for name, value in self._get("few").items() if value is None]
+        return not nulls, f"null: {', '.join(nulls)}" if nulls else ""
+
+    def _get_unknown(self) -> Found:
+        rows = self._ask("GetVectors", keys=["first", "unknown"], returnMetadata=True)["vectors"]
+        keys = sorted(row["key"] for row in rows)
+        return keys == ["first"], f"returned: {', '.join(keys)}"
+
+    def _list_segments(self) -> Found:
+        parts = []
+        for segment in range(8):
+            members = {"segmentCount": 8, "segmentIndex": segment}
+            try:
+                parts += self._ask("ListVectors", **members)["vectors"]
+            except BackendError as exc:
+                return False, f"refused with {exc.code}"
+        keys = [row["key"] for row in parts]
+        whole = {row["key"] for row in self._ask("ListVectors")["vectors"]}
+        if len(keys) != len(set(keys)) or set(keys) != whole:
+            return False, f"{len(keys)} keys in 8 segments, of {len(whole)}"
+        return True, ""
+
+    def _filter(self) -> Found:
+        self._put("far", (0.0, 0.0, 1.0, 0.0), user_id="b", data="x")
+        hits = self._query(1, filter={"user_id": "b"})
+        return bool(hits), f"{len(hits)} of 1 found"
+
+    def _score(self) -> Found:
+        self._put("askew", (0.572, 0.8202536, 0.0, 0.0), user_id="c", data="x")
+        hits = self._query(1, filter={"user_id": "c"}) or self._query(50)
+        gaps = [hit.get("distance") for hit in hits if hit["key"] == "askew"]
+        if not gaps or gaps[0] is None:
+            return None, "no distance returned"
+        return abs(1.0 - gaps[0] - 0.572) < _SCORE_ERROR, f"{1.0 - gaps[0]:.3f} for 0.572"
+
+    def _top_k(self) -> Found:
+        try:
+            self._query(10_000)
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        return True, ""
+
+    def _put_large(self, mib: int) -> Found:
+        if mib == 4 and self.found["body of 8 MiB"][0]:
+            return True, ""
+        count = _ROWS_OF_8_MIB * mib // 8
+        rows = [_row(f"large-{at}", user_id="a", data="x" * _TEXT_BYTES) for at in range(count)]
+        try:
+            self._ask("PutVectors", vectors=rows)
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        return True, ""
+
+    def _put_many(self) -> Found:
+        rows = [_row(f"many-{at}", user_id="a", data="x") for at in range(256 + _MANY_ROWS)]
+        for part in (rows[:256], rows[256:]):
+            try:
+                self._ask("PutVectors", vectors=part)
+            except BackendError as exc:
+                keys = [row["key"] for row in part[:100]]
+                kept = len(self._ask("GetVectors", keys=keys)["vectors"]) == len(keys)
+                return False, f"answered with {exc.code}, and {'kept' if kept else 'lost'} them"
+        return True, ""
+
+    def _tag(self, described: dict[str, Any]) -> Found:
+        arn = described.get("indexArn")
+        if not arn:
+            return False, "it tells no ARN"
+        try:
+            self.aws.ask(
+                "s3vectors", "TagResource", str(self.index), resourceArn=arn, tags={"probe": "1"}
+            )
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        return True, ""
+
+    def _search_words(self, enhanced: bool) -> Found:
+        if not enhanced or not self.aws.offers("s3vectors", "QueryVectors", "queryTexts"):
+            return False, "no ENHANCED index" if not enhanced else "boto3 cannot ask for it"
+        try:
+            self._query(1, queryTexts=[{"metadataKey": SEARCHED, "text": "x"}])
+        except BackendError as exc:
+            return False, f"refused with {exc.code}"
+        return True, ""
+
+    def _put(
+        self, key: str, values: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0), **metadata: Any
+    ) -> None:
+        self._ask("PutVectors", vectors=[_row(key, values, **metadata)])
+
+    def _get(self, key: str) -> dict[str, Any]:
+        rows = self._ask("GetVectors", keys=[key], returnMetadata=True)["vectors"]
+        metadata: dict[str, Any] = (rows[0].get("metadata") or {}) if rows else {}
+        return metadata
+
+    def _query(self, top_k: int, **members: Any) -> list[dict[str, Any]]:
+        near = {"float32": [1.0, 0.0, 0.0, 0.0]}
+        answer = self._ask(
+            "QueryVectors", queryVector=near, topK=top_k, returnDistance=True, **members
+        )
+        matches: list[dict[str, Any]] = answer["vectors"]
+        return matches
+
+    def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
+        where = str(self.index)
+        # Once: what is refused here is refused for good.
+        return self.aws.ask_within(
+            0.0, "s3vectors", operation, where, **self.index.address, **members
+        )
+
+    def _clean(self) -> None:
+        with suppress(MemoryCoreError):
+            self.objects.delete(self._made())
+        with suppress(MemoryCoreError):
+            self._ask("DeleteIndex")
+
+    def _made(self) -> Iterator[str]:
+        yield from (f"race/{turn}" for turn in range(_ROUNDS))
+        yield from (f"list/{key}" for key in _LISTED)
+
+
+def _row(
+    key: str, values: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0), **metadata: Any
+) -> dict[str, Any]:
+    return {"key": key, "data": {"float32": [*values]}, "metadata": metadata}
