@@ -30,6 +30,7 @@ class _ChainState:
 
     problems: list[str] = field(default_factory=list)
     segments: int = 0
+    shared: int = 0
     entries: int = 0
     oldest: datetime | None = None
     last: Segment | None = None
@@ -54,6 +55,7 @@ def check_chain(
     digests: dict[int, str] = {}
     asked = {head[0]: head[1] for head in (known, written) if head}
     for number, data in _contents(chain, first, on_progress):
+        state.shared += number == current
         if number > current:
             gap = number > current + 1
             if gap:
@@ -90,6 +92,7 @@ def check_chain(
         sealed=bool(key_name(chain.key)) and state.sealed,
         problems=tuple(state.problems),
         as_of=as_of,
+        shared=state.shared,
     )
 
 

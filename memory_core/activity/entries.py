@@ -150,7 +150,8 @@ class ChainReport:
 
     `head` is the number of the newest segment and its digest: a later check can be asked whether
     the log still holds it. `removed` counts the entries that retention removed, `removed_until` is
-    up to when. `problems` are sentences, none where the chain is whole.
+    up to when. `problems` are sentences, none where the chain is whole. `shared` counts segments
+    that have the number of another, on a server whose put-if-absent is not atomic.
     """
 
     segments: int
@@ -163,6 +164,7 @@ class ChainReport:
     sealed: bool
     problems: tuple[str, ...]
     as_of: datetime
+    shared: int = 0
 
     @property
     def whole(self) -> bool:

@@ -105,16 +105,20 @@ class Context:
         return IndexName(location["vector bucket"], location["index"])
 
     @cached_property
+    def manners(self) -> ServerManners:
+        """The ways of the server, by its card; Amazon's where there is none."""
+        cards = self.backend.cards if self.aws.on_own_server else None
+        kept = cards.find() if cards else None
+        return kept.manners if kept else ServerManners()
+
+    @cached_property
     def store(self) -> VectorStore:
         """The store, which must exist: a check creates none."""
         if self.backend.name == S3:
             from ..storage.vectors.s3 import open_s3_vectors
 
-            cards = self.backend.cards if self.aws.on_own_server else None
-            kept = cards.find() if cards else None
-            manners = kept.manners if kept else ServerManners()
             dimensions = self.embedder.dimensions
-            return open_s3_vectors(self.aws, self.index, dimensions, manners, create=False)
+            return open_s3_vectors(self.aws, self.index, dimensions, self.manners, create=False)
         return self.backend.open_store(False)
 
     @cached_property

@@ -71,7 +71,7 @@ def check_document(check: ChainReport) -> dict[str, Any]:
     return {
         **fields(check, "whole segments entries oldest newest"),
         "head": head_text(check),
-        **fields(check, "removed removed_until sealed problems as_of"),
+        **fields(check, "removed removed_until sealed problems as_of shared"),
     }
 
 
@@ -90,6 +90,13 @@ def check_sentences(check: ChainReport) -> list[str]:
         sentences.append(
             f"{counted(check.removed, 'entry')} up to {utc(check.removed_until)} "
             f"{'was' if check.removed == 1 else 'were'} removed, as MEMORY_ACTIVITY_DAYS says."
+        )
+    if check.shared:
+        verb = "has" if check.shared == 1 else "have"
+        sentences.append(
+            f"{counted(check.shared, 'segment')} {verb} the number of another: on this server "
+            "several writers can take one, so each has a name of its own. If the last segment of a "
+            "writer were removed, this check could not tell."
         )
     if not check.sealed:
         sentences.append(

@@ -13,6 +13,7 @@ from memory_core.activity.chain import LOG, Chain
 from memory_core.activity.chain_check import check_chain
 from memory_core.errors import BackendUnavailable
 from memory_core.model.signature import Key
+from memory_core.render.activity_log import check_text
 from memory_core.storage.objects import LocalObjects
 from memory_core.transfer.lease import Lease, read_holder
 
@@ -50,6 +51,8 @@ def test_no_acknowledged_entry_is_replaced_and_the_chain_is_whole(tmp_path: Path
     chain = Chain(objects, Key(b"secret"))
     report = check_chain(chain, None, None)
     assert (report.entries, report.problems) == (WRITERS * EACH, ())
+    assert report.shared > 0
+    assert "have the number of another: on this server" in check_text(report)
     segments = chain.segments(range(1, chain.last() + 1))
     said = {line["who"] for segment in segments.values() for line in segment.entries}
     assert len(said) == WRITERS * EACH

@@ -87,6 +87,8 @@ def fits(context: Context) -> Iterator[Finding]:
         )
     elif context.backend.name == S3:
         actual = set(info.non_filterable_keys)
+        if not context.manners.describes_keys:
+            return
         if not set(NON_FILTERABLE_KEYS) <= actual or "user_id" in actual:
             keys = listed(sorted(actual))
             yield OTHER_KEYS.finding(
