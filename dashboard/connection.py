@@ -65,10 +65,11 @@ class Health:
 
 @dataclass(frozen=True)
 class Saved:
-    """Records of one save, and how long it took."""
+    """Records of one save, how long it took, and phrases for what was left out."""
 
     records: tuple[MemoryRecord, ...]
     ms: int
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

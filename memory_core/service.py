@@ -32,6 +32,7 @@ from .model.records import (
     MemoryRecord,
     MigrationStatus,
     Receipt,
+    SavedMemories,
     SearchMode,
     SearchResult,
     Status,
@@ -133,7 +134,7 @@ class MemoryService:
         run_id: str | None = None,
         infer: bool = False,
         verify: bool = False,
-    ) -> list[MemoryRecord]:
+    ) -> SavedMemories:
         """Remember a text as it is, or with `infer` what a language model extracts from it.
 
         The same text in the same scope is kept once; the record then says `already_stored`.
@@ -165,15 +166,17 @@ class MemoryService:
         run_id: str | None = None,
         infer: bool = True,
         verify: bool = False,
-    ) -> list[MemoryRecord]:
+    ) -> SavedMemories:
         """Remember a conversation, `[{"role": ..., "content": ...}]`; raises as `add_text_memory`.
 
         With `infer` a language model extracts what is worth remembering, which may be nothing;
-        without, each message is a memory.
+        without, each message is a memory. Parts of a content are joined; messages without text
+        (calls of tools) are skipped, those of the system and of tools are left out.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        composed = self._composer.from_messages(scope, messages, metadata, infer=infer)
-        return self._saver.save(scope, str(user_id), composed, verify=verify)
+        composed, left_out = self._composer.from_messages(scope, messages, metadata, infer=infer)
+        saved = self._saver.save(scope, str(user_id), composed, verify=verify)
+        return SavedMemories(saved, left_out)
 
     @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_document(
@@ -187,20 +190,22 @@ class MemoryService:
         run_id: str | None = None,
         verify: bool = False,
         on_progress: Progress | None = None,
-    ) -> list[MemoryRecord]:
-        """Cut a file (.txt .md .pdf .docx .csv .json .jsonl) into memories and remember them.
+    ) -> SavedMemories:
+        """Cut a file (.txt .md .pdf .docx .csv .json .jsonl .zip) into memories and remember them.
 
-        The metadata of each memory has its `document` and `place`. A call that was cut off can be
-        repeated: only what was not stored before is stored.
+        `left_out` of the result names what was not read: pages without text, comments, media. The
+        metadata of each memory has its `document` and `place`; that of a message in an exported
+        chat also its `speaker`, `time` and `conversation`, as far as they are known. A call that
+        was cut off can be repeated: only what was not stored before is stored.
 
         Raises:
             InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty.
             NotIndexed: as `add_text_memory`; earlier parts of the document are stored.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        count, groups = self._composer.from_document(scope, name, content, metadata)
+        count, left_out, groups = self._composer.from_document(scope, name, content, metadata)
         steps = Steps(on_progress, count)
-        saved: list[MemoryRecord] = []
+        saved = SavedMemories(left_out=left_out)
         for part, composed in groups:
             saved += self._saver.save(part, str(user_id), composed, verify=verify)
             steps.advance(len(composed))

@@ -17,7 +17,7 @@ from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
 from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.counting import Progress
-from memory_core.model.records import Event, MemoryRecord, Receipt, UserSummary
+from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
@@ -139,7 +139,7 @@ def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
 
 
 @requires(Role.OPERATOR)
-def save_messages(raw_user_id: str, messages: list[dict[str, str]], *, infer: bool) -> Saved:
+def save_messages(raw_user_id: str, messages: list[dict[str, Any]], *, infer: bool) -> Saved:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
@@ -192,9 +192,10 @@ def write(call: Callable[[MemoryService], T]) -> T:
         _clear_caches(shared)
 
 
-def _save(call: Callable[[MemoryService], list[MemoryRecord]]) -> Saved:
+def _save(call: Callable[[MemoryService], SavedMemories]) -> Saved:
     started = time.perf_counter()
-    return Saved(tuple(write(call)), _ms_since(started))
+    saved = write(call)
+    return Saved(tuple(saved), _ms_since(started), saved.left_out)
 
 
 def _clear_caches(shared: Connection) -> None:

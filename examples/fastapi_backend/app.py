@@ -23,8 +23,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from memory_core import (
     AsyncMemoryService,
     MemoryCoreError,
-    MemoryRecord,
     NotIndexed,
+    SavedMemories,
     UserId,
     get_user_id_from_request,
     http_status,
@@ -77,11 +77,17 @@ class Memory(BaseModel):
     created_at: datetime
 
 
-class Saved(BaseModel):
-    """The memories of a post or a document, and the id they are kept under."""
+class Stored(BaseModel):
+    """Memories, and the id they are kept under."""
 
     user_id: str
     memories: list[Memory]
+
+
+class Saved(Stored):
+    """The memories of a post or a document, and what of it was left out."""
+
+    left_out: tuple[str, ...]
 
 
 class Found(BaseModel):
@@ -99,7 +105,7 @@ class Health(BaseModel):
     persistent: bool
 
 
-class Session(Saved, Health):
+class Session(Stored, Health):
     """A bearer token, and everything that is remembered of its user, newest first."""
 
     token: str
@@ -199,8 +205,9 @@ async def query_memories(query: str, user_id: CurrentUserId) -> list[Found]:
     return [Found.model_validate(hit) for hit in await _memory.query_memories(user_id, query)]
 
 
-def _saved(user_id: UserId, records: list[MemoryRecord]) -> Saved:
-    return Saved(user_id=user_id, memories=[Memory.model_validate(one) for one in records])
+def _saved(user_id: UserId, saved: SavedMemories) -> Saved:
+    memories = [Memory.model_validate(record) for record in saved]
+    return Saved(user_id=user_id, memories=memories, left_out=saved.left_out)
 
 
 def _not_signed_in(detail: str) -> HTTPException:

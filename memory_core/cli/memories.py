@@ -57,7 +57,9 @@ def save(service: MemoryService, user: str, text: str, **options: Any) -> None:
     """Save TEXT as a memory of USER."""
     saved = service.add_text_memory(user, text, **options)
     user_id = normalize_user_id(user)
-    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
+    output(
+        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
+    )
 
 
 @cli.command()
@@ -68,7 +70,7 @@ def save(service: MemoryService, user: str, text: str, **options: Any) -> None:
 def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
     """Split a document into memories of USER.
 
-    FILE is .txt, .md, .pdf, .docx, .csv, .json or .jsonl.
+    FILE is .txt, .md, .pdf, .docx, .csv, .json, .jsonl, or a chat export (.json, .txt or .zip).
     """
     with file_errors(file, "read", "check its permissions"), file.open("rb") as opened:
         # One byte more than allowed: a huge file is refused without being read whole.
@@ -76,7 +78,9 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
     with progress_bar(file.name) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
     user_id = normalize_user_id(user)
-    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
+    output(
+        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
+    )
 
 
 @cli.command()

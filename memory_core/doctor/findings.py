@@ -142,12 +142,17 @@ _LEVELS = {"I": Level.INFO, "W": Level.WARNING, "E": Level.ERROR}
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """The constant part of findings. The id names subject, level and number."""
+    """The constant part of findings. The id names subject, level and number.
+
+    An error in a log that `log_pattern` finds, in any case, is about this; of several kinds that
+    of the check that comes first. It is searched in our own sentence where AWS or botocore failed.
+    """
 
     id: str
     title: str
     consequence: str
     fixes: tuple[Fix, ...] = ()
+    log_pattern: str = ""
 
     def finding(self, detail: str, *evidence: Evidence, fixes: tuple[Fix, ...] = ()) -> Finding:
         """Return a finding of this kind; `fixes` come before those of the kind."""

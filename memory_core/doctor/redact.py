@@ -19,6 +19,14 @@ _SECRET_SHAPES = re.compile(
     r"|(?<![A-Za-z0-9/+=])(?=[A-Za-z0-9/+]*[G-Zg-z/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 )
 
+# Behind the name of a secret, which is kept.
+_NAMED_SECRET = re.compile(
+    r"(?i)(://[^\s/:@]{1,100}:)[^\s/@]{1,200}(?=@)|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"
+    r"|(\b(?:Bearer|Basic)\s{1,9})[\w.~+/=-]{8,}|((?:password|passwd|secret|token|api[-_]?key"
+    r"|access[-_]?key|authorization|credential|signature|cookie)[\w-]{0,20}[\"']?\s{0,9}[=:]"
+    r"\s{0,9}[\"']?(?:(?:Bearer|Basic)\s{1,9})?)[^\s\"'&,;)}\]]{4,}"
+)
+
 
 def is_secret(name: str) -> bool:
     """Recognize the name of a variable that holds a secret."""
@@ -53,6 +61,10 @@ class Masker:
         for secret, shown in self._shown.items():
             text = text.replace(secret, shown)
         return _SECRET_SHAPES.sub(lambda match: tail(match[0]), text)
+
+    def hide_named(self, text: str) -> str:
+        """Return a text of another program, also without what it calls a secret."""
+        return _NAMED_SECRET.sub(r"\1\2\3…", self.hide(text))
 
     def value_of(self, name: str, value: str) -> str:
         """Return the value of a variable as it may be shown."""

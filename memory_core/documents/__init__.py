@@ -7,43 +7,65 @@ The libraries that read PDF, Word and unknown encodings are imported when a file
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from ..errors import InvalidMemory
 from ..model.limits import MAX_UPLOAD_BYTES
-from .chunk import Chunk, clean_name, suffix_of
+from .archive import read_archive
+from .chunk import Chunk, Document, LeftOut, add_up, clean_name, suffix_of
+from .conversation import is_typed_chat, parse_chat, read_message, say
 from .docx import read_docx
 from .json_files import read_json, read_jsonl
 from .pdf import read_pdf
-from .prose import read_markdown, read_plain
+from .prose import decode, read_markdown, read_plain
 from .tables import read_csv
+from .whatsapp import is_whatsapp, read_whatsapp
 
 __all__ = [
     "MAX_CHUNKS",
     "MAX_UPLOAD_BYTES",
     "SUPPORTED_SUFFIXES",
     "Chunk",
+    "Document",
+    "LeftOut",
+    "add_up",
     "clean_name",
+    "parse_chat",
     "read_document",
+    "read_message",
 ]
 
 MAX_CHUNKS = 20_000
 
-_READERS: dict[str, Callable[[str, bytes], Iterator[Chunk]]] = {
-    ".txt": read_plain,
+
+def _read_text(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
+    """Yield the messages of a chat, or the chunks of prose."""
+    text = decode(name, content)
+    if is_whatsapp(text):
+        yield from read_whatsapp(text)
+    elif is_typed_chat(text):
+        for number, message in enumerate(parse_chat(text), 1):
+            if read := read_message(message):
+                yield from say(read, f"message {number}")
+    else:
+        yield from read_plain(text)
+
+
+_READERS: dict[str, Callable[[str, bytes], Iterator[Chunk | LeftOut]]] = {
+    ".txt": _read_text,
     ".md": read_markdown,
     ".pdf": read_pdf,
     ".docx": read_docx,
     ".csv": read_csv,
     ".json": read_json,
     ".jsonl": read_jsonl,
+    ".zip": read_archive,
 }
 
 SUPPORTED_SUFFIXES = tuple(_READERS)
 
 
-def read_document(name: str, content: bytes) -> list[Chunk]:
-    """Cut a document into chunks of whole sentences, in reading order.
+def read_document(name: str, content: bytes) -> Document:
+    """Cut a document into chunks of whole sentences, in reading order; say what is left out.
 
     The suffix of `name` decides how the bytes are read. Prose is cut into chunks of about 300
     to 900 characters; a row, a listed memory or a chat message is a chunk of its own.
@@ -60,9 +82,25 @@ def read_document(name: str, content: bytes) -> list[Chunk]:
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
     _check_size(name, len(content))
-    chunks = list(islice(reader(name, content), MAX_CHUNKS + 1))
-    _check_count(name, len(chunks))
-    return chunks
+    chunks: list[Chunk] = []
+    left_out: list[LeftOut] = []
+    for piece in reader(name, content):
+        if isinstance(piece, LeftOut):
+            left_out.append(piece)
+            continue
+        chunks.append(piece)
+        if len(chunks) > MAX_CHUNKS:
+            raise InvalidMemory(
+                f'"{name}" gives more than {MAX_CHUNKS:,} memories, the limit for one document; '
+                "split it and upload the parts"
+            )
+    phrases = add_up(left_out)
+    if not chunks:
+        besides = f" besides {', '.join(phrases)}" if phrases else ""
+        raise InvalidMemory(
+            f'"{name}" holds no text{besides}; upload a file with something to remember'
+        )
+    return Document(chunks, phrases)
 
 
 def _check_size(name: str, size_bytes: int) -> None:
@@ -72,14 +110,4 @@ def _check_size(name: str, size_bytes: int) -> None:
         raise InvalidMemory(
             f'"{name}" has {size_bytes:,} bytes, the limit is {MAX_UPLOAD_BYTES:,} '
             f"({MAX_UPLOAD_BYTES // 1024**2} MB); split it and upload the parts"
-        )
-
-
-def _check_count(name: str, chunks: int) -> None:
-    if not chunks:
-        raise InvalidMemory(f'"{name}" holds no text; upload a file with something to remember')
-    if chunks > MAX_CHUNKS:
-        raise InvalidMemory(
-            f'"{name}" gives more than {MAX_CHUNKS:,} memories, the limit for one document; '
-            "split it and upload the parts"
         )

@@ -1,14 +1,16 @@
-"""Chunks of documents, and the names of files."""
+"""Chunks of documents, what is left out of them, and the names of files."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
+
+from ..model.counting import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,23 @@ class Chunk:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something in a document that is not remembered: in the singular, how many, and where."""
+
+    what: str
+    count: int = 1
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read of a file, in its order, and what was not: "2 pages without text (3-4)"."""
+
+    chunks: list[Chunk]
+    left_out: tuple[str, ...] = ()
+
+
 # Seen with pypdf 7.1.0, python-docx 1.2.0, lxml and zipfile on damaged files: all but OSError.
 # SyntaxError is lxml's, RuntimeError zipfile's for a part with a password or of an unknown method.
 LIBRARY_ERRORS = (
@@ -46,11 +65,28 @@ LIBRARY_ERRORS = (
     zlib.error,
 )
 
+_TAIL = re.compile(r"(?= (?:from|in|of|with|without) )")
+
 MAX_NAME_BYTES = 200
 _MAX_SUFFIX_BYTES = 20
 
 _JOINERS = "\u200c\u200d"
 """Persian spelling and compound emoji need these two; every other format character goes."""
+
+
+def add_up(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
+    """Return a phrase for each kind of thing, with its number and where it is."""
+    counts: dict[str, int] = {}
+    places: dict[str, list[str]] = {}
+    for item in left_out:
+        counts[item.what] = counts.get(item.what, 0) + item.count
+        places.setdefault(item.what, []).extend([item.where] if item.where else [])
+    phrases = []
+    for what, count in counts.items():
+        noun, *tail = _TAIL.split(what, maxsplit=1)
+        where = f" ({', '.join(places[what])})" if places[what] else ""
+        phrases.append(counted(count, noun) + "".join(tail) + where)
+    return tuple(phrases)
 
 
 def clean_name(name: str) -> str:

@@ -1,25 +1,25 @@
 """Word files: headings, paragraphs, lists and tables in the order a reader sees them.
 
-Headers, footers, footnotes and comments are not read; text deleted in tracked changes is gone.
+Footnotes and endnotes follow the paragraph that refers to them, text boxes the one they are
+anchored in. Headers, footers, comments, pictures and embedded files are counted as left out; text
+deleted in tracked changes is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 from ..errors import InvalidMemory
-from .chunk import LIBRARY_ERRORS, Chunk
+from .archive import check_parts, read_part
+from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import Heading, cut, place_in_sections
-from .tables import sentence
+from .tables import sentences
 
-MAX_UNZIPPED_BYTES = 100 * 1024 * 1024
-_MAX_PARTS = 10_000
 _MAX_TAGS = 4_000_000
-_MAX_HEADER_CHARS = 300
-_STEP_BYTES = 64 * 1024
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
@@ -33,17 +33,34 @@ _TEXTS = (_W + "t", _MATH + "t")
 _GAPS = (_W + "tab", _W + "br", _W + "cr", _PARAGRAPH)
 _HYPHEN = _W + "noBreakHyphen"
 _HIDDEN = (_W + "moveFrom", _W + "del", _COMPAT + "Fallback")
+_BOX = _W + "txbxContent"
+_NOTES = {"footnote": _W + "footnoteReference", "endnote": _W + "endnoteReference"}
+_HEADER_ROW = f"{_W}trPr/{_W}tblHeader"
+_UNREAD = {
+    "header": re.compile(r"word/header\d*\.xml"),
+    "footer": re.compile(r"word/footer\d*\.xml"),
+    "comment": re.compile(r"word/comments\.xml"),
+    "picture": re.compile(r"word/media/.+"),
+    "chart": re.compile(r"word/charts/chart\d*\.xml"),
+    "diagram": re.compile(r"word/diagrams/data\d*\.xml"),
+    "embedded file": re.compile(r"word/(?:embeddings/|afchunk).+"),
+}
+"""Parts of a Word file that are counted and not read."""
+
+_WITH_TEXT = re.compile(r"word/(?:footnotes|endnotes|comments|header\d*|footer\d*)\.xml")
 
 
-def read_docx(name: str, content: bytes) -> Iterator[Chunk]:
+def read_docx(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield the chunks of a Word file; a place is its section, or a count without headings."""
-    text, headings = _join_blocks(_extract(name, content))
+    blocks, left_out = _extract(name, content)
+    yield from left_out
+    text, headings = _join_blocks(blocks)
     for number, piece in enumerate(cut(text, markdown=True), 1):
         place = place_in_sections(headings, text, piece) or f"part {number}"
         yield Chunk(piece.text, place)
 
 
-def _extract(name: str, content: bytes) -> list[tuple[str, str]]:
+def _extract(name: str, content: bytes) -> tuple[list[tuple[str, str]], list[LeftOut]]:
     """Return the kind ("heading 2", "list", "row", "paragraph") and text of each block."""
     from docx.opc.exceptions import OpcError
 
@@ -71,10 +88,10 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
     copy, tags = BytesIO(), 0
     with ZipFile(BytesIO(content)) as source, ZipFile(copy, "w") as target:
         parts = {info.filename: info for info in source.infolist()}
-        _check_parts(name, source.infolist())
+        check_parts(name, source.infolist())
         for filename, info in parts.items():
             is_xml = filename.lower().endswith((".xml", ".rels"))
-            blob = _read_part(source, info) if is_xml else b""
+            blob = read_part(source, info) if is_xml else b""
             tags += _count_tags(name, blob)
             if tags > _MAX_TAGS:
                 raise InvalidMemory(
@@ -83,23 +100,6 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
                 )
             target.writestr(filename, blob)
     return copy
-
-
-def _check_parts(name: str, infos: list[ZipInfo]) -> None:
-    size = sum(info.file_size for info in infos)
-    if size > MAX_UNZIPPED_BYTES or len(infos) > _MAX_PARTS:
-        raise InvalidMemory(
-            f'"{name}" unpacks to {size:,} bytes in {len(infos):,} parts, the limits are '
-            f"{MAX_UNZIPPED_BYTES:,} and {_MAX_PARTS:,}; split it and upload the parts"
-        )
-    # zipfile unpacks other methods without a bound; Word uses none of them.
-    if strange := [i.filename for i in infos if i.compress_type not in (ZIP_STORED, ZIP_DEFLATED)]:
-        raise NotImplementedError(f"compression of {strange[0]}")
-
-
-def _read_part(source: ZipFile, info: ZipInfo) -> bytes:
-    with source.open(info) as part:
-        return b"".join(iter(lambda: part.read(_STEP_BYTES), b""))
 
 
 def _count_tags(name: str, blob: bytes) -> int:
@@ -112,16 +112,52 @@ def _count_tags(name: str, blob: bytes) -> int:
     return blob.count(b"<")
 
 
-def _read_blocks(package: BytesIO) -> list[tuple[str, str]]:
+def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]]:
     from docx import Document
 
     document = Document(package)
-    body: Any = document.element.body
-    for hidden in list(body.iter(*_HIDDEN)):
-        hidden.getparent().remove(hidden)
-    kinds = _style_kinds(document)
+    body = _without_hidden(document.element.body)
+    with ZipFile(package) as source:
+        parts = {
+            name: source.read(name) if _WITH_TEXT.match(name) else b"" for name in source.namelist()
+        }
+    reader = _BlockReader(_style_kinds(document), _read_notes(parts))
     elements = _children(body, _PARAGRAPH, _TABLE)
-    return [block for element in elements for block in _blocks_of(element, kinds)]
+    blocks = [block for element in elements for block in reader.blocks_of(element)]
+    return blocks, [item for what in _UNREAD for item in _count_unread(what, parts)]
+
+
+def _without_hidden(root: Any) -> Any:
+    for hidden in list(root.iter(*_HIDDEN)):
+        hidden.getparent().remove(hidden)
+    return root
+
+
+def _parsed(part: bytes) -> Any:
+    from docx.oxml import parse_xml
+
+    return _without_hidden(parse_xml(part))
+
+
+def _read_notes(parts: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
+    """Map the tags and ids of references to the text of their notes."""
+    notes = {}
+    for kind, reference in _NOTES.items():
+        part = parts.get(f"word/{kind}s.xml")
+        for note in () if part is None else _parsed(part).iter(_W + kind):
+            if text := _text_of(note):
+                notes[reference, note.get(_W + "id")] = f"{kind.capitalize()}: {text}"
+    return notes
+
+
+def _count_unread(what: str, parts: Mapping[str, bytes]) -> Iterator[LeftOut]:
+    for name, part in parts.items():
+        if not _UNREAD[what].fullmatch(name):
+            continue
+        if what == "comment":
+            yield from [LeftOut(what)] * sum(1 for _ in _parsed(part).iter(_W + "comment"))
+        elif what not in ("header", "footer") or _text_of(_parsed(part)):
+            yield LeftOut(what)
 
 
 def _style_kinds(document: Any) -> dict[str, str]:
@@ -147,12 +183,28 @@ def _children(parent: Any, *tags: str) -> Iterator[Any]:
             yield from _children(child, *tags)
 
 
-def _blocks_of(element: Any, kinds: dict[str, str]) -> Iterator[tuple[str, str]]:
-    if element.tag == _TABLE:
-        yield from (("row", row) for row in _table_rows(element))
-    elif text := _text_of(element):
-        listed = element.find(f"{_W}pPr/{_W}numPr") is not None
-        yield kinds.get(element.style or "", "list" if listed else "paragraph"), text
+class _BlockReader:
+    """Reads paragraphs and tables as blocks, and after each its notes and text boxes."""
+
+    def __init__(self, kinds: Mapping[str, str], notes: Mapping[tuple[str, str], str]) -> None:
+        self._kinds = kinds
+        self._notes = notes
+
+    def blocks_of(self, element: Any) -> Iterator[tuple[str, str]]:
+        boxes = list(element.iter(_BOX))
+        for box in boxes:
+            box.getparent().remove(box)
+        if element.tag == _TABLE:
+            yield from (("row", row) for row in _table_rows(element))
+        elif text := _text_of(element):
+            listed = element.find(f"{_W}pPr/{_W}numPr") is not None
+            yield self._kinds.get(element.style or "", "list" if listed else "paragraph"), text
+        for reference in element.iter(*_NOTES.values()):
+            if note := self._notes.get((reference.tag, reference.get(_W + "id"))):
+                yield "paragraph", note
+        for box in boxes:
+            for inner in _children(box, _PARAGRAPH, _TABLE):
+                yield from self.blocks_of(inner)
 
 
 def _text_of(element: Any) -> str:
@@ -166,15 +218,17 @@ def _text_of(element: Any) -> str:
 
 
 def _table_rows(table: Any) -> Iterator[str]:
-    """Yield a sentence a row; the first row names the columns if it looks like names."""
-    rows = [list(_children(row, _CELL)) for row in _children(table, _ROW)]
-    header: list[str] = []
-    if len(rows) > 1 and len(rows[0]) > 1:
-        names = [name for cell in rows[0] for name in [_text_of(cell)] * _span(cell)]
-        header = names if sum(map(len, names)) <= _MAX_HEADER_CHARS else []
-    for row in rows[1:] if header else rows:
-        if text := sentence(header, [text for cell in row for text in _padded(cell)]):
-            yield text
+    """Yield a sentence a row; the first row names the columns if it is known to."""
+    rows = list(_children(table, _ROW))
+    cells = [[text for cell in _children(row, _CELL) for text in _padded(cell)] for row in rows]
+    marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
+    bold = len(rows) > 1 and _is_bold(rows[0]) and not _is_bold(rows[1])
+    yield from (text for _, text in sentences(cells, has_header=marked or bold or None))
+
+
+def _is_bold(row: Any) -> bool:
+    runs = [run for run in row.iter(_W + "r") if _text_of(run)]
+    return bool(runs) and all(run.find(f"{_W}rPr/{_W}b") is not None for run in runs)
 
 
 def _padded(cell: Any) -> list[str]:

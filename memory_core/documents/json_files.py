@@ -8,41 +8,48 @@ from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
 from ..model.limits import (
-    MAX_MEMORY_BYTES,
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
     check_metadata,
     check_scope,
     check_text,
 )
-from .chunk import Chunk
-from .prose import cut, decode
+from .chat_exports import read_export
+from .chunk import Chunk, LeftOut
+from .conversation import is_message, read_message, whole_or_cut
+from .prose import decode
 
 TEXT_KEYS = ("memory", "text", "data", "content")
 _LIST_KEYS = ("memories", "messages", "results")
-_UNSAID_ROLES = ("system", "developer")
 _SHAPES = (
     'a list of texts, of objects with "memory", "text", "data" or "content", '
     'or of chat messages with "role" and "content"'
 )
 
 
-def read_json(name: str, content: bytes) -> Iterator[Chunk]:
+def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield a chunk an entry; a place counts it as a memory, or as a message of a chat."""
     value = _parse(name, decode(name, content), "the file")
     if not isinstance(value, (list, dict)):
         _refuse(name, "the file")
+    if exported := read_export(value):
+        yield from exported
+        return
     for number, entry in enumerate(value if isinstance(value, list) else _entries(value), 1):
-        kind = "message" if _is_message(entry) else "memory"
+        kind = "message" if is_message(entry) else "memory"
         yield from _chunks(name, entry, f"{kind} {number}")
 
 
-def read_jsonl(name: str, content: bytes) -> Iterator[Chunk]:
+def read_jsonl(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield a chunk a line, more for a line with a list of messages in it."""
     for number, line in enumerate(decode(name, content).split("\n"), 1):
         if line.strip():
             place = f"line {number}"
-            for entry in _entries(_parse(name, line, place)):
+            value = _parse(name, line, place)
+            if exported := read_export(value):
+                yield from exported
+                continue
+            for entry in _entries(value):
                 yield from _chunks(name, entry, place)
 
 
@@ -73,14 +80,16 @@ def _entries(value: Any) -> list[Any]:
     return next((entries for entries in lists if isinstance(entries, list)), [value])
 
 
-def _is_message(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("role"), str) and "content" in entry
-
-
-def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
-    text = text_of(entry)
+def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:
+    message = read_message(entry) if is_message(entry) else None
+    text = text_of(entry) if message is None else message.text
     if text is None:
         _refuse(name, place)
+    if message and message.unsaid:
+        yield from [LeftOut(message.unsaid)] if text.strip() else []
+        return
+    if message and message.media:
+        yield LeftOut("media file", message.media)
     if not text.strip():
         return
     try:
@@ -88,43 +97,34 @@ def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk]:
         labels = _labels(entry) if isinstance(entry, dict) else {}
     except InvalidMemory as exc:
         raise InvalidMemory(f'"{name}", {place}: {exc}') from exc
-    yield from (Chunk(part, place, **labels) for part in _parts(text))
+    if message and message.time:
+        labels["metadata"] = {"time": message.time, **labels["metadata"]}
+    yield from (Chunk(part, place, **labels) for part in whole_or_cut(text))
 
 
 def text_of(entry: Any) -> str | None:
-    """Return the text of an entry, None if it is of no known shape."""
+    """Return the text of an entry, "" if nobody said it, None if it is of no known shape."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):
         return None
-    if _is_message(entry):
-        return _spoken(entry)
+    if is_message(entry):
+        message = read_message(entry)
+        if message is None:
+            return None
+        return "" if message.unsaid else message.text
     return next((entry[key] for key in TEXT_KEYS if isinstance(entry.get(key), str)), None)
-
-
-def _spoken(message: Mapping[str, Any]) -> str | None:
-    content = message["content"]
-    if message["role"] in _UNSAID_ROLES or content is None:  # None: only a tool was called
-        return ""
-    return content if isinstance(content, str) else None
 
 
 def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
-    speaker = {key: _label(entry, key) for key in ("role", "name") if _is_message(entry)}
+    speaker = {key: _label(entry, key) for key in ("role", "name") if is_message(entry)}
     return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
 
 
 def _label(entry: Mapping[str, Any], key: str) -> str | None:
     value = entry.get(key)
     return None if value in (None, "") else check_text(value, key, MAX_SCOPE_BYTES)
-
-
-def _parts(text: str) -> list[str]:
-    """Return a memory as it is, and one too long for any store cut as prose is."""
-    if len(text.encode()) <= MAX_MEMORY_BYTES:
-        return [text]
-    return [piece.text for piece in cut(text)]
 
 
 def _refuse(name: str, place: str) -> NoReturn:

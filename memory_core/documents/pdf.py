@@ -1,18 +1,20 @@
-"""PDF: the text of all pages as one, and the page each piece begins on."""
+"""PDF: the text of neighbouring pages as one, the page each piece begins on, and filled forms."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
+import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from ..errors import InvalidMemory
-from .chunk import LIBRARY_ERRORS, Chunk
+from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import cut
 
 MAX_PAGES = 2_000
@@ -25,31 +27,81 @@ _AND_OR = re.compile(r"(and|or|und|oder|bzw|et|ou|y|o|e)\b")
 _PAGE_NUMBER = re.compile(
     r"(?:[-\u2013] ?|page |seite )?(\d{1,4})(?: ?[-\u2013]| ?(?:/|of|von) ?\d+)?", re.I
 )
-_NEW_BLOCK = re.compile(r"[-*•·\u2013▪●]\s|\(?\d{1,3}[.)]\s")
+_NEW_BLOCK = re.compile(r"[-*•·\u2013▪●]\s")
+_NUMBER = re.compile(r"[\[(]?\d")
 _CJK_END = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
 _CJK_START = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
-def read_pdf(name: str, content: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a PDF; a place is the page where the chunk begins."""
-    text, starts, pages = _join_pages(_extract(name, content))
-    if not text:
+_NEAR = 0.75
+"""The share of the width of a page from which on a line may have been wrapped."""
+
+_MIN_WRAP_CHARS = 8
+_GLYPH_NAME = re.compile(r"/[A-Za-z]+\d+")
+_UNREADABLE_ENCODINGS = ("/Identity-H", "/Identity-V")
+_BULLET_CHARS = 2
+_NO_LETTERS = ("Cc", "Cn", "Co")
+_PASSWORD, _PUSH_BUTTON = 1 << 13, 1 << 16
+_UNREAD_NOTES = ("/Text", "/Highlight", "/Underline", "/StrikeOut", "/Squiggly", "/Stamp")
+
+
+class _Page(NamedTuple):
+    """What is on a page: text, `label: value` of each filled field, and what cannot be read."""
+
+    text: str
+    fields: list[str]
+    left_out: list[str]
+
+
+def read_pdf(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
+    """Yield the chunks of a PDF; a place is the page where the chunk begins.
+
+    Pages without text are named, and no chunk crosses one.
+    """
+    pages, left_out = _extract(name, content)
+    yield from left_out
+    numbered = list(enumerate(_bodies([page.text for page in pages]), 1))
+    if not any(lines for _, lines in numbered) and not any(page.fields for page in pages):
         raise InvalidMemory(
             f'"{name}" has no text in it, only images perhaps (a scan); '
             "run text recognition (OCR) over it and upload the result"
         )
-    for piece in cut(text):
-        yield Chunk(piece.text, f"page {pages[bisect_right(starts, piece.start) - 1]}")
+    unread = {what for page in pages for what in page.left_out}
+    for what in sorted(unread):
+        numbers = [number for number, page in enumerate(pages, 1) if what in page.left_out]
+        yield LeftOut(what, len(numbers), _ranges(numbers))
+    empty = [number for number, lines in numbered if not lines and not pages[number - 1].left_out]
+    if empty:
+        yield LeftOut("page without text", len(empty), _ranges(empty))
+    for has_text, run in groupby(numbered, key=lambda item: bool(item[1])):
+        if has_text:
+            text, starts, places = _join_pages(list(run))
+            for piece in cut(text):
+                yield Chunk(piece.text, f"page {places[bisect_right(starts, piece.start) - 1]}")
+    for number, page in enumerate(pages, 1):
+        for piece in cut("\n".join(page.fields)):
+            yield Chunk(piece.text, f"page {number}, form")
 
 
-def _extract(name: str, content: bytes) -> list[str]:
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return `2, 4-6`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
     from pypdf import apply_configuration
     from pypdf.errors import DependencyError, DeprecationError, PyPdfError
 
     _quiet()
     try:
         with apply_configuration(zlib_maximum_output_length=_MAX_STREAM_BYTES):
-            return _page_texts(name, content)
+            return _read_pages(name, content)
     except InvalidMemory:
         raise
     except (PyPdfError, DependencyError, DeprecationError, *LIBRARY_ERRORS) as exc:
@@ -66,34 +118,152 @@ def _quiet() -> None:
         logger.setLevel(logging.CRITICAL)
 
 
-def _page_texts(name: str, content: bytes) -> list[str]:
+def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
     from pypdf import PdfReader
 
     reader = PdfReader(BytesIO(content))
     if reader.is_encrypted and not reader.decrypt(""):
         raise InvalidMemory(f'"{name}" is encrypted; remove the password and upload it without one')
-    if (pages := len(reader.pages)) > MAX_PAGES:
+    if (count := len(reader.pages)) > MAX_PAGES:
         raise InvalidMemory(
-            f'"{name}" has {pages:,} pages, the limit is {MAX_PAGES:,}; '
+            f'"{name}" has {count:,} pages, the limit is {MAX_PAGES:,}; '
             "split it and upload the parts"
         )
     watch = _Watch(name)
-    return [_clean(page.extract_text(visitor_operand_before=watch)) for page in reader.pages]
+    pages = [_read_page(page, watch) for page in reader.pages]
+    has_fields = any(page.fields for page in pages)
+    return pages, list(_find_besides(reader, has_fields))
+
+
+def _find_besides(reader: Any, has_fields: bool) -> Iterator[LeftOut]:
+    """Yield what a file holds besides its pages."""
+    from pypdf.errors import PyPdfError
+
+    try:
+        if attached := sum(1 for _ in reader.attachment_list):
+            yield LeftOut("attached file", attached)
+        form = _entry(reader.root_object, "/AcroForm") or ()
+        if "/XFA" in form and not has_fields:
+            yield LeftOut("form in Adobe's XFA format")
+    except (PyPdfError, *LIBRARY_ERRORS):
+        yield LeftOut("list of attached files that is damaged")
+
+
+def _read_page(page: Any, watch: _Watch) -> _Page:
+    from pypdf.errors import PyPdfError
+
+    watch.begin_page()
+    text = page.extract_text(visitor_operand_before=watch, visitor_text=watch.take)
+    left_out = []
+    if watch.is_unreadable:
+        text = watch.readable_text
+        left_out.append("page with fonts that give no text")
+    fields: list[str] = []
+    try:
+        for annotation in _entry(page, "/Annots") or ():
+            left_out += _read_annotation(annotation.get_object(), fields)
+    except (PyPdfError, *LIBRARY_ERRORS):
+        left_out.append("page with form fields that cannot be read")
+    return _Page(_clean(text), [_clean(field) for field in dict.fromkeys(fields)], left_out)
+
+
+def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
+    """Add a filled field, or text typed on the page; yield what a page has besides."""
+    kind, contents = _entry(annotation, "/Subtype"), str(_entry(annotation, "/Contents") or "")
+    if kind == "/FreeText" and contents.strip():
+        fields.append(" ".join(contents.split()))
+    elif kind in _UNREAD_NOTES and contents.strip():
+        yield "page with comments"
+    elif kind == "/Widget" and (value := _field_value(annotation)):
+        label = annotation.get_inherited("/TU") or annotation.get_inherited("/T") or ""
+        fields.append(f"{_tidy_label(str(label))}: {value}".removeprefix(": "))
+
+
+def _field_value(widget: Any) -> str:
+    """Return what a field of a form is filled with, "" for a blank one or a password."""
+    kind, flags = widget.get_inherited("/FT"), int(widget.get_inherited("/Ff") or 0)
+    value = widget.get_inherited("/V")
+    if value is None or (kind == "/Tx" and flags & _PASSWORD) or kind == "/Sig":
+        return ""
+    if kind == "/Btn":
+        state = str(_entry(widget, "/AS") or value)
+        # Of several radio buttons the chosen one is in the state that is the field's value.
+        chosen = state == str(value) and state != "/Off" and not flags & _PUSH_BUTTON
+        return state.removeprefix("/") if chosen else ""
+    options = {
+        str(option[0]): str(option[1])
+        for option in widget.get_inherited("/Opt") or ()
+        if isinstance(option, list) and len(option) > 1
+    }
+    values = value if isinstance(value, list) else [value]
+    texts = [item.get_data().decode() if hasattr(item, "get_data") else item for item in values]
+    return " ".join(", ".join(options.get(str(text), str(text)) for text in texts).split())
+
+
+def _tidy_label(label: str) -> str:
+    return " ".join(re.sub(r"\[\d+\]$", "", label).split()).rstrip(" :")
+
+
+def _entry(dictionary: Any, key: str) -> Any:
+    """Return the value of a key, followed where it stands elsewhere in the file, or None."""
+    from pypdf.generic import NullObject
+
+    value = dictionary.get(key)
+    value = None if value is None else value.get_object()
+    return None if isinstance(value, NullObject) else value
 
 
 class _Watch:
-    """Called before each drawing operation; ends the reading of a PDF built to take hours."""
+    """Called before each drawing operation, and with the text of each font on a page.
+
+    It ends the reading of a PDF built to take hours, and knows which text is none.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.deadline = time.monotonic() + MAX_SECONDS
+        self.begin_page()
 
-    def __call__(self, *_operation: Any) -> None:
+    def begin_page(self) -> None:
+        self._shown = self._unreadable = 0
+        self._pieces: list[str] = []
+
+    def __call__(self, operator: Any, *_operation: Any) -> None:
+        self._shown += operator in (b"Tj", b"TJ", b"'", b'"')
         if time.monotonic() > self.deadline:
             raise InvalidMemory(
                 f'"{self.name}" takes more than {MAX_SECONDS:.0f} seconds to read; '
                 "split it, or save its text as .txt, and upload that"
             )
+
+    def take(self, text: str, _cm: Any, _tm: Any, font: Any, _size: Any) -> None:
+        if text.strip() and not _is_text(text, font):
+            self._unreadable += len(text.strip())
+            text = "\n" if text.endswith("\n") else " "
+        self._pieces.append(text)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Some text on the page is drawn in fonts that do not say which letters they show."""
+        nothing = not self.readable_text.strip("\n")
+        return self._unreadable > _BULLET_CHARS or (self._shown > 0 and nothing)
+
+    @property
+    def readable_text(self) -> str:
+        return "".join(self._pieces)
+
+
+def _is_text(text: str, font: Any) -> bool:
+    """Tell letters from the numbers and names of glyphs, which pypdf gives where it has no more."""
+    if font is not None and "/ToUnicode" not in font:
+        if _entry(font, "/Subtype") == "/Type0":
+            encoding = _entry(font, "/Encoding")
+            return isinstance(encoding, str) and encoding not in _UNREADABLE_ENCODINGS
+        if sum(map(len, _GLYPH_NAME.findall(text))) > len(text) / 2:
+            return False
+    visible = text.replace("\n", "").replace(" ", "")
+    odd = sum(char == "\ufffd" or unicodedata.category(char) in _NO_LETTERS for char in visible)
+    return odd <= len(visible) / 2
 
 
 def _clean(text: str) -> str:
@@ -102,22 +272,26 @@ def _clean(text: str) -> str:
     return whole.translate(_NO_TEXT)
 
 
-def _join_pages(texts: list[str]) -> tuple[str, list[int], list[int]]:
-    """Return the whole text, the offsets where pages begin, and the numbers of these pages."""
+def _join_pages(pages: Sequence[tuple[int, list[str]]]) -> tuple[str, list[int], list[int]]:
+    """Return the text of pages, the offsets where they begin, and the numbers of these pages."""
     parts: list[str] = []
-    starts, pages = [0], [1]
-    length, pending, width = 0, "", 0
-    for number, lines in enumerate(_bodies(texts), 1):
+    starts, numbers = [0], [pages[0][0]]
+    length, pending, width, wrapped = 0, "", 0, 0
+    for number, lines in pages:
+        own_width = max(map(len, lines))
+        own_wrapped = sum(len(line) >= max(_NEAR * own_width, _MIN_WRAP_CHARS) for line in lines)
         for index, line in enumerate(lines):
-            kept, gap = _glue(pending, line, width)
+            around = own_wrapped if index else own_wrapped + wrapped
+            kept, gap = _glue(pending, line, width, around)
             parts += [kept, gap]
             length += len(kept) + len(gap)
             if not index:
                 starts.append(length)
-                pages.append(number)
-                width = max(map(len, lines))
+                numbers.append(number)
+                width = own_width
             pending = line
-    return "".join([*parts, pending]), starts, pages
+        wrapped = own_wrapped
+    return "".join([*parts, pending]), starts, numbers
 
 
 def _bodies(texts: list[str]) -> Iterator[list[str]]:
@@ -143,12 +317,21 @@ def _is_page_number(line: str, number: int) -> bool:
     return match is not None and int(match[1]) == number
 
 
-def _glue(line: str, following: str, width: int) -> tuple[str, str]:
-    """Return the line as it is kept and what goes between it and the following one."""
+def _glue(line: str, following: str, width: int, wrapped: int) -> tuple[str, str]:
+    """Return the line as it is kept and what goes between it and the following one.
+
+    `wrapped` counts the lines around that end near one width; a single one is no paragraph.
+    """
     if not line:
         return "", ""
-    if _CUT_WORD.search(line) and not _AND_OR.match(following):
+    if _NUMBER.match(following):
+        return line, "\n"
+    if _CUT_WORD.search(line):
+        if _AND_OR.match(following):
+            return line, " "
         return (line[:-1] if following[0].islower() else line), ""
+    if wrapped < 2:
+        return line, "\n"
     if not following[0].islower() and (len(line) < 0.6 * width or _NEW_BLOCK.match(following)):
         return line, "\n"
     if _CJK_END.search(line) and _CJK_START.match(following):

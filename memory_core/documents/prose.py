@@ -112,13 +112,14 @@ French cp1252 as a Baltic DOS code page, and EUC-JP as Korean."""
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_NEW_BLOCK = re.compile(r"\s|[-*+•·\u2013|>#=~`:]|\d+[.)]")
-_WRAP_COLUMNS = range(30, 121)
+_NEW_BLOCK = re.compile(r"\s|[-*+•·\u2013|>#=~`:]|[\[(]?\d")
+_WRAP_COLUMNS = range(40, 121)
+_NEAR = 0.7
+"""The share of the width of a paragraph from which on a line may have been wrapped."""
 
 
-def read_plain(name: str, content: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a text file; a place is its lines."""
-    text = decode(name, content)
+def read_plain(text: str) -> Iterator[Chunk]:
+    """Yield the chunks of prose; a place is its lines."""
     for piece, lines in _with_lines(text, cut(unwrap(text))):
         yield Chunk(piece.text, lines)
 
@@ -156,7 +157,8 @@ def decode(name: str, content: bytes) -> str:
 def unwrap(text: str) -> str:
     """Turn line ends within a paragraph into spaces, in a text of the same length.
 
-    A line end is taken for wrapping if the next word had not fitted on the line.
+    A line end is taken for wrapping if the next word had not fitted on the line, as at most other
+    line ends of its paragraph, and at several; never before a number, a time or an item of a list.
     """
     groups = groupby(text.split("\n"), key=lambda line: bool(line.strip()))
     return "\n".join(_join_lines(list(lines)) for _, lines in groups)
@@ -211,15 +213,17 @@ def _find_headings(text: str) -> list[Heading]:
 
 def _join_lines(lines: list[str]) -> str:
     width = max(map(len, lines))
+    pairs = [pair for pair in pairwise(lines) if not _NEW_BLOCK.match(pair[1])]
+    wrapped = {pair for pair in pairs if _is_wrapped(*pair, width)}
+    is_paragraph = sum(pair in wrapped for pair in pairs) >= max(2, 0.75 * len(pairs))
     joined = lines[:1]
-    for line, following in pairwise(lines):
-        joined += [" " if _is_wrapped(line, following, width) else "\n", following]
+    for pair in pairwise(lines):
+        joined += [" " if is_paragraph and pair in wrapped else "\n", pair[1]]
     return "".join(joined)
 
 
 def _is_wrapped(line: str, following: str, width: int) -> bool:
     if width not in _WRAP_COLUMNS or line.startswith("#"):
         return False
-    if _NEW_BLOCK.match(following):
-        return False
-    return len(line) + 1 + len(following.split(maxsplit=1)[0]) > width
+    is_full = len(line) + 1 + len(following.split(maxsplit=1)[0]) > width
+    return is_full and len(line) > _NEAR * width

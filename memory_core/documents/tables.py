@@ -1,46 +1,206 @@
-"""Tables as sentences: each row names its columns."""
+"""Tables as sentences: each row names its columns, where it is certain what they are called."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
+from typing import NamedTuple
 
 from ..errors import InvalidMemory
 from .chunk import Chunk
 from .prose import TARGET_CHARS, cut, decode
 
-_DELIMITERS = ",;\t"
-_SAMPLE_ROWS = 20
+_DELIMITERS = ",;\t|"
+_SAMPLE_ROWS = 50
+_MAX_NAME_CHARS = 60
+_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?[ ,;\t]*\n', re.I)
+_IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+|\w+ I[Dd]")
+_DATA = re.compile(
+    r"[^\w\s]*\d[\d\s.,:/%'()+-]*(?:[\w€$£%]{1,3}\.?)?|"
+    r"\d{1,2}\.?(?: ?(?:-|\u2013|to|bis) ?\d{1,2}\.?)? \w{3,9}\.?(?:,? \d{2,4})?|"
+    r"\S+@\S+\.\w+|https?://\S+|"
+    r"true|false|yes|no|ja|nein|oui|non|sí|sim|x",
+    re.I,
+)
+"""A number, date, time, phone number, amount, address on the internet, or a choice of two."""
+
+_NAMES = frozenset(
+    """
+    name nickname first middle last surname forename firstname lastname title note notes comment
+    comments remark text date time day month year city town village country state region street
+    address zip postcode phone telephone mobile fax email e-mail mail id nr no number amount price
+    total sum quantity count unit category type kind status priority description detail details
+    subject topic key value field label property attribute question answer memory fact user
+    person contact customer company organization department position url link website age
+    birthday birthdate gender language allergies allergy diet relation observation item product
+    color size score rank task who what where when why how from to since until due owner deadline
+    start begin end role team wer was wo wann bis von
+    vorname nachname familienname stadt ort land straße strasse hausnummer plz adresse datum uhrzeit
+    tag monat jahr telefon handy notiz notizen bemerkung bemerkungen beschreibung betrag preis menge
+    anzahl kategorie typ titel thema frage antwort wert feld merkmal geburtstag geburtsdatum kunde
+    firma beruf alter sprache nom prénom prenom ville pays rue adresse téléphone courriel remarque
+    montant prix quantité catégorie titre question réponse valeur champ nombre apellido apellidos
+    ciudad país calle dirección teléfono correo fecha hora nota notas precio cantidad categoría
+    título pregunta respuesta valor campo nome cognome sobrenome cidade città endereço indirizzo
+    telefone telefono data preço prezzo quantidade quantità categoria titolo domanda risposta valore
+    """.split()
+)
+"""What columns are called, in the languages that most tables come in."""
+
+_LABEL_NAMES = set("field key label property attribute feld merkmal campo champ".split())
+_VALUE_NAMES = set("value answer wert valor valeur valore".split())
+
+
+class _Layout(NamedTuple):
+    """How a table is read: how many rows stand above it, the names of its columns, its width.
+
+    Without names a row is stored as it stands; with `labelled`, its first cell names the second.
+    """
+
+    above: int
+    names: Sequence[str]
+    width: int
+    labelled: bool = False
+
+    def sentence(self, row: Sequence[str], delimiter: str) -> str:
+        if self.names or self.labelled or self.width == 1:
+            row = _fit(row, self.width, delimiter)
+        cells = _tidy(row)
+        if self.labelled and all(cells[:2]) and len(cells) > 1:
+            return f"{cells[0].rstrip(' :')}: {cells[1]}"
+        return _sentence(() if self.labelled else self.names, cells)
 
 
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     """Yield a chunk a row, several for a row of more than 900 characters.
 
-    The first row that is not blank names the columns; row 1 is the one after it.
+    Row 1 is the first below the names of the columns, or the first of all where there are none.
     """
     text = decode(name, content)
-    delimiter = _sniff(text)
-    header: list[str] = []
-    number = 0
-    for row in _rows(name, text, delimiter):
-        if not header:
-            header = [" ".join(cell.split()) for cell in row] if any(row) else []
-            continue
-        number += 1
-        row_text = sentence(header, _fit(row, len(header), delimiter))
-        yield from (Chunk(part, f"row {number}") for part in _parts(row_text))
-    if header and not number:
+    delimiter = ""
+    if separator := _SEPARATOR_LINE.match(text):
+        delimiter = separator[1].replace("\\t", "\t")
+        text = text[separator.end() :]
+    delimiter = delimiter or _sniff(text)
+    number = None
+    for number, row_text in sentences(_rows(name, text, delimiter), delimiter):
+        place = f"row {number}" if number else "above the table"
+        yield from (Chunk(part, place) for part in _parts(row_text))
+    if number is None and text.strip(f"{delimiter}\n "):
         raise InvalidMemory(
             f'"{name}" has a header and no rows below it; add rows and upload it again'
         )
 
 
-def sentence(header: Sequence[str], cells: Sequence[str]) -> str:
-    """Return `column: value; column: value`, leaving out empty cells."""
-    pairs = zip_longest(header, (" ".join(cell.split()) for cell in cells), fillvalue="")
+def sentences(
+    rows: Iterable[Sequence[str]], delimiter: str = " ", has_header: bool | None = None
+) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each row: `column: value; column: value`.
+
+    Empty cells are left out. The number of a row above the table is 0. Whether the first row
+    names the columns is found out unless `has_header` says it.
+    """
+    remaining = iter(rows)
+    sample = list(islice(remaining, _SAMPLE_ROWS))
+    layout = _layout([_tidy(row) for row in sample], has_header)
+    first = layout.above + bool(layout.names)
+    for number, row in enumerate(chain(sample, remaining), 1 - first):
+        if number <= 0:
+            text = "" if layout.names and number == 0 else _sentence((), _tidy(row))
+        else:
+            text = layout.sentence(row, delimiter)
+        if text:
+            yield max(number, 0), text
+
+
+def _tidy(row: Sequence[str]) -> list[str]:
+    return [" ".join(cell.split()) for cell in row]
+
+
+def _sentence(names: Sequence[str], cells: Sequence[str]) -> str:
+    pairs = zip_longest(names, cells, fillvalue="")
     return "; ".join(f"{column}: {value}" if column else value for column, value in pairs if value)
+
+
+def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout:
+    lengths = [len(row) for row in sample if any(row)]
+    if not lengths:
+        return _Layout(0, (), 0)
+    widths = Counter(lengths)
+    width = max(widths, key=lambda columns: (widths[columns], columns > 1))
+    if width == 1 and lengths[-1] == lengths[-2:][0] > 1:
+        width = lengths[-1]  # what stands above a short table may have more rows than it
+    # Rows of text above a table fill few of its columns.
+    least = max(2, width - 1) if width > 1 else 1
+    filled = [sum(map(bool, row)) >= min(least, width) for row in sample]
+    above = filled.index(True) if True in filled and not has_header else 0
+    head, body = sample[above], [row for row in sample[above + 1 :] if any(row)]
+    if _is_pair_of_names(head):
+        return _Layout(above, head, width, labelled=True)
+    if has_header is None:
+        has_header = _is_header(head, body, width)
+        if width == 2 and _is_labelled([head, *body], has_header):
+            return _Layout(above, (), width, labelled=True)
+    return _Layout(above, head, len(head)) if has_header else _Layout(above, (), width)
+
+
+def _is_header(head: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
+    """Tell if a row certainly names the columns: by known names, or because all below differs."""
+    cells = [cell for cell in head if cell]
+    if len(set(cells)) < len(cells) or max(map(len, cells), default=0) > _MAX_NAME_CHARS:
+        return False
+    if any(_is_data(cell) and not _is_name(cell) for cell in cells):
+        return False
+    columns = [[row[at] for row in body if at < len(row) and row[at]] for at in range(width)]
+    if any(cell in column for cell, column in zip(head, columns, strict=False) if cell):
+        return False
+    known = sum(map(_is_name, cells))
+    if known > len(cells) / 3 or (known and not body):
+        return True
+    # Of two columns the first may name what the second says: "Door; 1234".
+    return width != 2 and any(
+        _differs(column) for cell, column in zip(head, columns, strict=False) if cell
+    )
+
+
+def _differs(column: Sequence[str]) -> bool:
+    """Tell a column of data, or of few values again and again, from a name above it."""
+    if len(column) > 1 and sum(map(_is_data, column)) >= 0.8 * len(column):
+        return True
+    return len(column) > 7 and len(set(column)) <= len(column) / 4
+
+
+def _is_labelled(rows: Sequence[Sequence[str]], has_header: bool) -> bool:
+    """Tell a table of two columns whose first one names what the second one says."""
+    labels = [row[0] for row in rows if len(row) > 1 and row[0]]
+    if len(set(labels)) < len(labels) or len(labels) < 2:
+        return False
+    colons = sum(label.endswith(":") for label in labels)
+    known = sum(map(_is_name, labels))
+    if has_header and all(map(_is_name, rows[0])):
+        return False
+    return colons > len(labels) / 2 or (known >= 2 and known >= len(labels) / 3)
+
+
+def _is_pair_of_names(head: Sequence[str]) -> bool:
+    """Tell the header of such a table: "Field" and "Value"."""
+    names = [cell.casefold() for cell in head]
+    return len(names) == 2 and names[0] in _LABEL_NAMES and names[1] in _VALUE_NAMES
+
+
+def _is_name(cell: str) -> bool:
+    words = cell.rstrip(" :*").casefold()
+    if words in _NAMES or _IDENTIFIER.fullmatch(cell):
+        return True
+    return " " in words and words[0].isalpha() and all(word in _NAMES for word in words.split())
+
+
+def _is_data(cell: str) -> bool:
+    return len(cell) <= _MAX_NAME_CHARS and _DATA.fullmatch(cell) is not None
 
 
 def _sniff(text: str) -> str:
@@ -49,12 +209,14 @@ def _sniff(text: str) -> str:
 
 
 def _fitness(text: str, delimiter: str) -> tuple[bool, int, int]:
+    """Rate a delimiter by the rows it cuts into the same number of cells."""
     try:
         rows = list(islice(csv.reader(StringIO(text), delimiter=delimiter), _SAMPLE_ROWS))
     except csv.Error:
         return False, 0, 0
-    widths = [len(row) for row in rows if row] or [0]
-    return widths[0] > 1, widths.count(widths[0]), widths[0]
+    widths = Counter(len(row) for row in rows if row) or Counter([0])
+    width = max(widths, key=lambda columns: (columns > 1 and widths[columns], columns))
+    return width > 1, widths[width], width
 
 
 def _rows(name: str, text: str, delimiter: str) -> Iterator[list[str]]:
@@ -68,7 +230,7 @@ def _rows(name: str, text: str, delimiter: str) -> Iterator[list[str]]:
         ) from exc
 
 
-def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
+def _fit(row: Sequence[str], width: int, delimiter: str) -> list[str]:
     """Put what overflows the header into the last column: an unquoted comma in a note."""
     while len(row) > width and not row[-1].strip():
         row = row[:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,10 +32,20 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return float32 rows of length 1, one per text, shape (len(texts), dimensions).
 
+        The model sees each text as `plain_text` returns it.
+
         Raises:
             BackendError: the provider did not answer, or refused.
         """
         ...
+
+
+def plain_text(text: str) -> str:
+    """Return the text as questions are asked: without ligatures, other forms and soft hyphens.
+
+    A model knows the words "office" and "first", and not their spelling with "ﬃ" and "ﬁ".
+    """
+    return unicodedata.normalize("NFKC", text.replace("\u00ad", ""))
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from .base import unit_rows
+from .base import plain_text, unit_rows
 
 if TYPE_CHECKING:
     from .base import Vectors
@@ -52,4 +52,4 @@ class LocalEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         with _LOCK:
-            return unit_rows(_model().embed(list(texts), norm=False))
+            return unit_rows(_model().embed(list(map(plain_text, texts)), norm=False))

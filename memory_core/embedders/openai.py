@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
 from ..model.counting import batches
-from .base import unit_rows
+from .base import plain_text, unit_rows
 
 if TYPE_CHECKING:
     import openai
@@ -67,7 +67,7 @@ class OpenAIEmbedder:
 
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        pieces = [_pieces(text) for text in texts]
+        pieces = [_pieces(plain_text(text)) for text in texts]
         vectors = self._request([piece for group in pieces for piece in group])
         rows, start = [], 0
         for group in pieces:

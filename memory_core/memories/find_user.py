@@ -8,6 +8,9 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from string import digits
 from threading import Lock
 from uuid import UUID
 
@@ -35,6 +38,9 @@ _NAME_FROM = 3
 _NO_ASCII_LETTER = {
     code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
 }
+_NO_DIGIT = str.maketrans("", "", digits)
+_MOST_COMPARED = 2_000
+_MOST_CLOSE = 5
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -160,6 +166,50 @@ def is_placeholder(user_id: str) -> bool:
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
+@dataclass(frozen=True, slots=True)
+class OtherForm:
+    """An id asked for, and one saved under; `sure` if they differ in form alone."""
+
+    asked: str
+    saved: str
+    reasons: tuple[str, ...]
+    sure: bool
+
+
+def other_forms(
+    asked: Iterable[str], saved: Iterable[str], known: Iterable[str]
+) -> Iterator[OtherForm]:
+    """Yield ids asked for in vain, each with one saved under that may mean the same person.
+
+    All are as a program wrote them. Of those that are `known` only other forms are yielded, which
+    are one id today. Ids that differ in digits alone a program numbered.
+    """
+    asked_forms, saved_forms = _by_canonical(asked), _by_canonical(saved)
+    for user_id in asked_forms.keys() & saved_forms.keys():
+        other = saved_forms[user_id][0]
+        for form in asked_forms[user_id]:
+            if form not in saved_forms[user_id]:
+                changes = "; ".join(describe_changes(form) or describe_changes(other))
+                yield OtherForm(form, other, (f"the same id in another form: {changes}",), True)
+    index = IdIndex().holding(saved_forms.keys())
+    unknown = asked_forms.keys() - saved_forms.keys() - _by_canonical(known).keys()
+    for user_id in sorted(unknown)[:_MOST_COMPARED]:
+        for close, reasons in sorted(index.close_to(user_id, [user_id]).items())[:_MOST_CLOSE]:
+            if user_id.translate(_NO_DIGIT) != close.translate(_NO_DIGIT):
+                sure = not _LOOK_ALIKE.isdisjoint(reasons)
+                for form in asked_forms[user_id]:
+                    yield OtherForm(form, saved_forms[close][0], reasons, sure)
+
+
+def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:
+    """Return the forms of each id in the order given, without those of redeploy tests."""
+    ids: dict[UserId, list[str]] = defaultdict(list)
+    for form in forms:
+        with suppress(InvalidUserId):
+            ids[normalize_user_id(form)].append(form)
+    return {user_id: forms for user_id, forms in ids.items() if not is_probe(user_id)}
+
+
 def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     """Return groups of canonical ids that may be one person each, and in what they agree.
 
@@ -256,5 +306,5 @@ _ALIKE = (
 )
 """Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
 
-LOOK_ALIKE_REASONS = frozenset(reason for reason, _ in _ALIKE)
-"""Reasons that go by the form of an id; the others may be a coincidence."""
+# The other reasons may be a coincidence.
+_LOOK_ALIKE = frozenset(reason for reason, _ in _ALIKE)

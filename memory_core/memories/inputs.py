@@ -24,7 +24,7 @@ from .reader import to_record
 from .search import Searcher
 
 if TYPE_CHECKING:
-    from ..documents import Chunk
+    from ..documents import Chunk, LeftOut
     from .mem0_adapter import Engine
 
 
@@ -38,17 +38,19 @@ class Composer:
 
     def from_messages(
         self, scope: Scope, messages: object, metadata: Mapping[str, Any] | None, *, infer: bool
-    ) -> list[Vector]:
+    ) -> tuple[list[Vector], tuple[str, ...]]:
         """Return one memory per message, or with `infer` those that a language model extracts.
+
+        Also what was left out: messages of the system, results of tools, images and files.
 
         Raises:
             InvalidMemory: a message or the metadata cannot be stored; says which.
             SettingsError: `infer` without a language model.
         """
         attached = check_metadata(metadata)
-        sources = _to_sources(messages, attached)
+        sources, left_out = _to_sources(messages, attached)
         if not infer:
-            return self._engine.compose(scope, sources)
+            return self._engine.compose(scope, sources), left_out
         # mem0 takes no other keys of a message.
         plain = [
             {"role": source.role, "content": source.text}
@@ -56,12 +58,14 @@ class Composer:
             for source in sources
         ]
         neighbours = partial(self._searcher.neighbours, scope.user_id)
-        return self._engine.extract(scope, plain, attached, neighbours)
+        return self._engine.extract(scope, plain, attached, neighbours), left_out
 
     def from_document(
         self, scope: Scope, name: str, content: bytes, metadata: Mapping[str, Any] | None
-    ) -> tuple[int, Iterator[tuple[Scope, list[Vector]]]]:
-        """Return how many memories a file makes, and yield them in groups that are saved together.
+    ) -> tuple[int, tuple[str, ...], Iterator[tuple[Scope, list[Vector]]]]:
+        """Return how many memories a file makes, what is left out, and the memories.
+
+        These come in groups that are saved together.
 
         Raises:
             InvalidMemory: the file cannot be read, or a part of it cannot be stored; says which.
@@ -69,10 +73,10 @@ class Composer:
         from ..documents import clean_name, read_document
 
         attached = check_metadata(metadata)
-        chunks = read_document(name, content)
-        groups = _by_scope(scope, clean_name(name), chunks, attached)
+        document = read_document(name, content)
+        groups = _by_scope(scope, clean_name(name), document.chunks, attached)
         composed = ((part, self._engine.compose(part, sources)) for part, sources in groups)
-        return len(chunks), composed
+        return len(document.chunks), document.left_out, composed
 
     def revise(self, stored: Vector, text: str, metadata: Mapping[str, Any]) -> Vector:
         """Return a memory with another text, and with `metadata` merged into its own."""
@@ -98,13 +102,25 @@ def to_scope(user_id: str, agent_id: str | None, run_id: str | None) -> Scope:
     return Scope(user, check_scope(agent_id, "agent_id"), check_scope(run_id, "run_id"))
 
 
-def _to_sources(messages: object, metadata: Mapping[str, Any]) -> list[Source]:
-    """Check messages, `[{"role": ..., "content": ...}]`, and return them as sources."""
+def _to_sources(
+    messages: object, metadata: Mapping[str, Any]
+) -> tuple[list[Source], tuple[str, ...]]:
+    """Check messages, `[{"role": ..., "content": ...}]`; return sources, and what is left out."""
+    from ..documents import LeftOut, add_up
+
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise InvalidMemory('messages are not a list; pass [{"role": "user", "content": "..."}]')
     if not messages:
         raise InvalidMemory("there are no messages; pass at least one")
-    return [_to_source(message, at, metadata) for at, message in enumerate(messages, 1)]
+    pieces = [
+        piece
+        for at, message in enumerate(messages, 1)
+        for piece in _read_message(message, at, metadata)
+    ]
+    sources = [piece for piece in pieces if isinstance(piece, Source)]
+    if not sources:
+        raise InvalidMemory("no message says anything; pass at least one with text in its content")
+    return sources, add_up(piece for piece in pieces if isinstance(piece, LeftOut))
 
 
 def _by_scope(
@@ -134,17 +150,34 @@ def _by_scope(
     return groups
 
 
-def _to_source(message: object, number: int, metadata: Mapping[str, Any]) -> Source:
+def _read_message(
+    message: object, number: int, metadata: Mapping[str, Any]
+) -> Iterator[Source | LeftOut]:
+    """Yield the source of a message, if it says something, and what is left out of it."""
+    from ..documents import LeftOut, read_message
+
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
         raise InvalidMemory(
             f'message {number} has no role; pass {{"role": "user", "content": "..."}}'
         )
     check_text(message["role"], f"the role of message {number}", MAX_METADATA_KEY_BYTES)
-    text = check_text(message.get("content"), f"message {number}")
+    read = read_message(message)
+    if read is None:
+        raise InvalidMemory(
+            f"the content of message {number} is neither text nor a list of parts with text; "
+            'pass {"role": "user", "content": "..."}'
+        )
+    if read.media and not read.unsaid:
+        yield LeftOut("media file", read.media)
+    if not read.text.strip():
+        return
+    if read.unsaid:
+        yield LeftOut(read.unsaid)
+        return
     name = message.get("name")
     if name is not None:
         check_metadata({"name": name})
-    return Source(text, message["role"], name, metadata)
+    yield Source(check_text(read.text, f"message {number}"), read.role, name, metadata)
 
 
 def _filterable(scope: Scope, source: Source) -> dict[str, Any]:

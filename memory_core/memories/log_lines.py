@@ -27,7 +27,9 @@ KNOWN_LINES = (
 
 _CAPACITY = 200
 _KNOWN = re.compile(
-    "|".join(re.escape(line).replace("%s", r"\S+").replace("%d", r"\d+") for line in KNOWN_LINES)
+    "|".join(f"(?P<line{place}>{re.escape(line)})" for place, line in enumerate(KNOWN_LINES))
+    .replace("%d", r"(\d{1,9})")
+    .replace("%s", "(.{1,400})")
 )
 
 
@@ -65,7 +67,21 @@ class RecentLines(logging.Handler):
 
 def is_known(text: str) -> bool:
     """Return whether a line is, from end to end, one of the seven."""
-    return _KNOWN.fullmatch(text) is not None
+    line, values = read_known(text)
+    return bool(line) and not any(map(str.isspace, "".join(values)))
+
+
+def read_known(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return which of the seven a line is, as it is given to `logging`, and the values in it.
+
+    ("", ()) for any other. A program that does not normalize ids may have written it: the id is
+    all that stands in its place.
+    """
+    match = _KNOWN.fullmatch(text)
+    if not match or not match.lastgroup:
+        return "", ()
+    line = KNOWN_LINES[int(match.lastgroup.removeprefix("line"))]
+    return line, tuple(filter(None, match.groups()))[1:]
 
 
 def install_recent_lines() -> RecentLines:

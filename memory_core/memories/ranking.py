@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ..embedders.base import plain_text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -107,7 +109,7 @@ def terms(text: str) -> list[str]:
     The trigrams match inflections of languages without a stemmer here, compounds, typing errors and
     scripts without spaces. Words that carry no meaning are left out, unless there are no others.
     """
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    words = _WORD.findall(plain_text(text).casefold())
     telling = [word for word in words if _is_telling(word)] or words
     stems: list[str] = _stemmer().stemWords(telling)
     return [_unaccented(stem) for stem in stems] + [

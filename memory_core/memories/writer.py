@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from ..errors import BackendError, NotIndexed
@@ -49,8 +49,7 @@ class MemoryWriter:
         known = self._memories.with_other_ids(view)
         asked = {}
         for vector in composed:
-            derived = known.get(fingerprint(vector.payload))
-            key = derived or new_id(view, scope, vector.payload["data"])
+            key = known.get(fingerprint(vector.payload)) or _id_of(view, scope, vector.payload)
             asked[key] = replace(vector, key=key)
         again = {key: vector for key, vector in asked.items() if key in view.live}
         records = self._restore(view, again)
@@ -205,6 +204,15 @@ def new_id(view: UserView, scope: Scope, text: str) -> str:
         if derived not in view.given_away and not (live and (live.updated or live.added.moved)):
             break
     return derived
+
+
+def _id_of(view: UserView, scope: Scope, payload: Mapping[str, Any]) -> str:
+    """Return the id of a new memory. What was said at two times in a chat is two memories."""
+    plain = new_id(view, scope, payload["data"])
+    if plain in view.live or "document" not in payload or "time" not in payload:
+        return plain
+    said = [payload.get(key) for key in ("data", "time", "speaker", "conversation")]
+    return new_id(view, scope, json.dumps(said))
 
 
 def at_revision(vector: Vector, entry: LedgerEntry) -> Vector:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -49,6 +49,17 @@ class MemoryRecord:
     already_stored: bool = False
     verified: bool = False
     expires: date | None = None
+
+
+class SavedMemories(list[MemoryRecord]):
+    """The memories of one save, in its order.
+
+    `left_out` names what was not remembered, with its number: "2 pages without text (3-4)".
+    """
+
+    def __init__(self, records: Iterable[MemoryRecord] = (), left_out: Iterable[str] = ()) -> None:
+        super().__init__(records)
+        self.left_out = tuple(left_out)
 
 
 @dataclass(frozen=True, slots=True)

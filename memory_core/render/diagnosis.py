@@ -69,9 +69,9 @@ def logs_document(report: LogReport) -> dict[str, Any]:
         **fields(report, "from=first_at to=last_at zoned"),
         "problems": [fields(problem, "sentence finding=finding_id") for problem in report.problems],
         "known_lines": [
-            {"line": line_words(line.line), **_seen(line.seen)} for line in report.known
+            {"line": line_words(line), **_seen(seen)} for line, seen in report.known.items()
         ],
-        "order": [{"line": line_words(run.line), **_seen(run.seen)} for run in report.order],
+        "order": [{"line": line_words(line), **_seen(seen)} for line, seen in report.order],
         "storage": [
             {**fields(span, "backend persistent starts instances deployment"), **_seen(span.seen)}
             for span in report.spans
@@ -96,9 +96,9 @@ def logs_text(report: LogReport) -> str:
             finding = f"  ({problem.finding_id})" if problem.finding_id else ""
             lines.append(f"  {printable(problem.sentence)}{finding}")
     rows: list[tuple[int | str, str]] = []
-    for known in report.known:
-        when = f"  ({_when(known.seen)})" if known.seen else ""
-        rows.append((known.seen.count if known.seen else "-", line_words(known.line) + when))
+    for line, seen in report.known.items():
+        when = f"  ({_when(seen)})" if seen else ""
+        rows.append((seen.count if seen else "-", line_words(line) + when))
     sections = {
         "The seven lines:": table(rows),
         "Storage over time:": [f"  {_span(span)}" for span in report.spans[-20:]],

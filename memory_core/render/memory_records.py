@@ -21,7 +21,7 @@ _SHOWN_RANKS = 30
 
 
 def saved_document(
-    user_id: UserId, backend: str, records: Sequence[MemoryRecord]
+    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the result of a save; the keys of the first memory stand at the top as well."""
     return {
@@ -31,10 +31,13 @@ def saved_document(
         "verified": bool(records) and all(record.verified for record in records),
         "already_stored": bool(records) and all(record.already_stored for record in records),
         "memories": [fields(record, "id memory already_stored verified") for record in records],
+        "left_out": list(left_out),
     }
 
 
-def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -> str:
+def saved_text(
+    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
+) -> str:
     user = one_line(user_id)
     if not records:
         return f"Nothing worth remembering was found, so nothing was stored for {user}."
@@ -47,7 +50,8 @@ def saved_text(user_id: UserId, backend: str, records: Sequence[MemoryRecord]) -
     if known:
         lines.append(f"{counted(known, 'memory')} for {user} had been stored already.")
     memories = [f"  {record.id}  {one_line(record.memory)}" for record in records]
-    return "\n".join([*lines, *first_of(memories, 10)])
+    besides = ["Left out:", *(f"  {phrase}" for phrase in left_out)] if left_out else []
+    return "\n".join([*lines, *first_of(memories, 10), *besides])
 
 
 def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:

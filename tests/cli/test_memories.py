@@ -12,6 +12,7 @@ import pytest
 
 from memory_core.cli import cli
 from tests.support.command_line import CommandLine, Result
+from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
 from tests.support.zygote import Zygote
 
@@ -225,6 +226,17 @@ def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path)
     assert [one["memory"] for one in document["memories"]] == ["likes figs", "likes dates"]
     told = ok(commands.run("upload", "eve", str(file)))
     assert "2 memories for eve had been stored already" in told
+
+
+def test_upload_names_what_it_left_out(commands: CommandLine) -> None:
+    chat = ROOT / "tests/documents/chats/conversations.json"
+    document = commands.run("upload", "gil", str(chat), "--json").document
+    assert document["left_out"] == ["2 media files"]
+    # Both conversations say the same; each message is a memory of its own.
+    assert len(document["memories"]) == 6
+    told = ok(commands.run("upload", "gil", str(chat)))
+    assert "6 memories for gil had been stored already" in told
+    assert told.rstrip().endswith("Left out:\n  2 media files")
 
 
 def test_forget_asks_unless_told_not_to(commands: CommandLine) -> None:

@@ -67,10 +67,14 @@ MESSAGES: list[Any] = [
     [{"role": "", "content": "hello"}],
     [{"role": "\ud800", "content": "hello"}],
     [{"role": "x" * 5000, "content": "hello"}],
-    [{"role": "user", "content": ["hello"]}],
+    [{"role": "user", "content": 7}],
+    [{"role": "user", "content": [7]}],
+    [{"role": "user", "content": " "}],
+    [{"role": "assistant", "content": None, "tool_calls": []}],
+    [{"role": "system", "content": "Be kind."}],
     [{"role": "user", "content": "hello", "name": {"a": 1}}],
     [{"role": "user", "content": "hello", "name": "\ud800"}],
-    [{"role": "user", "content": "good"}, {"role": "user", "content": " "}],
+    [{"role": "user", "content": "good"}, {"role": "user", "content": 7}],
 ]
 DOCUMENTS: list[tuple[str, bytes]] = [
     ("notes.exe", b"text"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_core.documents import Chunk, read_document
+from memory_core.documents import Chunk, Document, read_document
 from memory_core.documents.prose import cut
 from tests.support.document_files import docx_of_body, encrypt_pdf, make_docx, make_pdf
 
@@ -30,6 +30,10 @@ def places(name: str, content: bytes | str) -> list[str]:
 
 
 def read(name: str, content: bytes | str) -> list[Chunk]:
+    return document(name, content).chunks
+
+
+def document(name: str, content: bytes | str) -> Document:
     return read_document(name, content.encode() if isinstance(content, str) else content)
 
 
@@ -120,6 +124,23 @@ def test_wrapped_lines_are_read_as_sentences() -> None:
     assert all(chunk.text.endswith("gesperrt ist.") for chunk in chunks[:-1])
     last = wrapped.count("\n") + 3
     assert chunks[-1] == Chunk("- eins\n- zwei", f"lines {last}-{last + 1}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dentist, Dr. Braun, phone 030 555 12\n4 Main Street, Berlin",
+        "Spare key: with the neighbour, flat 3\n17 is the code of the gate",
+        "Dentist Dr. Braun, with the nice waiting room\nMain Street, Berlin, second courtyard",
+        "The first train to the old harbour leaves\n7:30 on every day of the week but Sunday,\n"
+        "[9:15] on Sunday and on every holiday there is",
+        "bread and butter for the week, the good one\nmilk\nfigs and nuts for Ann\n"
+        "the long list of Bob, who is never content",
+    ],
+)
+def test_lines_that_are_no_paragraph_stay_apart(text: str) -> None:
+    assert texts("a.txt", text) == [text]
+    assert texts("a.md", text) == [text]
 
 
 def test_markdown_names_its_sections() -> None:
@@ -220,12 +241,12 @@ def test_content_controls_and_insertions_are_read_and_deletions_not() -> None:
 def test_a_cell_over_two_columns_shifts_the_next_ones() -> None:
     def fill(document: Any) -> None:
         table = document.add_table(rows=2, cols=3)
-        for cell, name in zip(table.rows[0].cells, "ABC", strict=True):
+        for cell, name in zip(table.rows[0].cells, ("Name", "Note", "City"), strict=True):
             cell.text = name
         table.cell(1, 0).merge(table.cell(1, 1)).text = "wide"
         table.cell(1, 2).text = "last"
 
-    assert texts("a.docx", make_docx(fill)) == ["A: wide; C: last"]
+    assert texts("a.docx", make_docx(fill)) == ["Name: wide; City: last"]
 
 
 # Tables and JSON

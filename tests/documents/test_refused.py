@@ -44,7 +44,7 @@ def refusal(name: str, content: bytes | str) -> str:
 def is_read_or_refused(name: str, content: bytes) -> bool:
     """Whether there are chunks or a sentence about the file; all else is raised."""
     try:
-        return bool(read_document(name, content))
+        return bool(read_document(name, content).chunks)
     except InvalidMemory as exc:
         return str(exc).startswith(f'"{name}"')
 
@@ -108,7 +108,7 @@ def test_a_refusal_names_the_file_by_its_clean_name() -> None:
 
 def test_more_chunks_than_the_limit_are_refused() -> None:
     assert "more than 20,000 memories" in refusal("a.csv", "a\n" + "x\n" * 20_001)
-    assert len(read_document("a.csv", b"a\n" + b"x\n" * 20_000)) == documents.MAX_CHUNKS
+    assert len(read_document("a.csv", b"a\n" + b"x\n" * 20_000).chunks) == documents.MAX_CHUNKS
 
 
 def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_cell_that_claims_a_billion_columns_is_read() -> None:
     wide = '<w:tcPr><w:gridSpan w:val="999999999"/></w:tcPr>'
     cell = f"<w:tc>{wide}<w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc>"
     content = docx_of_body(f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>")
-    assert [chunk.text for chunk in read_document("a.docx", content)] == ["x"]
+    assert [chunk.text for chunk in read_document("a.docx", content).chunks] == ["x"]
 
 
 def test_deep_nesting_in_a_word_file_is_refused() -> None:
@@ -242,8 +242,9 @@ def test_a_clean_name_is_short_printable_and_stays_as_it_is(raw: str) -> None:
 
 
 def test_the_suffix_is_read_in_any_case() -> None:
-    assert read_document("NOTES.TXT", b"Likes tea.")
-    assert SUPPORTED_SUFFIXES == (".txt", ".md", ".pdf", ".docx", ".csv", ".json", ".jsonl")
+    assert read_document("NOTES.TXT", b"Likes tea.").chunks
+    suffixes = (".txt", ".md", ".pdf", ".docx", ".csv", ".json", ".jsonl", ".zip")
+    assert suffixes == SUPPORTED_SUFFIXES
 
 
 def test_the_libraries_wait_until_they_are_needed() -> None:

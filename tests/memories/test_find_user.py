@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memory_core import MemoryService, normalize_user_id
 from memory_core.errors import InvalidUserId
-from memory_core.memories.find_user import is_placeholder
+from memory_core.memories.find_user import OtherForm, is_placeholder, other_forms
 from memory_core.model.user_id import PROBE_DOMAIN
 from memory_core.render.user_tables import user_search_document, user_search_text
 
@@ -129,3 +129,17 @@ def test_the_document_has_what_the_text_says(service: MemoryService) -> None:
     )  # fmt: skip
     assert document["close"][0]["user_id"] == "alice+news@example.com"
     assert document["close"][0]["memories"] == 1
+
+
+def test_ids_asked_for_in_vain_are_told_with_those_saved_under_as_they_were_written() -> None:
+    probe = f"a@{PROBE_DOMAIN}"
+    saved = ["Ann@x.com", "ann.lee@x.com", "demo1@x.com", probe, "not\ud800valid"]
+    asked = ["ann@x.com", "AnnLee@x.com", "demo2@x.com", "annlee@x.com", probe.upper()]
+    assert list(other_forms(asked, saved, known=[])) == [
+        OtherForm("ann@x.com", "Ann@x.com", ("the same id in another form: lower-cased",), True),
+        *(OtherForm(form, "ann.lee@x.com", ("dots, dashes or underscores",), True)
+          for form in ("AnnLee@x.com", "annlee@x.com")),
+    ]  # fmt: skip
+    assert [pair.asked for pair in other_forms(asked, saved, known=["annlee@x.com"])] == [
+        "ann@x.com"
+    ]

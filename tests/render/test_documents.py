@@ -49,7 +49,9 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PRINTED: dict[str, Any] = json.loads(Path(__file__).with_name("documents.json").read_bytes())
 DOCUMENTS: dict[str, Callable[[], Any]] = {
     "status": lambda: storage_status.status_document(filled(Status)),
-    "save": lambda: memory_records.saved_document(ANN, "chroma", [filled(MemoryRecord)]),
+    "save": lambda: memory_records.saved_document(
+        ANN, "chroma", [filled(MemoryRecord)], ["2 comments"]
+    ),
     "query": lambda: memory_records.search_document(ANN, filled(SearchResult)),
     "list": lambda: memory_records.list_document(ANN, [filled(MemoryRecord)]),
     "get": lambda: memory_records.record_document(filled(MemoryRecord)),

@@ -182,10 +182,10 @@ def _draw_known(report: LogReport, zone: str) -> None:
     st.markdown("**The seven lines**")
     widgets.table(
         {
-            "Line": [line_words(known.line) for known in report.known],
-            "Times": [known.seen.count if known.seen else 0 for known in report.known],
-            f"First{zone}": [_first(known.seen) for known in report.known],
-            f"Last{zone}": [_last(known.seen) for known in report.known],
+            "Line": [line_words(line) for line in report.known],
+            "Times": [seen.count if seen else 0 for seen in report.known.values()],
+            f"First{zone}": [_first(seen) for seen in report.known.values()],
+            f"Last{zone}": [_last(seen) for seen in report.known.values()],
         },
         "The seven known lines with how often they appear, first and last",
     )
@@ -195,9 +195,9 @@ def _draw_known(report: LogReport, zone: str) -> None:
         with part:
             widgets.table(
                 {
-                    f"From{zone}": [_first(run.seen) for run in report.order],
-                    "Line": [line_words(run.line) for run in report.order],
-                    "Times in a row": [run.seen.count if run.seen else 0 for run in report.order],
+                    f"From{zone}": [_first(seen) for _, seen in report.order],
+                    "Line": [line_words(line) for line, _ in report.order],
+                    "Times in a row": [seen.count for _, seen in report.order],
                 },
                 "The known lines in their order",
             )

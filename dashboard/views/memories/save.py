@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final
 
 import streamlit as st
 
-from memory_core.documents import SUPPORTED_SUFFIXES
-from memory_core.errors import InvalidMemory
+from memory_core.documents import SUPPORTED_SUFFIXES, parse_chat
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES
 
@@ -28,7 +26,6 @@ SHOWN: Final = 5
 _CHAT_EXAMPLE: Final = (
     "user: I moved to Lisbon last month.\nassistant: Noted, your new city is Lisbon."
 )
-_SPEAKER: Final = re.compile(r"\s*(user|assistant|system)\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
 _KIND: Final = "save.kind"
 _ACTION: Final = "save"
 _UPLOAD: Final = "upload"
@@ -60,32 +57,6 @@ def draw(person: Person) -> None:
             _draw_saved(saved)
 
 
-def parse_chat(chat: str) -> list[dict[str, str]]:
-    """Return the messages of lines that begin with a role; other lines continue a message.
-
-    Raises:
-        InvalidMemory: there is no message, or the first line has no role.
-    """
-    messages: list[dict[str, str]] = []
-    for line in chat.splitlines():
-        if match := _SPEAKER.fullmatch(line):
-            messages.append({"role": match[1].lower(), "content": match[2]})
-        elif messages:
-            messages[-1]["content"] += f"\n{line}"
-        elif line.strip():
-            raise InvalidMemory(
-                "the first line of the conversation does not say who speaks; "
-                "begin it with user: or assistant:"
-            )
-    spoken = [{**message, "content": message["content"].strip()} for message in messages]
-    spoken = [message for message in spoken if message["content"]]
-    if not spoken:
-        raise InvalidMemory(
-            "the conversation is empty; write at least one line such as user: hello"
-        )
-    return spoken
-
-
 def _draw_form(person: Person, action: actions.Action, *, chat: bool) -> None:
     with st.form("save.form", border=False):
         st.text_area(
@@ -95,7 +66,10 @@ def _draw_form(person: Person, action: actions.Action, *, chat: bool) -> None:
             placeholder=_CHAT_EXAMPLE if chat else "Prefers e-mail to phone calls.",
         )
         if chat:
-            st.caption("One message per line, beginning with `user:` or `assistant:`.")
+            st.caption(
+                "One message per line, beginning with `user:` or `assistant:`; or a JSON list of "
+                "messages with `role` and `content`."
+            )
         _draw_extraction()
         st.form_submit_button(
             "Save",
@@ -143,7 +117,8 @@ def _draw_file(person: Person) -> None:
     st.file_uploader("File", type=types, key=key, max_upload_size=size)
     st.caption(
         f"Up to {size} MB. The file is cut into passages of at most "
-        f"{MAX_MEMORY_BYTES // 1024} KB, each stored word for word as one memory."
+        f"{MAX_MEMORY_BYTES // 1024} KB, each stored word for word as one memory. Chats exported "
+        "from ChatGPT, Claude, Telegram, WhatsApp or Slack become one memory for each message."
     )
     st.button(
         "Save file",
@@ -206,6 +181,8 @@ def _draw_saved(saved: Saved) -> None:
             st.caption(f"saved {text.both(record.created_at)}")
     if len(saved.records) > SHOWN:
         st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them under Browse")
+    if saved.left_out:
+        show(f"Left out: {'; '.join(saved.left_out)}")
 
 
 def _sentence(saved: Saved) -> str:

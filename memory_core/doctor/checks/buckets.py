@@ -30,16 +30,21 @@ SPLIT = FindingKind("backend.W001", "Some memories are on the local disk and not
          command="python -m memory_core migrate apply --from local", link="docs/migration.md"),
      Fix("Or migrate whenever the service starts", variable="MEMORY_AUTO_MIGRATE=1")))
 NO_BUCKET = FindingKind("bucket.E001", "The document bucket does not exist", NO_ACCESS,
-    (Fix("Correct the name of the bucket, or create it", variable="AWS_S3_BUCKET"),))
+    (Fix("Correct the name of the bucket, or create it", variable="AWS_S3_BUCKET"),),
+    log_pattern=r"create the bucket, or correct AWS_S3_BUCKET")
 BUCKET_DENIED = FindingKind("bucket.E002", "AWS denies access to the document bucket", NO_ACCESS,
     (Fix("Allow s3:ListBucket on the bucket in the IAM policy", link=_POLICY),
-     Fix("Check that the bucket is yours: another account may own the name")))
+     Fix("Check that the bucket is yours: another account may own the name")),
+    log_pattern=r"AWS refused s3:")
 NO_ANSWER = FindingKind("bucket.E003", "Amazon S3 does not answer", NO_ACCESS,
     (Fix("Check the network and the address of S3", variable="AWS_ENDPOINT_URL_S3"),
-     Fix("Check whether AWS has an outage", link="https://health.aws.amazon.com")))
+     Fix("Check whether AWS has an outage", link="https://health.aws.amazon.com")),
+    log_pattern=r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke"
+    r"|to the endpoint URL(?!.{0,20}s3vec)")
 IMPOSTOR = FindingKind("bucket.E004", "Something other than Amazon S3 answers at its address",
     NO_ACCESS, (Fix("Check the address of S3, and any proxy or sign-in page in between",
-                    variable="AWS_ENDPOINT_URL_S3"),))
+                    variable="AWS_ENDPOINT_URL_S3"),),
+    log_pattern=r"other than Amazon S3 answered")
 NO_READING = FindingKind("bucket.E005", "The record of memories can be listed but not read",
     "Memories exist, but the assistant cannot read them.",
     (Fix("Allow s3:GetObject on the objects in the IAM policy", link=_POLICY),))
@@ -47,13 +52,16 @@ OTHER_PREFIX = FindingKind("bucket.W001", "The memories in this bucket are under
     "Memories seem to be gone: the assistant looks under the wrong prefix.",
     (Fix("Set the prefix that holds the memories", variable="MEMORY_PREFIX"),))
 VECTORS_DENIED = FindingKind("vectors.E001", "S3 is permitted, but S3 Vectors is not", NO_ACCESS,
-    (Fix("Allow the s3vectors: actions too; s3: does not include them", link=_POLICY),))
+    (Fix("Allow the s3vectors: actions too; s3: does not include them", link=_POLICY),),
+    log_pattern=r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ")
 VECTORS_SILENT = FindingKind("vectors.E002", "Amazon S3 Vectors does not answer", NO_ACCESS,
     (Fix("Check the network and the address", variable="AWS_ENDPOINT_URL_S3VECTORS"),
-     Fix("Check that the region offers S3 Vectors", variable="AWS_REGION")))
+     Fix("Check that the region offers S3 Vectors", variable="AWS_REGION")),
+    log_pattern=r"Vectors could not|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vec")
 ACTIONS_DENIED = FindingKind("vectors.E003", "Some S3 Vectors actions are not permitted",
     "Some operations on memories fail, often only the search.",
-    (Fix("Allow the actions that the message names in the IAM policy", link=_POLICY),))
+    (Fix("Allow the actions that the message names in the IAM policy", link=_POLICY),),
+    log_pattern=r"AWS refused s3vectors:")
 # fmt: on
 
 BUCKET_KINDS = {

@@ -37,13 +37,16 @@ UNUSABLE = FindingKind("credentials.E001", "The AWS credentials cannot be loaded
 REFUSED = FindingKind("credentials.E002", "AWS does not accept the credentials", NO_ACCESS,
     (Fix("Create a new access key in the IAM console and set both halves", variable=_BOTH_HALVES),
      Fix("For a key that begins with ASIA, set its session token too",
-         variable="AWS_SESSION_TOKEN")))
+         variable="AWS_SESSION_TOKEN")),
+    log_pattern=r"not accept the credentials|no AWS credentials|Unable to locate credent")
 EXPIRED = FindingKind("credentials.E003", "The AWS credentials have expired", NO_ACCESS,
     (Fix("Get new temporary credentials, or use a role or a key that does not expire"),
-     Fix("With single sign-on, sign in again", command="aws sso login")))
+     Fix("With single sign-on, sign in again", command="aws sso login")),
+    log_pattern=r"AWS credentials have expired")
 SKEWED = FindingKind("credentials.E004",
     "The clock of this machine is wrong, so AWS refuses its requests", NO_ACCESS,
-    (_SET_CLOCK, Fix("In a container, set the clock of the host machine")))
+    (_SET_CLOCK, Fix("In a container, set the clock of the host machine")),
+    log_pattern=r"the clock of this machine is wrong")
 EXPIRING = FindingKind("credentials.W001", "The AWS credentials expire within minutes",
     "Unless they are renewed in time, memories can soon be neither read nor saved.",
     (Fix("Check that the issuer renews them, or use a role"),))

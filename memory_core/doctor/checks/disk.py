@@ -31,18 +31,22 @@ WIPED = FindingKind("disk.E001", "Memories are on a disk that the next deploymen
 UNWRITABLE = FindingKind("disk.E002", "The local folder cannot be written",
     "No new memory can be saved.",
     (Fix("Give the folder to the user that runs the assistant"),
-     Fix("Or choose another folder", variable="MEMORY_DATA_DIR")))
+     Fix("Or choose another folder", variable="MEMORY_DATA_DIR")),
+    log_pattern=r"readonly database|\[Errno 13\]|Permission denied: ")
 DAMAGED = FindingKind("disk.E003", "The database of ChromaDB is damaged",
     "The assistant finds no memories; they are safe on record.",
     (Fix("Move ChromaDB's folder away, then rebuild the index from the record",
-         command="python -m memory_core rebuild"),))
+         command="python -m memory_core rebuild"),),
+    log_pattern=r"disk image is malformed|file is not a database|disk I/O error|has lost the ve")
 UNKNOWN = FindingKind("disk.W001", "Memories are on this machine's disk alone",
     "Memories are lost when a deployment replaces the disk or the machine.", _KEEP)
 NO_ROOM = FindingKind("disk.W002", "The local disk is almost full",
     "Soon no new memory can be saved.",
-    (Fix("Free space on the disk, or use a larger one"),))
+    (Fix("Free space on the disk, or use a larger one"),),
+    log_pattern=r"No space left on device|\[Errno 28\]|database or disk is full")
 SHARED = FindingKind("disk.I001", "Another process has the database open",
-    "No effect if it is Holdfast; a tool of ChromaDB's own may damage the index.")
+    "No effect if it is Holdfast; a tool of ChromaDB's own may damage the index.",
+    log_pattern=r"database is locked")
 RELATIVE = FindingKind("disk.I002", "The folder depends on where the program is started",
     "No effect until it is started from another folder: then it finds no memories.")
 # fmt: on

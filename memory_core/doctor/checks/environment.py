@@ -37,10 +37,12 @@ _SHOWN = 5
 # fmt: off
 FAULTY = FindingKind("versions.E001", "An installed library is known to lose or mix up memories",
     "Memories may be lost, or shown to the wrong customer.",
-    (Fix("Install the required versions", command="pip install -r requirements.txt"),))
+    (Fix("Install the required versions", command="pip install -r requirements.txt"),),
+    log_pattern=r"installed boto3 is too old")
 OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
     "Memories cannot be kept on the local disk.",
-    (Fix("Use a Python that brings SQLite 3.35 or newer"),))
+    (Fix("Use a Python that brings SQLite 3.35 or newer"),),
+    log_pattern=r"unsupported version of sqlite3")
 HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
 WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
     "No effect on one machine, where they wait for each other; several machines need S3.")

@@ -21,14 +21,18 @@ _FROM_RECORD = Fix("Then fill it from the record", command=_REBUILD)
 MISSING = FindingKind("index.E001", "The index does not exist, but memories are on record",
     "Memories are safe on record, but the assistant finds none of them.",
     (Fix("Check the names of the index and the bucket", variable="MEMORY_INDEX"),
-     Fix("If they are right, rebuild the index from the record", command=_REBUILD)))
+     Fix("If they are right, rebuild the index from the record", command=_REBUILD)),
+    log_pattern=r"MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make it")
 OTHER_SHAPE = FindingKind("index.E002", "The index was made for another embedder",
     "Nothing is found, or nothing can be saved, until index and embedder match.",
     (Fix("Set the embedder that filled the index", variable="MEMORY_EMBEDDER"),
-     Fix("Or rebuild the index for this embedder from the record", command=_REBUILD)))
+     Fix("Or rebuild the index for this embedder from the record", command=_REBUILD)),
+    log_pattern=r"dimension.{0,60}(?:got \d|match|expected|embedder makes)"
+    r"|vector .{0,40}dimension|\d-dimensi")
 OTHER_KEYS = FindingKind("index.E003", "The index treats memory texts as filterable metadata",
     "Longer memories cannot be saved: filterable metadata is limited to 2 KB.",
-    (Fix("Choose a name for a new index", variable="MEMORY_INDEX"), _FROM_RECORD))
+    (Fix("Choose a name for a new index", variable="MEMORY_INDEX"), _FROM_RECORD),
+    log_pattern=r"Filterable metadata must have at most")
 YOUNGER = FindingKind("index.E004", "The index is younger than the memories and lacks some of them",
     "Memories are safe on record, but the assistant does not find the older ones.",
     (Fix("Check that names and region are the ones used before", variable="MEMORY_INDEX"),

@@ -22,10 +22,13 @@ _SAME = 0.98
 # fmt: off
 UNUSABLE = FindingKind("embedder.E001", "The embedder cannot be used with these settings", NO_START,
     (Fix("Set the variable that the message names", variable="MEMORY_EMBEDDER",
-         link="docs/configuration.md"),))
+         link="docs/configuration.md"),),
+    log_pattern=r"MEMORY_EMBED\w{1,40} is ")
 NOT_EMBEDDING = FindingKind("embedder.E002", "The embedder does not work",
     "New memories cannot be saved and questions cannot be answered; saved memories are safe.",
-    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),))
+    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),),
+    log_pattern=r"openai\.\w{1,60}Error.{0,400}embed|the embedder (?!makes)"
+    r"|embeddings? .{0,80}fail")
 OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by another model",
     "The assistant finds the wrong memories, and no error shows it.",
     (Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
@@ -33,10 +36,12 @@ OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by anot
      Fix("Then fill it from the record", command="python -m memory_core rebuild")))
 LLM_UNUSABLE = FindingKind("llm.E001", "The language model cannot be used with these settings",
     "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),))
+    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),),
+    log_pattern=r"MEMORY_LLM is |extraction needs a language model")
 LLM_SILENT = FindingKind("llm.E002", "The language model does not answer",
     "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),))
+    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),),
+    log_pattern=r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota")
 # fmt: on
 
 

@@ -41,7 +41,9 @@ NO_START = "The assistant does not start, so memories can be neither read nor sa
 
 # fmt: off
 MALFORMED = FindingKind("settings.E001", "A variable has a value that is not allowed", NO_START,
-    (Fix("Set it to one of the values in docs/configuration.md", link=_HELP),))
+    (Fix("Set it to one of the values in docs/configuration.md", link=_HELP),),
+    log_pattern=r"\b(?!MEMORY_(?:EMBED|LLM))(?:MEMORY|AWS|CHROMA|DASHBOARD|OPENAI)_[A-Z_]{1,60} is"
+    r" '.{0,200}set it")
 QUOTED = FindingKind("settings.E002", "The value of a variable is in quotation marks", NO_START,
     (Fix("Set the variable again without the quotation marks", link=_HELP),))
 SPACED_KEY = FindingKind("settings.E003",

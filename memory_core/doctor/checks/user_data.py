@@ -27,7 +27,8 @@ _REWRITE = Fix("Write them again from the record", command=_REPAIR)
 
 # fmt: off
 MISSING = FindingKind("records.E001", "Memories on record are missing from the store",
-    "Memories are safe on record, but the assistant does not find them.", (_REWRITE,))
+    "Memories are safe on record, but the assistant does not find them.", (_REWRITE,),
+    log_pattern=r"not searchable yet|not be indexed|memory .{0,60}is (?:recorded|on record)")
 ALTERED = FindingKind("records.E002", "Memories in the store differ from the record",
     "The assistant may repeat something that the customer has corrected.", (_REWRITE,))
 UNDELETED = FindingKind("records.E003", "Deleted memories are still in the store",
@@ -54,7 +55,8 @@ UNOWNED = FindingKind("identity.E002", "Memories in the store name no user",
     (Fix("List them first, then remove them", command=f"{_REPAIR} --unexpected remove"),))
 PLACEHOLDER = FindingKind("identity.W001", "Memories are saved under a placeholder for a user",
     "Several customers may share one memory, and see what another one said.",
-    (Fix("Take the id from the signed-in user with get_user_id_from_request"),))
+    (Fix("Take the id from the signed-in user with get_user_id_from_request"),),
+    log_pattern=r"user None has no id|is signed in, so require")
 ALIKE = FindingKind("identity.W002", "Some user ids may belong to one person",
     "A customer with two ids misses what was said under the other.",
     (Fix("Ask the customer, then compare both on the page Users"),))

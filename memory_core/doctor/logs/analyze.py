@@ -1,25 +1,42 @@
-"""One pass over a log, entry by entry, in memory that does not grow with it."""
+"""One pass over a log: the known lines, the storage over time, the users, and what is wrong.
+
+What is kept does not grow with the log.
+"""
 
 from __future__ import annotations
 
 import io
+import re
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import BinaryIO
 
-from ...model.counting import Progress, counted
+from ...memories.find_user import other_forms
+from ...memories.log_lines import KNOWN_LINES, read_known
+from ...memories.search import LOG_FOUND
+from ...memories.writer import LOG_ADDED
+from ...model.counting import Progress
+from ...model.user_id import is_probe
 from ...settings import survey
+from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ..redact import Masker
-from .error_rules import Errors
-from .known_lines import DEPLOYMENT, KnownLines, Tallies
-from .parse import Entry, Unwrapper, documents
-from .reader import MARK, Reader
-from .report import LogReport, Problem, Seen, Spot
+from .error_groups import MOST_GROUPS, Errors
+from .report import FoundNothing, LogReport, OtherId, Seen, Span, Spot, Storage
+from .unwrap import MARK, Entry, Reader, Unwrapper, documents, read_time
 
-_BLOCK = 200
-_LONGEST_BLOCK = 400
+MOST_KEPT = 20_000
+"""Ids, and changes of lines or storage, that are kept; of later ones none is."""
+
+_MOST_INSTANCES = 20
+_BACKENDS: dict[str, Storage] = {LOG_S3_READY: "s3_vectors", LOG_S3_USED: "s3_vectors"}
+_BACKENDS |= {LOG_CHROMA_READY: "chroma", LOG_CHROMA_LOST: "chroma"}
+_DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
+# Fields that a program wrote behind a message.
+_FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
 
 
 def analyze_log(
@@ -36,135 +53,156 @@ def analyze_log(
 
 class _Pass:
     def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._known, self._not_understood = KnownLines(), Tallies()
-        self._errors = Errors(Masker(survey().given).hide)
+        self._now, self._zoned = now, True
+        self._errors = Errors(self._place, Masker(survey().given).hide_named)
         self._formats: Counter[str] = Counter()
-        self._block: list[Entry] = []
-        self._first: datetime | None = None
-        self._last: datetime | None = None
-        self._direction = self._unzoned = 0
+        # By the line as it is given to `logging`; under "" what was not understood.
+        self._lines: dict[str, Seen] = {}
+        self._order: list[tuple[str, Seen]] = []
+        self._starts: list[Span] = []
+        self._deployments: list[Seen] = []
+        # By the id as it stands in the log.
+        self._saved: dict[str, Seen] = {}
+        self._asked: dict[str, Seen] = {}
+        self._empty: dict[str, Seen] = {}
+        self._times: list[datetime] = []
+        self._latest = Entry(0)
 
     def over(self, reader: Reader) -> LogReport:
         unwrapper = Unwrapper()
-        for entry, value, raw in documents(reader):
-            is_marked = [self._add(inner) for inner in unwrapper.unwrap(entry, value, raw)]
-            if is_marked and not any(is_marked) and MARK.search(raw):
-                self._miss(Spot(entry.number))
+        for number, text in documents(reader):
+            is_marked = [self._take(entry) for entry in unwrapper.unwrap(Entry(number), text)]
+            if is_marked and not any(is_marked) and MARK.search(text):
+                _add(self._lines, "", self._place(Entry(number)))
         for entry in unwrapper.rest():
-            self._add(entry)
-        self._take_block()
-        if reader.cut_mark:
-            self._miss(Spot(reader.cut_mark))
-        return self._report(reader)
-
-    def _add(self, entry: Entry) -> bool:
-        """Add an entry to the block; return True if it has a mark."""
-        # A traceback in a log with the newest line first should not be cut in two.
-        is_apart = not entry.times or (self._block and entry.times != self._block[-1].times)
-        if len(self._block) >= (_BLOCK if is_apart else _LONGEST_BLOCK):
-            self._take_block()
-        self._block.append(entry)
-        return MARK.search(entry.text) is not None
-
-    def _take_block(self) -> None:
-        """Take entries in the order in which they were written."""
-        block, self._block = self._block, []
-        timed = [entry for entry in block if entry.times]
-        moments = [self._spot(entry).at for entry in (timed[:1] + timed[-1:])]
-        if timed and moments[0] and moments[-1]:
-            self._direction += (moments[-1] > moments[0]) - (moments[-1] < moments[0])
-        self._known.backwards = self._direction < 0
-        for entry in reversed(block) if self._known.backwards else block:
-            self._formats[entry.format] += 1
             self._take(entry)
-
-    def _take(self, entry: Entry) -> None:
-        is_marked = MARK.search(entry.text) is not None
-        if is_marked and self._known.take(entry.text, self._spot(entry)):
-            return
-        if DEPLOYMENT.match(entry.text):
-            self._known.take_deployment(self._spot(entry))
-        is_error = self._errors.take(entry, lambda: self._spot(entry))
-        if is_marked and not is_error:
-            self._miss(self._spot(entry))
-
-    def _miss(self, spot: Spot) -> None:
-        """Note a line with a mark that was not understood."""
-        self._not_understood.note("", Seen(spot, spot))
-
-    def _spot(self, entry: Entry) -> Spot:
-        """Return where an entry is; its time is read only here, because it takes long."""
-        read = entry.at(self._now)
-        if read is None:
-            return Spot(entry.number, None, entry.instance)
-        at, is_zoned = read
-        self._unzoned += not is_zoned
-        self._first = min(self._first or at, at)
-        self._last = max(self._last or at, at)
-        return Spot(entry.number, at, entry.instance)
-
-    def _report(self, reader: Reader) -> LogReport:
-        known, spans = self._known, self._known.spans()
-        report = LogReport(
-            size_bytes=reader.source.size_bytes, lines=reader.lines,
-            formats=dict(self._formats.most_common()), zoned=not self._unzoned,
-            first_at=self._first, last_at=self._last, known=known.known(), order=known.order(),
-            spans=spans, deployments=known.deployments(), other_ids=known.other_ids(),
-            found_nothing=known.found_nothing(spans), errors=self._errors.groups(), problems=(),
-            notes=tuple(sentence for is_so, sentence in self._notes(reader) if is_so),
+        self._place(self._latest)
+        self._deployments.sort(key=_when)
+        spans, errors = self._spans(), self._errors.groups()
+        return LogReport(
+            size_bytes=reader.size_bytes, lines=reader.lines, zoned=self._zoned,
+            formats=dict(self._formats.most_common()),
+            first_at=min(self._times, default=None), last_at=max(self._times, default=None),
+            known={line: self._lines.get(line) for line in KNOWN_LINES},
+            order=tuple(sorted(self._order, key=lambda run: _when(run[1]))),
+            deployments=tuple(start.first for start in self._deployments), spans=spans,
+            other_ids=self._other_ids(), found_nothing=self._found_nothing(spans),
+            errors=errors, unread=self._lines.get(""), notes=tuple(self._notes(len(errors))),
         )  # fmt: skip
-        return replace(report, problems=tuple(_problems(report, self._not_understood.get(""))))
 
-    def _notes(self, reader: Reader) -> list[tuple[object, str]]:
-        return [
-            (self._first is None,
-             "No line has a time with a date; the lines are taken in their order."),
-            (self._known.backwards, "The newest line comes first; it was read from its end."),
-            (self._unzoned, "Some times name no time zone, and some of them perhaps no year; "
-             "they are shown as they stand, in the latest year that is not in the future."),
-            (reader.not_utf8,
-             f"{reader.not_utf8:,} lines are not in UTF-8; they were read as Windows-1252."),
-            (reader.cut,
-             f"Of {reader.cut:,} lines with more than 256 KB only the beginning was read."),
-            (self._known.left_out or self._errors.left_out,
-             "There are too many ids, errors or changes to keep; later ones are left out."),
-        ]  # fmt: skip
+    def _notes(self, groups: int) -> Iterator[str]:
+        if not self._times:
+            yield "No line has a time with a date; the lines are taken in their order."
+        if not self._zoned:
+            yield "Some times name no time zone, perhaps no year; they are shown as they stand."
+        kept = (self._saved, self._asked, self._empty, self._order, self._starts)
+        if groups >= MOST_GROUPS or max(map(len, kept)) >= MOST_KEPT:
+            yield "There are too many ids, errors or changes to keep; later ones are left out."
+
+    def _take(self, entry: Entry) -> bool:
+        """Take an entry; return True if it has a mark."""
+        self._formats[entry.format or ("timed" if entry.times else "plain")] += 1
+        if entry.times:
+            self._latest = entry
+            if not self._times:
+                self._place(entry)
+        is_marked = MARK.search(entry.text) is not None
+        if is_marked and self._take_known(entry):
+            return True
+        if _DEPLOYMENT.match(entry.text) and len(self._deployments) < MOST_KEPT:
+            self._deployments.append(self._place(entry))
+        if not self._errors.take(entry) and is_marked:
+            _add(self._lines, "", self._place(entry))
+        return is_marked
+
+    def _place(self, entry: Entry) -> Seen:
+        """Return where an entry is; its time is read only here, because it takes long."""
+        times = [read for given in entry.times if (read := read_time(given, self._now))]
+        at, is_zoned = max(times, key=lambda read: read[1], default=(None, False))
+        if at:
+            self._zoned = self._zoned and is_zoned
+            self._times = [min([*self._times, at]), max([*self._times, at])]
+        spot = Spot(entry.number, at, entry.instance)
+        return Seen(spot, spot)
+
+    def _take_known(self, entry: Entry) -> bool:
+        """Take an entry that has marks; return True if all that they begin is known."""
+        text, seen, is_known = entry.text, self._place(entry), True
+        for start, end in pairwise([*(mark.start() for mark in MARK.finditer(text)), len(text)]):
+            piece = text[start:end]
+            if text[:start].endswith(('"', "'")):
+                # Of a wrapping that could not be unwrapped.
+                piece = piece.partition(text[start - 1])[0].rstrip("\\")
+            line, values = read_known(_FIELDS_BEHIND.split(piece, 1)[0].rstrip())
+            if line:
+                self._take_line(line, values, seen)
+            is_known = is_known and bool(line)
+        return is_known
+
+    def _take_line(self, line: str, values: tuple[str, ...], seen: Seen) -> None:
+        _add(self._lines, line, seen)
+        if self._order and self._order[-1][0] == line:
+            self._order[-1][1].add(seen)
+        elif len(self._order) < MOST_KEPT:
+            self._order.append((line, replace(seen)))
+        if line in _BACKENDS:
+            is_start, instance = line in (LOG_S3_READY, LOG_CHROMA_READY), seen.first.instance
+            instances = (instance,) if instance else ()
+            _append(self._starts, Span(_BACKENDS[line], replace(seen), is_start, instances))
+        elif line == LOG_ADDED:
+            _add(self._saved, values[0], seen)
+        elif line == LOG_FOUND:
+            _add(self._asked if int(values[0]) else self._empty, values[1], seen)
+
+    def _spans(self) -> tuple[Span, ...]:
+        """Return which storage was in use from when on, starts of the same one together."""
+        spans: list[Span] = []
+        for start in sorted(self._starts, key=lambda span: _when(span.seen)):
+            before = bisect(self._deployments, _when(start.seen), key=_when)
+            deployment = self._deployments[before - 1].first if before else None
+            if spans and spans[-1].deployment == deployment:
+                deployment = None
+            _append(spans, replace(start, seen=replace(start.seen), deployment=deployment))
+        return tuple(replace(span, starts=max(1, span.starts)) for span in spans)
+
+    def _other_ids(self) -> tuple[OtherId, ...]:
+        """Return ids that were asked for in vain while others that are close were saved under."""
+        often_first = sorted(self._saved, key=lambda form: -self._saved[form].count)
+        pairs = []
+        for form in other_forms(self._empty, often_first, self._asked):
+            seen = self._empty[form.asked], self._saved[form.saved]
+            pairs.append(OtherId(form.asked, form.saved, form.reasons, form.sure, *seen))
+        return tuple(sorted(pairs, key=lambda pair: (not pair.sure, -pair.asks.count, pair.asked)))
+
+    def _found_nothing(self, spans: Iterable[Span]) -> tuple[FoundNothing, ...]:
+        """Return users for whom nothing was found after something was saved."""
+        users, began = [], [_when(span.seen) for span in spans]
+        for user_id, empty in self._empty.items():
+            saves, last = self._saved.get(user_id), replace(empty, first=empty.last)
+            if saves and _when(last) >= _when(saves) and not is_probe(user_id):
+                has_switched = bisect(began, _when(saves)) != bisect(began, _when(last))
+                users.append(FoundNothing(user_id, saves, empty, has_switched))
+        return tuple(sorted(users, key=lambda user: (-user.empty.count, user.user_id)))
 
 
-def _problems(report: LogReport, missed: Seen | None) -> Iterator[Problem]:
-    """Yield what is wrong, the worst first."""
-    persistent = [span.persistent for span in report.spans]
-    is_temporary = bool(persistent) and not persistent[-1]
-    became = "became" if any(persistent) else "is"
-    after = " after a deployment" if any(persistent) and report.spans[-1].deployment else ""
-    sure = sum(pair.sure for pair in report.other_ids)
-    users = counted(len(report.found_nothing), "user")
-    has_switched = any(user.after_switch for user in report.found_nothing)
-    for is_so, sentence, finding_id in (
-        (is_temporary,
-         f"The storage {became} temporary{after}: the next deployment deletes all memories.",
-         "disk.E001"),
-        (not is_temporary and not all(persistent),
-         "The storage was temporary for a while: what was saved then may be lost.",
-         "backend.W001"),
-        (sure, f"{counted(sure, 'id was', 'ids were')} asked for while memories were saved under "
-         "another form.", "identity.W002"),
-        (has_switched,
-         f"Nothing was found for {users} who had memories in another storage before.",
-         "backend.W001"),
-        (report.found_nothing and not has_switched,
-         f"Nothing was found for {users} who had saved before.", "records.E001"),
-    ):  # fmt: skip
-        if is_so:
-            yield Problem(sentence, finding_id)
-    counts: Counter[tuple[str, str]] = Counter()
-    for group in report.errors:
-        if group.level == "error":
-            title = group.kind.title if group.kind else group.explanation or group.template
-            counts[title.rstrip("."), group.kind.id if group.kind else ""] += group.seen.count
-    for (title, finding_id), count in counts.most_common():
-        yield Problem(f"{counted(count, 'error')}: {title}.", finding_id)
-    if missed:
-        lines, first = counted(missed.count, "line"), f"the first is line {missed.first.line:,}"
-        yield Problem(f"{lines} with [Mem0] or [API] could not be read; {first}.")
+def _when(seen: Seen) -> tuple[float, int]:
+    """Return a key by which lines are in the order in which they were written."""
+    return seen.first.at.timestamp() if seen.first.at else 0.0, seen.first.line
+
+
+def _add(places: dict[str, Seen], key: str, seen: Seen) -> None:
+    if key in places:
+        places[key].add(seen)
+    elif len(places) < MOST_KEPT:
+        places[key] = replace(seen)
+
+
+def _append(spans: list[Span], start: Span) -> None:
+    """Append a start of a storage, or add it to the last one if that is of the same storage."""
+    if spans and (last := spans[-1]).backend == start.backend:
+        last.seen.add(start.seen)
+        last.starts += start.starts
+        instances = dict.fromkeys((*last.instances, *start.instances))
+        last.instances = tuple(instances)[:_MOST_INSTANCES]
+    elif len(spans) < MOST_KEPT:
+        spans.append(start)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from ...memories.find_user import OtherForm
+from ...model.counting import counted
 from ..findings import FindingKind
 
 Storage = Literal["s3_vectors", "chroma"]
@@ -38,14 +41,6 @@ class Seen:
             self.last = other.last
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLine:
-    """One of the seven lines, as it is given to `logging`; `seen` is None where it is missing."""
-
-    line: str
-    seen: Seen | None
-
-
 @dataclass(slots=True)
 class Span:
     """A time in which every start chose the same storage, and the deployment before it."""
@@ -62,15 +57,11 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherId:
-    """An id asked for in vain, and one saved under; `sure` if they differ in form alone."""
+class OtherId(OtherForm):
+    """An id asked for in vain, and one saved under, with both in the log."""
 
-    asked: str
-    saved: str
-    reasons: tuple[str, ...]
     asks: Seen
     saves: Seen
-    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +87,7 @@ class ErrorGroup:
     kind: FindingKind | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something wrong by the log, in a sentence, and the doctor's finding about it."""
 
     sentence: str
@@ -106,7 +96,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """All that was read from one log, in the order of time; errors with the most first."""
+    """All that was read from one log, in the order of time; errors with the most first.
+
+    `known` has each of the seven lines as it is given to `logging`, `order` their runs; `unread`
+    are lines with [Mem0] or [API] that are neither one of them nor an error.
+    """
 
     size_bytes: int
     lines: int
@@ -114,15 +108,20 @@ class LogReport:
     first_at: datetime | None
     last_at: datetime | None
     zoned: bool
-    known: tuple[KnownLine, ...]
-    order: tuple[KnownLine, ...]
+    known: Mapping[str, Seen | None]
+    order: tuple[tuple[str, Seen], ...]
     spans: tuple[Span, ...]
     deployments: tuple[Spot, ...]
     other_ids: tuple[OtherId, ...]
     found_nothing: tuple[FoundNothing, ...]
     errors: tuple[ErrorGroup, ...]
-    problems: tuple[Problem, ...]
+    unread: Seen | None
     notes: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, the worst first."""
+        return tuple(_problems(self))
 
     @property
     def is_log(self) -> bool:
@@ -137,11 +136,40 @@ class LogReport:
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
-        if not self.is_log:
-            return "This does not look like a log: no line has a time, a level or a known text."
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
             return first if count == 1 else f"{count} problems, the first of them: {first}"
         if self.order:
             return "Nothing wrong is in this log."
-        return "No error is in this log, and none of the seven known lines either."
+        if self.is_log:
+            return "No error is in this log, and none of the seven known lines either."
+        return "This does not look like a log: no line has a time, a level or a known text."
+
+
+def _problems(report: LogReport) -> Iterator[Problem]:
+    persistent = [span.persistent for span in report.spans]
+    if persistent and not persistent[-1]:
+        after = " after a deployment" if any(persistent) and report.spans[-1].deployment else ""
+        storage = f"The storage {'became' if any(persistent) else 'is'} temporary{after}"
+        yield Problem(f"{storage}: the next deployment deletes all memories.", "disk.E001")
+    elif not all(persistent):
+        sentence = "The storage was temporary for a while: what was saved then may be lost."
+        yield Problem(sentence, "backend.W001")
+    if sure := sum(pair.sure for pair in report.other_ids):
+        asked = f"{counted(sure, 'id was', 'ids were')} asked for"
+        yield Problem(f"{asked} while memories were saved under another form.", "identity.W002")
+    nothing = f"Nothing was found for {counted(len(report.found_nothing), 'user')} who had"
+    if any(user.after_switch for user in report.found_nothing):
+        yield Problem(f"{nothing} memories in another storage before.", "backend.W001")
+    elif report.found_nothing:
+        yield Problem(f"{nothing} saved before.", "records.E001")
+    counts: Counter[tuple[str, str]] = Counter()
+    for group in report.errors:
+        if group.level == "error":
+            title = group.kind.title if group.kind else group.explanation or group.template
+            counts[title.rstrip("."), group.kind.id if group.kind else ""] += group.seen.count
+    for (title, finding_id), count in counts.most_common():
+        yield Problem(f"{counted(count, 'error')}: {title}.", finding_id)
+    if report.unread:
+        lines = f"{counted(report.unread.count, 'line')} with [Mem0] or [API] could not be read"
+        yield Problem(f"{lines}; the first is line {report.unread.first.line:,}.")

@@ -30,6 +30,14 @@ _ACTIONS = {
     "HeadBucket": "ListBucket",
 }
 _REFUSED_ACTION = re.compile(r'not authorized to perform: (\S+)(?: on resource: "?([^\s"]+)"?)?')
+# An answer as botocore writes it, or the class of an exception of its own.
+_WRITTEN = re.compile(
+    r"An error occurred \((?P<code>[\w.]{1,100})\)(?: [^:]{0,200}?)?when calling the "
+    r"(?P<operation>\w{1,100}) operation(?: \([^)]{0,200}\))?:? ?(?P<said>.*)"
+    r"|\bbotocore\.exceptions\.(?!ClientError\b)(?P<name>\w{1,100})(?:: (?P<reason>.*))?",
+    re.S,
+)
+_OF_VECTORS = re.compile(r"(?:[Vv]ector|\bindex|Index)(?:es|s|Bucket|Buckets)?\b")
 _LONGEST_QUOTE = 300
 
 
@@ -190,8 +198,13 @@ _CODES = {
         "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
         "TooManyRequestsException"
     ),
-    _INTERRUPTED: "FlexibleChecksumError HTTPClientError IncompleteReadError",
-    _UNREACHABLE: "ConnectionError",
+    _INTERRUPTED: (
+        "ConnectionClosedError FlexibleChecksumError HTTPClientError IncompleteReadError "
+        "ReadTimeoutError ResponseStreamingError"
+    ),
+    _UNREACHABLE: (
+        "ConnectTimeoutError ConnectionError EndpointConnectionError ProxyConnectionError SSLError"
+    ),
     _IMPOSTOR: "NotFromAws",
     _GATEWAY: "GatewayFailed",
     _DENIED: "AccessDenied AccessDeniedException AllAccessDisabled",
@@ -204,7 +217,7 @@ _CODES = {
     _NO_KEY: (
         "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError "
         "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError "
-        "TokenRetrievalError"
+        "SSOTokenLoadError TokenRetrievalError UnauthorizedSSOTokenError"
     ),
     _CLOCK: "RequestExpired RequestTimeTooSkewed",
     _NO_INDEX: "NotFoundException",
@@ -230,7 +243,10 @@ _CODES = {
     _OLD_BOTO3: "UnknownServiceError",
 }
 RULES = {code: rule for rule, codes in _CODES.items() for code in codes.split()}
-"""By error code or name of a botocore exception; a base class stands for those below it."""
+"""By error code or name of a botocore exception; a base class stands for those below it.
+
+Of those below, the ones that logs name most often are listed too.
+"""
 
 
 def rule_for(failure: Failure) -> Rule:
@@ -265,6 +281,19 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     if not issubclass(rule.error, BackendError):
         return rule.error(message)
     return rule.error(message, backend=_BACKEND, operation=call.operation, code=failure.code)
+
+
+def translate_written(text: str) -> str:
+    """Return our sentence on a failure as botocore writes it in a log, empty for any other text."""
+    if not (match := _WRITTEN.search(text)):
+        return ""
+    code, operation = match["code"] or "", match["operation"] or "a request"
+    names = (match["name"], "BotoCoreError") if match["name"] else (code,)
+    status, said = int(code) if code.isdigit() else 0, match["said"] or match["reason"] or ""
+    call = Call("sts" if operation == "GetCallerIdentity" else "s3", operation, "the bucket")
+    if _OF_VECTORS.search(operation if code else text):
+        call = Call("s3vectors", operation, "the index or vector bucket")
+    return f"{translate(Failure(names, status, said), call)}."
 
 
 def cause_word(rule: Rule) -> str:

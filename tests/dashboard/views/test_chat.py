@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.views.memories.save import parse_chat
+from memory_core.documents import parse_chat
 from memory_core.errors import InvalidMemory
 
 

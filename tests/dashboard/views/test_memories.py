@@ -109,10 +109,13 @@ def test_chat_messages_are_stored_each_with_its_role(
     _open(memories, ALICE)
     memories.radio(key="save.kind").set_value("Chat messages")
     _run(memories)
-    memories.text_area(key="save.chat").input("user: I moved to Lisbon.\nassistant: Noted.")
+    memories.text_area(key="save.chat").input(
+        "system: Be kind.\nuser: I moved to Lisbon.\nassistant: Noted."
+    )
     _button(memories, "Save").click()
     _run(memories)
     assert "**Stored 2 memories**" in text_of(memories)
+    assert "Left out: 1 system message" in text_of(memories)
     roles = {record.memory: record.role for record in shared.list_memories(ALICE)}
     assert roles == {"I moved to Lisbon.": "user", "Noted.": "assistant"}
 

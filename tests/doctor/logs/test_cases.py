@@ -38,7 +38,7 @@ EVENTS = [(BEGAN + timedelta(seconds=10 * place), text) for place, text in enume
 
 
 def assert_all_is_read(report: LogReport) -> None:
-    assert [line.seen.count if line.seen else 0 for line in report.known] == [1] * 7
+    assert [seen.count if seen else 0 for seen in report.known.values()] == [1] * 7
     assert [span.backend for span in report.spans] == ["s3_vectors", "chroma"]
     (other,) = report.other_ids
     assert (other.asked, other.saved) == ("Alice@Example.com", "alice@example.com")
@@ -153,6 +153,8 @@ NEIGHBOURS: dict[str, str] = {
         "time": iso(at), "message": json.dumps({"data": json.dumps({"msg": text})})}),
     "an array of texts": json.dumps([text for _, text in EVENTS]),
     "a page cut off": LOGS_PAGE[: -len('"\n    }\n  ]\n}')] + '"},\n {"message": "un',
+    "a page in one line cut off": json.dumps({"logs": records(page)})[:-2] + ', {"message": "un',
+    "JSON without line ends": "".join(json.dumps(page(at, text)) for at, text in EVENTS),
     "a page from its middle": LOGS_PAGE.partition("[")[2],
     "pretty JSON one after another": lines(lambda at, text: json.dumps({
         "timestamp": iso(at), "message": text, "labels": [{"name": "a", "value": "b"}]}, indent=2)),
@@ -207,7 +209,7 @@ def test_an_error_of_heroku_s_router_is_told() -> None:
 
 
 def test_a_document_of_many_megabytes_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.parse.LONGEST_DOCUMENT", 400)
+    monkeypatch.setattr("memory_core.doctor.logs.unwrap.LONGEST_DOCUMENT", 400)
     assert_all_is_read(analyze_log(LOGS_PAGE.encode(), now=NOW))
 
 
@@ -217,22 +219,51 @@ def test_lines_between_and_behind_json_keep_their_numbers() -> None:
     report = analyze_log(f'{log}{{"level": "error", "message": "broke"}}\n{S3}\n'.encode(), now=NOW)
     assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(report.problems)
     assert [(group.example, group.seen.first.line) for group in report.errors] == [("broke", 36)]
-    assert report.order[0].seen
-    assert report.order[0].seen.first.line == 37
+    assert report.order[0][1].first.line == 37
+
+
+def test_a_text_that_a_record_has_twice_counts_once() -> None:
+    line = added("alice@example.com")
+    for record in (
+        {"message": line, "log": {"original": f"2026-11-22T10:00:01Z INFO {line}"}},
+        {"_raw": json.dumps({"level": "info", "msg": line}), "msg": line},
+        {"log": f"{line}\n", "message": line},
+    ):
+        report = analyze_log(json.dumps(record).encode(), now=NOW)
+        assert report.clean
+        assert [seen.count for seen in report.known.values() if seen] == [1], record
 
 
 @pytest.mark.parametrize(
     "line",
     [
         json.dumps({"message": "x", "items": [{}, {"a": {"b": "[Mem0] in a corner"}}]}),
+        json.dumps({"message": CHROMA, "log": "[API] POST /memories 200"}),
+        json.dumps({"message": "[API] POST /memories 200", "event": {"text": f"INFO {CHROMA}"}}),
+        f'"2026-11-22T10:00:01Z","{CHROMA}","[API] POST /memories 200"',
         json.dumps({"level": "info", "message": "x" * 20_000 + "[API] far behind"}),
+        json.dumps([{"message": CHROMA}, {"message": "x" * 20_000 + "[API] far behind"}]),
+        json.dumps([CHROMA, "x" * (16 * 1024 - 3) + "[API] cut in two"]),
+        json.dumps(["2026-11-22T10:00:01Z", CHROMA, {"more": ["[API] beside"]}]),
         "x" * 300_000 + "[Mem0] behind all that is read",
         "2026-11-22T10:00:00Z stdout P [Mem0] without an end",
         '{"a": [' * 300 + '"[Mem0] deep down"' + "]}" * 300,
     ],
-    ids=["in a list", "far behind", "cut off", "without an end", "deep down"],
+    ids=[
+        "in a list",
+        "second text",
+        "first text",
+        "second cell",
+        "far behind",
+        "far behind in a page",
+        "cut in two",
+        "beside a row",
+        "cut off",
+        "without an end",
+        "deep down",
+    ],
 )
 def test_a_mark_is_not_lost(line: str) -> None:
     report = analyze_log(f"2026-11-22T10:00:00Z {S3}\n{line}\n".encode(), now=NOW)
     assert not report.clean
-    assert "with [Mem0] or [API] could not be read; the first is line 2." in report.sentence
+    assert "with [Mem0] or [API] could not be read; the first is line 2." in repr(report.problems)

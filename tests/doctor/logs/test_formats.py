@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memory_core.doctor.logs import Spot, analyze_log
+from memory_core.doctor.logs import Seen, Spot, analyze_log
 from memory_core.errors import InvalidLog
-from tests.support.log_texts import NOW, S3, added
+from memory_core.memories.writer import LOG_ADDED
+from tests.support.log_texts import NOW, S3, added, found
 
 AT = datetime(2026, 11, 22, 17, 17, 12, tzinfo=UTC)
 LOCAL = datetime(2026, 11, 22, 21, 15, 4, tzinfo=UTC)
@@ -23,7 +24,7 @@ ADDED = added("ann@x.com")
 def saved(log: str | bytes) -> Spot:
     """Return where the log says that a memory was added."""
     report = analyze_log(log.encode() if isinstance(log, str) else log, now=NOW)
-    seen = report.known[4].seen
+    seen = report.known[LOG_ADDED]
     assert seen, report
     return seen.first
 
@@ -63,6 +64,14 @@ def test_time_and_instance_are_read_from_what_stands_in_front(
     assert saved(f"{line}\r\n") == Spot(1, at, instance)
 
 
+def test_a_row_of_csv_with_the_time_at_its_end_keeps_the_id_apart() -> None:
+    texts = (S3, ADDED, found(0, "ann@x.com"))
+    log = "\n".join(f"info,{text},2026-11-22T17:17:12Z" for text in texts)
+    report = analyze_log(log.encode(), now=NOW)
+    assert [user.user_id for user in report.found_nothing] == ["ann@x.com"]
+    assert report.first_at == AT
+
+
 @pytest.mark.parametrize(
     ("line", "level"),
     [
@@ -97,25 +106,31 @@ def test_times_without_a_year_do_not_lie_in_the_future() -> None:
     assert len(report.notes) == 1
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_other_encodings_are_read(encoding: str) -> None:
     log = f"2026-11-22T17:17:12Z INFO é\n2026-11-22T17:17:12Z {added('zoé@x.com')}\n"
     spot = saved(log.encode(encoding))
     assert spot == Spot(2, AT, "")
 
 
-def test_mixed_encodings_are_said() -> None:
-    report = analyze_log(f"{ADDED}\n".encode() + b"ERROR caf\xe9\nERROR caf\xc3\xa9\n")
-    assert [(one.template, one.seen.count) for one in report.errors] == [("café", 2)]
-    assert "1 lines are not in UTF-8; they were read as Windows-1252." in report.notes
+def test_bytes_that_are_no_utf_8_are_replaced() -> None:
+    report = analyze_log(f"{ADDED}\n".encode() + b"ERROR caf\xe9 closed\n")
+    assert [group.template for group in report.errors] == ["caf\ufffd closed"]
 
 
-def test_a_line_of_a_megabyte_is_cut_and_what_follows_is_read() -> None:
+def test_a_line_of_a_megabyte_is_shortened_and_what_follows_is_read() -> None:
     report = analyze_log(b"ERROR " + b"x" * 1_000_000 + f"\n{ADDED}\n".encode())
-    assert report.known[4].seen
-    assert report.known[4].seen.first.line == 2
+    seen = report.known[LOG_ADDED]
+    assert seen
+    assert seen.first.line == 2
     assert len(report.errors[0].example) < 1_000
-    assert "Of 1 lines with more than 256 KB only the beginning was read." in report.notes
+
+
+def test_a_line_beyond_the_limit_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_core.doctor.logs.unwrap.LONGEST_LINE", 100)
+    report = analyze_log(f"{'x' * 100}{ADDED}\nERROR it broke\n".encode())
+    assert (report.lines, report.errors[0].seen.first.line) == (2, 2)
+    assert report.known[LOG_ADDED] == Seen(Spot(1), Spot(1))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +138,8 @@ def test_a_line_of_a_megabyte_is_cut_and_what_follows_is_read() -> None:
     [
         (b"", "nothing in it"),
         (b"\n \n", "nothing in it"),
-        (gzip.compress(b"x", mtime=0), "gzip"),
-        (b"%PDF-1.7 ...", "PDF"),
+        (gzip.compress(b"x", mtime=0), "no text"),
+        (b"%PDF-1.7 ...", "no text"),
         (b"\x7fELF" + bytes(400), "no text"),
     ],
 )
@@ -138,6 +153,16 @@ def test_a_text_that_is_no_log_is_said_to_be_none() -> None:
     assert not report.is_log
     assert not report.clean
     assert report.sentence.startswith("This does not look like a log")
+
+
+def test_ids_beyond_the_limit_are_left_out_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("memory_core.doctor.logs.analyze.MOST_KEPT", 2)
+    report = analyze_log("\n".join(added(f"user{n}@x.com") for n in range(3)).encode())
+    assert "There are too many ids, errors or changes to keep; later ones are left out." in (
+        report.notes
+    )
 
 
 class Growing(io.RawIOBase):
@@ -167,7 +192,7 @@ class Growing(io.RawIOBase):
 
 
 def test_memory_does_not_grow_with_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.known_lines.MOST_IDS", 200)
+    monkeypatch.setattr("memory_core.doctor.logs.analyze.MOST_KEPT", 200)
 
     def peak(lines: int) -> int:
         tracemalloc.start()
@@ -185,7 +210,7 @@ def test_memory_does_not_grow_with_the_log(monkeypatch: pytest.MonkeyPatch) -> N
 def test_progress_is_told_in_bytes_and_ends_the_work_where_it_raises(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("memory_core.doctor.logs.reader._STEP", 10_000)
+    monkeypatch.setattr("memory_core.doctor.logs.unwrap._STEP", 10_000)
     log = b"2026-11-22T10:00:00Z INFO something that is long enough to count\n" * 400
     told: list[tuple[int, int]] = []
     analyze_log(log, on_progress=lambda done, total: told.append((done, total)))

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from memory_core.doctor import logs
+from memory_core.doctor import logs, redact
 from memory_core.doctor.logs import analyze_log
+from memory_core.memories import log_lines
+from memory_core.storage.aws import errors
 
 LENGTH = 1_500
 QUICK_S = 0.004
@@ -33,11 +35,14 @@ OF_CATEGORIES = {
 
 
 def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
-    """Yield every regular expression of the analyser by its name."""
-    for module in pkgutil.iter_modules(logs.__path__):
-        names = vars(importlib.import_module(f"{logs.__name__}.{module.name}"))
-        for name, value in names.items():
-            yield from compiled(f"{module.name}.{name}", value)
+    """Yield every regular expression that a log passes by its name."""
+    modules = [
+        importlib.import_module(f"{logs.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(logs.__path__)
+    ]
+    for module in (*modules, errors, log_lines, redact):
+        for name, value in vars(module).items():
+            yield from compiled(f"{module.__name__.rpartition('.')[2]}.{name}", value)
 
 
 def compiled(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[str]]]:

@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import botocore.exceptions
 import botocore.session
 import pytest
 
 from memory_core import AccessDenied, BackendError, BackendUnavailable, IndexMismatch, SettingsError
 from memory_core.settings import Settings
 from memory_core.storage.aws import Aws, credentials_source
-from memory_core.storage.aws.errors import RULES, Call, Failure, rule_for, translate
+from memory_core.storage.aws.errors import (
+    RULES,
+    Call,
+    Failure,
+    rule_for,
+    translate,
+    translate_written,
+)
 from standin.httpd import Request, Response
 from tests.support.s3_bench import Bench, in_front, open_bench, refusal
 
@@ -52,6 +60,50 @@ def test_every_code_of_the_service_is_in_the_table(code: str) -> None:
 def test_what_the_model_calls_retryable_is_retried_and_nothing_else(shape: object) -> None:
     retryable = "retryable" in shape.metadata  # type: ignore[attr-defined]
     assert (RULES[shape.error_code].patience > 0) is retryable  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("ConnectTimeoutError", "ConnectionError"),
+        ("EndpointConnectionError", "ConnectionError"),
+        ("ProxyConnectionError", "ConnectionError"),
+        ("SSLError", "ConnectionError"),
+        ("ConnectionClosedError", "HTTPClientError"),
+        ("ReadTimeoutError", "HTTPClientError"),
+        ("ResponseStreamingError", "HTTPClientError"),
+        ("SSOTokenLoadError", "SSOError"),
+        ("UnauthorizedSSOTokenError", "SSOError"),
+    ],
+)
+def test_an_exception_that_logs_name_has_the_rule_of_its_base(name: str, base: str) -> None:
+    exceptions = vars(botocore.exceptions)
+    assert issubclass(exceptions[name], exceptions[base])
+    assert RULES[name] is RULES[base]
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (botocore.exceptions.ClientError(
+            {"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2"),
+         "AWS refused s3:ListBucket on the bucket"),
+        (botocore.exceptions.ClientError(
+            {"Error": {"Code": "ExpiredToken", "Message": "old"}}, "GetCallerIdentity"),
+         "so sts:GetCallerIdentity was refused"),
+        (botocore.exceptions.ClientError(
+            {"Error": {"Code": "503", "Message": "no"},
+             "ResponseMetadata": {"MaxAttemptsReached": True, "RetryAttempts": 4}}, "QueryVectors"),
+         "Amazon S3 Vectors could not do QueryVectors"),
+        (botocore.exceptions.ReadTimeoutError(endpoint_url="https://s3.x/"),
+         "the connection to Amazon S3 broke off"),
+    ],
+    ids=["refused", "expired", "busy", "no answer"],
+)  # fmt: skip
+def test_what_botocore_wrote_into_a_log_is_translated(error: Exception, action: str) -> None:
+    name = f"{type(error).__module__}.{type(error).__name__}"
+    assert action in translate_written(f"saving failed: {name}: {error}")
+    assert translate_written("ValueError: saving failed") == ""
 
 
 @pytest.mark.parametrize("code", RULES)
