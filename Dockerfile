@@ -6,12 +6,12 @@ ENV PYTHONUNBUFFERED=1 \
     MEMORY_DATA_DIR=/data
 
 WORKDIR /app
-COPY requirements.txt constraints.txt ./
+COPY requirements.lock ./
 COPY scripts/install.sh scripts/install.sh
 RUN sh scripts/install.sh
 
 COPY . .
-RUN useradd --system --no-create-home holdfast && mkdir -p /data && chown holdfast /data
+RUN useradd --system --no-create-home holdfast && install -d -m 700 -o holdfast /data
 USER holdfast
 
 EXPOSE 8501

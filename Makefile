@@ -51,14 +51,14 @@ clean:  ## Remove the virtual environment and caches; memories in data/ stay
 	@sh scripts/make-venv.sh $(PYTHON)
 	@touch $@
 
-.venv/run.stamp: requirements.txt constraints.txt | .venv/venv.stamp
+.venv/run.stamp: requirements.lock | .venv/venv.stamp
 	@echo "Installing what Holdfast runs on (once, a few minutes) ..."
-	@sh scripts/install-requirements.sh requirements.txt
+	@sh scripts/install-requirements.sh requirements.lock
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt examples/fastapi_backend/requirements.txt .venv/run.stamp
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
 	@echo "Installing what the tests need ..."
-	@sh scripts/install-requirements.sh requirements-dev.txt
+	@sh scripts/install-requirements.sh requirements-dev.lock
 	@touch $@
 
 # Without a stamp it is tried again the next time.

@@ -14,6 +14,7 @@ import streamlit as st
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
+from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord, SearchResult, Status
 
 T = TypeVar("T")
@@ -105,6 +106,11 @@ class Connection:
                 self._service = self._open()
             return self._service
 
+    @property
+    def opened(self) -> MemoryService | None:
+        """The service if it is open; for what must not open it."""
+        return self._service
+
     def _open(self) -> MemoryService:
         if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
             raise self._error.with_traceback(None)
@@ -132,7 +138,7 @@ class Connection:
         """Close the service when its writes are done; the next caller opens it again."""
         with self._idle:
             if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
-                _logger.error("stopped in the middle of %d writes", self._under_way)
+                _logger.error("stopped in the middle of %s", counted(self._under_way, "write"))
         with self._lock:
             if self._service is not None:
                 self._service.close()

@@ -17,9 +17,11 @@ import streamlit as st
 from memory_core import settings
 from memory_core.errors import SettingsError
 from memory_core.memories import log_lines
+from memory_core.model.counting import counted
 
 from .auth import visitor
 from .auth.access import access, refusal
+from .auth.connections import bound_connections
 from .auth.sessions import follow_revocations
 from .connection import connection
 
@@ -40,7 +42,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 def refuse_what_is_unsafe() -> None:
-    """Exit with one sentence where the dashboard would show memories to strangers."""
+    """Exit with one sentence where the dashboard would show memories to strangers.
+
+    Bound what connections may cost, and keep files that are written from other users.
+    """
+    bound_connections()
+    settings.keep_files_private()
     try:
         reason = refusal(access(), st.get_option("server.address"))
     except SettingsError as error:
@@ -78,7 +85,7 @@ def stop() -> None:
 
     with visitor.acting_as(visitor.PROCESS):
         if unfinished := jobs.board().finish(FINISH_WITHIN_S):
-            _logger.error("stopped with %d jobs unfinished", unfinished)
+            _logger.error("stopped with %s unfinished", counted(unfinished, "job"))
     connection().close(FINISH_WITHIN_S / 4)
 
 

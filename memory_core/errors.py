@@ -12,6 +12,7 @@
         BackendUnavailable  throttled or unreachable after retries; trying later helps
         AccessDenied        refused; names the permission or the variable to change
         IndexMismatch       the index cannot hold our memories, or is not ours
+        IndexDamaged        the files of the index cannot be read; `rebuild` makes them anew
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
@@ -91,6 +92,10 @@ class AccessDenied(BackendError):
 
 class IndexMismatch(BackendError):
     """The index is missing, or differs in dimension, metric or non-filterable keys."""
+
+
+class IndexDamaged(BackendError):
+    """The files of the index cannot be read; its memories are on record, and can be listed."""
 
 
 class LedgerError(MemoryCoreError):

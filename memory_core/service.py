@@ -23,7 +23,7 @@ from .memories.search import Searcher
 from .memories.writer import MemoryWriter
 from .model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
 from .model.counting import Progress, Steps, counted
-from .model.limits import check_metadata, check_text
+from .model.limits import check_text
 from .model.records import (
     AuditReport,
     Event,
@@ -132,16 +132,18 @@ class MemoryService:
         metadata: Mapping[str, Any] | None = None,
         agent_id: str | None = None,
         run_id: str | None = None,
+        expires: date | str | None = None,
         infer: bool = False,
         verify: bool = False,
     ) -> SavedMemories:
         """Remember a text as it is, or with `infer` what a language model extracts from it.
 
-        The same text in the same scope is kept once; the record then says `already_stored`.
-        `verify` reads the memory back by its id before it returns.
+        The same text in the same scope is kept once, with new metadata merged into its own; the
+        record then says `already_stored`. `verify` reads the memory back by its id. `expires` is
+        as in `update_memory`.
 
         Raises:
-            InvalidMemory: the text or the metadata cannot be stored.
+            InvalidMemory: the text, the metadata or the expiry cannot be stored.
             NotIndexed: recorded, and safe, but the vector store could not be written.
             SettingsError: `infer` without a language model.
         """
@@ -151,6 +153,7 @@ class MemoryService:
             metadata=metadata,
             agent_id=agent_id,
             run_id=run_id,
+            expires=expires,
             infer=infer,
             verify=verify,
         )
@@ -164,6 +167,7 @@ class MemoryService:
         metadata: Mapping[str, Any] | None = None,
         agent_id: str | None = None,
         run_id: str | None = None,
+        expires: date | str | None = None,
         infer: bool = True,
         verify: bool = False,
     ) -> SavedMemories:
@@ -174,7 +178,9 @@ class MemoryService:
         (calls of tools) are skipped, those of the system and of tools are left out.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        composed, left_out = self._composer.from_messages(scope, messages, metadata, infer=infer)
+        composed, left_out = self._composer.from_messages(
+            scope, messages, metadata, expires, infer=infer
+        )
         saved = self._saver.save(scope, str(user_id), composed, verify=verify)
         return SavedMemories(saved, left_out)
 
@@ -216,20 +222,20 @@ class MemoryService:
         self,
         user_id: str,
         memory_id: str,
-        text: str,
+        text: str | None = None,
         *,
         metadata: Mapping[str, Any] | None = None,
+        expires: date | str | None = None,
         verify: bool = False,
     ) -> MemoryRecord:
-        """Give a memory another text; `metadata` is merged into its own.
+        """Give a memory another text or expiry; `metadata` is merged into its own.
 
-        Raises `MemoryNotFound`, and as `add_text_memory`.
+        `expires`, a date or its ISO text, is the last day (UTC) on which questions find it; "never"
+        clears it. Raises `MemoryNotFound`, and as `add_text_memory`.
         """
-        check_text(text)
-        attached = check_metadata(metadata)
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         stored, _ = self._memories.get(view, memory_id)
-        revised = self._composer.revise(stored, text, attached)
+        revised = self._composer.revise(stored, text, metadata, expires)
         return self._saver.write(view, Kind.UPDATE, str(user_id), [revised], verify=verify)[0]
 
     @noted("delete", lambda receipt: f"{receipt.removed:,} removed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -21,6 +22,16 @@ WATCHED = tuple(
     """.split()
 )
 """Variables of boto3, mem0 and the host that only the doctor looks at."""
+
+AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""The variables whose values boto3 sends as they are."""
+
+_BUCKET = re.compile(
+    r"(?:s3a?://|arn:aws[a-z-]*:s3:::)?(?P<name>[\w.-]+)(?:/+(?P<path>.*))?",
+    re.DOTALL | re.IGNORECASE,
+)
+# The ARN of an access point, which boto3 takes in place of a name.
+_ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(?:-[a-z-]+)?:[a-z0-9-]*:\d+:[A-Za-z0-9:/._-]+")
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
@@ -74,8 +85,33 @@ class VariableReader:
 
     def prefix(self, name: str, default: str) -> str:
         """Return a prefix that ends with a slash, or an empty one for a slash alone."""
-        stripped = (self.text(name) or default).strip("/")
+        value = self.text(name) or default
+        if "://" in value or value.startswith("arn:"):
+            sentence = f"{name} is {value!r}; set it to the path alone, such as {default}"
+            return self._refuse(name, sentence, default)
+        stripped = value.strip("/")
         return f"{stripped}/" if stripped else ""
+
+    def bucket(self, name: str) -> str | None:
+        """Return the name of a bucket, also where it is given as an address or an ARN."""
+        value = self.text(name)
+        if value is None or _ACCESS_POINT.fullmatch(value):
+            return value
+        parts = _BUCKET.fullmatch(value)
+        if parts and not parts["path"]:
+            return parts["name"]
+        advice = "set it to the name of the bucket alone, such as my-bucket"
+        if parts:
+            inside = parts["path"].strip("/")
+            advice = (
+                f"set it to {parts['name']}, and MEMORY_PREFIX to {inside}/ if memories are to be "
+                "below that path"
+            )
+        return self._refuse(name, f"{name} is {value!r}, which is not a name; {advice}", None)
+
+    def spoiled_keys(self) -> tuple[str, ...]:
+        """Return which of the AWS keys have characters that no key has."""
+        return tuple(name for name in AWS_KEYS if is_spoiled(self._environ.get(name, "")))
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name) or str(default)
@@ -97,6 +133,11 @@ class VariableReader:
             raise SettingsError(sentence)
         self._problems[name] = sentence
         return default
+
+
+def is_spoiled(key: str) -> bool:
+    """Tell if a key was copied with a blank, a line break, a quotation mark or the like."""
+    return bool(key.strip()) and not re.fullmatch("[!#-&(-~]+", key)
 
 
 def _variable(read: Callable[[VariableReader], _Value], *, secret: bool = False) -> _Value:
@@ -129,6 +170,15 @@ def _platform(read: VariableReader) -> str | None:
     return next((name for name in _PLATFORMS if read.text(name)), None)
 
 
+def _proxies(read: VariableReader) -> int:
+    """Return how many proxies of the platform add to X-Forwarded-For.
+
+    Render's CDN adds the client, and the load balancer behind it adds the CDN's edge.
+    """
+    platform = _platform(read)
+    return 2 if platform == "RENDER" else int(platform is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The running deployment as the host describes it."""
@@ -145,7 +195,8 @@ class Settings:
     """All configuration of Holdfast. Secrets do not show in its repr.
 
     `aws_access_key_id` only serves to notice a half-complete configuration; credentials
-    themselves always come through boto3's own chain.
+    themselves always come through boto3's own chain. `spoiled_keys` names the variables with
+    characters that no key has.
     """
 
     backend: BackendChoice = _variable(
@@ -166,12 +217,13 @@ class Settings:
     llm: str | None = _text("MEMORY_LLM")
     openai_api_key: str | None = _text("OPENAI_API_KEY", secret=True)
     openai_base_url: str | None = _text("OPENAI_BASE_URL")
-    bucket: str | None = _text("AWS_S3_BUCKET")
+    bucket: str | None = _variable(lambda read: read.bucket("AWS_S3_BUCKET"))
     region: str | None = _variable(
         lambda read: read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION")
     )
     aws_profile: str | None = _text("AWS_PROFILE")
     aws_access_key_id: str | None = _text("AWS_ACCESS_KEY_ID", secret=True)
+    spoiled_keys: tuple[str, ...] = _variable(lambda read: read.spoiled_keys())
     vector_bucket: str | None = _text("MEMORY_VECTOR_BUCKET")
     prefix: str = _variable(lambda read: read.prefix("MEMORY_PREFIX", "memory/"))
     endpoint_s3: str | None = _variable(
@@ -248,8 +300,9 @@ class DashboardSettings:
     oidc_allow: str | None = _text("DASHBOARD_OIDC_ALLOW", secret=True)
     idle_minutes: int = _variable(lambda read: read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 1440))
     session_hours: int = _variable(lambda read: read.number("DASHBOARD_SESSION_HOURS", 12, 1, 168))
-    proxies: int = _variable(
-        lambda read: read.number("DASHBOARD_PROXIES", 1 if _platform(read) else 0, 0, 9)
+    proxies: int = _variable(lambda read: read.number("DASHBOARD_PROXIES", _proxies(read), 0, 9))
+    migrate_from: tuple[str, ...] = _variable(
+        lambda read: tuple((read.text("DASHBOARD_MIGRATE_FROM") or "").split())
     )
     platform: str | None = _variable(_platform)
 
@@ -285,3 +338,11 @@ def silence_telemetry() -> None:
     for name, value in _QUIET.items():
         os.environ[name] = value
     os.environ.setdefault("MEM0_DIR", str(Path(tempfile.gettempdir(), "holdfast-mem0")))
+
+
+def keep_files_private() -> None:
+    """Let this process make files that only its own user can read; for programs, not the library.
+
+    ChromaDB and SQLite make files of their own, with the rights that the process allows.
+    """
+    os.umask(0o077)

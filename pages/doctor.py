@@ -4,9 +4,10 @@ import streamlit as st
 
 from dashboard.auth.visitor import require_access
 from dashboard.ui import frame
+from dashboard.ui.text import show
 from dashboard.views.doctor import checks, logs
 
-require_access()
+who = require_access()
 DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
 
 # The storage is not asked here: this page is for when it does not work.
@@ -18,3 +19,8 @@ for name, tab in frame.draw_tabs(DRAW, key=checks.TAB, parameter="tab", first=ch
     if tab.open:
         with tab:
             DRAW[name]()
+if who.address:
+    show(
+        f"Your address as the dashboard sees it: {who.address}. Sign-in attempts are counted by "
+        "it; if it is not yours, DASHBOARD_PROXIES is wrong."
+    )

@@ -69,6 +69,7 @@ def draw_planning(address: str, user: str, after: float = 0.0) -> None:
 def draw_migration(address: str, user: str) -> None:
     """Draw the current step of this migration."""
     draw_address(address)
+    migration.check_source(address)
     job = migration.run(address, user)
     if job and not job.finished:
         draw_steps(3)
@@ -97,7 +98,7 @@ st.title("Migrate", anchor=False)
 health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
-elif draw_unless(Role.OPERATOR):
+elif draw_unless(Role.ADMIN):
     with friendly_errors():
         if address := st.query_params.get("from"):
             draw_migration(address, st.query_params.get("user", ""))

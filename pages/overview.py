@@ -10,6 +10,7 @@ from dashboard.ui import charts, status, tables
 from dashboard.ui.messages import friendly_errors
 from dashboard.views.doctor import checks
 from dashboard.views.redeploy import start
+from memory_core.model.counting import counted
 
 require_access()
 LINES = 12
@@ -59,7 +60,7 @@ def draw_storage_chart(memories: int, backend: str) -> None:
         if backend == "s3_vectors" and memories > memory_reads.COUNTED_UP_TO:
             st.caption(
                 "Counting reads the keys of the whole index, which costs requests: about "
-                f"{memories // 500:,} for {memories:,} memories."
+                f"{memories // 500:,} for {counted(memories, 'memory')}."
             )
             if not st.button("Count the index", key="overview.count", icon=":material/123:"):
                 return

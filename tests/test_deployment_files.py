@@ -21,7 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets import Origin, Subprotocol
 from websockets.sync.client import connect
@@ -106,15 +109,36 @@ def test_what_the_image_needs_is_in_it_and_what_it_must_not_have_is_not() -> Non
     assert instructions("USER") == ["holdfast"]
 
 
+def pins(name: str) -> dict[str, str]:
+    """Return the versions in a file of requirements or a lock, without those of other platforms."""
+    lines = (ROOT / name).read_text().splitlines()
+    matches = (re.fullmatch(r"([\w.-]+)==([\w.]+)(?: ;(.+?))?(?: \\)?", line) for line in lines)
+    return {
+        canonicalize_name(match[1]): match[2]
+        for match in matches
+        if match and (not match[3] or Marker(match[3].strip()).evaluate())
+    }
+
+
 def test_what_is_installed_is_what_the_files_pin() -> None:
     script = (ROOT / "scripts" / "install.sh").read_text()
-    assert "--requirement requirements.txt --constraint constraints.txt" in script
-    pins = dict(
-        line.partition("==")[::2]
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
-    assert {name: version(name.partition("[")[0]) for name in pins} == pins
+    assert "--require-hashes --requirement requirements.lock" in script
+    run, dev = pins("requirements.lock"), pins("requirements-dev.lock")
+    assert {name: version(name) for name in run | dev} == run | dev
+    constraints = pins("constraints.txt")
+    assert pins("requirements.txt").items() <= run.items() & constraints.items()
+    also = pins("requirements-dev.txt") | pins("examples/fastapi_backend/requirements.txt")
+    assert also.items() <= (run | dev).items()
+    assert (run | dev).items() <= constraints.items()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_locked_package_has_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    packages = re.split(r"^(?=[\w-]+==)", text, flags=re.M)[1:]
+    assert packages
+    assert [package for package in packages if "--hash=sha256:" not in package] == []
+    assert "://" not in text
 
 
 class Server:

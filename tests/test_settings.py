@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from memory_core import Settings, SettingsError
+from memory_core.embedders import open_embedder
 from memory_core.settings import Deployment
+from memory_core.storage.backend import select_backend
 
 DEFAULTS = Settings(
     backend="auto",
@@ -49,6 +51,8 @@ VARIABLES = [
     ("AWS_DEFAULT_REGION", "us-east-1", "region", "us-east-1"),
     ("AWS_PROFILE", "staff", "aws_profile", "staff"),
     ("AWS_ACCESS_KEY_ID", "AKIA1", "aws_access_key_id", "AKIA1"),
+    ("AWS_SECRET_ACCESS_KEY", "s3cret\r", "spoiled_keys", ("AWS_SECRET_ACCESS_KEY",)),
+    ("AWS_SESSION_TOKEN", "to ken", "spoiled_keys", ("AWS_SESSION_TOKEN",)),
     ("MEMORY_VECTOR_BUCKET", "vectors", "vector_bucket", "vectors"),
     ("MEMORY_PREFIX", "/a/b/", "prefix", "a/b/"),
     ("AWS_ENDPOINT_URL_S3", "http://h/s3", "endpoint_s3", None),
@@ -116,7 +120,73 @@ def test_quotation_marks_are_refused_by_the_variables_name(name: str, value: str
 
 @pytest.mark.parametrize("value", ["do'cs", '"docs', "it's"])
 def test_a_quotation_mark_inside_a_value_is_kept(value: str) -> None:
-    assert Settings.from_env({"AWS_S3_BUCKET": value}).bucket == value
+    assert Settings.from_env({"MEMORY_LLM": value}).llm == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "my.docs-1",
+        "s3://my.docs-1",
+        "S3://my.docs-1/",
+        "s3a://my.docs-1/",
+        "my.docs-1/",
+        "arn:aws:s3:::my.docs-1",
+        "arn:aws-us-gov:s3:::my.docs-1/",
+    ],
+)
+def test_a_bucket_is_understood_as_a_name_an_address_or_an_arn(value: str) -> None:
+    assert Settings.from_env({"AWS_S3_BUCKET": value}).bucket == "my.docs-1"
+
+
+def test_the_arn_of_an_access_point_is_kept() -> None:
+    arn = "arn:aws:s3:eu-central-1:123456789012:accesspoint/memories"
+    assert Settings.from_env({"AWS_S3_BUCKET": arn}).bucket == arn
+
+
+@pytest.mark.parametrize(
+    "value", ["s3://docs/a/b", "docs/a/b/", "arn:aws:s3:::docs/a/b", "s3://docs//a/b//"]
+)
+def test_a_path_behind_the_bucket_is_said_to_belong_into_the_prefix(value: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"AWS_S3_BUCKET .* set it to docs, and MEMORY_PREFIX to a/b/"
+    ):
+        Settings.from_env({"AWS_S3_BUCKET": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://docs.s3.eu-central-1.amazonaws.com/",
+        "my docs",
+        "do'cs",
+        "s3://",
+        "arn:aws:s3vectors:eu-central-1:123456789012:bucket/docs",
+    ],
+)
+def test_what_no_bucket_can_be_called_is_refused_by_the_variables_name(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"AWS_S3_BUCKET .* not a name"):
+        Settings.from_env({"AWS_S3_BUCKET": value})
+
+
+@pytest.mark.parametrize("value", ["s3://docs/a", "arn:aws:s3:::docs/a"])
+def test_an_address_is_no_prefix(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"MEMORY_PREFIX .* the path alone"):
+        Settings.from_env({"MEMORY_PREFIX": value})
+
+
+@pytest.mark.parametrize("extra", ["\r", " ", "\n", "\u200b", "\u00a0", "\t", "'"])
+@pytest.mark.parametrize("pattern", ["{}s3cret", "s3cret{}", "s3{}cret"])
+def test_a_key_with_what_no_key_has_is_named_where_it_is_needed(extra: str, pattern: str) -> None:
+    on_s3 = {"AWS_S3_BUCKET": "docs", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIA1"}
+    given = {**on_s3, "AWS_SECRET_ACCESS_KEY": pattern.format(extra), "MEMORY_EMBEDDER": "local"}
+    settings = Settings.from_env(given)
+    embedder = open_embedder(settings)
+    with pytest.raises(SettingsError, match="AWS_SECRET_ACCESS_KEY was copied") as caught:
+        select_backend(settings, embedder)
+    assert "cret" not in str(caught.value)
+    unused = Settings.from_env({**given, "MEMORY_BACKEND": "chroma"})
+    assert select_backend(unused, embedder).name == "chroma"
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_only_an_installation_that_was_cut_off_leaves_its_mark(
     ending = "kill -9 $PPID\n" if cut_off else f"exit {code}\n"
     python.write_text(f"#!/bin/sh\n[ -e .venv/installing ] || exit 5\n{ending}")
     python.chmod(0o755)
-    assert machine.run("install-requirements.sh", "requirements.txt") == (code, "")
+    assert machine.run("install-requirements.sh", "requirements.lock") == (code, "")
     assert (machine.clone / ".venv" / "installing").exists() == cut_off
 
 
@@ -265,8 +265,7 @@ def test_make_begins_again_where_an_installation_was_cut_off(
 ) -> None:
     venv = machine.clone / ".venv"
     (venv / "bin").mkdir(parents=True)
-    for name in ("requirements.txt", "constraints.txt"):
-        (machine.clone / name).touch()
+    (machine.clone / "requirements.lock").touch()
     (venv / "bin" / "python").symlink_to(
         "/no/such/python" if damage == "no python" else str(shutil.which("sh"))
     )
@@ -286,5 +285,5 @@ def test_make_begins_again_where_an_installation_was_cut_off(
         check=True,
     ).stdout
     assert ("scripts/make-venv.sh" in planned) == again
-    assert ("scripts/install-requirements.sh requirements.txt" in planned) == again
+    assert ("scripts/install-requirements.sh requirements.lock" in planned) == again
     assert planned.splitlines()[-1] == ".venv/bin/python -m streamlit run app.py"

@@ -29,6 +29,7 @@ SHORTEST_SECRET: Final = 32
 SESSION: Final = "session"
 FORM: Final = "form"
 OIDC: Final = "oidc"
+BROWSER: Final = "browser"
 _LOGIN = "DASHBOARD_USERS (or the DASHBOARD_OIDC_ variables) and DASHBOARD_URL"
 
 
@@ -55,6 +56,7 @@ class Access:
             self.secret,
             idle_s=settings.idle_minutes * 60,
             lasts_s=settings.session_hours * 3600,
+            shared=settings.secret is not None,
         )
 
     @property
@@ -73,13 +75,19 @@ class Access:
         """Host names of `DASHBOARD_URL`."""
         return frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
 
-    def origin_of(self, host: str) -> str:
-        """Return the public origin for a Host header; plain HTTP where none is set."""
-        for origin in self.origins:
-            parts = urlsplit(origin)
-            if parts.netloc == _without_default_port(host.lower(), parts.scheme):
-                return origin
-        return f"http://{host.lower()}"
+    @property
+    def https(self) -> bool:
+        """True if people come by HTTPS, whatever a request says of itself."""
+        return any(origin.startswith("https:") for origin in self.origins)
+
+    def is_origin(self, origin: str, host: str) -> bool:
+        """Return whether an Origin header is ours: configured, or this computer's own address."""
+        try:
+            parts, name = urlsplit(origin), urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        given = f"{parts.scheme}://{_without_default_port(parts.netloc.lower(), parts.scheme)}"
+        return given in self.origins or (is_loopback(name) and origin == f"http://{host.lower()}")
 
     def _check_oidc(self) -> None:
         settings = self.settings
@@ -151,35 +159,28 @@ def read_cookie(scope: Scope, which: str, access: Access) -> str:
     """Return the value of one of our cookies, empty without it."""
     header = Headers(scope=scope).get("cookie", "")
     try:
-        return cookie_parser(header).get(_cookie_name(scope, which, access), "")
+        return cookie_parser(header).get(_cookie_name(which, access), "")
     except CookieError:
         return ""
 
 
-def write_cookie(
-    scope: Scope, which: str, value: str, access: Access, *, lasts_s: int | None = None
-) -> str:
+def write_cookie(which: str, value: str, access: Access, *, lasts_s: int | None = None) -> str:
     """Return the header that sets a cookie, for `lasts_s` or until the browser is closed."""
-    name = _cookie_name(scope, which, access)
+    name = _cookie_name(which, access)
     cookie: SimpleCookie = SimpleCookie({name: value})
     cookie[name]["path"] = "/"
     cookie[name]["httponly"] = True
     cookie[name]["samesite"] = "Lax"
-    if _is_https(scope, access):
+    if access.https:
         cookie[name]["secure"] = True
     if lasts_s is not None:
         cookie[name]["max-age"] = lasts_s
     return cookie[name].OutputString()
 
 
-def _cookie_name(scope: Scope, which: str, access: Access) -> str:
+def _cookie_name(which: str, access: Access) -> str:
     # The prefix keeps other hosts, and plain HTTP, from setting a cookie of that name.
-    return f"{'__Host-' if _is_https(scope, access) else ''}holdfast-{which}"
-
-
-def _is_https(scope: Scope, access: Access) -> bool:
-    host = Headers(scope=scope).get("host", "")
-    return access.origin_of(host).startswith("https:")
+    return f"{'__Host-' if access.https else ''}holdfast-{which}"
 
 
 def _origin(url: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import string
 import threading
 import time
 import unicodedata
+from base64 import b64decode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -26,6 +30,16 @@ PER_ADDRESS = 30
 KEPT = 10_000
 
 _MOST_MEMORY_KIB = 128 * 1024
+_MOST_PASSES = 10
+_MOST_LANES = 8
+# OWASP's weakest set is 7 MiB and five passes; each of its sets fills about as much memory in all.
+_LEAST_MEMORY_KIB = 7 * 1024
+_LEAST_FILLED_KIB = 35 * 1024
+_LEAST_SALT = 16
+_HASH_LENGTHS = (32, 64)
+"""Bytes. The hash of a shorter length is another one, so a truncated hash fits no password."""
+_SHORTEST_UNIT = 4
+_KNOWN_PASSWORDS = Path(__file__).parent / "known_passwords.txt"
 # 19 MiB and two passes, the least that OWASP recommends: several fit into a small machine.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -34,20 +48,60 @@ def hash_password(password: str) -> str:
     """Return the argon2 hash of a password, of `SHORTEST` to `LONGEST` characters.
 
     Raises:
-        ValueError: it is shorter or longer.
+        ValueError: it is shorter or longer, or a known password with or without digits and signs
+            around it.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise ValueError(f"a password has {SHORTEST} to {LONGEST:,} characters")
+    if is_known(password):
+        raise ValueError(
+            "this password, or the word it is made from, is among the first that attackers try; "
+            "choose several unrelated words"
+        )
     return _HASHER.hash(password)
 
 
+def is_known(password: str) -> bool:
+    """Return whether a password is easily guessed: a known one, repeated or decorated or not."""
+    plain = unicodedata.normalize("NFKC", password).casefold()
+    core = plain.strip(string.digits + string.punctuation + string.whitespace)
+    return any(
+        unit in known_passwords() or (len(unit) < _SHORTEST_UNIT and unit != text)
+        for text in (plain, core)
+        for unit in _units(text)
+    )
+
+
+def _units(text: str) -> Iterator[str]:
+    """Yield each beginning of a text that gives the text when it is repeated, the whole too."""
+    for length in range(1, len(text) + 1):
+        if text.startswith(text[length:]):
+            yield text[:length]
+
+
+@cache
+def known_passwords() -> frozenset[str]:
+    """Return 10,000 passwords that people use most, in small letters."""
+    return frozenset(_KNOWN_PASSWORDS.read_text("utf-8").split())
+
+
 def is_hash(value: str) -> bool:
-    """Return whether a value is an argon2id hash that this machine can afford to check."""
+    """Return whether a value is a whole argon2id hash that is neither too weak nor too costly."""
     try:
-        parameters = extract_parameters(value)
-    except InvalidHashError:
+        asked = extract_parameters(value)
+        digits = value.rpartition("$")[2]
+        b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (InvalidHashError, ValueError):
         return False
-    return value.startswith("$argon2id$") and parameters.memory_cost <= _MOST_MEMORY_KIB
+    return (
+        value.startswith("$argon2id$")
+        and asked.hash_len in _HASH_LENGTHS
+        and asked.salt_len >= _LEAST_SALT
+        and _LEAST_MEMORY_KIB <= asked.memory_cost <= _MOST_MEMORY_KIB
+        and asked.time_cost <= _MOST_PASSES
+        and asked.parallelism <= _MOST_LANES
+        and asked.memory_cost * asked.time_cost >= _LEAST_FILLED_KIB
+    )
 
 
 def fits(password: str, hashed: str | None) -> bool:
@@ -90,13 +144,18 @@ def parse_users(text: str, where: str) -> dict[str, Account]:
         parts = entry.split(":", 2)
         if len(parts) != 3 or not normalize_name(parts[0]) or not is_hash(parts[2]):
             raise SettingsError(
-                f"{place} is not name:role:hash; make one with "
-                "`python -m dashboard.auth hash --name NAME --role ROLE`"
+                f"{place} is not name:role:hash with a whole hash of usual strength; make one "
+                "with `python -m dashboard.auth hash --name NAME --role ROLE`"
             )
         name = normalize_name(parts[0])
         if name in accounts:
             raise SettingsError(f"{place} repeats a name; keep one of them")
         accounts[name] = Account(name, Role.of(parts[1], place), parts[2])
+    if text and not accounts:
+        raise SettingsError(
+            f"{where} names nobody, so nobody could sign in; add an entry name:role:hash made by "
+            "`python -m dashboard.auth hash`"
+        )
     return accounts
 
 
@@ -182,38 +241,44 @@ class Accounts:
                 "the file that DASHBOARD_USERS_FILE names cannot be read; give its path"
             ) from None
         lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        return parse_users("\n".join(lines), "DASHBOARD_USERS_FILE")
+        # A file without entries is refused as well, so that nobody forgets to fill it.
+        return parse_users("\n".join(lines) or " ", "DASHBOARD_USERS_FILE")
 
 
 class Attempts:
-    """Failed sign-ins of the last `WINDOW_S`, by name and by network address."""
+    """Failed sign-ins of the last `WINDOW_S`, by name, network address and browser.
+
+    A browser that this name signed in from before is counted for itself, so that nobody else's
+    attempts hold it up; for another name it is at least not refused for its address.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
-    def wait_s(self, name: str, address: str) -> int:
+    def wait_s(self, name: str, address: str, browser: Browser | None = None) -> int:
         """Return the seconds until the next attempt is allowed, 0 for now."""
         with self._lock:
-            return max(
-                self._wait(("account", name), PER_ACCOUNT),
-                self._wait(("address", address), PER_ADDRESS),
-            )
+            return max(self._wait(key, most) for key, most in _counted(name, address, browser))
 
-    def failed(self, name: str, address: str) -> None:
+    def failed(self, name: str, address: str, browser: Browser | None = None) -> None:
         """Count a failure."""
         with self._lock:
-            for key in (("account", name), ("address", address)):
+            for key, _ in _counted(name, address, browser):
                 self._failures.setdefault(key, deque(maxlen=PER_ADDRESS)).append(self._clock())
                 self._failures.move_to_end(key)
             while len(self._failures) > KEPT:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, name: str) -> None:
-        """Forget the failures of a name; those of the address remain."""
+    def succeeded(self, name: str, address: str, browser: Browser | None = None) -> None:
+        """Forget the failures of a name, and take back what was counted for this attempt."""
         with self._lock:
-            self._failures.pop(("account", name), None)
+            for key, _ in _counted(name, address, browser):
+                if key[0] in {"account", "browser"}:
+                    self._failures.pop(key, None)
+                elif self._failures.get(key):
+                    self._failures[key].pop()
 
     def _wait(self, key: tuple[str, str], most: int) -> int:
         times = self._failures.get(key, deque())
@@ -222,3 +287,31 @@ class Attempts:
         if len(times) < most:
             return 0
         return max(1, round(times[-most] + WINDOW_S - self._clock()))
+
+
+class Browser(NamedTuple):
+    """A browser that somebody signed in from before: its random id, and their name."""
+
+    id: str
+    name: str
+
+
+def network_of(address: str) -> str:
+    """Return what attempts are counted for: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))
+
+
+def _counted(name: str, address: str, browser: Browser | None) -> list[tuple[tuple[str, str], int]]:
+    """Return the counters of an attempt, and the most that each may hold."""
+    if browser and browser.name == name:
+        return [(("browser", browser.id), PER_ACCOUNT)]
+    around = ("others in browser", browser.id) if browser else ("address", network_of(address))
+    return [(("account", name), PER_ACCOUNT), (around, PER_ADDRESS)]

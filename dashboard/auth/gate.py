@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 from urllib.parse import urlencode
 
@@ -13,10 +14,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocketClose
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from memory_core.model.limits import MAX_LOG_BYTES
+from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 
 from .. import health
-from . import login_form
+from . import login_form, notes
 from .access import (
     SESSION,
     Access,
@@ -31,16 +32,40 @@ from .access import (
     read_cookie,
     write_cookie,
 )
+from .connections import ALLOW_BYTES, MAX_MESSAGE_BYTES
 from .login_routes import SigningIn, address_of
 from .roles import Role
-from .sessions import Session, Sessions, revoke
-from .visitor import IDENTITY_HEADER
+from .sessions import NotYetKnown, Session, Sessions, revoke
+from .uploads import Uploads
+from .visitor import IDENTITY_HEADER, actor_of, visitor_of
 
 CHECK_S: Final = 2.0
 """Seconds between checks of a silent socket."""
 
 HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
+MOST_SOCKETS: Final = 12
+"""Open pages of one session, where there is a login."""
+
+LONGEST_MESSAGES: Final = {
+    Role.VIEWER: MAX_MESSAGE_BYTES,
+    # A pasted log; JavaScript counts characters of up to three bytes.
+    Role.OPERATOR: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
+    Role.ADMIN: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
+}
+"""Bytes of a socket message, by role."""
+
+# What pages need. Streamlit's others clear everybody's caches, stop the process or change files.
+_MESSAGES: Final = {
+    "rerun_script": Role.VIEWER,
+    "stop_script": Role.VIEWER,
+    "app_heartbeat": Role.VIEWER,
+    "backend_operation_request": Role.VIEWER,
+    "file_urls_request": Role.OPERATOR,
+}
+_OPERATIONS: Final = frozenset({"deferred_file", "dataframe_chunk"})
 _SIGNED_OUT: Final = 4401
+_TOO_BIG: Final = 1009
+_TRY_LATER: Final = 1013
 _UPLOADS: Final = "/_stcore/upload_file"
 _MAX_BODY: Final = MAX_LOG_BYTES + 64 * 1024
 _INNER: Final = ("/_stcore/", "/static/", "/media/", "/component/", "/vendor/")
@@ -52,15 +77,23 @@ _NOT_HERE: Final = (
 
 
 class _Socket:
-    """WebSocket that passes messages on while the session lasts with the role it began with."""
+    """WebSocket that passes on what pages need, while its session lasts with the same role.
 
-    def __init__(self, sessions: Sessions, session: Session, receive: Receive, send: Send) -> None:
+    Without a login there is no session, and everybody is admin.
+    """
+
+    def __init__(
+        self, sessions: Sessions, session: Session | None, receive: Receive, send: Send
+    ) -> None:
         self._sessions, self._session = sessions, session
+        self._role = session.role if session else Role.ADMIN
         self._receive, self._send = receive, send
         self._opened = self._closed = False
 
     async def serve(self, app: ASGIApp, scope: Scope) -> None:
         """Serve until either side, or the end of the session, closes the socket."""
+        if allow_bytes := scope.get("extensions", {}).get(ALLOW_BYTES):
+            allow_bytes(LONGEST_MESSAGES[self._role])
         watching = asyncio.create_task(self._watch())
         try:
             await app(scope, self._receive_checked, self._send_checked)
@@ -68,13 +101,21 @@ class _Socket:
             watching.cancel()
 
     async def _receive_checked(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            return message
-        if self._closed or not self._still(active=_is_by_person(message)):
-            await self._close()
-            return {"type": "websocket.disconnect", "code": _SIGNED_OUT}
-        return message
+        while True:
+            message = await self._receive()
+            if message["type"] != "websocket.receive":
+                return message
+            content, code = message.get("bytes") or b"", _SIGNED_OUT
+            if len(content) > LONGEST_MESSAGES[self._role]:
+                code = _TOO_BIG
+            elif not self._closed:
+                asked = _read_message(content)
+                if self._still(active=_is_by_person(asked)):
+                    if _is_needed(asked, self._role):
+                        return message
+                    continue
+            await self._close(code)
+            return {"type": "websocket.disconnect", "code": code}
 
     async def _send_checked(self, message: Message) -> None:
         if self._closed:
@@ -94,25 +135,40 @@ class _Socket:
             if self._opened and not self._still():
                 await self._close()
 
-    async def _close(self) -> None:
+    async def _close(self, code: int = _SIGNED_OUT) -> None:
         if not self._closed:
             self._closed = True
-            await self._send({"type": "websocket.close", "code": _SIGNED_OUT})
+            await self._send({"type": "websocket.close", "code": code})
 
     def _still(self, *, active: bool = False) -> bool:
         """Return whether the session lasts, with the role that the socket began with."""
+        if self._session is None:
+            return True
         session = self._sessions.find(self._session.id, active=active)
-        return session is not None and session.role == self._session.role
+        return session is not None and session.role == self._role
 
 
-def _is_by_person(message: Message) -> bool:
-    """Return whether a person acted, rather than a fragment rerunning by itself."""
-    sent = BackMsg()
+def _read_message(content: bytes) -> BackMsg:
+    """Return a message of Streamlit's page, an empty one for anything else."""
+    asked = BackMsg()
     try:
-        sent.ParseFromString(message.get("bytes") or b"")
+        asked.ParseFromString(content)
     except DecodeError:
-        return False
-    return sent.WhichOneof("type") == "rerun_script" and not sent.rerun_script.is_auto_rerun
+        return BackMsg()
+    return asked
+
+
+def _is_by_person(asked: BackMsg) -> bool:
+    """Return whether a person acted, rather than a fragment rerunning by itself."""
+    return asked.WhichOneof("type") == "rerun_script" and not asked.rerun_script.is_auto_rerun
+
+
+def _is_needed(asked: BackMsg, role: Role) -> bool:
+    """Return whether a page of this role sends such messages."""
+    kind = asked.WhichOneof("type")
+    if kind == "backend_operation_request":
+        return asked.backend_operation_request.WhichOneof("payload") in _OPERATIONS
+    return kind is not None and kind in _MESSAGES and role >= _MESSAGES[kind]
 
 
 class Gate:
@@ -123,6 +179,8 @@ class Gate:
         self._access = of or access()
         # Only the gate of the process shares its storage; tests make others.
         self._signing_in = SigningIn(self._access, None if of else revoke)
+        self._uploads = Uploads()
+        self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -146,23 +204,53 @@ class Gate:
         cookie = read_cookie(scope, SESSION, self._access)
         active = not scope["path"].startswith("/_stcore/")
         address = address_of(scope, self._access)
-        session = self._access.sessions.read(cookie, address, active=active) if cookie else None
+        try:
+            session = self._access.sessions.read(cookie, address, active=active) if cookie else None
+        except NotYetKnown:
+            headers = {"Cache-Control": "no-store", "Retry-After": "2", "Refresh": "2"}
+            answer = PlainTextResponse(login_form.STARTING, 503, headers)
+            await _refuse(scope, receive, send, answer, _TRY_LATER)
+            return
         if session is None:
             await _refuse(scope, receive, send, _to_the_login(scope))
             return
         scope["headers"] = [*scope["headers"], (IDENTITY_HEADER.encode(), session.id.encode())]
-        if scope["type"] == "websocket":
-            socket = _Socket(self._access.sessions, session, receive, send)
-            await socket.serve(self._app, scope)
-        elif scope["path"].startswith(_UPLOADS) and session.role < Role.OPERATOR:
-            answer = PlainTextResponse("This needs the role operator.", 403)
-            await answer(scope, receive, send)
-        else:
-            await self._serve(scope, receive, self._private(scope, send, cookie, session))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _too_large(scope)
-        await (refused or self._app)(scope, receive, send)
+        if scope["type"] == "http":
+            send = self._private(scope, send, cookie, session)
+        await self._serve(scope, receive, send, session)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, session: Session | None = None
+    ) -> None:
+        uploads = scope["path"].startswith(_UPLOADS)
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send, session)
+        elif uploads and session and session.role < Role.OPERATOR:
+            actor = actor_of(visitor_of(session))
+            notes.note_refusal(actor, "overstep", "an upload needs operator")
+            await PlainTextResponse("This needs the role operator.", 403)(scope, receive, send)
+        elif refused := _too_large(scope):
+            await refused(scope, receive, send)
+        elif uploads and scope["method"] == "PUT":
+            key = session.id if session else ""
+            await self._uploads.take(self._app, scope, receive, send, key)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve_socket(
+        self, scope: Scope, receive: Receive, send: Send, session: Session | None
+    ) -> None:
+        key = session.id if session else ""
+        if session and self._sockets[key] >= MOST_SOCKETS:
+            await WebSocketClose(_TRY_LATER)(scope, receive, send)
+            return
+        self._sockets[key] += 1
+        try:
+            await _Socket(self._access.sessions, session, receive, send).serve(self._app, scope)
+        finally:
+            self._sockets[key] -= 1
+            self._sockets += Counter()  # drops the zeros
 
     def _private(self, scope: Scope, send: Send, cookie: str, session: Session) -> Send:
         """Keep answers out of shared caches; renew the cookie with each page."""
@@ -174,9 +262,7 @@ class Gate:
                 headers["Cache-Control"] = kept
                 renewed = self._access.sessions.renewed(cookie, session)
                 if renewed and _is_page(scope):
-                    headers.append(
-                        "Set-Cookie", write_cookie(scope, SESSION, renewed, self._access)
-                    )
+                    headers.append("Set-Cookie", write_cookie(SESSION, renewed, self._access))
             await send(message)
 
         return send_private
@@ -232,8 +318,10 @@ def _to_the_login(scope: Scope) -> Response:
     return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, answer: Response) -> None:
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, answer: Response, code: int = _SIGNED_OUT
+) -> None:
     if scope["type"] == "websocket":
-        await WebSocketClose(_SIGNED_OUT)(scope, receive, send)
+        await WebSocketClose(code)(scope, receive, send)
     else:
         await answer(scope, receive, send)

@@ -60,12 +60,11 @@ class SecureHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            send = self._with_headers(scope, send)
+            send = self._with_headers(send)
         await (_refusal(scope) or self._app)(scope, receive, send)
 
-    def _with_headers(self, scope: Scope, send: Send) -> Send:
-        host = Headers(scope=scope).get("host", "")
-        https = access().origin_of(host).startswith("https:")
+    def _with_headers(self, send: Send) -> Send:
+        https = access().https
         strict = {"Strict-Transport-Security": "max-age=31536000"} if https else {}
 
         async def send_with_headers(message: Message) -> None:
@@ -99,7 +98,7 @@ def _refusal(scope: Scope) -> ASGIApp | None:
     headers = Headers(scope=scope)
     host, origin = headers.get("host", ""), headers.get("origin")
     if scope["type"] == "websocket":
-        ours = host_is_ours(host) and (origin is None or urlsplit(origin).netloc == host)
+        ours = host_is_ours(host) and (origin is None or access().is_origin(origin, host))
         return None if ours else WebSocketClose(_POLICY_VIOLATION)
     if scope["path"] in HEALTH:
         return None

@@ -18,11 +18,16 @@ PATHS: Final = frozenset({LOGIN, LOGOUT, OIDC_START, OIDC_BACK})
 
 LONGEST_FORM: Final = 8 * 1024
 LONGEST_NEXT: Final = 2000
+LONGEST_NAME: Final = 254
 
 WRONG: Final = "Wrong name or password."
 TOO_MANY: Final = "Too many attempts. Wait a quarter of an hour, then try again."
 STALE: Final = "This form has expired. Try again."
 BUSY: Final = "Too many people are signing in at the moment. Try again shortly."
+STARTING: Final = (
+    "The dashboard has just started, and does not know yet who signed out. This page loads again "
+    "by itself; you can also sign in again at /login."
+)
 NOT_STAFF: Final = "You cannot be signed in here. Ask whoever looks after this dashboard."
 
 _STYLE: Final = """

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
+import hashlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from memory_core.errors import MemoryCoreError
+from memory_core.activity import Actor
 
-from ..connection import connection
-from . import accounts, login_form, oidc, visitor
-from .access import FORM, OIDC, SESSION, Access, Scope, read_cookie, write_cookie
-from .sessions import Via
+from . import accounts, login_form, notes, oidc, visitor
+from .access import (
+    BROWSER,
+    FORM,
+    OIDC,
+    SESSION,
+    Access,
+    Scope,
+    is_address,
+    read_cookie,
+    write_cookie,
+)
+from .accounts import Account, Browser
+from .connections import PEER
+from .sessions import NotYetKnown, Session, Via
 
 _logger = logging.getLogger("dashboard")
 
 AT_ONCE: Final = 2
-"""Passwords checked at a time; each takes some 20 MB."""
+"""Passwords checked at a time; each takes some 20 MB. Known browsers have another place."""
 
-MAY_WAIT: Final = 16
+MAY_WAIT: Final = 200
+MAY_WAIT_TOGETHER: Final = 4
+"""Attempts from one network that may wait, so that none takes all places."""
+
 _FORM_LASTS_S: Final = 3600
+_BROWSER_LASTS_S: Final = 180 * 24 * 3600
 
 
 class SigningIn:
@@ -36,8 +53,11 @@ class SigningIn:
     def __init__(self, access: Access, revoke: Callable[[str, float], None] | None = None) -> None:
         """`revoke` ends a session on other instances, given its id and when it expires."""
         self._access, self._revoke = access, revoke
-        self._checking = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._checking, self._checking_known = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(1)
+        self._waiting: Counter[str] = Counter()
+        self._browsers = URLSafeTimedSerializer(
+            access.secret, salt="holdfast.browser", signer_kwargs={"digest_method": hashlib.sha256}
+        )
         self._provider = oidc.Provider(access) if access.oidc else None
 
     async def answer(self, request: Request) -> Response:
@@ -71,7 +91,7 @@ class SigningIn:
             oidc=self._provider is not None,
         )
         answer = HTMLResponse(body, status, login_form.HEADERS)
-        self._keep(request, answer, FORM, nonce, lasts_s=_FORM_LASTS_S)
+        self._keep(answer, FORM, nonce, lasts_s=_FORM_LASTS_S)
         return answer
 
     async def _password(self, request: Request) -> Response:
@@ -79,50 +99,65 @@ class SigningIn:
         wanted = login_form.safe_next(form.get("next", "/"))
         nonce = read_cookie(request.scope, FORM, self._access)
         token = form.get("token", "")
-        if not (_same_origin(request) and login_form.token_fits(self._access.secret, nonce, token)):
+        is_ours = _same_origin(request, self._access)
+        if not (is_ours and login_form.token_fits(self._access.secret, nonce, token)):
             return self._form(request, login_form.STALE, 403, wanted)
-        name, address = (
-            accounts.normalize_name(form.get("name", ""))[:254],
-            address_of(request.scope, self._access),
-        )
-        wait = self._access.attempts.wait_s(name, address)
+        name = accounts.normalize_name(form.get("name", "")[: login_form.LONGEST_NAME])
+        address = address_of(request.scope, self._access)
+        browser = self._browser(request)
+        account = self._access.accounts.find(name)
+        wait = self._access.attempts.wait_s(name, address, browser)
         if wait:
+            _note_refused(account, address, "too many attempts")
             answer = self._form(request, login_form.TOO_MANY, 429, wanted)
             answer.headers["Retry-After"] = str(wait)
             return answer
-        if self._waiting >= MAY_WAIT:
+        place = f"browser {browser.id}" if browser else accounts.network_of(address)
+        full = not browser and self._waiting.total() >= MAY_WAIT
+        if full or self._waiting[place] >= MAY_WAIT_TOGETHER:
             return self._form(request, login_form.BUSY, 503, wanted)
         # Counted before the check, so that parallel attempts do not evade the limit.
-        self._access.attempts.failed(name, address)
-        account = self._access.accounts.find(name)
-        if not await self._fits(form.get("password", ""), account.hash if account else None):
+        self._access.attempts.failed(name, address, browser)
+        self._waiting[place] += 1
+        try:
+            async with self._checking_known if browser else self._checking:
+                fits = await asyncio.to_thread(
+                    accounts.fits, form.get("password", ""), account.hash if account else None
+                )
+        finally:
+            self._waiting[place] -= 1
+            self._waiting += Counter()  # drops the zeros
+        if not fits:
             _logger.warning(
                 "sign-in refused from %s%s", address, f" for {account.name}" if account else ""
             )
+            _note_refused(account, address)
             return self._form(request, login_form.WRONG, 403, wanted)
-        self._access.attempts.succeeded(name)
+        self._access.attempts.succeeded(name, address, browser)
         return await self._let_in(request, name, "password", wanted)
 
-    async def _fits(self, password: str, hashed: str | None) -> bool:
-        self._waiting += 1
+    def _browser(self, request: Request) -> Browser | None:
+        """Return what the browser's own cookie says, if it signed in from before."""
+        cookie = read_cookie(request.scope, BROWSER, self._access)
         try:
-            async with self._checking:
-                return await asyncio.to_thread(accounts.fits, password, hashed)
-        finally:
-            self._waiting -= 1
+            return Browser(*self._browsers.loads(cookie, max_age=_BROWSER_LASTS_S))
+        except BadSignature:
+            return None
 
     async def _let_in(self, request: Request, name: str, via: Via, wanted: str) -> Response:
         # This browser may have been signed in as somebody else.
         await self._end(request)
         address = address_of(request.scope, self._access)
         cookie = self._access.sessions.begin(name, via, address)
-        session = self._access.sessions.read(cookie, address) if cookie else None
+        session = self._session(cookie or "", address)
         if cookie is None or session is None:
             return self._form(request, login_form.NOT_STAFF, 403, wanted)
         await _note(visitor.visitor_of(session), "sign-in")
         answer = self._go(request, wanted)
-        self._keep(request, answer, SESSION, cookie)
-        self._keep(request, answer, FORM, "", lasts_s=0)
+        self._keep(answer, SESSION, cookie)
+        self._keep(answer, FORM, "", lasts_s=0)
+        known = str(self._browsers.dumps(Browser(secrets.token_urlsafe(18), name)))
+        self._keep(answer, BROWSER, known, lasts_s=_BROWSER_LASTS_S)
         return answer
 
     async def _sign_out(self, request: Request) -> Response:
@@ -133,19 +168,26 @@ class SigningIn:
         if who:
             await _note(who, "sign-out")
         answer = self._go(request, login_form.LOGIN)
-        self._keep(request, answer, SESSION, "", lasts_s=0)
+        self._keep(answer, SESSION, "", lasts_s=0)
         return answer
 
     async def _end(self, request: Request) -> visitor.Visitor | None:
         cookie = read_cookie(request.scope, SESSION, self._access)
         address = address_of(request.scope, self._access)
-        session = self._access.sessions.read(cookie, address) if cookie else None
+        session = self._session(cookie, address)
         if session is None:
             return None
         until = self._access.sessions.end(session.id)
         if self._access.settings.secret and self._revoke:
             await asyncio.to_thread(self._revoke, session.id, until)
         return visitor.visitor_of(session)
+
+    def _session(self, cookie: str, address: str) -> Session | None:
+        try:
+            return self._access.sessions.read(cookie, address)
+        except NotYetKnown as error:
+            # Whoever ends a session may end one that was ended before.
+            return error.session
 
     async def _to_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
         wanted = login_form.safe_next(request.query_params.get("next", "/"))
@@ -154,48 +196,53 @@ class SigningIn:
             return self._form(request, oidc.NO_ANSWER, 503, wanted)
         url, kept = begun
         answer = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
-        self._keep(request, answer, OIDC, kept, lasts_s=oidc.LASTS_S)
+        self._keep(answer, OIDC, kept, lasts_s=oidc.LASTS_S)
         return answer
 
     async def _from_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
         kept = read_cookie(request.scope, OIDC, self._access)
         result = await provider.finish(kept, dict(request.query_params))
         if isinstance(result, oidc.Refused):
-            _logger.warning(
-                "sign-in by the provider refused from %s: %s",
-                address_of(request.scope, self._access),
-                result.why,
-            )
+            address = address_of(request.scope, self._access)
+            _logger.warning("sign-in by the provider refused from %s: %s", address, result.why)
+            _note_refused(None, address, result.why)
             answer = self._form(request, login_form.NOT_STAFF, 403, result.wanted)
         else:
             answer = await self._let_in(request, result.address, "oidc", result.wanted)
-        self._keep(request, answer, OIDC, "", lasts_s=0)
+        self._keep(answer, OIDC, "", lasts_s=0)
         return answer
 
     def _go(self, request: Request, path: str) -> Response:
         return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
-    def _keep(
-        self, request: Request, answer: Response, which: str, value: str, lasts_s: int | None = None
-    ) -> None:
-        cookie = write_cookie(request.scope, which, value, self._access, lasts_s=lasts_s)
+    def _keep(self, answer: Response, which: str, value: str, lasts_s: int | None = None) -> None:
+        cookie = write_cookie(which, value, self._access, lasts_s=lasts_s)
         answer.headers.append("Set-Cookie", cookie)
 
 
 def address_of(scope: Scope, access: Access) -> str:
-    """Return the network address of the client.
+    """Return the network address of the client, or `unknown`.
 
     Only the entries of `X-Forwarded-For` that our own proxies wrote count, from the right; clients
-    can forge the others.
+    can forge the others. Without proxies it is the other end of the connection, which uvicorn
+    replaces by the header for whatever connects from this computer.
     """
-    proxies = access.settings.proxies
-    if proxies:
+    if proxies := access.settings.proxies:
         lines = Headers(scope=scope).getlist("x-forwarded-for")
-        hops = [hop.strip() for line in lines for hop in line.split(",")]
-        if len(hops) >= proxies and hops[-proxies]:
-            return hops[-proxies][:64]
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+        hops = [_bare(hop) for line in lines for hop in line.split(",")]
+        hop = hops[-min(proxies, len(hops))] if hops else ""
+        if is_address(hop):
+            return hop
+    peer = scope.get("state", {}).get(PEER) or scope.get("client")
+    return str(peer[0]) if peer else "unknown"
+
+
+def _bare(hop: str) -> str:
+    """Return the address of an entry, which may have a port: 1.2.3.4:5, [::1]:5."""
+    hop = hop.strip()
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 async def _read_form(request: Request) -> dict[str, str]:
@@ -214,22 +261,21 @@ async def _read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _same_origin(request: Request) -> bool:
-    host = request.headers.get("host", "")
+def _same_origin(request: Request, access: Access) -> bool:
     origin = request.headers.get("origin") or request.headers.get("referer") or ""
+    origin = "/".join(origin.split("/")[:3])
     site = request.headers.get("sec-fetch-site", "same-origin")
-    return (
-        bool(host)
-        and hmac.compare_digest(urlsplit(origin).netloc.lower().encode(), host.lower().encode())
-        and site in {"same-origin", "none"}
-    )
+    return access.is_origin(origin, request.headers.get("host", "")) and site in {
+        "same-origin",
+        "none",
+    }
 
 
 async def _note(who: visitor.Visitor, action: str) -> None:
-    def note() -> None:
-        try:
-            connection().service().activity.note(visitor.actor_of(who), action)
-        except MemoryCoreError as error:
-            _logger.warning("activity could not be noted: %s: %s", action, error)
+    await asyncio.to_thread(notes.note, visitor.actor_of(who), action)
 
-    await asyncio.to_thread(note)
+
+def _note_refused(account: Account | None, address: str, why: str = "") -> None:
+    # Never the name that was typed, which may be a password.
+    who = Actor(account.name if account else "somebody", "", address)
+    notes.note_refusal(who, "sign-in", why)

@@ -25,8 +25,11 @@ from .roles import Role
 REFRESH_S: Final = 60
 """Age from which the time in a cookie is renewed."""
 
-_ASK_S: Final = 10.0
-"""How often the storage is read for revoked sessions while somebody is signed in."""
+_ASK_S: Final = 10
+"""Seconds between reads of the revoked sessions while somebody is signed in."""
+
+_TRUSTED_S: Final = 3 * _ASK_S
+"""Age up to which the list of revoked sessions vouches for a session that began elsewhere."""
 
 _PREFIX: Final = "signouts/v1/"
 _logger = logging.getLogger("dashboard")
@@ -47,6 +50,14 @@ class Session:
     address: str = ""
 
 
+class NotYetKnown(Exception):
+    """The list of ended sessions was not read lately, so a session from elsewhere has to wait."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+
 class Sessions:
     """Sessions of this process.
 
@@ -62,8 +73,10 @@ class Sessions:
         *,
         idle_s: float,
         lasts_s: float,
+        shared: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`shared` means that other processes, or one before a restart, use the same secret."""
         self._accounts = accounts
         self._secret = secret.encode()
         self._signer = URLSafeSerializer(
@@ -76,15 +89,20 @@ class Sessions:
         self._live: dict[str, tuple[Session, str]] = {}
         self._ended: dict[str, float] = {}
         self._revoked: frozenset[str] = frozenset()
+        self._shared = shared
+        self._learned_at = float("-inf")
+        self.wanted = False
+        """True while somebody waits for the list of ended sessions to be read."""
 
     @property
     def any(self) -> bool:
-        """True if somebody is signed in here."""
-        return bool(self._live)
+        """True if somebody is signed in here, or waits to be."""
+        return bool(self._live) or self.wanted
 
     def learn(self, digests: frozenset[str]) -> None:
         """Take over the sessions that other instances, or an earlier process, ended."""
         self._revoked = digests
+        self._learned_at, self.wanted = self._clock(), False
 
     def begin(self, name: str, via: Via, address: str = "") -> str | None:
         """Begin a session and return its cookie, None where the name has no access."""
@@ -99,7 +117,11 @@ class Sessions:
         return self._sign(session, mark)
 
     def read(self, cookie: str, address: str = "", *, active: bool = True) -> Session | None:
-        """Return the live session of a cookie; `active` when a person acts."""
+        """Return the live session of a cookie; `active` when a person acts.
+
+        Raises:
+            NotYetKnown: it began elsewhere, and whether it was ended is not known yet.
+        """
         try:
             values = self._signer.loads(cookie)
             session, mark = _session_of(values, address), str(values["m"])
@@ -109,7 +131,15 @@ class Sessions:
             if live := self._live.get(session.id):
                 latest = max(session.last_active, live[0].last_active)
                 session = replace(session, last_active=latest)
-            return self._use(session, mark, active)
+            used = self._use(session, mark, active)
+            if used and not live and not self._vouched():
+                del self._live[session.id]
+                self.wanted = True
+                raise NotYetKnown(used)
+            return used
+
+    def _vouched(self) -> bool:
+        return not self._shared or self._clock() - self._learned_at < _TRUSTED_S
 
     def find(self, session_id: str, *, active: bool = False) -> Session | None:
         """Return the live session of that id; `active` when a person acts."""
@@ -222,19 +252,31 @@ def revoke(session_id: str, until: float) -> None:
 
 
 async def follow_revocations(sessions: Sessions) -> None:
-    """Keep reading the sessions that were ended elsewhere or before this start."""
+    """Keep reading the sessions that were ended elsewhere or before this start.
+
+    Every `_ASK_S` while somebody is signed in, and at once when somebody waits to be.
+    """
+    trouble = ""
     while True:
-        await asyncio.to_thread(_learn, sessions)
-        await asyncio.sleep(_ASK_S)
+        said = await asyncio.to_thread(_learn, sessions)
+        if said and said != trouble:
+            _logger.error("sign-outs elsewhere could not be read: %s", said)
+        trouble = said
+        for _ in range(_ASK_S):
+            await asyncio.sleep(1)
+            if sessions.wanted:
+                break
         while not sessions.any:
             await asyncio.sleep(1)
 
 
-def _learn(sessions: Sessions) -> None:
+def _learn(sessions: Sessions) -> str:
+    """Read the ended sessions; return why that failed, empty if it did not."""
     try:
         sessions.learn(_revoked_sessions().digests())
     except MemoryCoreError as error:
-        _logger.error("sign-outs elsewhere could not be read: %s", error)
+        return str(error)
+    return ""
 
 
 def _revoked_sessions() -> RevokedSessions:

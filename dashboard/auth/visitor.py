@@ -19,6 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from memory_core.activity import Actor, acting
 from memory_core.errors import MemoryCoreError
 
+from . import notes
 from .access import access
 from .roles import Role
 from .sessions import Session
@@ -97,6 +98,8 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             visitor = current()
             if not visitor.may(role):
+                needed = f"{call.__qualname__} needs {role.word}"
+                notes.note_refusal(actor_of(visitor), "overstep", needed)
                 raise NotAllowed(
                     f"this needs the role {role.word} and you are {visitor.role.word}; "
                     f"ask somebody who is {role.word}"

@@ -24,7 +24,7 @@ from memory_core.activity import (
     verb_of,
 )
 from memory_core.errors import MemoryCoreError
-from memory_core.model.counting import Progress
+from memory_core.model.counting import Progress, counted
 from memory_core.render import activity_log
 
 from ..auth import visitor
@@ -114,7 +114,7 @@ def days() -> int:
 def check(on_progress: Progress) -> ChainReport:
     """Verify the whole chain."""
     report = _log().check(on_progress=on_progress)
-    note("check-log", detail="whole" if report.whole else f"{len(report.problems)} problems")
+    note("check-log", detail="whole" if report.whole else counted(len(report.problems), "problem"))
     return report
 
 
@@ -129,7 +129,7 @@ def export(wanted: Wanted, kind: str) -> bytes:
         before = part.before
         if before is None:
             break
-    note("export-log", detail=f"{len(entries):,} entries")
+    note("export-log", detail=counted(len(entries), "entry"))
     if kind == "csv":
         return activity_log.entries_csv(entries)
     return activity_log.entries_jsonl(entries)

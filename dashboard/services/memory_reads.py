@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -152,9 +153,11 @@ def save_document(raw_user_id: str, name: str, content: bytes, on_progress: Prog
 
 
 @requires(Role.OPERATOR)
-def change_memory(user_id: UserId, memory_id: str, text: str) -> MemoryRecord:
-    """Replace the text of one memory and read it back."""
-    return write(lambda s: s.update_memory(user_id, memory_id, text, verify=True))
+def change_memory(
+    user_id: UserId, memory_id: str, text: str, expires: date | str | None = None
+) -> MemoryRecord:
+    """Replace the text of one memory, and its expiry date where one is given; read it back."""
+    return write(lambda s: s.update_memory(user_id, memory_id, text, expires=expires, verify=True))
 
 
 @requires(Role.OPERATOR)

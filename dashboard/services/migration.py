@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from memory_core.errors import MigrationError
 from memory_core.model.records import MigrationStatus
 from memory_core.transfer import (
+    LOCAL,
+    Address,
     MigrationPlan,
     MigrationReport,
     Verdict,
@@ -20,10 +24,13 @@ from memory_core.transfer import (
     verify,
 )
 
+from ..auth.access import access
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
 from . import jobs, memory_reads
+
+_FILES: Final = frozenset({"chroma", "jsonl", "history"})
 
 
 @dataclass(frozen=True)
@@ -41,15 +48,58 @@ def migration_status() -> MigrationStatus:
     return connection().service().migration_status()
 
 
-@requires(Role.OPERATOR)
+@requires(Role.ADMIN)
 def check_source(source: str) -> None:
-    """Raise `MigrationError` for an address that cannot be a source."""
-    parse(source)
+    """Raise `MigrationError` for an address that cannot be a source, or is not open to the page.
+
+    Whoever uses the page must not read with the rights of the server: open are the own data folder
+    and what `DASHBOARD_MIGRATE_FROM` names.
+    """
+    _check(source)
 
 
-@requires(Role.OPERATOR)
+def _check(source: str) -> None:
+    where = parse(source)
+    named = [parse(address) for address in access().settings.migrate_from]
+    if where.kind == LOCAL or any(_is_within(where, other) for other in named):
+        return
+    settings = connection().service().settings
+    own = [settings.data_dir, settings.chroma_path]
+    if where.kind in _FILES and any(_is_below(where.place, str(folder)) for folder in own):
+        return
+    raise MigrationError(
+        f"{source!r} is not open to the dashboard; name it in DASHBOARD_MIGRATE_FROM, put it into "
+        "MEMORY_DATA_DIR, or use `python -m memory_core migrate`"
+    )
+
+
+def _is_within(where: Address, named: Address) -> bool:
+    """Return whether a named place includes an address."""
+    if where.kind != named.kind:
+        return False
+    if where.kind in _FILES:
+        return _is_below(where.place, named.place)
+    # A collection of a named server is part of it; a ledger has to be named with its index.
+    part, whole = (where, named) if where.kind == "s3vectors" else (named, where)
+    return where.place.strip("/") == named.place.strip("/") and part.extra in {"", whole.extra}
+
+
+def _is_below(place: str, folder: str) -> bool:
+    try:
+        path, top = (Path(name).expanduser().resolve() for name in (place, folder))
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return path.is_relative_to(top)
+
+
+@requires(Role.ADMIN)
 def start_plan(source: str, user: str) -> None:
-    """Start to plan, reading only. For callbacks."""
+    """Start to plan, reading only. For callbacks.
+
+    Raises:
+        MigrationError: the source is not open to the dashboard.
+    """
+    _check(source)
 
     def work(progress: jobs.Progress) -> MigrationPlan:
         return plan(connection().service(), source, user=user or None, on_progress=progress)
@@ -57,9 +107,14 @@ def start_plan(source: str, user: str) -> None:
     jobs.board().submit(work, subject=source, fingerprint=_plan(source, user))
 
 
-@requires(Role.OPERATOR)
+@requires(Role.ADMIN)
 def start_run(source: str, user: str, by_id: Mapping[str, Verdict], others: Verdict | None) -> None:
-    """Start to copy what is missing, then to compare everything. For callbacks."""
+    """Start to copy what is missing, then to compare everything. For callbacks.
+
+    Raises:
+        MigrationError: the source is not open to the dashboard.
+    """
+    _check(source)
     verdicts = Verdicts(dict(by_id), others)
 
     def work(progress: jobs.Progress) -> Migrated:
@@ -76,13 +131,13 @@ def start_run(source: str, user: str, by_id: Mapping[str, Verdict], others: Verd
     jobs.board().submit(work, subject=source, fingerprint=_run(source, user))
 
 
-@requires(Role.VIEWER)
+@requires(Role.ADMIN)
 def planned(source: str, user: str) -> jobs.Job | None:
     """Return the newest job that planned this migration."""
     return jobs.board().latest(_plan(source, user))
 
 
-@requires(Role.VIEWER)
+@requires(Role.ADMIN)
 def run(source: str, user: str) -> jobs.Job | None:
     """Return the newest job that ran this migration."""
     return jobs.board().latest(_run(source, user))

@@ -142,7 +142,7 @@ def run_end(run: str) -> str:
 
     def work(_: jobs.Progress) -> Done:
         remaining = _change(lambda service: redeploy_test.abandon(service, run))
-        return Done(f"Ended without a verdict; a recount finds {remaining:,} of its probes.")
+        return Done(f"Ended without a verdict; a recount finds {counted(remaining, 'probe')}.")
 
     return jobs.board().submit(
         work, subject="End without a verdict", fingerprint=f"redeploy/end/{run}"

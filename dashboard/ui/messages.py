@@ -28,6 +28,7 @@ _HEADLINES: Final = {
     "BackendUnavailable": "The storage did not answer; trying again later helps",
     "AccessDenied": "The storage refused access",
     "IndexMismatch": "The index does not fit these memories",
+    "IndexDamaged": "The files of the index are damaged; memories are safe on record",
     "LedgerCorrupt": "An entry of the record cannot be read",
     "InvalidReceipt": "This receipt cannot be used",
     "RedeployTestFailed": "The test itself did not come to its end",

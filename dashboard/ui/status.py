@@ -7,6 +7,7 @@ from typing import Final
 
 import streamlit as st
 
+from memory_core.model.counting import counted
 from memory_core.model.records import Status, Step
 from memory_core.redeploy_test import Report
 
@@ -36,7 +37,7 @@ def draw_status_card(status: Status) -> None:
         st.space("xsmall")
         for name, value in status.location.items():
             _row(plain_word(name.capitalize(), "Location"), value)
-        _row("Embedder", f"{status.embedder}, {status.dimensions} dimensions")
+        _row("Embedder", f"{status.embedder}, {counted(status.dimensions, 'dimension')}")
 
 
 def draw_broken_card(trouble: Trouble) -> None:

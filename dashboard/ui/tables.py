@@ -13,7 +13,7 @@ from memory_core.model.counting import counted
 from memory_core.model.records import Event, Kind, MemoryRecord, UserSummary
 from memory_core.model.user_id import UserId
 
-from .text import one_line
+from .text import day, expiry, one_line
 
 CELL = 200
 HEADER_PX = 38
@@ -30,7 +30,11 @@ def memory_frame(records: Sequence[MemoryRecord]) -> pd.DataFrame:
     changed = [
         record.updated_at if record.updated_at > record.created_at else None for record in records
     ]
-    return pd.DataFrame({**columns, "Changed": changed} if any(changed) else columns)
+    if any(changed):
+        columns["Changed"] = changed
+    if any(record.expires for record in records):
+        columns["Expires"] = [expiry(record) for record in records]
+    return pd.DataFrame(columns)
 
 
 def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
@@ -80,11 +84,13 @@ def whole_height(rows: int, at_most: int) -> int | Literal["content"]:
 
 def event_frame(events: Sequence[Event]) -> pd.DataFrame:
     """Return one row per event, in the order given."""
+    expires = [day(event.expires) if event.expires else "" for event in events]
     return pd.DataFrame(
         {
             "What": [_event_word(event) for event in events],
             "When": [event.at for event in events],
             "Text": [one_line(event.memory or "", CELL) for event in events],
+            **({"Expires": expires} if any(expires) else {}),
             "User id as sent": [one_line(event.raw_user_id, CELL) for event in events],
         }
     )

@@ -16,6 +16,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.counting import counted as counted
+from memory_core.model.records import MemoryRecord
 
 SHORT = 600
 """Characters of a memory shown at once; the rest is one click away."""
@@ -94,7 +95,9 @@ def show_memory(value: str, key: str) -> None:
         st.text(text, width="stretch")
         return
     st.text(beginning, width="stretch")
-    whole = st.expander(f"All {len(text):,} characters", key=key, on_change="rerun", type="compact")
+    whole = st.expander(
+        f"All of {counted(len(text), 'character')}", key=key, on_change="rerun", type="compact"
+    )
     if whole.open:
         whole.code(text, language=None, wrap_lines=True, height=320)
 
@@ -139,6 +142,11 @@ def day(at: dt.datetime | dt.date) -> str:
     """Return the UTC day: 12 Nov 2025."""
     date = at.astimezone(dt.UTC).date() if isinstance(at, dt.datetime) else at
     return f"{date.day} {date:%b %Y}"
+
+
+def expiry(record: MemoryRecord) -> str:
+    """Return the expiry date, and whether it is past; empty for a memory that does not expire."""
+    return f"{day(record.expires)}{', past' if record.expired else ''}" if record.expires else ""
 
 
 def both(at: dt.datetime) -> str:

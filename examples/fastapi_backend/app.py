@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import uvicorn
@@ -75,6 +75,7 @@ class Memory(BaseModel):
     id: str
     memory: str
     created_at: datetime
+    expires: date | None = None
 
 
 class Stored(BaseModel):
@@ -154,7 +155,11 @@ async def get_current_user(
 
 
 async def get_user_id(current_user: Annotated[User, Depends(get_current_user)]) -> UserId:
-    """Return the one id under which memories of the signed-in user are saved and loaded."""
+    """Return the one id under which memories of the signed-in user are saved and loaded.
+
+    Where tokens come from an identity provider, return its claims from `get_current_user`, with
+    `email_verified` and `sub`: an address that is not verified is never used as the id.
+    """
     return get_user_id_from_request(current_user)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..model.counting import Progress, batches
+from ..model.counting import Progress, batches, counted
 from .chain import (
     LOG,
     UNREADABLE,
@@ -129,8 +129,8 @@ def _read(chain: Chain, number: int, data: bytes, state: _ChainState) -> Segment
         state.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
     if segment.seal_fits is not True:
         state.problems.append(
-            f"segment {number:,} with {len(segment.entries):,} entries, of {_utc(segment.at)}, "
-            f"{_why(segment.seal_fits)}"
+            f"segment {number:,} with {counted(len(segment.entries), 'entry')}, "
+            f"of {_utc(segment.at)}, {_why(segment.seal_fits)}"
         )
     elif state.keyed and not segment.sealed_with:
         state.problems.append(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import InvalidUserId
+from ..model.counting import counted
 from ..model.user_id import UserId, normalize_user_id
 
 LIBRARY: Final = "library"
@@ -52,6 +53,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "change": _verb("change", "changed", "change", " a memory of {user}"),
     "sign-in": _verb("change", "signed in", "sign in"),
     "sign-out": _verb("change", "signed out", "sign out"),
+    "overstep": _verb("change", "overstepped", "overstep", " their role"),
     "check-log": _verb("change", "checked", "check", " the chain of the activity log"),
     "export-log": _verb("change", "exported", "export", " the activity log"),
     "retention": _verb("change", "removed", "remove", " old entries of the activity log"),
@@ -232,7 +234,7 @@ def draft(
 def lost_entry(lost: int) -> dict[str, Any]:
     """Return the entry that counts those which could not be kept."""
     actor = Actor("the log", "system", via="the log")
-    return draft(actor, "lost", None, None, f"{lost:,} entries", "failed").document
+    return draft(actor, "lost", None, None, counted(lost, "entry"), "failed").document
 
 
 def short(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from ..errors import BackendError, LedgerError, MemoryCoreError
-from ..model.counting import Progress
+from ..model.counting import Progress, counted
 from ..model.signature import Key
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore
@@ -299,6 +299,6 @@ class ActivityLog:
             return True
         except (BackendError, LedgerError) as exc:
             with self._changing:
-                waiting = len(self._waiting)
-            _logger.warning("activity could not be written, %d entries wait: %s", waiting, exc)
+                waiting = counted(len(self._waiting), "entry waits", "entries wait")
+            _logger.warning("activity could not be written, %s: %s", waiting, exc)
             return False

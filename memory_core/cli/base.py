@@ -20,6 +20,7 @@ from ..memories.log_lines import LOGGER
 from ..model.counting import Progress
 from ..render.text import to_json
 from ..service import open_service
+from ..settings import keep_files_private
 from ..version import __version__
 
 EXIT_CHECK_FAILED = 1
@@ -156,6 +157,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    keep_files_private()
     cli(prog_name="python -m memory_core")
 
 

@@ -41,6 +41,11 @@ _metadata_option = click.option(
     callback=_metadata,
     help="Metadata to add; repeatable.",
 )
+_expires = click.option(
+    "--expires",
+    metavar="DATE",
+    help="The last day (UTC) on which questions find it, such as 2027-01-31, or never.",
+)
 _verify = click.option("--verify/--no-verify", default=True, help="Read saved memories back by id.")
 
 
@@ -50,6 +55,7 @@ _verify = click.option("--verify/--no-verify", default=True, help="Read saved me
 @click.option("--agent", "agent_id", metavar="AGENT", help="The agent that the memory belongs to.")
 @click.option("--run", "run_id", metavar="RUN", help="The run that the memory belongs to.")
 @_metadata_option
+@_expires
 @click.option("--infer", is_flag=True, help="Let the language model extract what matters.")
 @_verify
 @with_service
@@ -136,13 +142,14 @@ def get(service: MemoryService, user: str, memory_id: str) -> None:
 @cli.command()
 @_user
 @_memory_id
-@_text
+@click.argument("text", required=False)
 @_metadata_option
+@_expires
 @_verify
 @with_service
-def update(service: MemoryService, user: str, memory_id: str, text: str, **options: Any) -> None:
-    """Replace the text of a memory of USER."""
-    record = service.update_memory(user, memory_id, text, **options)
+def update(service: MemoryService, user: str, memory_id: str, **options: Any) -> None:
+    """Change a memory of USER: its text to TEXT, its expiry date, or its metadata."""
+    record = service.update_memory(user, memory_id, **options)
     output(render.record_document, render.record_text, record)
 
 

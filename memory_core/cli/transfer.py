@@ -55,6 +55,7 @@ _STDOUT = "-"
     help="JSON Lines, or CSV for a spreadsheet.",
 )
 @click.option("--vectors", is_flag=True, help="Include the vectors (jsonl only).")
+@click.option("--history", is_flag=True, help="Include earlier texts (jsonl only).")
 @click.option(
     "--output",
     "target",
@@ -88,12 +89,19 @@ def export_command(service: MemoryService, target: str, resume: bool, **options:
 @click.option("--user", "user_id", metavar="USER", help="Import every memory as this user's.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show what would be done.")
 @click.option("--partial", is_flag=True, help="Import what can be read of an incomplete file.")
+@click.option(
+    "--include-inactive",
+    "inactive",
+    is_flag=True,
+    help="Import what the other system has deleted, archived or paused, too.",
+)
 @with_service
 def import_command(service: MemoryService, file: Path, **options: Any) -> None:
     """Import memories from a file, and verify that they arrived.
 
-    FILE is an export, or has a memory in JSON on every line. Repeating an import is safe. The exit
-    code is 1 if a memory was refused, or could not be verified.
+    FILE is an export, or one of mem0, OpenMemory, Letta, Zep or Supermemory: JSON, lines of JSON
+    or a table, also as .gz or .zip. Repeating an import is safe. The exit code is 1 if a memory
+    was refused, or could not be verified.
     """
     with progress_bar("import") as advance:
         report = import_memories(service, file, on_progress=advance, **options)
@@ -110,7 +118,7 @@ def migrate() -> None:
       chroma:FOLDER[#COLLECTION]    a ChromaDB folder
       chroma-http://HOST:PORT       a ChromaDB server
       s3vectors:BUCKET/INDEX        an index of S3 Vectors
-      jsonl:FILE                    an export
+      jsonl:FILE                    an export, ours or another system's
       history:FILE                  mem0's history.db
 
     The source is never changed. To copy memories out of the store in use, use `export`.

@@ -69,7 +69,7 @@ class Context:
 
     @cached_property
     def backend(self) -> Backend:
-        return select_backend(self.settings, self.embedder)
+        return select_backend(self.settings, self.embedder, self.aws)
 
     @property
     def place(self) -> list[Evidence]:

@@ -11,8 +11,13 @@ SHORTEST = 6
 
 _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
-    r"key|secret|token|passw|credential|hook|auth|cookie|dsn|private|signature", re.I
+    r"key|secret|token|passw|pwd|credential|hook|auth|cookie|dsn|private|signature", re.I
 )
+_PARAMETER = re.compile(r"(?<=[?&;#])([\w.%-]{1,100})=([^\s&;#'\"<>]+)")
+_MORE_PARAMETERS = frozenset({"sig", "code"})
+"""Names of parameters for secrets of storage links and sign-ins."""
+
+_USER_AND_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):([^/\s@'\"]+)(?=@)")
 # A value of this shape is a secret under any name.
 _SECRET_SHAPES = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\bsk-[A-Za-z0-9_-]{12,}"
@@ -60,6 +65,8 @@ class Masker:
         """Return the text with at most the last 4 characters of each secret."""
         for secret, shown in self._shown.items():
             text = text.replace(secret, shown)
+        text = _USER_AND_PASSWORD.sub(lambda match: f"{match[1]}:{tail(match[2])}", text)
+        text = _PARAMETER.sub(_hidden_parameter, text)
         return _SECRET_SHAPES.sub(lambda match: tail(match[0]), text)
 
     def hide_named(self, text: str) -> str:
@@ -69,6 +76,12 @@ class Masker:
     def value_of(self, name: str, value: str) -> str:
         """Return the value of a variable as it may be shown."""
         return tail(value) if value and is_secret(name) else self.hide(value)
+
+
+def _hidden_parameter(match: re.Match[str]) -> str:
+    name, value = match.groups()
+    secret = is_secret(name) or name.lower() in _MORE_PARAMETERS
+    return f"{name}={tail(value)}" if secret else match[0]
 
 
 def _forms(secret: str) -> set[str]:

@@ -195,7 +195,7 @@ def _run(check: Check, context: Context) -> CheckResult:
     run = CheckRun(check.name, check.title, CheckState.OK, ms=ms)
     if cut_off or failure:
         kind, state = (CUT_OFF, CheckState.CUT_OFF) if cut_off else (CRASHED, CheckState.CRASHED)
-        reason = f"no answer within {check.limit_s:g} seconds" if cut_off else _reason(failure[0])
+        reason = f"no answer within {check.limit_s:g} s" if cut_off else _reason(failure[0])
         finding = kind.finding(f"{check.title}: {reason}.", Evidence("check", check.name))
         return CheckResult(replace(run, state=state, reason=reason), (finding,))
     if any(finding.level.rank >= Level.WARNING.rank for finding in findings):

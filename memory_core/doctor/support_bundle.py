@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
@@ -26,15 +27,17 @@ def make_bundle(
 ) -> bytes:
     """Return the bundle as one JSON document in UTF-8.
 
-    Users appear as digests, the same one for the same user, and ids of memories are left out,
-    unless `personal` is set. Of `lines`, the newest 50 warnings and errors are included. Texts of
-    memories and secrets never are. Take the diagnosis with `with_users`, so that ids other than
-    e-mail addresses are recognized.
+    Users appear as digests, and ids of memories are left out, unless `personal` is set. In a bundle
+    the same user has the same digest; its key is kept nowhere, so nobody can try out addresses. Of
+    `lines`, the newest 50 warnings and errors are included; texts of memories and secrets never.
+    Take the diagnosis with `with_users`, so that ids other than e-mail addresses are recognized.
     """
-    redact: Callable[[str], str] = str if personal else _Redactor(diagnosis.user_ids).redact
+    redactor = _Redactor(diagnosis.user_ids)
+    redact: Callable[[str], str] = str if personal else redactor.redact
     findings = encode(diagnosis.findings)
-    for finding in findings:
-        finding["evidence"] = [_evidence(fact, personal) for fact in finding["evidence"]]
+    if not personal:
+        for finding in findings:
+            finding["evidence"] = [redactor.evidence(fact) for fact in finding["evidence"]]
     document = {
         "made_for": "support",
         "taken_at": encode(diagnosis.taken_at),
@@ -56,6 +59,7 @@ class _Redactor:
     """Replaces all that may name a person by a digest."""
 
     def __init__(self, user_ids: Iterable[str]) -> None:
+        self._key = secrets.token_bytes(32)
         forms = {
             form for name in user_ids for form in (name, quote(name, safe=""), repr(name)[1:-1])
         }
@@ -64,29 +68,27 @@ class _Redactor:
         self._known = re.compile(rf"(?<![\w@.-])(?:{words})(?![\w@-])", re.I) if words else None
 
     def redact(self, text: str) -> str:
-        text = _FOLDER.sub(lambda match: match[1] + digest(match[2]), text)
-        text = _MAIL.sub(lambda match: digest(match[0]), text)
+        text = _FOLDER.sub(lambda match: match[1] + self._digest(match[2]), text)
+        text = _MAIL.sub(lambda match: self._digest(match[0]), text)
         if self._known:
-            text = self._known.sub(lambda match: digest(match[0]), text)
-        return _NAMED.sub(_named, text)
+            text = self._known.sub(lambda match: self._digest(match[0]), text)
+        return _NAMED.sub(self._named, text)
 
+    def evidence(self, fact: dict[str, Any]) -> dict[str, Any]:
+        """Return a piece of evidence without what it says about a user or a memory."""
+        if not fact["about"]:
+            return fact
+        value = self._digest(fact["value"]) if fact["about"] == "user" else _LEFT_OUT
+        return fact | {"value": value}
 
-def digest(user_id: str) -> str:
-    """Return the stand-in for a user: the same for every spelling in a record."""
-    plain = user_id.strip("'\"").replace("%40", "@").lower().strip()
-    return "user-" + hashlib.sha256(plain.encode()).hexdigest()[:10]
+    def _named(self, match: re.Match[str]) -> str:
+        before, name = (match[1], match[2]) if match[1] else (match[3], match[4])
+        return match[0] if name.strip("'\"").startswith("user-") else before + self._digest(name)
 
-
-def _named(match: re.Match[str]) -> str:
-    before, name = (match[1], match[2]) if match[1] else (match[3], match[4])
-    return match[0] if name.strip("'\"").startswith("user-") else before + digest(name)
-
-
-def _evidence(fact: dict[str, Any], personal: bool) -> dict[str, Any]:
-    if personal or not fact["about"]:
-        return fact
-    value = digest(fact["value"]) if fact["about"] == "user" else _LEFT_OUT
-    return fact | {"value": value}
+    def _digest(self, user_id: str) -> str:
+        """Return the stand-in for a user: the same for every spelling in a record."""
+        plain = user_id.strip("'\"").replace("%40", "@").lower().strip()
+        return "user-" + hmac.new(self._key, plain.encode(), "sha256").hexdigest()[:10]
 
 
 def _through(value: Any, redact: Callable[[str], str]) -> Any:

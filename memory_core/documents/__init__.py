@@ -14,7 +14,7 @@ from .archive import read_archive
 from .chunk import Chunk, Document, LeftOut, add_up, clean_name, suffix_of
 from .conversation import is_typed_chat, parse_chat, read_message, say
 from .docx import read_docx
-from .json_files import read_json, read_jsonl
+from .json_files import IMPORT_IT, names_users, read_json, read_jsonl
 from .pdf import read_pdf
 from .prose import decode, read_markdown, read_plain
 from .tables import read_csv
@@ -62,6 +62,7 @@ _READERS: dict[str, Callable[[str, bytes], Iterator[Chunk | LeftOut]]] = {
 }
 
 SUPPORTED_SUFFIXES = tuple(_READERS)
+_EXPORTS = (b"#holdfast", b'{"holdfast": "memories"')
 
 
 def read_document(name: str, content: bytes) -> Document:
@@ -82,6 +83,13 @@ def read_document(name: str, content: bytes) -> Document:
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
     _check_size(name, len(content))
+    if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_EXPORTS) or (
+        reader in (_read_text, read_markdown) and names_users(content)
+    ):
+        raise InvalidMemory(
+            f'"{name}" is an export of memories; {IMPORT_IT}, which keeps every memory with its '
+            "user, id and times"
+        )
     chunks: list[Chunk] = []
     left_out: list[LeftOut] = []
     for piece in reader(name, content):

@@ -19,7 +19,8 @@ class Chunk:
 
     `place` locates it in words: `page 2`, `lines 10-14`, `section "Decisions"`,
     `row 17`, `line 14`, `message 3`, `memory 5`, `part 4`. The rest is set only for entries of
-    JSON files that carry it, and has passed the limits of a memory.
+    JSON files that carry it, and has passed the limits of a memory; `user_id` is the user whom an
+    entry or a row names, as it stands there.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Chunk:
     name: str | None = None
     agent_id: str | None = None
     run_id: str | None = None
+    user_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

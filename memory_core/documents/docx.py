@@ -17,12 +17,15 @@ from ..errors import InvalidMemory
 from .archive import check_parts, read_part
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import Heading, cut, place_in_sections
-from .tables import sentences
+from .tables import read_rows
 
 _MAX_TAGS = 4_000_000
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
+
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
+"""The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -92,6 +95,7 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
         for filename, info in parts.items():
             is_xml = filename.lower().endswith((".xml", ".rels"))
             blob = read_part(source, info) if is_xml else b""
+            blob = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", blob)
             tags += _count_tags(name, blob)
             if tags > _MAX_TAGS:
                 raise InvalidMemory(
@@ -223,7 +227,7 @@ def _table_rows(table: Any) -> Iterator[str]:
     cells = [[text for cell in _children(row, _CELL) for text in _padded(cell)] for row in rows]
     marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
     bold = len(rows) > 1 and _is_bold(rows[0]) and not _is_bold(rows[1])
-    yield from (text for _, text in sentences(cells, has_header=marked or bold or None))
+    yield from (row.text for row in read_rows(cells, has_header=marked or bold or None))
 
 
 def _is_bold(row: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import NotAMemory, json_values, owner_of, records, state_of
 from ..model.limits import (
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
@@ -19,8 +20,8 @@ from .chunk import Chunk, LeftOut
 from .conversation import is_message, read_message, whole_or_cut
 from .prose import decode
 
-TEXT_KEYS = ("memory", "text", "data", "content")
-_LIST_KEYS = ("memories", "messages", "results")
+TEXT_KEYS = ("memory", "text", "data", "content", "fact")
+IMPORT_IT = "bring the file in with `python -m memory_core import`"
 _SHAPES = (
     'a list of texts, of objects with "memory", "text", "data" or "content", '
     'or of chat messages with "role" and "content"'
@@ -35,7 +36,7 @@ def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     if exported := read_export(value):
         yield from exported
         return
-    for number, entry in enumerate(value if isinstance(value, list) else _entries(value), 1):
+    for number, entry in enumerate(_entries(value), 1):
         kind = "message" if is_message(entry) else "memory"
         yield from _chunks(name, entry, f"{kind} {number}")
 
@@ -51,6 +52,17 @@ def read_jsonl(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
                 continue
             for entry in _entries(value):
                 yield from _chunks(name, entry, place)
+
+
+def names_users(content: bytes) -> bool:
+    """Tell if a text without a suffix of its own is JSON whose entries name users."""
+    try:
+        text = content.decode("utf-8-sig")
+        return text.lstrip().startswith(("{", "[")) and any(
+            owner_of(entry) for value in json_values(text) for entry in records(value)
+        )
+    except (ValueError, RecursionError):
+        return False
 
 
 def _parse(name: str, text: str, place: str) -> Any:
@@ -76,8 +88,7 @@ def _where(exc: ValueError, place: str) -> str:
 
 
 def _entries(value: Any) -> list[Any]:
-    lists = (value[key] for key in _LIST_KEYS if key in value) if isinstance(value, dict) else ()
-    return next((entries for entries in lists if isinstance(entries, list)), [value])
+    return [entry for entry in records(value) if not isinstance(entry, NotAMemory)]
 
 
 def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:
@@ -92,11 +103,17 @@ def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:
         yield LeftOut("media file", message.media)
     if not text.strip():
         return
+    if state := state_of(entry):
+        raise InvalidMemory(
+            f'"{name}", {place} is {state} in the system that wrote it; {IMPORT_IT}, which leaves '
+            "such memories out"
+        )
     try:
         check_text(text, "the text", MAX_UPLOAD_BYTES)
         labels = _labels(entry) if isinstance(entry, dict) else {}
     except InvalidMemory as exc:
-        raise InvalidMemory(f'"{name}", {place}: {exc}') from exc
+        way_out = f"; or {IMPORT_IT}" if owner_of(entry) else ""
+        raise InvalidMemory(f'"{name}", {place}: {exc}{way_out}') from exc
     if message and message.time:
         labels["metadata"] = {"time": message.time, **labels["metadata"]}
     yield from (Chunk(part, place, **labels) for part in whole_or_cut(text))
@@ -119,7 +136,11 @@ def text_of(entry: Any) -> str | None:
 def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
     speaker = {key: _label(entry, key) for key in ("role", "name") if is_message(entry)}
-    return {**labels, **speaker, "metadata": check_metadata(entry.get("metadata"))}
+    labels["user_id"] = owner_of(entry)
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = {key: value for key, value in metadata.items() if value is not None}
+    return {**labels, **speaker, "metadata": check_metadata(metadata)}
 
 
 def _label(entry: Mapping[str, Any], key: str) -> str | None:

@@ -11,6 +11,7 @@ from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import TEXTS, owner_of, spelling
 from .chunk import Chunk
 from .prose import TARGET_CHARS, cut, decode
 
@@ -55,6 +56,14 @@ _LABEL_NAMES = set("field key label property attribute feld merkmal campo champ"
 _VALUE_NAMES = set("value answer wert valor valeur valore".split())
 
 
+class TableRow(NamedTuple):
+    """A row as a text; 0 is the number of what stands above a table. A memory names its owner."""
+
+    number: int
+    text: str
+    owner: str | None = None
+
+
 class _Layout(NamedTuple):
     """How a table is read: how many rows stand above it, the names of its columns, its width.
 
@@ -78,7 +87,7 @@ class _Layout(NamedTuple):
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     """Yield a chunk a row, several for a row of more than 900 characters.
 
-    Row 1 is the first below the names of the columns, or the first of all where there are none.
+    TableRow 1 is the first below the names of the columns, or the first of all where there are none.
     """
     text = decode(name, content)
     delimiter = ""
@@ -86,35 +95,39 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
         delimiter = separator[1].replace("\\t", "\t")
         text = text[separator.end() :]
     delimiter = delimiter or _sniff(text)
-    number = None
-    for number, row_text in sentences(_rows(name, text, delimiter), delimiter):
-        place = f"row {number}" if number else "above the table"
-        yield from (Chunk(part, place) for part in _parts(row_text))
-    if number is None and text.strip(f"{delimiter}\n "):
+    row = None
+    for row in read_rows(_rows(name, text, delimiter), delimiter):
+        place = f"row {row.number}" if row.number else "above the table"
+        yield from (Chunk(part, place, user_id=row.owner) for part in _parts(row.text))
+    if row is None and text.strip(f"{delimiter}\n "):
         raise InvalidMemory(
             f'"{name}" has a header and no rows below it; add rows and upload it again'
         )
 
 
-def sentences(
+def read_rows(
     rows: Iterable[Sequence[str]], delimiter: str = " ", has_header: bool | None = None
-) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each row: `column: value; column: value`.
+) -> Iterator[TableRow]:
+    """Yield each row with its text: `column: value; column: value`.
 
-    Empty cells are left out. The number of a row above the table is 0. Whether the first row
-    names the columns is found out unless `has_header` says it.
+    Empty cells are left out. Whether the first row names the columns is found out unless
+    `has_header` says it.
     """
     remaining = iter(rows)
     sample = list(islice(remaining, _SAMPLE_ROWS))
     layout = _layout([_tidy(row) for row in sample], has_header)
     first = layout.above + bool(layout.names)
+    are_memories = any(spelling(column) in TEXTS for column in layout.names)
     for number, row in enumerate(chain(sample, remaining), 1 - first):
+        owner = None
         if number <= 0:
             text = "" if layout.names and number == 0 else _sentence((), _tidy(row))
         else:
             text = layout.sentence(row, delimiter)
+            if are_memories:
+                owner = owner_of(dict(zip(layout.names, row, strict=False)))
         if text:
-            yield max(number, 0), text
+            yield TableRow(max(number, 0), text, owner)
 
 
 def _tidy(row: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
-from ..model.counting import batches
+from ..model.counting import batches, counted
 from .base import plain_text, unit_rows
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ class OpenAIEmbedder:
 
     def _unexpected(self, content: str) -> BackendError:
         return BackendError(
-            f"the embedding service answered with {content}, not with {self.dimensions} numbers "
-            "for each text; check OPENAI_BASE_URL and the model it serves",
+            f"the embedding service answered with {content}, not with "
+            f"{counted(self.dimensions, 'number')} for each text; check OPENAI_BASE_URL and the "
+            "model it serves",
             backend="openai",
             operation="embed",
         )

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
-from ..model.counting import Progress, Steps, batches
+from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
@@ -118,7 +118,9 @@ class Auditor:
             differences.append(Difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
             if count := len(left_behind(view)):
-                detail = f"forgotten, but {count} of the user's events are still in the ledger"
+                detail = (
+                    f"forgotten, but the ledger still has {counted(count, 'event')} of the user"
+                )
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
         return Findings(
             tuple(differences),

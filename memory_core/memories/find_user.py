@@ -5,6 +5,7 @@ The reasons name what two ids have in common; a human decides if they are one pe
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from string import digits
 from threading import Lock
-from uuid import UUID
+from urllib.parse import unquote
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
@@ -41,6 +42,16 @@ _NO_ASCII_LETTER = {
 _NO_DIGIT = str.maketrans("", "", digits)
 _MOST_COMPARED = 2_000
 _MOST_CLOSE = 5
+_AROUND = "the same id, with a name, quotation marks, brackets or mailto: around it"
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# What stands between ids, and around one, where people copy them from mails, tables and JSON.
+_BETWEEN = re.compile(r"[\s<>()\[\]{}\"`“”„‟«»‹›＜＞,;]+")
+_EDGES = "'´‘’‚‛*.:!?…"
+_LABELS = re.compile(
+    r"\A(?:(?:mailto|smtp|acct|e-?mail|user[_-]?(?:id|name)?|id|sub)[:=]'?)+", re.I
+)
+_BARE = re.compile(r"[\w+-](?:[\w.+@-]*[\w+-])?")
+_AROUND_ADDRESS = re.compile("[/?&#=:|]")
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -76,6 +87,10 @@ class UserFinder:
         with self._lock:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words) if user_id else {}
+            for inside in _canonical(_ids_in(text)) - {user_id}:
+                reasons |= {**index.close_to(inside, [_plain(inside)]), inside: (_AROUND,)}
+        if user_id:
+            reasons.pop(user_id, None)
         close = [
             CloseUser(other, why, recorded.get(other), stored.get(other))
             for other, why in reasons.items()
@@ -92,22 +107,18 @@ class UserFinder:
             placeholders=tuple(
                 recorded[other] for other in sorted(index.placeholders) if other in recorded
             ),
-            memories=tuple(self._holders(text.strip().lower())),
+            memories=tuple(self._holders(_UUID.findall(text.lower()))),
             users=len(known),
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
             elsewhere=tuple(place for other in meant for place in away.get(other, ())),
         )
 
-    def _holders(self, memory_id: str) -> Iterator[MemoryOwner]:
-        try:
-            if str(UUID(memory_id)) != memory_id:
-                return
-        except ValueError:
-            return
-        for view in self._ledger.users():
-            if not is_probe(view.user_id) and memory_id in view.all_ids:
-                yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
+    def _holders(self, memory_ids: Sequence[str]) -> Iterator[MemoryOwner]:
+        for view in self._ledger.users() if memory_ids else ():
+            for memory_id in dict.fromkeys(memory_ids):
+                if not is_probe(view.user_id) and memory_id in view.all_ids:
+                    yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
 
 
 class IdIndex:
@@ -256,6 +267,31 @@ def _forms(user_id: str) -> set[str]:
     return {alike(user_id) for _, alike in _ALIKE} | {f"={_plain(user_id).partition('@')[0]}"}
 
 
+def _ids_in(text: str) -> list[str]:
+    """Return the addresses in a text, or else its only word, without what stands around them."""
+    text = unquote(text) if "@" not in text else text
+    words = [_LABELS.sub("", word.strip(_EDGES)).strip(_EDGES) for word in _BETWEEN.split(text)]
+    if addresses := [_address(word) for word in words if "@" in word.strip("@")]:
+        return list(dict.fromkeys(addresses))
+    others = [word.lstrip("@") for word in words if word and not _LABELS.fullmatch(f"{word}:")]
+    return others if len(others) == 1 else []
+
+
+def _address(word: str) -> str:
+    """Return the address in a word, which may be a link or name an issuer."""
+    name, _, domain = word.partition("@")
+    address = f"{_AROUND_ADDRESS.split(name)[-1]}@{_AROUND_ADDRESS.split(domain)[0]}"
+    return address.strip(_EDGES)
+
+
+def _canonical(ids: Iterable[str]) -> set[UserId]:
+    canonical = set()
+    for raw in ids:
+        with suppress(InvalidUserId):
+            canonical.add(normalize_user_id(raw))
+    return canonical
+
+
 def _compatible(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
@@ -267,8 +303,14 @@ def _plain(text: str) -> str:
     return "".join(char for char in parts if not unicodedata.combining(char))
 
 
+def _unwrapped(text: str) -> str:
+    plain = _plain(text)
+    ids = [] if _BARE.fullmatch(plain) else _ids_in(plain)
+    return ids[0] if len(ids) == 1 and ids[0] else plain
+
+
 def _mailbox(text: str) -> str:
-    name, at, domain = _plain(text).partition("@")
+    name, at, domain = _unwrapped(text).partition("@")
     name = name.partition("+")[0]
     if domain in _GMAIL:
         return f"{name.replace('.', '')}@gmail.com"
@@ -301,6 +343,7 @@ def _by_user(
 _ALIKE = (
     ("full-width or other compatible letters", _compatible),
     ("accents", _plain),
+    (_AROUND, _unwrapped),
     ("the same mailbox: +tag, dots at Gmail, or googlemail for gmail", _mailbox),
     ("dots, dashes or underscores", _letters),
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import InvalidMemory
+from ..errors import InvalidMemory, InvalidUserId
 from ..model.limits import (
     MAX_METADATA_KEY_BYTES,
     check_metadata,
@@ -15,6 +17,7 @@ from ..model.limits import (
     check_scope,
     check_text,
 )
+from ..model.payload import with_expiry
 from ..model.records import Scope, Source
 from ..model.user_id import normalize_user_id
 from ..settings import Settings
@@ -37,20 +40,27 @@ class Composer:
         self._searcher = searcher
 
     def from_messages(
-        self, scope: Scope, messages: object, metadata: Mapping[str, Any] | None, *, infer: bool
+        self,
+        scope: Scope,
+        messages: object,
+        metadata: Mapping[str, Any] | None,
+        expires: date | str | None = None,
+        *,
+        infer: bool,
     ) -> tuple[list[Vector], tuple[str, ...]]:
         """Return one memory per message, or with `infer` those that a language model extracts.
 
         Also what was left out: messages of the system, results of tools, images and files.
 
         Raises:
-            InvalidMemory: a message or the metadata cannot be stored; says which.
+            InvalidMemory: a message, the metadata or the expiry cannot be stored; says which.
             SettingsError: `infer` without a language model.
         """
         attached = check_metadata(metadata)
+        with_expiry({}, expires)
         sources, left_out = _to_sources(messages, attached)
         if not infer:
-            return self._engine.compose(scope, sources), left_out
+            return _expiring(self._engine.compose(scope, sources), expires), left_out
         # mem0 takes no other keys of a message.
         plain = [
             {"role": source.role, "content": source.text}
@@ -58,7 +68,8 @@ class Composer:
             for source in sources
         ]
         neighbours = partial(self._searcher.neighbours, scope.user_id)
-        return self._engine.extract(scope, plain, attached, neighbours), left_out
+        extracted = self._engine.extract(scope, plain, attached, neighbours)
+        return _expiring(extracted, expires), left_out
 
     def from_document(
         self, scope: Scope, name: str, content: bytes, metadata: Mapping[str, Any] | None
@@ -78,11 +89,24 @@ class Composer:
         composed = ((part, self._engine.compose(part, sources)) for part, sources in groups)
         return len(document.chunks), document.left_out, composed
 
-    def revise(self, stored: Vector, text: str, metadata: Mapping[str, Any]) -> Vector:
-        """Return a memory with another text, and with `metadata` merged into its own."""
-        revised = self._engine.revise(stored, text, metadata)
+    def revise(
+        self,
+        stored: Vector,
+        text: str | None,
+        metadata: Mapping[str, Any] | None,
+        expires: date | str | None,
+    ) -> Vector:
+        """Return a memory with another text or expiry, and with `metadata` merged into its own.
+
+        Raises:
+            InvalidMemory: nothing is to be changed, or what is cannot be stored.
+        """
+        if text is None and not metadata and expires is None:
+            raise InvalidMemory("nothing is to be changed; pass a text, metadata or an expiry date")
+        text = stored.payload["data"] if text is None else check_text(text)
+        revised = self._engine.revise(stored, text, check_metadata(metadata))
         check_metadata(to_record(revised).metadata)
-        return revised
+        return _expiring([revised], expires)[0]
 
     @cached_property
     def _engine(self) -> Engine:
@@ -100,6 +124,10 @@ def to_scope(user_id: str, agent_id: str | None, run_id: str | None) -> Scope:
     """
     user = normalize_user_id(user_id)
     return Scope(user, check_scope(agent_id, "agent_id"), check_scope(run_id, "run_id"))
+
+
+def _expiring(vectors: Sequence[Vector], expires: date | str | None) -> list[Vector]:
+    return [replace(vector, payload=with_expiry(vector.payload, expires)) for vector in vectors]
 
 
 def _to_sources(
@@ -139,15 +167,27 @@ def _by_scope(
                 check_scope(chunk.run_id, "run_id") or scope.run_id,
             )
             check_text(chunk.text)
+            _check_owner(chunk, scope)
             attached = {**metadata, **chunk.metadata, "document": document, "place": chunk.place}
             source = Source(chunk.text, chunk.role or "user", chunk.name, check_metadata(attached))
             check_payload(_filterable(part, source))
-        except InvalidMemory as exc:
+        except (InvalidMemory, InvalidUserId) as exc:
             raise InvalidMemory(f"{document}, {chunk.place}: {exc}") from exc
         if not groups or groups[-1][0] != part or len(groups[-1][1]) == PUT_BATCH:
             groups.append((part, []))
         groups[-1][1].append(source)
     return groups
+
+
+def _check_owner(chunk: Chunk, scope: Scope) -> None:
+    """Refuse an entry of a document that names another user as its owner."""
+    from ..documents.json_files import IMPORT_IT
+
+    if chunk.user_id and normalize_user_id(chunk.user_id) != scope.user_id:
+        raise InvalidMemory(
+            f"it is a memory of {chunk.user_id[:80]!r}, not of {scope.user_id!r}; {IMPORT_IT}, "
+            "which keeps every memory with its user"
+        )
 
 
 def _read_message(

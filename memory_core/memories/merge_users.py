@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import BackendError, InvalidMemory, InvalidMove, NotIndexed
 from ..ledger import EventDraft, Ledger, LedgerEntry, UserView
-from ..model.counting import Progress, Steps, batches
+from ..model.counting import Progress, Steps, batches, counted
 from ..model.limits import check_payload
 from ..model.payload import fingerprint
 from ..model.records import Kind
@@ -147,8 +147,8 @@ class Merger:
         back = {entry.memory_id for entry, event in events.items() if _origin(event) == former}
         if not back and not (ours.given_away & theirs.live.keys()).intersection(merge.ids):
             raise InvalidMove(
-                f"none of the {len(merge.ids)} memories that came from {former!r} is with user "
-                f"{user_id!r} any more; there is nothing to undo"
+                f"of {counted(len(merge.ids), 'memory')} that came from {former!r}, none is with "
+                f"user {user_id!r} any more; there is nothing to undo"
             )
         return self.merge(user_id, former, on_progress, only=back)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
@@ -10,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import MemoryNotFound
+from ..errors import IndexDamaged, MemoryNotFound
 from ..ledger import Ledger, LedgerEntry, UserView
 from ..ledger.ledger import trim
 from ..model.limits import RESERVED_KEYS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _MEMORIES_KEPT = 20_000
 """About 40 MB with the local embedder."""
 _FINGERPRINTS_KEPT = 50_000
+_logger = logging.getLogger("memory_core")
 _DERIVED = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 RecordAt = Callable[[int], MemoryRecord]
@@ -205,7 +207,12 @@ class MemoryReader:
     def _read(
         self, view: UserView, ids: Collection[str], *, with_values: bool
     ) -> tuple[dict[str, Vector], frozenset[str]]:
-        vectors = self._store.get(ids, with_values=with_values) if ids else {}
+        try:
+            vectors = self._store.get(ids, with_values=with_values) if ids else {}
+        except IndexDamaged as exc:
+            # What is on record is known without the store.
+            _logger.error("%s", exc)
+            vectors = {}
         missing = {key for key in ids if not is_current(vectors.get(key), view, key)}
         entries = {view.live[memory_id].latest: memory_id for memory_id in missing}
         payloads = self._ledger.payloads(entries)

@@ -187,8 +187,8 @@ class Searcher:
 
 
 def is_expired(record: MemoryRecord, today: date) -> bool:
-    """Return whether a memory is past its expiry date (UTC), as mem0 understands it."""
-    return record.expires is not None and record.expires < today
+    """Return whether a memory is past its expiry date (UTC)."""
+    return record.expired_on(today)
 
 
 def _best(

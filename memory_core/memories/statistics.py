@@ -11,7 +11,7 @@ from typing import Any
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
 from ..model.census import Census
 from ..model.counting import Progress
-from ..model.payload import time_of
+from ..model.payload import expiry_of, time_of
 from ..model.records import Event, Kind, UserSummary
 from ..model.user_id import UserId, is_probe
 
@@ -134,18 +134,20 @@ def _earlier(details: Mapping[str, Any], entry: LedgerEntry) -> Iterator[Event]:
             memory=event.get("memory"),
             came_from=event.get("from") or here.came_from,
             went_to=None,
+            expires=None,
         )
 
 
 def _to_event(details: Mapping[str, Any], entry: LedgerEntry) -> Event:
-    moved = details.get("moved") or {}
+    moved, payload = details.get("moved") or {}, details.get("payload") or {}
     return Event(
         kind=entry.kind,
         at=datetime.fromisoformat(details["at"]),
         id=entry.memory_id,
         user_id=details["user_id"],
         raw_user_id=details["raw_user_id"],
-        memory=(details.get("payload") or {}).get("data"),
+        memory=payload.get("data"),
         came_from=moved.get("from"),
         went_to=moved.get("to"),
+        expires=expiry_of(payload),
     )

@@ -11,11 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from ..errors import BackendError, NotIndexed
+from ..errors import BackendError, InvalidMemory, NotIndexed
 from ..ledger import ALL, EventDraft, Ledger, LedgerEntry, UserView
 from ..model.counting import batches
-from ..model.limits import check_payload
-from ..model.payload import fingerprint
+from ..model.limits import RESERVED_KEYS, check_metadata, check_payload
+from ..model.payload import differing, fingerprint
 from ..model.records import Kind, MemoryRecord, Receipt, Scope
 from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector, VectorStore
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")
+_OF_DOCUMENTS = frozenset(("document", "place"))
 _logger = logging.getLogger("memory_core")
 
 
@@ -52,7 +53,7 @@ class MemoryWriter:
             key = known.get(fingerprint(vector.payload)) or _id_of(view, scope, vector.payload)
             asked[key] = replace(vector, key=key)
         again = {key: vector for key, vector in asked.items() if key in view.live}
-        records = self._restore(view, again)
+        records = self._restore(view, raw_user_id, again, verify=verify)
         if len(records) < len(again):
             # Another process forgot the user in between: save again, after that FORGET.
             view = self._ledger.view(scope.user_id)
@@ -164,11 +165,17 @@ class MemoryWriter:
                 if vector.key in now.live and not _is_anothers(vector, stored.get(vector.key), now):
                     raise _not_indexed(vector, "it was not there when it was read back")
 
-    def _restore(self, view: UserView, again: Mapping[str, Vector]) -> dict[str, MemoryRecord]:
-        """Return the records of memories saved again; put those the store has lost."""
+    def _restore(
+        self, view: UserView, raw_user_id: str, again: Mapping[str, Vector], *, verify: bool
+    ) -> dict[str, MemoryRecord]:
+        """Return the records of memories saved again, with what is new of their metadata.
+
+        Those the store has lost are put.
+        """
         if not again:
             return {}
         stored, missing = self._memories.read(view, again)
+        completed = [new for key in stored if (new := _completed(stored[key], again[key]))]
         lost = [
             at_revision(replace(stored[key], values=again[key].values), view.live[key].latest)
             for key in missing
@@ -176,10 +183,38 @@ class MemoryWriter:
         self.put(lost, verify=True)
         if missing:
             self._memories.refresh(view.user_id)
+        written = self.write(view, Kind.UPDATE, raw_user_id, completed, verify=verify)
         return {
             key: to_record(vector, already_stored=True, verified=True)
             for key, vector in stored.items()
-        }
+        } | {record.id: replace(record, already_stored=True) for record in written}
+
+
+def _completed(stored: Vector, given: Vector) -> Vector | None:
+    """Return a stored memory with the metadata and the expiry that its text is saved with again.
+
+    None where nothing is new. A document adds what the memory has not, and not its name and place.
+
+    Raises:
+        InvalidMemory: both together are more than a memory can have.
+    """
+    kept = _OF_DOCUMENTS | stored.payload.keys() if "document" in given.payload else frozenset()
+    new = {
+        key: value
+        for key, value in given.payload.items()
+        if (key not in RESERVED_KEYS or key == "expiration_date") and key not in kept
+    }
+    payload = {**stored.payload, **new}
+    if not differing(stored.payload, payload):
+        return None
+    try:
+        check_metadata({key: payload[key] for key in payload.keys() - RESERVED_KEYS})
+    except InvalidMemory as exc:
+        raise InvalidMemory(
+            f"the text is stored already, and with the metadata it has {exc}"
+        ) from exc
+    payload["updated_at"] = datetime.now(UTC).isoformat()
+    return replace(stored, payload=payload, values=given.values)
 
 
 def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> str:

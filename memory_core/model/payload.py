@@ -7,11 +7,14 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 from ..errors import InvalidMemory, InvalidUserId
 from .limits import RESERVED_KEYS, check_metadata, check_payload, check_scope, check_text
 from .user_id import UserId, normalize_user_id
+
+NEVER: Final = "never"
+"""In place of a date: the memory does not expire."""
 
 # ChromaDB 1.5.9 returns one fraction in ten with its last bit changed.
 _TOLERANCE = 1e-12
@@ -63,6 +66,12 @@ def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
     for name in RESERVED_KEYS.intersection(ours):
         if not isinstance(ours[name], str):
             raise InvalidMemory(f"{name} is {ours[name]!r}; only text can be kept there")
+        try:
+            ours[name].encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidMemory(
+                f"{name} has a broken character; check how the text was decoded"
+            ) from exc
     if time_of(ours, "created_at") is None:
         ours["created_at"] = datetime.now(UTC).isoformat()
     if time_of(ours, "updated_at") is None:
@@ -85,6 +94,29 @@ def expiry_of(payload: Mapping[str, Any]) -> date | None:
         return date.fromisoformat(str(payload.get("expiration_date") or ""))
     except ValueError:
         return None
+
+
+def with_expiry(payload: Mapping[str, Any], expires: date | str | None) -> dict[str, Any]:
+    """Return the payload with another expiry date: a date, its ISO text, or `NEVER`; None keeps it.
+
+    Raises:
+        InvalidMemory: it is none of these.
+    """
+    if expires is None:
+        return dict(payload)
+    changed = {key: value for key, value in payload.items() if key != "expiration_date"}
+    if expires == NEVER:
+        return changed
+    try:
+        # A datetime is a date as well; the day is that of UTC.
+        if isinstance(expires, datetime):
+            expires = (expires.astimezone(UTC) if expires.tzinfo else expires).date()
+        day = expires if isinstance(expires, date) else date.fromisoformat(expires)
+    except (TypeError, ValueError) as exc:
+        raise InvalidMemory(
+            f"expiry {expires!r} is not a date; write it like 2027-01-31, or {NEVER}"
+        ) from exc
+    return {**changed, "expiration_date": day.isoformat()}
 
 
 def parse_time(text: str) -> datetime:

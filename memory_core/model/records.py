@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ class MemoryRecord:
     `indexed` is False while the memory is recorded but not in the vector store yet.
     `already_stored` and `verified` speak of the save that returned this record: the same
     text was there before in the same scope; it was read back by id afterwards.
-    `expires` is the last day (UTC) on which questions find it, set by mem0's own tools.
+    `expires` is the last day (UTC) on which questions find it, None for ever.
     """
 
     id: str
@@ -49,6 +49,15 @@ class MemoryRecord:
     already_stored: bool = False
     verified: bool = False
     expires: date | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Questions do not find it any more; lists, and calls by its id, do."""
+        return self.expired_on(datetime.now(UTC).date())
+
+    def expired_on(self, day: date) -> bool:
+        """Tell if questions do not find it on that day (UTC), as mem0 understands the date."""
+        return self.expires is not None and self.expires < day
 
 
 class SavedMemories(list[MemoryRecord]):
@@ -94,6 +103,7 @@ class Event:
     """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
 
     `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
+    `expires` is the memory's expiry date after the event.
     """
 
     kind: Kind
@@ -104,6 +114,7 @@ class Event:
     memory: str | None = None
     came_from: str | None = None
     went_to: str | None = None
+    expires: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +151,7 @@ class IndexInfo:
     """Description of an index by its vector store. `mode` is the service's own word, or empty.
 
     `searchable_keys` are the payload keys that the index can search for words by now.
-    `vectors` is None where the service does not count them.
+    `vectors` is None where the service does not count them, `arn` is empty where it has none.
     """
 
     backend: str
@@ -152,6 +163,7 @@ class IndexInfo:
     non_filterable_keys: tuple[str, ...] = ()
     searchable_keys: tuple[str, ...] = ()
     vectors: int | None = None
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -27,6 +28,17 @@ MAX_USER_ID_LENGTH = 254
 LOG_CANONICAL_ID = "[API] Using normalized user_id for Memory: %s"
 
 _ID_FIELDS = ("email", "user_id", "sub", "id")
+
+# Claims by which issuers say whether the address is verified: OpenID Connect Core 1.0, section 5.1;
+# Google's first version of it; Microsoft Entra's; and each in the spelling of JavaScript.
+_VERIFIED_CLAIMS = """
+    email_verified emailVerified verified_email verifiedEmail is_email_verified isEmailVerified
+    email_confirmed emailConfirmed xms_edov
+""".split()
+# Some issuers write them as text, or as the time of the verification.
+_YES = re.compile(r"1|t|true|y|yes|on|verified|\d{4}-\d\d-\d\d.*", re.IGNORECASE | re.DOTALL)
+# A subject such as "samlp|acme|ann@example.com" names its issuer, and is nobody's address.
+_OF_SUBJECTS = frozenset("|:/")
 _logger = logging.getLogger("memory_core")
 
 
@@ -121,9 +133,12 @@ def get_user_id_from_request(current_user: Any) -> UserId:
 
     Takes a string, a mapping, or an object (pydantic model, dataclass, SQLAlchemy row) and looks
     for `email`, then `user_id`, `sub`, `id`. There is no shared placeholder to fall back to.
+    Where `email_verified`, or a claim that means the same, is there and not true, no address is
+    taken: anybody can sign up with somebody else's.
 
     Raises:
-        InvalidUserId: nobody is signed in, none of the fields is set, or its value is no id.
+        InvalidUserId: nobody is signed in, none of the fields is set, its value is no id, or there
+            is only an address that is not verified.
     """
     user_id = normalize_user_id(_raw_id(current_user))
     _logger.info(LOG_CANONICAL_ID, user_id)
@@ -135,16 +150,49 @@ def _raw_id(user: Any) -> str:
         return user
     if user is None:
         raise InvalidUserId("user None has no id; nobody is signed in, so require authentication")
+    unverified = _is_unverified(user)
     for name in _ID_FIELDS:
         value = user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)
         if isinstance(value, (int, UUID)) and not isinstance(value, bool):
             return str(value)
-        if isinstance(value, str) and value.strip():
+        if not isinstance(value, str) or not value.strip():
+            continue
+        if not unverified or not (name == "email" or _is_address(value)):
             return value
+    if unverified:
+        raise InvalidUserId(
+            f"user {_describe_fields(user)} has an e-mail address that is not verified, and no "
+            "other id; let the user confirm the address, or return the issuer's id as sub"
+        )
     raise InvalidUserId(
         f"user {_describe_fields(user)} has none of {', '.join(_ID_FIELDS)}; "
         "return one of them from the authentication dependency"
     )
+
+
+def _is_unverified(user: object) -> bool:
+    """Tell if a claim says that the address is not verified; one that holds None says nothing."""
+    if isinstance(user, Mapping):
+        known = {_plain_claim(name) for name in _VERIFIED_CLAIMS}
+        said = [value for name, value in user.items() if _plain_claim(name) in known]
+    else:
+        said = [getattr(user, name, None) for name in _VERIFIED_CLAIMS]
+    return not all(_says_yes(value) for value in said if value is not None)
+
+
+def _is_address(value: str) -> bool:
+    return "@" in value and _OF_SUBJECTS.isdisjoint(value)
+
+
+def _plain_claim(name: object) -> str:
+    """Return the name of a claim without its namespace: `https://example.com/Email-Verified`."""
+    return re.sub(r"[_-]", "", re.split("[/:]", str(name))[-1]).lower()
+
+
+def _says_yes(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_says_yes, value))
+    return bool(_YES.fullmatch(value.strip()) if isinstance(value, str) else value)
 
 
 def _normalize_once(text: str) -> str:

@@ -70,7 +70,7 @@ def begin(
         BackendError, NotIndexed: the storage cannot be written.
     """
     if not 1 <= count <= MOST:
-        raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
+        raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     with step(on_step, "Note where memories are", "storage, embedder, deployment"):
         run, settings = str(ULID()), service.settings
         receipt = begin_receipt(
@@ -79,7 +79,11 @@ def begin(
         on_receipt(receipt)
         put_canary(settings, run)
         objects_of(service).put_if_absent(key_of(run, "busy"), b"{}")
-    with step(on_step, "Write the probes", f"{count} memories, each read by id, list and question"):
+    with step(
+        on_step,
+        "Write the probes",
+        f"{counted(count, 'memory')}, each read by id, list and question",
+    ):
         for number in _acknowledged(service, make_probes(run, count)):
             receipt = receipt.with_acknowledged(number)
             on_receipt(receipt)

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from ..errors import BackendUnavailable
 from ..ledger import ALL, Ledger, UserView
+from ..model.counting import counted
 from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
+from ..storage.objects.local import make_private_folder
 from ..version import library_version
 from .report import Installation, RealUsers
 
@@ -74,8 +76,9 @@ def changes(before: Installation, after: Installation) -> Iterator[str]:
             yield f"The {words} changed: written to {was or 'none'}, read from {now or 'none'}."
     if (before.embedder, before.dimensions) != (after.embedder, after.dimensions):
         yield (
-            f"The embedder changed: {before.embedder} with {before.dimensions} dimensions before, "
-            f"{after.embedder} with {after.dimensions} after."
+            f"The embedder changed: {before.embedder} with "
+            f"{counted(before.dimensions, 'dimension')} before, {after.embedder} with "
+            f"{after.dimensions} after."
         )
     was, now = before.index_created_at, after.index_created_at
     if was and now and datetime.fromisoformat(was) < datetime.fromisoformat(now):
@@ -110,7 +113,7 @@ def put_canary(settings: Settings, run: str) -> None:
     """
     path = _canary(settings.data_dir, run)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         path.write_text(run)
     except OSError as exc:
         raise BackendUnavailable(

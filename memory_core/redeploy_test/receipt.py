@@ -13,6 +13,7 @@ from typing import Any
 from ulid import ULID
 
 from ..errors import InvalidReceipt
+from ..model.counting import counted
 from ..model.encoder import pick
 from ..model.signature import Key
 from ..settings import Settings
@@ -167,7 +168,9 @@ def from_code(code: str, settings: Settings) -> RedeployReceipt:
 def _from_body(data: Mapping[str, Any]) -> RedeployReceipt:
     run, count = str(ULID.from_str(data["run"])), int(data["count"])
     if not 1 <= count <= MOST:
-        raise InvalidReceipt(f"the receipt names {count} probes; there can be 1 to {MOST}")
+        raise InvalidReceipt(
+            f"the receipt names {counted(count, 'probe')}; there can be 1 to {MOST}"
+        )
     evidence = evidence_from(data["evidence"])
     receipt = begin_receipt(run, count, data["begun_at"], evidence, RealUsers(**data["census"]))
     return replace(receipt, acknowledged=tuple(data["acknowledged"]))

@@ -27,6 +27,7 @@ from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, Redeplo
 from ..model.counting import OnStep, StepDone, counted
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
+from ..storage.objects.local import make_private_folder
 from .deployment import DEFAULT_PROBES, ignore, make_report, step
 from .probes import MOST
 from .receipt import from_file
@@ -107,7 +108,7 @@ def simulate(
             steps.append(done)
 
     if not 1 <= count <= MOST:
-        raise InvalidMemory(f"{count} probes were asked for; there can be 1 to {MOST}")
+        raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     settings = Settings.from_env(environ)
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
@@ -195,7 +196,9 @@ def _write(
     before = stage.machine("before")
     with step(tell, "Write the control", "the same probes on a throw-away local store"):
         written = threads.submit(_finish, control.run("write", receipts[1], str(count)))
-        with step(tell, "Write the probes", f"{count} memories, each read back in three ways"):
+        with step(
+            tell, "Write the probes", f"{counted(count, 'memory')}, each read back in three ways"
+        ):
             writer = before.run("write", receipts[0], str(count))
             if stage.level == "crash":
                 _kill_halfway(writer, receipts[0], count)
@@ -215,7 +218,7 @@ def _control(receipt: Path, settings: Settings, observation: Observation) -> Con
 
 
 def _make_kept_folder(settings: Settings) -> Path:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.data_dir)
     return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
 
 

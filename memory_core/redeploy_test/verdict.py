@@ -71,8 +71,9 @@ def _verdicts(
     if control and control.survived:
         yield (
             Verdict.INCONCLUSIVE,
-            f"the control must be lost, but {control.survived} of its {control.written} probes "
-            "were found on a wiped disk, so the test cannot tell what is kept from what is lost",
+            f"the control must be lost, but {control.survived} of its "
+            f"{counted(control.written, 'probe')} survived a wiped disk, so the test cannot tell "
+            "what is kept from what is lost",
         )
     if control and not control.written:
         yield Verdict.INCONCLUSIVE, "the control was never stored, so its loss shows nothing"
@@ -106,7 +107,8 @@ def _verdicts(
     if weak := sum(count[state] for state in _WEAK):
         yield (
             Verdict.DEGRADED,
-            f"all {written} probes are there, but {weak} of them not as they should be: "
+            f"all that was stored is there, {counted(written, 'probe')}, but "
+            f"{counted(weak, 'is not as it should be', 'are not as they should be')}: "
             f"{_first(acknowledged, _WEAK)}",
         )
     if len(acknowledged) < written:
@@ -114,11 +116,14 @@ def _verdicts(
     if written < receipt.count and level != "crash":
         yield (
             Verdict.DEGRADED,
-            f"what was stored is all there, but only {written} of {receipt.count} probes could "
-            "be stored before",
+            f"what was stored is all there, but only {written} of "
+            f"{counted(receipt.count, 'probe')} could be stored before",
         )
     shown = f", and {deployment.words}" if deployment.proven else ""
-    yield Verdict.PASS, f"all {written} probes that were stored before are there and found{shown}"
+    yield (
+        Verdict.PASS,
+        (f"all that was stored before is there and found, {counted(written, 'probe')}{shown}"),
+    )
 
 
 def see_deployment(receipt: RedeployReceipt, observation: Observation) -> DeploymentChange:

@@ -38,7 +38,7 @@ def rebuild_text(report: RebuildReport) -> str:
     index, clean = one_line(report.index), report.audit.clean
     sentence = (
         f"Index {index} holds {_total(report.audit)}{' as recorded' if clean else ''}; "
-        f"{report.embedded:,} embedded now, in {report.seconds:.1f} seconds."
+        f"{report.embedded:,} embedded now, in {report.seconds:.1f} s."
     )
     if not report.memories:
         sentence = f"Nothing is recorded, so index {index} is empty."

@@ -160,7 +160,7 @@ def _check_lines(checks: tuple[CheckRun, ...]) -> Iterator[str]:
 
 
 def _extent(report: LogReport) -> str:
-    size = f"{counted(report.lines, 'line')}, {report.size_bytes:,} bytes"
+    size = f"{counted(report.lines, 'line')}, {counted(report.size_bytes, 'byte')}"
     span = ""
     if report.first_at and report.last_at:
         zone = " UTC" if report.zoned else ""

@@ -20,6 +20,13 @@ REASONS: Final[dict[Reason, str]] = {
 _SHOWN_RANKS = 30
 
 
+def expiry_text(record: MemoryRecord) -> str:
+    """Return until when questions find a memory; empty for one that does not expire."""
+    if record.expired:
+        return f"expired after {record.expires}, so questions do not find it"
+    return f"found until {record.expires}" if record.expires else ""
+
+
 def saved_document(
     user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -30,7 +37,10 @@ def saved_document(
         "backend": backend,
         "verified": bool(records) and all(record.verified for record in records),
         "already_stored": bool(records) and all(record.already_stored for record in records),
-        "memories": [fields(record, "id memory already_stored verified") for record in records],
+        "memories": [
+            fields(record, "id memory already_stored verified metadata expires expired")
+            for record in records
+        ],
         "left_out": list(left_out),
     }
 
@@ -49,7 +59,7 @@ def saved_text(
         lines.append(f"Stored {fresh} for {user} in {backend}{proof}.")
     if known:
         lines.append(f"{counted(known, 'memory')} for {user} had been stored already.")
-    memories = [f"  {record.id}  {one_line(record.memory)}" for record in records]
+    memories = [f"  {record.id}  {one_line(record.memory)}{_marks(record)}" for record in records]
     besides = ["Left out:", *(f"  {phrase}" for phrase in left_out)] if left_out else []
     return "\n".join([*lines, *first_of(memories, 10), *besides])
 
@@ -62,7 +72,7 @@ def search_document(user_id: UserId, result: SearchResult) -> dict[str, Any]:
             {
                 **fields(hit, "id=memory.id memory=memory.memory"),
                 "score": round(hit.score, 4),
-                **fields(hit, "rank created_at=memory.created_at"),
+                **fields(hit, "rank created_at=memory.created_at expires=memory.expires"),
                 "cosine": round(hit.cosine, 4),
                 "bm25": round(hit.bm25, 4),
             }
@@ -77,6 +87,7 @@ def search_text(user_id: UserId, result: SearchResult) -> str:
         return f"{user} has no memories; save one with `save {user} TEXT`."
     lines = [
         f"{hit.rank:>3}  {hit.score:.2f}  {one_line(hit.memory.memory)}  [{hit.memory.id}]"
+        + _marks(hit.memory)
         for hit in result.hits
     ]
     scope = "complete over" if result.complete else "approximate, by the index, over"
@@ -87,13 +98,15 @@ def list_document(user_id: UserId, records: Iterable[MemoryRecord]) -> dict[str,
     return {
         "user_id": user_id,
         "complete": True,
-        "memories": [fields(record, "id memory created_at indexed") for record in records],
+        "memories": [
+            fields(record, "id memory created_at indexed expires expired") for record in records
+        ],
     }
 
 
 def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
     lines = [
-        f"{utc(record.created_at)}  {one_line(record.memory)}  [{record.id}]"
+        f"{utc(record.created_at)}  {one_line(record.memory)}  [{record.id}]{_marks(record)}"
         + ("" if record.indexed else "  (recorded, not searchable yet)")
         for record in records
     ]
@@ -102,7 +115,7 @@ def list_text(user_id: UserId, records: Sequence[MemoryRecord]) -> str:
 
 def record_document(record: MemoryRecord) -> dict[str, Any]:
     about = "id user_id memory metadata created_at updated_at agent_id run_id indexed verified"
-    return fields(record, about)
+    return fields(record, f"{about} expires expired")
 
 
 def record_text(record: MemoryRecord) -> str:
@@ -112,6 +125,7 @@ def record_text(record: MemoryRecord) -> str:
     lines = [
         f"{record.id} of {', '.join(owners)}",
         f"created {utc(record.created_at)}, updated {utc(record.updated_at)}",
+        *([f"{expiry_text(record)} (UTC); --expires changes it"] if record.expires else []),
         *(f"{one_line(key)}: {one_line(str(value))}" for key, value in record.metadata.items()),
         "",
         printable(record.memory),
@@ -120,7 +134,7 @@ def record_text(record: MemoryRecord) -> str:
 
 
 def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
-    keys = "kind at id memory raw_user_id came_from went_to"
+    keys = "kind at id memory raw_user_id came_from went_to expires"
     return {"user_id": user_id, "events": [fields(event, keys) for event in events]}
 
 
@@ -130,6 +144,7 @@ def history_text(user_id: UserId, events: Sequence[Event]) -> str:
         + (f"  came from {one_line(event.came_from)}" if event.came_from else "")
         + (f"  went to {one_line(event.went_to)}" if event.went_to else "")
         + (f"  {one_line(event.memory)}" if event.memory else "")
+        + (f"  (found until {event.expires})" if event.expires else "")
         for event in events
     ]
     return "\n".join([*lines, f"{counted(len(lines), 'event')} of {one_line(user_id)}"])
@@ -174,6 +189,7 @@ def recall_text(recall: Recall) -> str:
     lines = [f"{'rank':>4}  {'answer':>6}  score"]
     for ranked in recall.ranking[:_SHOWN_RANKS]:
         hit, reason = ranked.hit, f"  ({REASONS[ranked.reason]})" if ranked.reason else ""
+        reason += _marks(hit.memory)
         lines.append(
             f"{hit.rank:>4}  {ranked.place or '-':>6}  {hit.score:.2f}  "
             f"{one_line(hit.memory.memory)}{reason}"
@@ -196,3 +212,7 @@ def recall_sentence(recall: Recall) -> str:
     left_out = [f"{count:,} {REASONS[reason]}" for reason, count in recall.left_out.items()]
     method = "ranked exactly" if recall.answer.complete else "searched by the index"
     return f"{', '.join([answered, *left_out])}; {method}."
+
+
+def _marks(record: MemoryRecord) -> str:
+    return f"  ({expiry_text(record)})" if record.expires else ""

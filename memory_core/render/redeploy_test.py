@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..model.counting import counted
 from ..model.encoder import encode
 from ..redeploy_test import RedeployReceipt
 from ..redeploy_test.report import Installation, Report, Verdict
@@ -75,7 +76,8 @@ def begun_document(receipt: RedeployReceipt, file: str, code: str | None) -> dic
 
 def begun_text(receipt: RedeployReceipt, file: str, code: str | None) -> str:
     text = (
-        f"Stored {len(receipt.acknowledged)} of {receipt.count} probes. Now deploy, then run\n\n"
+        f"Stored {len(receipt.acknowledged)} of {counted(receipt.count, 'probe')}. "
+        "Now deploy, then run\n\n"
         f"    python -m memory_core redeploy-test verify --receipt {file}"
     )
     return text + (f"\n\nor give the code {code}" if code else "")
@@ -106,7 +108,7 @@ def _value(evidence: Installation | None, name: str) -> str:
 
 
 def _counts(report: Report) -> list[str]:
-    lines = [f"{report.survived} of {report.written} probes survived ({report.level})"]
+    lines = [f"{report.survived} of {counted(report.written, 'probe')} survived ({report.level})"]
     if report.control:
         lost = report.control.written - report.control.survived
         lines.append(f"control: {lost} of {report.control.written} lost, as expected")
@@ -115,8 +117,8 @@ def _counts(report: Report) -> list[str]:
     if report.census_before and report.census_after and report.census_before.users:
         lines.append(
             f"real memories: {report.census_before.memories:,} of "
-            f"{report.census_before.users:,} users before, {report.census_after.memories:,} of "
-            f"{report.census_after.users:,} after"
+            f"{counted(report.census_before.users, 'user')} before, "
+            f"{report.census_after.memories:,} of {report.census_after.users:,} after"
         )
     if report.left_behind is not None:
         lines.append(f"cleaned up: a recount finds {report.left_behind} of the probes")

@@ -24,7 +24,7 @@ def status_text(status: Status) -> str:
     """Return the status; the local disk is mentioned only if it holds memories."""
     word = "Persistent" if status.persistent else "Temporary"
     marks = (">>" if step.deciding else "ok" if step.ok else "--" for step in status.steps)
-    embedder = f"{status.embedder}, {status.dimensions} dimensions"
+    embedder = f"{status.embedder}, {counted(status.dimensions, 'dimension')}"
     rows = [
         ("embedder", embedder),
         *((key, printable(val)) for key, val in status.location.items()),
@@ -49,9 +49,9 @@ def status_text(status: Status) -> str:
 
 def _migration_lines(status: MigrationStatus) -> list[str]:
     total = counted(status.total, "memory")
-    steps = f"{status.done:,} of {status.total:,} steps done"
+    steps = f"{status.done:,} of {counted(status.total, 'step')} done"
     words = {
-        "off": f"{total} on the local disk, not all of them on S3",
+        "off": f"{total} on the local disk, not all on S3",
         "waiting": f"{total} on the local disk, not yet on S3",
         "running": steps,
         "elsewhere": f"{steps} by another process",

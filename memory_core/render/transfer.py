@@ -73,6 +73,7 @@ def import_document(report: ImportReport) -> dict[str, Any]:
         **fields(intake, "renamed brought_back healed embedded"),
         "conflicts": intake.counts[Outcome.CONFLICT],
         "refused_count": intake.counts[Outcome.REFUSED],
+        **fields(report, "left_out not_carried"),
         **fields(intake, "refused conflicting=conflicts verified"),
         "per_user": {
             user.user_id: {
@@ -100,11 +101,15 @@ def import_text(report: ImportReport) -> str:
     lines += _outcomes(intake, "added")
     lines += table(row for row in rows if row[0])
     lines += [
-        f"  line {memory.line:,}: {one_line(encode(memory.reason))}"
+        f"  {report.unit} {memory.line:,}: {one_line(encode(memory.reason))}"
         for memory in (*intake.conflicts, *intake.refused)[:_SHOWN]
     ]
     if counts[Outcome.DELETED] or counts[Outcome.FORGOTTEN]:
         lines.append("To restore what was deleted or forgotten here, use --existing keep-both.")
+    if report.left_out:
+        lines.append(f"Left out, not being in use there: {_numbers(report.left_out)}.")
+    if report.not_carried:
+        lines.append(f"Not carried, and not verified: {_numbers(report.not_carried)}.")
     return "\n".join([*lines, *_proof(intake)])
 
 
@@ -135,7 +140,7 @@ def plan_text(plan: MigrationPlan) -> str:
         *_outcomes(plan.intake, "to copy"),
     ]
     if plan.normalised:
-        lines += table([(plan.normalised, "stand under another form of their user's id")])
+        lines += table([(plan.normalised, "under another form of the user's id")])
     if plan.planned:
         requests = f" and {counted(estimate.requests, 'request')}" * bool(estimate.requests)
         lines.append(f"About {estimate.seconds:,.0f} s{requests}:")
@@ -200,9 +205,10 @@ def verification_document(proof: Verification) -> dict[str, Any]:
 
 def verification_text(proof: Verification) -> str:
     lines = [
-        f"{'VERIFIED' if proof.verified else 'NOT verified'}: of {proof.expected:,} memories of "
-        f"{counted(len(proof.users), 'user')} in {one_line(proof.source)}, {proof.found:,} are in "
-        f"{one_line(proof.target)}, {proof.differing:,} of all differ."
+        f"{'VERIFIED' if proof.verified else 'NOT verified'}: of "
+        f"{counted(proof.expected, 'memory')} of {counted(len(proof.users), 'user')} in "
+        f"{one_line(proof.source)}, {proof.found:,} found in {one_line(proof.target)}; "
+        f"different: {proof.differing:,}."
     ]
     lines += [
         f"  {one_line(difference.user_id)}, {one_line(difference.id or 'without an id')}: "
@@ -220,7 +226,12 @@ def _proof(intake: IntakeReport) -> list[str]:
     wrong = [user for user in intake.users if user.verified is False]
     if not wrong:
         read_back = sum(user.found or 0 for user in intake.users)
-        return [f"Verified: {read_back:,} read back, by count and digest of every user."]
+        if not read_back:
+            return ["Nothing of it is stored, so nothing was verified."]
+        return [
+            f"Verified: {read_back:,} read back, the id and text of each, by count and digest of "
+            "every user."
+        ]
     verb = "differs" if len(wrong) == 1 else "differ"
     return [
         f"NOT verified: {counted(len(wrong), 'user')} {verb} from the source; run `python -m "
@@ -235,7 +246,7 @@ def _proof(intake: IntakeReport) -> list[str]:
 
 def _survey_lines(survey: SourceSurvey) -> Iterator[str]:
     for part in survey.parts:
-        about = f", {part.dimensions} dimensions" if part.dimensions else ""
+        about = f", {counted(part.dimensions, 'dimension')}" if part.dimensions else ""
         about += f", {part.metric}" if part.metric else ""
         about += f"; left out: {part.skipped}" if part.skipped else ""
         yield from table([(part.rows, f"in {one_line(part.name)}{about}")])
@@ -243,7 +254,7 @@ def _survey_lines(survey: SourceSurvey) -> Iterator[str]:
         yield "It holds nothing to migrate."
         return
     rows = (
-        (survey.split, "texts too long for one memory, cut into linked parts"),
+        (survey.split, "cut into linked parts, too long for one memory"),
         (survey.with_history, "with their history"),
     )
     yield from table(row for row in rows if row[0])
@@ -270,13 +281,19 @@ def _failures(
         where = f"{encode(memory.id) or 'without an id'}, number {memory.line:,}"
         yield f"  {one_line(where)}: {one_line(encode(memory.reason))}"
     if failed:
-        yield f"{counted(failed, 'memory')} cannot be migrated as they are; all others can."
+        yield f"Cannot be migrated: {counted(failed, 'memory')}; all others can."
 
 
 def _user_line(user: UserPlan) -> str:
     forms = ", ".join(repr(raw) for raw in list(user.forms)[:3] if raw != user.user_id)
     written = f", written {one_line(forms)}" if forms else ""
     return f"  {sum(user.forms.values()):>8,}  of {one_line(user.user_id)}{written}"
+
+
+def _numbers(counts: Mapping[str, int]) -> str:
+    shown = [f"{one_line(encode(name))} ({count:,})" for name, count in counts.items()]
+    others = f" and {len(shown) - _SHOWN:,} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + others
 
 
 def _nonzero(counts: Mapping[Outcome, int]) -> dict[str, int]:

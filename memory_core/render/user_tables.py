@@ -226,7 +226,7 @@ def merge_plan_text(plan: MergePlan) -> str:
         f"  to    {visible(plan.user_id)}, who has {counted(plan.theirs, 'memory')}",
     ]
     if plan.doubles:
-        lines.append(f"{plan.doubles:,} of them are there already, word for word; both are kept")
+        lines.append(f"there already, word for word, and both kept: {plan.doubles:,}")
     if plan.unfinished:
         lines.append(f"{plan.unfinished:,} of them arrived before, by a merge that was cut off")
     return "\n".join([*lines, *_refused_lines(plan.refused)])
@@ -251,7 +251,7 @@ def _refused_lines(refused: Sequence[tuple[str, str]]) -> list[str]:
     if not refused:
         return []
     return [
-        f"{counted(len(refused), 'memory')} cannot be moved and will stay where they are:",
+        f"{counted(len(refused), 'memory')} cannot be moved and will stay:",
         *first_of([f"  {memory_id}  {one_line(why)}" for memory_id, why in refused]),
     ]
 

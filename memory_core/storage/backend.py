@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..embedders import Embedder
-from ..errors import SettingsError
+from ..errors import BackendError, IndexMismatch, SettingsError
 from ..model.records import Step
 from ..settings import Settings
 from .aws import Aws, credentials_source
 from .objects import LocalObjects, ObjectStore, S3Objects
 from .vectors import VectorStore
+from .vectors.s3_index import IndexName, describe_index
+from .vectors.s3_tie import IndexTie, RecordedElsewhere, ledger_name
 
 LOG_S3_READY = "[Mem0] OK Mem0 service initialized with S3 (persistent) storage"
 LOG_S3_USED = "[Mem0] Using S3 vectors for persistent storage"
@@ -41,6 +45,9 @@ _SOURCES = {
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _COLLECTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 _VECTOR_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_PREFIX = "memory/"
+_LEDGER = "ledger/"
+_LONGEST_INDEX = 63
 _logger = logging.getLogger("memory_core")
 
 # Mount points of every computer: a folder below one of them is not on a disk of its own.
@@ -57,7 +64,9 @@ class Backend:
     """The chosen backend, and how to open it.
 
     `stand_in` is the address of a service in Amazon's place, if any. `open_store(create)` makes a
-    missing index only if `create`; `log_lines` are logged once it is open.
+    missing index only if `create`; `tie(store, elsewhere)` ties an index that names no ledger yet
+    to that of the backend, `drop_damaged()` removes files of the index that cannot be read, and
+    `log_lines` are logged once it is open.
     """
 
     name: str
@@ -69,6 +78,8 @@ class Backend:
     objects: ObjectStore
     open_store: Callable[[bool], VectorStore]
     stand_in: str | None = None
+    tie: Callable[[VectorStore, RecordedElsewhere], None] = lambda store, elsewhere: None
+    drop_damaged: Callable[[], object] = lambda: None
 
     def announce(self) -> None:
         """Log that the backend is in use."""
@@ -76,13 +87,23 @@ class Backend:
             _logger.log(logging.WARNING if "WARNING" in line else logging.INFO, line)
 
 
-def select_backend(settings: Settings, embedder: Embedder) -> Backend:
+def select_backend(settings: Settings, embedder: Embedder, aws: Aws | None = None) -> Backend:
     """Choose the backend of these settings; nothing is opened or written.
+
+    Where the name of the index follows from that of the ledger, `aws` or a client of its own is
+    asked whether this installation has one from before it did.
 
     Raises:
         SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
-            without its configuration, or the name of an index or vector bucket is not allowed.
+            without its configuration, a key for it was copied with blanks or line breaks, or the
+            name of an index or vector bucket is not allowed.
     """
+    if settings.spoiled_keys and settings.bucket and settings.backend != "chroma":
+        raise SettingsError(
+            f"{' and '.join(settings.spoiled_keys)} was copied with a blank, a line break, a "
+            "quotation mark or another character that no key has, and AWS would refuse it; copy "
+            "it again, without anything around it"
+        )
     forced = settings.backend != "auto"
     detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
     steps = [
@@ -94,7 +115,7 @@ def select_backend(settings: Settings, embedder: Embedder) -> Backend:
     if settings.backend == "s3_vectors" or (
         settings.backend == "auto" and all(step.ok for step in steps[1:])
     ):
-        return _s3_vectors(settings, embedder, steps)
+        return _s3_vectors(settings, embedder, steps, aws)
     return _chroma(settings, embedder, steps)
 
 
@@ -124,7 +145,9 @@ def _credentials_step(settings: Settings) -> Step:
     return Step(name, False, _NONE_FOUND)
 
 
-def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backend:
+def _s3_vectors(
+    settings: Settings, embedder: Embedder, steps: list[Step], look: Aws | None
+) -> Backend:
     if not all(step.ok for step in steps[1:]) or not settings.bucket or not settings.region:
         raise SettingsError(
             f"MEMORY_BACKEND is s3_vectors but {_gaps(steps)}; complete it, or set "
@@ -136,16 +159,27 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
     )
     aws = Aws(settings)
     objects = S3Objects(aws, settings.bucket, settings.prefix)
+    ledger = ledger_name(settings.bucket, settings.prefix)
+    if not settings.index and (vector_bucket, settings.prefix) != (settings.bucket, _PREFIX):
+        # Neither the vector bucket nor the index would tell this ledger from others.
+        own = f"{index[: _LONGEST_INDEX - 9]}-{hashlib.sha256(ledger.encode()).hexdigest()[:8]}"
+        earlier = _uses(look or aws, IndexName(vector_bucket, index), own, objects, ledger)
+        index = index if earlier else own
 
     def open_store(create: bool) -> VectorStore:
         from .vectors.s3 import open_s3_vectors
-        from .vectors.s3_index import IndexName
 
         if create:
             objects.check_region()
-        return open_s3_vectors(
-            aws, IndexName(vector_bucket, index), embedder.dimensions, create=create
-        )
+        where = IndexName(vector_bucket, index)
+        return open_s3_vectors(aws, where, embedder.dimensions, create=create, ledger=ledger)
+
+    def tie(store: VectorStore, elsewhere: RecordedElsewhere) -> None:
+        from .vectors.s3 import S3VectorStore
+
+        if isinstance(store, S3VectorStore) and not store.is_tied:
+            store.tie.check_vectors(ledger, store.sample(), elsewhere)
+            store.tie.make(ledger)
 
     stand_in = _stand_in(settings)
     forced = settings.backend == "s3_vectors"
@@ -172,7 +206,23 @@ def _s3_vectors(settings: Settings, embedder: Embedder, steps: list[Step]) -> Ba
         objects=objects,
         open_store=open_store,
         stand_in=stand_in,
+        tie=tie,
     )
+
+
+def _uses(aws: Aws, earlier: IndexName, own: str, objects: ObjectStore, ledger: str) -> bool:
+    """Return whether this installation has the index that earlier releases made for every ledger.
+
+    Where AWS does not answer it is not known, and opening the index will tell.
+    """
+    try:
+        with suppress(IndexMismatch):
+            describe_index(aws, earlier._replace(name=own))
+            return False
+        tied_to = IndexTie(aws, earlier, describe_index(aws, earlier)).read()
+        return tied_to == ledger or (not tied_to and any(objects.list(_LEDGER)))
+    except (BackendError, SettingsError):
+        return False
 
 
 def _stand_in(settings: Settings) -> str | None:
@@ -225,6 +275,11 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
 
         return open_chroma(settings.chroma_path, name, embedder.dimensions, create=create)
 
+    def drop_damaged() -> None:
+        from .vectors.chroma import open_folder
+
+        open_folder(settings.chroma_path).remove_damaged(name)
+
     return Backend(
         name="chroma",
         persistent=disk.ok,
@@ -238,6 +293,7 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
         log_lines=(LOG_CHROMA_READY,) if disk.ok else (LOG_CHROMA_READY, LOG_CHROMA_LOST),
         objects=LocalObjects(settings.data_dir),
         open_store=open_store,
+        drop_damaged=drop_damaged,
     )
 
 

@@ -44,11 +44,11 @@ def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connectio
 
 
 def is_busy(exc: sqlite3.Error) -> bool:
-    """Tell if another process held the database for too long."""
-    return getattr(exc, "sqlite_errorcode", 0) & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    )
+    """Tell if another process held the database for too long.
+
+    SQLITE_LOCKED is not that: it comes from another statement of the same connection.
+    """
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _connect(file: Path, mode: str, stack: ExitStack) -> sqlite3.Connection:

@@ -4,7 +4,7 @@ from .exporter import export_bytes, export_memories, export_stream
 from .format import Kind
 from .importer import import_memories
 from .migrate import apply, plan
-from .migration_source import address_of, parse
+from .migration_source import LOCAL, Address, address_of, parse
 from .reports import (
     COPIED,
     FAILED,
@@ -29,7 +29,9 @@ from .verify import check_receipt, make_receipt, verify
 __all__ = [
     "COPIED",
     "FAILED",
+    "LOCAL",
     "SKIPPED",
+    "Address",
     "Conflict",
     "Existing",
     "ExportReport",

@@ -15,6 +15,7 @@ from ..activity import Actor, acting
 from ..errors import BackendUnavailable, MemoryCoreError
 from ..ledger import ROOT
 from ..memories.repository import Service
+from ..model.counting import counted
 from ..model.records import MigrationState, MigrationStatus
 from ..settings import Settings
 from ..storage.objects import LocalObjects
@@ -183,9 +184,8 @@ class Background:
             status = replace(status, state="failed", message=message)
         self._status = status
         _logger.info(
-            "migration of the local disk: %d memories copied, %d there already, %d refused or in "
-            "conflict",
-            report.copied,
+            "migration of the local disk: %s copied, %d there already, %d refused or in conflict",
+            counted(report.copied, "memory"),
             report.skipped,
             report.failed,
         )
@@ -197,7 +197,7 @@ class Background:
         if done := read_done(self._service.parts.backend.objects, survey.digest):
             self._status = finished(done, survey)
             return True
-        _logger.info("migration of the local disk begins: %d memories", survey.rows)
+        _logger.info("migration of the local disk begins: %s", counted(survey.rows, "memory"))
         return False
 
     def _advance(self, done: int, total: int) -> None:

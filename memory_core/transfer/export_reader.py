@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
+from ..documents.prose import decode
 from ..errors import InvalidMemory
+from ..model.foreign_record import TEXTS, NotAMemory, json_values, read_record, records, spelling
+from .archive import open_unpacked
 from .format import (
     BOM,
+    COLUMNS,
     HEAD_CELL,
     TAIL_CELL,
     Header,
@@ -30,7 +37,13 @@ _LONGEST_LINE = 2 * 1024**2
 """Bytes; the longest text with the longest vector takes some 300,000."""
 _CHUNK = 1024**2
 _TAIL = 64 * 1024
-_NOT_OURS = "import a .jsonl or .csv that `export` wrote, or upload it as a document"
+_LARGEST_WHOLE = 256 * 1024**2
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_DELIMITERS = ",;\t|"
+_NOT_OURS = (
+    "import what `export` wrote, or memories in JSON or a table, each with its text under "
+    '"memory" and its user under "user_id"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +61,21 @@ class Row:
 
 @dataclass(slots=True)
 class ExportReader:
-    """An opened file; get it from `open_export`."""
+    """An opened file; get it from `open_export`.
+
+    Where there is no `header`, another system wrote it. `inactive` counts by state what was left
+    out in `memories`, and `lost` by name the fields that did not fit. `unit` is what a `line` of a
+    memory counts.
+    """
 
     name: str
     kind: Kind
     header: Header | None
     file: BinaryIO
+    unit: Literal["line", "memory"] = "line"
+    delimiter: str = ","
+    inactive: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     _number: int = 0
     _at: int = 0
     _broken: str = field(default="")
@@ -62,25 +84,48 @@ class ExportReader:
         """Yield every memory in order; a line that cannot be read has a problem."""
         self.file.seek(0)
         self._number = self._at = 0
+        if self.unit == "memory":
+            return self._whole_rows()
         return self._csv_rows() if self.kind == "csv" else self._json_rows()
 
-    def memories(self, user_id: str | None, *, fallback: bool = False) -> Iterator[Incoming]:
+    def memories(
+        self, user_id: str | None, *, fallback: bool = False, inactive: bool = False
+    ) -> Iterator[Incoming]:
         """Yield every memory in order, of `user_id` if given; an unreadable one has a problem.
 
-        As a `fallback` the user owns only the lines that name nobody.
+        As a `fallback` the user owns only the lines that name nobody. Memories that are not in use
+        in the system that wrote them are left out, unless `inactive`.
         """
         embedder = self.header.embedder if self.header else None
+        self.inactive.clear()
+        self.lost.clear()
         for row in self.rows():
             problem, document = row.problem, row.document
-            named = isinstance(document, dict) and document.get("user_id")
             try:
+                if not problem and not self.header:
+                    document = self._translated(document, inactive)
+                    if document is None:
+                        continue
                 if not problem:
+                    named = isinstance(document, dict) and document.get("user_id")
                     owner = None if fallback and named else user_id
                     yield from_document(document, row.line, embedder, owner)
                     continue
             except InvalidMemory as exc:
                 problem = str(exc)
             yield Incoming(None, None, {}, line=row.line, problem=problem)
+
+    def _translated(self, record: Any, inactive: bool) -> dict[str, Any] | None:
+        """Return a record of another system in our form, None where it is left out."""
+        if isinstance(record, NotAMemory):
+            self.inactive[record.kind] += 1
+            return None
+        foreign = read_record(record)
+        if foreign.state and not inactive:
+            self.inactive[foreign.state] += 1
+            return None
+        self.lost.update(foreign.lost)
+        return foreign.document
 
     def trailer(self) -> Trailer | None:
         """Return the last line, None where the file was cut off."""
@@ -135,7 +180,25 @@ class ExportReader:
             problem = "" if document is not None else "it is not valid JSON"
             if problem and not line.endswith(b"\n"):
                 problem = "it is cut off"
-            yield Row(self._number, begin, document, problem)
+            for record in [document] if problem or self.header else records(document):
+                yield Row(self._number, begin, record, problem)
+
+    def _whole_rows(self) -> Iterator[Row]:
+        """Yield what a file of JSON over many lines has in it, or several values of JSON."""
+        content = self.file.read(_LARGEST_WHOLE + 1)
+        if len(content) > _LARGEST_WHOLE:
+            raise InvalidMemory(
+                f'"{self.name}" is one value of JSON of more than {_LARGEST_WHOLE // 1024**2} MB; '
+                "write a memory on every line, for example with `jq -c .results[]`"
+            )
+        try:
+            values = list(json_values(content.decode(json.detect_encoding(content))))
+        except (ValueError, RecursionError) as exc:
+            raise InvalidMemory(
+                f'"{self.name}" is not valid JSON ({exc}), so nothing was imported; export it again'
+            ) from exc
+        for number, record in enumerate(records(values), 1):
+            yield Row(number, 0, record)
 
     def _csv_rows(self) -> Iterator[Row]:
         columns: list[str] = []
@@ -152,7 +215,14 @@ class ExportReader:
             if row[0] == TAIL_CELL:
                 return
             if not columns:
-                columns = row
+                columns = [] if row[0].removeprefix("\ufeff").startswith("sep=") else row
+                continue
+            if not self.header and columns[1:] != [*COLUMNS[1:]]:
+                # Spreadsheets leave empty cells at the end out, or add some.
+                named = dict(zip(columns, row, strict=False))
+                problem = "there are more cells than columns" if any(row[len(columns) :]) else ""
+                if any(row):
+                    yield Row(line, begin, named, problem)
                 continue
             try:
                 yield Row(line, begin, from_cells(row, columns))
@@ -167,7 +237,7 @@ class ExportReader:
         )
         while True:
             self._broken = ""
-            reader = csv.reader(texts, strict=True)
+            reader = csv.reader(texts, delimiter=self.delimiter, strict=True)
             try:
                 yield from reader
                 return
@@ -196,20 +266,16 @@ class ExportReader:
 
 @contextmanager
 def open_export(path: Path) -> Iterator[ExportReader]:
-    """Open a file that `export` wrote, or one with a memory in JSON on every line.
+    """Open a file that `export` wrote, or one of another system's: JSON, a table, packed or not.
 
     Raises:
         InvalidMemory: it cannot be read, is empty, of another kind, or of another format version.
     """
-    try:
-        file = path.open("rb")
-    except OSError as exc:
-        raise _unreadable(path.name, exc) from exc
-    with file:
-        if not file.seekable():
-            raise InvalidMemory(
-                f"{path.name!r} can be read only once; write it into a file, and import that"
-            )
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_unpacked(path))
+        except OSError as exc:
+            raise _unreadable(path.name, exc) from exc
         yield _recognise(path.name, file)
 
 
@@ -218,18 +284,48 @@ def _unreadable(name: str, exc: OSError) -> InvalidMemory:
 
 
 def _recognise(name: str, file: BinaryIO) -> ExportReader:
-    line = file.readline(_LONGEST_LINE).removeprefix(BOM)
+    while (line := file.readline(_LONGEST_LINE).removeprefix(BOM)).isspace():
+        pass
     if not line:
-        raise InvalidMemory(f'"{name}" is empty (0 bytes); {_NOT_OURS}')
+        raise InvalidMemory(f'"{name}" is empty; {_NOT_OURS}')
     document = _marked(line, HEAD_CELL)
     if document is not None:
         return ExportReader(name, "csv", to_header(document, name), file)
     document = _json(line)
     if _is_mark(document, "memories"):
         return ExportReader(name, "jsonl", to_header(document, name), file)
-    if not isinstance(document, (dict, str)) or _is_mark(document, "end"):
-        raise InvalidMemory(f'"{name}" is neither an export nor lines of JSON; {_NOT_OURS}')
-    return ExportReader(name, "jsonl", None, file)
+    is_record = isinstance(document, dict) and next(records(document), None) is document
+    if (is_record or isinstance(document, str)) and not _is_mark(document, "end"):
+        return ExportReader(name, "jsonl", None, file)
+    if not is_record:
+        is_json = line.lstrip().startswith((b"{", b"["))
+        if not is_json and (table := _recognise_table(name, file)):
+            return table
+        if is_json or line.startswith(_UTF16):
+            return ExportReader(name, "jsonl", None, file, "memory")
+    raise InvalidMemory(f'"{name}" is neither an export nor memories of a known form; {_NOT_OURS}')
+
+
+def _recognise_table(name: str, file: BinaryIO) -> ExportReader | None:
+    """Return a reader of a table whose columns name a text, in any encoding; else None."""
+    file.seek(0)
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(file.read(_TAIL))
+    except UnicodeDecodeError:
+        file.seek(0)
+        try:
+            text = decode(name, file.read(_LARGEST_WHOLE))
+        except InvalidMemory:
+            return None
+        file = BytesIO(text.encode())
+    lines = [line for line in text.splitlines() if line.strip()]
+    heads = [line for line in lines if not line.startswith("sep=")]
+    for delimiter in _DELIMITERS if heads else ():
+        with suppress(csv.Error):
+            columns = next(csv.reader(heads[:1], delimiter=delimiter))
+            if len(columns) > 1 and any(spelling(column) in TEXTS for column in columns):
+                return ExportReader(name, "csv", None, file, delimiter=delimiter)
+    return None
 
 
 def _marked(line: bytes, cell: str) -> dict[str, Any] | None:
@@ -247,14 +343,11 @@ def _marked(line: bytes, cell: str) -> dict[str, Any] | None:
 def _json(line: bytes) -> Any:
     """Return the value of a line of JSON, None where it is invalid."""
     try:
-        return json.loads(line.removeprefix(BOM).decode(), parse_constant=_refuse)
+        values = list(json_values(line.removeprefix(BOM).decode()))
+        return values[0] if len(values) == 1 else None
     except (ValueError, RecursionError):
         return None
 
 
 def _is_mark(document: Any, word: str) -> bool:
     return isinstance(document, dict) and document.get("holdfast") == word
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,8 +37,9 @@ from .format import (
     json_line,
     to_document,
 )
-from .incoming_memory import Digest
+from .incoming_memory import Digest, Events, newest
 from .reports import ExportReport, UserPart
+from .staging import recorded
 
 
 class ExportWriter:
@@ -146,25 +147,26 @@ def export_memories(
     user_id: str | None = None,
     kind: Kind = "jsonl",
     vectors: bool = False,
+    history: bool = False,
     resume: bool = False,
     on_progress: Progress | None = None,
 ) -> ExportReport:
     """Write one user's memories, or everybody's, into a file, with a manifest beside it.
 
-    Until the file is complete it is called `<path>.part`; an earlier file stays until then. With
-    `resume` an export that was cut off goes on behind its last complete user; it begins again if a
-    user that it has was deleted in between.
+    With `history` each memory has its earlier texts. Until the file is complete it is called
+    `<path>.part`; an earlier file stays until then. With `resume` an export that was cut off goes
+    on behind its last complete user; it begins again if a user that it has was deleted in between.
 
     Raises:
         MemoryNotFound: the user has no memories.
-        InvalidMemory: no such folder, CSV with vectors, or what is to be resumed was begun with
-            other options.
+        InvalidMemory: no such folder, CSV with vectors or history, or what is to be resumed was
+            begun with other options.
         BackendError: the store did not answer, or the file cannot be written.
     """
     if not path.parent.is_dir():
         raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
-    header = _header(service, user_id, kind, vectors)
+    header = _header(service, user_id, kind, vectors, history)
     ledger = service.parts.ledger
     try:
         with _alone(part):
@@ -206,16 +208,17 @@ def export_stream(
     user_id: str | None = None,
     kind: Kind = "jsonl",
     vectors: bool = False,
+    history: bool = False,
     on_progress: Progress | None = None,
 ) -> ExportReport:
     """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
-    header = _header(service, user_id, kind, vectors)
+    header = _header(service, user_id, kind, vectors, history)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
     return writer.report(None, None, 0)
 
 
-@noted("export", lambda content: f"{len(content):,} bytes")
+@noted("export", lambda content: counted(len(content), "byte"))
 def export_bytes(
     service: Service, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
 ) -> bytes:
@@ -253,9 +256,12 @@ def _write_manifest(report: ExportReport) -> None:
     part.replace(report.manifest)
 
 
-def _header(service: Service, user_id: str | None, kind: Kind, vectors: bool) -> Header:
-    if kind == "csv" and vectors:
-        raise InvalidMemory("CSV has no room for vectors; export them as jsonl, or leave them out")
+def _header(
+    service: Service, user_id: str | None, kind: Kind, vectors: bool, history: bool
+) -> Header:
+    for name in [name for name, asked in (("vectors", vectors), ("history", history)) if asked]:
+        if kind == "csv":
+            raise InvalidMemory(f"CSV has no room for {name}; export as jsonl, or without")
     embedder = service.parts.embedder
     user = None if user_id is None else normalize_user_id(user_id)
     if user is not None and not service.parts.ledger.view(user).live:
@@ -270,6 +276,7 @@ def _header(service: Service, user_id: str | None, kind: Kind, vectors: bool) ->
         vectors=vectors,
         embedder=embedder.name,
         dimensions=embedder.dimensions,
+        history=history,
     )
 
 
@@ -300,22 +307,33 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
     for view in _views(parts.ledger, header):
         if view.user_id in written:
             continue
-        for ids in batches(view.live, PUT_BATCH):
-            _write_batch(writer, memories, view, ids)
+        for earlier in _earlier(parts.ledger, view, header):
+            _write_batch(writer, memories, view, earlier)
             if on_progress:
                 on_progress(writer.memories, max(total, writer.memories))
     writer.end()
 
 
-def _write_batch(
-    writer: ExportWriter, memories: MemoryReader, view: UserView, ids: list[str]
-) -> None:
-    if not writer.header.vectors:
-        read, _ = memories.read(view, ids)
-        for memory_id in ids:
-            if memory_id in read:
-                writer.add(to_document(read[memory_id]), None)
+def _earlier(ledger: Ledger, view: UserView, header: Header) -> Iterator[dict[str, Events]]:
+    """Yield the ids of a user's memories in parts, with their earlier events where asked for."""
+    if header.history:
+        for part in batches(recorded(ledger, view), PUT_BATCH):
+            yield {memory.id: newest(memory.earlier) for memory in part if memory.id}
         return
-    vectors, rows = memories.with_values(view, ids)
-    for vector, row in zip(vectors, rows, strict=True):
-        writer.add(to_document(vector), row)
+    for ids in batches(view.live, PUT_BATCH):
+        yield dict.fromkeys(ids, ())
+
+
+def _write_batch(
+    writer: ExportWriter, memories: MemoryReader, view: UserView, earlier: Mapping[str, Events]
+) -> None:
+    values: Iterable[Any]
+    if writer.header.vectors:
+        vectors, values = memories.with_values(view, list(earlier))
+    else:
+        read, _ = memories.read(view, list(earlier))
+        vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
+        values = [None] * len(vectors)
+    for vector, row in zip(vectors, values, strict=True):
+        events = earlier.get(vector.key)
+        writer.add(to_document(vector) | ({"history": events} if events else {}), row)

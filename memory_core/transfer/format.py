@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..documents.json_files import TEXT_KEYS, text_of
 from ..errors import InvalidMemory
+from ..model.counting import counted
 from ..model.encoder import encode, pick
 from ..model.limits import RESERVED_KEYS, check_metadata
 from ..model.payload import time_of
 from ..storage.vectors import Vector
-from .incoming_memory import Events, Incoming
+from .incoming_memory import Events, Incoming, newest
 
 if TYPE_CHECKING:
     from .incoming_memory import Values
@@ -51,12 +52,13 @@ class Header:
     vectors: bool
     embedder: str
     dimensions: int
+    history: bool = False
 
     def document(self) -> dict[str, Any]:
         return {
             "holdfast": "memories",
             "format": FORMAT,
-            **pick(self, "version", "as_of", "user_id", "vectors"),
+            **pick(self, "version", "as_of", "user_id", "vectors", "history"),
             "embedder": {"name": self.embedder, "dimensions": self.dimensions},
         }
 
@@ -134,7 +136,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
         InvalidMemory: too few or too many cells, or a cell that is not JSON where it should be.
     """
     if len(cells) != len(columns):
-        raise InvalidMemory(f"there are {len(cells)} cells, not {len(columns)}")
+        raise InvalidMemory(f"the line has {counted(len(cells), 'cell')}, not {len(columns)}")
     row = dict(zip(columns, map(armed, cells), strict=True))
     try:
         metadata, other = (json.loads(row.pop(name, "") or "{}") for name in ("metadata", "other"))
@@ -205,6 +207,7 @@ def to_header(document: Mapping[str, Any], name: str) -> Header:
             vectors=bool(document["vectors"]),
             embedder=str(embedder["name"]),
             dimensions=int(embedder["dimensions"]),
+            history=bool(document.get("history")),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise InvalidMemory(
@@ -225,14 +228,15 @@ def to_trailer(document: Mapping[str, Any]) -> Trailer | None:
 def _earlier(history: Any) -> Events:
     """Return the events before an export, as a migration writes them."""
     events = history if isinstance(history, list) else []
-    return tuple(
+    known = [
         {key: event[key] for key in ("kind", "at", "memory", "from") if key in event}
         for event in events
         if isinstance(event, dict)
         and event.get("kind") in ("ADD", "UPDATE", "DELETE")
         and isinstance(event.get("memory"), (str, NoneType))
         and isinstance(event.get("at"), str)
-    )
+    ]
+    return newest(known)
 
 
 def _values(vector: Any) -> Values | None:

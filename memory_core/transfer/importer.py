@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 from ..activity import noted
@@ -12,6 +13,7 @@ from ..memories.repository import Service
 from ..model.counting import Progress, after
 from ..model.user_id import normalize_user_id
 from .export_reader import ExportReader, open_export
+from .incoming_memory import split
 from .incoming_writer import Intake
 from .reports import Existing, ImportReport
 
@@ -25,12 +27,15 @@ def import_memories(
     user_id: str | None = None,
     dry_run: bool = False,
     partial: bool = False,
+    inactive: bool = False,
     on_progress: Progress | None = None,
 ) -> ImportReport:
-    """Take in what `export_memories` wrote, or lines of JSON, and read all of it back.
+    """Take in what `export_memories` or another system wrote, and read all of it back.
 
     `user_id` makes everything that user's. A file that was cut off or changed is not taken in
-    unless `partial`; then what can be read of it is. What cannot be stored is in the report, and
+    unless `partial`; then what can be read of it is. What its system has deleted, archived or
+    paused is left out and counted, unless `inactive`. A text that is too long is cut into linked
+    parts, as in a migration. What cannot be stored is in the report, and
     keeps nothing else out. Repeating a call that was cut off writes nothing twice. `on_progress`
     counts each memory when it is taken in, and again when it is read back.
 
@@ -54,10 +59,15 @@ def import_memories(
         with Intake(
             parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
         ) as intake:
-            done = intake.take_all(reader.memories(user_id), on_batch=advance)
+            memories = reader.memories(user_id, inactive=inactive)
+            split_up = chain.from_iterable(map(split, memories))
+            done = intake.take_all(split_up, on_batch=advance)
             # A ledger with empty caches: what was written does not vouch for itself.
             report = intake.finish(Ledger(parts.backend.objects), after(on_progress, done))
-    return ImportReport(path, reader.kind, reader.header, whole, report)
+    left_out, lost = dict(reader.inactive), dict(reader.lost)
+    return ImportReport(
+        path, reader.kind, reader.header, whole, report, reader.unit, left_out, lost
+    )
 
 
 def _check(reader: ExportReader, path: Path, partial: bool) -> bool | None:

@@ -13,8 +13,9 @@ from uuid import uuid5
 
 from ..errors import InvalidMemory
 from ..memories.writer import NAMESPACE
+from ..model.foreign_record import read_time
 from ..model.limits import MAX_MEMORY_BYTES
-from ..model.payload import adopt
+from ..model.payload import adopt, time_of
 from ..model.records import Scope
 from ..model.user_id import UserId, is_probe, normalize_user_id
 
@@ -130,6 +131,10 @@ def from_payload(
     if key is not None:
         # ChromaDB's copy of a text that mem0 keeps in the payload.
         own.pop("chroma:document", None)
+    for name in ("created_at", "updated_at"):
+        if own.get(name) and time_of(own, name) is None:
+            with suppress(ValueError):
+                own[name] = read_time(own[name]).isoformat()
     raw = own.get("user_id")
     return Incoming(
         memory_id,
@@ -155,6 +160,11 @@ def accept(incoming: Incoming) -> Accepted:
     if incoming.id is not None:
         _check_id(incoming.id)
     own = {key: val for key, val in incoming.payload.items() if key not in _LEFT_BEHIND}
+    if own.get("created_at") and time_of(own, "created_at") is None:
+        raise InvalidMemory(
+            f"created_at {str(own['created_at'])[:40]!r} cannot be read; write it as "
+            "2024-07-26T08:44:41+00:00"
+        )
     payload = adopt({**own, "user_id": user_id})
     payload.setdefault("hash", hashlib.md5(payload["data"].encode()).hexdigest())
     return Accepted(incoming, user_id, payload)

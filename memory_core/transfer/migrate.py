@@ -243,7 +243,7 @@ def _estimate(parts: Repository, survey: SourceSurvey, users: Sequence[UserPlan]
     seconds = embedded * (survey.embed_seconds or _LOCAL_S)
     measured = f" at {survey.embed_seconds * 1000:.1f} ms each, as measured"
     assumptions = [
-        f"{planned:,} memories to write, of which {embedded:,} are embedded"
+        f"{counted(planned, 'memory')} to write, {embedded:,} to embed"
         + (measured if survey.sampled else "")
     ]
     if parts.backend.name != "s3_vectors":
@@ -257,7 +257,7 @@ def _estimate(parts: Repository, survey: SourceSurvey, users: Sequence[UserPlan]
     seconds += puts * _PUT_S + (entries + lists + reads) * _REQUEST_S
     assumptions += [
         f"{puts:,} PutVectors of up to {PUT_BATCH}, about {_PUT_S:.0f} s each",
-        f"{entries:,} ledger objects, {lists:,} lists and {reads:,} GetVectors, about "
-        f"{_REQUEST_S * 1000:.0f} ms each",
+        f"{counted(entries, 'ledger object')}, {counted(lists, 'list')} and {reads:,} GetVectors, "
+        f"about {_REQUEST_S * 1000:.0f} ms each",
     ]
     return Estimate(round(seconds, 1), puts + entries + lists + reads, tuple(assumptions))

@@ -162,9 +162,10 @@ class S3Source:
 
 
 class ExportSource:
-    """A file that `export` wrote, complete and unchanged, or lines of JSON.
+    """A file that `export` wrote, complete and unchanged, or another system's.
 
-    `user` owns the lines that name nobody.
+    `user` owns the memories that name nobody; what is not in use in that system is a part of its
+    own, and left out.
     """
 
     ledger: Ledger | None = None
@@ -173,6 +174,7 @@ class ExportSource:
         self._path = path
         self._user = user
         self._rows = 0
+        self._left_out: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -188,7 +190,9 @@ class ExportSource:
         pass
 
     def parts(self) -> list[Part]:
-        return [Part(self._path.name, self._rows)]
+        name = self._path.name
+        left_out = [Part(name, rows, skipped=state) for state, rows in self._left_out.items()]
+        return [Part(name, self._rows), *left_out]
 
     def stored(self) -> Iterator[Incoming]:
         self._rows = 0
@@ -196,6 +200,10 @@ class ExportSource:
             for memory in reader.memories(self._user, fallback=True):
                 self._rows += 1
                 yield memory
+            lost = {
+                f"the field {name}, where it does not fit": n for name, n in reader.lost.items()
+            }
+            self._left_out = reader.inactive | lost
 
 
 class _WithHistory:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MigrationConflict, MigrationError, VerificationFailed
+from ..model.counting import counted
 from ..model.user_id import UserId
 from .format import Header, Kind
 
@@ -166,7 +167,9 @@ class ExportReport:
 class ImportReport:
     """The result of an import. `whole` is true where the file is complete and unchanged.
 
-    It is None for a file that cannot tell: lines of JSON that are no export of ours.
+    It is None for a file that cannot tell: that of another system. Its memories were read from a
+    `unit` each; those that are not in use there are counted in `left_out` by their state, unless
+    they were asked for, and fields that did not fit in `not_carried`.
     """
 
     path: Path
@@ -174,6 +177,9 @@ class ImportReport:
     header: Header | None
     whole: bool | None
     intake: IntakeReport
+    unit: Literal["line", "memory"] = "line"
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    not_carried: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -318,13 +324,13 @@ class MigrationReport(_Migrated):
         """
         if undecided := self.intake.counts[Outcome.CONFLICT]:
             raise MigrationConflict(
-                f"{undecided:,} memories of {self.source!r} have another text under their id here; "
-                "decide with verdicts and apply again",
+                f"another text is here under the id of {counted(undecided, 'memory')} of "
+                f"{self.source!r}; decide with verdicts and apply again",
                 self,
             )
         if not self.ok:
             raise MigrationError(
-                f"{self.failed:,} memories of {self.source!r} were refused, or not all was read "
+                f"{self.source!r}: {counted(self.failed, 'memory')} refused, or not all was read "
                 "back; the report says which and why"
             )
 
@@ -377,7 +383,8 @@ class Verification(_Migrated):
         """Raise VerificationFailed, which carries this, where it is not verified."""
         if not self.verified:
             raise VerificationFailed(
-                f"{self.differing:,} memories of {self.source!r} differ in {self.target!r} and "
-                f"{self.failed:,} could not be taken; migrate again, or see what differs",
+                f"{counted(self.differing, 'memory')} of {self.source!r} not the same in "
+                f"{self.target!r}, and {self.failed:,} not taken; migrate again, or see what "
+                "differs",
                 self,
             )

@@ -83,7 +83,7 @@ class Staging:
                 if view.forgotten:
                     self._forgotten[view.user_id] = view.forgotten
                 if not is_probe(view.user_id):
-                    for incoming in _recorded(source.ledger, view):
+                    for incoming in recorded(source.ledger, view):
                         self._add(incoming, on_progress)
         for incoming in source.stored():
             if source.ledger is None or not self._on_record(incoming):
@@ -243,8 +243,8 @@ class Staging:
         return len(texts), int(((ours * theirs).sum(axis=1) > _ALIKE).sum()), seconds
 
 
-def _recorded(ledger: Ledger, view: UserView) -> Iterator[Incoming]:
-    """Yield the live memories of a user with their history, without vectors."""
+def recorded(ledger: Ledger, view: UserView) -> Iterator[Incoming]:
+    """Yield the live memories of a user with their history, oldest first, without vectors."""
     # A twin has an id that no entry names: the entry that added it is no event of the other.
     twins = {live.added for key, live in view.live.items() if live.added.memory_id != key}
     entries: dict[str, list[LedgerEntry]] = {}

@@ -26,7 +26,7 @@ def test_hostile_text_is_shown_as_it_is(address: str, open_screen: OpenScreen) -
     expect(screen.part("hit-7")).to_be_visible()
     expect(screen.page.get_by_text(f"<img src=//{HOST}/x>")).to_be_visible()
     _check(screen, NARROW, WIDE)
-    screen.page.get_by_text("All 31,200 characters").click()
+    screen.page.get_by_text("All of 31,200 characters").click()
     whole = screen.page.get_by_test_id("stCode").filter(has_text="unbroken" * 3_900)
     expect(whole).to_be_visible()
     _check(screen, NARROW, WIDE)

@@ -100,7 +100,7 @@ def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
 
     screen.part("detail").get_by_role("button", name="Delete").click()
     dialog = screen.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 of 1 memory of this user will be deleted, 0 stay.")
+    expect(dialog).to_contain_text("1 of 1 memory of this user will be deleted, and none stays.")
     dialog.get_by_role("button", name="Keep it").click()
     expect(dialog).to_have_count(0)
     screen.settle()

@@ -192,6 +192,26 @@ def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
     assert "ann@x.com  2 memories" in ok(commands.run("users", "find", "anne@x.com"))
 
 
+def test_an_expiry_date_is_set_shown_and_cleared(commands: CommandLine) -> None:
+    saved = commands.run("save", "eva", "likes figs", "--expires", "2020-01-31", "--json")
+    memory_id = saved.document["id"]
+    assert "expired after 2020-01-31" in ok(commands.run("get", "eva", memory_id))
+    assert "expired after 2020-01-31" in ok(commands.run("update", "eva", memory_id, "likes nuts"))
+    assert commands.run("query", "eva", "nuts", "--json").document["hits"] == []
+    update = ("update", "eva", memory_id, "--expires")
+    assert "found until 2099-01-31" in ok(commands.run(*update, "2099-01-31"))
+    cleared = commands.run(*update, "never", "--json").document
+    assert (cleared["memory"], cleared["expires"], cleared["expired"]) == (
+        "likes nuts",
+        None,
+        False,
+    )
+    refused = commands.run(*update, "soon")
+    assert (refused.code, refused.out) == (2, "")
+    assert "expiry 'soon' is not a date; write it like 2027-01-31, or never" in refused.err
+    commands.run("forget", "eva", "--yes")
+
+
 @BOTH
 def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
     one = commands.run("save", "dan", "likes figs", "--meta", "a=1", "--json").document["id"]

@@ -105,7 +105,7 @@ def test_the_text_says_what_was_found_and_done(tmp_path: Path) -> None:
     told = run("plan", "--from", source).output
     assert "nothing was written" in told
     assert "2  to copy" in told
-    assert "2  stand under another form" in told
+    assert "2  under another form" in told
     assert run("apply", "--from", source, code=1).output.startswith("Copy the memories of jsonl:")
     assert "2 memories copied" in run("apply", "--from", source, "--yes").output
     assert "VERIFIED: of 2 memories of 1 user" in run("verify", "--from", source).output

@@ -54,6 +54,24 @@ def test_to_stdout_and_back_as_another_user(commands: CommandLine) -> None:
     assert [one["memory"] for one in listed] == ["=likes tea ñ"]
 
 
+def test_what_another_system_wrote(commands: CommandLine) -> None:
+    path = commands.folder / "backup.jsonl"
+    lines = [{"id": f"dan-{state}", "content": f"is {state}", "state": state, "steps": {"a": 1}}
+             for state in ("active", "deleted")]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    first = commands.run("import", str(path), "--user", "dan", "--json").document
+    assert (first["added"], first["left_out"], first["not_carried"]) == (
+        1, {"deleted": 1}, {"steps": 1},
+    )  # fmt: skip
+    second = commands.run("import", str(path), "--user", "dan", "--include-inactive")
+    assert "1  added" in second.out
+    assert "Not carried, and not verified: steps (2)." in second.out
+    assert commands.run("update", "dan", "dan-active", "is edited").code == 0
+    told = commands.run("export", "--user", "dan", "--history").out.splitlines()
+    histories = {row["id"]: row["history"] for row in map(json.loads, told[1:-1])}
+    assert [event["memory"] for event in histories["dan-active"]] == ["is active", "is edited"]
+
+
 def test_what_goes_wrong_is_a_sentence_and_an_exit_code(commands: CommandLine) -> None:
     path = commands.folder / "cut.jsonl"
     path.write_text(commands.run("export").out.rpartition("{")[0], "utf-8")

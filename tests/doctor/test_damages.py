@@ -11,11 +11,13 @@ import pytest
 from memory_core.doctor import KINDS, Level
 from memory_core.redeploy_test import leftovers
 from tests.support.doctor_damages import SETUP, Damage, expiring
-from tests.support.doctor_damages_of_data import DATA, opened_by_another
+from tests.support.doctor_damages_of_data import DATA, opened_by_another, overwritten_vectors
 from tests.support.doctor_damages_of_memories import MEMORIES
 from tests.support.doctor_system import ALWAYS, MakeSystem
 
 DAMAGES = [*SETUP, *DATA, *MEMORIES]
+STARTING = (expiring, opened_by_another, overwritten_vectors)
+"""Those that start a process."""
 
 
 def test_every_finding_has_its_damage() -> None:
@@ -38,7 +40,7 @@ def test_a_healthy_system_has_nothing_to_say(make_system: MakeSystem, kind: str)
         pytest.param(
             damage,
             id=f"{damage.expected[0]}, {damage.name}",
-            marks=[pytest.mark.process] if damage.do in (expiring, opened_by_another) else [],
+            marks=[pytest.mark.process] if damage.do in STARTING else [],
         )
         for damage in DAMAGES
     ],

@@ -114,7 +114,7 @@ def test_a_slow_check_is_cut_off_and_the_others_go_on() -> None:
     )
     released.set()
     assert found["a.slow"].run.state is CheckState.CUT_OFF
-    assert "0.05 seconds" in found["a.slow"].run.reason
+    assert "0.05 s" in found["a.slow"].run.reason
     assert [one.id for one in found["a.slow"].findings] == ["doctor.W001"]
     assert (found["a.slow"].run.ms or 0) >= 50
     assert found["b.waits"].run.state is CheckState.SKIPPED

@@ -51,6 +51,24 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://host/deploy?key={}", "https://host/?a=1&access_token={}&b=2", "http://h/#token={}",
+        "https://bucket/o?X-Amz-Security-Token={}&X-Amz-Signature={}", "https://h/o?sp=r&sig={}",
+        "https://host/callback?code={}&state=1", "postgres://anna:{}@host/db", "redis://:{}@host",
+        "the address 'https://host/?api_key={}' does not answer", "https://h/?PASSWORD={}",
+    ],
+)  # fmt: skip
+def test_secrets_in_an_address_are_hidden_whatever_holds_it(address: str) -> None:
+    secret = "hush-4f9d0c6a21b7e8"
+    hidden = Masker({}).hide(address.format(*[secret] * 2))
+    assert secret[:-4] not in hidden
+    assert hidden.count("…b7e8") == address.count("{}")
+    left = "https://host/user?user=ann&tab=Browse#codes: 1 key; a=b"
+    assert Masker({}).hide(left) == left
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     secret=st.builds(str.__add__, PRINTED, st.text("xyzXYZ789", min_size=9, max_size=40)),

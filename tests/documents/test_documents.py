@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from memory_core.documents import Chunk, Document, read_document
 from memory_core.documents.prose import cut
-from tests.support.document_files import docx_of_body, encrypt_pdf, make_docx, make_pdf
+from tests.support.document_files import (
+    docx_of_body,
+    encrypt_pdf,
+    make_docx,
+    make_pdf,
+    strict_docx,
+)
 
 GERMAN = "Die Kundin aus Köln möchte am Freitag zurückgerufen werden, weil die Straße gesperrt ist."
 JAPANESE = "会議は金曜日に行われます。田中さんは東京から来ます。"
@@ -224,6 +230,15 @@ def test_a_word_file_is_read_in_its_order() -> None:
 def test_a_word_file_without_headings_counts_its_parts() -> None:
     content = make_docx(lambda document: document.add_paragraph(f"{GERMAN} " * 11))
     assert places("a.docx", content) == ["part 1", "part 2", "part 3"]
+
+
+def test_strict_open_xml_is_read_as_any_other_word_file() -> None:
+    def fill(document: Any) -> None:
+        document.add_heading("Diet", level=1)
+        document.add_paragraph("Likes tea.")
+
+    package = make_docx(fill)
+    assert texts("a.docx", strict_docx(package)) == texts("a.docx", package) != []
 
 
 def test_content_controls_and_insertions_are_read_and_deletions_not() -> None:

@@ -79,7 +79,7 @@ def is_read_or_refused(name: str, content: bytes) -> bool:
         ("a.json", '["a", {"b": 1}]', "memory 2 is not of a shape", '"role" and "content"'),
         ("a.json", '["\\ud800"]', "memory 1: the text has a broken character", "decoded"),
         ("a.jsonl", '"a"\n\n{"text": }', "not valid JSON (line 3, column 10", "correct it"),
-        ("a.jsonl", '"a"\n["b"]', "line 2 is not of a shape", "use a list"),
+        ("a.jsonl", '"a"\n[7]', "line 2 is not of a shape", "use a list"),
         ("a.jsonl", "9" * 5000, "not valid JSON (line 1: Exceeds", "correct it"),
         (
             "a.json",

@@ -46,6 +46,81 @@ def test_who_is_close_is_found_and_it_is_said_in_what(
     assert reason in close_to(service, asked)[normalize_user_id(stored)][0]
 
 
+PASTED = [
+    "Alice Whitcombe <alice.whitcombe@example.com>",
+    '"Whitcombe, Alice" <Alice.Whitcombe@Example.com>',
+    "Alice Whitcombe alice.whitcombe@example.com",
+    "mailto:alice.whitcombe@example.com?subject=Hello",
+    "<mailto:alice.whitcombe@example.com>",
+    "'alice.whitcombe@example.com'",
+    "“alice.whitcombe@example.com”",
+    "`alice.whitcombe@example.com`",
+    "[alice.whitcombe@example.com](mailto:alice.whitcombe@example.com)",
+    "(alice.whitcombe@example.com),",
+    "alice.whitcombe@example.com.",
+    "e-mail: alice.whitcombe@example.com;",
+    '{"user_id": "alice.whitcombe@example.com"}',
+    "user_id='alice.whitcombe@example.com'",
+    "alice.whitcombe%40example.com",
+    "https://holdfast.example.org/user?user=alice.whitcombe%40example.com&view=Timeline",
+    "&lt;alice.whitcombe@example.com&gt;",
+    "samlp|acme|alice.whitcombe@example.com",
+    "＜alice.whitcombe@example.com＞",
+    "Alice Whitcombe <alice.whitcombe@example.com> " + "of the long signature " * 30,
+]
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+def test_an_id_is_found_as_people_paste_it(service: MemoryService, pasted: str) -> None:
+    service.add_text_memory(ALICE, "likes tea")
+    service.add_text_memory("bob@example.net", "likes rye")
+    assert [*close_to(service, pasted)] == [ALICE]
+    assert "around it" in close_to(service, pasted)[ALICE][0]
+    # For finding only.
+    assert service.find(pasted).user is None
+
+
+@pytest.mark.parametrize(
+    "pasted", ['"user_42"', "<user_42>", "user id: user_42", "[USER_42]", "@user_42,"]
+)
+def test_an_id_that_is_no_address_is_found_in_the_same_way(
+    service: MemoryService, pasted: str
+) -> None:
+    service.add_text_memory("user_42", "likes tea")
+    assert [*close_to(service, pasted)] == ["user_42"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "Alice Whitcombe <alice.whitcombe@example.com>",
+        "mailto:alice.whitcombe@example.com",
+        "'alice.whitcombe@example.com'",
+        "<Alice.Whitcombe+news@example.com>",
+    ],
+)
+def test_an_id_that_was_stored_as_it_was_pasted_is_found_by_the_plain_one(
+    service: MemoryService, stored: str
+) -> None:
+    service.add_text_memory(stored, "likes tea")
+    assert [*close_to(service, ALICE)] == [normalize_user_id(stored)]
+    assert [*close_to(service, f'"{ALICE}"')] == [normalize_user_id(stored)]
+
+
+def test_every_address_of_a_list_is_found(service: MemoryService) -> None:
+    for user in (ALICE, "bob@example.net", "carol@example.org"):
+        service.add_text_memory(user, "likes tea")
+    pasted = f"To: Alice <{ALICE}>, bob@example.net"
+    assert close_to(service, pasted).keys() == {ALICE, "bob@example.net"}
+
+
+def test_ids_of_two_issuers_are_not_one_person(service: MemoryService) -> None:
+    service.add_text_memory("google:108", "likes tea")
+    service.add_text_memory("o'brien@example.com", "likes rye")
+    assert close_to(service, "facebook:108") == {}
+    assert close_to(service, "obrien+x@example.org") == {}
+
+
 def test_the_user_asked_for_is_told_apart_with_what_was_changed(service: MemoryService) -> None:
     service.add_text_memory(ALICE, "likes tea")
     found = service.find(" Alice.Whitcombe@Example.com\u200b")
@@ -65,8 +140,9 @@ def test_a_user_whose_memories_were_all_deleted_was_there(service: MemoryService
 
 def test_a_memory_is_found_by_its_id_also_when_it_was_deleted(service: MemoryService) -> None:
     (one,) = service.add_text_memory(ALICE, "likes tea")
-    (memory,) = service.find(f" {one.id.upper()} ").memories
-    assert (memory.user_id, memory.live) == (ALICE, True)
+    for pasted in (f" {one.id.upper()} ", f"likes tea  [{one.id}]", f'"id": "{one.id}",'):
+        (memory,) = service.find(pasted).memories
+        assert (memory.user_id, memory.live) == (ALICE, True)
     service.delete_memory(ALICE, one.id)
     assert not service.find(one.id).memories[0].live
     assert service.find("6f0b5d0e-9a3c-4d3a-8f3f-000000000000").memories == ()

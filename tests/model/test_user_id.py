@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -258,6 +259,71 @@ def test_whatever_authentication_returns_the_id_is_found(user: Any) -> None:
 )
 def test_the_next_field_is_taken_when_one_is_not_set(user: Any, expected: str) -> None:
     assert get_user_id_from_request(user) == expected
+
+
+VICTIM = "Victim@example.com"
+
+
+class Claims(BaseModel):
+    sub: str | None = None
+    email: str = VICTIM
+    email_verified: bool | None = None
+
+
+@pytest.mark.parametrize(
+    "said", [False, "false", "False ", 0, "0", 0.0, "no", "", "unverified", []]
+)
+def test_an_address_that_is_not_verified_is_never_the_id(said: object) -> None:
+    claims = {"sub": "auth0|666", "email": VICTIM, "email_verified": said}
+    assert get_user_id_from_request(claims) == "auth0|666"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": VICTIM, "email_verified": False, "sub": "Auth0|666"},
+        {"email": VICTIM, "emailVerified": False, "sub": "Auth0|666"},
+        {"email": VICTIM, "verified_email": "false", "sub": "Auth0|666"},
+        {"email": VICTIM, "xms_edov": "0", "sub": "Auth0|666"},
+        {"email": VICTIM, "https://example.com/email_verified": False, "sub": "Auth0|666"},
+        {"email": VICTIM, "email_verified": True, "xms_edov": False, "sub": "Auth0|666"},
+        {"email": VICTIM, "email_verified": False, "user_id": VICTIM, "sub": "Auth0|666"},
+        Claims(sub="Auth0|666", email_verified=False),
+        SimpleNamespace(email=VICTIM, emailVerified=False, id="Auth0|666"),
+    ],
+    ids=str,
+)
+def test_no_spelling_of_the_claim_and_no_other_field_gives_the_address(claims: object) -> None:
+    assert get_user_id_from_request(claims) == "auth0|666"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": VICTIM, "email_verified": False},
+        {"email": VICTIM, "email_verified": "false", "sub": "victim@example.com"},
+        {"user_id": VICTIM, "email_verified": False},
+        Claims(email_verified=False),
+    ],
+    ids=str,
+)
+def test_an_address_alone_that_is_not_verified_is_refused(claims: object) -> None:
+    with pytest.raises(InvalidUserId, match="not verified") as caught:
+        get_user_id_from_request(claims)
+    assert "victim" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
+    "said", [True, "true", "True", 1, "1", None, ["true"], "2026-03-01T10:00:00Z"]
+)
+def test_an_address_that_is_verified_or_of_which_nothing_is_said_is_the_id(said: object) -> None:
+    claims = {"sub": "auth0|1", "email": VICTIM, "email_verified": said}
+    assert get_user_id_from_request(claims) == "victim@example.com"
+
+
+def test_a_subject_of_an_issuer_may_contain_an_address() -> None:
+    claims = {"sub": "samlp|acme|victim@example.com", "email": VICTIM, "email_verified": False}
+    assert get_user_id_from_request(claims) == "samlp|acme|victim@example.com"
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_nothing_acknowledged_proves_nothing(install: MakeInstallation) -> None:
 @pytest.mark.parametrize(
     ("control", "words"),
     [
-        (Control(3, 1), "1 of its 3 probes were found on a wiped disk"),
+        (Control(3, 1), "1 of its 3 probes survived a wiped disk"),
         (Control(0, 0), "never stored"),
     ],
 )

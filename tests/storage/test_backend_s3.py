@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -74,11 +75,15 @@ def test_forcing_it_is_the_deciding_step(bench: Bench) -> None:
     assert steps[-1] == Step("S3 Vectors", True, "forced by MEMORY_BACKEND")
 
 
+def own_ending(bench: Bench, prefix: str) -> str:
+    return hashlib.sha256(f"s3://{bench.bucket}/{prefix}".encode()).hexdigest()[:8]
+
+
 def test_the_location_says_where_everything_is(bench: Bench) -> None:
     assert decide(bench, MEMORY_PREFIX="/team/a/").location == {
         "bucket": bench.bucket,
         "vector bucket": bench.bucket,
-        "index": "mem0-wordllama-256",
+        "index": f"mem0-wordllama-256-{own_ending(bench, 'team/a/')}",
         "region": "us-east-1",
         "prefix": "team/a/",
         "endpoint": bench.standin.url_s3vectors,

@@ -50,10 +50,14 @@ def test_thousands_of_memories_are_imported_in_large_batches(bench: Bench) -> No
     assert sum(bench.imported.values()) <= 75 * CROWD / 10_000
 
 
-def test_opening_takes_two_requests(bench: Bench, service: MemoryService) -> None:
+def test_opening_takes_three_requests(bench: Bench, service: MemoryService) -> None:
     bench.standin.reset_requests()
     open_service(Settings.from_env()).close()
-    assert bench.standin.request_counts() == {"s3:ListObjectsV2": 1, "s3vectors:GetIndex": 1}
+    assert bench.standin.request_counts() == {
+        "s3:ListObjectsV2": 1,
+        "s3vectors:GetIndex": 1,
+        "s3vectors:ListTagsForResource": 1,
+    }
 
 
 def test_listing_a_hundred_among_thousands_takes_three(

@@ -204,7 +204,7 @@ SETUP = [
     Damage("nobody there", ("bucket.E003",), "s3", sets(AWS_ENDPOINT_URL_S3=NOWHERE)),
     Damage("a login page", ("bucket.E004",), "s3", answers(page_of_s3)),
     Damage("no reading", ("bucket.E005",), "s3", denies("s3:GetObject")),
-    Damage("another prefix", ("bucket.W001",), "s3", sets(MEMORY_PREFIX="memories")),
+    Damage("another prefix", ("bucket.W001", "index.I001"), "s3", sets(MEMORY_PREFIX="memories")),
     Damage("s3 but not s3vectors", ("vectors.E001",), "s3",
            denies("s3vectors:GetIndex", "s3vectors:GetVectors", "s3vectors:ListVectors",
                   "s3vectors:QueryVectors", "s3vectors:ListIndexes")),

@@ -11,9 +11,12 @@ import numpy as np
 
 from memory_core.redeploy_test.records import keep
 from memory_core.redeploy_test.report import Report, Verdict
+from memory_core.storage.vectors.chroma import open_folder
+from memory_core.storage.vectors.s3_tie import TIE
 from tests.support.doctor_damages import Damage, Do, nothing, on_plain_disk, sets
 from tests.support.doctor_system import ANN, System
 from tests.support.openai_server import openai_server
+from tests.support.vector_files import INDEX, make_collection, overwrite
 
 
 def lose_the_index(system: System) -> None:
@@ -36,6 +39,23 @@ def no_texts(system: System) -> None:
     system.cloud.set_switches(classic_only=True)
     with system.open() as service:
         service.add_text_memory(ANN, "Likes figs")
+
+
+def of_another_ledger(system: System) -> None:
+    """Let the index belong to an installation with another prefix."""
+    index = system.vectors("get_index")["index"]
+    system.cloud.client("s3vectors").tag_resource(
+        resourceArn=index["indexArn"], tags={TIE: "s3://production/memory/"}
+    )
+
+
+def overwritten_vectors(system: System) -> None:
+    with open_folder(system.data_dir / "chroma").client("delete", writes=True) as client:
+        client.delete_collection(INDEX)
+    make_collection(system.data_dir / "chroma")
+    with system.open() as service:
+        assert service.audit(repair=True).clean
+    overwrite(system.data_dir)
 
 
 def beside(name: str) -> Do:
@@ -97,6 +117,10 @@ def full(system: System) -> None:
     system.monkeypatch.setattr("memory_core.doctor.checks.disk._ROOM_BYTES", 10**18)
 
 
+def shared_with_others(system: System) -> None:
+    system.data_dir.chmod(0o755)
+
+
 def opened_by_another(system: System) -> None:
     path = system.data_dir / "chroma" / "chroma.sqlite3"
     code = f"file = open({str(path)!r}); print('open', flush=True); input()"
@@ -156,6 +180,7 @@ DATA = [
     Damage("another metric", ("index.E002",), "s3", other_metric, tags=("data",)),
     Damage("text as a filter", ("index.E003",), "s3", other_keys),
     Damage("an index made anew", ("index.E004",), "s3", lose_the_index, tags=("data",)),
+    Damage("an index of another", ("index.E005",), "s3", of_another_ledger, tags=("data",)),
     Damage("telemetry", ("index.W001",), "s3", beside("mem0migrations")),
     Damage("telemetry in ChromaDB", ("index.W001",), "chroma", beside_in_chroma),
     Damage("nothing saved yet", ("index.I001",), "s3", nothing, tags=("data",), filled=False),
@@ -175,13 +200,16 @@ DATA = [
     Damage("a container", ("disk.E001",), "chroma", in_a_container),
     Damage("no folder", ("disk.E002",), "chroma", below_a_file),
     Damage("a damaged database", ("disk.E003",), "chroma", overwritten, tags=("data",)),
+    Damage("damaged vectors", ("disk.E004",), "chroma", overwritten_vectors, tags=("data",)),
     Damage("a plain disk", ("disk.W001",), "chroma", on_plain_disk),
     Damage("no room", ("disk.W002",), "chroma", full),
+    Damage("a folder for everybody", ("disk.W003",), "chroma", shared_with_others),
     Damage("another process", ("disk.I001",), "chroma", opened_by_another),
     Damage("a relative path", ("disk.I002",), "chroma", relative),
     Damage("an old mem0", ("versions.E001",), "chroma", old_mem0),
     Damage("an old SQLite", ("versions.E002",), "chroma", old_sqlite),
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),
+    Damage("passwords alone", ("environment.W002",), "s3", sets(DASHBOARD_USERS="set")),
     Damage("no time zone", ("environment.W001",), "chroma", sets(TZ="Mars/Olympus")),
     Damage("mem0's history", ("history.I001",), "chroma", history),
     Damage("a test that passed", ("redeploy.I001",), "chroma", judged(Verdict.PASS)),

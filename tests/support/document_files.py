@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 
@@ -62,6 +63,21 @@ def docx_of_body(body: str, declaration: str = "", encoding: str = "utf-8") -> b
     xml = f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>'
     part = (f'<?xml version="1.0" encoding="{encoding}"?>' + declaration + xml).encode(encoding)
     return with_part(make_docx(lambda document: None), "word/document.xml", part)
+
+
+def strict_docx(package: bytes) -> bytes:
+    """Return a Word file with the names of Strict Open XML, as Word saves it on request.
+
+    ISO/IEC 29500-1 has `http://purl.oclc.org/ooxml/X/Y` where Word's own form of 2006 has
+    `http://schemas.openxmlformats.org/X/2006/Y`; what is about the package stays.
+    """
+    transitional = rb"http://schemas\.openxmlformats\.org/((?!package|markup)\w+)/2006/"
+    return _zipped(
+        {
+            name: re.sub(transitional, rb"http://purl.oclc.org/ooxml/\1/", part)
+            for name, part in _parts(package).items()
+        }
+    )
 
 
 def with_part(package: bytes, name: str, part: bytes) -> bytes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -22,7 +22,13 @@ def filled(kind: type[Value]) -> Value:
     return made
 
 
-def _make(kind: Any, name: str, numbers: count[int]) -> Any:
+def of_one(kind: type[Value]) -> Value:
+    """Return a value in which every number is 1, and every sequence has one element."""
+    made: Value = _make(kind, kind.__name__, repeat(1))
+    return made
+
+
+def _make(kind: Any, name: str, numbers: Iterator[int]) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind, localns={"Values": Any})
         return kind(**{one.name: _make(hints[one.name], one.name, numbers)
@@ -33,7 +39,8 @@ def _make(kind: Any, name: str, numbers: count[int]) -> Any:
     if origin is Literal:
         return inner[-1]
     if origin is tuple:
-        every = (inner[0], inner[0]) if inner[1:] == (...,) else inner
+        many = 1 if isinstance(numbers, repeat) else 2
+        every = (inner[0],) * many if inner[1:] == (...,) else inner
         return tuple(_make(one, name, numbers) for one in every)
     if origin is not None and issubclass(origin, Mapping):
         if isinstance(inner[0], type) and issubclass(inner[0], Enum):

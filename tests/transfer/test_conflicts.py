@@ -41,7 +41,7 @@ def test_a_conflict_is_shown_with_both_texts_and_nothing_is_changed(
         ]
         assert told.failed == 1
     assert texts(here, "ann") == {"a": "tea", "b": "rye", "c": "oats", "d": "figs"}
-    with pytest.raises(MigrationConflict, match="1 memories of") as conflict:
+    with pytest.raises(MigrationConflict, match="1 memory of") as conflict:
         m.apply(here, source).check()
     assert isinstance(conflict.value.report, m.MigrationReport)
     with pytest.raises(VerificationFailed) as failed:

@@ -18,7 +18,7 @@ from memory_core.errors import BackendUnavailable, IndexMismatch
 from memory_core.transfer.background import Background
 from memory_core.transfer.lease import Lease, read_holder
 from tests.support.intakes import texts
-from tests.support.migration_worlds import Old, contents
+from tests.support.migration_worlds import Old, contents, plain_collection
 from tests.support.ports import held_port
 from tests.support.s3_worlds import Cloud, World, open_cloud
 from tests.support.waiting import wait_for
@@ -77,6 +77,24 @@ def test_the_local_disk_comes_along_by_itself_and_what_is_deleted_stays_away(
         # Nor when somebody asks for it: forgotten is forgotten.
         assert m.apply(service, "local").copied == 0
         assert texts(service, "ann@x.com") == {}
+
+
+@pytest.mark.parametrize("sizes", [(1, 6), (1, 5, 6), (6, 1, 5)], ids=str)
+def test_several_collections_come_along_by_themselves(
+    sizes: tuple[int, ...],
+    environ: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("memory_core.transfer.chroma_source._BATCH", 5)
+    for number, size in enumerate(sizes):
+        rows = {
+            f"{number}-{row}": {"user_id": "bob", "data": f"{number} {row}"} for row in range(size)
+        }
+        plain_collection(tmp_path / "data" / "chroma", f"old-{number}", rows)
+    with open_service(Settings.from_env(environ)) as service:
+        assert ended(service) == "done", service.migration_status().message
+        assert len(texts(service, "bob")) == sum(sizes)
 
 
 def test_it_can_be_turned_off_and_is_told_in_status(environ: dict[str, str]) -> None:

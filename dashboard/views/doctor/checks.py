@@ -112,7 +112,7 @@ def draw_bundle() -> None:
         personal = st.toggle("With personal data", key="doctor.personal")
         st.caption(
             "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
-            "in place of each user, always the same for the same user."
+            "in place of each user, the same for the same user in one file."
         )
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")
@@ -381,7 +381,9 @@ def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
                 show(f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}{source}")
     if len(evidence) <= _EVIDENCE_SHOWN:
         return
-    if part := widgets.folded(f"All {len(evidence)} pieces of evidence", f"doctor.evidence.{key}"):
+    if part := widgets.folded(
+        f"All evidence, {counted(len(evidence), 'piece')}", f"doctor.evidence.{key}"
+    ):
         with part:
             widgets.table(
                 {

@@ -8,7 +8,7 @@ import streamlit as st
 
 from memory_core.doctor.logs import ErrorGroup, LogReport, Seen
 from memory_core.model.counting import counted
-from memory_core.model.limits import MAX_LOG_BYTES
+from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 from memory_core.render.diagnosis import line_words, moment, spot_text
 
 from ...auth.roles import Role
@@ -20,7 +20,6 @@ from . import checks
 
 NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
-_MOST_PASTED: Final = 2_000_000
 _PASTE, _FILE = "Paste", "File"
 _JOB: Final = "log"
 """The parameter of the address for the job that reads a log."""
@@ -97,7 +96,7 @@ def _draw_paste() -> None:
             "Log",
             key="doctor.log.text",
             height=220,
-            max_chars=_MOST_PASTED,
+            max_chars=MAX_PASTED_CHARS,
             placeholder="Nov 22 09:15:04 PM  [Mem0] Using S3 vectors for persistent storage",
         )
         st.form_submit_button(

@@ -140,7 +140,7 @@ def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str
     part = f"{first:,} to {first + len(shown) - 1:,} of " if len(shown) < kept else ""
     if kept == total:
         return f"{part}{counted(total, 'memory')}, complete. Select a row to see it in full."
-    return f"{part}{kept:,} of {counted(total, 'memory')} match the filter"
+    return f"{part}{kept:,} of {counted(total, 'memory')} with the words of the filter"
 
 
 def _close() -> None:

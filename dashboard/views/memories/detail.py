@@ -9,6 +9,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.counting import counted
+from memory_core.model.payload import NEVER
 from memory_core.model.records import MemoryRecord
 
 from ...auth.roles import Role
@@ -22,6 +23,11 @@ from .choose_user import Person
 
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
+# What the field takes; dates of other tools beyond are left as they are.
+_FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(9999, 12, 31)
+_HIDDEN: Final = (
+    "Past its expiry date, so questions do not find it. Edit shows and changes the date."
+)
 _EDITED: Final = "detail.edited"
 _ASKED: Final = "detail.asked"
 
@@ -78,9 +84,13 @@ def _reveal(record: MemoryRecord, key: str) -> None:
 def _draw_facts(record: MemoryRecord) -> None:
     if not record.indexed:
         st.warning("Recorded, but not searchable yet.", icon=":material/schedule:")
+    if record.expired:
+        st.warning(_HIDDEN, icon=":material/event_busy:")
     _draw_fact("Saved", record.created_at)
     if record.updated_at > record.created_at:
         _draw_fact("Changed", record.updated_at)
+    if record.expires:
+        _draw_fact("Expires", text.expiry(record))
     for label, value in (("Role", record.role), ("Agent", record.agent_id), ("Run", record.run_id)):
         if value:
             _draw_fact(label, value)
@@ -110,6 +120,13 @@ def _draw_editor(person: Person, record: MemoryRecord) -> None:
     action = actions.action(_ACTION)
     with st.form("detail.form", border=False):
         st.text_area("Text", key="detail.text", height=220)
+        st.date_input(
+            "Last day on which questions find it (UTC); empty for ever",
+            value=None,
+            min_value=_FIRST_DAY,
+            max_value=_LAST_DAY,
+            key="detail.expires",
+        )
         with st.container(horizontal=True, gap="small"):
             st.form_submit_button(
                 "Save change",
@@ -127,6 +144,11 @@ def _edit(record: MemoryRecord) -> None:
     actions.action(_ACTION).outcome = None
     st.session_state[_EDITED] = record.id
     st.session_state["detail.text"] = record.memory
+    st.session_state["detail.expires"] = _in_range(record.expires)
+
+
+def _in_range(day: dt.date | None) -> dt.date | None:
+    return day and min(max(day, _FIRST_DAY), _LAST_DAY)
 
 
 def _stop_editing() -> None:
@@ -135,13 +157,17 @@ def _stop_editing() -> None:
 
 def _change(person: Person, record: MemoryRecord, action: actions.Action) -> None:
     changed_text = st.session_state["detail.text"]
+    expires: dt.date | None = st.session_state["detail.expires"]
 
     def change() -> str:
-        changed = memory_reads.change_memory(person.id, record.id, changed_text)
+        same = expires == _in_range(record.expires)
+        new_expiry = None if same else expires or NEVER
+        changed = memory_reads.change_memory(person.id, record.id, changed_text, new_expiry)
         _stop_editing()
-        return f"Changed, {'verified' if changed.verified else 'not verified'}."
+        checked = f"Changed, {'verified' if changed.verified else 'not verified'}."
+        return f"{checked} {_HIDDEN}" if changed.expired else checked
 
-    action.ask(change, record.id, changed_text)
+    action.ask(change, record.id, changed_text, expires)
 
 
 def _ask_delete(record: MemoryRecord) -> None:
@@ -159,8 +185,9 @@ def _confirm(record: MemoryRecord, of: int) -> None:
         # The callback of a button below has answered; a full run closes the dialog.
         st.rerun()
     show(record.memory, 300)
+    others = counted(of - 1, "memory stays", "memories stay") if of > 1 else "none stays"
     st.markdown(
-        f"1 of {counted(of, 'memory')} of this user will be deleted, {of - 1:,} stay. It will no "
+        f"1 of {counted(of, 'memory')} of this user will be deleted, and {others}. It will no "
         "longer be found; the history keeps the fact that it existed."
     )
     with st.container(horizontal=True, gap="small"):

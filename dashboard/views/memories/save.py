@@ -179,6 +179,11 @@ def _draw_saved(saved: Saved) -> None:
         with st.container(gap=None):
             show(record.memory, 300)
             st.caption(f"saved {text.both(record.created_at)}")
+            if record.expired:
+                st.warning(
+                    "It is past its expiry date, so questions do not find it. Browse shows it.",
+                    icon=":material/event_busy:",
+                )
     if len(saved.records) > SHOWN:
         st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them under Browse")
     if saved.left_out:

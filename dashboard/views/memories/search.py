@@ -67,6 +67,8 @@ def _draw_hit(hit: Hit, *, parts: bool) -> None:
                 if parts:
                     st.caption(f"cosine {hit.cosine:.2f}, BM25 {hit.bm25:.2f}", width="content")
                 st.caption(f"saved {text.ago(memory.created_at)}", width="content")
+                if memory.expires:
+                    st.caption(f"found until {text.day(memory.expires)}", width="content")
                 widgets.button(
                     "Details", f"search.open.{memory.id}", browse.select, memory.id, kind="tertiary"
                 )

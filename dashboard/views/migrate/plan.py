@@ -33,7 +33,7 @@ def draw(plan: MigrationPlan, user: str) -> None:
     with st.container(border=True, key="plan"):
         sentence = f"{counted(plan.planned, 'memory')} will be copied"
         sentence += f", {plan.skipped:,} left out" if plan.skipped else ""
-        sentence += f", {plan.failed:,} cannot be copied as they are" if plan.failed else ""
+        sentence += f", {plan.failed:,} cannot be copied" if plan.failed else ""
         st.markdown(f"**{sentence}.**")
         widgets.table(_numbers(plan), "Memories of the source by what will happen to them")
         for part in plan.survey.parts:
@@ -62,13 +62,13 @@ def draw_receipt(migrated: migration.Migrated) -> None:
     with st.container(border=True, key="receipt"):
         if proof.verified:
             st.markdown(
-                f":green[:material/verified: **All {expected} of the source are here**], compared "
+                f":green[:material/verified: **The whole source is here, {expected}**], compared "
                 "one by one by id and content."
             )
         else:
             st.markdown(
-                f":orange[:material/difference: **{proof.found:,} of {expected} are here as in "
-                f"the source**]; {proof.differing:,} differ, {proof.failed:,} could not be copied."
+                f":orange[:material/difference: **{proof.found:,} of {expected} here as in "
+                f"the source**]; different: {proof.differing:,}, not copied: {proof.failed:,}."
             )
         st.caption(
             f"This run copied {counted(report.copied, 'memory')} and left out {report.skipped:,}."
@@ -158,7 +158,7 @@ def _draw_conflicts(plan: MigrationPlan) -> tuple[dict[str, Verdict], Verdict | 
         if verdict := _draw_conflict(number, conflict):
             by_id[conflict.id] = verdict
     if len(plan.conflicts) > _CONFLICTS_SHOWN:
-        st.caption(f"{len(plan.conflicts) - _CONFLICTS_SHOWN:,} more are decided together.")
+        st.caption(f"Decided together: {len(plan.conflicts) - _CONFLICTS_SHOWN:,} more.")
     return by_id, others
 
 

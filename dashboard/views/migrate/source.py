@@ -50,6 +50,10 @@ def draw() -> None:
         args=(beginning, example),
     )
     st.caption(
+        "The dashboard reads from its own data folder and from the places that "
+        "DASHBOARD_MIGRATE_FROM names; the command line reads from everywhere."
+    )
+    st.caption(
         "A plan only reads, and even a run never changes the source. Memories that were deleted or "
         "forgotten here are not copied again."
     )

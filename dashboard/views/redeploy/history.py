@@ -169,5 +169,5 @@ def _sentence(reports: Sequence[Report]) -> str:
     newest = reports[0]
     return (
         f"{counted(len(reports), 'redeploy test')}: {parts}. In the newest, "
-        f"{newest.survived:,} of {newest.written:,} probes survived."
+        f"{newest.survived:,} of {counted(newest.written, 'probe')} survived."
     )

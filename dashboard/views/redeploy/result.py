@@ -207,7 +207,7 @@ def _draw_compared(report: Report) -> None:
             "Before": [one_line(before, tables.CELL) for _, before, _ in rows],
             "After": [one_line(after, tables.CELL) for _, _, after in rows],
         },
-        f"Before and after: {sum(differ)} of {len(rows)} rows differ",
+        f"Before and after: different in {sum(differ)} of {counted(len(rows), 'row')}",
         at_most=20,
         key="redeploy.compared",
         column_config={
@@ -217,7 +217,9 @@ def _draw_compared(report: Report) -> None:
         },
     )
     if known:
-        st.caption(f"{sum(differ):,} of {counted(len(rows), 'row')} differ, marked with ≠, first.")
+        st.caption(
+            f"Different in {sum(differ):,} of {counted(len(rows), 'row')}, marked with ≠, first."
+        )
     else:
         st.caption("Only one side is known: a code, unlike the receipt file, does not hold it.")
 
@@ -232,7 +234,10 @@ def _draw_verdict(report: Report) -> None:
         show(redeploy_test.sentence(report))
         for headline in report.headlines:
             _line(":orange[:material/priority_high:]", one_line(headline, 400))
-        _line(":material/tag:", f"Survived: {report.survived:,} of {report.written:,} probes.")
+        _line(
+            ":material/tag:",
+            f"Survived: {report.survived:,} of {counted(report.written, 'probe')}.",
+        )
         if (control := report.control) and control.survived:
             survived = f"{control.survived:,} of {control.written:,} survived"
             _line(":red[:material/error:]", f"Control: {survived}, which must not happen.")

@@ -65,7 +65,7 @@ def _draw_plan(plan: MergePlan) -> None:
         )
         show(plan.former)
         if plan.doubles:
-            st.caption(f"{plan.doubles:,} have the same text as one here; both are kept.")
+            st.caption(f"With the same text as one here, and both kept: {plan.doubles:,}.")
         if plan.unfinished:
             st.caption(f"{plan.unfinished:,} arrived earlier, in an interrupted merge.")
         for memory_id, reason in plan.refused[:_REFUSED_SHOWN]:

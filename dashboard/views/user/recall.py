@@ -13,7 +13,7 @@ from memory_core.render.memory_records import REASONS, recall_sentence
 
 from ... import routes
 from ...services import user_actions
-from ...ui.text import one_line, show_memory
+from ...ui.text import expiry, one_line, show_memory
 from .. import widgets
 
 _RANK_PX: Final = 24
@@ -55,7 +55,8 @@ def _draw_answer(recall: Recall) -> None:
             st.markdown(f"**{hit.rank}**", width=_RANK_PX)
             with st.container(width="stretch", gap=None):
                 show_memory(hit.memory.memory, key=f"user.recall.{hit.memory.id}")
-                st.caption(f"score {hit.score:.2f}")
+                until = f", expires {expiry(hit.memory)}" if hit.memory.expires else ""
+                st.caption(f"score {hit.score:.2f}{until}")
 
 
 def _draw_ranking(recall: Recall) -> None:
@@ -71,6 +72,7 @@ def _draw_ranking(recall: Recall) -> None:
         ],
         "Score": [ranked.hit.score for ranked in recall.ranking],
         "Memory": [one_line(ranked.hit.memory.memory, 200) for ranked in recall.ranking],
+        "Expires": [expiry(ranked.hit.memory) for ranked in recall.ranking],
         "Agent": [one_line(ranked.hit.memory.agent_id or "") for ranked in recall.ranking],
         "Run": [one_line(ranked.hit.memory.run_id or "") for ranked in recall.ranking],
     }

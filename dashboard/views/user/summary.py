@@ -56,8 +56,7 @@ def _draw_similar(known: UserSearch) -> None:
     if not similar:
         return
     st.warning(
-        f"{counted(len(similar), 'similar id')} with memories: the assistant looks under none of "
-        "them.",
+        f"{counted(len(similar), 'similar id')} with memories: the assistant does not look there.",
         icon=":material/join_inner:",
     )
     for number, (close, user) in enumerate(similar[:_SIMILAR_SHOWN]):

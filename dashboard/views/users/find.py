@@ -101,7 +101,7 @@ def _draw_recovery(answer: UserSearch, user_id: UserId) -> None:
         recovered = job.result
         st.markdown(
             f":green[:material/check_circle:] **Recovered {counted(recovered.taken, 'memory')}**, "
-            f"{counted(len(recovered.left), 'memory')} left as they are."
+            f"not recovered: {counted(len(recovered.left), 'memory')}."
         )
         for item in recovered.left[:_LEFT_SHOWN]:
             show(f"{item.id}: {item.detail}")

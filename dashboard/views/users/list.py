@@ -90,7 +90,7 @@ def _draw_scan(scan: StoreScan) -> None:
         st.markdown(":green[:material/check_circle:] **The store matches the record.**")
     else:
         st.markdown(":orange[:material/difference:] **The store differs from the record.**")
-    probes = f" {counted(scan.probes, 'probe')} of redeploy tests are left out."
+    probes = f" Left out: {counted(scan.probes, 'probe')} of redeploy tests."
     st.caption(
         f"{scan.vectors:,} in the store, {counted(scan.recorded, 'memory')} on record, "
         f"complete. As of {text.utc(scan.as_of)}.{probes if scan.probes else ''}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import AccessDenied, BackendError, IndexMismatch, MemoryCoreError
 from ...ledger import Ledger
+from ...model.counting import counted
 from ...model.user_id import UserId, is_probe
 from ...storage.aws import cause_of
 from ...storage.objects import LocalObjects
@@ -90,9 +91,9 @@ def split(context: Context) -> Iterator[Finding]:
         memories = sum(missing.values())
         skipped = len(views) - _MOST_USERS
         yield SPLIT.finding(
-            f"The record in {str(context.settings.data_dir)!r} has {memories} memories of "
-            f"{len(missing)} users that are not on S3"
-            + (f"; {skipped} more users were not checked." if skipped > 0 else "."),
+            f"The record in {str(context.settings.data_dir)!r} has {counted(memories, 'memory')} "
+            f"of {counted(len(missing), 'user')}, and S3 has not"
+            + (f"; not checked: {counted(skipped, 'more user')}." if skipped > 0 else "."),
             Evidence("memories", str(memories), "MEMORY_DATA_DIR"),
             *(Evidence("user", user_id, "ledger", "user") for user_id in list(missing)[:5]),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from ...errors import BackendError, MemoryCoreError, SettingsError
+from ...model.counting import counted
 from ...storage.aws import cause_of
 from ..context import S3, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
@@ -126,9 +127,9 @@ def account(context: Context) -> Iterator[Finding]:
     bucket = context.backend.location["bucket"]
     drift = _drift(_head(context, bucket))
     if drift and abs(drift) > _SKEW:
-        minutes = round(abs(drift).total_seconds() / 60)
+        minutes = counted(round(abs(drift).total_seconds() / 60), "minute")
         yield DRIFTING.finding(
-            f"It is {minutes} minutes {'behind' if drift > timedelta() else 'ahead'}.",
+            f"It is {minutes} {'behind' if drift > timedelta() else 'ahead'}.",
             Evidence("clock here", f"{_now():%Y-%m-%d %H:%M:%S} UTC"),
             Evidence("clock of AWS", f"{_now() + drift:%Y-%m-%d %H:%M:%S} UTC", "AWS"),
         )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from ...errors import IndexDamaged
+from ...model.counting import counted
 from ...storage.backend import disk_step
+from ...storage.objects.local import OF_OTHERS
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
 
@@ -38,12 +42,19 @@ DAMAGED = FindingKind("disk.E003", "The database of ChromaDB is damaged",
     (Fix("Move ChromaDB's folder away, then rebuild the index from the record",
          command="python -m memory_core rebuild"),),
     log_pattern=r"disk image is malformed|file is not a database|disk I/O error|has lost the ve")
+UNREADABLE = FindingKind("disk.E004", "The vector files of ChromaDB are damaged",
+    "Memories are safe on record and are listed; searching is slow, and new ones are not indexed.",
+    (Fix("Rebuild the index from the record", command="python -m memory_core rebuild"),),
+    log_pattern=r"vector files of collection .{1,400} are damaged")
 UNKNOWN = FindingKind("disk.W001", "Memories are on this machine's disk alone",
     "Memories are lost when a deployment replaces the disk or the machine.", _KEEP)
 NO_ROOM = FindingKind("disk.W002", "The local disk is almost full",
     "Soon no new memory can be saved.",
     (Fix("Free space on the disk, or use a larger one"),),
     log_pattern=r"No space left on device|\[Errno 28\]|database or disk is full")
+READABLE = FindingKind("disk.W003", "Other users of this machine can read the memories",
+    "Whoever has an account on this machine can read what customers told the assistant.",
+    (Fix("Take the rights of other users away", command="chmod -R go-rwx data"),))
 SHARED = FindingKind("disk.I001", "Another process has the database open",
     "No effect if it is Holdfast; a tool of ChromaDB's own may damage the index.",
     log_pattern=r"database is locked")
@@ -99,6 +110,20 @@ def writable(context: Context) -> Iterator[Finding]:
         )
 
 
+def private(context: Context) -> Iterator[Finding]:
+    """Look at the rights of the folders: in one that others cannot enter, all is private."""
+    for path in dict.fromkeys((context.settings.data_dir, context.settings.chroma_path)):
+        if not path.is_dir() or not (rights := path.stat().st_mode & OF_OTHERS):
+            continue
+        command = f"chmod -R go-rwx {shlex.quote(str(path))}"
+        yield READABLE.finding(
+            f"{str(path)!r} has the rights {0o700 | rights:03o}.",
+            Evidence("folder", f"{0o700 | rights:03o}", str(path)),
+            fixes=(Fix("Take the rights of other users away", command=command),),
+        )
+        return
+
+
 def database(context: Context) -> Iterator[Finding]:
     """Read through ChromaDB's database without writing; of a large one, its beginning.
 
@@ -118,8 +143,22 @@ def database(context: Context) -> Iterator[Finding]:
     except sqlite3.DatabaseError as exc:
         answers = [str(exc)]
     if answers != ["ok"]:
-        size_of_file = Evidence("file", f"{size:,} bytes", str(path))
+        size_of_file = Evidence("file", counted(size, "byte"), str(path))
         yield DAMAGED.finding(f"{str(path)!r}: {listed(answers)}.", size_of_file)
+
+
+def vector_files(context: Context) -> Iterator[Finding]:
+    """Try the vector files in a child process, unless they are as Holdfast left them."""
+    from ...storage.vectors.chroma import open_folder
+
+    folder, name = open_folder(context.settings.chroma_path), context.backend.location["collection"]
+    if not folder.exists():
+        return
+    try:
+        with folder.client("try", name):
+            return
+    except IndexDamaged as exc:
+        yield UNREADABLE.finding(f"{exc}.", Evidence("collection", name, str(folder.path)))
 
 
 def shared(context: Context) -> Iterator[Finding]:
@@ -140,8 +179,12 @@ CHECKS = (
           needs=("backend.decided",), backend=CHROMA),
     Check("disk.kept", "Deployments keep the disk", kept, (WIPED, UNKNOWN, RELATIVE),
           needs=("disk.writable",), backend=CHROMA),
+    Check("disk.private", "Only the own user can read the local folder", private, (READABLE,),
+          needs=("disk.writable",), backend=CHROMA),
     Check("disk.database", "The database of ChromaDB is undamaged", database, (DAMAGED,),
           needs=("disk.writable", "versions.sqlite"), backend=CHROMA, limit_s=60.0),
+    Check("disk.vectors", "The vector files of ChromaDB can be read", vector_files, (UNREADABLE,),
+          needs=("disk.database",), backend=CHROMA, limit_s=360.0),
     Check("disk.others", "No other process has the database open", shared, (SHARED,),
           needs=("disk.writable",), backend=CHROMA),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+from ...model.counting import counted
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
 from ...version import library_version
@@ -46,6 +47,10 @@ OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
 HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
 WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
     "No effect on one machine, where they wait for each other; several machines need S3.")
+NO_FACTOR = FindingKind("environment.W002", "Passwords alone guard the dashboard",
+    "Whoever learns the password of an operator can read what customers told the assistant.",
+    (Fix("Let a provider with a second factor sign people in", variable="DASHBOARD_OIDC_URL",
+         link="docs/security.md"),))
 NO_ZONE = FindingKind("environment.W001", "TZ names no time zone of this machine",
     "Times in the logs are in UTC although they look local; times of memories are right.",
     (Fix("Set it to a name such as UTC or Europe/Berlin, or remove it", variable="TZ"),))
@@ -123,6 +128,17 @@ def workers(context: Context) -> Iterator[Finding]:
         yield WORKERS.finding(f"WEB_CONCURRENCY is {count}.", variable)
 
 
+def second_factor(context: Context) -> Iterator[Finding]:
+    names = ("DASHBOARD_USERS", "DASHBOARD_USERS_FILE", "DASHBOARD_OIDC_URL")
+    passwords, file, provider = (context.given.get(name, "").strip() for name in names)
+    if (passwords or file) and context.backend.persistent:
+        also = ", beside the sign-in by the provider" if provider else ""
+        yield NO_FACTOR.finding(
+            f"People sign in with a password and nothing else{also}.",
+            Evidence(names[0] if passwords else names[1], "set", "environment"),
+        )
+
+
 def mem0_files(context: Context) -> Iterator[Finding]:
     """Look for the database that mem0 writes by default, without changing it."""
     folder = context.given.get("MEM0_DIR", "").strip()
@@ -136,7 +152,7 @@ def mem0_files(context: Context) -> Iterator[Finding]:
     except sqlite3.Error as exc:
         mode = str(exc)
     yield MEM0_FILES.finding(
-        f"{str(path)!r} has {path.stat().st_size:,} bytes.",
+        f"{str(path)!r} has {counted(path.stat().st_size, 'byte')}.",
         Evidence("file", str(path), "MEM0_DIR" if folder else "mem0's default"),
         Evidence("journal", str(mode), "SQLite"),
     )
@@ -167,6 +183,8 @@ CHECKS = (
     Check("history.mem0", "mem0 keeps no history of its own", mem0_files, (MEM0_FILES,)),
     Check("environment.workers", "One process writes, or the store is shared", workers, (WORKERS,),
           needs=("backend.decided",), backend=CHROMA),
+    Check("environment.factor", "A second factor guards what is kept", second_factor, (NO_FACTOR,),
+          needs=("backend.decided",)),
     Check("redeploy.last", "The last redeploy test passed", redeploy_tests, (TESTED, FAILED),
           needs=("bucket.readable", "disk.writable")),
 )  # fmt: skip

@@ -1,12 +1,16 @@
-"""Checks of the vector index: it exists, fits the embedder, is complete, and stands alone."""
+"""Checks of the vector index: it exists, fits the embedder, is ours, complete, and stands alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from ...errors import AccessDenied, IndexMismatch
+from ...memories.repository import recorded_elsewhere
+from ...model.counting import counted
 from ...model.limits import NON_FILTERABLE_KEYS
 from ...storage.vectors.s3_index import SEARCHED
+from ...storage.vectors.s3_tie import ledger_name
 from ..context import CHROMA, S3, Context, spread
 from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
 
@@ -37,6 +41,11 @@ YOUNGER = FindingKind("index.E004", "The index is younger than the memories and 
     "Memories are safe on record, but the assistant does not find the older ones.",
     (Fix("Check that names and region are the ones used before", variable="MEMORY_INDEX"),
      Fix("If they are, fill the index from the record", command=_REBUILD)))
+OTHER_LEDGER = FindingKind("index.E005", "The index belongs to another installation",
+    "Nothing is saved or found here; the memories of the other installation are safe.",
+    (Fix("Correct the bucket and the prefix of the record", variable="MEMORY_PREFIX"),
+     Fix("Or choose a name for a new index", variable="MEMORY_INDEX"), _FROM_RECORD),
+    log_pattern=r"and this installation keeps its ledger in")
 TELEMETRY = FindingKind("index.W001", "An index of mem0's telemetry is beside ours",
     "Another program with mem0 writes here; memories may be counted twice.",
     (Fix("Turn off telemetry in that program", variable="MEM0_TELEMETRY=False"),))
@@ -69,10 +78,12 @@ def fits(context: Context) -> Iterator[Finding]:
     info, wanted = context.info, context.embedder.dimensions
     if info.dimensions not in (0, wanted) or info.metric != _METRIC:
         yield OTHER_SHAPE.finding(
-            f"{info.name} has {info.dimensions} dimensions and metric {info.metric!r}; "
+            f"{info.name} has {counted(info.dimensions, 'dimension')} and metric {info.metric!r}; "
             f"{context.embedder.name} makes {wanted} and needs {_METRIC!r}.",
-            Evidence("index", f"{info.dimensions} dimensions, {info.metric}", info.backend),
-            Evidence("embedder", f"{wanted} dimensions", "MEMORY_EMBEDDER"),
+            Evidence(
+                "index", f"{counted(info.dimensions, 'dimension')}, {info.metric}", info.backend
+            ),
+            Evidence("embedder", counted(wanted, "dimension"), "MEMORY_EMBEDDER"),
         )
     elif context.backend.name == S3:
         actual = set(info.non_filterable_keys)
@@ -103,10 +114,29 @@ def complete(context: Context) -> Iterator[Finding]:
     missing = len(sample) - len(context.store.get(sample)) if sample else 0
     if missing:
         yield YOUNGER.finding(
-            f"It was created {created_at:%Y-%m-%d %H:%M} UTC and lacks {missing} of the "
-            f"{len(sample)} older memories that were looked for.",
+            f"It was created {created_at:%Y-%m-%d %H:%M} UTC and lacks {missing} of "
+            f"{counted(len(sample), 'older memory')} looked for.",
             Evidence("index created", f"{created_at:%Y-%m-%d %H:%M:%S} UTC", "S3 Vectors"),
             Evidence("older memories on record", str(len(older)), "ledger"),
+        )
+
+
+def tied(context: Context) -> Iterator[Finding]:
+    """Compare the ledger that the index names with ours; one that names none, by some memories."""
+    from ...storage.vectors.s3 import S3VectorStore
+
+    store = S3VectorStore(context.aws, context.index, context.info)
+    location = context.backend.location
+    ledger = ledger_name(location["bucket"], location["prefix"])
+    try:
+        if not store.tie.check(ledger):
+            known = partial(recorded_elsewhere, context.ledger)
+            store.tie.check_vectors(ledger, store.sample(), known)
+    except IndexMismatch as exc:
+        yield OTHER_LEDGER.finding(
+            f"{exc}.",
+            Evidence("index", store.tie.read() or "no ledger named", "its tag, or reserved vector"),
+            Evidence("here", ledger, "AWS_S3_BUCKET and MEMORY_PREFIX"),
         )
 
 
@@ -127,11 +157,13 @@ def alone(context: Context) -> Iterator[Finding]:
 
 CHECKS = (
     Check("index.there", "The index exists", exists, (MISSING, NOT_MADE),
-          needs=("vectors.there", "bucket.readable", "disk.database")),
+          needs=("vectors.there", "bucket.readable", "disk.vectors")),
     Check("index.fits", "The index fits the embedder", fits, (OTHER_SHAPE, OTHER_KEYS, NO_TEXTS),
           needs=("index.there",), of_index=True),
+    Check("index.tied", "The index belongs to this installation", tied, (OTHER_LEDGER,),
+          needs=("index.there", "vectors.readable"), backend=S3, of_index=True),
     Check("index.age", "The index holds the memories older than itself", complete, (YOUNGER,),
-          needs=("index.fits", "vectors.readable"), backend=S3, of_index=True),
+          needs=("index.fits", "index.tied"), backend=S3, of_index=True),
     Check("index.alone", "No unexpected index is beside ours", alone, (TELEMETRY, NEIGHBOURS),
           needs=("index.there",), of_index=True),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...errors import BackendError, SettingsError
+from ...model.counting import counted
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
 from ..context import Context, spread
@@ -82,8 +83,8 @@ def same_model(context: Context) -> Iterator[Finding]:
     median = float(np.median(similarities))
     if median < _SAME:
         yield OTHER_MODEL.finding(
-            f"{len(stored)} memories were embedded again: their median similarity to the stored "
-            f"vectors is {max(median, 0.0):.0%}, and should be 100%.",
+            f"Embedded again: {counted(len(stored), 'memory')}. The median similarity to what is "
+            f"stored is {max(median, 0.0):.0%}, and should be 100%.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ulid import ULID
 
 from ...errors import MemoryCoreError
+from ...model.counting import counted
 from ...model.user_id import UserId
 from ...redeploy_test.probes import make_probes, probe_users, write
 from ...redeploy_test.records import clean_up, key_of
@@ -57,7 +58,7 @@ def probe(context: Context) -> Iterator[Finding]:
 CHECKS = (
     Check("probe.roundtrip", "A memory can be saved, found and removed", probe,
           (UNSAVED, UNFOUND, LEFT, SLOW, DONE, LEAK),
-          needs=("embedder.works", "index.fits", "vectors.readable"), tags=("live",),
+          needs=("embedder.works", "index.fits", "index.tied"), tags=("live",),
           limit_s=120.0),
 )  # fmt: skip
 
@@ -88,7 +89,7 @@ def _save_and_find(service: MemoryService, run: str) -> Iterator[Finding]:
     shown |= {memory.id for memory in service.list_memories(own.user_id)}
     evidence = [Evidence(name, f"{ms} ms", "clock") for name, ms in times.items()]
     if lost:
-        yield UNFOUND.finding(f"{len(lost)} of 2 were not found by each way of reading.", *evidence)
+        yield UNFOUND.finding(f"Not found by each way of reading: {len(lost)} of 2.", *evidence)
     elif other.id in shown:
         yield LEAK.finding("A reserved user was shown the memory of another one.", *evidence)
     elif max(times.values()) > _SLOW_MS:
@@ -107,4 +108,6 @@ def _remove(service: MemoryService, run: str) -> str:
     finally:
         service.close()
     users = ", ".join(probe_users(run))
-    return f"{left} of what was written for {users} are still there." if left else ""
+    return (
+        f"Of what was written for {users}, {counted(left, 'memory')} still there." if left else ""
+    )

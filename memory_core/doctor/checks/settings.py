@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 from rapidfuzz.distance import OSA
 
 from ...errors import SettingsError
-from ...settings import WATCHED
+from ...model.counting import counted
+from ...settings import AWS_KEYS, WATCHED, is_spoiled
 from ..context import Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
-from ..redact import tail
 
 _HELP = "docs/configuration.md"
-_OF_BOTO3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _ADDRESSES = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
@@ -73,7 +72,7 @@ def read_values(context: Context) -> Iterator[Finding]:
     problems = context.survey.problems
     for name, problem in problems.items():
         quoted = "quotation marks" in problem
-        if not quoted or name not in _OF_BOTO3:
+        if not quoted or name not in AWS_KEYS:
             value = context.masker.value_of(name, context.given.get(name, ""))
             kind = QUOTED if quoted else MALFORMED
             yield kind.finding(f"{problem}.", Evidence(name, value, "environment"))
@@ -84,13 +83,13 @@ def read_values(context: Context) -> Iterator[Finding]:
                 f"{name} is {value!r}; set it to an address that begins with https://.",
                 Evidence(name, context.masker.value_of(name, value), "environment"),
             )
-    for name in _OF_BOTO3:
+    for name in AWS_KEYS:
         value = context.given.get(name, "")
-        if value.strip() and value.strip().strip("'\"") != value:
-            end = tail("") + repr(value[-1:])
+        if is_spoiled(value):
+            extra = listed(sorted({repr(char) for char in value if is_spoiled(f"x{char}")}))
             yield SPACED_KEY.finding(
-                f"{name} has extra characters around the key, and boto3 sends them as they are.",
-                Evidence(name, f"{len(value)} characters, ends with {end}", "environment"),
+                f"{name} has characters that no key has, and boto3 sends them as they are.",
+                Evidence(name, f"{counted(len(value), 'character')}, with {extra}", "environment"),
                 fixes=(Fix("Set the variable again", variable=name),),
             )
 
@@ -106,7 +105,7 @@ def check_names(context: Context) -> Iterator[Finding]:
         )
     for name in dict.fromkeys(context.survey.names):
         value = given.get(name, "")
-        if value.strip() != value and value.strip() and name not in _OF_BOTO3:
+        if value.strip() != value and value.strip() and name not in AWS_KEYS:
             yield SPACED.finding(
                 f"{name} has spaces or a line break around its value; Holdfast ignores them.",
                 Evidence(name, repr(value), "environment"),

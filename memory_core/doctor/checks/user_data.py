@@ -9,7 +9,7 @@ from itertools import islice
 from ...errors import InvalidUserId, LedgerCorrupt
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
-from ...model.counting import Steps
+from ...model.counting import Steps, counted
 from ...model.user_id import is_probe, normalize_user_id
 from ..context import Context, spread
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
@@ -101,7 +101,7 @@ def as_recorded(context: Context) -> Iterator[Finding]:
         else:
             pairs = [(view.user_id, key) for view in context.views for key in view.live]
             sample = spread(pairs, _SAMPLE)
-            compared = f"{len(sample)} of {len(pairs)} memories"
+            compared = f"{len(sample)} of {counted(len(pairs), 'memory')}"
             differences = tuple(auditor.compare(sample))
     except LedgerCorrupt as exc:
         yield _corrupt(exc)
@@ -128,12 +128,13 @@ def canonical(context: Context) -> Iterator[Finding]:
     }
     if wrong := sorted({owner for owner in named.values() if not _is_canonical(owner)}):
         yield NOT_CANONICAL.finding(
-            f"Ids that are not canonical among {len(owners)} stored memories: {len(wrong)}.",
+            f"Ids that are not canonical among {counted(len(owners), 'stored memory')}: "
+            f"{len(wrong)}.",
             *(Evidence("user", repr(owner), "store", "user") for owner in wrong[:_SHOWN]),
         )
     if unowned := owners.keys() - named.keys():
         yield UNOWNED.finding(
-            f"{len(unowned)} of {len(owners)} stored memories name nobody.",
+            f"No user is named by {len(unowned)} of {counted(len(owners), 'stored memory')}.",
             *_memories(sorted(unowned)),
         )
 
@@ -143,7 +144,8 @@ def distinct(context: Context) -> Iterator[Finding]:
     ids = [view.user_id for view in context.views if view.live]
     if placeholders := [user_id for user_id in ids if is_placeholder(user_id)]:
         yield PLACEHOLDER.finding(
-            f"{len(placeholders)} of {len(ids)} users are placeholders.", *_users(placeholders)
+            f"Placeholders: {len(placeholders)} of {counted(len(ids), 'user')}.",
+            *_users(placeholders),
         )
     if groups := look_alikes(ids):
         yield ALIKE.finding(
@@ -186,10 +188,10 @@ CHECKS = (
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name canonical users", canonical,
-          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "vectors.readable"), tags=("data",),
+          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "index.tied"), tags=("data",),
           of_index=True, limit_s=120.0),
     Check("leakage.search", "A search finds the user's own memories alone", separate, (LEAK,),
-          needs=("records.readable", "index.fits", "vectors.readable"), tags=("data",),
+          needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
           of_index=True),
 )  # fmt: skip
 

@@ -138,7 +138,9 @@ class LogReport:
         """The result in one sentence."""
         if self.problems:
             first, count = self.problems[0].sentence, len(self.problems)
-            return first if count == 1 else f"{count} problems, the first of them: {first}"
+            return (
+                first if count == 1 else f"{counted(count, 'problem')}, the first of them: {first}"
+            )
         if self.order:
             return "Nothing wrong is in this log."
         if self.is_log:
@@ -156,13 +158,15 @@ def _problems(report: LogReport) -> Iterator[Problem]:
         sentence = "The storage was temporary for a while: what was saved then may be lost."
         yield Problem(sentence, "backend.W001")
     if sure := sum(pair.sure for pair in report.other_ids):
-        asked = f"{counted(sure, 'id was', 'ids were')} asked for"
-        yield Problem(f"{asked} while memories were saved under another form.", "identity.W002")
-    nothing = f"Nothing was found for {counted(len(report.found_nothing), 'user')} who had"
+        asked = counted(sure, "id was", "ids were")
+        sentence = f"{asked} asked for while memories were saved under another form."
+        yield Problem(sentence, "identity.W002")
+    users = counted(len(report.found_nothing), "user")
     if any(user.after_switch for user in report.found_nothing):
-        yield Problem(f"{nothing} memories in another storage before.", "backend.W001")
+        sentence = f"Nothing was found for {users} who had memories in another storage before."
+        yield Problem(sentence, "backend.W001")
     elif report.found_nothing:
-        yield Problem(f"{nothing} saved before.", "records.E001")
+        yield Problem(f"Nothing was found for {users} who had saved before.", "records.E001")
     counts: Counter[tuple[str, str]] = Counter()
     for group in report.errors:
         if group.level == "error":

@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from ...errors import BackendError, BackendUnavailable, EntryExists
 
+OF_OTHERS = 0o077
+"""The rights of a file that are not its owner's."""
+
 _STAGING = ".staging"
 _STAGED_FOR_S = 600.0
 """Age at which a staged file is abandoned, where the file system knows no locks."""
@@ -130,7 +133,7 @@ class LocalObjects:
         try:
             return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
-            staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(staging)
             return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _publish(self, staged: Path, target: Path) -> bool:
@@ -145,7 +148,7 @@ class LocalObjects:
                 return False
             except FileNotFoundError:
                 made = True
-                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private_folder(target.parent)
             else:
                 self._sync(target, with_parents=made)
                 return True
@@ -195,6 +198,31 @@ class LocalObjects:
             operation=operation,
             code=str(exc.errno or ""),
         )
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and its missing parents for this user alone; leave those that exist.
+
+    Raises:
+        OSError: it cannot be made, or something else has its name.
+    """
+    for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+        # Another process may remove an empty parent in between.
+        missing.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def keep_private(folder: Path) -> None:
+    """Take the rights of other users from what others, such as ChromaDB, made in a private folder.
+
+    A folder that other users may enter is shared on purpose, or the doctor says so.
+    """
+    if folder.stat().st_mode & OF_OTHERS:
+        return
+    for path in folder.rglob("*"):
+        # Databases have files that come and go.
+        with suppress(FileNotFoundError, PermissionError):
+            if (mode := path.stat().st_mode) & OF_OTHERS:
+                path.chmod(mode & 0o7700)
 
 
 def _lock(file: IO[bytes]) -> None:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import repeat
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from ...errors import AccessDenied, BackendError, BackendUnavailable, IndexMismatch
-from ...model.counting import batches
+from ...errors import (
+    AccessDenied,
+    BackendError,
+    BackendUnavailable,
+    IndexDamaged,
+    IndexMismatch,
+)
+from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ...settings import silence_telemetry
+from ..objects.local import keep_private, make_private_folder
 from .base import Vector
+from .chroma_trial import VectorFiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +42,7 @@ _GENERATION = ".holdfast.generation"
 _LOCK_TIMEOUT_S = 60.0
 _POLL_S = 0.002
 _BATCH = 500
+_TRIED = 20
 _METRIC = "cosine"
 _EXACT = "exact_numbers"
 _logger = logging.getLogger("memory_core")
@@ -44,6 +54,8 @@ _registry_lock = RLock()
 def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> ChromaStore:
     """Open the collection `name`, making it if `create`.
 
+    One whose files are damaged is opened as well: the calls that need them fail.
+
     Raises:
         IndexMismatch: it is missing, or has another metric or dimension.
         BackendError: ChromaDB cannot use the folder.
@@ -51,15 +63,16 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
     folder = open_folder(path)
     if not create and not folder.exists():
         raise _missing(path, name)
-    with folder.client("open", writes=create) as client:
-        names = {collection.name for collection in client.list_collections()}
-        if name not in names:
-            if not create:
-                raise _missing(path, name)
-            cosine: Any = {"hnsw": {"space": _METRIC}}
-            client.create_collection(name, configuration=cosine, embedding_function=None)
     store = ChromaStore(folder, name, dimensions)
-    store.check()
+    with suppress(IndexDamaged):
+        with folder.client("open", name, writes=create) as client:
+            names = {collection.name for collection in client.list_collections()}
+            if name not in names:
+                if not create:
+                    raise _missing(path, name)
+                cosine: Any = {"hnsw": {"space": _METRIC}}
+                client.create_collection(name, configuration=cosine, embedding_function=None)
+        store.check()
     return store
 
 
@@ -74,6 +87,33 @@ def collections(path: Path) -> list[str]:
         return []
     with folder.client("list") as client:
         return sorted(collection.name for collection in client.list_collections())
+
+
+def read_through(path: str, name: str) -> str:
+    """Read every vector of a collection and every link of its graph, where that may end a process.
+
+    Returns what ChromaDB says against it, or an empty string. A vector that is lost alone is no
+    damage.
+    """
+    from chromadb.errors import ChromaError
+
+    try:
+        collection = _open_client(Path(path)).get_collection(name, embedding_function=None)
+        keys = collection.get(include=[])["ids"]
+        if dimensions := collection._model.dimension:
+            question: Any = [[1.0] * dimensions]
+            collection.query(query_embeddings=question, n_results=max(1, len(keys)), include=[])
+    except ChromaError as exc:
+        return _first_line(exc)
+    lost = ""
+    for batch in (*batches(keys, _BATCH), *([key] for key in keys[:: len(keys) // _TRIED + 1])):
+        try:
+            collection.get(ids=batch, include=["embeddings"])
+        except ChromaError as exc:
+            if lost and len(batch) == 1:
+                return lost
+            lost = _first_line(exc) if len(batch) == 1 else ""
+    return ""
 
 
 def open_folder(path: Path) -> ChromaFolder:
@@ -133,13 +173,16 @@ class ChromaFolder:
         self._thread_lock = RLock()
         self._client: Client | None = None
         self._collections: dict[str, Any] = {}
+        self._files: dict[str, VectorFiles] = {}
+        self._checked: set[str] = set()
         self._generation = ""
 
     @contextmanager
-    def client(self, operation: str, *, writes: bool = False) -> Iterator[Client]:
-        """Hold the folder for one operation, and translate its errors.
+    def client(self, operation: str, name: str = "", *, writes: bool = False) -> Iterator[Client]:
+        """Hold the folder for one operation, on the collection `name`, and translate its errors.
 
         Raises:
+            IndexDamaged: the vector files of the collection cannot be read.
             BackendUnavailable: the disk failed, or another process held the folder too long.
             BackendError: ChromaDB refused or is damaged.
         """
@@ -152,12 +195,15 @@ class ChromaFolder:
         where = f"ChromaDB in {str(self.path)!r}"
         with self._thread_lock:
             try:
-                self.path.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path)
                 with self._file_lock.acquire(poll_interval=_POLL_S):
-                    client = self._current()
+                    client = self._current(name)
                     if writes:
                         self._begin_write()
                     yield client
+                    self._mark(name)
+                    if writes:
+                        keep_private(self.path)
             except Timeout as exc:
                 raise failed(
                     BackendUnavailable,
@@ -175,14 +221,14 @@ class ChromaFolder:
                 raise failed(
                     BackendError,
                     f"{where} failed to {operation}: {_first_line(exc)}; if it lasts, move the "
-                    "folder away and restart",
+                    "folder away and run `python -m memory_core rebuild`",
                     type(exc).__name__,
                 ) from exc
 
     @contextmanager
     def collection(self, name: str, operation: str, *, writes: bool = False) -> Iterator[Any]:
         """Hold the folder and one of its collections, which must exist."""
-        with self.client(operation, writes=writes) as client:
+        with self.client(operation, name, writes=writes) as client:
             if name not in self._collections:
                 self._collections[name] = client.get_collection(name, embedding_function=None)
             yield self._collections[name]
@@ -215,14 +261,45 @@ class ChromaFolder:
                 self._client.close()
             self._client = None
             self._collections.clear()
+            self._checked.clear()
 
-    def _current(self) -> Client:
+    def remove_damaged(self, name: str) -> bool:
+        """Remove the vector files of a collection if ChromaDB cannot read them."""
+        try:
+            with self.client("open", name):
+                return False
+        except IndexDamaged:
+            with self.client("rebuild", writes=True):
+                shutil.rmtree(self._files.pop(name).folder)
+                self.close()
+            return True
+
+    def _current(self, name: str) -> Client:
         generation = self._read_generation()
-        if self._client is None or generation != self._generation:
+        if generation != self._generation:
             self.close()
-            self._client = _open_client(self.path)
+            self._files.clear()
             self._generation = generation
+        # What this client has read before it does not read again.
+        if name and name not in self._checked and (files := self._find(name)):
+            if not files.is_marked():
+                self.close()
+                files.check()
+            self._checked.add(name)
+        if self._client is None:
+            self._client = _open_client(self.path)
+            keep_private(self.path)
         return self._client
+
+    def _find(self, name: str) -> VectorFiles | None:
+        if name not in self._files and (files := VectorFiles.find(self.path / _DATABASE, name)):
+            self._files[name] = files
+        return self._files.get(name)
+
+    def _mark(self, name: str) -> None:
+        if name and (files := self._find(name)):
+            files.mark()
+            self._checked.add(name)
 
     def _begin_write(self) -> None:
         # Before the write, so that a crash in the middle of it makes others look again.
@@ -249,7 +326,7 @@ class ChromaStore:
         info = self.describe()
         if info.metric != _METRIC or info.dimensions not in (0, self._dimensions):
             raise IndexMismatch(
-                f"collection {self._name!r} has {info.dimensions} dimensions and metric "
+                f"collection {self._name!r} has {counted(info.dimensions, 'dimension')} and metric "
                 f"{info.metric!r}, the embedder makes {self._dimensions} and needs {_METRIC!r}; "
                 "set MEMORY_INDEX to another name or MEMORY_EMBEDDER to the one that filled it",
                 backend="chroma",
@@ -307,7 +384,7 @@ class ChromaStore:
         self._folder.scrub(unique)
 
     def describe(self) -> IndexInfo:
-        with self._folder.client("describe") as client:
+        with self._folder.client("describe", self._name) as client:
             # A new handle: an older one does not learn its dimension from a later write.
             collection = client.get_collection(self._name, embedding_function=None)
             configuration = collection.configuration_json.get("hnsw") or {}

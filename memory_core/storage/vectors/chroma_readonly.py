@@ -36,11 +36,12 @@ _HEADER = struct.Struct("<iQQQQQQ")
 _FORMAT = 1
 # Instructions of a pickle that are a number themselves, and not the place of one.
 _INTEGERS = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4"}
+# Emptied and never dropped: SQLite drops no table while a query of the connection is being read.
 _TABLES = """
-DROP TABLE IF EXISTS temp.queued;
-DROP TABLE IF EXISTS temp.labels;
-CREATE TEMP TABLE queued (id TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
-CREATE TEMP TABLE labels (id TEXT PRIMARY KEY, label INTEGER) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS queued (id TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS labels (id TEXT PRIMARY KEY, label INTEGER) WITHOUT ROWID;
+DELETE FROM temp.queued;
+DELETE FROM temp.labels;
 """
 
 _Waiting = dict[str, tuple[bool, dict[str, Any]] | None]

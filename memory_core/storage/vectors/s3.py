@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BackendError, InvalidUserId
-from ...model.counting import batches
+from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
 from ..aws import Aws, each, pace_of
 from ..aws.errors import INVALID_PAGE_TOKEN
 from .base import PUT_BATCH, Vector
 from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
+from .s3_tie import TIE, IndexTie
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ _GET_BATCH = 100
 _DELETE_BATCH = 500
 _LIST_PAGE = 1000
 _PAYLOAD_PAGE = 500
+_SAMPLE = 20
 _SEGMENTS = 8
 _LISTING_STARTS = 3
 _NEXT = {"nextToken": "nextToken"}
@@ -38,15 +40,21 @@ _EARLIEST_DECIMAL, _LATEST_DECIMAL = 6, 14
 _logger = logging.getLogger("memory_core")
 
 
-def open_s3_vectors(aws: Aws, index: IndexName, dimensions: int, *, create: bool) -> S3VectorStore:
+def open_s3_vectors(
+    aws: Aws, index: IndexName, dimensions: int, *, create: bool, ledger: str = ""
+) -> S3VectorStore:
     """Open the index, making it and its bucket if `create` and they are missing.
 
+    With a `ledger` it must not be tied to another one.
+
     Raises:
-        IndexMismatch: it is missing, or cannot hold our memories; says both sides.
+        IndexMismatch: it is missing, cannot hold our memories, or is not ours; says both sides.
         BackendError: AWS refused, or could not be reached.
     """
     info = open_index(aws, index, dimensions, create=create)
-    return S3VectorStore(aws, index, info)
+    store = S3VectorStore(aws, index, info)
+    store.is_tied = bool(ledger) and store.tie.check(ledger)
+    return store
 
 
 class S3VectorStore:
@@ -55,6 +63,8 @@ class S3VectorStore:
     def __init__(self, aws: Aws, index: IndexName, info: IndexInfo) -> None:
         self._aws = aws
         self._index = index
+        self.tie = IndexTie(aws, index, info)
+        self.is_tied = False
         self._dimensions = info.dimensions
         settings = aws.settings
         self._pace = pace_of(settings.endpoint_s3vectors or "", settings.region or "", *index)
@@ -90,7 +100,12 @@ class S3VectorStore:
             )
 
         for listing in each(scan, range(_SEGMENTS)):
-            yield from (listed["key"] for listed in listing)
+            yield from (listed["key"] for listed in listing if listed["key"] != TIE)
+
+    def sample(self) -> list[Vector]:
+        """Return a few vectors with their payloads, whichever the service lists first."""
+        answer = self._ask("ListVectors", maxResults=_SAMPLE, returnMetadata=True)
+        return [_to_vector(listed) for listed in answer["vectors"] if listed["key"] != TIE]
 
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
@@ -174,7 +189,7 @@ class S3Reader:
             returnData=True,
             returnMetadata=True,
         ):
-            yield [_to_vector(listed) for listed in page["vectors"]]
+            yield [_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE]
 
     def close(self) -> None:
         self._aws.close()
@@ -219,8 +234,8 @@ def _to_record(vector: Vector, dimensions: int, index: str) -> dict[str, Any]:
     values = np.asarray(vector.values if vector.values is not None else (), dtype=np.float32)
     if values.shape != (dimensions,) or not np.isfinite(values).all() or not values.any():
         raise BackendError(
-            f"the vector of memory {vector.key!r} is not {dimensions} finite numbers, not "
-            f"all zero, as {index} needs; check the embedder",
+            f"the vector of memory {vector.key!r} is not {counted(dimensions, 'finite number')}, "
+            f"not all zero, as {index} needs; check the embedder",
             backend="s3_vectors",
             operation="PutVectors",
         )

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, NamedTuple
 
 from ...errors import BackendError, IndexMismatch
+from ...model.counting import counted
 from ...model.limits import NON_FILTERABLE_KEYS
 from ...model.records import IndexInfo
 from ..aws import Aws
@@ -71,6 +72,7 @@ def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
             for text in configuration.get(_TEXTS, ())
             if text.get("status") == "ACTIVE"
         ),
+        arn=index.get("indexArn", ""),
     )
 
 
@@ -122,9 +124,9 @@ def _create(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> No
 def _check(info: IndexInfo, name: IndexName, dimensions: int) -> None:
     if info.metric != _METRIC or info.dimensions != dimensions:
         raise _mismatch(
-            f"{name} has {info.dimensions} dimensions and metric {info.metric!r}, the embedder "
-            f"makes {dimensions} and needs {_METRIC!r}; set MEMORY_EMBEDDER to the one that filled "
-            "it, MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
+            f"{name} has {counted(info.dimensions, 'dimension')} and metric {info.metric!r}, the "
+            f"embedder makes {dimensions} and needs {_METRIC!r}; set MEMORY_EMBEDDER to the one "
+            "that filled it, MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
         )
     needed, actual = set(NON_FILTERABLE_KEYS), set(info.non_filterable_keys)
     if not needed <= actual or "user_id" in actual:

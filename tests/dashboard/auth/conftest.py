@@ -26,6 +26,7 @@ def open_site() -> Open:
         access, clock, inner = Access(DashboardSettings.from_env(environ)), Clock(), Inner()
         access.sessions._clock = clock
         access.attempts._clock = clock
+        access.sessions.learn(frozenset())
         client = TestClient(Gate(inner, access), base_url=url, follow_redirects=False)
         return Site(access, clock, inner, client)
 
@@ -34,7 +35,7 @@ def open_site() -> Open:
 
 @pytest.fixture(autouse=True)
 def fresh_access(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The access of the process is read anew by each test; hashes cost next to nothing."""
+    """The access of the process is read anew by each test; hashes cost little."""
     monkeypatch.setattr(accounts, "_HASHER", CHEAP)
     for cached in (access, accounts._nobodys):
         cached.cache_clear()

@@ -26,8 +26,7 @@ from dashboard.services.jobs import Jobs, board
 from tests.support.paths import ROOT
 
 VIEWER = {
-    board, Jobs.get, Jobs.latest,  migration.migration_status, migration.planned,
-    migration.run,
+    board, Jobs.get, Jobs.latest,  migration.migration_status,
     diagnosis.last, diagnosis.running, diagnosis.can_start, diagnosis.ended_early, diagnosis.log,
     memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
     memory_reads.find, memory_reads.storage, memory_reads.memories, memory_reads.reveal,
@@ -44,7 +43,6 @@ OPERATOR = {
     memory_reads.search, memory_reads.save_text, memory_reads.save_messages,
     memory_reads.save_document, memory_reads.change_memory, memory_reads.delete_memory,
     memory_reads.write,
-    migration.check_source, migration.start_plan, migration.start_run,
     redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
     user_actions.recall, user_actions.merges, user_actions.traces, user_actions.export,
@@ -53,6 +51,8 @@ OPERATOR = {
 ADMIN = {
     activity_log.export, user_actions.plan_merge, user_actions.merge_users,
     user_actions.undo_merge, user_actions.delete_user, user_actions.forget_user,
+    migration.check_source, migration.start_plan, migration.start_run, migration.planned,
+    migration.run,
 }  # fmt: skip
 
 NEEDED: dict[Callable[..., Any], Role] = {
@@ -115,7 +115,7 @@ def test_only_the_calls_of_the_table_reach_the_service() -> None:
         if "connection()" in path.read_text() and path.parent != ROOT / "dashboard" / "services"
     }
     assert reaching == {
-        "dashboard/auth/login_routes.py",
+        "dashboard/auth/notes.py",
         "dashboard/auth/sessions.py",
         "dashboard/connection.py",
         "dashboard/health.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from dashboard.auth import login_form
+from dashboard.auth.access import access
+from dashboard.auth.gate import LONGEST_MESSAGES, MOST_SOCKETS
+from dashboard.auth.roles import Role
+from dashboard.auth.uploads import MOST_BYTES
 from tests.support.site import Inner, Open, Site
 from tests.support.staff import PASSWORD, SECRET, entries, sign_in
 
@@ -28,6 +35,10 @@ def site(open_site: Open) -> Site:
 def _enter(site: Site, name: str = "anna") -> str:
     assert sign_in(site.client, name).status_code == 303
     return site.client.cookies[COOKIE]
+
+
+def _message(**content: Any) -> bytes:
+    return BackMsg(**content).SerializeToString()
 
 
 def _is_in(client: TestClient) -> bool:
@@ -211,34 +222,28 @@ def test_a_socket_is_refused_to_a_stranger(site: Site) -> None:
 
 def test_an_open_socket_ends_with_its_session(site: Site) -> None:
     _enter(site)
+    hello = _message(stop_script=True)
     with site.client.websocket_connect(STREAM) as socket:
-        socket.send_bytes(b"hello")
-        assert socket.receive_bytes() == b"hello"
+        socket.send_bytes(hello)
+        assert socket.receive_bytes() == hello
         site.access.sessions.end(site.inner.reached[-1][1])
-        socket.send_bytes(b"anybody there?")
+        socket.send_bytes(hello)
         with pytest.raises(WebSocketDisconnect) as ended:
             socket.receive_bytes()
         assert ended.value.code == 4401
 
 
 def test_what_a_page_does_by_itself_keeps_no_session_alive(site: Site) -> None:
-    from streamlit.proto.BackMsg_pb2 import BackMsg
-
-    def message(*, auto: bool) -> bytes:
-        said = BackMsg()
-        said.rerun_script.is_auto_rerun = auto
-        return said.SerializeToString()
-
     _enter(site)
     with site.client.websocket_connect(STREAM) as socket:
         for auto, left in ((False, 3600), (True, 1800)):
             site.clock.now += 1800
-            socket.send_bytes(message(auto=auto))
+            socket.send_bytes(_message(rerun_script={"is_auto_rerun": auto}))
             socket.receive_bytes()
             seen = next(iter(site.access.sessions._live.values()))[0].last_active
             assert seen + 3600 - site.clock.now == left
         site.clock.now += 1800
-        socket.send_bytes(message(auto=True))
+        socket.send_bytes(_message(rerun_script={"is_auto_rerun": True}))
         with pytest.raises(WebSocketDisconnect):
             socket.receive_bytes()
 
@@ -270,14 +275,150 @@ def test_on_https_every_cookie_is_secure_and_browsers_stay_on_https(
 
     from dashboard.auth.headers import SecureHeaders
 
-    monkeypatch.setenv("DASHBOARD_URL", HTTPS)
+    """Whatever the `Host` says, as soon as the configured address is HTTPS."""
 
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         answer = PlainTextResponse("ok")
         answer.set_cookie("_streamlit_xsrf", "1")
         await answer(scope, receive, send)
 
-    for url, secure in ((HTTPS, True), ("http://127.0.0.1:8501", False)):
-        sent = TestClient(SecureHeaders(inner), base_url=url).get("/").headers
-        assert ("; Secure" in sent["set-cookie"]) is secure
-        assert ("strict-transport-security" in sent) is secure
+    for configured in (HTTPS, "http://127.0.0.1:8501"):
+        monkeypatch.setenv("DASHBOARD_URL", configured)
+        access.cache_clear()
+        secure = configured == HTTPS
+        for asked in (HTTPS, "http://127.0.0.1:8501", "http://localhost:8501"):
+            sent = TestClient(SecureHeaders(inner), base_url=asked).get("/").headers
+            assert "; Secure" in sent.get("set-cookie", "; Secure") or not secure
+            assert ("strict-transport-security" in sent) is secure
+
+
+@pytest.mark.parametrize(
+    ("origin", "accepted"),
+    [
+        (HTTPS, True),
+        (f"{HTTPS}:443", True),
+        ("http://holdfast.example.com", False),
+        (f"{HTTPS}:8443", False),
+        ("https://evil.example", False),
+        ("https://holdfast.example.com.evil.example", False),
+        ("null", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_an_origin_is_one_of_those_configured(open_site: Open, origin: str, accepted: bool) -> None:
+    site = open_site(HTTPS, DASHBOARD_URL=HTTPS)
+    answer = sign_in(site.client, "anna", Origin=origin)
+    assert answer.status_code == (303 if accepted else 403)
+    assert site.access.is_origin(origin, "holdfast.example.com") is accepted
+    assert site.access.is_origin(origin, "holdfast.example.com:8443") is accepted
+
+
+@pytest.mark.parametrize("name", ["vera", "olaf"])
+def test_a_socket_passes_on_only_what_pages_need(site: Site, name: str) -> None:
+    _enter(site, name)
+    passed = [
+        _message(rerun_script={"query_string": "tab=Browse"}),
+        _message(stop_script=True),
+        _message(app_heartbeat=True),
+        _message(backend_operation_request={"deferred_file": {"file_id": "1"}}),
+    ]
+    files = _message(file_urls_request={"file_names": ["a.txt"]})
+    dropped = [
+        _message(clear_cache=True),
+        _message(set_run_on_save=True),
+        _message(load_git_info=True),
+        _message(debug_shutdown_runtime=True),
+        _message(debug_disconnect_websocket=True),
+        _message(backend_operation_request={"install_skills": {}}),
+        _message(backend_operation_request={"request_id": "1"}),
+        b"",
+        b"no message at all",
+    ]
+    (passed if name == "olaf" else dropped).append(files)
+    with site.client.websocket_connect(STREAM) as socket:
+        socket.send_text("text")
+        for message in dropped:
+            socket.send_bytes(message)
+        for message in passed:
+            socket.send_bytes(message)
+            assert socket.receive_bytes() == message
+
+
+@pytest.mark.parametrize(("name", "role"), [("vera", Role.VIEWER), ("olaf", Role.OPERATOR)])
+def test_a_message_longer_than_the_role_needs_closes_the_socket(
+    site: Site, name: str, role: Role
+) -> None:
+    _enter(site, name)
+    most = LONGEST_MESSAGES[role]
+    fits = _message(rerun_script={"query_string": "x" * (most - 16)})
+    with site.client.websocket_connect(STREAM) as socket:
+        socket.send_bytes(fits)
+        assert socket.receive_bytes() == fits
+        socket.send_bytes(fits + bytes(17))
+        with pytest.raises(WebSocketDisconnect) as ended:
+            socket.receive_bytes()
+        assert ended.value.code == 1009
+
+
+def test_a_session_has_a_limited_number_of_pages(site: Site) -> None:
+    _enter(site)
+    with ExitStack() as opened:
+        for _ in range(MOST_SOCKETS):
+            opened.enter_context(site.client.websocket_connect(STREAM))
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            site.client.websocket_connect(STREAM),
+        ):
+            pass
+        assert refused.value.code == 1013
+    with site.client.websocket_connect(STREAM) as socket:
+        socket.send_bytes(_message(stop_script=True))
+        assert socket.receive_bytes()
+
+
+def test_uploads_of_a_session_take_a_limited_number_of_bytes(site: Site) -> None:
+    _enter(site, "olaf")
+
+    def upload(file: str, size: int) -> int:
+        headers = {"Content-Length": str(size)}
+        path = f"/_stcore/upload_file/page/{file}"
+        return site.client.put(path, content=b"", headers=headers).status_code
+
+    size = 49 * 1024**2
+    assert [upload(str(number), size) for number in range(8)] == [200] * 2 + [413] * 6
+    assert upload("a small one", MOST_BYTES - 2 * size) == 200
+    assert upload("another", 1) == 413
+    _enter(site, "anna")
+    assert upload("of another session", size) == 200
+
+
+def test_a_session_from_elsewhere_waits_until_the_sign_outs_are_known(
+    open_site: Open, site: Site
+) -> None:
+    cookie = _enter(site)
+    restarted = open_site()
+    restarted.access.sessions._learned_at = float("-inf")
+    restarted.client.cookies.set(COOKIE, cookie)
+    page = restarted.client.get("/memories")
+    assert (page.status_code, page.headers["refresh"]) == (503, "2")
+    assert login_form.STARTING in page.text
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        restarted.client.websocket_connect(STREAM),
+    ):
+        pass
+    assert refused.value.code == 1013
+    assert restarted.inner.reached == []
+    assert restarted.access.sessions.wanted
+    restarted.access.sessions.learn(frozenset())
+    assert _is_in(restarted.client)
+    # Whoever is in stays in when the storage fails; nobody else comes in from elsewhere.
+    restarted.clock.now += 60
+    assert _is_in(restarted.client)
+    other = restarted.another()
+    other.cookies.set(COOKIE, open_site().access.sessions.begin("vera", "password") or "")
+    assert other.get("/memories").status_code == 503
+    # They can sign in again, and sign out.
+    assert sign_in(other, "vera").status_code == 303
+    assert other.get("/auth/logout").headers["location"] == "/login"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import subprocess
 import sys
+import threading
 
+import httpx
 import pytest
+from argon2 import PasswordHasher
 
-from dashboard.auth import login_form
+from dashboard.auth import accounts, login_form
 from dashboard.auth.access import Access, refusal
 from dashboard.auth.accounts import (
     PER_ACCOUNT,
@@ -16,14 +21,20 @@ from dashboard.auth.accounts import (
     fits,
     hash_password,
     is_hash,
+    is_known,
+    known_passwords,
+    network_of,
     parse_allowed,
     parse_users,
 )
+from dashboard.auth.connections import PEER
+from dashboard.auth.login_routes import MAY_WAIT_TOGETHER, address_of
 from memory_core.errors import SettingsError
 from memory_core.settings import DashboardSettings
-from tests.support.site import Open, Site
+from tests.support.site import ORIGIN, Open, Site
 from tests.support.staff import PASSWORD, SECRET, entries, hashed, sign_in
 
+WEAK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 ROOM = ("DASHBOARD_USERS", entries())
 
 
@@ -109,10 +120,120 @@ def test_an_address_cannot_try_many_names(open_site: Open) -> None:
     assert attempt(99, "203.0.113.10") == 403
 
 
-def test_without_proxies_a_forwarded_address_means_nothing(site: Site) -> None:
-    for number in range(PER_ACCOUNT):
-        sign_in(site.client, "x", "wrong", **{"X-Forwarded-For": f"10.0.0.{number}"})
-    assert ("address", "testclient") in site.access.attempts._failures
+@pytest.mark.parametrize(
+    ("variables", "forwarded", "peer", "address"),
+    [
+        ({}, "203.0.113.9", ("198.51.100.1", 5), "198.51.100.1"),
+        # uvicorn believes what connects from this computer; that no proxy is configured counts.
+        ({}, "203.0.113.9", ("127.0.0.1", 5), "127.0.0.1"),
+        ({"DASHBOARD_PROXIES": "1"}, "10.0.0.1, 203.0.113.9", ("127.0.0.1", 5), "203.0.113.9"),
+        # On Render the CDN adds the client, and the balancer behind it the edge of the CDN.
+        ({"RENDER": "true"}, "203.0.113.9, 172.71.0.1", ("10.0.0.2", 5), "203.0.113.9"),
+        ({"RENDER": "true"}, "1.1.1.1, 203.0.113.9, 172.71.0.1", ("10.0.0.2", 5), "203.0.113.9"),
+        ({"RENDER": "true"}, "203.0.113.9", ("10.0.0.2", 5), "203.0.113.9"),
+        ({"DASHBOARD_PROXIES": "1"}, "203.0.113.9:61000", ("10.0.0.2", 5), "203.0.113.9"),
+        ({"DASHBOARD_PROXIES": "1"}, "[2001:db8::1]:443", ("10.0.0.2", 5), "2001:db8::1"),
+        ({"DASHBOARD_PROXIES": "1"}, "a line\nof a log", ("10.0.0.2", 5), "10.0.0.2"),
+        ({"DASHBOARD_PROXIES": "1"}, "", ("10.0.0.2", 5), "10.0.0.2"),
+    ],
+)
+def test_the_address_is_the_one_that_our_proxies_saw(
+    open_site: Open, variables: dict[str, str], forwarded: str, peer: tuple[str, int], address: str
+) -> None:
+    access = open_site(**variables).access
+    scope = {
+        "type": "http",
+        "headers": [(b"x-forwarded-for", forwarded.encode())],
+        "client": ("203.0.113.9", 0),
+        "state": {PEER: peer},
+    }
+    assert address_of(scope, access) == address
+
+
+def test_the_addresses_of_one_ipv6_network_count_together() -> None:
+    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::1")
+    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
+    assert network_of("::ffff:203.0.113.9") == network_of("203.0.113.9")
+
+
+def test_right_sign_ins_do_not_count_for_the_address(site: Site) -> None:
+    for _ in range(PER_ADDRESS + 1):
+        assert sign_in(site.another(), "anna").status_code == 303
+    assert not site.access.attempts._failures[("address", "testclient")]
+
+
+def test_a_browser_that_signed_in_before_is_not_held_up_by_others(site: Site) -> None:
+    assert sign_in(site.client, "anna").status_code == 303
+    site.client.get("/auth/logout")
+    stranger = site.another()
+    for number in range(PER_ADDRESS):
+        name = "anna" if number < PER_ACCOUNT else f"name{number}"
+        assert sign_in(stranger, name, "wrong").status_code == 403
+    assert sign_in(stranger, "anna").status_code == 429
+    assert sign_in(stranger, "vera").status_code == 429
+    # Its own name and, from this address, another one.
+    assert sign_in(site.client, "anna").status_code == 303
+    assert sign_in(site.client, "vera").status_code == 303
+    for _ in range(PER_ACCOUNT):
+        assert sign_in(site.client, "vera", "wrong").status_code == 403
+    assert sign_in(site.client, "vera").status_code == 429
+
+
+def test_a_forged_browser_cookie_is_worth_nothing(site: Site) -> None:
+    stranger = site.another()
+    stranger.cookies.set(
+        "holdfast-browser", "WyJpZCIsImFubmEiXQ.aaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    )
+    for _ in range(PER_ACCOUNT):
+        sign_in(site.another(), "anna", "wrong")
+    assert sign_in(stranger, "anna").status_code == 429
+
+
+def test_many_addresses_do_not_close_the_form_for_all(
+    open_site: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = open_site(DASHBOARD_PROXIES="1")
+    assert sign_in(site.client, "olaf").status_code == 303
+    site.client.get("/auth/logout")
+    known = dict(site.client.cookies)
+    release = threading.Event()
+
+    def slow(password: str, hashed: str | None) -> bool:
+        assert password != "of an attacker" or release.wait(60)
+        return fits(password, hashed)
+
+    monkeypatch.setattr(accounts, "fits", slow)
+
+    async def attempt(address: str, name: str, password: str, **cookies: str) -> int:
+        transport = httpx.ASGITransport(app=site.client.app)
+        headers = {"X-Forwarded-For": address, "Origin": ORIGIN}
+        async with httpx.AsyncClient(
+            transport=transport, base_url=ORIGIN, headers=headers, cookies=cookies
+        ) as browser:
+            form = (await browser.get("/login")).text
+            token = re.findall(r'name="token" value="([^"]*)"', form)[0]
+            fields = {"token": token, "name": name, "password": password}
+            return (await browser.post("/login", data=fields)).status_code
+
+    async def attacked() -> None:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as together:
+            attacks = [
+                together.create_task(attempt(f"198.51.100.{number}", "x", "of an attacker"))
+                for number in range(48)
+            ]
+            crowd = [
+                together.create_task(attempt("203.0.113.66", f"y{number}", "of an attacker"))
+                for number in range(MAY_WAIT_TOGETHER + 1)
+            ]
+            await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+            newcomer = together.create_task(attempt("203.0.113.1", "anna", PASSWORD))
+            assert await attempt("198.51.100.1", "olaf", PASSWORD, **known) == 303
+            release.set()
+        assert newcomer.result() == 303
+        assert {attack.result() for attack in attacks} == {403, 429}
+        assert sorted(task.result() for task in crowd) == [403] * MAY_WAIT_TOGETHER + [503]
+
+    asyncio.run(attacked())
 
 
 @pytest.mark.parametrize(
@@ -211,6 +332,14 @@ def test_it_starts_only_where_strangers_cannot_reach_it(
         {"DASHBOARD_USERS": f"anna:root:{hashed()}"},
         {"DASHBOARD_USERS": f"anna:admin:{hashed()} Anna:viewer:{hashed()}"},
         {"DASHBOARD_USERS": "a:admin:$argon2id$v=19$m=1048576,t=2,p=1$c2FsdHNhbHQ$c2FsdHNhbHQ"},
+        {"DASHBOARD_USERS": f"anna:admin:{WEAK}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed()[:-1]}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed()[:-11]}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('t=5', 't=11')}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('p=1', 'p=64')}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('t=5', 't=4')}"},
+        {"DASHBOARD_USERS": ";"},
+        {"DASHBOARD_USERS_FILE": "/dev/null"},
         {"DASHBOARD_USERS_FILE": "/nowhere/users"},
         {"DASHBOARD_USERS": entries(), "DASHBOARD_SECRET": "short"},
         {"DASHBOARD_USERS": entries(), "DASHBOARD_URL": "http://holdfast.example.com"},
@@ -257,6 +386,28 @@ def test_the_command_makes_an_entry_that_lets_in() -> None:
     short = subprocess.run(command[:4], input="short\n", capture_output=True, text=True)
     assert (short.returncode, short.stdout) == (2, "")
     assert "12 to 1,024 characters" in short.stderr
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234", "Password2024!", "qwertyuiop12", "123456789012", "passwordpassword",
+        "aaaaaaaaaaaa", "abababababab", "!!iloveyou2026", "1q2w3e4r5t6y",
+        "\uff30\uff21\uff33\uff33\uff37\uff2f\uff32\uff24\uff11\uff12\uff13\uff14",
+    ],
+)  # fmt: skip
+def test_a_known_password_is_not_taken_however_it_is_decorated(password: str) -> None:
+    assert is_known(password)
+    with pytest.raises(ValueError, match="attackers"):
+        hash_password(password)
+
+
+@pytest.mark.parametrize(
+    "password", [PASSWORD, "correct horse battery staple", "48 Quinces, 3 kites", "Xq7-vb2p-Zk9w"]
+)
+def test_other_passwords_are_taken(password: str) -> None:
+    assert is_hash(hash_password(password))
+    assert len(known_passwords()) == 10_000
 
 
 def test_two_hashes_of_a_password_differ() -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import streamlit as st
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard.auth import visitor
+from dashboard.auth import notes, visitor
 from dashboard.auth.access import access
+from dashboard.auth.gate import Gate
+from dashboard.auth.notes import MOST_AN_HOUR, SAME_S, RefusalLimiter
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
 from dashboard.connection import connection
@@ -18,9 +21,11 @@ from dashboard.services import diagnosis, memory_reads, privacy, user_actions
 from memory_core.activity import Wanted
 from memory_core.doctor import diagnose
 from memory_core.errors import InvalidMemory
+from memory_core.render import activity_log
 from tests.support.app_test import text_of, walk
 from tests.support.paths import ROOT
-from tests.support.staff import ROLES, SECRET, entries
+from tests.support.site import ORIGIN, Clock, Inner
+from tests.support.staff import ROLES, SECRET, entries, sign_in
 
 ALICE = "alice@example.com"
 SAID = "Her sister lives in Porto."
@@ -218,6 +223,46 @@ def test_a_thread_that_nobody_stands_behind_gets_nothing(
         visitor.current()
     with pytest.raises(SignedOut):
         memory_reads.health()
+
+
+def test_what_a_role_does_not_allow_is_noted_within_limits(
+    signed_in: Callable[[str], AppTest],
+) -> None:
+    vera = Visitor("vera", Role.VIEWER, "203.0.113.9")
+    for _ in range(3):
+        with acting_as(vera), pytest.raises(NotAllowed):
+            user_actions.forget_user(ALICE)
+    (entry,) = connection().service().activity.page(Wanted(action="overstep")).entries
+    assert activity_log.entry_sentence(entry) == (
+        "vera was not allowed to overstep their role: forget_user needs admin"
+    )
+    assert entry.actor.address == "203.0.113.9"
+
+
+def test_refusals_cannot_fill_the_log() -> None:
+    clock = Clock()
+    limiter = RefusalLimiter(clock)
+    noted = [limiter.left_out(f"name {number}") for number in range(MOST_AN_HOUR + 40)]
+    assert noted == [0] * MOST_AN_HOUR + [None] * 40
+    clock.now += 3600
+    assert limiter.left_out("name 1") == 40
+    assert limiter.left_out("name 1") is None
+    clock.now += SAME_S
+    assert limiter.left_out("name 1") == 1
+
+
+def test_a_refused_sign_in_is_noted_without_what_was_typed(
+    signed_in: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "_limiters", {})
+    client = TestClient(Gate(Inner(), access()), base_url=ORIGIN, follow_redirects=False)
+    for name in ("anna", "my password", "another password"):
+        assert sign_in(client, name, "wrong").status_code == 403
+    page = connection().service().activity.page(Wanted(action="sign-in"))
+    assert [activity_log.entry_sentence(entry) for entry in page.entries] == [
+        "somebody was not allowed to sign in",
+        "anna was not allowed to sign in",
+    ]
 
 
 def test_a_reason_is_a_reason() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,10 +18,9 @@ from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dashboard.auth.sessions import RevokedSessions
-from memory_core import Settings, open_service
+from tests.support.server import running_server
 from tests.support.site import Server
-from tests.support.staff import ROLES, entries, sign_in
+from tests.support.staff import ROLES, SECRET, entries, sign_in
 from tests.support.waiting import wait_for
 
 COOKIE = "holdfast-session"
@@ -83,6 +85,7 @@ def _socket(server: Server, cookie: str = "", **headers: str) -> connect:
         origin=Origin(origin),
         open_timeout=60,
         max_size=None,
+        max_queue=None,
     )
 
 
@@ -187,11 +190,63 @@ def test_the_log_names_no_password_and_no_cookie(server: Server, client: httpx.C
         assert secret not in log
 
 
-def test_a_sign_out_outlives_the_process(server: Server, client: httpx.Client) -> None:
-    _cookie(client, "anna")
+def test_the_running_server_takes_no_large_headers(server: Server) -> None:
+    address = httpx.URL(server.address)
+    with socket.create_connection((address.host, address.port), timeout=60) as connection:
+        taken = 0
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(b"GET /login HTTP/1.1\r\nHost: a\r\nX: ")
+            while taken < 64 * 1024**2:
+                connection.sendall(b"0" * 65536)
+                taken += 65536
+    assert taken < 32 * 1024**2
+    headers = {f"X-{number}": "0" * 1000 for number in range(70)}
+    assert httpx.get(f"{server.address}/login", headers=headers).status_code == 431
+
+
+def test_a_viewer_empties_nobodys_caches(server: Server, client: httpx.Client) -> None:
+    cookie = _cookie(client, "vera")
+
+    async def asked() -> None:
+        async with _socket(server, cookie) as talking:
+            await talking.send(BackMsg(clear_cache=True).SerializeToString())
+            await talking.send(_first_page())
+            await _drawn(talking, b"Signed in as viewer")
+
+    before = server.log.read_text().count("service initialized")
+    asyncio.run(asked())
+    assert server.log.read_text().count("service initialized") == before
+
+
+def test_what_connects_from_this_computer_does_not_say_its_address(
+    server: Server, client: httpx.Client
+) -> None:
+    client.headers["X-Forwarded-For"] = "203.0.113.77"
+    assert sign_in(client, "anna", "wrong again").status_code == 403
+    wait_for("the refusal", lambda: "refused from 127.0.0.1" in server.log.read_text())
+    assert "203.0.113.77" not in server.log.read_text()
+
+
+def test_a_signed_out_cookie_is_worth_nothing_after_a_restart(
+    tmp_path: Path, server: Server, client: httpx.Client
+) -> None:
+    """Not even before the list of sign-outs was read, and whoever was signed in gets back in."""
+    gone, kept = _cookie(client, "anna"), ""
+    with httpx.Client(base_url=server.address, timeout=60) as other:
+        kept = _cookie(other, "olaf")
     client.get("/auth/logout")
-    data = server.users.parent / "data"
-    with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data)})) as service:
-        assert wait_for(
-            "the sign-out in the storage", RevokedSessions(service.parts.backend.objects).digests
-        )
+    variables = {
+        "DASHBOARD_USERS": entries(),
+        "DASHBOARD_SECRET": SECRET,
+        "MEMORY_DATA_DIR": str(server.users.parent / "data"),
+    }
+    with running_server(tmp_path, **variables) as address:
+
+        def status(cookie: str) -> int:
+            headers = {"Cookie": f"{COOKIE}={cookie}"}
+            return httpx.get(f"{address}/memories", headers=headers).status_code
+
+        seen = {status(gone)}
+        wait_for("the one to be let in", lambda: seen.add(status(gone)) or status(kept) == 200)
+        assert seen | {status(gone)} <= {503, 303}
+        assert status(gone) == 303

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -181,7 +183,7 @@ def test_browse_lists_all_memories_and_says_that_they_are_all(
     assert "1 to 20 of 23 memories, complete" in text_of(memories)
     assert memories.dataframe[0].value["Memory"].tolist()[0] == "note number 22"
     memories.text_input(key="browse.filter").set_value("number 2").run()
-    assert "4 of 23 memories match the filter" in text_of(memories)
+    assert "4 of 23 memories with the words of the filter" in text_of(memories)
     memories.selectbox(key="browse.order").set_value("Oldest first").run()
     assert memories.dataframe[0].value["Memory"].tolist()[0] == "note number 2"
 
@@ -207,7 +209,7 @@ def test_a_memory_is_deleted_only_after_a_confirmation(
     record = shared.add_text_memory(ALICE, "likes tea")[0]
     shared.add_text_memory(ALICE, "likes cake")
     _button(_select(memories, record.id), "Delete").click().run()
-    assert "1 of 2 memories of this user will be deleted, 1 stay" in text_of(memories)
+    assert "1 of 2 memories of this user will be deleted, and 1 memory stays" in text_of(memories)
     assert len(shared.list_memories(ALICE)) == 2
     _button(memories, ":red[Delete memory]").click().run()
     assert not memories.exception
@@ -234,6 +236,35 @@ def test_the_history_shows_what_happened(memories: AppTest, shared: MemoryServic
     events = memories.dataframe[-1].value
     assert events["What"].tolist() == ["Saved", "Changed"]
     assert events["User id as sent"].tolist() == ["Alice@example.com", ALICE]
+
+
+def test_the_expiry_is_shown_set_and_cleared(memories: AppTest, shared: MemoryService) -> None:
+    record = shared.add_text_memory(ALICE, "likes tea")[0]
+    _button(_select(memories, record.id), "Edit").click().run()
+    memories.date_input(key="detail.expires").set_value(date(2020, 1, 31))
+    _button(memories, "Save change").click()
+    _run(memories)
+    assert "Changed, verified. Past its expiry date" in memories.success[0].value
+    assert shared.list_memories(ALICE)[0].expires == date(2020, 1, 31)
+    assert memories.dataframe[0].value["Expires"].tolist() == ["31 Jan 2020, past"]
+    assert "31 Jan 2020, past" in text_of(memories)
+    assert "questions do not find it" in memories.warning[-1].value
+    _button(memories, "Edit").click().run()
+    assert memories.date_input(key="detail.expires").value == date(2020, 1, 31)
+    memories.date_input(key="detail.expires").set_value(None)
+    _button(memories, "Save change").click()
+    _run(memories)
+    assert memories.success[0].value == "Changed, verified."
+    assert shared.list_memories(ALICE)[0].expires is None
+
+
+def test_a_text_that_is_stored_already_and_expired_is_said_to_stay_hidden(
+    memories: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory(ALICE, "likes tea", expires="2020-01-31")
+    _save(_open(memories, ALICE), "likes tea")
+    assert "**It was already stored**" in text_of(memories)
+    assert "past its expiry date, so questions do not find it" in text_of(memories)
 
 
 def test_without_a_storage_the_page_says_so_and_shows_no_form(

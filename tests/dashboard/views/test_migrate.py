@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.auth.access import access
 from dashboard.auth.visitor import LOCAL, acting_as
 from dashboard.connection import connection
+from dashboard.services import migration
 from memory_core import MemoryService, Settings, open_service
+from memory_core.errors import MigrationError
 from tests.support.app_test import draw_until, text_of
 
 TEXTS = ["Likes tea", "Hates rye"]
@@ -24,9 +27,11 @@ def page(app: AppTest) -> AppTest:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder of another Holdfast, with two memories of Ann."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of another Holdfast, which is open to the page, with two memories of Ann."""
     place = tmp_path / "other"
+    monkeypatch.setenv("DASHBOARD_MIGRATE_FROM", f"chroma:{place}")
+    access.cache_clear()
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(place)})) as other:
         for text in TEXTS:
             other.add_text_memory("Ann@X.com", text)
@@ -63,8 +68,8 @@ def test_memories_of_a_folder_are_migrated(
     assert "nothing was changed" in text_of(page)
     page.text_input(key="migrate.run.typed").input("Migrate ")
     press(page, "Copy 2 memories")
-    words = wait(page, lambda words: "of the source are here" in words)
-    assert "All 2 memories" in words
+    words = wait(page, lambda words: "The whole source is here" in words)
+    assert "The whole source is here, 2 memories" in words
     assert "This run copied 2 memories" in words
     assert sorted(one.memory for one in shared.list_memories("ann@x.com")) == sorted(TEXTS)
     # The address alone leads a colleague to the receipt.
@@ -78,21 +83,50 @@ def test_two_texts_under_one_id_wait_for_a_person(
     with open_service(Settings.from_env({"MEMORY_DATA_DIR": str(folder.parent)})) as other:
         other.update_memory("ann@x.com", record.id, "Likes oolong")
     words = plan(page, str(folder))
-    assert "1 memory will be copied, 1 cannot be copied as they are." in words
+    assert "1 memory will be copied, 1 cannot be copied." in words
     assert "Likes oolong" in words
     assert "Likes tea" in words
     page.selectbox(key="migrate.verdict.0").select("Take theirs").run()
     page.text_input(key="migrate.run.typed").input("migrate")
     press(page, "Copy 1 memory")
-    wait(page, lambda words: "of the source are here" in words)
+    wait(page, lambda words: "The whole source is here" in words)
     texts = {one.memory for one in shared.list_memories("ann@x.com")}
     assert texts == {"Likes oolong", "Hates rye"}
 
 
-def test_what_is_no_source_is_a_sentence(page: AppTest, tmp_path: Path) -> None:
-    assert "will be copied" not in plan(page, str(tmp_path))
+def test_what_is_no_source_is_a_sentence(page: AppTest, folder: Path) -> None:
+    assert "will be copied" not in plan(page, str(folder / "nothing"))
     assert "Another source" in str(page.button)
     assert page.error
+
+
+def test_the_page_reads_no_files_with_the_rights_of_the_server(
+    page: AppTest, folder: Path, tmp_path: Path, shared: MemoryService
+) -> None:
+    own = shared.settings.data_dir
+    (own / "way-out").symlink_to(tmp_path)
+    named = "chroma-http://db:8000 s3vectors:bucket/index?ledger=b/p jsonl:/srv/in"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASHBOARD_MIGRATE_FROM", named)
+        access.cache_clear()
+        for source in (
+            "local", f"chroma:{own}/chroma#x", f"history:{own}/history.db", "jsonl:/srv/in/a.jsonl",
+            "chroma-http://db:8000#x", "s3vectors:bucket/index",
+            "s3vectors:bucket/index?ledger=b/p",
+        ):  # fmt: skip
+            migration.check_source(source)
+        for source in (
+            "jsonl:/etc/passwd", f"chroma:{folder}", f"jsonl:{own}/../a", f"jsonl:{own}-2/a",
+            f"jsonl:{own}/way-out/a", "jsonl:/srv/in/../a", "history:/srv/in/a", "chroma:/srv/in",
+            "jsonl:a\0b", "chroma-http://127.0.0.1:22", "chroma-http://db:80",
+            "s3vectors:bucket/other", "s3vectors:bucket/index?ledger=c/p",
+        ):  # fmt: skip
+            with pytest.raises(MigrationError, match="DASHBOARD_MIGRATE_FROM"):
+                migration.check_source(source)
+        page.query_params["from"] = "jsonl:/etc/passwd"
+        page.run()
+    assert "is not open to the dashboard" in text_of(page)
+    assert "Plan" not in {button.label for button in page.button}
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_an_invalid_link_or_file_is_a_sentence(app: AppTest) -> None:
 
 def test_a_test_can_be_ended_without_a_verdict(begun: AppTest, shared: MemoryService) -> None:
     page = press(begun, f"redeploy.end-{_receipt().run}")
-    assert "Ended without a verdict; a recount finds 0 of its probes." in text_of(page)
+    assert "Ended without a verdict; a recount finds 0 probes." in text_of(page)
     assert waiting_tests() == []
     assert redeploy_test.leftovers(connection().service()) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -43,6 +45,47 @@ def test_who_it_is_and_which_ids_are_similar(page: AppTest) -> None:
     assert "1 memory, complete" in words
     assert "1 similar id with memories" in words
     assert page.dataframe[0].value["Memory"].tolist() == ["Likes tea"]
+
+
+def test_the_expiry_is_shown_in_the_table_and_in_the_ranking(
+    page: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory(ANN, "Rides a bike", expires="2020-01-31")
+    view(page)
+    assert page.dataframe[0].value["Expires"].tolist() == ["31 Jan 2020, past", ""]
+
+
+PAGES: dict[str, dict[str, str]] = {
+    "Overview": {},
+    "Users": {"who": "Ann Lee <ann.lee@gmail.com>"},
+    "User": {"user": ANN},
+    "Memories": {"user": ANN, "tab": "Browse"},
+    "Activity": {},
+    "Doctor": {},
+    "Redeploy test": {},
+    "Migrate": {},
+}
+
+
+def test_no_page_says_1_memories(app: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory(ANN, "Likes tea")
+    app.run()
+    words = {}
+    for title, parameters in PAGES.items():
+        app.switch_page(f"../pages/{title.partition(' ')[0].lower()}.py")
+        app.query_params.clear()
+        for parameter, value in parameters.items():
+            app.query_params[parameter] = value
+        app.run()
+        assert not app.exception
+        assert app.title[0].value == title
+        words[title] = text_of(app)
+    assert "1 memory" in words["User"]
+    wrong = {
+        title: re.findall(r"\b1 (?:\w+ )?(?:\w+ies|\w+[^s\W]s)\b", text)
+        for title, text in words.items()
+    }
+    assert {title: plurals for title, plurals in wrong.items() if plurals} == {}
 
 
 def test_what_happened_is_a_chart_and_a_table(page: AppTest, shared: MemoryService) -> None:

@@ -33,6 +33,14 @@ def test_without_users_it_says_what_to_do(page: AppTest) -> None:
     assert "No users yet" in text_of(page)
 
 
+def test_an_id_is_found_as_it_was_pasted(page: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory("ann@x.com", "tea")
+    asked(page, '"Ann Lee" <mailto:Ann@x.com>')
+    (similar,) = [frame.value for frame in page.dataframe if "Why similar" in frame.value]
+    assert similar["User"].tolist() == ["ann@x.com"]
+    assert "quotation marks, brackets or mailto:" in similar["Why similar"][0]
+
+
 def test_every_user_is_in_the_table_most_memories_first(
     page: AppTest, shared: MemoryService
 ) -> None:

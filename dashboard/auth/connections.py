@@ -1,0 +1,185 @@
+"""Bounds on connections that uvicorn does not set: their number, and size and time of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio.transports import BaseTransport
+from typing import Any, Final, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.http11 import Request
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Request line and headers together; also trailers."""
+
+HALF_OPEN_S: Final = 20.0
+"""Time for a request to arrive; for a long body, for each further `LEAST_BYTES` of it."""
+
+LEAST_BYTES: Final = 16 * 1024
+MOST_CONNECTIONS: Final = 400
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+"""Longest socket message, until the gate allows a visitor longer ones."""
+
+PEER: Final = "holdfast.peer"
+"""Key in the state of a scope: the other end of the connection, whatever a header says."""
+
+ALLOW_BYTES: Final = "holdfast.allow_bytes"
+"""Key in the extensions of a socket's scope: a call that sets the longest message, in bytes."""
+
+_PIECE: Final = 16 * 1024
+_FULL: Final = "Too many connections are open. Try again in a moment."
+_logger = logging.getLogger("dashboard")
+
+
+def bound_connections() -> None:
+    """Make uvicorn use the bounded protocol.
+
+    Its class is chosen before the application is loaded, so only making an instance is left.
+    """
+    HttpToolsProtocol.__new__ = _new_bounded  # type: ignore[method-assign, assignment]
+
+
+def _new_bounded(cls: type[Any], *_: Any, **__: Any) -> BoundedHttp:
+    return object.__new__(BoundedHttp)
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """WebSocket whose longest message depends on the visitor."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self._allow_bytes(MAX_MESSAGE_BYTES)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            scope = cast(dict[str, Any], self.scope)
+            scope["state"][PEER] = self.client
+            scope["extensions"][ALLOW_BYTES] = self._allow_bytes
+
+    def _allow_bytes(self, most: int) -> None:
+        self.conn.max_message_size = most
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """HTTP connection that is closed when a request is too large or does not arrive in time."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        if config.ws_protocol_class is WebSocketsSansIOProtocol:
+            self.ws_protocol_class = BoundedSocket
+        self._head_bytes = self._body_bytes = 0
+        self._made_at = self.loop.time()
+        self._due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._expect()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._received()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, "The headers are too large.")
+                return
+        if self._due is None and self._waits_for_client():
+            self._expect()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._received()
+        super().handle_websocket_upgrade()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"][PEER] = self.client
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self.app = cast(Any, _head_too_large)
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        self._received()
+        super().on_message_complete()
+
+    def _waits_for_client(self) -> bool:
+        return self._idle() or self.cycle.more_body
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expect(self) -> None:
+        self._body_bytes = 0
+        self._due = self.loop.call_later(HALF_OPEN_S, self._overdue)
+
+    def _received(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _overdue(self) -> None:
+        self._due = None
+        if not self._waits_for_client() or self.transport.is_closing():
+            return
+        if self._body_bytes >= LEAST_BYTES:
+            self._expect()
+        else:
+            self._refuse(408, "The request did not arrive in time.")
+
+    def _make_room(self) -> None:
+        """Drop the oldest connection without a whole request, or this one if there is none."""
+        waiting = [
+            connection
+            for connection in self.connections
+            if isinstance(connection, BoundedHttp)
+            and connection is not self
+            and connection._waits_for_client()
+            and not connection.transport.is_closing()
+        ]
+        if waiting:
+            min(waiting, key=lambda other: (not other._idle(), other._made_at)).transport.abort()
+        else:
+            _logger.warning("a connection was refused: %d are open", MOST_CONNECTIONS)
+            self._refuse(503, _FULL)
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        if self._idle():
+            head = f"content-type: text/plain\r\ncontent-length: {len(sentence)}\r\n"
+            head += f"connection: close\r\n\r\n{sentence}"
+            self.transport.write(STATUS_LINE[status] + head.encode())
+        self._received()
+        self.transport.close()
+
+
+async def _head_too_large(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 431, "headers": headers})
+    await send({"type": "http.response.body", "body": b"The headers are too large."})

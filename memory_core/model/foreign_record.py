@@ -1,0 +1,366 @@
+"""Memories as other systems write them, brought to the form of our exports.
+
+Known are mem0 (`get_all` from 0.1 to 2.2, and its platform), OpenMemory's backup
+(openmemory/api/app/routers/backup.py), Letta's agent files (letta/schemas/agent_file.py, and the
+former one with `core_memory`), facts, nodes and episodes of Zep, and Supermemory
+(/v3/documents/list, /v4/memories/list), in snake case and camel case, as of 2026.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+from ..errors import InvalidMemory
+from .limits import RESERVED_KEYS, check_metadata
+from .payload import parse_time
+
+TEXTS = ("memory", "text", "data", "content", "fact", "page_content", "summary")
+_USERS = ("user_id", "userid", "user", "user_email")
+_TAGS = ("container_tag", "space_container_tag", "container_tags")
+_SPELLINGS = {
+    "id": "id memory_id uuid _id",
+    "agent_id": "agent_id agent",
+    "run_id": "run_id session_id thread_id conversation_id",
+    "created_at": "created_at created created_on date_created inserted_at timestamp date",
+    "updated_at": "updated_at updated updated_on date_updated modified_at last_modified edited_at",
+    "expiration_date": "expiration_date expires_at forget_after",
+    "metadata": "metadata metadata_ meta attributes",
+}
+_LISTS = tuple(
+    "memoryEntries memories messages results facts edges nodes episodes passages documents items "
+    "data".split()
+)
+_MADE_ANEW = tuple(
+    "hash vector embedding revision exact_numbers text_lemmatized raw_user_id".split()
+)
+
+_INACTIVE = frozenset("deleted archived paused inactive forgotten removed superseded".split())
+_WHERE_SET = {
+    "deleted": "deleted", "is_deleted": "deleted", "deleted_at": "deleted",
+    "archived": "archived", "is_archived": "archived", "archived_at": "archived",
+    "is_paused": "paused", "is_forgotten": "forgotten",
+    "expired_at": "superseded", "invalid_at": "superseded",
+}  # fmt: skip
+_WHERE_NOT_SET = {"is_latest": "superseded", "is_active": "inactive", "active": "inactive"}
+_UNDERSTOOD = frozenset((*_MADE_ANEW, *_WHERE_SET, *_WHERE_NOT_SET))
+_NO = ("", "0", "false", "no", "none", "null")
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+_MARK = re.compile(r"\S")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LATEST_SECONDS = 1e11
+"""Numbers above are milliseconds, or finer; those of less than nine digits are no times."""
+_TIME_FORMATS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%B %d, %Y", "%d %B %Y")
+
+
+@dataclass(frozen=True, slots=True)
+class NotAMemory:
+    """Something in an export that is no memory, and what it is."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRecord:
+    """A record that was read: `document` is as our exports have it, `lost` names what does not fit.
+
+    `state` is the word for a memory that is not in use in its system, empty for one that is.
+    """
+
+    document: dict[str, Any]
+    state: str = ""
+    lost: tuple[str, ...] = ()
+
+
+def records(value: Any, owner: str | None = None, depth: int = 8) -> Iterator[Any]:
+    """Yield the records in a value of JSON: a record, a list or page of them, a whole backup.
+
+    A record that names nobody gets the user of what it lies in.
+    """
+    if isinstance(value, list) and depth:
+        for item in value:
+            yield from records(item, owner, depth - 1)
+        return
+    if not isinstance(value, dict):
+        yield {"memory": value, "user_id": owner} if owner and isinstance(value, str) else value
+        return
+    own = owner_of(value)
+    lists = [_rows(value, key) for key in _LISTS if isinstance(value.get(key), list)]
+    if isinstance(value.get("core_memory") or value.get("blocks"), list):
+        yield from _of_agents(value)
+    elif lists and depth and (_text_key(value) is None or "memoryEntries" in value):
+        for entries in lists:
+            yield from records(_of_backup(value, entries), own or owner, depth - 1)
+        yield from [NotAMemory("relation of a graph")] * len(_rows(value, "relations"))
+    else:
+        yield {**value, "user_id": owner} if owner and own is None else value
+
+
+def json_values(text: str) -> Iterator[Any]:
+    """Yield the values of JSON in a text, one after the other; NaN, which some write, is null.
+
+    Raises:
+        ValueError, RecursionError: it is not valid JSON, or nested too deeply.
+    """
+    at = 0
+    while mark := _MARK.search(text, at):
+        value, at = _DECODER.raw_decode(text, mark.start())
+        yield value
+
+
+@lru_cache(maxsize=200)
+def spelling(name: object) -> str:
+    """Return the name of a field in snake case: `createdAt` and `Created At` are `created_at`."""
+    return re.sub(r"[\s-]+", "_", _CAMEL.sub("_", str(name).strip())).lower()
+
+
+def owner_of(record: Any) -> str | None:
+    """Return the user whom a record names, None where it names nobody."""
+    return _owner(_plain(record))[1] if isinstance(record, dict) else None
+
+
+def state_of(record: Any) -> str:
+    """Return why a record is not in use in its system (`deleted`), empty where it is."""
+    return _take_state(_plain(record)) if isinstance(record, dict) else ""
+
+
+def read_record(record: Any) -> ForeignRecord:
+    """Return a record as our exports would have it; a text alone is a memory.
+
+    Fields that are not known become metadata, where they fit. Null and empty values are dropped.
+
+    Raises:
+        InvalidMemory: it names two users, or the time at which it was made cannot be read.
+    """
+    if not isinstance(record, dict):
+        return ForeignRecord({"memory": record})
+    plain = _plain(record)
+    document: dict[str, Any] = {}
+    lost: list[str] = []
+    state = _take_state(plain)
+    attached = _take(plain, "metadata")
+    text = _text_key(plain)
+    if "role" in plain and "content" in plain and text in (None, "content"):
+        document["content"] = plain.pop("content")
+    elif text:
+        document["memory"] = plain.pop(text)
+    field, owner = _owner(plain)
+    if owner:
+        document["user_id"] = owner
+    if field in _USERS:
+        del plain[field]
+    for name in ("id", "agent_id", "run_id"):
+        if (value := _take(plain, name)) is not None:
+            document[name] = _name(value) or value
+    _take_times(plain, document, lost)
+    for name in RESERVED_KEYS.intersection(plain):
+        value = plain.pop(name)
+        if name not in (*_MADE_ANEW, "user_id") and isinstance(value, (str, int, float)):
+            document[name] = str(value)
+    for name in _UNDERSTOOD.intersection(plain):
+        del plain[name]
+    if any("kind" in event for event in _rows(plain, "history", dict)):
+        document["history"] = plain.pop("history")
+    names = {spelling(name): str(name) for name in record}
+    extra = {names[key]: value for key, value in plain.items()} | (
+        {"state": state} if state else {}
+    )
+    document["metadata"] = _fitting(_own(attached, document, lost), extra, lost)
+    return ForeignRecord(document, state, tuple(lost))
+
+
+def read_time(value: Any) -> datetime:
+    """Return a time (aware): ISO 8601, RFC 2822, or seconds since 1970 and finer.
+
+    Raises:
+        ValueError: it cannot be read, or not with certainty.
+    """
+    text = f"{value:f}" if isinstance(value, float) else str(value).strip()
+    text = re.sub(r"\s*(?:UTC|GMT)$", "", text)
+    try:
+        if re.fullmatch(r"\d{9,20}(\.\d*)?", text):
+            number = float(text)
+            while number > _LATEST_SECONDS:
+                number /= 1000
+            return datetime.fromtimestamp(number, UTC)
+        with suppress(ValueError):
+            return parse_time(re.sub(r"\s+(?=[+-]\d)", "", text).replace("/", "-"))
+        for form in _TIME_FORMATS:
+            with suppress(ValueError):
+                return datetime.strptime(text, form).replace(tzinfo=UTC)
+        moment = parsedate_to_datetime(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, IndexError, OverflowError, OSError) as exc:
+        raise ValueError(f"{text[:40]!r} is no time") from exc
+
+
+def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the memory blocks of an agent file of Letta; it names no user.
+
+    The ids (`block-0`) count within the file, so they are left behind.
+    """
+    agents = _rows(agent_file, "agents", dict) or [agent_file]
+    for block in _rows(agent_file, "blocks", dict) or _rows(agent_file, "core_memory", dict):
+        users = [agent for agent in agents if block.get("id") in _rows(agent, "block_ids")]
+        labels = {"label": block.get("label"), "agent_name": (users or agents)[0].get("name")}
+        kept = {key: block.get(key) for key in ("metadata", "created_at", "updated_at")}
+        text = block.get("value")
+        yield {**labels, **kept, "memory": text} if text else NotAMemory("empty block")
+    for agent in agents:
+        yield from [NotAMemory("message of a conversation")] * len(_rows(agent, "messages"))
+
+
+def _of_backup(backup: Mapping[str, Any], entries: list[Any]) -> list[Any]:
+    """Return the memories of a backup of OpenMemory with names in place of the ids within it."""
+    account = backup.get("user")
+    if not isinstance(account, dict):
+        return entries
+    named = [*_rows(backup, "apps", dict), *_rows(backup, "categories", dict)]
+    names = {str(row.get("id")): row.get("name") for row in named}
+    return [
+        {
+            "app": names.get(str(entry.get("app_id")), entry.get("app_id")),
+            "categories": [names.get(str(key), key) for key in _rows(entry, "category_ids")],
+            **{key: val for key, val in entry.items() if key not in ("app_id", "category_ids")},
+            "user_id": None if (user := entry.get("user_id")) == account.get("id") else user,
+        }
+        if isinstance(entry, dict)
+        else entry
+        for entry in entries
+    ]
+
+
+def _rows(value: Mapping[str, Any], key: str, kind: type = object) -> list[Any]:
+    rows = value.get(key)
+    return [row for row in rows if isinstance(row, kind)] if isinstance(rows, list) else []
+
+
+def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that hold something, by spelling."""
+    plain: dict[str, Any] = {}
+    for name, value in record.items():
+        if value not in _EMPTY and str(name).strip():
+            plain.setdefault(spelling(name), value)
+    return plain
+
+
+def _text_key(plain: Mapping[str, Any]) -> str | None:
+    return next((key for key in TEXTS if isinstance(plain.get(key), str)), None)
+
+
+def _take_state(plain: dict[str, Any]) -> str:
+    """Return the state, and remove the word for it."""
+    for key in ("state", "status"):
+        word = str(plain.get(key, "")).strip().lower().removeprefix("memorystate.")
+        if word in (*_INACTIVE, "active"):
+            del plain[key]
+        if word in _INACTIVE:
+            return word
+    for key in filter(plain.__contains__, _WHERE_SET):
+        value = plain[key]
+        with suppress(ValueError):
+            if key.endswith("_at") and read_time(value) > datetime.now(UTC):
+                continue
+        if str(value).strip().lower() not in _NO:
+            return _WHERE_SET[key]
+    switched_off = [key for key in _WHERE_NOT_SET if str(plain.get(key, 1)).lower() in _NO]
+    return _WHERE_NOT_SET[switched_off[0]] if switched_off else ""
+
+
+def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the field that names the user, and the name.
+
+    A tag of Supermemory names one where it is the only one; its projects are no users.
+    """
+    for key in _USERS:
+        value = plain.get(key)
+        if isinstance(value, dict):
+            value = value.get("user_id") or value.get("email") or value.get("id")
+        # The speaker in a message of Slack; the account that holds a document of Supermemory.
+        is_another = "ts" in plain if key == "user" else "chunk_count" in plain
+        if (name := _name(value)) and not is_another:
+            return key, name
+    for key in _TAGS:
+        tags = plain.get(key)
+        tag = tags[0] if isinstance(tags, list) and len(tags) == 1 else tags
+        if isinstance(tag, str) and tag.strip() and not tag.startswith("sm_project"):
+            return key, tag
+    return "", None
+
+
+def _name(value: Any) -> str | None:
+    """Return an id as text, None where it is none; tables make whole numbers fractions."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _take(plain: dict[str, Any], name: str) -> Any:
+    for key in _SPELLINGS[name].split():
+        # An agent of another name may be no id: those have no spaces.
+        is_id = name not in ("agent_id", "run_id") or key == name or " " not in str(plain.get(key))
+        if key in plain and is_id:
+            return plain.pop(key)
+    return None
+
+
+def _take_times(plain: dict[str, Any], document: dict[str, Any], lost: list[str]) -> None:
+    for name in ("created_at", "updated_at", "expiration_date"):
+        if (value := _take(plain, name)) is None:
+            continue
+        try:
+            moment = read_time(value).isoformat()
+        except ValueError as exc:
+            if name == "created_at":
+                raise InvalidMemory(
+                    f"created_at {str(value)[:40]!r} cannot be read; write it as "
+                    "2024-07-26T08:44:41+00:00"
+                ) from exc
+            lost.append(name)
+        else:
+            document[name] = moment[:10] if name == "expiration_date" else moment
+
+
+def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, Any]:
+    """Return the metadata that a record came with; in tables it is JSON."""
+    if isinstance(attached, str):
+        with suppress(ValueError, RecursionError):
+            attached = json.loads(attached)
+    if not isinstance(attached, dict):
+        lost += ["metadata"] if attached is not None else []
+        return {}
+    second = _name(attached.get("user_id"))
+    first = document.setdefault("user_id", second) if second else None
+    if second and first and second.strip().lower() != first.strip().lower():
+        raise InvalidMemory(f"it names two users, {first!r} and {second!r}; correct it")
+    return {key: value for key, value in attached.items() if key != "user_id"}
+
+
+def _fitting(own: Mapping[str, Any], extra: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:
+    """Return the metadata that can be stored; the own, where nested as JSON, before the rest."""
+    kept: dict[str, Any] = {}
+    pairs = [(f"metadata.{key}", key, value) for key, value in own.items()]
+    for place, key, value in (*pairs, *((key, key, value) for key, value in extra.items())):
+        parts = value if isinstance(value, list) else [value]
+        is_nested = any(isinstance(part, (dict, list)) for part in parts)
+        flat = json.dumps(value, ensure_ascii=False) if is_nested and place != key else value
+        if flat in _EMPTY or kept.get(key) == flat:
+            continue
+        try:
+            checked = check_metadata({**kept, key: flat})
+            lost += [place] if key in kept else []
+            kept = {**checked, **kept}
+        except InvalidMemory:
+            lost.append(place)
+    return kept

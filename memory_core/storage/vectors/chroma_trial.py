@@ -1,0 +1,144 @@
+"""The trial of a collection's vector files in a child process, before ChromaDB opens them here.
+
+ChromaDB 1.5.9 reads the files of hnswlib without looking at what it reads: damaged ones end the
+process with SIGSEGV and without a word. Every use that ends in order marks the files by their sizes
+and times; only files that differ from their mark are tried, so that a healthy start costs a look at
+the folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+from ...errors import BackendUnavailable, IndexDamaged
+
+_MARK = ".holdfast.tried"
+_IN_USE = "index_metadata.pickle"
+_TIMEOUT_S = 300.0
+_SEGMENT = (
+    "SELECT s.id FROM segments s JOIN collections c ON s.collection = c.id "
+    "WHERE c.name = ? AND s.scope = 'VECTOR'"
+)
+_TRY = """
+import sys
+sys.path[:] = {path!r}
+from memory_core.storage.vectors.chroma import read_through
+print("begun", flush=True)
+print(read_through({folder!r}, {name!r}))
+"""
+_logger = logging.getLogger("memory_core")
+
+
+class VectorFiles:
+    """The folder with the vector files of one collection of the ChromaDB in `database`."""
+
+    def __init__(self, database: Path, name: str, segment: str) -> None:
+        self._database = database
+        self._name = name
+        self.folder = database.parent / segment
+        self._sound = ""
+        self._damaged = ""
+        self._damage = ""
+
+    @classmethod
+    def find(cls, database: Path, name: str) -> VectorFiles | None:
+        """Return the files of a collection, None where there is no such collection.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        if not database.is_file():
+            return None
+        uri = f"{database.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            row = connection.execute(_SEGMENT, (name,)).fetchone()
+        return cls(database, name, row[0]) if row else None
+
+    def is_marked(self) -> bool:
+        """Return whether there is nothing to be tried: the files are as marked, or not in use yet.
+
+        Up to some thousand vectors ChromaDB keeps them in its database, and reads no file.
+        """
+        mark = self._read_mark()
+        return self._state() == mark or not (_IN_USE in mark or (self.folder / _IN_USE).exists())
+
+    def check(self) -> None:
+        """Try the files; call it while ChromaDB is closed in this process.
+
+        Raises:
+            IndexDamaged: ChromaDB cannot read them.
+            BackendUnavailable: somebody ended the trial.
+        """
+        state = self._state()
+        if state != self._damaged:
+            self._damage = self._try()
+            self._damaged = self._state() if self._damage else ""
+        if self._damage:
+            raise IndexDamaged(
+                f"the vector files of collection {self._name!r} in {str(self.folder)!r} are "
+                f"damaged: {self._damage}; its memories are on record, so make the files anew with "
+                "`python -m memory_core rebuild`",
+                backend="chroma",
+                operation="open",
+            )
+        self.mark()
+
+    def mark(self) -> None:
+        """Note that the files were used as they are, and nothing happened."""
+        state = self._state()
+        if state and state != self._sound:
+            (self.folder / _MARK).write_text(state)
+            self._sound = state
+
+    def _state(self) -> str:
+        """Return names, sizes and times of the files, empty while there are none."""
+        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            files = [(entry.name, entry.stat()) for entry in entries if entry.name != _MARK]
+            return "\n".join(sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in files))
+        return ""
+
+    def _read_mark(self) -> str:
+        try:
+            return (self.folder / _MARK).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _try(self) -> str:
+        """Let a child read everything; return what went wrong, or an empty string."""
+        code = _TRY.format(path=sys.path, folder=str(self._database.parent), name=self._name)
+        try:
+            child = subprocess.run(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"ChromaDB had not read them after {_TIMEOUT_S:.0f} seconds"
+        begun, _, reason = child.stdout.decode(errors="replace").strip().partition("\n")
+        if not begun:
+            # Within another program, such as uWSGI, there may be no Python to start.
+            _logger.warning("%s could not be tried with %r", self.folder, sys.executable)
+            return ""
+        if child.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+            raise BackendUnavailable(
+                f"the trial of the vector files in {str(self.folder)!r} was ended by "
+                f"{signal.Signals(-child.returncode).name}; see that there is enough memory, and "
+                "try again",
+                backend="chroma",
+                operation="open",
+            )
+        if child.returncode < 0:
+            return f"ChromaDB ends with {signal.Signals(-child.returncode).name} on reading them"
+        if child.returncode:
+            reason = f"exit code {child.returncode}"
+        return reason and f"ChromaDB cannot read them ({reason})"

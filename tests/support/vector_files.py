@@ -1,0 +1,50 @@
+"""ChromaDB folders whose vectors lie in files from the first on, and damage to these files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from memory_core import MemoryService, Settings, open_service
+from memory_core.storage.vectors.chroma import open_folder
+
+INDEX = "mem0-wordllama-256"
+SOLDIERS = 1_100
+TEXTS = ["likes tea", "likes rye", "likes oats", "plays the oboe"]
+
+
+def make_collection(folder: Path, name: str = INDEX) -> None:
+    """Make the collection so that ChromaDB writes its files at once, not after 1,000 vectors."""
+    hnsw = {"space": "cosine", "batch_size": 2, "sync_threshold": 2}
+    with open_folder(folder).client("make", writes=True) as client:
+        configuration: Any = {"hnsw": hnsw}
+        client.create_collection(name, configuration=configuration, embedding_function=None)
+    open_folder(folder).close()
+
+
+def open_on(data_dir: Path) -> MemoryService:
+    return open_service(Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)}))
+
+
+def fill_files(data_dir: Path) -> None:
+    """Save the texts for ann and some for bob, in vector files."""
+    with open_on(data_dir) as service:
+        for text in TEXTS:
+            service.add_text_memory("ann", text)
+        # So many that ChromaDB writes files by itself, and reading damaged ones ends the process.
+        others = [{"role": "user", "content": f"owns {n} tin soldiers"} for n in range(SOLDIERS)]
+        service.add_messages("bob", others, infer=False)
+        assert service.audit().clean
+
+
+def overwrite(
+    data_dir: Path,
+    name: str = "data_level0.bin",
+    damage: Callable[[bytes], bytes] = lambda content: b"\xff" * len(content),
+) -> None:
+    """Write other bytes over the files of a name; each of them is there."""
+    files = [*(data_dir / "chroma").glob(f"*/{name}")]
+    assert files
+    for file in files:
+        file.write_bytes(damage(file.read_bytes()))
