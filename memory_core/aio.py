@@ -141,6 +141,7 @@ class AsyncMemoryService:
     search = _on_thread(MemoryService.search)
     explain = _on_thread(MemoryService.explain)
     list_memories = _on_thread(MemoryService.list_memories)
+    owner_of = _on_thread(MemoryService.owner_of)
     get_memory = _on_thread(MemoryService.get_memory)
     update_memory = _on_thread(MemoryService.update_memory)
     delete_memory = _on_thread(MemoryService.delete_memory)
@@ -165,6 +166,11 @@ class AsyncMemoryService:
     migration_status = _on_thread(MemoryService.migration_status)
     status = _on_thread(MemoryService.status)
     audit = _on_thread(MemoryService.audit, long=True)
+
+    async def run(self, work: Callable[[MemoryService], _Result]) -> _Result:
+        """Run `work` with the service on one thread: calls that belong together wait once."""
+        async with asyncio.timeout(self._timeout_s):
+            return await self._shared.run(lambda: work(self._shared.opened()), long=False)
 
     async def aclose(self) -> None:
         """Wait for calls that were made, then let go of threads, files and connections.

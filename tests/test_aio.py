@@ -24,7 +24,7 @@ from memory_core.errors import (
 )
 
 NOT_AWAITED = {"backend", "more_to_come"}
-OF_ITS_OWN = {"aclose", "with_options"}
+OF_ITS_OWN = {"aclose", "run", "with_options"}
 
 
 def settings_of(data_dir: Path, **environ: str) -> Settings:

@@ -33,7 +33,8 @@ class MemoryRecord:
     `indexed` is False while the memory is recorded but not in the vector store yet.
     `already_stored` and `verified` speak of the save that returned this record: the same
     text was there before in the same scope; it was read back by id afterwards.
-    `expires` is the last day (UTC) on which questions find it, None for ever.
+    `expires` is the last day (UTC) on which questions find it, None for ever. `actor_id` is the
+    speaker's name, `attributed_to` whom the language model that extracted it names as its source.
     """
 
     id: str
@@ -49,6 +50,8 @@ class MemoryRecord:
     already_stored: bool = False
     verified: bool = False
     expires: date | None = None
+    actor_id: str | None = None
+    attributed_to: str | None = None
 
     @property
     def expired(self) -> bool:
