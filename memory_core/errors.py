@@ -2,6 +2,7 @@
 
     MemoryCoreError
       SettingsError         a variable is missing, malformed or contradicts another
+        MissingExtra        also an ImportError: packages of an extra are not installed
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
       InvalidMove           also a ValueError: two users that cannot be merged, a bad undo file
@@ -148,6 +149,14 @@ class UnknownCheck(MemoryCoreError, ValueError):
 
 class ServiceBusy(MemoryCoreError):
     """More asynchronous calls wait for a thread than may; trying later helps."""
+
+
+class MissingExtra(SettingsError, ImportError):
+    """Packages of an extra are not installed; `.extra` is its name."""
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra
 
 
 _HTTP_STATUS: Final[Mapping[type[BaseException], int]] = {
