@@ -195,21 +195,24 @@ class MemoryService:
         agent_id: str | None = None,
         run_id: str | None = None,
         verify: bool = False,
+        isolate: bool = True,
         on_progress: Progress | None = None,
     ) -> SavedMemories:
         """Cut a file (.txt .md .pdf .docx .csv .json .jsonl .zip) into memories and remember them.
 
         `left_out` of the result names what was not read: pages without text, comments, media. The
         metadata of each memory has its `document` and `place`; that of a message in an exported
-        chat also its `speaker`, `time` and `conversation`, as far as they are known. A call that
-        was cut off can be repeated: only what was not stored before is stored.
+        chat also its `speaker`, `time` and `conversation`, if known. A child process reads the file
+        unless `isolate` is False. A call cut off can be repeated: nothing is stored twice.
 
         Raises:
-            InvalidMemory: larger than 20 MB, of an unknown type, encrypted, broken or empty.
+            InvalidMemory: too large, of an unknown type, encrypted, broken, empty, or slow to read.
             NotIndexed: as `add_text_memory`; earlier parts of the document are stored.
         """
         scope = to_scope(user_id, agent_id, run_id)
-        count, left_out, groups = self._composer.from_document(scope, name, content, metadata)
+        count, left_out, groups = self._composer.from_document(
+            scope, name, content, metadata, isolate=isolate, on_progress=on_progress
+        )
         steps = Steps(on_progress, count)
         saved = SavedMemories(left_out=left_out)
         for part, composed in groups:

@@ -333,6 +333,12 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     return kept
 
 
+def loader_environment() -> dict[str, str]:
+    """Return the variables without which an interpreter may not start."""
+    names = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def silence_telemetry() -> None:
     """Keep mem0, ChromaDB and Streamlit from calling out; call before importing them."""
     for name, value in _QUIET.items():

@@ -18,5 +18,7 @@ SHORTEST, LONG = 4, 12
 ranked = (password.casefold() for password in FREQUENCY_LISTS["passwords"])
 known = list(dict.fromkeys(password for password in ranked if len(password) >= SHORTEST))
 known.sort(key=lambda password: len(password) < LONG)
-lines = textwrap.wrap(" ".join(known[:NUMBER]), 100, break_long_words=False, break_on_hyphens=False)
+lines = textwrap.wrap(
+    " ".join(known[:NUMBER]), 1000, break_long_words=False, break_on_hyphens=False
+)
 FILE.write_text("\n".join(lines) + "\n", "utf-8")

@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 
+from .profiles import PROFILES
 from .standin import REGION, StandIn
 
 
@@ -17,12 +18,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="of S3 Vectors; 0 picks one")
     parser.add_argument("--s3-port", type=int, default=0, help="of S3; 0 picks one")
     parser.add_argument("--region", default=REGION, help="for the printed environment")
+    parser.add_argument("--profile", default="aws", choices=[*PROFILES], help="whose manners")
     options = parser.parse_args()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with StandIn(
-        options.state_dir, port=options.port, s3_port=options.s3_port, region=options.region
+        options.state_dir,
+        port=options.port,
+        s3_port=options.s3_port,
+        region=options.region,
+        profile=options.profile,
     ) as standin:
         ready = {
             "url_s3vectors": standin.url_s3vectors,

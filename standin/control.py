@@ -40,10 +40,12 @@ ROUTES = frozenset(
 class Control:
     """Steers a stand-in and reads what it saw; safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, switches: Switches | None = None) -> None:
         self._fault_book = FaultBook()
         self._log = RequestLog()
-        self._switches = Switches()
+        self._as_started = self._switches = switches or Switches()
+        self.headers: tuple[tuple[str, str], ...] = ()
+        """Headers of every answer: the server's own name, and that this is a stand-in."""
         self._warnings: list[str] = []
         self._lock = threading.Lock()
 
@@ -73,7 +75,7 @@ class Control:
     def reset_switches(self) -> Switches:
         """Put every switch back to its default."""
         with self._lock:
-            self._switches = Switches()
+            self._switches = self._as_started
             return self._switches
 
     def lose_vectors(self, count: int) -> None:

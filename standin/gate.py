@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Protocol
 
 from .control import PREFIX, Control, handle_control
@@ -46,7 +47,7 @@ class Gate:
         response: Response | None = None
         try:
             response = self._answer(request, rules)
-            return response
+            return replace(response, headers=(*response.headers, *self._control.headers))
         finally:
             self._write_log(request, operation, rules, response, time.monotonic() - started)
 

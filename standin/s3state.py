@@ -53,6 +53,10 @@ class S3State:
         if "tagging" in request.query_string or "x-amz-tagging" in request.headers:
             self._store.write([Row("s3-tags", "", "", pickle.dumps(self._backend.tagger))])
 
+    def has_bucket(self, name: str) -> bool:
+        """Tell if there is a bucket of S3 of that name."""
+        return name in self._backend.buckets
+
     def close(self) -> None:
         """Empty moto's copy; the disk keeps its own."""
         self._backend.reset()

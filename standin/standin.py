@@ -13,11 +13,15 @@ from botocore.config import Config
 from .control import Control
 from .gate import Gate
 from .httpd import BODY_CAP_BYTES, HttpServer
+from .manners import MannerlyVectors
 from .moto_app import S3_HOST, MotoApp
+from .profiles import Profile, profile_of
 from .s3 import S3Service
+from .s3manners import MannerlyS3
 from .s3state import S3State
 from .service import S3VectorsService
 from .state import Store
+from .switches import Switches
 from .world import World
 
 REGION = "us-east-1"
@@ -29,7 +33,8 @@ class StandIn(Control):
     """Amazon S3 and S3 Vectors on this machine, as a context manager.
 
     With a state directory everything stored outlives the process, even killed; faults,
-    switches and the request log do not. One process at a time may use a directory.
+    switches and the request log do not. One process at a time may use a directory. It behaves
+    as the server of its profile (`profiles.PROFILES`), Amazon's own unless another is named.
     """
 
     def __init__(
@@ -39,8 +44,15 @@ class StandIn(Control):
         port: int = 0,
         s3_port: int = 0,
         region: str = REGION,
+        profile: str | Profile = "aws",
     ):
-        super().__init__()
+        self.profile = profile_of(profile) if isinstance(profile, str) else profile
+        super().__init__(Switches(classic_only=self.profile.manners.classic))
+        server = self.profile.manners.server
+        self.headers = (
+            *((("Server", server),) if server else ()),
+            ("X-Holdfast-Stand-In", self.profile.name),
+        )
         self.region = region
         self._state_dir = Path(state_dir) if state_dir is not None else None
         self._ports = port, s3_port
@@ -50,9 +62,10 @@ class StandIn(Control):
         """Load the state and serve; `with` does this."""
         self._store = Store(self._state_dir)
         self._s3_state = S3State(self._store)
-        vectors = S3VectorsService(World(self._store), self)
         moto = MotoApp(S3_HOST, self._s3_state.account)
-        objects = S3Service(moto, self._s3_state, self)
+        objects = MannerlyS3(S3Service(moto, self._s3_state, self), self.profile, self)
+        service = S3VectorsService(World(self._store), self)
+        vectors = MannerlyVectors(service, self.profile, self._s3_state.has_bucket, self)
         self._stopping.clear()
         self._vectors_server = HttpServer(
             Gate(vectors, self, self._stopping), self._ports[0], BODY_CAP_BYTES

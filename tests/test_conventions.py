@@ -44,6 +44,7 @@ SHORT = {
     "dashboard/auth/roles.py",
     "dashboard/main.py",
     "dashboard/routes.py",
+    "memory_core/doctor/read_log.py",
     "memory_core/embedders/local.py",
     "memory_core/extras.py",
     "memory_core/model/encoder.py",

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from memory_core.errors import SettingsError
+from memory_core.model.limits import normalized
 
 from .roles import Role
 
@@ -129,7 +130,7 @@ class Account:
 
 def normalize_name(name: str) -> str:
     """Return the form in which names and addresses are compared."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    return normalized("NFKC", name).strip().casefold()
 
 
 def parse_users(text: str, where: str) -> dict[str, Account]:

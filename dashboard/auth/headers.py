@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -118,6 +117,7 @@ def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 def _inline_script_hashes() -> list[str]:
     page = Path(st.__file__).parent.joinpath("static", "index.html").read_text("utf-8")
-    scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL)
+    tags = [tag.partition(">") for tag in page.split("<script")[1:]]
+    scripts = [text.partition("</script>")[0] for head, _, text in tags if " src=" not in head]
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()) for script in scripts]
     return [f"'sha256-{digest.decode()}'" for digest in digests]

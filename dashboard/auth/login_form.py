@@ -93,12 +93,14 @@ def page(*, form_token: str, next_path: str, trouble: str = "", password: bool, 
 
 def safe_next(path: str) -> str:
     """Return the path to open after the login: one of this site, else the front page."""
+    if len(path) > LONGEST_NEXT:
+        return "/"
     try:
         parts = urlsplit(path)
     except ValueError:
         return "/"
     ours = path.startswith("/") and not path.startswith("//") and not (parts.scheme or parts.netloc)
-    if not ours or _CONTROL.search(path) or len(path) > LONGEST_NEXT or parts.path in PATHS:
+    if not ours or _CONTROL.search(path) or parts.path in PATHS:
         return "/"
     return path
 

@@ -243,12 +243,23 @@ def digest(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()[:32]
 
 
+_unsaved: Final[dict[str, float]] = {}
+"""Sign-outs that the storage did not take yet: until when each cookie would have lasted."""
+
+
 def revoke(session_id: str, until: float) -> None:
-    """End a session on all instances; without storage they neither learn nor show anything."""
+    """End a session on all instances, at once or as soon as the storage can be written again."""
+    _unsaved[session_id] = until
     try:
-        _revoked_sessions().add(session_id, until)
+        _save_revoked()
     except MemoryCoreError as error:
-        _logger.error("a sign-out could not be passed on: %s", error)
+        _logger.error("a sign-out could not be passed on yet: %s", error)
+
+
+def _save_revoked() -> None:
+    for session_id, until in list(_unsaved.items()):
+        _revoked_sessions().add(session_id, until)
+        _unsaved.pop(session_id, None)
 
 
 async def follow_revocations(sessions: Sessions) -> None:
@@ -266,13 +277,14 @@ async def follow_revocations(sessions: Sessions) -> None:
             await asyncio.sleep(1)
             if sessions.wanted:
                 break
-        while not sessions.any:
+        while not sessions.any and not _unsaved:
             await asyncio.sleep(1)
 
 
 def _learn(sessions: Sessions) -> str:
-    """Read the ended sessions; return why that failed, empty if it did not."""
+    """Save and read ended sessions; return why that failed, empty if it did not."""
     try:
+        _save_revoked()
         sessions.learn(_revoked_sessions().digests())
     except MemoryCoreError as error:
         return str(error)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
-from memory_core.doctor.logs import LogReport, analyze_log
+from memory_core.doctor.logs import LogReport
+from memory_core.doctor.read_log import read_log
 from memory_core.memories.log_lines import LogLine
 from memory_core.model.counting import StepDone
 
@@ -117,7 +117,7 @@ def start_log(name: str, content: bytes) -> str:
 
     def work(progress: jobs.Progress) -> LogReport:
         note("read-log")
-        return analyze_log(io.BytesIO(content), on_progress=progress)
+        return read_log(content, on_progress=progress)
 
     return jobs.board().submit(work, subject=name, fingerprint=f"{_LOG}{name}/{hash(content)}")
 

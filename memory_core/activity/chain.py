@@ -1,19 +1,22 @@
 """The chain of the activity log: segments appended, read, and removed when they are old.
 
 Each segment links to the one before by its digest. Where old segments were removed, an anchor holds
-the place at which the chain begins.
+the place at which the chain begins. On a server whose put-if-absent is not atomic the writer is
+part of a segment's name, so that none replaces another; several can then have the same number, and
+each links to one of those before it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -29,6 +32,7 @@ UNREADABLE: Final = (ValueError, KeyError, TypeError)
 """Raised where a segment or an anchor is damaged."""
 
 _DIGITS: Final = 12
+_SUFFIX: Final = re.compile(r"json|jsonl|[0-9a-f]{12}\.jsonl")
 _PAGE: Final = 1_000
 _ATTEMPTS: Final = 40
 _KEPT: Final = 500
@@ -85,8 +89,8 @@ def key_name(key: Key) -> str:
     return key.fingerprint(b"the name of this key", 12)
 
 
-def log_key(number: int) -> str:
-    return f"{LOG}{number:0{_DIGITS}}.jsonl"
+def log_key(number: int, writer: str = "") -> str:
+    return f"{LOG}{number:0{_DIGITS}}{writer and f'.{writer}'}.jsonl"
 
 
 def anchor_key(number: int) -> str:
@@ -97,7 +101,7 @@ def number_of(key: str) -> int | None:
     """Return the number in the name of a segment or an anchor, None for other names."""
     stem, _, suffix = key.rpartition("/")[2].partition(".")
     known = len(stem) == _DIGITS and stem.isascii() and stem.isdigit()
-    return int(stem) if known and suffix in ("jsonl", "json") else None
+    return int(stem) if known and _SUFFIX.fullmatch(suffix) else None
 
 
 def encode(
@@ -224,7 +228,8 @@ class Chain:
             head = self._head or self._look(0)
             for _ in range(_ATTEMPTS):
                 data = encode(head, self._writer, datetime.now(UTC), entries, self.key)
-                key = log_key(head.number + 1)
+                alone = "" if self.objects.atomic_puts else self._writer
+                key = log_key(head.number + 1, alone)
                 try:
                     self.objects.put_if_absent(key, data)
                 except EntryExists:
@@ -259,6 +264,8 @@ class Chain:
         for number, data in contents.items():
             with suppress(*UNREADABLE):
                 segments[number] = decode(data, self.key)
+        if not self.objects.atomic_puts:
+            return segments | self._siblings(wanted)
         with self._lock:
             for number in segments:
                 self._read[number] = contents[number]
@@ -266,6 +273,30 @@ class Chain:
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
         return segments
+
+    def keys(self, first: int) -> list[str]:
+        """List the segments from a number on, those of the same number together."""
+        keys = self.objects.list(LOG, log_key(first - 1, "z"))
+        return [key for key in keys if (number_of(key) or 0) >= first]
+
+    def _siblings(self, wanted: Sequence[int]) -> dict[int, Segment]:
+        """Return, as one, the segments that several writers gave the same number."""
+        numbers = set(wanted)
+        keys = [
+            key
+            for key in takewhile(
+                lambda key: (number_of(key) or 0) <= max(numbers, default=0),
+                self.keys(min(numbers, default=1)),
+            )
+            if number_of(key) in numbers
+        ]
+        joined: dict[int, Segment] = {}
+        for data in self.objects.get_many(keys).values():
+            with suppress(*UNREADABLE):
+                segment = decode(data, self.key)
+                before = joined.get(segment.number)
+                joined[segment.number] = _joined(before, segment) if before else segment
+        return joined
 
     def anchor(self) -> Anchor | None:
         """Return the newest anchor, None where nothing was ever removed.
@@ -325,12 +356,24 @@ class Chain:
                 number = number_of(key)
                 if number is not None and number >= first:
                     break
-                if number is not None and key == make(number):
+                if number is not None and (folder == LOG or key == make(number)):
                     keys.append(key)
         self.objects.delete(keys)
 
     def _look(self, after: int) -> Head:
         """Return the newest segment of all processes."""
         number = last_number(self.objects, after)
-        data = self.objects.get(log_key(number)) if number else None
+        key = log_key(number)
+        if number and not self.objects.atomic_puts:
+            key = next(iter(self.keys(number)), key)
+        data = self.objects.get(key) if number else None
         return Head(number, digest_of(data) if data is not None else "")
+
+
+def _joined(before: Segment, segment: Segment) -> Segment:
+    return replace(
+        before,
+        entries=before.entries + segment.entries,
+        digest=f"{before.digest} {segment.digest}",
+        at=max(before.at, segment.at),
+    )

@@ -9,7 +9,6 @@ from typing import Final
 
 from ..model.counting import Progress, batches, counted
 from .chain import (
-    LOG,
     UNREADABLE,
     Anchor,
     Chain,
@@ -17,7 +16,6 @@ from .chain import (
     decode,
     digest_of,
     key_name,
-    log_key,
     number_of,
 )
 from .entries import ChainReport
@@ -50,18 +48,24 @@ def check_chain(
     anchor = _anchor(chain, state)
     written = chain.written
     first = anchor.number if anchor else 1
-    expected, previous = first, anchor.previous if anchor else ""
+    current, previous, gap = first - 1, anchor.previous if anchor else "", False
+    # The digests of the number before, and of this one: several writers may have taken the same.
+    links, own = set[str](), set(previous.split()) or {""}
     digests: dict[int, str] = {}
     asked = {head[0]: head[1] for head in (known, written) if head}
     for number, data in _contents(chain, first, on_progress):
-        if number > expected:
-            state.problems.append(_missing(state, expected, number, chain, data))
+        if number > current:
+            gap = number > current + 1
+            if gap:
+                state.problems.append(_missing(state, current + 1, number, chain, data))
+            links, own, current = own, set(), number
         segment = _read(chain, number, data, state)
-        if number in asked:
-            digests[number] = digest_of(data)
-        if segment and number == expected and segment.previous != previous:
+        previous = digest_of(data)
+        own.add(previous)
+        if number in asked and not digests.get(number, "").startswith(asked[number]):
+            digests[number] = previous
+        if segment and not gap and segment.previous not in links:
             state.problems.append(_not_linked(segment, state, is_first=number == first))
-        expected, previous = number + 1, digest_of(data)
         if segment:
             state.segments += 1
             state.entries += len(segment.entries)
@@ -69,7 +73,7 @@ def check_chain(
             state.oldest = state.oldest or segment.at
         else:
             state.broken = number
-    head = (expected - 1, previous)
+    head = (current, previous)
     for number, digest in asked.items():
         _compare(state, number, digest, digests, head[0], anchor)
     if len(state.problems) > _MOST_PROBLEMS:
@@ -93,16 +97,15 @@ def _contents(
     chain: Chain, first: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, bytes]]:
     """Yield every segment as it lies there, past all caches."""
-    listed = map(number_of, chain.objects.list(LOG, log_key(first - 1)))
-    numbers = [number for number in listed if number is not None]
+    keys = chain.keys(first)
     done = 0
-    for part in batches(numbers, _AT_ONCE):
+    for part in batches(keys, _AT_ONCE):
         if on_progress:
-            on_progress(done, len(numbers))
-        contents = chain.objects.get_many(map(log_key, part))
-        for number in part:
-            if (data := contents.get(log_key(number))) is not None:
-                yield number, data
+            on_progress(done, len(keys))
+        contents = chain.objects.get_many(part)
+        for key in part:
+            if (data := contents.get(key)) is not None:
+                yield number_of(key) or 0, data
         done += len(part)
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ..errors import EntryExists
-from ..ledger.entries import ALL, DIGEST_MARK, LedgerEntry, folder_of
+from ..ledger.entries import ALL, DIGEST_MARK, LedgerEntry, folder_of, folders_of
 from ..ledger.entries import ROOT as LEDGER
 from ..model.records import Kind
 from ..model.user_id import UserId
@@ -62,7 +62,7 @@ class Names:
 
     def marks(self, user_id: UserId) -> list[str]:
         """Return all marks of a user, oldest first."""
-        return [key.rpartition("/")[2] for key in self._objects.list(_folder(user_id))]
+        return sorted(key.rpartition("/")[2] for key in self._keys(user_id))
 
     def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
         """Return the user id behind every mark, as of some seconds ago at most.
@@ -88,7 +88,7 @@ class Names:
 
     def forget(self, user_id: UserId) -> None:
         """Erase the meaning of a user's marks. The entries stay, and name nobody."""
-        self._objects.delete([*self._objects.list(_folder(user_id))])
+        self._objects.delete(self._keys(user_id))
         with self._lock:
             self._given.pop(user_id, None)
             self._resolved = None
@@ -104,8 +104,14 @@ class Names:
     def _is_forgotten(self, user_id: UserId, since: datetime) -> bool:
         return any(
             ".FORGET." in key.rpartition("/")[2] and LedgerEntry(key, Kind.FORGET, ALL).at > since
-            for key in self._objects.list(folder_of(user_id))
+            for folder in folders_of(user_id)
+            for key in self._objects.list(folder)
         )
+
+    def _keys(self, user_id: UserId) -> list[str]:
+        """Return the keys of all marks of a user, those of earlier releases among them."""
+        folders = (USERS + folder.removeprefix(LEDGER) for folder in folders_of(user_id))
+        return [key for folder in folders for key in self._objects.list(folder)]
 
     def _make(self, user_id: UserId) -> str:
         mark = _new_mark()

@@ -124,7 +124,7 @@ def progress_bar(label: str, *, hidden: bool = False) -> Iterator[Progress]:
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:
 
         def advance(done: int, total: int) -> None:
-            bar.length = total
+            bar.length = max(total, 1)
             bar.update(done - bar.pos)
 
         yield advance

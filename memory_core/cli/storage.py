@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, get_args
 import click
 
 from ..doctor import Level, OnProgress, Tag, diagnose, make_bundle
-from ..doctor.logs import analyze_log
+from ..doctor.read_log import read_log
 from ..memories.log_lines import install_recent_lines
 from ..memories.repair import rebuild_index
 from ..model.records import Unexpected
@@ -141,7 +141,7 @@ def analyze(file: BinaryIO) -> None:
     and asked for under another, and errors. The exit code is 1 if anything is wrong.
     """
     with progress_bar("Reading") as advance:
-        report = analyze_log(file, on_progress=advance)
+        report = read_log(file, on_progress=advance)
     output(diagnosis.logs_document, diagnosis.logs_text, report, passed=report.clean)
 
 

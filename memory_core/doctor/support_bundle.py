@@ -14,7 +14,9 @@ from ..memories.log_lines import LogLine
 from ..model.encoder import encode, pick
 from .findings import Diagnosis
 
-_MAIL = re.compile(r"[^\s'\"<>()\[\]/:;,=]+(?:@|%40)[^\s'\"<>()\[\]/:;,=]+")
+_IN_MAIL = r"[^\s'\"<>()\[\]/:;,=]"
+# From its beginning only: from each letter on, time would grow with the square of a long word.
+_MAIL = re.compile(rf"(?<!{_IN_MAIL}){_IN_MAIL}+(?:@|%40){_IN_MAIL}+")
 _FOLDER = re.compile(r"(ledger/v1/)([^/\s'\"]+)")
 # As log lines and error messages name a user.
 _NAMED = re.compile(r"(for user |for Memory: )(\S+)|((?:user|user id) )('[^']*'|\"[^\"]*\")")

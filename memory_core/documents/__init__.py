@@ -7,8 +7,12 @@ The libraries that read PDF, Word and unknown encodings are imported when a file
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import BinaryIO
 
 from ..errors import InvalidMemory
+from ..model.child_process import ChildEnded, call_in_child
+from ..model.counting import Progress
 from ..model.limits import MAX_UPLOAD_BYTES
 from .archive import read_archive
 from .chunk import Chunk, Document, LeftOut, add_up, clean_name, suffix_of
@@ -65,24 +69,42 @@ SUPPORTED_SUFFIXES = tuple(_READERS)
 _EXPORTS = (b"#holdfast", b'{"holdfast": "memories"')
 
 
-def read_document(name: str, content: bytes) -> Document:
+def read_document(
+    name: str, content: bytes, *, isolate: bool = True, on_progress: Progress | None = None
+) -> Document:
     """Cut a document into chunks of whole sentences, in reading order; say what is left out.
 
     The suffix of `name` decides how the bytes are read. Prose is cut into chunks of about 300
     to 900 characters; a row, a listed memory or a chat message is a chunk of its own.
 
+    Unless told not to `isolate`, a child process reads it, with 30 seconds and 200 MB. Meanwhile
+    `on_progress` is called with zeros about four times a second; where it raises, the child ends.
+
     Raises:
-        InvalidMemory: the file is empty, too large, of an unknown type, encrypted, broken or
-            without text; one sentence that names the file.
+        InvalidMemory: the file is empty, too large, of an unknown type, encrypted, broken,
+            without text, or takes too much to read; one sentence that names the file.
     """
     name = clean_name(name)
-    reader = _READERS.get(suffix_of(name))
-    if reader is None:
+    if suffix_of(name) not in _READERS:
         raise InvalidMemory(
             f'"{name}" is of a type that cannot be read; '
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
     _check_size(name, len(content))
+    source = BytesIO(content)
+    if not isolate:
+        return _read(source, name, len(content))
+    beat: Progress | None = (lambda _done, _total: on_progress(0, 0)) if on_progress else None
+    try:
+        return call_in_child(_read, source, name, len(content), on_progress=beat)
+    except ChildEnded as exc:
+        raise InvalidMemory(
+            f'"{name}" {exc}; split it, or save its text as .txt, and upload that'
+        ) from exc
+
+
+def _read(source: BinaryIO, name: str, size_bytes: int) -> Document:
+    reader, content = _READERS[suffix_of(name)], source.read(size_bytes)
     if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_EXPORTS) or (
         reader in (_read_text, read_markdown) and names_users(content)
     ):

@@ -70,6 +70,7 @@ LIBRARY_ERRORS = (
 _TAIL = re.compile(r"(?= (?:from|in|of|with|without) )")
 
 MAX_NAME_BYTES = 200
+_LOOKED_AT_CHARS = 500
 _MAX_SUFFIX_BYTES = 20
 
 _JOINERS = "\u200c\u200d"
@@ -98,6 +99,8 @@ def clean_name(name: str) -> str:
     200 UTF-8 bytes stay, the suffix among them. Never empty, and stable when repeated.
     """
     last = re.split(r"[/\\]", name)[-1]
+    # Before anything else: time to compose grows with the square of the marks on one letter.
+    last = last[:_LOOKED_AT_CHARS] + last[_LOOKED_AT_CHARS:][-_LOOKED_AT_CHARS:]
     visible = "".join(char for char in last if not _is_invisible(char))
     normal = unicodedata.normalize("NFC", visible)
     tidy = _shorten(" ".join(normal.split()))

@@ -177,18 +177,18 @@ def parse_chat(chat: str) -> list[dict[str, Any]]:
     """
     if chat.lstrip().startswith(("[", "{")):
         return _parse_pasted(chat)
-    messages: list[dict[str, Any]] = []
+    messages: list[tuple[str, list[str]]] = []
     for line in chat.splitlines():
         if match := _TYPED.fullmatch(line):
-            messages.append({"role": match[1].lower(), "content": match[2]})
+            messages.append((match[1].lower(), [match[2]]))
         elif messages:
-            messages[-1]["content"] += f"\n{line}"
+            messages[-1][1].append(line)
         elif line.strip():
             raise InvalidMemory(
                 "the first line of the conversation does not say who speaks; "
                 "begin it with user: or assistant:"
             )
-    spoken = [{**message, "content": message["content"].strip()} for message in messages]
+    spoken = [{"role": role, "content": "\n".join(lines).strip()} for role, lines in messages]
     spoken = [message for message in spoken if message["content"]]
     if not spoken:
         raise InvalidMemory(

@@ -26,6 +26,7 @@ _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 """The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
+_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["']([\w.-]{1,40})""")
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -77,6 +78,9 @@ def _extract(name: str, content: bytes) -> tuple[list[tuple[str, str]], list[Lef
     except InvalidMemory:
         raise
     except (OpcError, *LIBRARY_ERRORS) as exc:
+        # What lxml 6.1 raises where it gets no memory: it names no line.
+        if isinstance(exc, SyntaxError) and not exc.lineno:
+            raise MemoryError from exc
         raise InvalidMemory(
             f'"{name}" cannot be read as a Word file, it may be damaged or cut off; '
             "open it in Word, save it as .docx and upload the new file"
@@ -108,7 +112,15 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
 
 def _count_tags(name: str, blob: bytes) -> int:
     # Without the zeros UTF-16 shows it too.
-    if b"<!DOCTYPE" in blob.replace(b"\0", b""):
+    plain = blob.replace(b"\0", b"")
+    declared = _ENCODING.match(plain)
+    # In UTF-7 and EBCDIC, which the parser knows too, tags are not to be seen.
+    if plain and (
+        b"<" not in plain[:100]
+        or (declared and not declared[1].lower().startswith((b"utf-8", b"utf-16")))
+    ):
+        raise ValueError("not in UTF-8 or UTF-16")
+    if b"<!DOCTYPE" in plain:
         raise InvalidMemory(
             f'"{name}" declares XML entities, which no Word file needs; '
             "open it in Word, save it as .docx and upload the new file"

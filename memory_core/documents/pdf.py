@@ -18,7 +18,7 @@ from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import cut
 
 MAX_PAGES = 2_000
-MAX_SECONDS = 60.0
+MAX_SECONDS = 30.0
 _MAX_STREAM_BYTES = 25_000_000
 
 _NO_TEXT = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
@@ -214,7 +214,7 @@ def _entry(dictionary: Any, key: str) -> Any:
 
 
 class _Watch:
-    """Called before each drawing operation, and with the text of each font on a page.
+    """Called before each page and drawing operation, and with the text of each font on a page.
 
     It ends the reading of a PDF built to take hours, and knows which text is none.
     """
@@ -225,11 +225,15 @@ class _Watch:
         self.begin_page()
 
     def begin_page(self) -> None:
+        self._check_time()
         self._shown = self._unreadable = 0
         self._pieces: list[str] = []
 
     def __call__(self, operator: Any, *_operation: Any) -> None:
         self._shown += operator in (b"Tj", b"TJ", b"'", b'"')
+        self._check_time()
+
+    def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
             raise InvalidMemory(
                 f'"{self.name}" takes more than {MAX_SECONDS:.0f} seconds to read; '

@@ -110,6 +110,8 @@ _ENCODINGS = list(
 """Encodings of the last thirty years. Left to itself charset-normalizer 3.5.2 reads short
 French cp1252 as a Baltic DOS code page, and EUC-JP as Korean."""
 
+_SAMPLE_BYTES = 1_000_000
+
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _NEW_BLOCK = re.compile(r"\s|[-*+•·\u2013|>#=~`:]|[\[(]?\d")
@@ -170,6 +172,8 @@ def _decode(content: bytes) -> str | None:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
+        if b"\0" in content:
+            return None
         if _is_damaged_utf8(content):
             raise
         return _guess(content)
@@ -177,15 +181,22 @@ def _decode(content: bytes) -> str | None:
 
 def _is_damaged_utf8(content: bytes) -> bool:
     # Read as anything else, all of its umlauts would turn into two letters without a word.
-    beyond_ascii = [char for char in content.decode(errors="replace") if not char.isascii()]
-    return beyond_ascii.count("\ufffd") < len(beyond_ascii) / 2
+    text = content.decode(errors="replace")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return text.count("\ufffd") < beyond_ascii / 2
 
 
 def _guess(content: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content, cp_isolation=_ENCODINGS).best()
-    return None if best is None else str(best)
+    # All of it would be kept in each of the encodings; the lines that tell are enough.
+    sample = content
+    if len(content) > _SAMPLE_BYTES:
+        telling = b"\n".join(line for line in content.split(b"\n") if not line.isascii())
+        whole_lines = telling[:_SAMPLE_BYTES].rpartition(b"\n")[0]
+        sample = whole_lines or telling[:_SAMPLE_BYTES]
+    best = from_bytes(sample, cp_isolation=_ENCODINGS).best()
+    return None if best is None else content.decode(best.encoding)
 
 
 def _with_lines(text: str, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, str]]:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 from ..errors import InvalidMemory
@@ -23,7 +23,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+
 _DATA = re.compile(
     r"[^\w\s]*\d[\d\s.,:/%'()+-]*(?:[\w€$£%]{1,3}\.?)?|"
     r"\d{1,2}\.?(?: ?(?:-|\u2013|to|bis) ?\d{1,2}\.?)? \w{3,9}\.?(?:,? \d{2,4})?|"
-    r"\S+@\S+\.\w+|https?://\S+|"
+    r"[^\s@]{1,64}@[^\s@]{1,255}\.\w{1,20}|https?://\S+|"
     r"true|false|yes|no|ja|nein|oui|non|sí|sim|x",
     re.I,
 )
@@ -87,7 +87,7 @@ class _Layout(NamedTuple):
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     """Yield a chunk a row, several for a row of more than 900 characters.
 
-    TableRow 1 is the first below the names of the columns, or the first of all where there are none.
+    Row 1 is the first below the names of the columns, or the first of all where there are none.
     """
     text = decode(name, content)
     delimiter = ""
@@ -135,7 +135,8 @@ def _tidy(row: Sequence[str]) -> list[str]:
 
 
 def _sentence(names: Sequence[str], cells: Sequence[str]) -> str:
-    pairs = zip_longest(names, cells, fillvalue="")
+    # As long as the row, however long the header is.
+    pairs = zip(chain(names, repeat("")), cells, strict=False)
     return "; ".join(f"{column}: {value}" if column else value for column, value in pairs if value)
 
 
@@ -245,9 +246,10 @@ def _rows(name: str, text: str, delimiter: str) -> Iterator[list[str]]:
 
 def _fit(row: Sequence[str], width: int, delimiter: str) -> list[str]:
     """Put what overflows the header into the last column: an unquoted comma in a note."""
-    while len(row) > width and not row[-1].strip():
-        row = row[:-1]
-    return [*row[: width - 1], delimiter.join(row[width - 1 :])]
+    end = len(row)
+    while end > width and not row[end - 1].strip():
+        end -= 1
+    return [*row[: width - 1], delimiter.join(row[width - 1 : end])]
 
 
 def _parts(text: str) -> list[str]:

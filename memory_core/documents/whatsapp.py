@@ -80,14 +80,14 @@ def read_whatsapp(text: str, title: str | None = None) -> Iterator[Chunk | LeftO
 
 
 def _join(text: str) -> list[_Line]:
-    lines: list[_Line] = []
+    messages: list[tuple[int, re.Match[str], list[str]]] = []
     for number, line in enumerate(text.split("\n"), 1):
         bare = _bare(line)
         if stamp := _STAMP.match(bare):
-            lines.append(_Line(number, stamp, bare[stamp.end() :]))
-        elif lines:
-            lines[-1] = lines[-1]._replace(text=f"{lines[-1].text}\n{bare}")
-    return lines
+            messages.append((number, stamp, [bare[stamp.end() :]]))
+        elif messages:
+            messages[-1][2].append(bare)
+    return [_Line(number, stamp, "\n".join(lines)) for number, stamp, lines in messages]
 
 
 def _bare(line: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from ..model.limits import normalized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ def plain_text(text: str) -> str:
 
     A model knows the words "office" and "first", and not their spelling with "ﬃ" and "ﬁ".
     """
-    return unicodedata.normalize("NFKC", text.replace("\u00ad", ""))
+    return normalized("NFKC", text.replace("\u00ad", ""))
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

@@ -77,11 +77,29 @@ class EventDraft:
 
 
 def folder_of(user_id: UserId) -> str:
-    """Return the prefix of a user's entries."""
+    """Return the prefix of a user's entries, which ends in no dot.
+
+    Windows drops a dot at the end of a name, and NooBaa refuses "./" in a key.
+    """
+    encoded = _encoded(user_id)
+    if encoded.endswith("."):
+        encoded = f"{encoded[:-1]}%2E"
+    return _folder_named(encoded, user_id)
+
+
+def folders_of(user_id: UserId) -> tuple[str, ...]:
+    """Return the prefix of a user's entries, and the one in which earlier releases put them."""
+    folder, earlier = folder_of(user_id), _folder_named(_encoded(user_id), user_id)
+    return (folder,) if earlier == folder else (folder, earlier)
+
+
+def _encoded(user_id: UserId) -> str:
     encoded = quote(user_id, safe="")
-    if not encoded.strip("."):
-        # "." and ".." would be the folder itself and the one above.
-        encoded = encoded.replace(".", "%2E")
+    # "." and ".." would be the folder itself and the one above.
+    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")
+
+
+def _folder_named(encoded: str, user_id: UserId) -> str:
     if len(encoded) > _LONGEST_FOLDER:
         encoded = DIGEST_MARK + hashlib.sha256(user_id.encode()).hexdigest()
     return f"{ROOT}{encoded}/"
@@ -111,7 +129,8 @@ def check_place(key: str, events: Sequence[Mapping[str, Any]]) -> None:
         raise ValueError("cut off")
     if name["kind"] and (name["kind"], unquote(name["id"])) != (events[0]["kind"], events[0]["id"]):
         raise ValueError("renamed")
-    if any(folder_of(event["user_id"]) != key[: key.rindex("/") + 1] for event in events):
+    folder = key[: key.rindex("/") + 1]
+    if any(folder not in folders_of(event["user_id"]) for event in events):
         raise ValueError("of another user")
 
 

@@ -23,6 +23,7 @@ from .entries import (
     encode_event,
     entry_name,
     folder_of,
+    folders_of,
     is_batch,
     match_name,
     next_ulid,
@@ -70,8 +71,11 @@ class Ledger:
         moment = datetime.now(UTC)
         lines = [encode_event(view.user_id, draft, moment) for draft in drafts]
         ulid = next_ulid(view.last_ulid)
+        # A user whose entries are under the name of an earlier release stays there.
+        before = view.entries[-1].key if view.entries else folder_of(view.user_id)
+        folder = before[: before.rindex("/") + 1]
         for _ in range(_APPEND_ATTEMPTS):
-            key = folder_of(view.user_id) + entry_name(ulid, drafts)
+            key = folder + entry_name(ulid, drafts)
             data = b"\n".join(lines)
             try:
                 self._objects.put_if_absent(key, data)
@@ -93,13 +97,15 @@ class Ledger:
 
     def view(self, user_id: UserId) -> UserView:
         """Return the user's entries as they are now; unchanged ones come from the cache."""
-        folder = folder_of(user_id)
         known = self._views.get(user_id)
-        version = self._objects.version(folder)
-        if known and version is not None and version == known[0]:
-            return known[2]
-        # The version is read before the listing, so that the next call sees a change in between.
-        keys = tuple(self._objects.list(folder))
+        for folder in folders_of(user_id):
+            version = self._objects.version(folder)
+            if known and version is not None and version == known[0]:
+                return known[2]
+            # The version is read before the listing: the next call sees a change in between.
+            keys = tuple(self._objects.list(folder))
+            if keys:
+                break
         if known and keys[: len(known[1])] == known[1]:
             # Entries are never changed: only those behind the known ones are to be read.
             new = keys[len(known[1]) :]
@@ -148,6 +154,12 @@ class Ledger:
                     yield view
             at_once = USERS_AT_ONCE
 
+    def left_out(self) -> tuple[UserId, ...]:
+        """Return the users of whom a listing was seen to leave entries out."""
+        folders = [folder for folder in self._objects.left_out if folder.startswith(ROOT)]
+        users = (self._user_of(_named(folder), [*self._objects.list(folder)]) for folder in folders)
+        return tuple(sorted(set(filter(None, users))))
+
     def read_ahead(self, keys: Iterable[str]) -> None:
         """Read at once the batches that `look` would read user by user."""
         self._read(filter(is_batch, keys))
@@ -157,7 +169,7 @@ class Ledger:
 
         None where the user was forgotten since they were listed.
         """
-        user_id = self._user_of(folder[len(ROOT) :].rstrip("/"), keys)
+        user_id = self._user_of(_named(folder), keys)
         if user_id is None:
             return None
         known = self._views.get(user_id)
@@ -202,8 +214,13 @@ class Ledger:
         """Return the user of a folder; None for a digest whose user was forgotten meanwhile."""
         if not name.startswith(DIGEST_MARK):
             return UserId(unquote(name))
-        events = self._read(keys[-1:]).get(keys[-1])
+        events = self._read(keys[-1:]).get(keys[-1]) if keys else None
         return UserId(events[0]["user_id"]) if events else None
+
+
+def _named(folder: str) -> str:
+    """Return the name of a user's folder."""
+    return folder[len(ROOT) :].partition("/")[0]
 
 
 def by_folder(keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

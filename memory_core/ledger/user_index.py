@@ -100,6 +100,8 @@ class UserIndex(Generic[_Made]):
 
         No key of a folder sorts before the folder itself, so none is split.
         """
+        if not self._objects.in_order:
+            return []
         folders = sorted(self._states)
         total = sum(state.keys for state in self._states.values())
         parts = min(_RANGES, total // _KEYS_WORTH_A_RANGE)

@@ -78,6 +78,7 @@ class Findings:
     differences: tuple[Difference, ...]
     checked: int
     users: int
+    left_out: tuple[UserId, ...] = ()
 
     def report(self, left: Mapping[Pair, str] | None = None) -> AuditReport:
         """Return the findings; after a repair, `left` gives what was not repaired, and why."""
@@ -96,6 +97,7 @@ class Findings:
             undeleted=tuple(items["undeleted"]),
             checked=self.checked,
             users=self.users,
+            left_out=self.left_out,
         )
 
 
@@ -105,9 +107,11 @@ class Auditor:
     def __init__(self, ledger: Ledger, store: VectorStore) -> None:
         self._ledger = ledger
         self._store = store
+        self._unlisted: set[UserId] = set()
 
     def audit(self, steps: Steps) -> Findings:
         """Compare all memories of all users, by whole payload."""
+        self._unlisted.clear()
         keys, views = self._snapshot()
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
@@ -126,6 +130,7 @@ class Auditor:
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
             users=sum(bool(view.live) for view in views.values()),
+            left_out=tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted)))),
         )
 
     def compare(self, pairs: Sequence[Pair]) -> list[Difference]:
@@ -147,6 +152,7 @@ class Auditor:
     def scan(self, backend: str, on_progress: Progress | None) -> StoreScan:
         """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
+        self._unlisted.clear()
         keys, views = self._snapshot()
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
@@ -159,13 +165,20 @@ class Auditor:
         late = {key for ids in census.live.values() for key in ids} - keys
         steps.total += len(late)
         self._count(late, census, steps)
+        for user_id in census.strangers() if not self._ledger.objects.in_order else ():
+            view = self._ledger.view(user_id)
+            if view.live:
+                self._unlisted.add(user_id)
+                census.live[user_id] = frozenset(view.live)
+                marks[user_id] = view.last_ulid
         for user_id, differing_ids in census.differing().items():
             view = self._ledger.view(user_id)
             if view.last_ulid != marks[user_id]:
                 new = view.live.keys() - census.live[user_id]
                 self._count(differing_ids | new, census, Steps(None))
                 census.settle(view)
-        return census.result(backend, as_of)
+        left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
+        return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
 
     def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
         keys = set(self._store.keys())
@@ -189,12 +202,19 @@ class Auditor:
     def _orphans(
         self, keys: Iterable[str], views: Mapping[UserId, UserView], steps: Steps
     ) -> Iterator[Difference]:
+        own: dict[UserId, UserView] = {}
         for batch in batches(sorted(keys), BATCH):
             for vector in self._read(batch).values():
                 user_id = owner(vector.payload)
-                view = views.get(user_id) if user_id else None
+                if user_id and user_id not in own:
+                    # A listing of all may leave out what the user's own folder has.
+                    own[user_id] = self._ledger.view(user_id)
+                view = own[user_id] if user_id else None
                 pair = (user_id or NOBODY, vector.key)
-                if view and _was_recorded(view, vector.payload):
+                if view and vector.key in view.live:
+                    self._unlisted.add(view.user_id)
+                    yield from self.compare([pair])
+                elif view and _was_recorded(view, vector.payload):
                     yield Difference("undeleted", pair, _UNDELETED)
                 else:
                     yield Difference("unexpected", pair, "never recorded", orphan=vector)
@@ -270,6 +290,11 @@ class _StoreCensus:
             if lost := {key for key in live if self._owner(self._names.get(key)) != user_id}:
                 ids[user_id] |= lost
         return ids
+
+    def strangers(self) -> list[UserId]:
+        """Return the users whom vectors name and who are not on record."""
+        named = {self._owner(name) for name in set(self._names.values())}
+        return sorted(user for user in named if user and user not in self.live)
 
     def settle(self, view: UserView) -> None:
         """Go by a later view of a user, but for what was recorded since and is still on its way."""

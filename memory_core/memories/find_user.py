@@ -83,7 +83,7 @@ class UserFinder:
         stored = {user.user_id: user for user in scan.users} if scan else {}
         away = _by_user(elsewhere)
         known = recorded.keys() | stored.keys() | away.keys()
-        words = [_plain(word) for word in text.split()]
+        words = [_plain(word) for word in text.split()] if user_id else []
         with self._lock:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words) if user_id else {}

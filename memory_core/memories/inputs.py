@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
 from ..errors import InvalidMemory, InvalidUserId
+from ..model.counting import Progress
 from ..model.limits import (
     MAX_METADATA_KEY_BYTES,
     check_metadata,
@@ -72,7 +73,14 @@ class Composer:
         return _expiring(extracted, expires), left_out
 
     def from_document(
-        self, scope: Scope, name: str, content: bytes, metadata: Mapping[str, Any] | None
+        self,
+        scope: Scope,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, Any] | None,
+        *,
+        isolate: bool,
+        on_progress: Progress | None,
     ) -> tuple[int, tuple[str, ...], Iterator[tuple[Scope, list[Vector]]]]:
         """Return how many memories a file makes, what is left out, and the memories.
 
@@ -84,7 +92,7 @@ class Composer:
         from ..documents import clean_name, read_document
 
         attached = check_metadata(metadata)
-        document = read_document(name, content)
+        document = read_document(name, content, isolate=isolate, on_progress=on_progress)
         groups = _by_scope(scope, clean_name(name), document.chunks, attached)
         composed = ((part, self._engine.compose(part, sources)) for part, sources in groups)
         return len(document.chunks), document.left_out, composed

@@ -28,6 +28,7 @@ from .reader import MemoryReader
 from .repository import Repository, open_repository
 
 _ATTEMPTS = 3
+_RECORDED = "it is on record after all, so nothing was changed; audit once more"
 _DIFFERS = "it differs again after the repair; audit once more"
 
 _Left = dict[Pair, str]
@@ -189,14 +190,20 @@ class Repairer:
 
     def _remove(self, orphans: Sequence[Difference]) -> _Left:
         """Delete what is still not on record."""
-        keys = {orphan.pair[1] for orphan in orphans}
+        orphaned = {orphan.pair[1] for orphan in orphans}
+        keys = set(orphaned)
         for user_id in filter(None, {orphan.item.user_id for orphan in orphans}):
             keys -= self._ledger.view(user_id).live.keys()
         self._store.delete(keys)
         # One that was recorded in this moment is put back.
         left = self._settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
         remaining = self._store.get(keys)
-        return left | {orphan.pair: _DIFFERS for orphan in orphans if orphan.pair[1] in remaining}
+        for orphan in orphans:
+            if orphan.pair[1] in orphaned - keys:
+                left[orphan.pair] = _RECORDED
+            elif orphan.pair[1] in remaining:
+                left[orphan.pair] = _DIFFERS
+        return left
 
 
 def rebuild_index(

@@ -53,6 +53,7 @@ class Counter:
     """Counts memories per user, day and week; what it counted is kept while nothing changes."""
 
     def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._survey = UserIndex(ledger, _tally)
         self._summaries: dict[UserId, tuple[_UserTally, int, UserSummary]] = {}
 
@@ -79,6 +80,7 @@ class Counter:
             memories=sum(user.memories for user in users),
             days={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
             as_of=as_of,
+            left_out=self._ledger.left_out(),
         )
 
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from .records import AuditItem, UserSummary
 from .user_id import UserId
+
+_NAMED = 5
+
+
+def scope(left_out: Sequence[str]) -> str:
+    """Return the word complete, or why not: whose entries a listing left out."""
+    if not left_out:
+        return "complete"
+    names = ", ".join(left_out[:_NAMED])
+    more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
+    return (
+        f"perhaps not all: the storage's listing left out entries of {names}{more}, which were "
+        "read from the folder of each; whom else it leaves out is not known"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +29,8 @@ class Census:
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
     `users` have memories, most first; `without` had some once. `days` counts the present memories
-    by the day (UTC) they were saved, in order.
+    by the day (UTC) they were saved, in order. `left_out` are users of whom the storage's listing
+    was seen to leave entries out: they are counted whole, and it is not known who else was.
     """
 
     users: tuple[UserSummary, ...]
@@ -23,7 +38,15 @@ class Census:
     memories: int
     days: Mapping[date, int]
     as_of: datetime
-    complete: bool = True
+    left_out: tuple[UserId, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.left_out
+
+    @property
+    def scope(self) -> str:
+        return scope(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +103,8 @@ class StoreScan:
     """Comparison of the store, vector by vector, with the ledger.
 
     `users` are all users of either side. `odd` are forms that can be no user's id. `probes` are
-    vectors of redeploy tests, counted here and left out of everything else.
+    vectors of redeploy tests, counted here and left out of everything else. `left_out` is as in
+    `Census`.
     """
 
     backend: str
@@ -91,7 +115,15 @@ class StoreScan:
     recorded: int
     probes: int
     as_of: datetime
-    complete: bool = True
+    left_out: tuple[UserId, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.left_out
+
+    @property
+    def scope(self) -> str:
+        return scope(self.left_out)
 
     @property
     def differing(self) -> tuple[ComparedUser, ...]:

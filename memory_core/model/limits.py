@@ -7,8 +7,10 @@ on any backend can move to any other. Sizes are UTF-8 bytes.
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InvalidMemory
 
@@ -35,6 +37,27 @@ RESERVED_KEYS = frozenset(
     """.split()
 )
 """Payload keys that belong to mem0 and Holdfast."""
+
+
+MOST_MARKS = 30
+"""Marks on one letter, as in the Stream-Safe Text Format (Unicode Standard Annex 15)."""
+_PILE = re.compile(rf"[^\w\s]{{{MOST_MARKS + 1}}}")
+
+
+def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+    """Return a text in a normal form of Unicode, in time that grows with its length alone.
+
+    Marks beyond the 30th on one letter are left out, which no language has: the time to put them
+    in order grows with the square of their number.
+    """
+    if not text.isascii() and _PILE.search(text):
+        kept, marks = [], 0
+        for char in text:
+            marks = marks + 1 if unicodedata.combining(char) else 0
+            if marks <= MOST_MARKS:
+                kept.append(char)
+        text = "".join(kept)
+    return unicodedata.normalize(form, text)
 
 
 def check_text(text: object, noun: str = "memory", limit: int = MAX_MEMORY_BYTES) -> str:

@@ -277,6 +277,7 @@ class AuditReport:
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
     not in the recorded state, `undeleted` are deleted or forgotten and still there.
+    `left_out` is as in `Census`.
     """
 
     missing: tuple[AuditItem, ...]
@@ -285,6 +286,7 @@ class AuditReport:
     undeleted: tuple[AuditItem, ...]
     checked: int
     users: int
+    left_out: tuple[UserId, ...] = ()
 
     @property
     def found(self) -> tuple[AuditItem, ...]:

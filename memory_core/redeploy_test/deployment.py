@@ -32,7 +32,7 @@ from ..service import MemoryService, open_service
 from ..settings import Settings
 from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
-from .receipt import RedeployReceipt, begin_receipt, to_file
+from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
 from .records import clean_up, completed, keep, key_of, note_cleaned, objects_of, remains, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
@@ -73,9 +73,8 @@ def begin(
         raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     with step(on_step, "Note where memories are", "storage, embedder, deployment"):
         run, settings = str(ULID()), service.settings
-        receipt = begin_receipt(
-            run, count, _now(), take_evidence(service), take_census(service.parts.ledger)
-        )
+        census = take_census(service.parts.ledger, receipt_key(settings))
+        receipt = begin_receipt(run, count, _now(), take_evidence(service), census)
         on_receipt(receipt)
         put_canary(settings, run)
         objects_of(service).put_if_absent(key_of(run, "busy"), b"{}")
@@ -111,16 +110,16 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
                 results[again.number] = replace(
                     again, state=ProbeState.STALE, detail="it was there only at a later look"
                 )
-    ledger = service.parts.ledger
+    ledger, key = service.parts.ledger, receipt_key(service.settings)
     of_probes = [
         result if result.number in acknowledged else _never(result) for result in results.values()
     ]
     return Observation(
         evidence=take_evidence(service),
         results=(*of_probes, *unexpected(service, receipt.run, probes)),
-        census=take_census(ledger),
+        census=take_census(ledger, key),
         canary=has_canary(service.settings, receipt.run, receipt.evidence),
-        missing_users=missing_users(ledger, receipt.census) if receipt.census else 0,
+        missing_users=missing_users(ledger, receipt.census, key) if receipt.census else 0,
         ended=any(
             entry.kind is Kind.FORGET
             for user_id in probe_users(receipt.run)

@@ -17,6 +17,7 @@ from ..errors import BackendUnavailable
 from ..ledger import ALL, Ledger, UserView
 from ..model.counting import counted
 from ..model.records import Kind
+from ..model.signature import Key
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
@@ -151,10 +152,13 @@ def _canary(data_dir: Path, run: str) -> Path:
 # The census: real users, to see that the deployment cost nobody anything.
 
 
-def take_census(ledger: Ledger) -> RealUsers:
-    """Count real users and memories, and for a sample of 5,000 users each user's own."""
+def take_census(ledger: Ledger, key: Key) -> RealUsers:
+    """Count real users and memories, and for a sample of 5,000 users each user's own.
+
+    The `key` of receipts marks users, so that nobody without it can try out addresses.
+    """
     users = {
-        _mark(view.user_id): (len(view.live), view.last_ulid)
+        _mark(view.user_id, key): (len(view.live), view.last_ulid)
         for view in ledger.users()
         if view.live and not is_probe(view.user_id)
     }
@@ -168,12 +172,14 @@ def take_census(ledger: Ledger) -> RealUsers:
     )
 
 
-def missing_users(ledger: Ledger, before: RealUsers) -> int:
+def missing_users(ledger: Ledger, before: RealUsers, key: Key) -> int:
     """Count the users who lack memories that they had before and that nobody deleted since.
 
     Memories saved since do not make up for lost ones.
     """
-    now = {_mark(view.user_id): view for view in ledger.users()}
+    views = list(ledger.users())
+    # Receipts of earlier versions have marks without a key.
+    now = {_mark(view.user_id, each): view for view in views for each in (Key(), key)}
     return sum(
         mark not in now or _kept(now[mark], before.newest.get(mark, "~"), count) < count
         for mark, count in before.counts.items()
@@ -191,8 +197,8 @@ def _kept(view: UserView, until: str, count: int) -> int:
     return deleted + sum(memory.added.ulid <= until for memory in view.live.values())
 
 
-def _mark(user_id: str) -> str:
-    return hashlib.sha256(user_id.encode()).hexdigest()[:12]
+def _mark(user_id: str, key: Key) -> str:
+    return key.sign(user_id.encode()).hex()[:12]
 
 
 @lru_cache(maxsize=1)

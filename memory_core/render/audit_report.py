@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.census import ComparedUser, OtherPlaces, StoredForm, StoreScan
+from ..model.census import ComparedUser, OtherPlaces, StoredForm, StoreScan, scope
 from ..model.counting import counted
 from ..model.encoder import encode
 from ..model.records import AuditReport, RebuildReport
@@ -19,11 +19,16 @@ _SHOWN_USERS = 50
 
 
 def audit_document(report: AuditReport) -> dict[str, Any]:
-    return fields(report, "missing unexpected altered undeleted repaired clean checked users")
+    return fields(
+        report, "missing unexpected altered undeleted repaired clean checked users left_out"
+    )
 
 
 def audit_text(report: AuditReport) -> str:
-    return "\n".join([_audit_sentence(report), *first_of(_differences(report))])
+    lines = [_audit_sentence(report), *first_of(_differences(report))]
+    if report.left_out:
+        lines.append(f"Users: {one_line(scope(report.left_out))}.")
+    return "\n".join(lines)
 
 
 def rebuild_document(report: RebuildReport) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def rebuild_text(report: RebuildReport) -> str:
 def scan_document(scan: StoreScan, *, users: bool = True) -> dict[str, Any]:
     """Return the result of a scan, optionally with the users that differ."""
     document: dict[str, Any] = {
-        **fields(scan, "complete as_of clean vectors recorded probes"),
+        **fields(scan, "complete left_out as_of clean vectors recorded probes"),
         "users": len(scan.users),
         "unowned": encode(scan.unowned),
         "odd": [fields(form, "raw vectors") for form in scan.odd],
@@ -76,7 +81,7 @@ def scan_text(scan: StoreScan) -> str:
     """Return whether store and record agree, then each difference."""
     lines = [
         f"{counted(scan.vectors, 'memory')} in the store, {scan.recorded:,} on record, of "
-        f"{counted(len(scan.users), 'user')}, complete, as of {utc(scan.as_of)}"
+        f"{counted(len(scan.users), 'user')}, {one_line(scan.scope)}, as of {utc(scan.as_of)}"
     ]
     if scan.probes:
         lines.append(f"  and {counted(scan.probes, 'probe')} of redeploy tests, not counted")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..model.census import scope
 from ..model.counting import counted
 from ..model.encoder import encode
 from ..transfer import (
@@ -49,7 +50,7 @@ def export_document(report: ExportReport) -> dict[str, Any]:
     return {
         **fields(report, "file=path manifest format=kind memories"),
         "users": len(report.users),
-        **fields(report, "resumed bytes sha256 vectors=header.vectors"),
+        **fields(report, "left_out resumed bytes sha256 vectors=header.vectors"),
         "embedder": fields(report.header, "name=embedder dimensions"),
         **fields(report, "as_of=header.as_of per_user=users"),
     }
@@ -61,6 +62,8 @@ def export_text(report: ExportReport) -> str:
         line += f" to {one_line(str(report.path))}"
     if report.resumed:
         line += f"; {report.resumed:,} of them had been written before"
+    if report.left_out:
+        line += f"; {one_line(scope(report.left_out))}"
     return f"{line}.\n  sha256  {report.sha256}"
 
 

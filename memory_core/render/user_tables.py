@@ -41,13 +41,15 @@ SENTENCES: Final[dict[State, str]] = {
 
 
 def users_document(census: Census) -> dict[str, Any]:
-    return fields(census, "complete as_of users")
+    return fields(census, "complete left_out as_of users")
 
 
 def users_text(census: Census) -> str:
     rows = [(user.memories, utc(user.last_write), one_line(user.user_id)) for user in census.users]
     total = f"{counted(census.memories, 'memory')} of {counted(len(rows), 'user')}"
-    return "\n".join([*table(rows), f"{total}, complete, as of {utc(census.as_of)}"])
+    return "\n".join(
+        [*table(rows), f"{total}, {one_line(census.scope)}, as of {utc(census.as_of)}"]
+    )
 
 
 def scanned_users_document(

@@ -177,7 +177,10 @@ def _s3_vectors(
     def tie(store: VectorStore, elsewhere: RecordedElsewhere) -> None:
         from .vectors.s3 import S3VectorStore
 
-        if isinstance(store, S3VectorStore) and not store.is_tied:
+        if not isinstance(store, S3VectorStore) or store.is_tied:
+            return
+        # Where a vector names the ledger, the first one of the index has to be a memory.
+        if store.tie.has_tags or any(objects.list(_LEDGER)):
             store.tie.check_vectors(ledger, store.sample(), elsewhere)
             store.tie.make(ledger)
 

@@ -188,7 +188,9 @@ def export_memories(
             # A manifest that is not of this file must not stand beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
-            report = writer.report(path, manifest, resumed)
+            report = replace(
+                writer.report(path, manifest, resumed), left_out=_left_out(ledger, header)
+            )
             _write_manifest(report)
     except OSError as exc:
         raise BackendError(
@@ -215,7 +217,7 @@ def export_stream(
     header = _header(service, user_id, kind, vectors, history)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
-    return writer.report(None, None, 0)
+    return replace(writer.report(None, None, 0), left_out=_left_out(service.parts.ledger, header))
 
 
 @noted("export", lambda content: counted(len(content), "byte"))
@@ -236,6 +238,10 @@ def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
     for view in ledger.users():
         if view.live and not is_probe(view.user_id):
             yield view
+
+
+def _left_out(ledger: Ledger, header: Header) -> tuple[str, ...]:
+    return ledger.left_out() if header.user_id is None else ()
 
 
 def _write_manifest(report: ExportReport) -> None:

@@ -4,7 +4,8 @@
     migration/v1/done/<digest>/<number>.json    a source that was migrated completely
 
 Objects are written once: taking or renewing the lease writes the next number, which only one
-process can. An expired lease is free for the next.
+process can. An expired lease is free for the next. On a server whose put-if-absent is not atomic
+the holder is part of the name, and who then sees another of the same number gives way.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Holder:
 
 def read_holder(objects: ObjectStore) -> Holder | None:
     """Return the newest holder, None where there was none yet."""
-    key = max(objects.list(_LEASES), default=None)
+    key = max(objects.list(_LEASES), key=_number, default=None)
     data = objects.get(key) if key else None
     if key is None or data is None:
         return None
@@ -131,15 +132,23 @@ class Lease:
             "released": released,
         }
         data = json.dumps(document).encode()
-        key = f"{_LEASES}{number:012d}.json"
+        alone = "" if self._objects.atomic_puts else f"-{self._holder}"
+        key = f"{_LEASES}{number:012d}{alone}.json"
         try:
             self._objects.put_if_absent(key, data)
         except EntryExists:
             # Our own write whose acknowledgement was lost counts as done.
             if self._objects.get(key) != data:
                 return False
+        if alone and self._has_rival(number, key):
+            self._objects.delete([key])
+            return False
         self._number, self._renewed = number, now
         return True
+
+    def _has_rival(self, number: int, key: str) -> bool:
+        """Tell if another took the number: whoever wrote later sees the one before."""
+        return any(_number(name) == number for name in self._objects.list(_LEASES) if name != key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ def read_done(objects: ObjectStore, digest: str) -> Done | None:
 
 
 def _number(key: str) -> int:
-    name = key.rpartition("/")[2].removesuffix(".json")
+    name = key.rpartition("/")[2].removesuffix(".json").partition("-")[0]
     return int(name) if name.isdecimal() else 0
 
 

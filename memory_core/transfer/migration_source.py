@@ -28,6 +28,7 @@ from .reports import Part
 
 LOCAL = "local"
 _KINDS = ("chroma", "chroma-http", "s3vectors", "jsonl", "history")
+_LONGEST = 2_000
 _FORMS = (
     "chroma:FOLDER[#COLLECTION], chroma-http://HOST:PORT[#COLLECTION], "
     "s3vectors:BUCKET/INDEX[?ledger=BUCKET/PREFIX], jsonl:FILE, history:FILE or local"
@@ -67,6 +68,8 @@ def parse(address: str) -> Address:
     """
     if address == LOCAL:
         return Address(address, "")
+    if len(address) > _LONGEST:
+        raise MigrationError(f"the address {address[:80]!r}… is too long; use {_FORMS}")
     kind, _, place = address.partition(":")
     mark = "?ledger=" if kind == "s3vectors" else "#"
     place, _, extra = place.partition(mark) if kind not in ("jsonl", "history") else (place, "", "")

@@ -149,7 +149,9 @@ class UserPart:
 class ExportReport:
     """A written export; `path` and `manifest` are None for a stream.
 
-    `resumed` counts the memories that an earlier, interrupted call had written.
+    `resumed` counts the memories that an earlier, interrupted call had written. `left_out` are
+    users of whom the storage's listing was seen to leave entries out: they are in the file whole,
+    and it is not known who else was.
     """
 
     path: Path | None
@@ -161,6 +163,7 @@ class ExportReport:
     sha256: str
     resumed: int
     users: Mapping[str, UserPart] = field(repr=False)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

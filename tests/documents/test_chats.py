@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from memory_core.documents import Document, parse_chat, read_document
+from memory_core.documents import Document, parse_chat
 from memory_core.errors import InvalidMemory
+from tests.support.document_files import read_here
 
 CHATS = Path(__file__).parent / "chats"
 
 
 def read(name: str, content: Any) -> Document:
     if isinstance(content, str):
-        return read_document(name, content.encode())
-    return read_document(name, json.dumps(content).encode())
+        return read_here(name, content.encode())
+    return read_here(name, json.dumps(content).encode())
 
 
 def said(document: Document) -> list[tuple[str, str, str]]:
@@ -85,13 +86,13 @@ def zipped(files: dict[str, Any]) -> bytes:
 def test_an_export_becomes_one_memory_a_message(
     name: str, messages: list[tuple[str, str, str]], left_out: tuple[str, ...]
 ) -> None:
-    document = read_document(name, (CHATS / name).read_bytes())
+    document = read_here(name, (CHATS / name).read_bytes())
     assert said(document) == messages
     assert document.left_out == left_out
 
 
 def test_a_conversation_is_named_in_each_of_its_messages() -> None:
-    chunks = read_document("c.json", (CHATS / "conversations.json").read_bytes()).chunks
+    chunks = read_here("c.json", (CHATS / "conversations.json").read_bytes()).chunks
     assert [chunk.metadata["conversation"] for chunk in chunks] == ["Nut allergy"] * 3 + [
         "Second"
     ] * 3
@@ -207,7 +208,7 @@ def test_a_zip_of_slack_names_its_people() -> None:
                                     "text": text}],
         "garden/canvas.html": "<p>",
     }  # fmt: skip
-    document = read_document("slack.zip", zipped(files))
+    document = read_here("slack.zip", zipped(files))
     assert said(document) == [
         (
             "Alice",
@@ -221,7 +222,7 @@ def test_a_zip_of_slack_names_its_people() -> None:
 
 def test_a_zip_without_a_conversation_is_refused() -> None:
     with pytest.raises(InvalidMemory, match=r'"a\.zip" holds no conversation of ChatGPT'):
-        read_document("a.zip", zipped({"notes.txt": "Likes tea.", "a.json": ["x"]}))
+        read_here("a.zip", zipped({"notes.txt": "Likes tea.", "a.json": ["x"]}))
 
 
 def test_google_chat_is_read() -> None:

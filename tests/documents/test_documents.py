@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_core.documents import Chunk, Document, read_document
+from memory_core.documents import Chunk, Document
 from memory_core.documents.prose import cut
 from tests.support.document_files import (
     docx_of_body,
     encrypt_pdf,
     make_docx,
     make_pdf,
+    read_here,
     strict_docx,
 )
 
@@ -40,7 +41,8 @@ def read(name: str, content: bytes | str) -> list[Chunk]:
 
 
 def document(name: str, content: bytes | str) -> Document:
-    return read_document(name, content.encode() if isinstance(content, str) else content)
+    content = content.encode() if isinstance(content, str) else content
+    return read_here(name, content)
 
 
 def letters(text: str) -> str:

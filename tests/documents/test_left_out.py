@@ -15,9 +15,17 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from memory_core.documents import Document, add_up, read_document
+from memory_core.documents import Document, add_up
 from memory_core.documents.chunk import LeftOut
-from tests.support.document_files import W, blank_pdf, docx_of_body, make_docx, make_pdf, with_part
+from tests.support.document_files import (
+    W,
+    blank_pdf,
+    docx_of_body,
+    make_docx,
+    make_pdf,
+    read_here,
+    with_part,
+)
 
 SENTENCE = "The key of the cellar hangs behind the kitchen door of the flat."
 
@@ -62,7 +70,7 @@ def field(kind: str, label: str, **entries: Any) -> DictionaryObject:
 
 def test_pages_without_text_are_named_and_nothing_is_glued_across_them() -> None:
     pages = [["the flat of Ann is in the"], [], [], ["old town, and hers alone"], []]
-    document = read_document("a.pdf", make_pdf(pages))
+    document = read_here("a.pdf", make_pdf(pages))
     assert texts(document) == ["the flat of Ann is in the", "old town, and hers alone"]
     assert [chunk.place for chunk in document.chunks] == ["page 1", "page 4"]
     assert document.left_out == ("3 pages without text (2-3, 5)",)
@@ -70,7 +78,7 @@ def test_pages_without_text_are_named_and_nothing_is_glued_across_them() -> None
 
 def test_a_scanned_page_with_a_running_head_is_without_text() -> None:
     pages = [["Handbook", SENTENCE], ["Handbook"], ["Handbook", SENTENCE], ["Handbook", "End."]]
-    assert read_document("a.pdf", make_pdf(pages)).left_out == ("1 page without text (2)",)
+    assert read_here("a.pdf", make_pdf(pages)).left_out == ("1 page without text (2)",)
 
 
 def test_a_filled_form_gives_its_answers() -> None:
@@ -89,7 +97,7 @@ def test_a_filled_form_gives_its_answers() -> None:
         *radio,
         named(Subtype="/FreeText", Contents="Typed on the page"),
     )
-    document = read_document("a.pdf", content)
+    document = read_here("a.pdf", content)
     assert texts(document) == [
         "Name\nAllergies",
         "Name: Ruth\nallergies: Cashews, figs\nvegan: Yes\ncity: Porto\ndays: Mon, Tue\n"
@@ -103,7 +111,7 @@ def test_a_form_without_printed_text_is_read() -> None:
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(blank_pdf(1))))
     answer = writer._add_object(field("/Tx", "name", V="Ruth"))
     writer.pages[0][NameObject("/Annots")] = ArrayObject([answer])
-    document = read_document("a.pdf", written(writer))
+    document = read_here("a.pdf", written(writer))
     assert texts(document) == ["name: Ruth"]
     assert document.left_out == ("1 page without text (1)",)
 
@@ -122,7 +130,7 @@ def test_comments_attachments_and_broken_fields_of_a_pdf_are_named() -> None:
         )
     )
     writer.add_attachment("plan.txt", b"x")
-    assert read_document("a.pdf", written(writer)).left_out == (
+    assert read_here("a.pdf", written(writer)).left_out == (
         "1 attached file",
         "1 page with comments (1)",
         "1 page with form fields that cannot be read (1)",
@@ -134,7 +142,7 @@ def test_text_in_a_font_that_does_not_say_its_letters_is_named_and_not_kept() ->
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(unreadable)))
     del writer.pages[0]["/Resources"]["/Font"]["/F1"]["/ToUnicode"]  # type: ignore[index]
     writer.append(PdfReader(io.BytesIO(readable)))
-    document = read_document("a.pdf", written(writer))
+    document = read_here("a.pdf", written(writer))
     assert texts(document) == [SENTENCE]
     assert document.left_out == ("1 page with fonts that give no text (1)",)
 
@@ -150,7 +158,7 @@ def test_text_in_a_font_that_does_not_say_its_letters_is_named_and_not_kept() ->
     ],
 )
 def test_lines_of_a_pdf_are_joined_only_as_paragraphs(lines: list[str], joined: bool) -> None:
-    (text,) = texts(read_document("a.pdf", make_pdf([lines])))
+    (text,) = texts(read_here("a.pdf", make_pdf([lines])))
     assert text == (" " if joined else "\n").join(lines)
 
 
@@ -171,7 +179,7 @@ def test_notes_follow_the_paragraph_that_refers_to_them(kind: str) -> None:
         "<w:r><w:t>.</w:t></w:r></w:p><w:p><w:r><w:t>She likes figs.</w:t></w:r></w:p>"
     )
     content = with_part(docx_of_body(body), f"word/{kind}s.xml", notes_of(kind, "To cashews."))
-    document = read_document("a.docx", content)
+    document = read_here("a.docx", content)
     note = f"{kind.capitalize()}: To cashews."
     assert texts(document) == [f"Ruth is allergic.\n\n{note}\n\nShe likes figs."]
     assert document.left_out == ()
@@ -180,7 +188,7 @@ def test_notes_follow_the_paragraph_that_refers_to_them(kind: str) -> None:
 def test_text_boxes_are_read_after_the_paragraph_they_stand_in() -> None:
     box = "<w:txbxContent><w:p><w:r><w:t>In the box</w:t></w:r></w:p></w:txbxContent>"
     body = f"<w:p><w:r><w:t>Before </w:t><w:pict>{box}</w:pict><w:t>and after</w:t></w:r></w:p>"
-    assert texts(read_document("a.docx", docx_of_body(body))) == ["Before and after\n\nIn the box"]
+    assert texts(read_here("a.docx", docx_of_body(body))) == ["Before and after\n\nIn the box"]
 
 
 def test_headers_comments_and_pictures_are_named() -> None:
@@ -191,7 +199,7 @@ def test_headers_comments_and_pictures_are_named() -> None:
         document.sections[0].header.paragraphs[0].text = "Handbook"
         document.sections[0].footer.paragraphs[0].text = " "
 
-    document = read_document("a.docx", make_docx(fill))
+    document = read_here("a.docx", make_docx(fill))
     assert texts(document) == [SENTENCE]
     assert document.left_out == ("1 header", "2 comments")
 

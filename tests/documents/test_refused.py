@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core import documents
-from memory_core.documents import SUPPORTED_SUFFIXES, clean_name, pdf, read_document
+from memory_core.documents import SUPPORTED_SUFFIXES, clean_name, pdf
 from memory_core.errors import InvalidMemory
 from tests.support.document_files import (
     blank_pdf,
@@ -27,6 +27,7 @@ from tests.support.document_files import (
     encrypt_pdf,
     make_docx,
     make_pdf,
+    read_here,
     with_part,
 )
 
@@ -36,15 +37,16 @@ OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
 def refusal(name: str, content: bytes | str) -> str:
+    content = content.encode() if isinstance(content, str) else content
     with pytest.raises(InvalidMemory) as caught:
-        read_document(name, content.encode() if isinstance(content, str) else content)
+        read_here(name, content)
     return str(caught.value)
 
 
 def is_read_or_refused(name: str, content: bytes) -> bool:
     """Whether there are chunks or a sentence about the file; all else is raised."""
     try:
-        return bool(read_document(name, content).chunks)
+        return bool(read_here(name, content).chunks)
     except InvalidMemory as exc:
         return str(exc).startswith(f'"{name}"')
 
@@ -108,7 +110,7 @@ def test_a_refusal_names_the_file_by_its_clean_name() -> None:
 
 def test_more_chunks_than_the_limit_are_refused() -> None:
     assert "more than 20,000 memories" in refusal("a.csv", "a\n" + "x\n" * 20_001)
-    assert len(read_document("a.csv", b"a\n" + b"x\n" * 20_000).chunks) == documents.MAX_CHUNKS
+    assert len(read_here("a.csv", b"a\n" + b"x\n" * 20_000).chunks) == documents.MAX_CHUNKS
 
 
 def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +120,7 @@ def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_pypdf_keeps_quiet_about_odd_files(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        read_document("a.pdf", PDF.replace(b"startxref\n1", b"startxref\n2"))
+        read_here("a.pdf", PDF.replace(b"startxref\n1", b"startxref\n2"))
     assert caplog.records == []
 
 
@@ -151,7 +153,7 @@ def test_a_cell_that_claims_a_billion_columns_is_read() -> None:
     wide = '<w:tcPr><w:gridSpan w:val="999999999"/></w:tcPr>'
     cell = f"<w:tc>{wide}<w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc>"
     content = docx_of_body(f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>")
-    assert [chunk.text for chunk in read_document("a.docx", content).chunks] == ["x"]
+    assert [chunk.text for chunk in read_here("a.docx", content).chunks] == ["x"]
 
 
 def test_deep_nesting_in_a_word_file_is_refused() -> None:
@@ -242,7 +244,7 @@ def test_a_clean_name_is_short_printable_and_stays_as_it_is(raw: str) -> None:
 
 
 def test_the_suffix_is_read_in_any_case() -> None:
-    assert read_document("NOTES.TXT", b"Likes tea.").chunks
+    assert read_here("NOTES.TXT", b"Likes tea.").chunks
     suffixes = (".txt", ".md", ".pdf", ".docx", ".csv", ".json", ".jsonl", ".zip")
     assert suffixes == SUPPORTED_SUFFIXES
 

@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 
-from memory_core.documents import read_document
-from tests.support.document_files import make_docx
+from tests.support.document_files import make_docx, read_here
 
 PEOPLE = "Alice;likes cheese;Braga\nBob;likes bread;Porto\n"
 
 
 def rows(content: str) -> list[str]:
-    return [chunk.text for chunk in read_document("a.csv", content.encode()).chunks]
+    return [chunk.text for chunk in read_here("a.csv", content.encode()).chunks]
 
 
 def places(content: str) -> list[str]:
-    return [chunk.place for chunk in read_document("a.csv", content.encode()).chunks]
+    return [chunk.place for chunk in read_here("a.csv", content.encode()).chunks]
 
 
 @pytest.mark.parametrize("line", ["sep=;\r\n", "SEP=;\n", '"sep=;"\n', "\ufeffsep=;\n", ""])
@@ -133,5 +132,5 @@ def word_rows(cells: list[tuple[str, str]], *, repeated: bool = False) -> list[s
             properties = table.rows[0]._tr.get_or_add_trPr()
             properties.append(properties.makeelement(properties.tag.replace("trPr", "tblHeader")))
 
-    (chunk,) = read_document("a.docx", make_docx(fill)).chunks
+    (chunk,) = read_here("a.docx", make_docx(fill)).chunks
     return chunk.text.split("\n")

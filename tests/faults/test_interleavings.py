@@ -57,7 +57,9 @@ WORKS: dict[str, list[Step]] = {
     "forget user": [lambda service, ids: service.forget_user("ann")],
     "save new and update": [save(NEW), update(NEW, CHANGED)],
     "delete and save old": [delete(OLD), save(OLD)],
-    "document": [lambda service, ids: service.add_document("ann", "a.jsonl", DOCUMENT)],
+    "document": [
+        lambda service, ids: service.add_document("ann", "a.jsonl", DOCUMENT, isolate=False)
+    ],
 }
 LOOKS: dict[str, Step] = {
     "list": lambda service, ids: service.list_memories("ann"),

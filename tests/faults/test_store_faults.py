@@ -198,7 +198,7 @@ WORKS: dict[str, Callable[[MemoryService, str], object]] = {
     "delete user": lambda service, one: service.delete_user("ann"),
     "forget": lambda service, one: service.forget_user("ann"),
     "document": lambda service, one: service.add_document(
-        "ann", "a.jsonl", b'{"memory": "likes oats"}\n{"memory": "likes figs"}'
+        "ann", "a.jsonl", b'{"memory": "likes oats"}\n{"memory": "likes figs"}', isolate=False
     ),
 }
 

@@ -298,3 +298,29 @@ def test_a_foreign_file_in_the_folder_is_reported_with_its_key(root: Path, name:
     with pytest.raises(LedgerCorrupt, match="move the file") as caught:
         Ledger(LocalObjects(root)).view(ALICE)
     assert caught.value.key == key
+
+
+def test_a_user_whose_id_ends_in_a_dot_is_kept_under_a_name_that_does_not(
+    ledger: Ledger, root: Path
+) -> None:
+    add(ledger, "m-1", user="ann.")
+    add(ledger, "m-2", user="ann")
+    assert sorted(path.name for path in (root / "ledger/v1").iterdir()) == ["ann", "ann%2E"]
+    assert {view.user_id: [*view.live] for view in ledger.users()} == {
+        "ann": ["m-2"], "ann.": ["m-1"]
+    }  # fmt: skip
+
+
+def test_what_an_earlier_release_kept_under_a_dot_is_found_and_goes_on(root: Path) -> None:
+    objects = LocalObjects(root)
+    record = event(user_id="ann.", id="m-1")
+    objects.put_if_absent(f"ledger/v1/ann./{ULID()}.ADD.m-1.json", record)
+    ledger = Ledger(objects)
+    assert [*ledger.view(UserId("ann.")).live] == ["m-1"]
+    (entry,) = add(ledger, "m-2", user="ann.")
+    assert entry.key.startswith("ledger/v1/ann./")
+    assert [[*view.live] for view in ledger.users()] == [["m-1", "m-2"]]
+    view = ledger.view(UserId("ann."))
+    assert ledger.payloads(view.entries)[view.entries[0]] == {"data": "x"}
+    ledger.erase(view.user_id, view.entries)
+    assert files(root) == []

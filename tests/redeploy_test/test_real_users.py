@@ -9,7 +9,9 @@ import pytest
 from ulid import ULID
 
 from memory_core import MemoryService
+from memory_core.model.signature import Key
 from memory_core.redeploy_test import Verdict, from_code, to_code
+from memory_core.redeploy_test.evidence import missing_users, take_census
 from tests.support.installation import ANN, BOB, Installation, MakeInstallation, hands
 
 Event = Callable[[MemoryService, list[str]], object]
@@ -158,3 +160,17 @@ def test_of_very_many_users_a_sample_is_watched(
             opened.forget_record_of(user)
     installation.deploy()
     assert installation.verify(receipt).verdict is Verdict.FAIL
+
+
+def test_a_receipt_does_not_tell_whom_it_counts(install: MakeInstallation) -> None:
+    installation = install("chroma")
+    fill(installation)
+    with installation.open() as service:
+        ledger, keyed = service.parts.ledger, Key(b"of the receipts")
+        plain = take_census(ledger, Key())
+        census = take_census(ledger, keyed)
+        assert len(census.counts) == 2
+        assert census.counts.keys().isdisjoint(plain.counts)
+        # Receipts of earlier versions still count.
+        assert missing_users(ledger, census, keyed) == missing_users(ledger, plain, keyed) == 0
+        assert missing_users(ledger, census, Key(b"another")) == 2

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Sequence
 
-from docx import Document
+from docx import Document as WordFile
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
@@ -17,7 +17,14 @@ from pypdf.generic import (
     NumberObject,
 )
 
+from memory_core.documents import Document, read_document
+
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+def read_here(name: str, content: bytes) -> Document:
+    """Read a document without a child process, which would take most of the time of a test."""
+    return read_document(name, content, isolate=False)
 
 
 def make_pdf(pages: Sequence[Sequence[str]]) -> bytes:
@@ -51,7 +58,7 @@ def blank_pdf(pages: int) -> bytes:
 
 def make_docx(fill: Callable[..., object]) -> bytes:
     """Return the Word file that `fill` wrote into a new document."""
-    document = Document()
+    document = WordFile()
     fill(document)
     buffer = io.BytesIO()
     document.save(buffer)

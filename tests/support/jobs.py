@@ -122,7 +122,7 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             saved = service.add_messages(user, messages, infer=False)
             return [[one.id, one.memory] for one in saved]
         if name == "document":
-            saved = service.add_document(user, rest[0], rest[1].encode())
+            saved = service.add_document(user, rest[0], rest[1].encode(), isolate=False)
             return [[one.id, one.memory] for one in saved]
         if name == "update":
             one = service.update_memory(user, rest[0], rest[1])

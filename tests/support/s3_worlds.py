@@ -189,7 +189,7 @@ WRITES: dict[str, Work] = {
     ),
     "messages": _messages,
     "document": lambda service, user, ids: _saved(
-        service.add_document(user, "a.jsonl", DOCUMENT, verify=True)
+        service.add_document(user, "a.jsonl", DOCUMENT, verify=True, isolate=False)
     ),
     "update": lambda service, user, ids: _saved(
         [service.update_memory(user, ids[TEA], COCOA, verify=True)]

@@ -10,13 +10,14 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.storage.vectors.chroma import open_folder
 
 INDEX = "mem0-wordllama-256"
-SOLDIERS = 1_100
+SOLDIERS = 60
+SAVED = SOLDIERS + 5
 TEXTS = ["likes tea", "likes rye", "likes oats", "plays the oboe"]
 
 
-def make_collection(folder: Path, name: str = INDEX) -> None:
-    """Make the collection so that ChromaDB writes its files at once, not after 1,000 vectors."""
-    hnsw = {"space": "cosine", "batch_size": 2, "sync_threshold": 2}
+def make_collection(folder: Path, name: str = INDEX, every: int = 2) -> None:
+    """Make the collection so that ChromaDB writes its files after so many vectors, not 1,000."""
+    hnsw = {"space": "cosine", "batch_size": 2, "sync_threshold": every}
     with open_folder(folder).client("make", writes=True) as client:
         configuration: Any = {"hnsw": hnsw}
         client.create_collection(name, configuration=configuration, embedding_function=None)
@@ -29,12 +30,14 @@ def open_on(data_dir: Path) -> MemoryService:
 
 def fill_files(data_dir: Path) -> None:
     """Save the texts for ann and some for bob, in vector files."""
+    # Vectors that wait beside the files are put into the graph on opening: damage ends the process.
+    make_collection(data_dir / "chroma", every=SOLDIERS)
     with open_on(data_dir) as service:
         for text in TEXTS:
             service.add_text_memory("ann", text)
-        # So many that ChromaDB writes files by itself, and reading damaged ones ends the process.
         others = [{"role": "user", "content": f"owns {n} tin soldiers"} for n in range(SOLDIERS)]
         service.add_messages("bob", others, infer=False)
+        service.add_text_memory("bob", "owns a drum")
         assert service.audit().clean
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
@@ -64,6 +64,18 @@ class TrippedObjects:
     def __init__(self, inner: ObjectStore, trip: Trip) -> None:
         self._inner = inner
         self._trip = trip
+
+    @property
+    def atomic_puts(self) -> bool:
+        return self._inner.atomic_puts
+
+    @property
+    def in_order(self) -> bool:
+        return self._inner.in_order
+
+    @property
+    def left_out(self) -> Set[str]:
+        return self._inner.left_out
 
     @property
     def lists_freely(self) -> bool:

@@ -42,7 +42,7 @@ def _draw_users() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):
         st.caption(
             f"{counted(census.memories, 'memory')} of {counted(len(census.users), 'user')}, "
-            f"complete. As of {text.utc(census.as_of)}.",
+            f"{text.one_line(census.scope, 400)}. As of {text.utc(census.as_of)}.",
             width="content",
         )
         widgets.button(
@@ -90,10 +90,10 @@ def _draw_scan(scan: StoreScan) -> None:
         st.markdown(":green[:material/check_circle:] **The store matches the record.**")
     else:
         st.markdown(":orange[:material/difference:] **The store differs from the record.**")
-    probes = f" Left out: {counted(scan.probes, 'probe')} of redeploy tests."
+    probes = f" Left out: {counted(scan.probes, 'probe')} of redeploy tests." if scan.probes else ""
     st.caption(
         f"{scan.vectors:,} in the store, {counted(scan.recorded, 'memory')} on record, "
-        f"complete. As of {text.utc(scan.as_of)}.{probes if scan.probes else ''}"
+        f"{text.one_line(scan.scope, 400)}. As of {text.utc(scan.as_of)}.{probes}"
     )
     if scan.differing:
         _draw_differences(scan.differing)

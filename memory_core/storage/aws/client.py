@@ -8,13 +8,23 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any, Literal, TypeVar
 
 from ...errors import MemoryCoreError, SettingsError
 from ...settings import Settings
-from .errors import INVALID_PAGE_TOKEN, Call, Failure, cause_word, rule_for, translate
+from .endpoint import Endpoint, is_marked
+from .errors import (
+    INVALID_PAGE_TOKEN,
+    MISSING,
+    TOO_LARGE,
+    Call,
+    Failure,
+    cause_word,
+    rule_for,
+    translate,
+)
 from .parsing import read_faster
 from .retry import Retries
 
@@ -22,8 +32,10 @@ ServiceName = Literal["s3", "s3vectors", "sts"]
 
 _CONNECTIONS = 16
 _THREADS = 8
-# Begins a header of every answer: x-amz-request-id of S3, x-amzn-requestid of others.
-_HEADER_MARK = "x-amz"
+# The share of the budget for a 500 of a server that was set by hand, which may always answer so.
+_PATIENCE_OF_OWN = 0.2
+_LATEST_S = 1e11
+_OPENING = frozenset({"GetIndex", "GetVectorBucket"})
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -75,6 +87,16 @@ class Aws:
         self._session: Any = None
         self._clients: dict[ServiceName, Any] = {}
         self._lock = Lock()
+        self._lasting: set[tuple[str, str]] = set()
+        self._endpoints = {
+            "s3": Endpoint("s3", settings.endpoint_s3),
+            "s3vectors": Endpoint("s3vectors", settings.endpoint_s3vectors),
+            "sts": Endpoint("sts", None),
+        }
+
+    def endpoint(self, service: ServiceName) -> Endpoint:
+        """Return the address of a service, and what is known of the server there."""
+        return self._endpoints[service]
 
     def run(
         self,
@@ -82,11 +104,15 @@ class Aws:
         operation: str,
         resource: str,
         send: Callable[[Any], _Result],
+        *,
+        patience: float = 1.0,
     ) -> _Result:
         """Call `send` with the service's client until it succeeds; it must be safe to repeat.
 
         Throttling, failures of the service and dropped connections are tried again within the
         budget. Credentials that AWS refuses are read anew once, so that rotated ones are found.
+        A 500 of a server that was set by hand is tried for a fifth of the budget, and no longer
+        once an operation ended so. `patience` is the share of the budget for this call.
 
         Raises:
             BackendUnavailable: the budget is used up.
@@ -97,31 +123,57 @@ class Aws:
         from botocore.exceptions import BotoCoreError, ClientError
 
         attempts = self.retries.start()
-        renewed = False
+        endpoint, asked = self._endpoints[service], (service, operation)
+        renewed, count = False, 0
         while True:
             client = self._client(service)
+            count += 1
             try:
-                return send(client)
+                result = send(client)
             except (BotoCoreError, ClientError, NotFromAws) as exc:
-                failure = _failure(exc)
+                failure = _failure(exc, operation)
                 rule = rule_for(failure)
+                share = rule.patience * patience
+                lasts = endpoint.own and failure.status == 500
+                if lasts:
+                    share *= 0 if asked in self._lasting else _PATIENCE_OF_OWN
                 if rule.renew and not renewed:
                     renewed = True
                     self._renew(service, client)
-                elif not attempts.wait(rule.patience):
-                    call = Call(service, operation, resource, attempts.elapsed_s)
+                elif not attempts.wait(share):
+                    if lasts and patience == 1.0:
+                        self._lasting.add(asked)
+                    call = Call(service, operation, resource, attempts.elapsed_s, endpoint, count)
                     raise translate(failure, call) from exc
+            else:
+                self._lasting.discard(asked)
+                return result
 
     def ask(
         self, service: ServiceName, operation: str, resource: str, **members: Any
     ) -> dict[str, Any]:
         """Return the answer to one operation; see `run`."""
+        return self.ask_within(1.0, service, operation, resource, **members)
+
+    def ask_within(
+        self,
+        patience: float,
+        service: ServiceName,
+        operation: str,
+        resource: str,
+        /,
+        **members: Any,
+    ) -> dict[str, Any]:
+        """Return the answer to one operation, retried within a share of the budget; see `run`."""
         from botocore import xform_name
 
         method = xform_name(operation)
-        return self.run(
-            service, operation, resource, lambda client: getattr(client, method)(**members)
-        )
+
+        def send(client: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = getattr(client, method)(**members)
+            return answer
+
+        return self.run(service, operation, resource, send, patience=patience)
 
     def pages(
         self,
@@ -148,7 +200,8 @@ class Aws:
         self, service: ServiceName, operation: str, resource: str, code: str, message: str
     ) -> Exception:
         """Return our error for a failure reported within a successful answer."""
-        return translate(Failure((code,), 0, message), Call(service, operation, resource))
+        call = Call(service, operation, resource, endpoint=self._endpoints[service])
+        return translate(Failure((code,), 0, message), call)
 
     def offers(self, service: ServiceName, operation: str, *members: str) -> bool:
         """Tell if the installed boto3 can send a member, given as a path, to an operation."""
@@ -174,7 +227,8 @@ class Aws:
                 try:
                     self._clients[service] = self._make(service)
                 except (BotoCoreError, ValueError) as exc:
-                    raise translate(_failure(exc), Call(service, "open", "a client")) from exc
+                    call = Call(service, "open", "a client", endpoint=self._endpoints[service])
+                    raise translate(_failure(exc), call) from exc
             return self._clients[service]
 
     def _make(self, service: ServiceName) -> Any:
@@ -182,9 +236,7 @@ class Aws:
         from botocore.config import Config
 
         settings, transport = self.settings, self._transport
-        endpoint = {"s3": settings.endpoint_s3, "s3vectors": settings.endpoint_s3vectors}.get(
-            service
-        )
+        endpoint = self._endpoints[service].url
         config = Config(
             connect_timeout=transport.connect_timeout_s,
             read_timeout=transport.read_timeout_s,
@@ -199,7 +251,9 @@ class Aws:
         client = self._session.client(
             service, region_name=settings.region, endpoint_url=endpoint, config=config
         )
-        client.meta.events.register("before-parse", _check_sender)
+        client.meta.events.register(
+            "before-parse", partial(_check_sender, self._endpoints[service])
+        )
         read_faster(client, service)
         return client
 
@@ -229,7 +283,7 @@ def check_sender(status: int, headers: Mapping[str, str]) -> None:
     Raises:
         NotFromAws: with the status and the type of the content.
     """
-    if any(name.lower().startswith(_HEADER_MARK) for name in headers):
+    if is_marked(headers):
         return
     kind = next((headers[name] for name in headers if name.lower() == "content-type"), "no type")
     if status >= 500:
@@ -272,6 +326,12 @@ def read_credentials(settings: Settings) -> Credentials | None:
     # Of credentials that boto3 renews; it has no public name (1.44.5).
     expires_at = getattr(chained, "_expiry_time", None)
     return Credentials(chained.method, frozen.access_key, secrets, expires_at)
+
+
+def status_of(exc: MemoryCoreError) -> int:
+    """Return the status of the answer behind an error, 0 where there was none."""
+    cause = exc.__cause__
+    return _failure(cause).status if isinstance(cause, Exception) else 0
 
 
 def cause_of(exc: MemoryCoreError) -> str:
@@ -332,8 +392,20 @@ def _service_descriptions() -> Any:
     return create_loader()
 
 
-def _check_sender(response_dict: dict[str, Any], **_: Any) -> None:
-    check_sender(response_dict["status_code"], response_dict["headers"])
+def _check_sender(
+    endpoint: Endpoint, operation_model: Any, response_dict: dict[str, Any], **_: Any
+) -> None:
+    status, headers = response_dict["status_code"], response_dict["headers"]
+    if not is_marked(headers) and (
+        # A body was too large for what stands before the service: as good an answer as its own.
+        (status == 413 and endpoint.service == "s3vectors")
+        or (status == 200 and endpoint.fits(response_dict["body"], operation_model.output_shape))
+        or (status >= 400 and endpoint.fits(response_dict["body"], None))
+    ):
+        endpoint.hear(headers)
+        return
+    check_sender(status, headers)
+    endpoint.hear(headers)
 
 
 def _moment(value: Any) -> datetime:
@@ -343,11 +415,14 @@ def _moment(value: Any) -> datetime:
             return datetime.fromisoformat(value)
     from botocore.utils import parse_timestamp
 
+    if isinstance(value, int | float) and value > _LATEST_S:
+        # In milliseconds, as JavaScript has them.
+        value = value / 1000
     moment: datetime = parse_timestamp(value)
     return moment
 
 
-def _failure(exc: Exception) -> Failure:
+def _failure(exc: Exception, operation: str = "") -> Failure:
     response = getattr(exc, "response", None)
     if not isinstance(response, dict):
         return Failure(tuple(base.__name__ for base in type(exc).__mro__), 0, str(exc))
@@ -357,4 +432,9 @@ def _failure(exc: Exception) -> Failure:
     if code == "ValidationException" and message.startswith("Invalid page token"):
         code = INVALID_PAGE_TOKEN
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if status == 413:
+        code = TOO_LARGE
+    if status == 404 and operation in _OPENING and code != "UnknownOperationException":
+        # Other servers have other codes.
+        code = MISSING
     return Failure((code,), status, message)

@@ -16,11 +16,16 @@ from ...errors import (
     MemoryCoreError,
     SettingsError,
 )
+from .endpoint import Endpoint
 
 INVALID_PAGE_TOKEN = "InvalidPageToken"
 """Our name for the ValidationException of a listing that took too long."""
 
-TITLES = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
+MISSING = "NotFoundException"
+"""The code for an index or a vector bucket that does not exist."""
+TOO_LARGE = "RequestTooLarge"
+"""Our name for a refusal by the size of the request."""
+
 _BACKEND = "s3_vectors"
 # Operations of S3 whose permission has another name.
 _ACTIONS = {
@@ -56,12 +61,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, and how long it was tried; `resource` is a phrase for people."""
+    """A request, and how long and often it was tried; `resource` is a phrase for people."""
 
     service: str
     operation: str
     resource: str
     elapsed_s: float = 0.0
+    endpoint: Endpoint | None = None
+    attempts: int = 1
+
+    @property
+    def title(self) -> str:
+        """The name of the server that was asked."""
+        return (self.endpoint or Endpoint(self.service, None)).title
 
     @property
     def action(self) -> str:
@@ -91,6 +103,15 @@ _BUSY = Rule(
     patience=1.0,
     cause="busy",
 )
+# Of a server that was set by hand: it may answer so for ever.
+_BROKEN = Rule(
+    BackendUnavailable,
+    "{title} answered {operation} on {resource} with 500 ({code}: {said}) {times} within "
+    "{elapsed:.0f} seconds; look into the log of that server, and for {operation} on the card of "
+    "`python -m memory_core doctor --tag live`",
+    patience=1.0,
+    cause="busy",
+)
 _INTERRUPTED = Rule(
     BackendUnavailable,
     "the connection to {title} broke off during {operation} on {resource} ({code}); check the "
@@ -116,7 +137,7 @@ _IMPOSTOR = Rule(
 _GATEWAY = replace(_IMPOSTOR, patience=1.0)
 _DENIED = Rule(
     AccessDenied,
-    "AWS refused {action} on {where}; allow it in the IAM policy of the credentials in use",
+    "{who} refused {action} on {where}; allow it in the IAM policy of the credentials in use",
     cause="denied",
 )
 _EXPIRED = Rule(
@@ -128,7 +149,7 @@ _EXPIRED = Rule(
 )
 _BAD_KEY = Rule(
     AccessDenied,
-    "AWS does not accept the credentials ({code}), so {action} was refused; check "
+    "{who} does not accept the credentials ({code}), so {action} was refused; check "
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN",
     renew=True,
     cause="key",
@@ -142,7 +163,7 @@ _NO_KEY = Rule(
 )
 _CLOCK = Rule(
     AccessDenied,
-    "AWS refused {action} because the clock of this machine is wrong ({code}); set the clock",
+    "{who} refused {action} because the clock of this machine is wrong ({code}); set the clock",
     cause="clock",
 )
 _NO_INDEX = Rule(
@@ -231,8 +252,9 @@ _CODES = {
         "KmsNotFoundException"
     ),
     _REFUSED: (
-        "BotoCoreError ConflictException InvalidPageToken NoSuchKey PreconditionFailed "
-        "SerializationException ValidationException"
+        "BotoCoreError ConflictException InvalidPageToken NoSuchKey NotImplemented "
+        "NotImplementedException PreconditionFailed RequestTooLarge SerializationException "
+        "ValidationException"
     ),
     _REGION: "InvalidRegionError NoRegionError UnknownRegionError",
     _PROFILE: (
@@ -262,6 +284,8 @@ def rule_for(failure: Failure) -> Rule:
 def translate(failure: Failure, call: Call) -> MemoryCoreError:
     """Return our error for a failure."""
     rule = rule_for(failure)
+    if rule is _BUSY and failure.status == 500 and call.endpoint and call.endpoint.own:
+        rule = _BROKEN
     action, where = call.action, call.resource
     # The service names the missing permission, which may be another than the operation's: a
     # filtered QueryVectors needs GetVectors.
@@ -269,7 +293,9 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
         action, where = named[1], named[2] or where
     said = " ".join(failure.said.split()).rstrip(".") or failure.code
     message = rule.sentence.format(
-        title=TITLES[call.service],
+        title=call.title,
+        who=call.title if call.endpoint and call.endpoint.own else "AWS",
+        times="once" if call.attempts == 1 else f"{call.attempts} times",
         operation=call.operation,
         resource=call.resource,
         action=action,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Protocol
 
 
@@ -15,6 +15,27 @@ class ObjectStore(Protocol):
     @property
     def lists_freely(self) -> bool:
         """True if `list` costs no request."""
+        ...
+
+    @property
+    def atomic_puts(self) -> bool:
+        """True if of several simultaneous `put_if_absent` of a key one wins.
+
+        Where it is false, what must not be overwritten takes a name that nobody else takes.
+        """
+        ...
+
+    @property
+    def in_order(self) -> bool:
+        """True if `list` is in the order of the keys, so that ranges of it can be read."""
+        ...
+
+    @property
+    def left_out(self) -> Set[str]:
+        """The folders of which a listing was seen to leave keys out, each with its slash.
+
+        Their keys were read and yielded all the same; what else was left out is not known.
+        """
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> None:

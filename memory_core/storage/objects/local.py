@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -30,6 +30,9 @@ class LocalObjects:
     """The keys are paths below `root`, which is made on the first write."""
 
     lists_freely = True
+    atomic_puts = True
+    in_order = True
+    left_out: Set[str] = frozenset()
 
     def __init__(self, root: Path) -> None:
         self._root = root

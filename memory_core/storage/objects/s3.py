@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ...errors import BackendError, EntryExists, SettingsError
@@ -23,6 +23,12 @@ class S3Objects:
         self._aws = aws
         self._bucket = bucket
         self._prefix = prefix
+        self.left_out: set[str] = set()
+        self.atomic_puts = True
+
+    @property
+    def in_order(self) -> bool:
+        return not self._aws.endpoint("s3").own
 
     def put_if_absent(self, key: str, data: bytes) -> None:
         try:
@@ -52,12 +58,54 @@ class S3Objects:
         return {key: data for key, data in contents if data is not None}
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
+        """Yield the keys as `ObjectStore.list`; a server set by hand is checked against itself.
+
+        Where a page ends within a folder the rest is read from the folder itself. If the next page
+        does not have it too, the listing loses keys, and all folders are read by themselves.
+        """
+        early: dict[str, str] = {}
+        folders: set[str] = set()
+        for page in self._list_pages(prefix, start_after):
+            keys = [key for key in page if early.pop(key, None) is None]
+            yield from keys
+            if self.in_order or not page:
+                continue
+            folders.update(map(_folder, page))
+            folder = _folder(page[-1])
+            if len(folder) > len(prefix):
+                for rest in self._list_pages(folder, page[-1]):
+                    new = [key for key in rest if key not in early]
+                    early |= dict.fromkeys(new, folder)
+                    yield from new
+        # Deleted in the meantime, or left out.
+        lost = {
+            folder
+            for folder in set(early.values())
+            if any(key in early for part in self._list_pages(folder) for key in part)
+        }
+        if lost:
+            self.left_out |= lost
+            yield from self._unlisted(prefix, start_after, folders)
+
+    def _unlisted(self, prefix: str, start_after: str, listed: set[str]) -> Iterator[str]:
+        """Yield what is in folders right below `prefix` that a listing had nothing of."""
+        members = {"Prefix": self._prefix + prefix, "Delimiter": "/"}
+        for page in self._pages("ListObjectsV2", _NEXT_KEYS, **members):
+            for common in page.get("CommonPrefixes", ()):
+                folder = common["Prefix"].removeprefix(self._prefix)
+                if any(name.startswith(folder) for name in listed):
+                    continue
+                keys = [key for key in self.list(folder) if key > start_after]
+                if keys:
+                    self.left_out.add(folder)
+                yield from keys
+
+    def _list_pages(self, prefix: str, start_after: str = "") -> Iterator[Sequence[str]]:
         wanted = {"Prefix": self._prefix + prefix}
         if start_after:
             wanted["StartAfter"] = self._prefix + start_after
         for page in self._pages("ListObjectsV2", _NEXT_KEYS, **wanted):
-            for listed in page.get("Contents", ()):
-                yield listed["Key"].removeprefix(self._prefix)
+            yield [listed["Key"].removeprefix(self._prefix) for listed in page.get("Contents", ())]
 
     def folders(self, prefix: str) -> None:
         return None

@@ -76,6 +76,11 @@ def is_chroma(path: Path) -> bool:
     return (path / _DATABASE).is_file()
 
 
+def has_index(folder: Path) -> bool:
+    """Tell if the files of a segment fit each other and are of the format known here."""
+    return _Index.open(folder) is not None
+
+
 class ChromaReader:
     """A context manager over one folder.
 

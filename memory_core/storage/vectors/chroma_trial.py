@@ -18,10 +18,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ...errors import BackendUnavailable, IndexDamaged
+from .chroma_readonly import has_index
 
 _MARK = ".holdfast.tried"
 _IN_USE = "index_metadata.pickle"
-_TIMEOUT_S = 300.0
+# Ten times what a busy machine takes; on some headers ChromaDB waits for ever.
+_LEAST_S = 30.0
+_BYTES_A_SECOND = 250_000
 _SEGMENT = (
     "SELECT s.id FROM segments s JOIN collections c ON s.collection = c.id "
     "WHERE c.name = ? AND s.scope = 'VECTOR'"
@@ -112,6 +115,9 @@ class VectorFiles:
 
     def _try(self) -> str:
         """Let a child read everything; return what went wrong, or an empty string."""
+        if not has_index(self.folder):
+            return "header.bin does not describe data_level0.bin"
+        timeout_s = _LEAST_S + (self.folder / "data_level0.bin").stat().st_size / _BYTES_A_SECOND
         code = _TRY.format(path=sys.path, folder=str(self._database.parent), name=self._name)
         try:
             child = subprocess.run(
@@ -119,11 +125,11 @@ class VectorFiles:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=_TIMEOUT_S,
+                timeout=timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"ChromaDB had not read them after {_TIMEOUT_S:.0f} seconds"
+            return f"ChromaDB had not read them after {timeout_s:.0f} seconds"
         begun, _, reason = child.stdout.decode(errors="replace").strip().partition("\n")
         if not begun:
             # Within another program, such as uWSGI, there may be no Python to start.

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BackendError, InvalidUserId
 from ...model.counting import batches, counted
 from ...model.records import IndexInfo
+from ...model.server_card import ServerManners
 from ...model.user_id import UserId
-from ..aws import Aws, each, pace_of
+from ..aws import Aws, each, pace_of, status_of
 from ..aws.errors import INVALID_PAGE_TOKEN
 from .base import PUT_BATCH, Vector
 from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
+from .s3_payload import to_metadata, to_payload
 from .s3_tie import TIE, IndexTie
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_BODY_BYTES = 15 * 1024 * 1024
+AMAZONS = ServerManners()
+MAX_BODY_BYTES = AMAZONS.body_bytes
 """The service takes 20 MiB."""
 
 _GET_BATCH = 100
@@ -32,7 +36,9 @@ _SAMPLE = 20
 _SEGMENTS = 8
 _LISTING_STARTS = 3
 _NEXT = {"nextToken": "nextToken"}
-_MAX_TOP_K = 10_000
+_SMALL_TOP_K = 100
+_LARGE_BODY = 1024 * 1024
+_WAKING = "holdfast-waking"
 _MAX_KEY_BYTES = 1024
 _MAX_WORDS = 1024
 """Characters of a question that is searched for by its words."""
@@ -41,7 +47,13 @@ _logger = logging.getLogger("memory_core")
 
 
 def open_s3_vectors(
-    aws: Aws, index: IndexName, dimensions: int, *, create: bool, ledger: str = ""
+    aws: Aws,
+    index: IndexName,
+    dimensions: int,
+    manners: ServerManners = AMAZONS,
+    *,
+    create: bool,
+    ledger: str = "",
 ) -> S3VectorStore:
     """Open the index, making it and its bucket if `create` and they are missing.
 
@@ -51,17 +63,26 @@ def open_s3_vectors(
         IndexMismatch: it is missing, cannot hold our memories, or is not ours; says both sides.
         BackendError: AWS refused, or could not be reached.
     """
-    info = open_index(aws, index, dimensions, create=create)
-    store = S3VectorStore(aws, index, info)
+    info = open_index(aws, index, dimensions, manners, create=create)
+    store = S3VectorStore(aws, index, info, manners)
     store.is_tied = bool(ledger) and store.tie.check(ledger)
+    if create and manners.needs_rows:
+        store.wake()
     return store
 
 
 class S3VectorStore:
     """One index; get it from `open_s3_vectors`."""
 
-    def __init__(self, aws: Aws, index: IndexName, info: IndexInfo) -> None:
+    def __init__(
+        self, aws: Aws, index: IndexName, info: IndexInfo, manners: ServerManners = AMAZONS
+    ) -> None:
         self._aws = aws
+        self._own = aws.endpoint("s3vectors").own
+        self._manners = manners
+        self._segments = min(_SEGMENTS, manners.segments)
+        self._top_k = manners.top_k
+        self._body_bytes = manners.body_bytes
         self._index = index
         self.tie = IndexTie(aws, index, info)
         self.is_tied = False
@@ -78,9 +99,28 @@ class S3VectorStore:
 
     def put(self, vectors: Sequence[Vector]) -> None:
         unique = {vector.key: vector for vector in vectors}
-        for request in put_requests(unique.values(), self._dimensions, str(self._index)):
-            self._pace.take(len(request))
-            self._ask("PutVectors", vectors=request)
+        for request in put_requests(
+            unique.values(),
+            self._dimensions,
+            str(self._index),
+            max_bytes=self._body_bytes,
+            same_keys=self._manners.fixed_schema,
+        ):
+            self._put(request)
+
+    def wake(self) -> None:
+        """Put and delete a vector: some servers answer nothing of an index that never held one."""
+        values = [1.0] + [0.0] * (self._dimensions - 1)
+        self._put(
+            [
+                {
+                    "key": _WAKING,
+                    "data": {"float32": values},
+                    "metadata": to_metadata({}, same_keys=self._manners.fixed_schema),
+                }
+            ]
+        )
+        self.delete([_WAKING])
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
         def read(batch: list[str]) -> dict[str, Any]:
@@ -88,19 +128,31 @@ class S3VectorStore:
 
         wanted = list(batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH))
         return {
-            vector.key: vector
+            row["key"]: _to_vector(row)
             for answer in each(read, wanted)
-            for vector in map(_to_vector, answer["vectors"])
+            for row in answer["vectors"]
+            if not self._own or _is_there(row, with_values)
         }
 
     def keys(self) -> Iterator[str]:
         def scan(segment: int) -> list[dict[str, Any]]:
+            part = {"segmentCount": self._segments, "segmentIndex": segment}
             return self._listing(
-                "ListVectors", maxResults=_LIST_PAGE, segmentCount=_SEGMENTS, segmentIndex=segment
+                "ListVectors", maxResults=_LIST_PAGE, **(part if self._segments > 1 else {})
             )
 
-        for listing in each(scan, range(_SEGMENTS)):
-            yield from (listed["key"] for listed in listing if listed["key"] != TIE)
+        # Another server may give every key in each segment.
+        known: set[str] = {TIE}
+        try:
+            for listing in each(scan, range(self._segments)):
+                new = {listed["key"] for listed in listing} - known
+                known |= new
+                yield from new
+        except BackendError as exc:
+            if not self._own or self._segments == 1 or status_of(exc) != HTTPStatus.BAD_REQUEST:
+                raise
+            self._segments = 1
+            yield from (key for key in self.keys() if key not in known)
 
     def sample(self) -> list[Vector]:
         """Return a few vectors with their payloads, whichever the service lists first."""
@@ -110,16 +162,27 @@ class S3VectorStore:
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
-        members = {
+        # Where the filter comes last, the user's may be anywhere among the nearest.
+        asked = min(self._top_k if self._manners.filters_after else limit, self._top_k)
+        members: dict[str, Any] = {
             "queryVector": {"float32": values.tolist()},
-            "topK": min(limit, _MAX_TOP_K),
+            "topK": asked,
             "filter": owned_by(user_id),
             **self._query_mode,
         }
         nearest = self._hybrid(words, members) if words and self._searches_texts else None
         if nearest is None:
-            nearest = self._listing("QueryVectors", **members, returnDistance=True)
-        return [(match["key"], _cosine(match)) for match in nearest]
+            try:
+                nearest = self._listing("QueryVectors", **members, returnDistance=True)
+            except BackendError as exc:
+                refused = (
+                    status_of(exc) == HTTPStatus.BAD_REQUEST and members["topK"] > _SMALL_TOP_K
+                )
+                if not self._own or not refused:
+                    raise
+                self._top_k = _SMALL_TOP_K
+                return self.query(user_id, values, limit, words)
+        return [(match["key"], _cosine(match)) for match in nearest[:limit]]
 
     def delete(self, keys: Iterable[str]) -> None:
         for batch in batches(filter(_is_possible, dict.fromkeys(keys)), _DELETE_BATCH):
@@ -134,6 +197,44 @@ class S3VectorStore:
 
     def close(self) -> None:
         self._aws.close()
+
+    def _put(self, request: list[dict[str, Any]]) -> None:
+        """Send one PutVectors, in halves where it is refused for its size."""
+        self._pace.take(len(request))
+        size = sum(map(_written_bytes, request))
+        large = self._own and size > _LARGE_BODY and len(request) > 1
+        try:
+            self._ask_within(0.0 if large else 1.0, "PutVectors", vectors=request)
+        except BackendError as exc:
+            status = status_of(exc)
+            failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
+            if failed and not large and self._has_kept(request):
+                # NooBaa 5.23 does so for every request once an index has 256 vectors.
+                _logger.warning("%s; the vectors are there all the same", exc)
+                return
+            too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (failed and large)
+            if len(request) == 1 or not too_large:
+                raise
+            middle = len(request) // 2
+            self._put(request[:middle])
+            self._body_bytes = min(self._body_bytes, max(size // 2, _LARGE_BODY))
+            self._put(request[middle:])
+
+    def _has_kept(self, request: list[dict[str, Any]]) -> bool:
+        """Tell if the index holds the records of a request that was answered with a failure."""
+        try:
+            stored = self.get([record["key"] for record in request], with_values=True)
+        except BackendError:
+            return False
+        wanted = [_to_vector(record) for record in request]
+        return all(
+            (kept := stored.get(vector.key)) is not None
+            and kept.payload == vector.payload
+            and kept.values is not None
+            and vector.values is not None
+            and bool((kept.values == vector.values).all())
+            for vector in wanted
+        )
 
     def _hybrid(self, words: str, members: dict[str, Any]) -> list[dict[str, Any]] | None:
         """Search by vector and words in one request; None where the service refuses that."""
@@ -161,9 +262,11 @@ class S3VectorStore:
                     raise
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
-        return self._aws.ask(
-            "s3vectors", operation, str(self._index), **self._index.address, **members
-        )
+        return self._ask_within(1.0, operation, **members)
+
+    def _ask_within(self, patience: float, operation: str, /, **members: Any) -> dict[str, Any]:
+        where, members = str(self._index), {**self._index.address, **members}
+        return self._aws.ask_within(patience, "s3vectors", operation, where, **members)
 
 
 class S3Reader:
@@ -196,15 +299,20 @@ class S3Reader:
 
 
 def put_requests(
-    vectors: Iterable[Vector], dimensions: int, index: str
+    vectors: Iterable[Vector],
+    dimensions: int,
+    index: str,
+    *,
+    max_bytes: int = MAX_BODY_BYTES,
+    same_keys: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """Return lists of records, each for one PutVectors request.
 
     Raises:
         BackendError: a vector is of another length, not finite or zero.
     """
-    records = (_to_record(vector, dimensions, index) for vector in vectors)
-    return batches(records, PUT_BATCH, max_bytes=MAX_BODY_BYTES, size_of=_written_bytes)
+    records = (_to_record(vector, dimensions, index, same_keys=same_keys) for vector in vectors)
+    return batches(records, PUT_BATCH, max_bytes=max_bytes, size_of=_written_bytes)
 
 
 def shortest_decimals(values: NDArray[np.float32]) -> list[float]:
@@ -228,7 +336,7 @@ def _written_bytes(record: dict[str, Any]) -> int:
     return len(json.dumps(record)) + 2
 
 
-def _to_record(vector: Vector, dimensions: int, index: str) -> dict[str, Any]:
+def _to_record(vector: Vector, dimensions: int, index: str, *, same_keys: bool) -> dict[str, Any]:
     import numpy as np
 
     values = np.asarray(vector.values if vector.values is not None else (), dtype=np.float32)
@@ -242,8 +350,7 @@ def _to_record(vector: Vector, dimensions: int, index: str) -> dict[str, Any]:
     return {
         "key": vector.key,
         "data": {"float32": shortest_decimals(values)},
-        # The service refuses null.
-        "metadata": {name: value for name, value in vector.payload.items() if value is not None},
+        "metadata": to_metadata(vector.payload, same_keys=same_keys),
     }
 
 
@@ -277,5 +384,11 @@ def _to_vector(listed: dict[str, Any]) -> Vector:
     """Return a vector of an answer; its values are None where they were not asked for."""
     import numpy as np
 
-    values = np.asarray(listed["data"]["float32"], dtype=np.float32) if "data" in listed else None
-    return Vector(listed["key"], listed.get("metadata") or {}, values)
+    data = listed.get("data")
+    values = np.asarray(data["float32"], dtype=np.float32) if data else None
+    return Vector(listed["key"], to_payload(listed.get("metadata")), values)
+
+
+def _is_there(row: dict[str, Any], with_values: bool) -> bool:
+    """Tell if a row of GetVectors holds a vector; some servers return the key of none, alone."""
+    return bool(row.get("data")) if with_values else bool(row.get("metadata"))

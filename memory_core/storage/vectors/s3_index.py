@@ -5,19 +5,22 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from ...errors import BackendError, IndexMismatch
+from ...errors import AccessDenied, BackendError, IndexMismatch
 from ...model.counting import counted
 from ...model.limits import NON_FILTERABLE_KEYS
 from ...model.records import IndexInfo
+from ...model.server_card import ServerManners
 from ..aws import Aws
+from ..aws.errors import MISSING
+from .s3_payload import ATTACHED
 
 SEARCHED = "data"
 """The key of a payload that holds the text."""
 
 _METRIC = "cosine"
 _ENHANCED = "ENHANCED"
-_MISSING = "NotFoundException"
 _EXISTS = "ConflictException"
+_BRIEFLY = 0.1
 INVALID = "ValidationException"
 _TEXTS = "textSearchConfigurations"
 
@@ -37,7 +40,9 @@ class IndexName(NamedTuple):
         return f"index {self.name!r} in vector bucket {self.bucket!r}"
 
 
-def open_index(aws: Aws, name: IndexName, dimensions: int, *, create: bool) -> IndexInfo:
+def open_index(
+    aws: Aws, name: IndexName, dimensions: int, manners: ServerManners, *, create: bool
+) -> IndexInfo:
     """Return the description of the index, once it exists and fits.
 
     Raises:
@@ -48,24 +53,25 @@ def open_index(aws: Aws, name: IndexName, dimensions: int, *, create: bool) -> I
     except IndexMismatch as exc:
         if not create:
             raise _missing(name) from exc
-        _make_index(aws, name, dimensions, enhanced=_ensure_bucket(aws, name))
+        extra = [ATTACHED] if manners.fixed_schema else []
+        make_index(aws, name, dimensions, [*NON_FILTERABLE_KEYS, *extra])
         # Also when another process made it at the same time, or an answer was lost.
         info = describe_index(aws, name)
-    _check(info, name, dimensions)
+    _check(info, name, dimensions, describes_keys=manners.describes_keys)
     return info
 
 
 def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
     """Return the description of the index; the service does not count its vectors."""
     index = aws.ask("s3vectors", "GetIndex", str(name), **name.address)["index"]
-    configuration = index.get("metadataConfiguration", {})
+    configuration = index.get("metadataConfiguration") or {}
     return IndexInfo(
         "s3_vectors",
-        index["indexName"],
-        index["dimension"],
-        index["distanceMetric"],
-        mode=index.get("indexMode", ""),
-        created_at=index["creationTime"].astimezone(UTC),
+        index.get("indexName", name.name),
+        index.get("dimension", 0),
+        index.get("distanceMetric", ""),
+        mode=index.get("indexMode") or "",
+        created_at=index["creationTime"].astimezone(UTC) if index.get("creationTime") else None,
         non_filterable_keys=tuple(configuration.get("nonFilterableMetadataKeys", ())),
         searchable_keys=tuple(
             text["metadataKey"]
@@ -82,15 +88,17 @@ def _ensure_bucket(aws: Aws, name: IndexName) -> bool:
     try:
         answer = aws.ask("s3vectors", "GetVectorBucket", where, **members)
     except BackendError as exc:
-        if exc.code != _MISSING:
+        if exc.code != MISSING:
             raise
-        _create(aws, "CreateVectorBucket", where, members)
+        _create(aws, "CreateVectorBucket", "GetVectorBucket", where, members, members)
         answer = aws.ask("s3vectors", "GetVectorBucket", where, **members)
-    return bool(answer["vectorBucket"].get("defaultIndexMode") == _ENHANCED)
+    return bool(answer.get("vectorBucket", {}).get("defaultIndexMode") == _ENHANCED)
 
 
-def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -> None:
-    metadata: dict[str, Any] = {"nonFilterableMetadataKeys": list(NON_FILTERABLE_KEYS)}
+def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> None:
+    """Create the index, and its bucket where it is missing; `whole` keys are not filterable."""
+    enhanced = _ensure_bucket(aws, name)
+    metadata: dict[str, Any] = {"nonFilterableMetadataKeys": whole}
     wanted = {
         **name.address,
         "dataType": "float32",
@@ -101,7 +109,7 @@ def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -
     if enhanced and aws.offers("s3vectors", "CreateIndex", "metadataConfiguration", _TEXTS):
         searchable = {**metadata, _TEXTS: [{"metadataKey": SEARCHED}]}
         try:
-            _create(aws, "CreateIndex", str(name), wanted | {"metadataConfiguration": searchable})
+            _create_index(aws, name, wanted | {"metadataConfiguration": searchable})
         except BackendError as exc:
             # Full-text search is newer than the mode, and may not have reached the region; the
             # index can be made searchable later.
@@ -109,19 +117,60 @@ def _make_index(aws: Aws, name: IndexName, dimensions: int, *, enhanced: bool) -
                 raise
         else:
             return
-    _create(aws, "CreateIndex", str(name), wanted)
+    _create_index(aws, name, wanted)
 
 
-def _create(aws: Aws, operation: str, where: str, members: dict[str, Any]) -> None:
-    """Create something; it may exist already, by our own request whose answer was lost."""
+def _create_index(aws: Aws, name: IndexName, wanted: dict[str, Any]) -> None:
+    _create(aws, "CreateIndex", "GetIndex", str(name), wanted, name.address)
+
+
+def _create(
+    aws: Aws,
+    operation: str,
+    reading: str,
+    where: str,
+    members: dict[str, Any],
+    names: dict[str, str],
+) -> None:
+    """Create something; it may exist already, by our own request whose answer was lost.
+
+    Servers tell that in several ways, so a failure counts only where `reading` finds nothing.
+    """
+    patience = _BRIEFLY if aws.endpoint("s3vectors").own else 1.0
     try:
-        aws.ask("s3vectors", operation, where, **members)
+        aws.ask_within(patience, "s3vectors", operation, where, **members)
+    except AccessDenied:
+        raise
     except BackendError as exc:
-        if exc.code != _EXISTS:
-            raise
+        if exc.code == _EXISTS or _is_there(aws, reading, where, names):
+            return
+        if operation == "CreateVectorBucket":
+            raise _uncreated(aws, exc) from exc.__cause__
+        raise
 
 
-def _check(info: IndexInfo, name: IndexName, dimensions: int) -> None:
+def _is_there(aws: Aws, reading: str, where: str, names: dict[str, str]) -> bool:
+    try:
+        aws.ask_within(_BRIEFLY, "s3vectors", reading, where, **names)
+    except BackendError:
+        return False
+    return True
+
+
+def _uncreated(aws: Aws, exc: BackendError) -> BackendError:
+    """Return why there is no vector bucket, with the names that some servers need."""
+    if not aws.endpoint("s3vectors").own:
+        return exc
+    return type(exc)(
+        f"{exc}. If it is because of the name: NooBaa takes none that a bucket of S3 has, Ceph "
+        "only one that a bucket without versioning has; set MEMORY_VECTOR_BUCKET to such a name",
+        backend=exc.backend,
+        operation=exc.operation,
+        code=exc.code,
+    )
+
+
+def _check(info: IndexInfo, name: IndexName, dimensions: int, *, describes_keys: bool) -> None:
     if info.metric != _METRIC or info.dimensions != dimensions:
         raise _mismatch(
             f"{name} has {counted(info.dimensions, 'dimension')} and metric {info.metric!r}, the "
@@ -129,7 +178,7 @@ def _check(info: IndexInfo, name: IndexName, dimensions: int) -> None:
             "that filled it, MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
         )
     needed, actual = set(NON_FILTERABLE_KEYS), set(info.non_filterable_keys)
-    if not needed <= actual or "user_id" in actual:
+    if describes_keys and (not needed <= actual or "user_id" in actual):
         raise _mismatch(
             f"{name} has the non-filterable keys {_listed(actual)}, memories need "
             f"{_listed(needed)} among them and 'user_id' not; this cannot be changed in an index, "

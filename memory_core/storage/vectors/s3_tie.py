@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ...errors import AccessDenied, BackendError, BackendUnavailable, IndexMismatch
 from ...model.records import IndexInfo
-from ..aws import Aws
+from ..aws import Aws, Retries
 from .base import Vector
 from .s3_index import IndexName
 
@@ -22,7 +22,9 @@ TIE = "holdfast:ledger"
 """The tag, and the key of the reserved vector."""
 
 _LONGEST_VALUE = 256
-_NOTE = "ledger"
+# Some servers take no key that the first vector of an index did not have.
+_NOTE = "data"
+_QUICK = Retries(budget_s=1.0)
 _logger = logging.getLogger("memory_core")
 
 RecordedElsewhere = Callable[[Sequence[Vector]], bool]
@@ -41,7 +43,8 @@ class IndexTie:
     """What an index says of its ledger; `info` is the description of the index."""
 
     def __init__(self, aws: Aws, index: IndexName, info: IndexInfo) -> None:
-        self._aws = aws
+        self.has_tags = bool(info.arn)
+        self._aws = aws if self.has_tags else Aws(aws.settings, retries=_QUICK)
         self._index = index
         self._info = info
 
@@ -89,11 +92,10 @@ class IndexTie:
 
     def _ask_tags(self, operation: str, **members: Any) -> dict[str, Any] | None:
         """Return the answer, None where tags are refused or unknown."""
-        arn = self._info.arn
-        if not arn:
+        if not self.has_tags:
             return None
+        where, arn = str(self._index), self._info.arn
         try:
-            where = str(self._index)
             return self._aws.ask("s3vectors", operation, where, resourceArn=arn, **members)
         except BackendUnavailable:
             raise
@@ -101,9 +103,15 @@ class IndexTie:
             return None
 
     def _read_vector(self) -> str:
-        answer = self._ask("GetVectors", keys=[TIE], returnMetadata=True)
-        notes = [vector.get("metadata", {}).get(_NOTE, "") for vector in answer["vectors"]]
-        return str(notes[0]) if notes else ""
+        try:
+            answer = self._ask("GetVectors", keys=[TIE], returnMetadata=True)
+        except BackendUnavailable:
+            if self.has_tags:
+                raise
+            # A compatible server may fail until the first vector is put.
+            return ""
+        notes = [(vector.get("metadata") or {}).get(_NOTE) for vector in answer["vectors"]]
+        return str(notes[0] or "") if notes else ""
 
     def _put_vector(self, ledger: str) -> None:
         # It names no user, so that no search finds it.

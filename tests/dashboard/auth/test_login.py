@@ -34,7 +34,8 @@ from memory_core.settings import DashboardSettings
 from tests.support.site import ORIGIN, Open, Site
 from tests.support.staff import PASSWORD, SECRET, entries, hashed, sign_in
 
-WEAK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+_WEAK_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+WEAK = _WEAK_HASHER.hash(PASSWORD, salt=b"salt of the test")
 ROOM = ("DASHBOARD_USERS", entries())
 
 

@@ -41,8 +41,8 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTe
         connection().service().add_text_memory(ALICE, SAID)
 
     def open_as(name: str) -> AppTest:
-        cookie = access().sessions.begin(name, "password", "203.0.113.9")
-        session = access().sessions.read(cookie or "")
+        cookie = access().sessions.begin(name, "password")
+        session = access().sessions.read(cookie or "", "203.0.113.9")
         assert session is not None
         app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=60)
         app.user = {"session": session.id}
@@ -151,6 +151,7 @@ def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
 ) -> None:
     app = _on(signed_in("vera"), "doctor")
     assert "This needs the role operator; you are viewer." in text_of(app)
+    assert "Your address as the dashboard sees it: 203.0.113.9." in text_of(app)
     assert "Run the checks" not in _buttons(app)
     app = _on(signed_in("vera"), "doctor", tab="Logs")
     assert "Read the log" not in _buttons(app)

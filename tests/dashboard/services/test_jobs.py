@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from dashboard.services import jobs
 from dashboard.services.jobs import Jobs, Progress, TooBusy
+from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.redeploy_test import StepDone
+from tests.documents.test_isolated import spaces
+from tests.support.child_tasks import measured
 from tests.support.waiting import wait_for
 
 TIMEOUT_S = 60
@@ -164,3 +168,19 @@ def test_old_finished_jobs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_unknown_id_is_no_job() -> None:
     assert Jobs().get("guessed") is None
+
+
+def test_a_cancelled_upload_ends_the_child_that_reads_it(service: MemoryService) -> None:
+    board, content = Jobs(), spaces(2_000)
+
+    def work(progress: Progress) -> object:
+        return service.add_document("ann", "spaces.pdf", content, on_progress=progress)
+
+    with measured() as peaks:
+        job_id = board.submit(work, subject="spaces.pdf", fingerprint="a")
+        wait_for("the child", lambda: peaks.children)
+        board.cancel(job_id)
+        assert _finish(board, job_id).state == "cancelled"
+        (child,) = peaks.children
+    assert not Path(f"/proc/{child}").exists()
+    assert service.list_memories("ann") == []

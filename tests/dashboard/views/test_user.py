@@ -88,6 +88,13 @@ def test_no_page_says_1_memories(app: AppTest, shared: MemoryService) -> None:
     assert {title: plurals for title, plurals in wrong.items() if plurals} == {}
 
 
+def test_an_address_with_a_long_id_is_refused_at_once(page: AppTest) -> None:
+    page.query_params["user"] = "a" + "\u0301\u0323" * 40_000
+    words = view(page)
+    assert "This user id cannot be used" in words
+    assert "has 80,001 characters, the limit is 254; pass a shorter id" in words
+
+
 def test_what_happened_is_a_chart_and_a_table(page: AppTest, shared: MemoryService) -> None:
     (memory,) = shared.list_memories(ANN)
     shared.update_memory(ANN, memory.id, "Likes oolong")

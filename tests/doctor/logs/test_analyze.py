@@ -193,6 +193,11 @@ def test_tracebacks_of_two_instances_that_are_mixed_stay_apart() -> None:
          "index.E002", "another embedder"),
         ("ValidationException: Filterable metadata must have at most 2048 bytes",
          "index.E003", "as filterable metadata"),
+        ("ERROR storage is not available: index 'a' in vector bucket 'b' belongs to the ledger "
+         "s3://b/memory/, and this installation keeps its ledger in s3://b/staging/; correct it",
+         "index.E005", "belongs to another installation"),
+        ("ERROR the vector files of collection 'a' in '/data/chroma/1' are damaged: ChromaDB ends "
+         "with SIGSEGV on reading them; run rebuild", "disk.E004", "are damaged"),
         ("OSError: [Errno 28] No space left on device", "disk.W002", "almost full"),
         ("==> Out of memory (used over 512Mi)", "", "more memory than it has"),
         ('INFO:     10.0.0.1:5 - "POST /posts HTTP/1.1" 500 Internal Server Error', "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from memory_core import IndexMismatch, MemoryService, Settings, open_service
 from memory_core.cli import cli
 from memory_core.memories.repair import rebuild_index
 from memory_core.storage.vectors.s3_tie import TIE, ledger_name
-from tests.support.s3_bench import Bench, open_bench
+from standin.httpd import Request, Response
+from tests.support.s3_bench import Bench, in_front, open_bench, refusal
 
 SHARED = {"MEMORY_INDEX": "shared"}
 TAGS = ("s3vectors:ListTagsForResource", "s3vectors:TagResource")
@@ -203,6 +205,33 @@ def test_without_tags_a_reserved_vector_names_the_ledger(
     bench.standin.reset_switches()
     with pytest.raises(IndexMismatch, match=both_sides(bench, "production/", "staging/")):
         enter(bench, "staging/", **SHARED)
+
+
+def test_a_server_without_tags_that_fails_while_it_is_empty_is_tied_by_its_second_start(
+    bench: Bench,
+) -> None:
+    filled_once: list[bool] = []
+
+    def answer(request: Request) -> Response | None:
+        operation = request.path.strip("/")
+        if operation in ("GetVectors", "ListVectors") and not filled_once:
+            return refusal(500, "InternalServerException", "no table")
+        if operation == "PutVectors":
+            filled_once.append(True)
+        if operation != "GetIndex":
+            return None
+        whole = bench.standin._vectors_server.app(request)
+        # As a member that nobody knows, which boto3 leaves out.
+        return replace(whole, body=whole.body.replace(b"indexArn", b"unknown_"))
+
+    with in_front(bench.standin, "s3vectors", answer) as url:
+        served = {**SHARED, "AWS_ENDPOINT_URL_S3VECTORS": url}
+        index = filled(bench, "production/", "likes tea", **served)
+        assert TIE not in listed(bench, index)
+        filled(bench, "production/", "likes rye", **served)
+        assert TIE in listed(bench, index)
+        with pytest.raises(IndexMismatch, match=both_sides(bench, "production/", "staging/")):
+            enter(bench, "staging/", **served)
 
 
 def test_a_role_that_only_reads_opens_an_index_that_names_nobody(bench: Bench) -> None:

@@ -1,0 +1,128 @@
+"""The server behind an address: Amazon's own, or one that was set by hand, and its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ...settings import Settings
+
+STAND_IN: Final = "x-holdfast-stand-in"
+"""A header of our own stand-in's answers: whose manners it has."""
+
+_AMAZON: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+# Begins a header of every answer: x-amz-request-id of S3, x-amzn-requestid of others.
+_HEADER_MARK: Final = "x-amz"
+# By a word in the `Server` header or the name of the host.
+_SERVERS: Final = {
+    "noobaa": "NooBaa",
+    "ceph": "Ceph",
+    "rgw": "Ceph",
+    "s3mock": "S3Mock",
+    "floci": "floci",
+    "supabase": "Supabase Storage",
+}
+_TITLES: Final = {"s3": "Amazon S3", "s3vectors": "Amazon S3 Vectors", "sts": "AWS STS"}
+_KINDS: Final = {"s3": "an S3 server", "s3vectors": "an S3 Vectors server", "sts": "an STS server"}
+_SHAPES: Final = {"structure": dict, "list": list, "string": str}
+
+
+def foreign_endpoint(settings: Settings) -> str | None:
+    """Return the endpoint that is not one of Amazon's, public or in a private network."""
+    endpoints = filter(None, (settings.endpoint_s3vectors, settings.endpoint_s3))
+    return next((url for url in endpoints if _is_foreign(url)), None)
+
+
+def is_marked(headers: Mapping[str, str]) -> bool:
+    """Tell if an answer has a header that Amazon's answers have."""
+    return any(name.lower().startswith(_HEADER_MARK) for name in headers)
+
+
+class Endpoint:
+    """One service's address, and what its answers have told of the server so far."""
+
+    def __init__(self, service: str, url: str | None) -> None:
+        self.service = service
+        self.url = url
+        self.foreign = bool(url) and _is_foreign(url)
+        """It is none of Amazon's."""
+        self._server = ""
+        self._manners = ""
+        self._marks = False
+        self._fits = False
+
+    @property
+    def stand_in(self) -> bool:
+        """The server is our own stand-in."""
+        return bool(self._manners)
+
+    @property
+    def own(self) -> bool:
+        """The server was set by hand and has manners of its own.
+
+        Our stand-in with the manners of Amazon is treated as Amazon is.
+        """
+        return self.foreign and not self._manners.startswith("aws")
+
+    @property
+    def server(self) -> str:
+        """The name of the product, empty where its answers do not tell."""
+        said = f"{self._server} {self._manners} {urlsplit(self.url or '').hostname}".lower()
+        return next((name for word, name in _SERVERS.items() if word in said), "")
+
+    @property
+    def title(self) -> str:
+        """The server in an error, with its address where that was set by hand."""
+        return self.place if self.own else _TITLES[self.service]
+
+    @property
+    def place(self) -> str:
+        """The server in words, which says of our own stand-in that it is one."""
+        if not self.foreign:
+            return _TITLES[self.service]
+        if self.stand_in:
+            kind = f"a stand-in for {self.server or _TITLES[self.service]}"
+        else:
+            kind = self.server or _KINDS[self.service]
+        return f"{kind} at {self.url}"
+
+    def hear(self, headers: Mapping[str, str]) -> None:
+        """Note what the headers of an answer tell of the server."""
+        if self._manners or (self._server and self._marks):
+            return
+        told = {name.lower(): value for name, value in headers.items()}
+        self._server = told.get("server", "")
+        self._manners = told.get(STAND_IN, "")
+        self._marks = self._marks or is_marked(headers)
+
+    def fits(self, body: bytes, output: Any) -> bool:
+        """Tell if an answer without a mark can be the server's own, by the operation's shape.
+
+        A server that has marked an answer marks all of them. An empty object is believed of one
+        that has given a full answer before.
+        """
+        if not self.own or self.service != "s3vectors" or self._marks:
+            return False
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return False
+        if not isinstance(answer, dict):
+            return False
+        members = output.members if output else {}
+        present = {name: value for name, value in answer.items() if name in members}
+        whole = all(name in present for name in (output.required_members if output else ()))
+        if not members:
+            return self._fits
+        right = all(
+            isinstance(value, _SHAPES.get(members[name].type_name, object))
+            for name, value in present.items()
+        )
+        self._fits = self._fits or (whole and right and bool(present))
+        return whole and right and bool(present)
+
+
+def _is_foreign(url: str | None) -> bool:
+    return not (urlsplit(url or "").hostname or "").endswith(_AMAZON)

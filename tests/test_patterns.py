@@ -1,0 +1,149 @@
+"""No regular expression of the product takes longer than in proportion to the text.
+
+Those of the log analyser are in tests/doctor/logs/test_speed.py, from where the measure is.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from memory_core.doctor.support_bundle import _Redactor
+from tests.doctor.logs.test_speed import compiled, is_in_proportion, runs_of
+from tests.support.paths import ROOT
+
+CALLS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
+SCRIPTS = {"memory_core/__main__.py", "dashboard/main.py"}
+"""Files that do their work when they are imported; none has an expression at its top."""
+
+MADE_AT_RUNTIME = {
+    "memory_core/doctor/support_bundle.py": _Redactor(["ann@example.org", "o'brien"])._known,
+}
+"""Files that make one of values, with an example of it."""
+
+Work = Callable[[str], object]
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    paths = [path for room in ("memory_core", "dashboard", "pages") for path in _files(room)]
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in paths}
+
+
+def _files(folder: str) -> list[Path]:
+    logs = ROOT / "memory_core" / "doctor" / "logs"
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if logs not in path.parents)
+
+
+def in_functions(tree: ast.Module) -> Iterator[ast.Call]:
+    """Yield the calls of `re` that are not made when the file is imported."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    inner = (node for node in ast.walk(tree) if isinstance(node, functions))
+    # Of a function within another one only once.
+    yield from dict.fromkeys(
+        node for function in inner for node in ast.walk(function) if _is_call(node)
+    )  # type: ignore[misc]
+
+
+def _is_call(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "re"
+        and node.func.attr in CALLS
+    )
+
+
+def calls_of(name: str) -> set[str]:
+    """Return how a pattern of this name is used in the product."""
+    return _calls_by_name()[name] or {"search", "findall"}
+
+
+@cache
+def _calls_by_name() -> defaultdict[str, set[str]]:
+    calls: defaultdict[str, set[str]] = defaultdict(set)
+    for node in (node for tree in trees().values() for node in ast.walk(tree)):
+        if isinstance(node, ast.Attribute) and node.attr in CALLS:
+            if isinstance(node.value, ast.Name):
+                calls[node.value.id].add(node.attr)
+            elif isinstance(node.value, ast.Attribute):
+                calls[node.value.attr].add(node.attr)
+    return calls
+
+
+def patterns() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
+    """Yield every expression with its place and how it is used."""
+    for name, tree in trees().items():
+        for call in in_functions(tree):
+            if isinstance(pattern := call.args[0], ast.Constant):
+                assert isinstance(call.func, ast.Attribute)
+                calls = {call.func.attr} - {"compile"} or {"search", "findall"}
+                yield f"{name}:{call.lineno}", re.compile(pattern.value), calls
+        uses_re = any(_is_call(node) for node in ast.walk(tree))
+        if uses_re and name not in SCRIPTS and not name.startswith("pages/"):
+            module = importlib.import_module(name[:-3].replace("/", ".").removesuffix(".__init__"))
+            for variable, value in vars(module).items():
+                for place, pattern in compiled(variable, value):
+                    yield f"{name} {place}", pattern, calls_of(variable)
+    for name, made in MADE_AT_RUNTIME.items():
+        assert made is not None
+        yield f"{name} made", made, {"sub"}
+
+
+def work_of(pattern: re.Pattern[Any], call: str) -> Work:
+    is_text = isinstance(pattern.pattern, str)
+
+    def work(text: str) -> None:
+        given: Any = text if is_text else text.encode("latin-1", "replace")
+        method = getattr(pattern, call)
+        answer = method(given[:0], given) if call in ("sub", "subn") else method(given)
+        if call == "finditer":
+            for _ in answer:
+                pass
+
+    return work
+
+
+def text_pattern(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """Return the expression as one over text, in which runs are made."""
+    source = pattern.pattern
+    return pattern if isinstance(source, str) else re.compile(source.decode("latin-1"))
+
+
+def test_every_expression_is_measured() -> None:
+    at_runtime = {
+        name
+        for name, tree in trees().items()
+        for call in in_functions(tree)
+        if not isinstance(call.args[0], ast.Constant)
+    }
+    assert at_runtime == MADE_AT_RUNTIME.keys(), "give an example of the expression"
+    places = [place for place, _, _ in patterns()]
+    assert len(places) == len(set(places))
+    assert {"memory_core/documents/prose.py _HEADING", "dashboard/ui/text.py _STACKED_MARKS"} <= {
+        *places
+    }
+
+
+def test_no_expression_is_superlinear() -> None:
+    slow = [
+        (place, call, run)
+        for place, pattern, calls in patterns()
+        for call in sorted(calls)
+        for run in sorted(runs_of(text_pattern(pattern)))
+        if not is_in_proportion(work_of(pattern, call), run)
+    ]
+    assert slow == []
+
+
+def test_the_measure_knows_how_an_expression_is_used() -> None:
+    digits = re.compile(r"\d+[.)]")
+    assert is_in_proportion(work_of(digits, "match"), "5")
+    assert not is_in_proportion(work_of(digits, "findall"), "5")
