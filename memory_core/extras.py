@@ -1,14 +1,13 @@
 """The extras of the library, groups of packages that can be left out: what each is for.
 
-`pyproject.toml` says what is in them. The core needs none of them: the ledger, Amazon S3, S3
-Vectors, and the local embedder.
+`pyproject.toml` says what is in them. The core needs none of them: it has the ledger, Amazon S3,
+S3 Vectors and the local embedder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
+from importlib import util
 from typing import Final
 
 from .errors import MissingExtra
@@ -24,34 +23,29 @@ EXTRAS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 """For each extra what needs it, and the modules by which it is recognized."""
 
+OF_THE_SERVICE: Final = ("chroma", "documents", "openai")
+"""Extras without which calls of the service are refused."""
 
-@contextmanager
-def requiring(extra: str) -> Iterator[None]:
-    """Turn the failure to import a package of an extra into one sentence.
+
+def require(extra: str) -> None:
+    """Check that the packages of an extra are installed; imports nothing.
 
     Raises:
-        MissingExtra: one of the packages is not installed; says what to install.
+        MissingExtra: one is not; the message says what to install.
     """
-    try:
-        yield
-    except ModuleNotFoundError as exc:
-        package = str(exc.name).partition(".")[0]
-        if package == __name__.partition(".")[0]:
-            raise
-        raise MissingExtra(_sentence(extra, package), extra) from exc
+    for sentence in missing_extras([extra]).values():
+        raise MissingExtra(sentence, extra)
 
 
-def missing_extras(find: Callable[[str], object] = find_spec) -> dict[str, str]:
-    """Return the extras that are not installed, each with its sentence; imports nothing."""
-    missing = {
-        extra: next((module for module in modules if find(module) is None), None)
-        for extra, (_, modules) in EXTRAS.items()
-    }
-    return {extra: _sentence(extra, module) for extra, module in missing.items() if module}
-
-
-def _sentence(extra: str, package: str) -> str:
-    return (
-        f"{EXTRAS[extra][0]} needs the package {package}, which is not installed; "
-        f"run: pip install 'holdfast[{extra}]'"
-    )
+def missing_extras(extras: Iterable[str] = OF_THE_SERVICE) -> dict[str, str]:
+    """Return those of the extras that are not installed, each with a sentence that says so."""
+    sentences = {}
+    for extra in extras:
+        purpose, modules = EXTRAS[extra]
+        missing = [module for module in modules if util.find_spec(module) is None]
+        if missing:
+            sentences[extra] = (
+                f"{purpose} needs the package {missing[0]}, which is not installed; "
+                f"run: pip install 'holdfast[{extra}]'"
+            )
+    return sentences

@@ -375,10 +375,7 @@ class MemoryService:
         return self._finder.find(text, counted or self.count_users(), scan, elsewhere)
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
-        """Search the whole store, the ledger and other places for what is left of a user.
-
-        This is the proof of a deletion. `on_progress` counts vectors.
-        """
+        """Search everything for what is left of a user: the proof of a deletion."""
         from .memories.erasure_proof import find_traces
 
         user = normalize_user_id(user_id)

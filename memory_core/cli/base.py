@@ -131,7 +131,7 @@ def progress_bar(label: str, *, hidden: bool = False) -> Iterator[Progress]:
 
 
 @click.group(cls=_Commands, context_settings=_CONTEXT)
-@click.version_option(__version__, prog_name="memory_core")
+@click.version_option(__version__, prog_name="holdfast")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log lines on stderr.")
 def cli(verbose: bool) -> None:
     """Keep an assistant's memories of its users, and prove that they are kept.
@@ -158,7 +158,8 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     keep_files_private()
-    cli(prog_name="python -m memory_core")
+    called = Path(sys.argv[0]).stem
+    cli(prog_name=called if called == "holdfast" else "python -m memory_core")
 
 
 def _actor() -> Actor:

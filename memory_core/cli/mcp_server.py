@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..activity import acting, recording
 from ..activity.entries import current_actor
 from ..errors import MemoryCoreError
-from ..extras import requiring
+from ..extras import require
 from ..model.user_id import normalize_user_id
 from ..render.memory_records import list_document, recall_document, search_document
 from ..render.storage_status import status_document
@@ -47,10 +47,10 @@ def make_server(service: MemoryService) -> MCPServer:
     Raises:
         MissingExtra: the package `mcp` is not installed.
     """
-    with requiring("mcp"):
-        from mcp.server.mcpserver import MCPServer
-        from mcp.server.mcpserver.exceptions import ToolError
-        from mcp_types import ToolAnnotations
+    require("mcp")
+    from mcp.server.mcpserver import MCPServer
+    from mcp.server.mcpserver.exceptions import ToolError
+    from mcp_types import ToolAnnotations
 
     server = MCPServer(
         "holdfast", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR"

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable, SettingsError
+from ..extras import require
 from ..model.counting import batches, counted
 from .base import plain_text, unit_rows
 
@@ -119,7 +120,8 @@ class OpenAIEmbedder:
 
 
 def make_client(api_key: str, base_url: str | None) -> openai.OpenAI:
-    """Return a client that gives up after 3 tries of 30 seconds."""
+    """Return a client that gives up after 3 tries of 30 seconds; raises MissingExtra."""
+    require("openai")
     import openai
 
     return openai.OpenAI(

@@ -133,7 +133,7 @@ class Memory:
         show_expired: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Return the memories that answer best, with a `score` in 0..1 of at least `threshold`.
+        """Return the memories that answer best; `threshold` is one of nearness, as in mem0.
 
         All that fulfil the filters are ranked, however many. `rerank` changes nothing.
         """
@@ -154,7 +154,7 @@ class Memory:
             for hit in self.service.search(
                 owner, question, limit=limit or 1, mode=mode, where=where
             ).hits
-            if hit.score >= least
+            if _nearness(hit) >= least
         ]
         hits.sort(key=lambda hit: -hit.score)
         return {"results": [_to_answer(hit, least, explain=explain) for hit in hits[:limit]]}
@@ -387,7 +387,7 @@ def _to_answer(hit: Hit, threshold: float, *, explain: bool) -> dict[str, Any]:
     answer = {**_to_item(hit.memory), "score": hit.score}
     if explain:
         answer["score_details"] = {
-            "semantic_score": hit.cosine,
+            "semantic_score": _nearness(hit),
             "bm25_score": hit.bm25,
             "entity_boost": 0.0,
             "raw_score": hit.score,
@@ -396,6 +396,11 @@ def _to_answer(hit: Hit, threshold: float, *, explain: bool) -> dict[str, Any]:
             "threshold": threshold,
         }
     return answer
+
+
+def _nearness(hit: Hit) -> float:
+    """Return what mem0 calls the score on ChromaDB: 1 / (1 + squared distance) of unit vectors."""
+    return 1 / (3 - 2 * hit.cosine)
 
 
 def _to_rows(memory_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from ..activity import ActivityLog
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
+from ..extras import missing_extras
 from ..ledger import Ledger
 from ..model.census import Census
 from ..model.payload import owner
@@ -57,6 +58,7 @@ class Repository(NamedTuple):
             last_write=max((user.last_write for user in users), default=None),
             as_of=census.as_of,
             stand_in=self.backend.stand_in,
+            missing_extras=missing_extras(),
         )
 
     def _damage(self) -> Iterator[Step]:

@@ -217,6 +217,7 @@ class Status:
     """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
+    `missing_extras` are sentences on packages that are not installed, by extra.
     `location` maps a word ("folder", "bucket", "index") to a name. `stand_in` is the address of a
     service in Amazon's place, if any. `migration` is that of memories on the local disk.
     """
@@ -235,6 +236,7 @@ class Status:
     as_of: datetime
     stand_in: str | None = None
     migration: MigrationStatus = MigrationStatus()
+    missing_extras: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "embedder": {"name": status.embedder, "dimensions": status.dimensions},
         **fields(status, "location memories users since last_write as_of stand_in"),
         "migration": migration,
+        **fields(status, "missing_extras"),
     }
 
 
@@ -43,6 +44,7 @@ def status_text(status: Status) -> str:
             "",
             total + (f", last write {utc(status.last_write)}" if status.last_write else ""),
             *_migration_lines(status.migration),
+            *(f"not installed: {sentence}" for sentence in status.missing_extras.values()),
         ]
     )
 

@@ -60,6 +60,17 @@ def test_the_asynchronous_memory_opens_on_the_first_call_and_closes(data_dir: Pa
     assert sorted(asyncio.run(use())) == [f"{TEA} {n}" for n in range(5)]
 
 
+def test_a_threshold_is_one_of_nearness_as_in_mem0(service: MemoryService) -> None:
+    memory = Memory(service=service)
+    memory.add(TEA, user_id="ann", infer=False)
+    found = {"user_id": "ann"}
+    for threshold, count in ((None, 1), (0.3, 1), (0.99, 0)):
+        answer = memory.search("What does she drink?", filters=found, threshold=threshold)
+        assert len(answer["results"]) == count
+    (same,) = memory.search(TEA, filters=found, threshold=0.99, explain=True)["results"]
+    assert same["score_details"]["semantic_score"] == pytest.approx(1, abs=1e-3)
+
+
 def test_a_reset_is_refused_and_says_what_to_call(service: MemoryService) -> None:
     memory = Memory(service=service)
     memory.add(TEA, user_id="ann", infer=False)
