@@ -24,8 +24,10 @@ from .errors import (
     MigrationConflict,
     MigrationError,
     NotIndexed,
+    ServiceBusy,
     SettingsError,
     VerificationFailed,
+    http_status,
 )
 from .memories.repair import rebuild_index
 from .model.records import (
@@ -83,6 +85,7 @@ __all__ = [
     "Receipt",
     "SavedMemories",
     "SearchResult",
+    "ServiceBusy",
     "Settings",
     "SettingsError",
     "Status",
@@ -92,6 +95,7 @@ __all__ = [
     "VerificationFailed",
     "describe_changes",
     "get_user_id_from_request",
+    "http_status",
     "normalize_user_id",
     "open_service",
     "rebuild_index",

@@ -2,6 +2,7 @@
 
     MemoryCoreError
       SettingsError         a variable is missing, malformed or contradicts another
+        MissingExtra        also an ImportError: packages of an extra are not installed
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
       InvalidMove           also a ValueError: two users that cannot be merged, a bad undo file
@@ -22,11 +23,15 @@
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
       UnknownCheck          also a ValueError: the doctor has no check or finding of that name
+      ServiceBusy           more calls wait for a thread than may; trying later helps
 
 Every message is one sentence: what happened, to which thing, what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
 
 
 class MemoryCoreError(Exception):
@@ -140,3 +145,36 @@ class RedeployTestFailed(MemoryCoreError):
 
 class UnknownCheck(MemoryCoreError, ValueError):
     """The doctor has no check, finding or subject of that name; the message shows the name."""
+
+
+class ServiceBusy(MemoryCoreError):
+    """More asynchronous calls wait for a thread than may; trying later helps."""
+
+
+class MissingExtra(SettingsError, ImportError):
+    """Packages of an extra are not installed; `.extra` is its name."""
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
+_HTTP_STATUS: Final[Mapping[type[BaseException], int]] = {
+    **dict.fromkeys((InvalidUserId, InvalidMemory, InvalidMove, InvalidLog), 400),
+    **dict.fromkeys((InvalidReceipt, UnknownCheck), 400),
+    MemoryNotFound: 404,
+    MigrationConflict: 409,
+    **dict.fromkeys((NotIndexed, BackendUnavailable, EntryExists, ServiceBusy), 503),
+    TimeoutError: 504,
+}
+
+
+def http_status(error: BaseException) -> int:
+    """Return the HTTP status with which a web backend answers an error.
+
+    400: the request is wrong. 404: the user has no such memory. 409: it contradicts what is stored.
+    503: the same request succeeds later; send `Retry-After`. 504: it took longer than it may. 500:
+    anything else. Of 500 and 503 the message is for the operator: it names buckets, permissions and
+    variables.
+    """
+    return next((_HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in _HTTP_STATUS), 500)

@@ -39,7 +39,7 @@ from .model.records import (
     Unexpected,
     UserSummary,
 )
-from .model.user_id import normalize_user_id
+from .model.user_id import UserId, normalize_user_id
 from .settings import Settings
 from .storage.backend import Backend
 from .storage.vectors import VectorStore
@@ -47,7 +47,7 @@ from .transfer.background import has_local_memories
 
 if TYPE_CHECKING:
     from .memories.erasure_proof import Traces
-    from .memories.search import Recall
+    from .memories.search import Condition, Recall
     from .transfer.background import Background, Observer
 
 
@@ -281,10 +281,20 @@ class MemoryService:
         return list(self.search(user_id, query, limit=limit, mode=mode).hits)
 
     def search(
-        self, user_id: str, query: str, *, limit: int = 10, mode: SearchMode = "auto"
+        self,
+        user_id: str,
+        query: str,
+        *,
+        limit: int = 10,
+        mode: SearchMode = "auto",
+        where: Condition | None = None,
     ) -> SearchResult:
-        """As `query_memories`, and how many memories were ranked and whether that is all."""
-        result = self._searcher.search(normalize_user_id(user_id), query, limit, mode)
+        """As `query_memories`, and how many memories were ranked and whether that is all.
+
+        `where` tells of a record if it may be an answer, in place of the rule on expiry dates.
+        """
+        user = normalize_user_id(user_id)
+        result = self._searcher.search(user, query, limit, mode, where=where)
         return replace(result, more_to_come=True) if self.more_to_come else result
 
     def explain(
@@ -311,6 +321,13 @@ class MemoryService:
         view = self._memories.view_with(normalize_user_id(user_id), memory_id)
         vector, indexed = self._memories.get(view, memory_id)
         return to_record(vector, indexed=indexed)
+
+    def owner_of(self, memory_id: str) -> UserId:
+        """Return the user who has a memory, or who had it until it was deleted.
+
+        Raises MemoryNotFound where nobody had it, or it was forgotten.
+        """
+        return self._memories.stored_owner(memory_id) or self._finder.owner(memory_id)
 
     def history(
         self, user_id: str, memory_id: str | None = None, *, last: int | None = None
@@ -357,10 +374,7 @@ class MemoryService:
         return self._finder.find(text, counted or self.count_users(), scan, elsewhere)
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
-        """Search the whole store, the ledger and other places for what is left of a user.
-
-        This is the proof of a deletion. `on_progress` counts vectors.
-        """
+        """Search everything for what is left of a user: the proof of a deletion."""
         from .memories.erasure_proof import find_traces
 
         user = normalize_user_id(user_id)
@@ -371,9 +385,7 @@ class MemoryService:
     def plan_reunion(self, former: str, user_id: str) -> MergePlan:
         """Preview `reunite`: what it would move, and what it could not; changes nothing.
 
-        Raises:
-            InvalidMove: both ids are the same, one belongs to a redeploy test, or `former` has
-                nothing to move.
+        Raises InvalidMove for one id twice, that of a redeploy test, or nothing to move.
         """
         return self._merger.plan(normalize_user_id(former), normalize_user_id(user_id))
 
@@ -381,15 +393,11 @@ class MemoryService:
     def reunite(self, former: str, user_id: str, *, on_progress: Progress | None = None) -> Merge:
         """Merge the user `former` into `user_id`: all memories move; ids, texts and times stay.
 
-        One that was cut off can be repeated. Keep what is returned: `undo_reunion` takes it.
-
-        Raises:
-            InvalidMove: as `plan_reunion`.
-            NotIndexed: recorded, and nothing is lost, but the vector store could not be written.
+        One that was cut off can be repeated. Keep what is returned: `undo_reunion` takes it. Raises
+        as `plan_reunion`, and NotIndexed: recorded, but the vector store could not be written.
         """
-        return self._merger.merge(
-            normalize_user_id(former), normalize_user_id(user_id), on_progress
-        )
+        users = normalize_user_id(former), normalize_user_id(user_id)
+        return self._merger.merge(*users, on_progress)
 
     def reunions(self, user_id: str) -> list[Merge]:
         """Return what moved to the user from others and is still there, oldest first."""
@@ -398,9 +406,7 @@ class MemoryService:
     def undo_reunion(self, reunion: Merge, *, on_progress: Progress | None = None) -> Merge:
         """Undo a merge: memories go back as they are now; those deleted since stay deleted.
 
-        Raises:
-            InvalidMove: none of them is with the new owner any more.
-            NotIndexed: as `reunite`.
+        Raises as `reunite`; InvalidMove where none of them is with the new owner any more.
         """
         former, user_id = reunion.former, reunion.user_id
         with recording(self.activity, "undo", user_id=former, other_id=user_id) as operation:
@@ -422,8 +428,7 @@ class MemoryService:
     def scan_store(self, on_progress: Progress | None = None) -> StoreScan:
         """Count the whole store user by user, beside the ledger: a second opinion, read only.
 
-        Every vector counts under the id that it names, as it stands there. `on_progress` counts
-        vectors; where it raises, the call ends.
+        Every vector counts under the id that it names. `on_progress` counts vectors.
         """
         return self._auditor.scan(self.backend, on_progress)
 
@@ -467,11 +472,7 @@ class MemoryService:
         return compare_places(self.settings, self.parts, on_progress)
 
     def migrate_in_background(self) -> None:
-        """Begin to migrate memories from the local disk, where this service is on S3.
-
-        `open_service` does it unless told otherwise. Nothing is done where there are no such
-        memories.
-        """
+        """Begin to migrate memories from the local disk, if any, where this service is on S3."""
         if self._background is not None or not has_local_memories(self.settings, self.backend):
             return
         from .transfer.background import Background
@@ -480,10 +481,7 @@ class MemoryService:
         self._background.start()
 
     def migration_status(self) -> MigrationStatus:
-        """Return the state of the migration from the local disk.
-
-        Where this service does not migrate by itself, the local folder is read for it.
-        """
+        """Return the state of the migration from the local disk, whoever migrates."""
         if self._background is not None:
             return self._background.status
         if not has_local_memories(self.settings, self.backend):

@@ -13,11 +13,18 @@ from typing import Any
 import pytest
 
 from memory_core import AsyncMemoryService, MemoryService, Settings
-from memory_core.aio import _on_thread
+from memory_core.aio import LONG_THREADS, THREADS, _on_thread
 from memory_core.embedders.local import LocalEmbedder
-from memory_core.errors import BackendError, InvalidMemory, MemoryNotFound, SettingsError
+from memory_core.errors import (
+    BackendError,
+    InvalidMemory,
+    MemoryNotFound,
+    ServiceBusy,
+    SettingsError,
+)
 
 NOT_AWAITED = {"backend", "more_to_come"}
+OF_ITS_OWN = {"aclose", "run", "with_options"}
 
 
 def settings_of(data_dir: Path, **environ: str) -> Settings:
@@ -31,8 +38,9 @@ def public(kind: type) -> dict[str, Callable[..., Any]]:
 
 def test_every_call_of_the_service_is_there_with_its_signature_and_docstring() -> None:
     ours, theirs = public(AsyncMemoryService), public(MemoryService)
-    assert ours.keys() == theirs.keys() - NOT_AWAITED
-    for name, call in ours.items():
+    assert ours.keys() - OF_ITS_OWN == theirs.keys() - NOT_AWAITED
+    for name in ours.keys() - OF_ITS_OWN:
+        call = ours[name]
         assert inspect.iscoroutinefunction(call), name
         assert call.__doc__, name
         parameters = inspect.signature(call).parameters
@@ -162,8 +170,9 @@ def test_what_is_saved_awaited_is_read_by_the_plain_service(
 
 
 class Waiting(AsyncMemoryService):
-    """Has a call that lasts until it is told to end, as a large upload does."""
+    """Has calls that last until they are told to end: one as of an upload, one as of a search."""
 
+    hold_long = _on_thread(lambda service, end: end.wait(60), long=True)
     hold = _on_thread(lambda service, end: end.wait(60))
 
 
@@ -171,11 +180,57 @@ def test_many_slow_calls_keep_nobody_waiting(data_dir: Path) -> None:
     async def look_meanwhile() -> None:
         end = threading.Event()
         async with Waiting(settings_of(data_dir)) as service:
-            held = [asyncio.create_task(service.hold(end)) for _ in range(16)]
+            held = [asyncio.create_task(service.hold_long(end)) for _ in range(4 * LONG_THREADS)]
             try:
-                assert await asyncio.wait_for(service.list_memories("ann"), 30) == []
+                assert await service.with_options(timeout=30).list_memories("ann") == []
             finally:
                 end.set()
                 await asyncio.gather(*held)
 
     asyncio.run(look_meanwhile())
+
+
+def test_a_thousand_calls_at_once_are_all_answered(data_dir: Path) -> None:
+    async def ask() -> None:
+        async with AsyncMemoryService(settings_of(data_dir)) as service:
+            await service.add_text_memory("user 0", "The key is under the mat.")
+            users = [f"user {number % 10}" for number in range(1_000)]
+            answers = await asyncio.gather(*(service.list_memories(user) for user in users))
+            assert [len(memories) for memories in answers] == [1, *[0] * 9] * 100
+
+    asyncio.run(ask())
+
+
+def test_a_time_limit_ends_a_call_and_one_that_has_no_thread_yet_is_not_made(
+    data_dir: Path,
+) -> None:
+    async def save_behind_slow_calls() -> None:
+        end = threading.Event()
+        async with Waiting(settings_of(data_dir), timeout=0.01) as service:
+            unlimited = service.with_options(timeout=None)
+            held = [asyncio.create_task(unlimited.hold(end)) for _ in range(THREADS)]
+            await asyncio.sleep(0)
+            with pytest.raises(TimeoutError):
+                await service.add_text_memory("ann", "This is never saved.")
+            end.set()
+            await asyncio.gather(*held)
+            await unlimited.add_text_memory("ann", "This is.")
+            assert [m.memory for m in await unlimited.list_memories("ann")] == ["This is."]
+
+    asyncio.run(save_behind_slow_calls())
+
+
+def test_a_call_beyond_those_that_may_wait_is_refused_at_once(data_dir: Path) -> None:
+    async def flood() -> None:
+        end = threading.Event()
+        most = THREADS + LONG_THREADS + 3
+        async with Waiting(settings_of(data_dir), waiting=3) as service:
+            held = [asyncio.create_task(service.hold(end)) for _ in range(most)]
+            await asyncio.sleep(0)
+            with pytest.raises(ServiceBusy, match=f"{most} calls are running or waiting"):
+                await service.list_memories("ann")
+            end.set()
+            await asyncio.gather(*held)
+            assert await service.list_memories("ann") == []
+
+    asyncio.run(flood())

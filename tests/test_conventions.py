@@ -22,8 +22,8 @@ MIN_LINES = 60
 
 # From the ground floor up: a file imports only from its own room and from rooms before it.
 ROOMS = (
-    "errors version settings model documents embedders storage ledger activity memories transfer "
-    "service aio redeploy_test doctor render cli"
+    "errors extras version settings model documents embedders storage ledger activity "
+    "memories transfer service aio mem0 redeploy_test doctor render cli"
 ).split()
 FLOORS = "auth services ui views".split()
 """The rooms of the dashboard, likewise; the files beside them hold the process together."""
@@ -46,6 +46,7 @@ SHORT = {
     "dashboard/routes.py",
     "memory_core/doctor/read_log.py",
     "memory_core/embedders/local.py",
+    "memory_core/extras.py",
     "memory_core/model/encoder.py",
     "memory_core/model/signature.py",
     "memory_core/version.py",

@@ -22,15 +22,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory_core import (
     AsyncMemoryService,
-    BackendUnavailable,
-    InvalidMemory,
-    InvalidUserId,
     MemoryCoreError,
-    MemoryNotFound,
     NotIndexed,
     SavedMemories,
     UserId,
     get_user_id_from_request,
+    http_status,
 )
 
 MAX_BODY_BYTES = 21 * 1024 * 1024
@@ -136,18 +133,14 @@ app = FastAPI(title="A backend with a memory", lifespan=lifespan, max_body_size=
 @app.exception_handler(MemoryCoreError)
 async def answer_error(_request: Request, error: MemoryCoreError) -> JSONResponse:
     """Tell the caller what was wrong with the request, and the log what is wrong with us."""
-    if isinstance(error, (InvalidUserId, InvalidMemory)):
-        return JSONResponse({"detail": str(error)}, 400)
-    if isinstance(error, MemoryNotFound):
-        return JSONResponse({"detail": str(error)}, 404)
+    status = http_status(error)
+    if status < 500:
+        return JSONResponse({"detail": str(error)}, status)
     # What remains names buckets, permissions and variables: that is for the operator.
     _logger.error("%s", error)
-    later = {"Retry-After": str(RETRY_AFTER_S)}
-    if isinstance(error, NotIndexed):
-        return JSONResponse({"detail": UNFINISHED}, 503, later)
-    if isinstance(error, BackendUnavailable):
-        return JSONResponse({"detail": UNAVAILABLE}, 503, later)
-    return JSONResponse({"detail": UNAVAILABLE}, 500)
+    detail = UNFINISHED if isinstance(error, NotIndexed) else UNAVAILABLE
+    later = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return JSONResponse({"detail": detail}, status, later)
 
 
 async def get_current_user(

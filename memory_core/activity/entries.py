@@ -48,6 +48,8 @@ VERBS: Final[Mapping[str, Verb]] = {
     "view": _verb("look", "looked at", "look at", " the memories of {user}"),
     "search": _verb("look", "searched", "search", " the memories of {user}"),
     "history": _verb("look", "read", "read", " the history of {user}"),
+    "find": _verb("look", "looked for", "look for", " users"),
+    "status": _verb("look", "looked at", "look at", " the state of the storage"),
     "activity": _verb("look", "read", "read", " the activity log"),
     "save": _verb("change", "saved", "save", " for {user}"),
     "change": _verb("change", "changed", "change", " a memory of {user}"),

@@ -32,7 +32,7 @@ _SECTIONS = {
     "Memories of one user": "save upload query explain list get update delete forget history",
     "Users and their activity": "users normalize activity",
     "Export, import and migration": "export import migrate",
-    "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test",
+    "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test mcp",
 }
 _CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 _JSON = f"{__name__}.json"
@@ -131,7 +131,7 @@ def progress_bar(label: str, *, hidden: bool = False) -> Iterator[Progress]:
 
 
 @click.group(cls=_Commands, context_settings=_CONTEXT)
-@click.version_option(__version__, prog_name="memory_core")
+@click.version_option(__version__, prog_name="holdfast")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log lines on stderr.")
 def cli(verbose: bool) -> None:
     """Keep an assistant's memories of its users, and prove that they are kept.
@@ -158,7 +158,8 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     keep_files_private()
-    cli(prog_name="python -m memory_core")
+    called = Path(sys.argv[0]).stem
+    cli(prog_name=called if called == "holdfast" else "python -m memory_core")
 
 
 def _actor() -> Actor:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from ..errors import InvalidMemory
+from ..extras import require
 from ..model.child_process import ChildEnded, call_in_child
 from ..model.counting import Progress
 from ..model.limits import MAX_UPLOAD_BYTES
@@ -83,6 +84,7 @@ def read_document(
     Raises:
         InvalidMemory: the file is empty, too large, of an unknown type, encrypted, broken,
             without text, or takes too much to read; one sentence that names the file.
+        MissingExtra: packages that read documents are not installed.
     """
     name = clean_name(name)
     if suffix_of(name) not in _READERS:
@@ -90,6 +92,7 @@ def read_document(
             f'"{name}" is of a type that cannot be read; '
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
+    require("documents")
     _check_size(name, len(content))
     source = BytesIO(content)
     if not isolate:

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable
+from ..extras import require
 from ..model.counting import batches, counted
 from .base import embed_in_pieces, to_slug
 
@@ -135,7 +136,8 @@ class OpenAIEmbedder:
 
 
 def make_client(api_key: str, base_url: str | None) -> openai.OpenAI:
-    """Return a client that gives up after 3 tries of 30 seconds."""
+    """Return a client that gives up after 3 tries of 30 seconds; raises MissingExtra."""
+    require("openai")
     import openai
 
     return openai.OpenAI(

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from ..errors import InvalidUserId
+from ..errors import InvalidUserId, MemoryNotFound
 from ..ledger import Ledger
 from ..model.census import (
     Census,
@@ -112,6 +112,14 @@ class UserFinder:
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
             elsewhere=tuple(place for other in meant for place in away.get(other, ())),
+        )
+
+    def owner(self, memory_id: str) -> UserId:
+        """Return who has a memory, or had it last; raises MemoryNotFound."""
+        for owner in sorted(self._holders([memory_id]), key=lambda owner: not owner.live):
+            return owner.user_id
+        raise MemoryNotFound(
+            f"nobody has a memory {memory_id!r}; list a user's memories for their ids"
         )
 
     def _holders(self, memory_ids: Sequence[str]) -> Iterator[MemoryOwner]:

@@ -6,18 +6,19 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import IndexDamaged, MemoryNotFound
+from ..errors import IndexDamaged, InvalidUserId, MemoryNotFound
 from ..ledger import Ledger, LedgerEntry, UserView
 from ..ledger.ledger import trim
 from ..model.limits import RESERVED_KEYS
 from ..model.payload import expiry_of, fingerprint, parse_time, time_of
 from ..model.records import MemoryRecord
-from ..model.user_id import UserId
+from ..model.user_id import UserId, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
 
 if TYPE_CHECKING:
@@ -78,6 +79,14 @@ class MemoryReader:
                 self._store.delete(self.removable(view, {memory_id}))
             raise _not_found(user_id, memory_id)
         return view
+
+    def stored_owner(self, memory_id: str) -> UserId | None:
+        """Return who has a memory, by what the store holds; None where that is nobody."""
+        stored = self._store.get([memory_id]).get(memory_id)
+        with suppress(InvalidUserId):
+            user = normalize_user_id((stored.payload or {}).get("user_id", "") if stored else "")
+            return user if memory_id in self._ledger.view(user).live else None
+        return None
 
     def get(self, view: UserView, memory_id: str) -> tuple[Vector, bool]:
         """Return a live memory, and whether the store holds it.
@@ -252,6 +261,8 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         role=payload.get("role"),
         metadata={key: value for key, value in payload.items() if key not in RESERVED_KEYS},
         expires=expiry_of(payload),
+        actor_id=payload.get("actor_id"),
+        attributed_to=payload.get("attributed_to"),
     )
     return replace(record, **changes)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from ..activity import ActivityLog
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
+from ..extras import missing_extras
 from ..ledger import Ledger
 from ..model.census import Census
 from ..model.payload import owner
@@ -60,6 +61,7 @@ class Repository(NamedTuple):
             server=self.backend.server,
             card=self.backend.card,
             left_out=census.left_out,
+            missing_extras=missing_extras(),
         )
 
     def _damage(self) -> Iterator[Step]:

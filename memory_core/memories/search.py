@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, get_args
@@ -35,6 +35,9 @@ _CANDIDATES = 100
 _NEIGHBOURS = 10
 _OTHERS = 5
 _logger = logging.getLogger("memory_core")
+
+Condition = Callable[[MemoryRecord], bool]
+"""Tells of a memory whether it may be an answer."""
 
 Reason = Literal["limit", "expired", "not indexed", "missed"]
 """Ranked behind the limit; past its expiry date; not in the index that was asked; in the index, and
@@ -90,11 +93,12 @@ class Searcher:
         limit: int,
         mode: SearchMode = "auto",
         *,
+        where: Condition | None = None,
         quiet: bool = False,
     ) -> SearchResult:
-        """Return the best `limit` memories for the question; those past their expiry date never.
+        """Return the best `limit` memories for the question that fulfil the condition `where`.
 
-        `quiet` writes no log line.
+        Without one, those past their expiry date are left out. `quiet` writes no log line.
 
         Raises:
             InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
@@ -116,7 +120,7 @@ class Searcher:
                 if exact
                 else self._candidates(view, question, values, limit)
             )
-            hits = _best(ranker, record_at, question, values, limit)
+            hits = _best(ranker, record_at, question, values, limit, where or _unexpired())
         if not quiet and not is_probe(user_id):
             _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
@@ -207,16 +211,25 @@ def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
     return Hit(record, entry.score, rank, entry.cosine, entry.bm25, entry.context)
 
 
-def _best(
-    ranker: Ranker, record_at: RecordAt, question: str, values: NDArray[np.float32], limit: int
-) -> tuple[Hit, ...]:
-    """Return the best that have not expired; more are ranked only where some have."""
+def _unexpired() -> Condition:
     today = datetime.now(UTC).date()
+    return lambda record: not is_expired(record, today)
+
+
+def _best(
+    ranker: Ranker,
+    record_at: RecordAt,
+    question: str,
+    values: NDArray[np.float32],
+    limit: int,
+    where: Condition,
+) -> tuple[Hit, ...]:
+    """Return the best that fulfil the condition; more are ranked only where some do not."""
     asked = limit
     while True:
         ranked = ranker.rank(question, values, asked)
         pairs = [(entry, record_at(entry.position)) for entry in ranked]
-        valid = [pair for pair in pairs if not is_expired(pair[1], today)][:limit]
+        valid = [pair for pair in pairs if where(pair[1])][:limit]
         if len(valid) == limit or len(ranked) < asked:
             return tuple(_hit(record, entry, rank) for rank, (entry, record) in enumerate(valid, 1))
         asked *= 4

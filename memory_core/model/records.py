@@ -42,7 +42,8 @@ class MemoryRecord:
     `indexed` is False while the memory is recorded but not in the vector store yet.
     `already_stored` and `verified` speak of the save that returned this record: the same
     text was there before in the same scope; it was read back by id afterwards.
-    `expires` is the last day (UTC) on which questions find it, None for ever.
+    `expires` is the last day (UTC) on which questions find it, None for ever. `actor_id` is the
+    speaker's name, `attributed_to` whom the language model that extracted it names as its source.
     """
 
     id: str
@@ -58,6 +59,8 @@ class MemoryRecord:
     already_stored: bool = False
     verified: bool = False
     expires: date | None = None
+    actor_id: str | None = None
+    attributed_to: str | None = None
 
     @property
     def expired(self) -> bool:
@@ -239,6 +242,7 @@ class Status:
     """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
+    `missing_extras` are sentences on packages that are not installed, by extra.
     `location` maps a word ("folder", "bucket", "index") to a name. `server` names a server in
     Amazon's place, `card` is what it can do; `stand_in` is the address of our own stand-in.
     `left_out` is as in `Census`. `migration` is that of memories on the local disk.
@@ -261,6 +265,7 @@ class Status:
     card: ServerCard | None = None
     left_out: tuple[UserId, ...] = ()
     migration: MigrationStatus = MigrationStatus()
+    missing_extras: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

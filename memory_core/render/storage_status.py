@@ -21,6 +21,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "card": encode(status.card),
         "left_out": list(status.left_out),
         "migration": migration,
+        **fields(status, "missing_extras"),
     }
 
 
@@ -50,6 +51,7 @@ def status_text(status: Status) -> str:
             + (f", {one_line(scope(status.left_out))}" if status.left_out else "")
             + (f", last write {utc(status.last_write)}" if status.last_write else ""),
             *_migration_lines(status.migration),
+            *(f"not installed: {sentence}" for sentence in status.missing_extras.values()),
         ]
     )
 

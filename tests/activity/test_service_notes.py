@@ -108,6 +108,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("search", lambda s, i: s.search("ann", "bread"), None),
     ("explain", lambda s, i: s.explain("ann", "bread"), None),
     ("list_memories", lambda s, i: s.list_memories("ann"), None),
+    ("owner_of", lambda s, i: s.owner_of(i.memory_id), None),
     ("get_memory", lambda s, i: s.get_memory("ann", i.memory_id), None),
     ("history", lambda s, i: s.history("ann"), None),
     ("events_per_day", lambda s, i: s.events_per_day("ann"), None),

@@ -65,6 +65,7 @@ COMMANDS: list[tuple[str, str, str | None]] = [
     ("users erasure-proof", "ann", None),
     ("logs analyze", "{folder}/note.txt", None),
     ("activity", "--check", None),
+    ("mcp", "", None),
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import util
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,18 @@ def old_mem0(system: System) -> None:
     system.monkeypatch.syspath_prepend(described.parent)
 
 
+def without(*packages: str) -> Do:
+    """Hide packages of an extra, as where they are not installed."""
+    find = util.find_spec
+
+    def hide(system: System) -> None:
+        system.monkeypatch.setattr(
+            "importlib.util.find_spec", lambda name: None if name in packages else find(name)
+        )
+
+    return hide
+
+
 def old_sqlite(system: System) -> None:
     # No other SQLite can be put into a running Python; it only says that it is older.
     system.monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
@@ -215,6 +228,8 @@ DATA = [
     Damage("another process", ("disk.I001",), "chroma", opened_by_another),
     Damage("a relative path", ("disk.I002",), "chroma", relative),
     Damage("an old mem0", ("versions.E001",), "chroma", old_mem0),
+    Damage("no ChromaDB", ("versions.E003",), "chroma", without("chromadb")),
+    Damage("no readers of documents", ("versions.I001",), "chroma", without("pypdf")),
     Damage("an old SQLite", ("versions.E002",), "chroma", old_sqlite),
     Damage("workers", ("environment.I002",), "chroma", sets(WEB_CONCURRENCY="4")),
     Damage("passwords alone", ("environment.W002",), "s3", sets(DASHBOARD_USERS="set")),

@@ -12,6 +12,7 @@ from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+from ...extras import missing_extras
 from ...model.counting import counted
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
@@ -44,6 +45,13 @@ OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
     "Memories cannot be kept on the local disk.",
     (Fix("Use a Python that brings SQLite 3.35 or newer"),),
     log_pattern=r"unsupported version of sqlite3")
+NOT_INSTALLED = FindingKind("versions.E003", "ChromaDB is to be used and not installed",
+    "The service does not start.",
+    (Fix("Install it", command="pip install 'holdfast[chroma]'"),
+     Fix("Or store memories on S3 Vectors", variable="AWS_S3_BUCKET", link="docs/s3-vectors.md")),
+    log_pattern=r"which is not installed; run: pip install")
+LEFT_OUT = FindingKind("versions.I001", "Packages of an extra are not installed",
+    "No effect, unless somebody uses what needs them.")
 HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
 WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
     "No effect on one machine, where they wait for each other; several machines need S3.")
@@ -85,6 +93,14 @@ def libraries(context: Context) -> Iterator[Finding]:
         ]
         if faults:
             yield FAULTY.finding(f"{name} {versions[name]}: {faults[0].value}.", *faults)
+
+
+def extras(context: Context) -> Iterator[Finding]:
+    for extra, sentence in missing_extras().items():
+        is_used = extra == "chroma" and context.backend.name == CHROMA
+        kind = NOT_INSTALLED if is_used else LEFT_OUT
+        package = Evidence(extra, "not installed", "packages")
+        yield kind.finding(f"{sentence[0].upper()}{sentence[1:]}.", package)
 
 
 def sqlite(context: Context) -> Iterator[Finding]:
@@ -177,6 +193,8 @@ def redeploy_tests(context: Context) -> Iterator[Finding]:
 
 CHECKS = (
     Check("versions.libraries", "No library with a known fault is installed", libraries, (FAULTY,)),
+    Check("versions.extras", "What the settings need is installed", extras,
+          (NOT_INSTALLED, LEFT_OUT), needs=("backend.decided",)),
     Check("versions.sqlite", "SQLite is new enough", sqlite, (OLD_SQLITE,)),
     Check("environment.host", "Where the service runs", host, (HOST,), needs=("settings.values",)),
     Check("environment.zone", "The time zone is known", zone, (NO_ZONE,)),

@@ -23,6 +23,7 @@ from ...errors import (
     IndexDamaged,
     IndexMismatch,
 )
+from ...extras import require
 from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
@@ -59,7 +60,9 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
     Raises:
         IndexMismatch: it is missing, or has another metric or dimension.
         BackendError: ChromaDB cannot use the folder.
+        MissingExtra: ChromaDB is not installed.
     """
+    require("chroma")
     folder = open_folder(path)
     if not create and not folder.exists():
         raise _missing(path, name)
@@ -133,7 +136,9 @@ def open_server(host: str, port: int) -> Iterator[Client]:
     Raises:
         BackendUnavailable: there is no answer.
         BackendError: the server refused, or is not ChromaDB.
+        MissingExtra: the package is not installed.
     """
+    require("chroma")
     silence_telemetry()
     import chromadb
     import httpx

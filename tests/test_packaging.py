@@ -1,0 +1,225 @@
+"""The wheel: what is in it, and what can be done with it where only an extra is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable, Mapping
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from memory_core.extras import EXTRAS, require
+from memory_core.version import __version__
+from standin import StandIn
+from tests.support.bare_environment import NOT_HERE, BareEnvironment, needed, size_bytes
+from tests.support.paths import ROOT
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CORE: list[str] = PROJECT["dependencies"]
+OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
+QUARTER_BYTES = 1_500_000_000 // 4
+NOT_IN_CORE = "chromadb kubernetes onnxruntime pandas plotly pyarrow pypdf streamlit".split()
+CHROMA_MISSING = (
+    "the store on the local disk needs the package chromadb, which is not installed; "
+    "run: pip install 'holdfast[chroma]'"
+)
+(SESSION,) = re.findall(
+    r"```python\n(from memory_core import open_service\n.*?)```",
+    (ROOT / "README.md").read_text(),
+    re.S,
+)
+
+Bare = Callable[[str], BareEnvironment]
+
+
+def requirements_of(extra: str) -> list[str]:
+    """Return the requirements of the core and of an extra, by itself empty for the core."""
+    inner = [Requirement(text) for text in OPTIONAL[extra]] if extra else []
+    own = {name for requirement in inner for name in requirement.extras}
+    return [*CORE, *(text for name in own for text in OPTIONAL[name])] + (
+        [] if own or not extra else OPTIONAL[extra]
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy: setuptools leaves folders where it builds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(
+        ROOT / "memory_core", source / "memory_core", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = f"from setuptools import build_meta; build_meta.build_wheel({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Bare:
+    """Returns the environment of an extra, or of the core for an empty name; makes each once."""
+    made: dict[str, BareEnvironment] = {}
+
+    def make(extra: str) -> BareEnvironment:
+        if extra not in made:
+            folder = tmp_path_factory.mktemp(extra or "core")
+            made[extra] = BareEnvironment(folder, wheel, needed(requirements_of(extra)))
+        return made[extra]
+
+    return make
+
+
+@pytest.fixture
+def on_s3(standin: tuple[StandIn, Any]) -> Mapping[str, str]:
+    """The variables of an empty bucket of the stand-in."""
+    running, client = standin
+    running.reset()
+    client.create_bucket(Bucket="packaging")
+    return {**running.environ(), "AWS_S3_BUCKET": "packaging"}
+
+
+def test_the_wheel_has_the_library_typed_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = HeaderParser().parsestr(
+            archive.read(f"holdfast-{__version__}.dist-info/METADATA").decode()
+        )
+    assert "memory_core/py.typed" in names
+    assert {name.split("/")[0] for name in names} == {
+        "memory_core", f"holdfast-{__version__}.dist-info"
+    }  # fmt: skip
+    files = (ROOT / "memory_core").rglob("*.py")
+    assert {str(file.relative_to(ROOT)) for file in files} <= set(names)
+    assert (metadata["Name"], metadata["Version"]) == ("holdfast", __version__)
+    assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.11")
+    assert metadata.get_all("Provides-Extra") == list(OPTIONAL)
+
+
+def test_requirements_txt_is_the_core_and_the_extras_in_the_versions_that_are_tested() -> None:
+    apart = {"multilingual", "mcp"}
+    wanted = [
+        Requirement(text)
+        for texts in (CORE, *(OPTIONAL[name] for name in OPTIONAL.keys() - apart - {"all"}))
+        for text in texts
+    ]
+    pins = {
+        canonicalize_name(requirement.name): str(requirement.specifier).removeprefix("==")
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+        for requirement in [Requirement(line)]
+    }
+    assert {canonicalize_name(requirement.name) for requirement in wanted} == pins.keys()
+    for requirement in wanted:
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    (everything,) = map(Requirement, OPTIONAL["all"])
+    assert everything.extras == OPTIONAL.keys() - {"all"}
+    assert EXTRAS.keys() <= OPTIONAL.keys()
+    assert {Requirement(text).name for text in OPTIONAL["multilingual"]} >= NOT_HERE
+
+
+def test_the_core_is_a_quarter_and_brings_nothing_of_the_dashboard(bare: Bare) -> None:
+    names = needed(CORE)
+    assert size_bytes(names) < QUARTER_BYTES
+    code = f"import importlib.util as u; print([n for n in {NOT_IN_CORE} if u.find_spec(n)])"
+    assert bare("").run("python", "-c", code).stdout == "[]\n"
+
+
+def test_the_core_says_by_code_status_and_doctor_what_the_local_disk_needs(bare: Bare) -> None:
+    core, environ = bare(""), {"MEMORY_DATA_DIR": "none"}
+    by_code = core.run("python", "-c", SESSION, **environ)
+    assert by_code.stderr.splitlines()[-1] == f"memory_core.errors.MissingExtra: {CHROMA_MISSING}"
+    for command in (["holdfast"], ["python", "-m", "memory_core"]):
+        status = core.run(*command, "status", **environ)
+        assert (status.returncode, status.stdout) == (2, "")
+        assert status.stderr == f"Error: {CHROMA_MISSING}\n"
+    doctor = core.run("holdfast", "doctor", **environ)
+    assert doctor.returncode == 1
+    assert "versions.E003" in doctor.stdout
+    assert CHROMA_MISSING.partition(";")[0][1:] in " ".join(doctor.stdout.split())
+
+
+def test_the_core_works_on_s3_and_names_what_is_left_out(
+    bare: Bare, on_s3: Mapping[str, str]
+) -> None:
+    core = bare("")
+    session = core.run("python", "-c", SESSION, **on_s3)
+    assert (session.returncode, session.stderr) == (0, "")
+    assert "Alice is allergic to cashews." in session.stdout
+    status = core.run("holdfast", "status", **on_s3)
+    assert status.returncode == 0
+    assert f"not installed: {CHROMA_MISSING}" in status.stdout.splitlines()
+    documents = ROOT / "examples" / "memories" / "documents"
+    upload = core.run("holdfast", "upload", "ann", str(documents / "handbook.pdf"), **on_s3)
+    assert upload.returncode == 2
+    assert "reading documents needs the package" in upload.stderr
+    assert upload.stderr.endswith("run: pip install 'holdfast[documents]'\n")
+    mcp = core.run("holdfast", "mcp", **on_s3)
+    assert mcp.returncode == 2
+    assert mcp.stderr.endswith("run: pip install 'holdfast[mcp]'\n")
+
+
+def test_the_session_of_the_readme_and_the_main_commands_run_with_chroma(bare: Bare) -> None:
+    chroma = bare("chroma")
+    session = chroma.run("python", "-c", SESSION)
+    assert session.returncode == 0, session.stderr
+    assert session.stderr.endswith("Local ChromaDB will be lost on deployment\n")
+    assert re.fullmatch(r"1 0\.\d+ Alice is allergic to cashews\.\n", session.stdout)
+    for command, said in (
+        ("save bob tea", "Stored"),
+        ("query alice@example.com nuts", "cashews"),
+        ("list alice@example.com", "1 memory of alice@example.com"),
+        ("users", "bob"),
+        ("history bob", "ADD"),
+        ("audit", "2 memories"),
+        ("export", "cashews"),
+        ("normalize A@B.org", "a@b.org"),
+        ("--version", f"holdfast, version {__version__}"),
+    ):
+        ran = chroma.run("holdfast", *command.split())
+        assert (ran.returncode, ran.stderr) == (0, ""), command
+        assert said in ran.stdout, command
+    assert "Usage: holdfast" in chroma.run("holdfast", "--help").stdout
+    moved = (
+        "from memory_core.mem0 import Memory; print(Memory().get_all(filters={'user_id': 'bob'}))"
+    )
+    assert "'memory': 'tea'" in chroma.run("python", "-c", moved).stdout
+
+
+def test_documents_are_read_with_their_extra(bare: Bare, on_s3: Mapping[str, str]) -> None:
+    for file in sorted((ROOT / "examples" / "memories" / "documents").iterdir()):
+        upload = bare("documents").run("holdfast", "upload", "ann", str(file), **on_s3)
+        assert (upload.returncode, upload.stderr) == (0, ""), file
+
+
+def test_the_mcp_server_runs_with_its_extra(bare: Bare, on_s3: Mapping[str, str]) -> None:
+    served = bare("mcp").run("holdfast", "mcp", **on_s3)
+    assert (served.returncode, served.stdout) == (0, "")
+
+
+def test_the_dashboard_has_all_that_it_imports(bare: Bare) -> None:
+    imports = "import dashboard.startup, dashboard.auth.login_routes, dashboard.ui.charts"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {imports}"
+    ran = bare("dashboard").run("python", "-c", code)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_all_is_all(bare: Bare) -> None:
+    status = bare("all").run("holdfast", "status")
+    assert status.returncode == 0
+    assert "not installed" not in status.stdout
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_is_installed_is_not_called_missing(extra: str) -> None:
+    assert require(extra) is None
