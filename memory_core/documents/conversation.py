@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from math import inf
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..errors import InvalidMemory
 from ..model.limits import MAX_MEMORY_BYTES
+from ..model.moments import from_epoch
 from .chunk import Chunk, LeftOut
 from .prose import cut
 
@@ -29,8 +29,6 @@ _TYPED = re.compile(r"\s*(user|assistant|system)\s*:\s*(.*)", re.IGNORECASE | re
 _MAX_ROLE_BYTES = 60
 _MAX_SPEAKER_BYTES = 100
 _MAX_TITLE_BYTES = 200
-# Later than any time in seconds that matters: what is larger counts milliseconds, or less.
-_MAX_EPOCH_S = 1e11
 
 
 class Utterance(NamedTuple):
@@ -160,9 +158,7 @@ def moment(value: object) -> str | None:
     try:
         if number is None:
             return datetime.fromisoformat(str(value)).isoformat(timespec="seconds")
-        while _MAX_EPOCH_S < abs(number) < inf:
-            number /= 1000
-        return datetime.fromtimestamp(number, UTC).isoformat(timespec="seconds")
+        return from_epoch(number).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
 from ..errors import InvalidMemory
 from .limits import RESERVED_KEYS, check_metadata
-from .payload import parse_time
+from .moments import read_time
 
 TEXTS = ("memory", "text", "data", "content", "fact", "page_content", "summary")
 _USERS = ("user_id", "userid", "user", "user_email")
@@ -57,9 +56,6 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _MARK = re.compile(r"\S")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_LATEST_SECONDS = 1e11
-"""Numbers above are milliseconds, or finer; those of less than nine digits are no times."""
-_TIME_FORMATS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%B %d, %Y", "%d %B %Y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +172,6 @@ def read_record(record: Any) -> ForeignRecord:
     )
     document["metadata"] = _fitting(_own(attached, document, lost), extra, lost)
     return ForeignRecord(document, state, tuple(lost))
-
-
-def read_time(value: Any) -> datetime:
-    """Return a time (aware): ISO 8601, RFC 2822, or seconds since 1970 and finer.
-
-    Raises:
-        ValueError: it cannot be read, or not with certainty.
-    """
-    text = f"{value:f}" if isinstance(value, float) else str(value).strip()
-    text = re.sub(r"(?<!\s)\s*(?:UTC|GMT)$", "", text)
-    try:
-        if re.fullmatch(r"\d{9,20}(\.\d*)?", text):
-            number = float(text)
-            while number > _LATEST_SECONDS:
-                number /= 1000
-            return datetime.fromtimestamp(number, UTC)
-        with suppress(ValueError):
-            return parse_time(re.sub(r"(?<!\s)\s+(?=[+-]\d)", "", text).replace("/", "-"))
-        for form in _TIME_FORMATS:
-            with suppress(ValueError):
-                return datetime.strptime(text, form).replace(tzinfo=UTC)
-        moment = parsedate_to_datetime(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, IndexError, OverflowError, OSError) as exc:
-        raise ValueError(f"{text[:40]!r} is no time") from exc
 
 
 def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:

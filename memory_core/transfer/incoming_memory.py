@@ -13,8 +13,8 @@ from uuid import uuid5
 
 from ..errors import InvalidMemory
 from ..memories.writer import NAMESPACE
-from ..model.foreign_record import read_time
 from ..model.limits import MAX_MEMORY_BYTES
+from ..model.moments import read_time
 from ..model.payload import adopt, time_of
 from ..model.records import Scope
 from ..model.user_id import UserId, is_probe, normalize_user_id

@@ -12,11 +12,11 @@ from memory_core.model.foreign_record import (
     json_values,
     owner_of,
     read_record,
-    read_time,
     records,
     spelling,
     state_of,
 )
+from memory_core.model.moments import read_time
 
 MOMENT = "2024-07-26T08:44:41+00:00"
 

@@ -20,13 +20,14 @@ from ...memories.log_lines import KNOWN_LINES, read_known
 from ...memories.search import LOG_FOUND
 from ...memories.writer import LOG_ADDED
 from ...model.counting import Progress
+from ...model.moments import read_log_time
 from ...model.user_id import is_probe
 from ...settings import survey
 from ...storage.backend import LOG_CHROMA_LOST, LOG_CHROMA_READY, LOG_S3_READY, LOG_S3_USED
 from ..redact import Masker
 from .error_groups import MOST_GROUPS, Errors
 from .report import FoundNothing, LogReport, OtherId, Seen, Span, Spot, Storage
-from .unwrap import MARK, Entry, Reader, Unwrapper, documents, read_time
+from .unwrap import MARK, Entry, Reader, Unwrapper, documents
 
 MOST_KEPT = 20_000
 """Ids, and changes of lines or storage, that are kept; of later ones none is."""
@@ -117,7 +118,7 @@ class _Pass:
 
     def _place(self, entry: Entry) -> Seen:
         """Return where an entry is; its time is read only here, because it takes long."""
-        times = [read for given in entry.times if (read := read_time(given, self._now))]
+        times = [read for given in entry.times if (read := read_log_time(given, self._now))]
         at, is_zoned = max(times, key=lambda read: read[1], default=(None, False))
         if at:
             self._zoned = self._zoned and is_zoned

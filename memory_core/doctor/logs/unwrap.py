@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
 from typing import Any, BinaryIO
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 from ...errors import InvalidLog
 from ...model.counting import Progress
 from ...model.limits import MAX_LOG_BYTES
+from ...model.moments import LOG_TIME
 
 MARK = re.compile(r"\[(?:Mem0|API)\]")
 """The beginning of each known line."""
@@ -85,15 +85,6 @@ _STRUCTURED = re.compile(
 _MARKED = re.compile(rf'{MARK.pattern}[^"\\\n]*+')
 _MARKED_CELL = re.compile(rf'\A(?:[\w.:+ -]{{0,40}}[,;\t]){{1,3}}"?{MARK.pattern}')
 _DELIMITER = re.compile(r'\A[^",;\t]{1,40}([,;\t])|"([,;\t])')
-_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_CLOCK, _FRACTION = r"\d{1,2}:\d\d:\d\d", r"(?:[.,]\d{1,9})?"
-_TIME = re.compile(
-    rf"\[?(?:(?:(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}{_FRACTION})"
-    rf"|(?P<named>{_MONTH}\s{{1,2}}\d{{1,2}}\s{_CLOCK}){_FRACTION}(?:\s?(?P<half>[AaPp][Mm])\b)?)"
-    r"(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)(?![\w:]))?"
-    r"|(?P<epoch>1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)(?=\s|$)"
-    rf"|{_CLOCK}{_FRACTION}(?=[\s\]]))\]?[ \t]{{0,2}}"
-)
 # Any of these may stand in front of a message. The first group of each holds its instance.
 _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"()(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
@@ -243,7 +234,7 @@ class Unwrapper:
                 return text.split("\n")
             if MARK.match(text):
                 break
-            if match := _TIME.match(text):
+            if match := LOG_TIME.match(text):
                 entry.times += (match[0],)
                 entry.format = entry.format or ("Render" if match["half"] else "")
             elif match := _PREFIX.match(text):
@@ -308,7 +299,7 @@ def _of_list(items: list[Any]) -> list[Any]:
     if isinstance(record, dict):
         return [record]
     cells = [str(cell) for cell in items if isinstance(cell, (str, int, float))]
-    times = [cell for cell in cells if _TIME.fullmatch(cell)]
+    times = [cell for cell in cells if LOG_TIME.fullmatch(cell)]
     if 0 < len(times) < len(cells):
         # A row, whose longest cell is its text.
         longest = max((cell for cell in cells if cell not in times), key=len)
@@ -403,33 +394,3 @@ def _named(items: list[Any]) -> Any:
         return items
     names = (str(item.get("name") or item.get("key") or item.get("field")) for item in items)
     return dict(zip(names, (item["value"] for item in items), strict=True)) or items
-
-
-@lru_cache(maxsize=1024)
-def read_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] | None:
-    """Return a time in UTC, and whether its zone was named; None for what is no time.
-
-    Numbers are seconds since 1970, or thousandths, millionths and so on. Of a time without a
-    year, it is the latest that is not in the future.
-    """
-    match = _TIME.match(given.strip()) if isinstance(given, str) else None
-    with suppress(TypeError, ValueError, OverflowError, OSError):
-        if not match or match["epoch"]:
-            seconds = float(match["epoch"] if match else given)
-            while 1e11 <= abs(seconds) < 1e30:
-                seconds /= 1000
-            return datetime.fromtimestamp(seconds, UTC), True
-        zone = match["zone"] or ""
-        offset = zone if zone.startswith(("+", "-")) else "+0000"
-        if match["iso"]:
-            at = datetime.fromisoformat(match["iso"].replace("/", "-") + offset)
-            return at.astimezone(UTC), bool(zone)
-        clock = "%I:%M:%S%p" if match["half"] else "%H:%M:%S"
-        stamp = f"{match['named']}{match['half'] or ''}{offset}"
-        for year in range(now.year + 1, now.year - 5, -1):
-            # Of the 29th of February there is not one every year.
-            with suppress(ValueError):
-                at = datetime.strptime(f"{year} {stamp}", f"%Y %b %d {clock}%z").astimezone(UTC)
-                if at <= now + timedelta(days=1):
-                    return at, bool(zone)
-    return None
