@@ -179,17 +179,12 @@ def test_the_session_of_the_readme_and_the_main_commands_run_with_chroma(bare: B
         ("save bob tea", "Stored"),
         ("query alice@example.com nuts", "cashews"),
         ("list alice@example.com", "1 memory of alice@example.com"),
-        ("users", "bob"),
-        ("history bob", "ADD"),
-        ("audit", "2 memories"),
         ("export", "cashews"),
-        ("normalize A@B.org", "a@b.org"),
         ("--version", f"holdfast, version {__version__}"),
     ):
         ran = chroma.run("holdfast", *command.split())
         assert (ran.returncode, ran.stderr) == (0, ""), command
         assert said in ran.stdout, command
-    assert "Usage: holdfast" in chroma.run("holdfast", "--help").stdout
     moved = (
         "from memory_core.mem0 import Memory; print(Memory().get_all(filters={'user_id': 'bob'}))"
     )

