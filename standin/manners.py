@@ -128,7 +128,7 @@ class MannerlyVectors:
         manners, place = self._manners, _place(params)
         names = {name for row in params.get("vectors", ()) for name in row.get("metadata", {})}
         for name in sorted(names):
-            if not re.fullmatch(manners.key_pattern, name):
+            if not re.fullmatch(manners.key_pattern, name, re.S):
                 raise ServiceError("InvalidArgument", 400, f"metadata key {name} is not allowed")
         with self._lock:
             if manners.fixed_schema:

@@ -27,6 +27,8 @@ BM25_WEIGHT = 0.4
 _GREATEST_WEIGHT = 0.8
 _MEMORIES_IN_DOUBT = 30
 """So many memories' worth stands for `BM25_WEIGHT`, against the weight that they show."""
+_SAME = 0.9999
+"""The cosine from which a text says what the question says; nothing beside it comes before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Ranker:
     def rank(
         self, question: str, vector: NDArray[np.float32], limit: int, *, context: bool = True
     ) -> list[Ranked]:
-        """Return at most `limit` texts, best first; equal scores keep the order given.
+        """Return at most `limit` texts, best first; equal ones keep the order given.
 
         Without `context` each text stands for itself.
         """
@@ -67,11 +69,11 @@ class Ranker:
         cosine = np.clip(self._vectors @ vector, 0.0, 1.0)
         bm25, has_words = self._words.scores(question)
         weight = _bm25_weight(cosine, bm25) if has_words else BM25_WEIGHT
-        own = (1 - weight) * cosine + weight * bm25
+        own = np.where(cosine > _SAME, 1.0, (1 - weight) * cosine + weight * bm25)
         lent = self._context.lent(own) if context else np.zeros_like(own)
         lent = np.minimum(lent, 1.0 - own)
         score = np.clip(own + lent, 0.0, 1.0)
-        order = _first(score, limit)
+        order = _first(score, own, limit)
         return [
             Ranked(int(at), float(score[at]), float(cosine[at]), float(bm25[at]), float(lent[at]))
             for at in order
@@ -87,11 +89,11 @@ def _bm25_weight(cosine: NDArray[np.float32], bm25: NDArray[np.float32]) -> floa
     return (count * weight + _MEMORIES_IN_DOUBT * BM25_WEIGHT) / (count + _MEMORIES_IN_DOUBT)
 
 
-def _first(scores: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
-    """Return the positions of the greatest scores, equal ones in order."""
+def _first(scores: NDArray[np.float32], own: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
+    """Return the positions of the greatest scores, of equal ones those with most of their own."""
     import numpy as np
 
     among = np.arange(len(scores))
     if limit < len(scores):
         among = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
-    return among[np.argsort(-scores[among], kind="stable")][:limit]
+    return among[np.lexsort((-own[among], -scores[among]))][:limit]

@@ -305,4 +305,4 @@ def test_help_names_every_command_and_needs_no_backend(commands: CommandLine) ->
     for name in cli.commands:
         assert re.search(rf"^  {name} ", told, re.MULTILINE), name
         assert "Usage: python -m memory_core" in ok(commands.run(name, "-h", MEMORY_BACKEND="x"))
-    assert "memory_core" in ok(commands.run("--version"))
+    assert "holdfast" in ok(commands.run("--version"))

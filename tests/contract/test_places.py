@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_the_contract_runs_on_a_bucket_of_ones_own_when_told(
     assert run.finish() == [0], (tmp_path / "out").read_text() + (tmp_path / "err").read_text()
     assert f"{len(TRIED)} passed" in (tmp_path / "out").read_text()
     asked = started.request_counts()
-    assert asked["s3vectors:CreateIndex"] == asked["s3vectors:DeleteIndex"] == len(TRIED)
+    done = Counter(request.operation for request in started.requests() if request.status == 200)
+    assert done["CreateIndex"] == done["DeleteIndex"] == len(TRIED)
     assert leftovers(s3, started.client("s3vectors")) == ([], [])
     started.reset()

@@ -143,7 +143,8 @@ def test_nothing_is_missed_whatever_the_index_finds(bench: Bench) -> None:
     save(bench.service, TEA, user="bob")
     service = bench.reopen()
     near = service.search("ann", "number", limit=100, mode="index").hits
-    assert len(near) == 30 if bench.place.finds_all else 0 < len(near) < 30
+    # What an index misses may stand beside what it finds, and be found with it.
+    assert len(near) == 30 if bench.place.finds_all else 0 < len(near) <= 30
     exact = service.search("ann", "number", limit=100)
     assert sorted(hit.memory.memory for hit in exact.hits) == sorted(numbers)
     assert texts(service) == numbers[::-1]

@@ -205,7 +205,7 @@ def _error(name: str) -> errors.MemoryCoreError:
     kind, said = getattr(errors, name), "s3:PutObject on the bucket secret"
     if issubclass(kind, errors.BackendError):
         return kind(said, backend="s3_vectors", operation="PutObject")
-    with_more = "NotIndexed LedgerCorrupt MigrationConflict VerificationFailed".split()
+    with_more = "NotIndexed LedgerCorrupt MigrationConflict VerificationFailed MissingExtra".split()
     more = [""] if name in with_more else []
     return kind(said, *more)
 

@@ -123,7 +123,7 @@ S3, CHROMA = ("s3",), ("chroma",)
 ALL_LOST = {ProbeState.LOST: PROBES}
 
 TABLE = {
-    "nothing lost": Row(deploy, PASS, "all 5 probes .* commit commit-1 runs, it was commit-0"),
+    "nothing lost": Row(deploy, PASS, "5 probes, .* commit commit-1 runs, it was commit-0"),
     "one lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
         FAIL, "1 of 5 are lost: probe 3: nothing of it is there", {ProbeState.LOST: 1},
@@ -163,13 +163,13 @@ TABLE = {
         {ProbeState.LOST: 1},
     ),
     "stored but not found by query": Row(
-        by_hand(hide), DEGRADED, "1 of them .* probe 1: listed, but not found by a question",
+        by_hand(hide), DEGRADED, "1 is not as .* probe 1: listed, but not found by a question",
         {ProbeState.STALE: 1},
     ),
     "duplicated": Row(
         by_hand(lambda opened, receipt: opened.save_as(
             receipt.probes[0], receipt.probes[0].user_id, "another-id")),
-        DEGRADED, "1 of them .* probe 1: there are 2 of it", {ProbeState.DUPLICATED: 1},
+        DEGRADED, "1 is not as .* probe 1: there are 2 of it", {ProbeState.DUPLICATED: 1},
     ),
     "something nobody wrote": Row(
         by_hand(lambda opened, receipt: opened.service.add_text_memory(
@@ -179,7 +179,7 @@ TABLE = {
     ),
     "vector gone but ledger there": Row(
         by_hand(lambda opened, receipt: opened.lose_vectors(receipt.probes[:2])),
-        DEGRADED, "2 of them .* on record, but not in the vector store", {ProbeState.STALE: 2},
+        DEGRADED, "2 are not as .* on record, but not in the vector store", {ProbeState.STALE: 2},
     ),
     "ledger gone but vector there": Row(
         by_hand(lambda opened, receipt: opened.lose_records(receipt.probes[:1])),
@@ -227,8 +227,8 @@ TABLE = {
         "a host that names its deployments",
         kinds=CHROMA,
     ),
-    "a clock an hour fast": Row(skew(3600.0), PASS, "all 5 probes", kinds=S3),
-    "a clock an hour slow": Row(skew(-3600.0), PASS, "all 5 probes", kinds=S3),
+    "a clock an hour fast": Row(skew(3600.0), PASS, "found, 5 probes", kinds=S3),
+    "a clock an hour slow": Row(skew(-3600.0), PASS, "found, 5 probes", kinds=S3),
     "backend down at verify": Row(
         go_down, INCONCLUSIVE, "the storage could not be read, so nothing is proven", kinds=S3
     ),

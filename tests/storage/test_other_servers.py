@@ -92,7 +92,7 @@ def test_on_noobaa_every_vector_has_the_same_keys_and_mem0_reads_its_own() -> No
         service.add_text_memory(ANN, "Ann likes tea")
         extra = {"colour": "green", "labels": ["a", "b"], "id": "7", "number": 3}
         service.add_text_memory(ANN, "Ann likes rye", metadata=extra)
-        place = {"vectorBucketName": "vectors", "indexName": "mem0-wordllama-256"}
+        place = {"vectorBucketName": "vectors", "indexName": service.status().location["index"]}
         listed = standin.client("s3vectors").list_vectors(**place, returnMetadata=True)["vectors"]
         plain, attached = sorted(listed, key=lambda row: row["metadata"]["data"], reverse=True)
         assert plain["metadata"].keys() == attached["metadata"].keys()
