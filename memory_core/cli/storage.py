@@ -14,6 +14,7 @@ from ..memories.log_lines import install_recent_lines
 from ..memories.repair import rebuild_index
 from ..model.records import Unexpected
 from ..render import audit_report, diagnosis, storage_status
+from ..render.log_summary import summarize_log
 from ..service import MemoryService
 from .base import (
     FILE,
@@ -142,7 +143,7 @@ def analyze(file: BinaryIO) -> None:
     """
     with progress_bar("Reading") as advance:
         report = read_log(file, on_progress=advance)
-    output(diagnosis.logs_document, diagnosis.logs_text, report, passed=report.clean)
+    output(diagnosis.logs_document, diagnosis.logs_text, report, passed=summarize_log(report).clean)
 
 
 def _reason(silence: str) -> tuple[str, str]:

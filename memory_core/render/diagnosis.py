@@ -11,6 +11,7 @@ from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
 from ..doctor.logs import ErrorGroup, LogReport, Seen, Span, Spot
 from ..model.counting import counted
 from ..model.encoder import encode
+from .log_summary import summarize_log
 from .text import fields, first_of, one_line, printable, table, utc
 
 BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}
@@ -64,10 +65,14 @@ def finding_text(finding: Finding) -> str:
 
 
 def logs_document(report: LogReport) -> dict[str, Any]:
+    summary = summarize_log(report)
     return {
-        **fields(report, "sentence clean is_log bytes=size_bytes lines formats"),
+        **fields(summary, "sentence clean is_log"),
+        **fields(report, "bytes=size_bytes lines formats"),
         **fields(report, "from=first_at to=last_at zoned"),
-        "problems": [fields(problem, "sentence finding=finding_id") for problem in report.problems],
+        "problems": [
+            fields(problem, "sentence finding=finding_id") for problem in summary.problems
+        ],
         "known_lines": [
             {"line": line_words(line), **_seen(seen)} for line, seen in report.known.items()
         ],
@@ -89,10 +94,11 @@ def logs_document(report: LogReport) -> dict[str, Any]:
 
 
 def logs_text(report: LogReport) -> str:
-    lines = [printable(report.sentence), _extent(report)]
-    if report.problems:
+    summary = summarize_log(report)
+    lines = [printable(summary.sentence), _extent(report)]
+    if summary.problems:
         lines += ["", "What is wrong:"]
-        for problem in report.problems:
+        for problem in summary.problems:
             finding = f"  ({problem.finding_id})" if problem.finding_id else ""
             lines.append(f"  {printable(problem.sentence)}{finding}")
     rows: list[tuple[int | str, str]] = []

@@ -10,6 +10,7 @@ from memory_core.doctor.logs import ErrorGroup, LogReport, Seen
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 from memory_core.render.diagnosis import line_words, moment, spot_text
+from memory_core.render.log_summary import Problem, summarize_log
 
 from ...auth.roles import Role
 from ...services import diagnosis
@@ -128,23 +129,24 @@ def _forget() -> None:
 
 def _draw_report(report: LogReport) -> None:
     """Draw the summary, the problems, and the tables."""
+    summary = summarize_log(report)
     mark = ":gray[:material/help:]"
-    if report.clean:
+    if summary.clean:
         mark = ":green[:material/check_circle:]"
-    elif report.is_log:
+    elif summary.is_log:
         mark = ":red[:material/error:]"
-    headline = report.sentence
-    if report.problems:
-        headline = f"{counted(len(report.problems), 'problem')} in this log."
+    headline = summary.sentence
+    if summary.problems:
+        headline = f"{counted(len(summary.problems), 'problem')} in this log."
     with st.container(key="log-sentence", gap="xsmall"):
         st.subheader(f"{mark} {headline}", anchor=False)
         st.caption(_extent(report))
         for note in report.notes:
             st.caption(note)
-    if not report.is_log:
+    if not summary.is_log:
         st.markdown("Take the log of the backend from its host; on Render it is under Logs.")
         return
-    _draw_problems(report)
+    _draw_problems(summary.problems)
     zone = " (UTC)" if report.zoned else ""
     _draw_known(report, zone)
     _draw_storage(report, zone)
@@ -160,14 +162,14 @@ def _extent(report: LogReport) -> str:
     return " · ".join(parts)
 
 
-def _draw_problems(report: LogReport) -> None:
-    for number, problem in enumerate(report.problems[:_PROBLEMS_SHOWN]):
+def _draw_problems(problems: tuple[Problem, ...]) -> None:
+    for number, problem in enumerate(problems[:_PROBLEMS_SHOWN]):
         with widgets.row(f"problem-{number}"):
             show(f"{number + 1}. {sentence(problem.sentence)}")
             if problem.finding_id:
                 _draw_link(problem.finding_id, f"doctor.problem.{number}")
-    if len(report.problems) > _PROBLEMS_SHOWN:
-        st.caption(f"and {len(report.problems) - _PROBLEMS_SHOWN:,} more, among the errors below")
+    if len(problems) > _PROBLEMS_SHOWN:
+        st.caption(f"and {len(problems) - _PROBLEMS_SHOWN:,} more, among the errors below")
 
 
 def _draw_link(finding_id: str, key: str) -> None:

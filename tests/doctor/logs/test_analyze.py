@@ -11,6 +11,7 @@ from memory_core.doctor import KINDS
 from memory_core.doctor.logs import LogReport, analyze_log
 from memory_core.doctor.logs.error_groups import explain
 from memory_core.memories.log_lines import KNOWN_LINES
+from memory_core.render.log_summary import summarize_log
 from tests.support.log_texts import CHROMA, DENIED, LOST, NOW, S3, added, found
 
 
@@ -38,8 +39,8 @@ def test_each_of_the_seven_lines_is_found_with_count_first_and_last() -> None:
 
 def test_a_healthy_log_has_nothing_wrong() -> None:
     report = timed(S3, added("ann@x.com"), found(1, "ann@x.com"), found(0, "new@y.org"))
-    assert report.clean
-    assert report.sentence == "Nothing wrong is in this log."
+    assert summarize_log(report).clean
+    assert summarize_log(report).sentence == "Nothing wrong is in this log."
 
 
 def test_a_switch_of_the_storage_is_dated_and_ascribed_to_the_deployment() -> None:
@@ -50,8 +51,8 @@ def test_a_switch_of_the_storage_is_dated_and_ascribed_to_the_deployment() -> No
     assert temporary.seen.first.at == datetime(2026, 11, 22, 10, 4, tzinfo=UTC)
     assert temporary.deployment
     assert temporary.deployment.line == 4
-    assert report.problems[0].finding_id == "disk.E001"
-    assert "became temporary after a deployment" in report.sentence
+    assert summarize_log(report).problems[0].finding_id == "disk.E001"
+    assert "became temporary after a deployment" in summarize_log(report).sentence
 
 
 def test_storage_that_is_persistent_again_leaves_a_question() -> None:
@@ -61,14 +62,14 @@ def test_storage_that_is_persistent_again_leaves_a_question() -> None:
         ("chroma", 1),
         ("s3_vectors", 2),
     ]
-    assert [one.finding_id for one in report.problems] == ["backend.W001"]
+    assert [one.finding_id for one in summarize_log(report).problems] == ["backend.W001"]
 
 
 def test_a_log_with_the_newest_line_first_tells_the_storage_in_order_of_time() -> None:
     lines = [f"2026-11-22T10:{n:02}:00Z {text}" for n, text in enumerate((S3, CHROMA, LOST, LOST))]
     report = read(*reversed(lines))
     assert [one.backend for one in report.spans] == ["s3_vectors", "chroma"]
-    assert report.problems[0].finding_id == "disk.E001"
+    assert summarize_log(report).problems[0].finding_id == "disk.E001"
 
 
 def test_instances_that_start_at_a_time_are_named() -> None:
@@ -85,7 +86,7 @@ def test_an_id_in_another_form_is_found_and_in_what_it_differs() -> None:
     (other,) = report.other_ids
     assert (other.asked, other.saved, other.sure) == ("ann.lee@x.com", "Ann.Lee@X.com", True)
     assert other.reasons == ("the same id in another form: lower-cased",)
-    assert report.problems[0].finding_id == "identity.W002"
+    assert summarize_log(report).problems[0].finding_id == "identity.W002"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_close_id_is_found_with_the_reason(
     assert (other.asked, other.saved, other.sure) == (asked, saved, sure)
     assert reason in other.reasons[0]
     # What may be chance is told and is no problem by itself.
-    assert report.clean is not sure
+    assert summarize_log(report).clean is not sure
 
 
 def test_ids_that_a_program_numbers_and_probes_are_nobody_s_other_form() -> None:
@@ -114,14 +115,14 @@ def test_ids_that_a_program_numbers_and_probes_are_nobody_s_other_form() -> None
         added("a@redeploy.holdfast.invalid"), found(0, "a@redeploy.holdfast.invalid"),
     )  # fmt: skip
     assert report.other_ids == ()
-    assert report.clean
+    assert summarize_log(report).clean
 
 
 def test_nothing_found_for_somebody_who_saved_is_told_and_whether_the_storage_changed() -> None:
     steady = timed(S3, added("ann@x.com"), found(0, "ann@x.com"))
     (one,) = steady.found_nothing
     assert (one.user_id, one.after_switch) == ("ann@x.com", False)
-    assert steady.problems[0].finding_id == "records.E001"
+    assert summarize_log(steady).problems[0].finding_id == "records.E001"
     switched = timed(S3, added("ann@x.com"), CHROMA, S3, CHROMA, found(0, "ann@x.com"))
     assert switched.found_nothing[0].after_switch
     asked_first = timed(S3, found(0, "ann@x.com"), added("ann@x.com"), found(1, "ann@x.com"))
@@ -228,14 +229,14 @@ def test_warnings_are_told_and_are_no_problem() -> None:
     assert [(one.level, one.template) for one in report.errors] == [
         ("warning", "slow answer after <n> s")
     ]
-    assert report.clean
+    assert summarize_log(report).clean
 
 
 @pytest.mark.parametrize("line", ["[Mem0] WARNING: a new one", "WARNING [API] a new one"])
 def test_a_warning_with_a_mark_that_says_nothing_known_is_a_problem(line: str) -> None:
     report = timed(S3, line)
-    assert not report.clean
-    (problem,) = report.problems
+    assert not summarize_log(report).clean
+    (problem,) = summarize_log(report).problems
     assert "with [Mem0] or [API] could not be read; the first is line 2." in problem.sentence
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from memory_core.doctor.logs import LogReport, analyze_log
+from memory_core.render.log_summary import summarize_log
 from tests.support.log_texts import CHROMA, LOST, NOW, S3, added, found
 
 CASES = Path(__file__).parent / "cases"
@@ -44,7 +45,7 @@ def assert_all_is_read(report: LogReport) -> None:
     assert (other.asked, other.saved) == ("Alice@Example.com", "alice@example.com")
     (group,) = report.errors
     assert (group.example, group.place) == (EXPIRED, "main.py:10 in add")
-    assert [problem.finding_id for problem in report.problems] == [
+    assert [problem.finding_id for problem in summarize_log(report).problems] == [
         "disk.E001",
         "identity.W002",
         "credentials.E003",
@@ -191,13 +192,14 @@ def test_a_line_with_a_mark_that_is_not_understood_is_never_nothing_wrong() -> N
         "WARNING [Mem0] x",
     ):
         report = analyze_log(f"{healthy}2026-11-22T10:00:01Z {line}\n".encode(), now=NOW)
-        assert not report.clean
+        assert not summarize_log(report).clean
         assert (
-            report.sentence == "1 line with [Mem0] or [API] could not be read; the first is line 2."
+            summarize_log(report).sentence
+            == "1 line with [Mem0] or [API] could not be read; the first is line 2."
         )
     error = analyze_log(f"{healthy}[Mem0] ERROR: it broke\n".encode(), now=NOW)
     assert [(group.level, group.example) for group in error.errors] == [("error", "it broke")]
-    assert error.sentence == "1 error: it broke."
+    assert summarize_log(error).sentence == "1 error: it broke."
 
 
 def test_an_error_of_heroku_s_router_is_told() -> None:
@@ -217,7 +219,9 @@ def test_lines_between_and_behind_json_keep_their_numbers() -> None:
     broken = '{"message": None}\n' * 30
     log = f'{{\n  "message": "x"\n}}\n"[Mem0] unknown"\n{{"message": "y"}}\n{broken}'
     report = analyze_log(f'{log}{{"level": "error", "message": "broke"}}\n{S3}\n'.encode(), now=NOW)
-    assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(report.problems)
+    assert "with [Mem0] or [API] could not be read; the first is line 4." in repr(
+        summarize_log(report).problems
+    )
     assert [(group.example, group.seen.first.line) for group in report.errors] == [("broke", 36)]
     assert report.order[0][1].first.line == 37
 
@@ -230,7 +234,7 @@ def test_a_text_that_a_record_has_twice_counts_once() -> None:
         {"log": f"{line}\n", "message": line},
     ):
         report = analyze_log(json.dumps(record).encode(), now=NOW)
-        assert report.clean
+        assert summarize_log(report).clean
         assert [seen.count for seen in report.known.values() if seen] == [1], record
 
 
@@ -265,5 +269,7 @@ def test_a_text_that_a_record_has_twice_counts_once() -> None:
 )
 def test_a_mark_is_not_lost(line: str) -> None:
     report = analyze_log(f"2026-11-22T10:00:00Z {S3}\n{line}\n".encode(), now=NOW)
-    assert not report.clean
-    assert "with [Mem0] or [API] could not be read; the first is line 2." in repr(report.problems)
+    assert not summarize_log(report).clean
+    assert "with [Mem0] or [API] could not be read; the first is line 2." in repr(
+        summarize_log(report).problems
+    )

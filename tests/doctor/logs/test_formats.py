@@ -14,6 +14,7 @@ import pytest
 from memory_core.doctor.logs import Seen, Spot, analyze_log
 from memory_core.errors import InvalidLog
 from memory_core.memories.writer import LOG_ADDED
+from memory_core.render.log_summary import summarize_log
 from tests.support.log_texts import NOW, S3, added, found
 
 AT = datetime(2026, 11, 22, 17, 17, 12, tzinfo=UTC)
@@ -150,9 +151,9 @@ def test_what_is_no_log_is_refused_in_words(content: bytes, words: str) -> None:
 
 def test_a_text_that_is_no_log_is_said_to_be_none() -> None:
     report = analyze_log(b"Dear customer,\n\nthank you for your order.\n")
-    assert not report.is_log
-    assert not report.clean
-    assert report.sentence.startswith("This does not look like a log")
+    assert not summarize_log(report).is_log
+    assert not summarize_log(report).clean
+    assert summarize_log(report).sentence.startswith("This does not look like a log")
 
 
 def test_ids_beyond_the_limit_are_left_out_and_that_is_said(
