@@ -6,10 +6,12 @@ memories alone. docs/decisions/ranking.md has the rules, the reasons and the fig
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..embedders.base import plain_text
 from .continuity import Neighbourhood
 from .word_index import WordIndex, terms
 
@@ -27,8 +29,8 @@ BM25_WEIGHT = 0.4
 _GREATEST_WEIGHT = 0.8
 _MEMORIES_IN_DOUBT = 30
 """So many memories' worth stands for `BM25_WEIGHT`, against the weight that they show."""
-_SAME = 0.9999
-"""The cosine from which a text says what the question says; nothing beside it comes before it."""
+_SAME = 0.99
+"""The least cosine of a text with itself, whatever the embedder rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Ranker:
     ) -> None:
         self._vectors = vectors
         self._words = WordIndex(texts)
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for place, text in enumerate(texts):
+            self._places[plain_text(text)].append(place)
         self._context = Neighbourhood(texts, pairs)
 
     def rank(
@@ -69,7 +74,10 @@ class Ranker:
         cosine = np.clip(self._vectors @ vector, 0.0, 1.0)
         bm25, has_words = self._words.scores(question)
         weight = _bm25_weight(cosine, bm25) if has_words else BM25_WEIGHT
-        own = np.where(cosine > _SAME, 1.0, (1 - weight) * cosine + weight * bm25)
+        own = (1 - weight) * cosine + weight * bm25
+        # Nothing comes before a text that is the question, whatever stands beside it.
+        same = self._places.get(plain_text(question), [])
+        own[[place for place in same if cosine[place] > _SAME]] = 1.0
         lent = self._context.lent(own) if context else np.zeros_like(own)
         lent = np.minimum(lent, 1.0 - own)
         score = np.clip(own + lent, 0.0, 1.0)
