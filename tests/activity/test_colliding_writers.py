@@ -31,18 +31,29 @@ class Overwriting(LocalObjects):
         path.write_bytes(data)
 
 
+class Colliding(Overwriting):
+    """As that; every writer has chosen the first number before any of them has written it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._first_puts, self._together = iter(range(WRITERS)), Barrier(WRITERS)
+
+    def put_if_absent(self, key: str, data: bytes) -> None:
+        if next(self._first_puts, None) is not None:
+            self._together.wait(60)
+        super().put_if_absent(key, data)
+
+
 def entry(text: str) -> dict[str, str]:
     at = datetime.now(UTC).isoformat()
     return {"at": at, "who": text, "action": "save", "outcome": "done"}
 
 
 def test_no_acknowledged_entry_is_replaced_and_the_chain_is_whole(tmp_path: Path) -> None:
-    objects = Overwriting(tmp_path)
-    barrier = Barrier(WRITERS)
+    objects = Colliding(tmp_path)
 
     def write(writer: int) -> None:
         chain = Chain(objects, Key(b"secret"))
-        barrier.wait()
         for number in range(EACH):
             chain.append([entry(f"{writer}-{number}")])
 
@@ -51,7 +62,7 @@ def test_no_acknowledged_entry_is_replaced_and_the_chain_is_whole(tmp_path: Path
     chain = Chain(objects, Key(b"secret"))
     report = check_chain(chain, None, None)
     assert (report.entries, report.problems) == (WRITERS * EACH, ())
-    assert report.shared > 0
+    assert report.shared >= WRITERS - 1
     assert "have the number of another: on this server" in check_text(report)
     segments = chain.segments(range(1, chain.last() + 1))
     said = {line["who"] for segment in segments.values() for line in segment.entries}
