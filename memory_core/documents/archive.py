@@ -70,7 +70,10 @@ def check_parts(name: str, infos: list[ZipInfo]) -> None:
         )
     # zipfile unpacks other methods without a bound; Word uses none of them.
     if strange := [i.filename for i in infos if i.compress_type not in (ZIP_STORED, ZIP_DEFLATED)]:
-        raise NotImplementedError(f"compression of {strange[0]}")
+        raise InvalidMemory(
+            f'"{name}" has {strange[0][-_MAX_PATH:]!r} compressed in a way that is not read; '
+            "pack or save it anew, and upload that"
+        )
 
 
 def read_part(source: ZipFile, info: ZipInfo) -> bytes:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import MemoryCoreError
-from .counting import Progress
+from .counting import Progress, counted
 
 MAX_SECONDS = 30
 MAX_BYTES = 200 * 1024**2
@@ -39,7 +39,7 @@ _AT_ONCE = threading.BoundedSemaphore(2)
 _TICK_S = 0.25
 _STEP_BYTES = 64 * 1024
 _OUT_OF_MEMORY = 77
-_TOO_SLOW = "takes more than {} seconds to read"
+_TOO_SLOW = "takes more than {} to read"
 # These packages themselves import the whole service; the child gets empty ones in their place.
 _BOOT = """import sys, types
 sys.path[:] = sys.argv[2:]
@@ -210,7 +210,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: int, report: Callable[[], N
             return process.communicate(timeout=_TICK_S)[0]
         report()
         if time.monotonic() > deadline:
-            raise ChildEnded(_TOO_SLOW.format(seconds))
+            raise ChildEnded(_TOO_SLOW.format(counted(seconds, "second")))
 
 
 def _reason(code: int, seconds: int) -> str:
@@ -218,7 +218,7 @@ def _reason(code: int, seconds: int) -> str:
     if code == _OUT_OF_MEMORY:
         return f"takes more than {MAX_BYTES // 1024**2} MB of memory to read"
     if code == -getattr(signal, "SIGXCPU", 0):
-        return _TOO_SLOW.format(seconds)
+        return _TOO_SLOW.format(counted(seconds, "second"))
     by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return f"cannot be read, since it ended the process that tried {by}"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.doctor import read_log as module
 from memory_core.doctor.logs import analyze_log
 from memory_core.doctor.read_log import read_log
 from memory_core.errors import InvalidLog
+from memory_core.model import child_process
 from tests.support.child_tasks import measured
 from tests.support.log_texts import CHROMA, S3, added
 
@@ -66,10 +66,10 @@ def test_a_reading_that_is_cancelled_ends() -> None:
 
 
 def test_a_log_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SECONDS", 1)
+    monkeypatch.setattr(child_process, "MAX_SECONDS", 1)
     with measured() as peaks, pytest.raises(InvalidLog) as caught:
         read_log(b"ERROR x 5 broke\n" * (9 * MB // 16))
-    assert str(caught.value) == "it takes more than 1 seconds to read; choose a part of the log"
+    assert str(caught.value) == "it takes more than 1 second to read; choose a part of the log"
     assert peaks.grown < 20 * MB
 
 

@@ -133,6 +133,16 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     assert "unpacks to 106,7" in refusal("a.docx", bomb)
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.docx"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_a_part_that_is_compressed_in_another_way_is_named(name: str, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        zipped.writestr(zipfile.ZipInfo("word/document.xml"), b"<x/>", method)
+    said = refusal(name, buffer.getvalue())
+    assert "has 'word/document.xml' compressed in a way that is not read; pack or save" in said
+
+
 def test_a_part_longer_than_the_directory_says_is_not_unpacked_whole() -> None:
     bomb = _understate(with_part(DOCX, "word/styles.xml", bytes(50 * 1024**2)), 50 * 1024**2)
     tracemalloc.start()

@@ -92,7 +92,7 @@ def test_the_end_of_a_child_is_a_sentence(function: Any, arguments: Any, sentenc
 @pytest.mark.parametrize("function", [child_tasks.hang, child_tasks.compute])
 def test_a_child_that_takes_too_long_is_ended(function: Any) -> None:
     began = time.monotonic()
-    assert reason(function, seconds=1) == "takes more than 1 seconds to read"
+    assert reason(function, seconds=1) == "takes more than 1 second to read"
     assert time.monotonic() - began < 10
 
 
@@ -164,4 +164,4 @@ def test_without_limits_of_the_system_the_time_is_still_watched(
         child_process, "_BOOT", "import sys\nsys.modules['resource'] = None\n" + child_process._BOOT
     )
     assert call(child_tasks.size_of, content=b"abc") == 3
-    assert "takes more than 1 seconds" in reason(child_tasks.hang, seconds=1)
+    assert "takes more than 1 second" in reason(child_tasks.hang, seconds=1)
