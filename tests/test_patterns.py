@@ -1,6 +1,6 @@
 """No regular expression of the product takes longer than in proportion to the text.
 
-Those of the log analyser are in tests/doctor/logs/test_speed.py, from where the measure is.
+Those of the log analyser are in tests/doctor/logs/test_speed.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_core.doctor.support_bundle import _Redactor
-from tests.doctor.logs.test_speed import compiled, is_in_proportion, runs_of
+from tests.support.expressions import compiled, in_proportion, runs_of
 from tests.support.paths import ROOT
 
 CALLS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
@@ -138,12 +138,12 @@ def test_no_expression_is_superlinear() -> None:
         for place, pattern, calls in patterns()
         for call in sorted(calls)
         for run in sorted(runs_of(text_pattern(pattern)))
-        if not is_in_proportion(work_of(pattern, call), run)
+        if not in_proportion(work_of(pattern, call), run)
     ]
     assert slow == []
 
 
 def test_the_measure_knows_how_an_expression_is_used() -> None:
     digits = re.compile(r"\d+[.)]")
-    assert is_in_proportion(work_of(digits, "match"), "5")
-    assert not is_in_proportion(work_of(digits, "findall"), "5")
+    assert in_proportion(work_of(digits, "match"), "5")
+    assert not in_proportion(work_of(digits, "findall"), "5")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,12 +14,9 @@ from memory_core.documents import read_document
 from memory_core.errors import InvalidMemory
 from tests.documents.test_isolated import pdf_of
 from tests.support.document_files import docx_of_body
+from tests.support.proportion import is_in_proportion
 
-MOST_TIMES_LONGER = 3.0
-"""For four times the file: 16 where time grows with the square, and about 4 where it does not,
-so that both are told apart on a busy machine: the limit is of the time for each byte."""
-
-TRIES = 5
+QUICK_S = 0.02
 
 
 def pdf(stream: str) -> bytes:
@@ -116,26 +112,14 @@ def branch(length: int, beside: int = 0) -> dict[str, Any]:
     return {key: {"parent": parent, "message": said} for key, parent in parents.items()}
 
 
-def seconds(name: str, content: bytes) -> float:
-    began = time.process_time()
-    with suppress(InvalidMemory):
-        read_document(name, content, isolate=False)
-    return time.process_time() - began
-
-
-def is_in_proportion(name: str, make: Callable[[int], bytes | str], size: int) -> bool:
-    """Say whether four times the file takes no more than thrice as long for each byte."""
-    contents = [make(size), make(4 * size)]
-    short, long = (part.encode() if isinstance(part, str) else part for part in contents)
-    best_short = best_long = float("inf")
-    for _ in range(TRIES):
-        best_short = min(best_short, seconds(name, short))
-        best_long = min(best_long, seconds(name, long))
-        if best_long < 4 * MOST_TIMES_LONGER * max(best_short, 0.002):
-            return True
-    return False
-
-
 @pytest.mark.parametrize("name", FILES | CHATS)
 def test_no_reader_is_superlinear(name: str) -> None:
-    assert is_in_proportion(name, (FILES | CHATS)[name], 50_000)
+    def make(size: int) -> bytes:
+        content = (FILES | CHATS)[name](size)
+        return content.encode() if isinstance(content, str) else content
+
+    def read(content: bytes) -> None:
+        with suppress(InvalidMemory):
+            read_document(name, content, isolate=False)
+
+    assert is_in_proportion(read, make, 50_000, QUICK_S)

@@ -1,0 +1,86 @@
+"""What a regular expression names, to make texts of that keep it busy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from re import _constants as codes
+from re import _parser as parser
+from typing import Any
+
+from tests.support.proportion import is_in_proportion
+
+OF_CATEGORIES = {
+    codes.CATEGORY_DIGIT: "5",
+    codes.CATEGORY_SPACE: " \t",
+    codes.CATEGORY_WORD: "a_5",
+    codes.CATEGORY_NOT_SPACE: "!a",
+    codes.CATEGORY_NOT_WORD: "- ",
+}
+
+
+def compiled(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[str]]]:
+    if isinstance(value, re.Pattern):
+        yield name, value
+    elif isinstance(value, (tuple, list)):
+        for place, item in enumerate(value):
+            yield from compiled(f"{name}.{place}", item)
+
+
+def runs_of(pattern: re.Pattern[str]) -> set[str]:
+    """Return what a pattern names: its characters, literal texts, and each text with each."""
+    characters: set[str] = set()
+    texts: set[str] = set()
+
+    def visit(parts: Any) -> None:
+        text = ""
+        for code, value in parts:
+            if code is codes.LITERAL:
+                text += chr(value)
+                characters.add(chr(value))
+                continue
+            texts.add(text)
+            text = ""
+            if code in (codes.ANY, codes.NOT_LITERAL):
+                characters.update("x ")
+            elif code is codes.IN:
+                visit_class(value)
+            elif code is codes.BRANCH:
+                for branch in value[1]:
+                    visit(branch)
+            elif isinstance(value, parser.SubPattern):
+                visit(value)
+            elif isinstance(value, tuple):
+                for part in value:
+                    if isinstance(part, parser.SubPattern):
+                        visit(part)
+        texts.add(text)
+
+    def visit_class(members: Any) -> None:
+        negated = members[0][0] is codes.NEGATE
+        characters.update("z7-" if negated else "")
+        for code, value in members:
+            if code is codes.CATEGORY:
+                characters.update(OF_CATEGORIES[value])
+            elif code is codes.LITERAL and not negated:
+                characters.add(chr(value))
+            elif code is codes.RANGE and not negated:
+                characters.update(map(chr, value))
+
+    visit(parser.parse(pattern.pattern, pattern.flags))
+    texts.discard("")
+    return characters | texts | {text + character for text in texts for character in characters}
+
+
+LENGTH = 750
+QUICK_S = 0.004
+"""Four times that length takes longer in anything quadratic."""
+
+
+def in_proportion(work: Callable[[str], object], run: str) -> bool:
+    """Say whether `work` takes time in proportion to the length of a repeated text."""
+
+    def make(length: int) -> str:
+        return (run * length)[:length] + "\n!"
+
+    return is_in_proportion(work, make, LENGTH, QUICK_S)

@@ -1,0 +1,52 @@
+"""Whether work takes time in proportion to what it is given, told apart from chance."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+TIMES_LARGER = 4
+TIMES_LONGER = 12.0
+"""In proportion it takes 4 times as long, by the square 16 times."""
+
+TRIES = 3
+SIZES = 2
+"""What looks too slow at one size is measured at four times that: a square shows there all the
+more, and a machine busy with something else less."""
+
+
+def is_in_proportion(
+    work: Callable[[Any], object], make: Callable[[int], Any], size: int, quick_s: float
+) -> bool:
+    """Say whether `work(make(n))` takes time that does not grow with the square of n.
+
+    `size` is the smallest n; what takes less than `quick_s` seconds of this thread's processor
+    time at four times that is good, whatever the smaller one takes.
+    """
+    for _ in range(SIZES):
+        short, long = make(size), make(TIMES_LARGER * size)
+        best_short = best_long = float("inf")
+        for _ in range(TRIES):
+            best_long = min(best_long, seconds(work, long))
+            if best_long < quick_s:
+                return True
+            best_short = min(best_short, seconds(work, short))
+            if best_long < TIMES_LONGER * best_short:
+                return True
+        size *= TIMES_LARGER
+    return False
+
+
+def seconds(work: Callable[[Any], object], content: Any) -> float:
+    """Return the processor time of this thread, without collections of the whole process."""
+    enabled = gc.isenabled()
+    gc.disable()
+    began = time.thread_time()
+    try:
+        work(content)
+        return time.thread_time() - began
+    finally:
+        if enabled:
+            gc.enable()
