@@ -1,0 +1,66 @@
+"""MemoryService: every public call. Each normalizes its user id and hands over to a room below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..memories.repository import open_repository
+from ..model.census import Census
+from ..model.records import MigrationStatus, Status
+from ..settings import Settings
+from ..transfer.background import has_local_memories
+from .memory_calls import MemoryCalls
+
+
+def open_service(settings: Settings | None = None, *, migrate: bool = True) -> MemoryService:
+    """Choose the backend, open it and return the service, a context manager.
+
+    On S3 it begins to migrate memories from the local disk, in the background, unless `migrate` is
+    False or `MEMORY_AUTO_MIGRATE` is 0.
+
+    Raises:
+        SettingsError: the configuration is missing something, or contradicts itself.
+        BackendError: the chosen store cannot be used; there is no silent fallback.
+    """
+    settings = settings or Settings.from_env()
+    parts = open_repository(settings)
+    parts.backend.objects.sweep()
+    parts.backend.announce()
+    service = MemoryService(settings, *parts)
+    if migrate and settings.auto_migrate:
+        service.migrate_in_background()
+    return service
+
+
+class MemoryService(MemoryCalls):
+    """Get it from `open_service`. Safe to share between threads; other processes may write too.
+
+    Every call normalizes its `user_id` first. Errors of every call: `InvalidUserId`, and
+    `BackendError` when the store or the ledger cannot be reached.
+    """
+
+    def status(self, counted: Census | None = None) -> Status:
+        """Return the backend in use, why it was chosen, and how much it holds."""
+        status = self.parts.status(counted or self.count_users())
+        return replace(status, migration=self.migration_status())
+
+    def migrate_in_background(self) -> None:
+        """Begin to migrate memories from the local disk, if any, where this service is on S3."""
+        if self._background is not None or not has_local_memories(self.settings, self.backend):
+            return
+        from ..transfer.background import Background
+
+        self._background = Background(self)
+        self._background.start()
+
+    def migration_status(self) -> MigrationStatus:
+        """Return the state of the migration from the local disk, whoever migrates."""
+        if self._background is not None:
+            return self._background.status
+        if not has_local_memories(self.settings, self.backend):
+            return MigrationStatus()
+        if self._observer is None:
+            from ..transfer.background import Observer
+
+            self._observer = Observer(self)
+        return self._observer.look()

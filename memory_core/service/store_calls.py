@@ -1,0 +1,77 @@
+"""The calls of MemoryService about the whole store."""
+
+from __future__ import annotations
+
+from ..activity import noted
+from ..model.census import Adoption, Census, OtherPlaces, StoreScan
+from ..model.counting import Progress, counted
+from ..model.records import AuditReport, Unexpected
+from ..model.user_id import normalize_user_id
+from .parts import ServiceParts
+
+
+class StoreCalls(ServiceParts):
+    """Counts, comparisons and repairs over all users."""
+
+    def count_users(self, on_progress: Progress | None = None) -> Census:
+        """Count every user's memories, exactly, from the ledger.
+
+        After the first time only users whose entries changed are read again. `on_progress` counts
+        users; where it raises, the call ends, and the next one goes on from there.
+        """
+        return self._counter.count(on_progress)
+
+    def storage(self) -> dict[str, int]:
+        """Count the memories in the store and those in the ledger alone; a full scan."""
+        return self.parts.count_stored()
+
+    def scan_store(self, on_progress: Progress | None = None) -> StoreScan:
+        """Count the whole store user by user, beside the ledger: a second opinion, read only.
+
+        Every vector counts under the id that it names. `on_progress` counts vectors.
+        """
+        return self._auditor.scan(self.backend, on_progress)
+
+    @noted("repair", lambda report: f"{report.repaired:,} put right",
+           of=None, when=lambda given: given["repair"])  # fmt: skip
+    def audit(
+        self,
+        *,
+        repair: bool = False,
+        unexpected: Unexpected = "keep",
+        on_progress: Progress | None = None,
+    ) -> AuditReport:
+        """Compare the store with the ledger over all users; with `repair` make it as recorded.
+
+        Orphans, which were never recorded, are only reported unless a repair is to "adopt" them
+        for the user they name, or to "remove" them. A repair that was cut off can be repeated.
+        """
+        return self._repairer.audit(repair=repair, unexpected=unexpected, on_progress=on_progress)
+
+    @noted("take-up", lambda taken: counted(taken.taken, "memory"),
+           when=lambda given: not given["preview"])  # fmt: skip
+    def take_up(
+        self, user_id: str, *, preview: bool = False, on_progress: Progress | None = None
+    ) -> Adoption:
+        """Adopt the user's orphans: vectors in the store that were never recorded.
+
+        Adopted is what names the user in a form that differs in case, whitespace or invisible
+        characters alone. Safe to repeat. With `preview` nothing is changed.
+        """
+        user = normalize_user_id(user_id)
+        return self._repairer.adopt_orphans(user, preview=preview, on_progress=on_progress)
+
+    def elsewhere(self, on_progress: Progress | None = None) -> OtherPlaces:
+        """Compare the places besides the one in use: which memories lie only there.
+
+        On S3 Vectors that is the local data folder, which stays as it is; on ChromaDB other
+        collections of the folder, and S3 where the settings suffice. `on_progress` counts memories.
+        """
+        from ..memories.other_places import compare_places
+
+        return compare_places(self.settings, self.parts, on_progress)
+
+    @property
+    def more_to_come(self) -> bool:
+        """True while a migration brings memories that no call finds yet; makes no request."""
+        return self._background is not None and self._background.status.more_to_come
