@@ -10,6 +10,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from email.parser import HeaderParser
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from packaging.utils import canonicalize_name
 from memory_core.extras import EXTRAS, require
 from memory_core.version import __version__
 from standin import StandIn
-from tests.support.bare_environment import NOT_HERE, BareEnvironment, needed, size_bytes
+from tests.support.bare_environment import BareEnvironment, needed, size_bytes
+from tests.support.openai_server import openai_server
 from tests.support.paths import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -38,6 +40,7 @@ CHROMA_MISSING = (
     re.S,
 )
 
+NUMBERS = count()
 Bare = Callable[[str], BareEnvironment]
 
 
@@ -52,7 +55,7 @@ def requirements_of(extra: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy: setuptools leaves folders where it builds."""
+    """Let pip build the wheel from a git address, that of a repository with a copy."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(
@@ -60,8 +63,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    build = f"from setuptools import build_meta; build_meta.build_wheel({str(folder)!r})"
-    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    git = ["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "Copy"]):
+        subprocess.run([*git, *command], cwd=source, check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, *options, f"git+{source.as_uri()}"], check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -84,9 +91,9 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Bare:
 def on_s3(standin: tuple[StandIn, Any]) -> Mapping[str, str]:
     """The variables of an empty bucket of the stand-in."""
     running, client = standin
-    running.reset()
-    client.create_bucket(Bucket="packaging")
-    return {**running.environ(), "AWS_S3_BUCKET": "packaging"}
+    bucket = f"packaging-{next(NUMBERS)}"
+    client.create_bucket(Bucket=bucket)
+    return {**running.environ(), "AWS_S3_BUCKET": bucket}
 
 
 def test_the_wheel_has_the_library_typed_and_nothing_else(wheel: Path) -> None:
@@ -125,7 +132,6 @@ def test_requirements_txt_is_the_core_and_the_extras_in_the_versions_that_are_te
     (everything,) = map(Requirement, OPTIONAL["all"])
     assert everything.extras == OPTIONAL.keys() - {"all"}
     assert EXTRAS.keys() <= OPTIONAL.keys()
-    assert {Requirement(text).name for text in OPTIONAL["multilingual"]} >= NOT_HERE
 
 
 def test_the_core_is_a_quarter_and_brings_nothing_of_the_dashboard(bare: Bare) -> None:
@@ -195,6 +201,32 @@ def test_documents_are_read_with_their_extra(bare: Bare, on_s3: Mapping[str, str
     for file in sorted((ROOT / "examples" / "memories" / "documents").iterdir()):
         upload = bare("documents").run("holdfast", "upload", "ann", str(file), **on_s3)
         assert (upload.returncode, upload.stderr) == (0, ""), file
+
+
+def test_an_embedder_of_openais_protocol_runs_with_its_extra(
+    bare: Bare, on_s3: Mapping[str, str]
+) -> None:
+    with openai_server() as server:
+        environ = {**on_s3, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-1"}
+        environ["MEMORY_EMBEDDER"] = "openai:own-model"
+        saved = bare("openai").run("holdfast", "save", "ann", "likes tea", **environ)
+        asked = bare("openai").run("holdfast", "query", "ann", "likes tea", **environ)
+        assert (saved.returncode, asked.returncode) == (0, 0), saved.stderr + asked.stderr
+        assert "likes tea" in asked.stdout
+        assert {request.body["model"] for request in server.requests} == {"own-model"}
+
+
+def test_the_multilingual_embedder_runs_with_its_extra(
+    bare: Bare, on_s3: Mapping[str, str]
+) -> None:
+    environ = {**on_s3, "MEMORY_EMBEDDER": "multilingual"}
+    missing = bare("").run("holdfast", "save", "ann", "mag Tee", **environ)
+    assert missing.returncode == 2
+    assert missing.stderr.endswith("or run: pip install 'holdfast[multilingual]'\n")
+    saved = bare("multilingual").run("holdfast", "save", "ann", "mag Tee", **environ)
+    assert saved.returncode == 0, saved.stderr
+    asked = bare("multilingual").run("holdfast", "query", "ann", "likes tea", **environ)
+    assert "mag Tee" in asked.stdout
 
 
 def test_the_mcp_server_runs_with_its_extra(bare: Bare, on_s3: Mapping[str, str]) -> None:

