@@ -25,8 +25,7 @@ from ..model.records import Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
 from .incoming_memory import Digest, Incoming, newest, split
-from .migration_source import MigrationSource
-from .reports import SourceSurvey, Vectors
+from .reports import MigrationSource, SourceSurvey, Vectors
 
 if TYPE_CHECKING:
     from .incoming_memory import Values

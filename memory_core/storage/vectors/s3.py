@@ -272,33 +272,12 @@ class S3VectorStore:
         return self._aws.ask_within(patience, "s3vectors", operation, where, **members)
 
 
-class S3Reader:
-    """Read-only access to an index; a page of some hundred vectors is one request."""
-
-    def __init__(self, aws: Aws, index: IndexName) -> None:
-        self._aws = aws
-        self._index = index
-
-    def describe(self) -> IndexInfo:
-        """Return the description of the index; raises IndexMismatch where there is none."""
-        return describe_index(self._aws, self._index)
-
-    def pages(self) -> Iterator[list[Vector]]:
-        """Yield every vector with payload and values, page by page, in no order."""
-        for page in self._aws.pages(
-            "s3vectors",
-            "ListVectors",
-            str(self._index),
-            _NEXT,
-            **self._index.address,
-            maxResults=_PAYLOAD_PAGE,
-            returnData=True,
-            returnMetadata=True,
-        ):
-            yield [_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE]
-
-    def close(self) -> None:
-        self._aws.close()
+def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
+    """Yield every vector of an index with payload and values, in no order, page by page."""
+    whole = {"maxResults": _PAYLOAD_PAGE, "returnData": True, "returnMetadata": True}
+    members = {**index.address, **whole}
+    for page in aws.pages("s3vectors", "ListVectors", str(index), _NEXT, **members):
+        yield from (_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE)
 
 
 def put_requests(
