@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
@@ -18,7 +17,6 @@ from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import cut
 
 MAX_PAGES = 2_000
-MAX_SECONDS = 30.0
 _MAX_STREAM_BYTES = 25_000_000
 
 _NO_TEXT = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
@@ -85,12 +83,8 @@ def read_pdf(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Return `2, 4-6`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+    groups = groupby(enumerate(numbers), key=lambda item: item[1] - item[0])
+    runs = [[number for _, number in run] for _, run in groups]
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
@@ -129,8 +123,7 @@ def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
             f'"{name}" has {count:,} pages, the limit is {MAX_PAGES:,}; '
             "split it and upload the parts"
         )
-    watch = _Watch(name)
-    pages = [_read_page(page, watch) for page in reader.pages]
+    pages = list(map(_read_page, reader.pages))
     has_fields = any(page.fields for page in pages)
     return pages, list(_find_besides(reader, has_fields))
 
@@ -149,10 +142,10 @@ def _find_besides(reader: Any, has_fields: bool) -> Iterator[LeftOut]:
         yield LeftOut("list of attached files that is damaged")
 
 
-def _read_page(page: Any, watch: _Watch) -> _Page:
+def _read_page(page: Any) -> _Page:
     from pypdf.errors import PyPdfError
 
-    watch.begin_page()
+    watch = _Watch()
     text = page.extract_text(visitor_operand_before=watch, visitor_text=watch.take)
     left_out = []
     if watch.is_unreadable:
@@ -214,31 +207,17 @@ def _entry(dictionary: Any, key: str) -> Any:
 
 
 class _Watch:
-    """Called before each page and drawing operation, and with the text of each font on a page.
+    """Called before each drawing operation of a page, and with the text of each font on it.
 
-    It ends the reading of a PDF built to take hours, and knows which text is none.
+    It knows which text is none.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.deadline = time.monotonic() + MAX_SECONDS
-        self.begin_page()
-
-    def begin_page(self) -> None:
-        self._check_time()
+    def __init__(self) -> None:
         self._shown = self._unreadable = 0
         self._pieces: list[str] = []
 
     def __call__(self, operator: Any, *_operation: Any) -> None:
         self._shown += operator in (b"Tj", b"TJ", b"'", b'"')
-        self._check_time()
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise InvalidMemory(
-                f'"{self.name}" takes more than {MAX_SECONDS:.0f} seconds to read; '
-                "split it, or save its text as .txt, and upload that"
-            )
 
     def take(self, text: str, _cm: Any, _tm: Any, font: Any, _size: Any) -> None:
         if text.strip() and not _is_text(text, font):
