@@ -121,14 +121,10 @@ class Background:
     def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
         self._service = service
         self._again_s = again_s
-        self._status = MigrationStatus("waiting", LOCAL)
+        self.status = MigrationStatus("waiting", LOCAL)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
         self._began = 0.0
-
-    @property
-    def status(self) -> MigrationStatus:
-        return self._status
 
     def start(self) -> None:
         self._thread.start()
@@ -163,13 +159,13 @@ class Background:
                     _logger.warning("migration of the local disk failed: %s", exc)
                 self._stop.wait(self._again_s[min(tries, len(self._again_s) - 1)])
                 tries += 1
-        if self._status.state not in ("done", "incomplete", "none"):
+        if self.status.state not in ("done", "incomplete", "none"):
             self._tell("stopped")
 
     def _migrate(self) -> None:
         began = datetime.now(UTC)
         self._began = time.monotonic()
-        self._status = MigrationStatus("running", LOCAL, started_at=began)
+        self.status = MigrationStatus("running", LOCAL, started_at=began)
         with (
             acting(_ACTOR),
             read_source(self._service, LOCAL, on_progress=self._advance) as (staging, survey),
@@ -182,7 +178,7 @@ class Background:
         if not (report.ok or report.failed):
             message = "not all of it was read back; run `audit --repair`"
             status = replace(status, state="failed", message=message)
-        self._status = status
+        self.status = status
         _logger.info(
             "migration of the local disk: %s copied, %d there already, %d refused or in conflict",
             counted(report.copied, "memory"),
@@ -192,10 +188,10 @@ class Background:
 
     def _is_done(self, survey: SourceSurvey) -> bool:
         if not survey.rows:
-            self._status = MigrationStatus()
+            self.status = MigrationStatus()
             return True
         if done := read_done(self._service.parts.backend.objects, survey.digest):
-            self._status = finished(done, survey)
+            self.status = finished(done, survey)
             return True
         _logger.info("migration of the local disk begins: %s", counted(survey.rows, "memory"))
         return False
@@ -206,12 +202,12 @@ class Background:
         spent = time.monotonic() - self._began
         rate = done / spent if done and spent > 0 else 0.0
         left = (total - done) / rate if rate else None
-        self._status = replace(
-            self._status, state="running", done=done, total=total, rate=rate, remaining_s=left
+        self.status = replace(
+            self.status, state="running", done=done, total=total, rate=rate, remaining_s=left
         )
 
     def _tell(self, state: MigrationState, message: str = "") -> None:
-        self._status = replace(self._status, state=state, message=message, remaining_s=None)
+        self.status = replace(self.status, state=state, message=message, remaining_s=None)
 
 
 def _stop_quietly(reference: weakref.ref[Background]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,19 +103,9 @@ class ExportWriter:
         self._file.flush()
 
     def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
-        return ExportReport(
-            path=path,
-            manifest=manifest,
-            kind=self._kind,
-            header=self.header,
-            memories=self.memories,
-            bytes=self._bytes,
-            sha256=self._sha256.hexdigest(),
-            resumed=resumed,
-            users={
-                user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()
-            },
-        )
+        users = {user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()}
+        made = self.memories, self._bytes, self._sha256.hexdigest()
+        return ExportReport(path, manifest, self._kind, self.header, *made, resumed, users)
 
     def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
         asked = self.header
@@ -314,7 +305,15 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
         if view.user_id in written:
             continue
         for earlier in _earlier(parts.ledger, view, header):
-            _write_batch(writer, memories, view, earlier)
+            values: Iterable[Any] = repeat(None)
+            if header.vectors:
+                vectors, values = memories.with_values(view, list(earlier))
+            else:
+                read, _ = memories.read(view, list(earlier))
+                vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
+            for vector, row in zip(vectors, values, strict=False):
+                events = earlier.get(vector.key)
+                writer.add(to_document(vector) | ({"history": events} if events else {}), row)
             if on_progress:
                 on_progress(writer.memories, max(total, writer.memories))
     writer.end()
@@ -328,18 +327,3 @@ def _earlier(ledger: Ledger, view: UserView, header: Header) -> Iterator[dict[st
         return
     for ids in batches(view.live, PUT_BATCH):
         yield dict.fromkeys(ids, ())
-
-
-def _write_batch(
-    writer: ExportWriter, memories: MemoryReader, view: UserView, earlier: Mapping[str, Events]
-) -> None:
-    values: Iterable[Any]
-    if writer.header.vectors:
-        vectors, values = memories.with_values(view, list(earlier))
-    else:
-        read, _ = memories.read(view, list(earlier))
-        vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
-        values = [None] * len(vectors)
-    for vector, row in zip(vectors, values, strict=True):
-        events = earlier.get(vector.key)
-        writer.add(to_document(vector) | ({"history": events} if events else {}), row)

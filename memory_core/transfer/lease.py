@@ -27,6 +27,7 @@ from .reports import MigrationReport
 TTL_S = 300.0
 _LEASES = "migration/v1/lease/"
 _DONE = "migration/v1/done/"
+_READ = ("host", "source", "expires_at", "started_at", "done", "total", "released")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,9 @@ def read_holder(objects: ObjectStore) -> Holder | None:
         return None
     try:
         document = json.loads(data)
-        return Holder(
-            number=_number(key),
-            host=str(document["host"]),
-            source=str(document["source"]),
-            expires_at=datetime.fromisoformat(document["expires_at"]),
-            started_at=datetime.fromisoformat(document["started_at"]),
-            done=int(document["done"]),
-            total=int(document["total"]),
-            released=bool(document["released"]),
-        )
+        for name in ("expires_at", "started_at"):
+            document[name] = datetime.fromisoformat(document[name])
+        return Holder(_number(key), **{name: document[name] for name in _READ})
     except (ValueError, KeyError, TypeError):
         # Damaged: nobody holds it, and the next number is free.
         long_ago = datetime.fromtimestamp(0, UTC)
