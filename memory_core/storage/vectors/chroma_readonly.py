@@ -31,7 +31,6 @@ _DATABASE = "chroma.sqlite3"
 _DELETE = 3
 """The operation of the queue that deletes; others merge into the row."""
 
-_TEXT_KEYS = ("data", "memory", "chroma:document", "text")
 _HEADER = struct.Struct("<iQQQQQQ")
 _FORMAT = 1
 # Instructions of a pickle that are a number themselves, and not the place of one.
@@ -63,12 +62,6 @@ class StoredMemory:
 
     id: str
     payload: Mapping[str, Any]
-
-    @property
-    def text(self) -> str | None:
-        """The text, under whichever key a version of mem0 or its user kept it."""
-        texts = (self.payload.get(key) for key in _TEXT_KEYS)
-        return next((text for text in texts if isinstance(text, str)), None)
 
 
 def is_chroma(path: Path) -> bool:

@@ -98,28 +98,17 @@ class S3VectorStore:
         )
 
     def put(self, vectors: Sequence[Vector]) -> None:
-        unique = {vector.key: vector for vector in vectors}
-        for request in put_requests(
-            unique.values(),
-            self._dimensions,
-            str(self._index),
-            max_bytes=self._body_bytes,
-            manners=self._manners,
-        ):
+        unique = {vector.key: vector for vector in vectors}.values()
+        index, size, manners = str(self._index), self._body_bytes, self._manners
+        requests = put_requests(unique, self._dimensions, index, max_bytes=size, manners=manners)
+        for request in requests:
             self._put(request)
 
     def wake(self) -> None:
         """Put and delete a vector: some servers answer nothing of an index that never held one."""
-        values = [1.0] + [0.0] * (self._dimensions - 1)
-        self._put(
-            [
-                {
-                    "key": _WAKING,
-                    "data": {"float32": values},
-                    "metadata": to_metadata({}, self._manners),
-                }
-            ]
-        )
+        data = {"float32": [1.0] + [0.0] * (self._dimensions - 1)}
+        metadata = to_metadata({}, self._manners)
+        self._put([{"key": _WAKING, "data": data, "metadata": metadata}])
         self.delete([_WAKING])
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
@@ -175,10 +164,8 @@ class S3VectorStore:
             try:
                 nearest = self._listing("QueryVectors", **members, returnDistance=True)
             except BackendError as exc:
-                refused = (
-                    status_of(exc) == HTTPStatus.BAD_REQUEST and members["topK"] > _SMALL_TOP_K
-                )
-                if not self._own or not refused:
+                is_refused = status_of(exc) == HTTPStatus.BAD_REQUEST and asked > _SMALL_TOP_K
+                if not self._own or not is_refused:
                     raise
                 self._top_k = _SMALL_TOP_K
                 return self.query(user_id, values, limit, words)
@@ -204,7 +191,7 @@ class S3VectorStore:
         size = sum(map(_written_bytes, request))
         large = self._own and size > _LARGE_BODY and len(request) > 1
         try:
-            self._ask_within(0.0, "PutVectors", vectors=request)
+            self._ask("PutVectors", 0.0, vectors=request)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -212,11 +199,10 @@ class S3VectorStore:
                 # NooBaa 5.23 does so for every request once an index has 256 vectors.
                 _logger.warning("%s; the vectors are there all the same", exc)
                 return
-            too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (failed and large)
             if failed and not large:
                 self._ask("PutVectors", vectors=request)
                 return
-            if len(request) == 1 or not too_large:
+            if len(request) == 1 or not (failed or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
                 raise
             middle = len(request) // 2
             self._put(request[:middle])
@@ -229,14 +215,10 @@ class S3VectorStore:
             stored = self.get([record["key"] for record in request], with_values=True)
         except BackendError:
             return False
-        wanted = [_to_vector(record) for record in request]
-        return all(
-            (kept := stored.get(vector.key)) is not None
-            and kept.payload == vector.payload
-            and kept.values is not None
-            and vector.values is not None
-            and bool((kept.values == vector.values).all())
-            for vector in wanted
+        wanted = {record["key"]: _to_vector(record) for record in request}
+        return wanted.keys() == stored.keys() and all(
+            kept.payload == wanted[key].payload and bool((kept.values == wanted[key].values).all())  # type: ignore[union-attr]
+            for key, kept in stored.items()
         )
 
     def _hybrid(self, words: str, members: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -264,12 +246,9 @@ class S3VectorStore:
                 if exc.code != INVALID_PAGE_TOKEN or starts == _LISTING_STARTS:
                     raise
 
-    def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
-        return self._ask_within(1.0, operation, **members)
-
-    def _ask_within(self, patience: float, operation: str, /, **members: Any) -> dict[str, Any]:
-        where, members = str(self._index), {**self._index.address, **members}
-        return self._aws.ask_within(patience, "s3vectors", operation, where, **members)
+    def _ask(self, operation: str, patience: float = 1.0, /, **members: Any) -> dict[str, Any]:
+        where, address = str(self._index), self._index.address
+        return self._aws.ask("s3vectors", operation, where, patience, **address, **members)
 
 
 def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
