@@ -130,7 +130,7 @@ class Context:
 
         folder = open_folder(self.settings.chroma_path)
         name = self.backend.location["collection"]
-        return ChromaStore(folder, name, self.embedder.dimensions).describe()
+        return ChromaStore(folder, name).describe()
 
     @property
     def index_name(self) -> str:

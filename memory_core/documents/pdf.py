@@ -92,7 +92,10 @@ def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
     from pypdf import apply_configuration
     from pypdf.errors import DependencyError, DeprecationError, PyPdfError
 
-    _quiet()
+    # Its remarks on odd files do not go to stderr, unless someone asked for them.
+    logger = logging.getLogger("pypdf")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
     try:
         with apply_configuration(zlib_maximum_output_length=_MAX_STREAM_BYTES):
             return _read_pages(name, content)
@@ -103,13 +106,6 @@ def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
             f'"{name}" cannot be read as a PDF, it may be damaged or cut off; '
             "export it again and upload the new file"
         ) from exc
-
-
-def _quiet() -> None:
-    """Keep pypdf's remarks on odd files off stderr, unless someone asked for them."""
-    logger = logging.getLogger("pypdf")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.CRITICAL)
 
 
 def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
@@ -168,8 +164,9 @@ def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
     elif kind in _UNREAD_NOTES and contents.strip():
         yield "page with comments"
     elif kind == "/Widget" and (value := _field_value(annotation)):
-        label = annotation.get_inherited("/TU") or annotation.get_inherited("/T") or ""
-        fields.append(f"{_tidy_label(str(label))}: {value}".removeprefix(": "))
+        named = str(annotation.get_inherited("/TU") or annotation.get_inherited("/T") or "")
+        label = " ".join(re.sub(r"\[\d+\]$", "", named).split()).rstrip(" :")
+        fields.append(f"{label}: {value}".removeprefix(": "))
 
 
 def _field_value(widget: Any) -> str:
@@ -191,10 +188,6 @@ def _field_value(widget: Any) -> str:
     values = value if isinstance(value, list) else [value]
     texts = [item.get_data().decode() if hasattr(item, "get_data") else item for item in values]
     return " ".join(", ".join(options.get(str(text), str(text)) for text in texts).split())
-
-
-def _tidy_label(label: str) -> str:
-    return " ".join(re.sub(r"\[\d+\]$", "", label).split()).rstrip(" :")
 
 
 def _entry(dictionary: Any, key: str) -> Any:
@@ -288,16 +281,15 @@ def _bodies(texts: list[str]) -> Iterator[list[str]]:
     running = {line for line, count in counts.items() if count >= max(3, len(pages) / 2)}
     shown: set[str] = set()
     for number, (lines, edge) in enumerate(zip(pages, edges, strict=True), 1):
-        numbers = {line for line in edge if _is_page_number(line, number)}
+        numbers = {
+            line
+            for line in edge
+            if (match := _PAGE_NUMBER.fullmatch(line)) and int(match[1]) == number
+        }
         hidden = numbers | (edge & running & shown)
         shown |= edge
         body = range(2, len(lines) - 2)
         yield [line for i, line in enumerate(lines) if i in body or line not in hidden]
-
-
-def _is_page_number(line: str, number: int) -> bool:
-    match = _PAGE_NUMBER.fullmatch(line)
-    return match is not None and int(match[1]) == number
 
 
 def _glue(line: str, following: str, width: int, wrapped: int) -> tuple[str, str]:

@@ -151,12 +151,10 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
 
     code = str(getattr(exc, "status_code", "") or exc.code or "")
     name = type(exc).__name__
-    error, message = (
-        BackendError,
-        (
-            f"OpenAI refused the {operation} request ({code or name}); "
-            "check MEMORY_EMBEDDER, MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
-        ),
+    error = BackendError
+    message = (
+        f"OpenAI refused the {operation} request ({code or name}); check MEMORY_EMBEDDER, "
+        "MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
     )
     passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
     if isinstance(exc, (openai.AuthenticationError, openai.PermissionDeniedError)):

@@ -349,8 +349,12 @@ def _pick(record: MemoryRecord, event: str) -> dict[str, Any]:
 
 def _to_item(record: MemoryRecord) -> dict[str, Any]:
     """Return a memory in mem0's form; of the optional keys those that it has."""
+    scope = record.agent_id, record.run_id
+    alone = record.user_id.startswith(("agent:", "run:")) and record.user_id == owner_without_user(
+        *scope
+    )
     optional = {
-        "user_id": _user_of(record),
+        "user_id": None if alone else record.user_id,
         "agent_id": record.agent_id,
         "run_id": record.run_id,
         "actor_id": record.actor_id,
@@ -367,14 +371,6 @@ def _to_item(record: MemoryRecord) -> dict[str, Any]:
         "updated_at": record.updated_at.isoformat(),
         **{key: value for key, value in optional.items() if value is not None},
     }
-
-
-def _user_of(record: MemoryRecord) -> str | None:
-    scope = record.agent_id, record.run_id
-    alone = record.user_id.startswith(("agent:", "run:")) and record.user_id == owner_without_user(
-        *scope
-    )
-    return None if alone else record.user_id
 
 
 def _to_fields(record: MemoryRecord) -> dict[str, Any]:

@@ -148,7 +148,11 @@ class Aws:
                     share *= 0 if asked in self._lasting else _PATIENCE_OF_OWN * patience
                 if rule.renew and not renewed:
                     renewed = True
-                    self._renew(service, client)
+                    with self._lock:
+                        # Unless another thread has done so since.
+                        if self._clients.get(service) is client:
+                            # Not closed: other threads may be in the middle of a request.
+                            self._clients, self._session = {}, None
                 elif not attempts.wait(share):
                     if lasts and patience == 1.0:
                         self._lasting.add(asked)
@@ -259,13 +263,6 @@ class Aws:
         )
         read_faster(client, service)
         return client
-
-    def _renew(self, service: ServiceName, refused: Any) -> None:
-        """Read the credentials anew, unless another thread has done so since."""
-        with self._lock:
-            if self._clients.get(service) is refused:
-                # Not closed: other threads may be in the middle of a request.
-                self._clients, self._session = {}, None
 
 
 def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:

@@ -116,11 +116,13 @@ class S3VectorStore:
             return self._ask("GetVectors", keys=batch, returnData=with_values, returnMetadata=True)
 
         wanted = list(batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH))
+        # Some servers return the key of a vector that does not exist, alone.
+        member = "data" if with_values else "metadata"
         return {
             row["key"]: _to_vector(row)
             for answer in each(read, wanted)
             for row in answer["vectors"]
-            if not self._own or _is_there(row, with_values)
+            if not self._own or row.get(member)
         }
 
     def keys(self) -> Iterator[str]:
@@ -350,8 +352,3 @@ def _to_vector(listed: dict[str, Any]) -> Vector:
     data = listed.get("data")
     values = np.asarray(data["float32"], dtype=np.float32) if data else None
     return Vector(listed["key"], to_payload(listed.get("metadata")), values)
-
-
-def _is_there(row: dict[str, Any], with_values: bool) -> bool:
-    """Tell if a row of GetVectors holds a vector; some servers return the key of none, alone."""
-    return bool(row.get("data")) if with_values else bool(row.get("metadata"))

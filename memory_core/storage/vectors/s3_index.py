@@ -53,7 +53,11 @@ def open_index(
         info = describe_index(aws, name)
     except IndexMismatch as exc:
         if not create:
-            raise _missing(name) from exc
+            raise _mismatch(
+                f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
+                "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
+                "`python -m memory_core rebuild`"
+            ) from exc
         extra = [ATTACHED] if manners.fixed_schema or not manners.odd_keys else []
         make_index(aws, name, dimensions, [*NON_FILTERABLE_KEYS, *extra])
         # Also when another process made it at the same time, or an answer was lost.
@@ -171,14 +175,6 @@ def _check(info: IndexInfo, name: IndexName, dimensions: int, *, describes_keys:
             f"{_listed(needed)} among them and 'user_id' not; this cannot be changed in an index, "
             "so set MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
         )
-
-
-def _missing(name: IndexName) -> IndexMismatch:
-    return _mismatch(
-        f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
-        "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
-        "`python -m memory_core rebuild`"
-    )
 
 
 def _mismatch(message: str) -> IndexMismatch:
