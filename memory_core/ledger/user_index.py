@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from ..model.counting import Progress, Steps
-from ..storage.aws import each
+from ..storage.aws.client import each
 from .entries import ROOT
 from .ledger import USERS_AT_ONCE, Ledger, by_folder
 from .view import UserView

@@ -16,7 +16,9 @@ from ..errors import BackendError, IndexMismatch, SettingsError
 from ..model.records import Step
 from ..model.server_card import ServerCard, ServerManners
 from ..settings import Settings
-from .aws import Aws, Endpoint, credentials_source
+from .aws import Aws
+from .aws.client import credentials_source
+from .aws.endpoint import Endpoint
 from .objects import LocalObjects, ObjectStore, S3Objects
 from .server_cards import CardKeeper
 from .vectors import VectorStore

@@ -20,8 +20,8 @@ from ..errors import BackendError, EntryExists, MemoryCoreError
 from ..model.limits import NON_FILTERABLE_KEYS
 from ..model.server_card import Answer, Capability, ServerCard, ServerManners
 from ..settings import Settings
-from .aws import Aws, Retries, status_of
-from .aws.client import Transport
+from .aws import Aws, Retries
+from .aws.client import Transport, status_of
 from .objects import S3Objects
 from .vectors.s3_index import SEARCHED, IndexName, make_index
 from .vectors.s3_payload import ATTACHED
@@ -180,21 +180,18 @@ class _Probe:
         finally:
             self._clean()
         endpoint = self.aws.endpoint("s3vectors")
+        server = endpoint.place
+        if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
+            # Its answers do not say so; no other server has these manners.
+            server = f"NooBaa, by its manners, at {endpoint.url}"
         return ServerCard(
-            server=self._server(),
+            server=server,
             endpoint=endpoint.url or self.aws.endpoint("s3").url or "",
             taken_at=datetime.now(UTC),
             seconds=round(time.monotonic() - started, 1),
             manners=self.manners,
             capabilities=tuple(map(self._capability, _TRIALS.values())),
         )
-
-    def _server(self) -> str:
-        endpoint = self.aws.endpoint("s3vectors")
-        if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
-            # Its answers do not say so; no other server has these manners.
-            return f"NooBaa, by its manners, at {endpoint.url}"
-        return endpoint.place
 
     def _capability(self, trial: _Trial) -> Capability:
         can, detail = self.found.get(trial.name, (None, "not tried"))

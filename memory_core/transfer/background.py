@@ -79,7 +79,11 @@ class Observer:
                 started_at=holder.started_at,
             )
         try:
-            survey = self._survey()
+            state = local_state(service.settings)
+            if self._known is None or self._known[0] != state:
+                with read_source(service, LOCAL, sample=False) as (_, read):
+                    self._known = state, read
+            survey = self._known[1]
         except MemoryCoreError as exc:
             return MigrationStatus("failed", LOCAL, message=str(exc))
         if not survey.rows:
@@ -92,13 +96,6 @@ class Observer:
             total=survey.rows,
             message="run `python -m memory_core migrate apply --from local`",
         )
-
-    def _survey(self) -> SourceSurvey:
-        state = local_state(self._service.settings)
-        if self._known is None or self._known[0] != state:
-            with read_source(self._service, LOCAL, sample=False) as (_, survey):
-                self._known = state, survey
-        return self._known[1]
 
 
 def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
@@ -131,7 +128,8 @@ class Background:
         # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
         # late: by then no pool of threads takes work any more (Python 3.11).
         register = getattr(threading, "_register_atexit", atexit.register)
-        register(_stop_quietly, weakref.ref(self))
+        reference = weakref.WeakMethod(self.stop)
+        register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
         """End it between two batches; a later start goes on."""
@@ -170,8 +168,14 @@ class Background:
             acting(_ACTOR),
             read_source(self._service, LOCAL, on_progress=self._advance) as (staging, survey),
         ):
-            if self._is_done(survey):
+            if not survey.rows:
+                self.status = MigrationStatus()
                 return
+            if before := read_done(self._service.parts.backend.objects, survey.digest):
+                self.status = finished(before, survey)
+                return
+            rows = counted(survey.rows, "memory")
+            _logger.info("migration of the local disk begins: %s", rows)
             report = copy(self._service, LOCAL, staging, survey, began, on_progress=self._advance)
         done = Done(report.finished_at, report.copied, report.failed)
         status = replace(finished(done, survey), started_at=began)
@@ -186,16 +190,6 @@ class Background:
             report.failed,
         )
 
-    def _is_done(self, survey: SourceSurvey) -> bool:
-        if not survey.rows:
-            self.status = MigrationStatus()
-            return True
-        if done := read_done(self._service.parts.backend.objects, survey.digest):
-            self.status = finished(done, survey)
-            return True
-        _logger.info("migration of the local disk begins: %s", counted(survey.rows, "memory"))
-        return False
-
     def _advance(self, done: int, total: int) -> None:
         if self._stop.is_set():
             raise Stopped
@@ -208,9 +202,3 @@ class Background:
 
     def _tell(self, state: MigrationState, message: str = "") -> None:
         self.status = replace(self.status, state=state, message=message, remaining_s=None)
-
-
-def _stop_quietly(reference: weakref.ref[Background]) -> None:
-    background = reference()
-    if background is not None:
-        background.stop()

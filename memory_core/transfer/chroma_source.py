@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MigrationError
-from ..ledger import ROOT, Ledger
+from ..ledger import Ledger
 from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
@@ -35,7 +35,9 @@ def open_folder(
     """
     folder = next((place for place in (path, path / "chroma") if is_chroma(place)), None)
     place = folder or path
-    ledger = None if collection else _ledger_of([record] if record else [place, place.parent])
+    roots = [record] if record else [place, place.parent]
+    ledgers = (Ledger(LocalObjects(root), frugal=True) for root in roots if not collection)
+    ledger = next((ledger for ledger in ledgers if not ledger.is_empty()), None)
     if folder is None:
         if ledger is None:
             raise _not_chroma(path)
@@ -85,14 +87,6 @@ def open_http(host: str, port: int, collection: str | None) -> Iterator[Migratio
                     yield from_payload(memory_id, own, values, next(number))
 
     yield MigrationSource(stored, lambda: [part for _, part in parts])
-
-
-def _ledger_of(roots: list[Path]) -> Ledger | None:
-    for root in roots:
-        objects = LocalObjects(root)
-        if next(objects.list(ROOT), None) is not None:
-            return Ledger(objects, frugal=True)
-    return None
 
 
 def _not_chroma(path: Path) -> MigrationError:

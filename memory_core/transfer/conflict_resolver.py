@@ -214,8 +214,10 @@ class Resolver:
 
     def _beside(self, accepted: Accepted, outcome: Outcome) -> Decision:
         """Keep a memory under an id that follows from its own, so that a rerun meets it again."""
+        scope, own_id = accepted.scope, accepted.incoming.id
+        parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, own_id, accepted.text]
         for number in count():
-            copy = _copy_id(accepted, number)
+            copy = str(uuid5(NAMESPACE, json.dumps([*parts, number])))
             live = self.view.live.get(copy)
             if not (live and live.updated) and copy not in self.view.given_away:
                 break
@@ -289,9 +291,3 @@ def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
         # One moment may be written in several time zones.
         keys.discard("created_at")
     return bool(keys)
-
-
-def _copy_id(accepted: Accepted, number: int) -> str:
-    scope, memory_id = accepted.scope, accepted.incoming.id
-    parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, memory_id, accepted.text, number]
-    return str(uuid5(NAMESPACE, json.dumps(parts)))

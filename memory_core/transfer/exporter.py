@@ -49,6 +49,7 @@ class ExportWriter:
     def __init__(self, file: BinaryIO, kind: Kind, header: Header) -> None:
         self.users: dict[str, Digest] = {}
         self.memories = 0
+        self.left_out: tuple[str, ...] = ()
         self._file = file
         self._kind = kind
         self.header = header
@@ -61,7 +62,14 @@ class ExportWriter:
         # A file that was cut off within its first line is begun again.
         if b"\n" in self._file.read(4096):
             with open_export(part) as reader:
-                self._check_same(reader.header, reader.kind, part.name)
+                begun, asked = reader.header, self.header
+                same = begun and replace(begun, version=asked.version, as_of=asked.as_of) == asked
+                if begun is None or not same or reader.kind != self._kind:
+                    raise InvalidMemory(
+                        f'"{part.name}" was begun with other options; use the same ones, or '
+                        "export without --resume to begin again"
+                    )
+                self.header = begun
                 for row in reader.rows():
                     if row.problem:
                         break
@@ -105,17 +113,8 @@ class ExportWriter:
     def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
         users = {user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()}
         made = self.memories, self._bytes, self._sha256.hexdigest()
-        return ExportReport(path, manifest, self._kind, self.header, *made, resumed, users)
-
-    def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
-        asked = self.header
-        same_options = begun and replace(begun, version=asked.version, as_of=asked.as_of) == asked
-        if begun is None or not same_options or kind != self._kind:
-            raise InvalidMemory(
-                f'"{name}" was begun with other options; use the same ones, or export without '
-                "--resume to begin again"
-            )
-        self.header = begun
+        begun = path, manifest, self._kind, self.header
+        return ExportReport(*begun, *made, resumed, users, self.left_out)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -179,9 +178,7 @@ def export_memories(
             # A manifest that is not of this file must not stand beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
-            report = replace(
-                writer.report(path, manifest, resumed), left_out=_left_out(ledger, header)
-            )
+            report = writer.report(path, manifest, resumed)
             _write_manifest(report)
     except OSError as exc:
         raise BackendError(
@@ -208,7 +205,7 @@ def export_stream(
     header = _header(service, user_id, kind, vectors, history)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
-    return replace(writer.report(None, None, 0), left_out=_left_out(service.parts.ledger, header))
+    return writer.report(None, None, 0)
 
 
 @noted("export", lambda content: counted(len(content), "byte"))
@@ -229,10 +226,6 @@ def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
     for view in ledger.users():
         if view.live and not is_probe(view.user_id):
             yield view
-
-
-def _left_out(ledger: Ledger, header: Header) -> tuple[str, ...]:
-    return ledger.left_out() if header.user_id is None else ()
 
 
 def _write_manifest(report: ExportReport) -> None:
@@ -316,6 +309,8 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
                 writer.add(to_document(vector) | ({"history": events} if events else {}), row)
             if on_progress:
                 on_progress(writer.memories, max(total, writer.memories))
+    if header.user_id is None:
+        writer.left_out = parts.ledger.left_out()
     writer.end()
 
 

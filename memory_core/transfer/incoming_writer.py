@@ -39,8 +39,6 @@ LISTED = 1_000
 
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
-_SLACK = 100
-"""A window may be so much shorter, so that it ends with a user."""
 _LENGTH_TOLERANCE = 1e-3
 
 
@@ -137,27 +135,15 @@ class Intake:
         self._journal.close()
 
     def take_all(
-        self,
-        memories: Iterable[Incoming],
-        *,
-        by_user: bool = False,
-        on_batch: Callable[[int], None] = lambda _: None,
+        self, memories: Iterable[Incoming], on_batch: Callable[[int], None] = lambda _: None
     ) -> int:
         """Take everything in, in batches that fit into memory and fill requests; return the count.
 
-        With `by_user` the memories come user by user, and batches end with a user where they can.
         `on_batch` is called with the count so far. Raises as `take`.
         """
         done = 0
-        windows = batches(
-            memories,
-            _WINDOW,
-            max_bytes=_WINDOW_BYTES,
-            size_of=Incoming.size_bytes,
-            slack=_SLACK if by_user else 0,
-            group_of=(lambda memory: memory.user_id) if by_user else None,
-        )
-        for batch in windows:
+        size_of = Incoming.size_bytes
+        for batch in batches(memories, _WINDOW, max_bytes=_WINDOW_BYTES, size_of=size_of):
             self.take(batch)
             done += len(batch)
             on_batch(done)
@@ -189,10 +175,12 @@ class Intake:
         if not self.dry_run:
             self._write(works)
 
-    def finish(self, ledger: Ledger, on_progress: Progress | None = None) -> IntakeReport:
-        """Read everything back through `ledger`, a new one whose caches are empty, and report."""
+    def finish(self, on_progress: Progress | None = None) -> IntakeReport:
+        """Read everything back, and report."""
         results: dict[UserId, UserResult] = {}
         if not self.dry_run:
+            # A ledger with empty caches: what was written does not vouch for itself.
+            ledger = Ledger(self.ledger.objects, frugal=True)
             memories = MemoryReader(ledger, self.store, self.embedder)
             total, done = self._journal.count_kept(), 0
             for user_id, kept in groupby(self._journal.kept(), key=lambda row: row[0]):

@@ -95,7 +95,9 @@ class Lease:
     def __exit__(self, *exc: object) -> None:
         # The exception of the work comes first; a lease that cannot be released expires.
         with suppress(BackendError) if exc[0] else nullcontext():
-            self._release()
+            if self._write(self._number + 1, 0, 0, released=True):
+                keys = list(self._objects.list(_LEASES))
+                self._objects.delete(key for key in keys if _number(key) < self._number)
 
     def renew(self, done: int, total: int) -> None:
         """Extend the lease, once a third of its time is over.
@@ -107,11 +109,6 @@ class Lease:
             return
         if not self._write(self._number + 1, done, total):
             raise _taken(read_holder(self._objects))
-
-    def _release(self) -> None:
-        if self._write(self._number + 1, 0, 0, released=True):
-            keys = list(self._objects.list(_LEASES))
-            self._objects.delete(key for key in keys if _number(key) < self._number)
 
     def _write(self, number: int, done: int, total: int, *, released: bool = False) -> bool:
         now = self._now()
@@ -134,15 +131,13 @@ class Lease:
             # Our own write whose acknowledgement was lost counts as done.
             if self._objects.get(key) != data:
                 return False
-        if alone and self._has_rival(number, key):
+        others = (name for name in self._objects.list(_LEASES) if name != key) if alone else ()
+        if any(_number(name) == number for name in others):
+            # Another took the number: whoever wrote later sees the one before.
             self._objects.delete([key])
             return False
         self._number, self._renewed = number, now
         return True
-
-    def _has_rival(self, number: int, key: str) -> bool:
-        """Tell if another took the number: whoever wrote later sees the one before."""
-        return any(_number(name) == number for name in self._objects.list(_LEASES) if name != key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ def plan(
             if on_progress:
                 on_progress(done, done)
 
-        intake.take_all(staging.memories(), by_user=True, on_batch=advance)
-        report = intake.finish(Ledger(parts.backend.objects, frugal=True))
+        intake.take_all(staging.memories(), advance)
+        report = intake.finish()
         users = tuple(_plans(staging, report, intake.totals.to_embed))
     return MigrationPlan(
         source=source,
@@ -133,11 +133,9 @@ def copy(
 
         with open_intake(parts, source, verdicts) as intake:
             done = intake.take_all(
-                staging.memories(),
-                by_user=True,
-                on_batch=lambda done: advance(done, max(survey.rows, done) * 2),
+                staging.memories(), lambda done: advance(done, max(survey.rows, done) * 2)
             )
-            report = intake.finish(Ledger(objects, frugal=True), after(advance, done))
+            report = intake.finish(after(advance, done))
         migrated = MigrationReport(
             source=source,
             target=address_of(parts.backend),

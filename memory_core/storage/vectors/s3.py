@@ -13,7 +13,8 @@ from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.server_card import ServerManners
 from ...model.user_id import UserId
-from ..aws import Aws, each, pace_of, status_of
+from ..aws import Aws, pace_of
+from ..aws.client import each, status_of
 from ..aws.errors import INVALID_PAGE_TOKEN
 from .base import PUT_BATCH, Vector
 from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
