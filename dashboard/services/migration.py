@@ -9,19 +9,13 @@ from typing import Any, Final
 
 from memory_core.errors import MigrationError
 from memory_core.model.records import MigrationStatus
-from memory_core.transfer import (
-    LOCAL,
-    Address,
+from memory_core.transfer import LOCAL, Address, apply, make_receipt, parse, plan, verify
+from memory_core.transfer.reports import (
     MigrationPlan,
     MigrationReport,
     Verdict,
     Verdicts,
     Verification,
-    apply,
-    make_receipt,
-    parse,
-    plan,
-    verify,
 )
 
 from ..auth.access import access

@@ -14,8 +14,8 @@ from memory_core.model.census import Adoption, OtherPlaces, StoreScan, UserSearc
 from memory_core.model.counting import Progress
 from memory_core.model.records import Event, Kind, Receipt
 from memory_core.model.user_id import UserId
-from memory_core.transfer import Kind as ExportKind
 from memory_core.transfer import export_bytes
+from memory_core.transfer.format import Kind as ExportKind
 
 from ..auth.roles import Role
 from ..auth.visitor import requires

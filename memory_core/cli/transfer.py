@@ -17,11 +17,6 @@ from ..service import MemoryService
 from ..settings import Settings
 from ..storage.backend import select_backend
 from ..transfer import (
-    Existing,
-    Kind,
-    Verdict,
-    Verdicts,
-    Verification,
     address_of,
     apply,
     export_memories,
@@ -31,6 +26,8 @@ from ..transfer import (
     plan,
     verify,
 )
+from ..transfer.format import Kind
+from ..transfer.reports import Existing, Verdict, Verdicts, Verification
 from .base import (
     EXISTING_FILE,
     FILE,

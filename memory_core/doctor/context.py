@@ -13,8 +13,8 @@ from ..model.records import IndexInfo
 from ..model.server_card import ServerManners
 from ..model.user_id import is_probe
 from ..settings import Settings, SettingsSurvey
-from ..storage.aws import Aws, Credentials, Retries, read_credentials
-from ..storage.aws.client import Transport
+from ..storage.aws import Aws, Retries
+from ..storage.aws.client import Credentials, Transport, read_credentials
 from ..storage.backend import Backend, select_backend
 from ..storage.objects import ObjectStore, S3Objects
 from ..storage.vectors import VectorStore
@@ -130,7 +130,7 @@ class Context:
 
         folder = open_folder(self.settings.chroma_path)
         name = self.backend.location["collection"]
-        return ChromaStore(folder, name, self.embedder.dimensions).describe()
+        return ChromaStore(folder, name).describe()
 
     @property
     def index_name(self) -> str:

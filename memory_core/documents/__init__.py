@@ -93,7 +93,13 @@ def read_document(
             f"upload one of {', '.join(SUPPORTED_SUFFIXES)}"
         )
     require("documents")
-    _check_size(name, len(content))
+    if not content:
+        raise InvalidMemory(f'"{name}" is empty (0 bytes); check the file and upload it again')
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise InvalidMemory(
+            f'"{name}" has {len(content):,} bytes, the limit is {MAX_UPLOAD_BYTES:,} '
+            f"({MAX_UPLOAD_BYTES // 1024**2} MB); split it and upload the parts"
+        )
     source = BytesIO(content)
     if not isolate:
         return _read(source, name, len(content))
@@ -134,13 +140,3 @@ def _read(source: BinaryIO, name: str, size_bytes: int) -> Document:
             f'"{name}" holds no text{besides}; upload a file with something to remember'
         )
     return Document(chunks, phrases)
-
-
-def _check_size(name: str, size_bytes: int) -> None:
-    if not size_bytes:
-        raise InvalidMemory(f'"{name}" is empty (0 bytes); check the file and upload it again')
-    if size_bytes > MAX_UPLOAD_BYTES:
-        raise InvalidMemory(
-            f'"{name}" has {size_bytes:,} bytes, the limit is {MAX_UPLOAD_BYTES:,} '
-            f"({MAX_UPLOAD_BYTES // 1024**2} MB); split it and upload the parts"
-        )

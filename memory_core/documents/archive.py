@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -43,7 +43,11 @@ def read_archive(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     users = _slack_users(_parse(parts.get(_SLACK_USERS)))
     is_chat = False
     for filename, text in parts.items():
-        messages = _messages(filename, text, users)
+        messages = None
+        if filename.lower().endswith(".json"):
+            messages = read_export(_parse(text), users)
+        elif text and is_whatsapp(text):
+            messages = read_whatsapp(text)
         is_chat = is_chat or messages is not None
         if messages is None and filename not in _AMONG:
             yield LeftOut("file without a conversation")
@@ -93,16 +97,6 @@ def _read_texts(name: str, content: bytes) -> dict[str, str | None]:
             blob = read_part(source, info) if is_text else b""
             texts[info.filename] = decode(info.filename, blob) if blob else None
     return texts
-
-
-def _messages(
-    filename: str, text: str | None, users: Mapping[str, str]
-) -> Iterator[Chunk | LeftOut] | None:
-    if text is None:
-        return None
-    if filename.lower().endswith(".json"):
-        return read_export(_parse(text), users)
-    return read_whatsapp(text) if is_whatsapp(text) else None
 
 
 def _parse(text: str | None) -> Any:

@@ -69,7 +69,16 @@ def _chats_of(value: object, users: Mapping[str, str]) -> list[_Chat]:
         nodes = {key: node for key, node in mapping.items() if isinstance(node, dict)}
         return [_branch(value.get("title"), nodes, value.get("current_node"), _read_chatgpt)]
     if isinstance(value.get("chat_messages"), list):
-        return [_claude_chat(value)]
+        messages = _objects(value["chat_messages"])
+        if not _have(messages[1:], "parent_message_uuid"):
+            return [_Chat(value.get("name"), messages, _read_claude)]
+        nodes = {
+            str(message.get("uuid")): {"message": message, "parent": message["parent_message_uuid"]}
+            for message in messages
+            if "parent_message_uuid" in message
+        }
+        leaf = value.get("current_leaf_message_uuid")
+        return [_branch(value.get("name"), nodes, leaf, _read_claude)]
     inner = _objects(value.get("conversations"))
     inner += [
         chat for key in ("chats", "left_chats") for chat in _objects(_get(value, key, "list"))
@@ -135,19 +144,6 @@ def _read_chatgpt(message: _Message) -> Utterance:
     return Utterance(
         text, None, moment(message.get("create_time")), role, media_in(content), unsaid
     )
-
-
-def _claude_chat(value: _Message) -> _Chat:
-    messages = _objects(value["chat_messages"])
-    if _have(messages[1:], "parent_message_uuid"):
-        nodes = {
-            str(message.get("uuid")): {"message": message, "parent": message["parent_message_uuid"]}
-            for message in messages
-            if "parent_message_uuid" in message
-        }
-        leaf = value.get("current_leaf_message_uuid")
-        return _branch(value.get("name"), nodes, leaf, _read_claude)
-    return _Chat(value.get("name"), messages, _read_claude)
 
 
 def _read_claude(message: _Message) -> Utterance:

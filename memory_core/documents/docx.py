@@ -19,14 +19,12 @@ from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import Heading, cut, place_in_sections
 from .tables import read_rows
 
-_MAX_TAGS = 4_000_000
-
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The beginning of a Word file with a password, and of a .doc of before 2007."""
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 """The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
-_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["']([\w.-]{1,40})""")
+_ENCODING = re.compile(rb"""[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}["'](?!(?i:utf-8|utf-16))""")
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _COMPAT = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -92,7 +90,7 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
 
     python-docx would unpack a part at once, however much longer than declared it is.
     """
-    copy, tags = BytesIO(), 0
+    copy = BytesIO()
     with ZipFile(BytesIO(content)) as source, ZipFile(copy, "w") as target:
         parts = {info.filename: info for info in source.infolist()}
         check_parts(name, source.infolist())
@@ -100,32 +98,18 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
             is_xml = filename.lower().endswith((".xml", ".rels"))
             blob = read_part(source, info) if is_xml else b""
             blob = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", blob)
-            tags += _count_tags(name, blob)
-            if tags > _MAX_TAGS:
+            # Without the zeros UTF-16 shows it too.
+            plain = blob.replace(b"\0", b"")
+            # In UTF-7 and EBCDIC, which the parser knows too, tags are not to be seen.
+            if plain and (b"<" not in plain[:100] or _ENCODING.match(plain)):
+                raise ValueError("not in UTF-8 or UTF-16")
+            if b"<!DOCTYPE" in plain:
                 raise InvalidMemory(
-                    f'"{name}" has more than {_MAX_TAGS:,} XML tags, the limit for one document; '
-                    "split it and upload the parts"
+                    f'"{name}" declares XML entities, which no Word file needs; '
+                    "open it in Word, save it as .docx and upload the new file"
                 )
             target.writestr(filename, blob)
     return copy
-
-
-def _count_tags(name: str, blob: bytes) -> int:
-    # Without the zeros UTF-16 shows it too.
-    plain = blob.replace(b"\0", b"")
-    declared = _ENCODING.match(plain)
-    # In UTF-7 and EBCDIC, which the parser knows too, tags are not to be seen.
-    if plain and (
-        b"<" not in plain[:100]
-        or (declared and not declared[1].lower().startswith((b"utf-8", b"utf-16")))
-    ):
-        raise ValueError("not in UTF-8 or UTF-16")
-    if b"<!DOCTYPE" in plain:
-        raise InvalidMemory(
-            f'"{name}" declares XML entities, which no Word file needs; '
-            "open it in Word, save it as .docx and upload the new file"
-        )
-    return blob.count(b"<")
 
 
 def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]]:
@@ -137,9 +121,9 @@ def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]
         parts = {
             name: source.read(name) if _WITH_TEXT.match(name) else b"" for name in source.namelist()
         }
-    reader = _BlockReader(_style_kinds(document), _read_notes(parts))
+    kinds, notes = _style_kinds(document), _read_notes(parts)
     elements = _children(body, _PARAGRAPH, _TABLE)
-    blocks = [block for element in elements for block in reader.blocks_of(element)]
+    blocks = [block for element in elements for block in _blocks_of(element, kinds, notes)]
     return blocks, [item for what in _UNREAD for item in _count_unread(what, parts)]
 
 
@@ -199,44 +183,39 @@ def _children(parent: Any, *tags: str) -> Iterator[Any]:
             yield from _children(child, *tags)
 
 
-class _BlockReader:
-    """Reads paragraphs and tables as blocks, and after each its notes and text boxes."""
-
-    def __init__(self, kinds: Mapping[str, str], notes: Mapping[tuple[str, str], str]) -> None:
-        self._kinds = kinds
-        self._notes = notes
-
-    def blocks_of(self, element: Any) -> Iterator[tuple[str, str]]:
-        boxes = list(element.iter(_BOX))
-        for box in boxes:
-            box.getparent().remove(box)
-        if element.tag == _TABLE:
-            yield from (("row", row) for row in _table_rows(element))
-        elif text := _text_of(element):
-            listed = element.find(f"{_W}pPr/{_W}numPr") is not None
-            yield self._kinds.get(element.style or "", "list" if listed else "paragraph"), text
-        for reference in element.iter(*_NOTES.values()):
-            if note := self._notes.get((reference.tag, reference.get(_W + "id"))):
-                yield "paragraph", note
-        for box in boxes:
-            for inner in _children(box, _PARAGRAPH, _TABLE):
-                yield from self.blocks_of(inner)
+def _blocks_of(
+    element: Any, kinds: Mapping[str, str], notes: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield a paragraph or a table as blocks, and after it its notes and text boxes."""
+    boxes = list(element.iter(_BOX))
+    for box in boxes:
+        box.getparent().remove(box)
+    if element.tag == _TABLE:
+        yield from (("row", row) for row in _table_rows(element))
+    elif text := _text_of(element):
+        listed = element.find(f"{_W}pPr/{_W}numPr") is not None
+        yield kinds.get(element.style or "", "list" if listed else "paragraph"), text
+    for reference in element.iter(*_NOTES.values()):
+        if note := notes.get((reference.tag, reference.get(_W + "id"))):
+            yield "paragraph", note
+    for box in boxes:
+        for inner in _children(box, _PARAGRAPH, _TABLE):
+            yield from _blocks_of(inner, kinds, notes)
 
 
 def _text_of(element: Any) -> str:
     parts = []
     for node in element.iter(*_TEXTS, *_GAPS, _HYPHEN):
-        if node.tag in _TEXTS:
-            parts.append(node.text or "")
-        else:
-            parts.append("-" if node.tag == _HYPHEN else " ")
+        parts.append(
+            (node.text or "") if node.tag in _TEXTS else "-" if node.tag == _HYPHEN else " "
+        )
     return " ".join("".join(parts).split())
 
 
 def _table_rows(table: Any) -> Iterator[str]:
     """Yield a sentence a row; the first row names the columns if it is known to."""
     rows = list(_children(table, _ROW))
-    cells = [[text for cell in _children(row, _CELL) for text in _padded(cell)] for row in rows]
+    cells = [[text for cell in _children(row, _CELL) for text in _spread(cell)] for row in rows]
     marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
     bold = len(rows) > 1 and _is_bold(rows[0]) and not _is_bold(rows[1])
     yield from (row.text for row in read_rows(cells, has_header=marked or bold or None))
@@ -247,13 +226,9 @@ def _is_bold(row: Any) -> bool:
     return bool(runs) and all(run.find(f"{_W}rPr/{_W}b") is not None for run in runs)
 
 
-def _padded(cell: Any) -> list[str]:
-    return [_text_of(cell)] + [""] * (_span(cell) - 1)
-
-
-def _span(cell: Any) -> int:
-    """Return how many columns a cell covers; Word draws up to 63."""
-    return max(1, min(int(cell.grid_span), 63))
+def _spread(cell: Any) -> list[str]:
+    """Return the text, and an empty one for each further column it covers; Word draws up to 63."""
+    return [_text_of(cell)] + [""] * (min(int(cell.grid_span), 63) - 1)
 
 
 def _join_blocks(blocks: list[tuple[str, str]]) -> tuple[str, list[Heading]]:
@@ -263,17 +238,11 @@ def _join_blocks(blocks: list[tuple[str, str]]) -> tuple[str, list[Heading]]:
     length, previous = 0, ""
     for kind, block in blocks:
         gap = "\n" if kind == previous and kind in ("list", "row") else "\n\n" if parts else ""
-        line = gap + _mark(kind) + block
-        if kind.startswith("heading"):
+        level = min(int(kind[8:]), 6) if kind.startswith("heading") else 0
+        mark = "- " if kind == "list" else "#" * level + " " if level else ""
+        line = gap + mark + block
+        if level:
             headings.append(Heading(length + len(gap), length + len(line), block))
         parts.append(line)
         length, previous = length + len(line), kind
     return "".join(parts), headings
-
-
-def _mark(kind: str) -> str:
-    if kind == "list":
-        return "- "
-    if kind.startswith("heading"):
-        return "#" * min(int(kind.split()[1]), 6) + " "
-    return ""

@@ -71,20 +71,17 @@ def _parse(name: str, text: str, place: str) -> Any:
     except RecursionError as exc:
         raise InvalidMemory(f'"{name}" is nested too deeply ({place}); upload {_SHAPES}') from exc
     except ValueError as exc:
+        where = f"{place}: {exc}"
+        if isinstance(exc, json.JSONDecodeError):
+            line = f"line {exc.lineno}" if place == "the file" else place
+            where = f"{line}, column {exc.colno}: {exc.msg}"
         raise InvalidMemory(
-            f'"{name}" is not valid JSON ({_where(exc, place)}); correct it and upload it again'
+            f'"{name}" is not valid JSON ({where}); correct it and upload it again'
         ) from exc
 
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _where(exc: ValueError, place: str) -> str:
-    if not isinstance(exc, json.JSONDecodeError):
-        return f"{place}: {exc}"
-    line = f"line {exc.lineno}" if place == "the file" else place
-    return f"{line}, column {exc.colno}: {exc.msg}"
 
 
 def _entries(value: Any) -> list[Any]:
@@ -135,17 +132,14 @@ def text_of(entry: Any) -> str | None:
 
 def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = {key: check_scope(entry.get(key), key) for key in ("agent_id", "run_id")}
-    speaker = {key: _label(entry, key) for key in ("role", "name") if is_message(entry)}
     labels["user_id"] = owner_of(entry)
+    for key in ("role", "name") if is_message(entry) else ():
+        value = entry.get(key)
+        labels[key] = None if value in (None, "") else check_text(value, key, MAX_SCOPE_BYTES)
     metadata = entry.get("metadata")
     if isinstance(metadata, dict):
         metadata = {key: value for key, value in metadata.items() if value is not None}
-    return {**labels, **speaker, "metadata": check_metadata(metadata)}
-
-
-def _label(entry: Mapping[str, Any], key: str) -> str | None:
-    value = entry.get(key)
-    return None if value in (None, "") else check_text(value, key, MAX_SCOPE_BYTES)
+    return {**labels, "metadata": check_metadata(metadata)}
 
 
 def _refuse(name: str, place: str) -> NoReturn:

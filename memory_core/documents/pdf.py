@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
@@ -18,7 +17,6 @@ from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
 from .prose import cut
 
 MAX_PAGES = 2_000
-MAX_SECONDS = 30.0
 _MAX_STREAM_BYTES = 25_000_000
 
 _NO_TEXT = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), " ")
@@ -85,12 +83,8 @@ def read_pdf(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Return `2, 4-6`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+    groups = groupby(enumerate(numbers), key=lambda item: item[1] - item[0])
+    runs = [[number for _, number in run] for _, run in groups]
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
@@ -98,7 +92,10 @@ def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
     from pypdf import apply_configuration
     from pypdf.errors import DependencyError, DeprecationError, PyPdfError
 
-    _quiet()
+    # Its remarks on odd files do not go to stderr, unless someone asked for them.
+    logger = logging.getLogger("pypdf")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
     try:
         with apply_configuration(zlib_maximum_output_length=_MAX_STREAM_BYTES):
             return _read_pages(name, content)
@@ -109,13 +106,6 @@ def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
             f'"{name}" cannot be read as a PDF, it may be damaged or cut off; '
             "export it again and upload the new file"
         ) from exc
-
-
-def _quiet() -> None:
-    """Keep pypdf's remarks on odd files off stderr, unless someone asked for them."""
-    logger = logging.getLogger("pypdf")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.CRITICAL)
 
 
 def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
@@ -129,8 +119,7 @@ def _read_pages(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
             f'"{name}" has {count:,} pages, the limit is {MAX_PAGES:,}; '
             "split it and upload the parts"
         )
-    watch = _Watch(name)
-    pages = [_read_page(page, watch) for page in reader.pages]
+    pages = list(map(_read_page, reader.pages))
     has_fields = any(page.fields for page in pages)
     return pages, list(_find_besides(reader, has_fields))
 
@@ -149,10 +138,10 @@ def _find_besides(reader: Any, has_fields: bool) -> Iterator[LeftOut]:
         yield LeftOut("list of attached files that is damaged")
 
 
-def _read_page(page: Any, watch: _Watch) -> _Page:
+def _read_page(page: Any) -> _Page:
     from pypdf.errors import PyPdfError
 
-    watch.begin_page()
+    watch = _Watch()
     text = page.extract_text(visitor_operand_before=watch, visitor_text=watch.take)
     left_out = []
     if watch.is_unreadable:
@@ -175,8 +164,9 @@ def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
     elif kind in _UNREAD_NOTES and contents.strip():
         yield "page with comments"
     elif kind == "/Widget" and (value := _field_value(annotation)):
-        label = annotation.get_inherited("/TU") or annotation.get_inherited("/T") or ""
-        fields.append(f"{_tidy_label(str(label))}: {value}".removeprefix(": "))
+        named = str(annotation.get_inherited("/TU") or annotation.get_inherited("/T") or "")
+        label = " ".join(re.sub(r"\[\d+\]$", "", named).split()).rstrip(" :")
+        fields.append(f"{label}: {value}".removeprefix(": "))
 
 
 def _field_value(widget: Any) -> str:
@@ -200,10 +190,6 @@ def _field_value(widget: Any) -> str:
     return " ".join(", ".join(options.get(str(text), str(text)) for text in texts).split())
 
 
-def _tidy_label(label: str) -> str:
-    return " ".join(re.sub(r"\[\d+\]$", "", label).split()).rstrip(" :")
-
-
 def _entry(dictionary: Any, key: str) -> Any:
     """Return the value of a key, followed where it stands elsewhere in the file, or None."""
     from pypdf.generic import NullObject
@@ -214,31 +200,17 @@ def _entry(dictionary: Any, key: str) -> Any:
 
 
 class _Watch:
-    """Called before each page and drawing operation, and with the text of each font on a page.
+    """Called before each drawing operation of a page, and with the text of each font on it.
 
-    It ends the reading of a PDF built to take hours, and knows which text is none.
+    It knows which text is none.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.deadline = time.monotonic() + MAX_SECONDS
-        self.begin_page()
-
-    def begin_page(self) -> None:
-        self._check_time()
+    def __init__(self) -> None:
         self._shown = self._unreadable = 0
         self._pieces: list[str] = []
 
     def __call__(self, operator: Any, *_operation: Any) -> None:
         self._shown += operator in (b"Tj", b"TJ", b"'", b'"')
-        self._check_time()
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise InvalidMemory(
-                f'"{self.name}" takes more than {MAX_SECONDS:.0f} seconds to read; '
-                "split it, or save its text as .txt, and upload that"
-            )
 
     def take(self, text: str, _cm: Any, _tm: Any, font: Any, _size: Any) -> None:
         if text.strip() and not _is_text(text, font):
@@ -309,16 +281,15 @@ def _bodies(texts: list[str]) -> Iterator[list[str]]:
     running = {line for line, count in counts.items() if count >= max(3, len(pages) / 2)}
     shown: set[str] = set()
     for number, (lines, edge) in enumerate(zip(pages, edges, strict=True), 1):
-        numbers = {line for line in edge if _is_page_number(line, number)}
+        numbers = {
+            line
+            for line in edge
+            if (match := _PAGE_NUMBER.fullmatch(line)) and int(match[1]) == number
+        }
         hidden = numbers | (edge & running & shown)
         shown |= edge
         body = range(2, len(lines) - 2)
         yield [line for i, line in enumerate(lines) if i in body or line not in hidden]
-
-
-def _is_page_number(line: str, number: int) -> bool:
-    match = _PAGE_NUMBER.fullmatch(line)
-    return match is not None and int(match[1]) == number
 
 
 def _glue(line: str, following: str, width: int, wrapped: int) -> tuple[str, str]:

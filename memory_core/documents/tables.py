@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from io import StringIO
 from itertools import chain, islice, repeat
 from typing import NamedTuple
@@ -94,7 +95,8 @@ def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
     if separator := _SEPARATOR_LINE.match(text):
         delimiter = separator[1].replace("\\t", "\t")
         text = text[separator.end() :]
-    delimiter = delimiter or _sniff(text)
+    # csv.Sniffer takes letters for delimiters when columns are few.
+    delimiter = delimiter or max(_DELIMITERS, key=partial(_fitness, text))
     row = None
     for row in read_rows(_rows(name, text, delimiter), delimiter):
         place = f"row {row.number}" if row.number else "above the table"
@@ -215,11 +217,6 @@ def _is_name(cell: str) -> bool:
 
 def _is_data(cell: str) -> bool:
     return len(cell) <= _MAX_NAME_CHARS and _DATA.fullmatch(cell) is not None
-
-
-def _sniff(text: str) -> str:
-    # csv.Sniffer takes letters for delimiters when columns are few.
-    return max(_DELIMITERS, key=lambda delimiter: _fitness(text, delimiter))
 
 
 def _fitness(text: str, delimiter: str) -> tuple[bool, int, int]:

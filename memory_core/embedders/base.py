@@ -21,12 +21,10 @@ class Embedder(Protocol):
     @property
     def name(self) -> str:
         """The model, as a person would call it."""
-        ...
 
     @property
     def slug(self) -> str:
         """The model as part of an index name: `a-z 0-9 . -`."""
-        ...
 
     @property
     def dimensions(self) -> int: ...
@@ -39,7 +37,6 @@ class Embedder(Protocol):
         Raises:
             BackendError: the provider did not answer, or refused.
         """
-        ...
 
 
 def plain_text(text: str) -> str:

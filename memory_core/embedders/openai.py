@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import zip_longest
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AccessDenied, BackendError, BackendUnavailable
@@ -78,14 +78,14 @@ class OpenAIEmbedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         longest = max(len(text.encode()) for text in texts)
-        for most_bytes, next_most in zip_longest(_PIECE_BYTES, _PIECE_BYTES[1:]):
+        for most_bytes, smaller in pairwise(_PIECE_BYTES):
             try:
                 return embed_in_pieces(texts, most_bytes, self._request)
             except BackendError as exc:
                 too_long = isinstance(exc.__cause__, openai.BadRequestError)
-                if not too_long or next_most is None or longest <= next_most:
+                if not too_long or longest <= smaller:
                     raise
-        raise AssertionError("the last size returns or raises")
+        return embed_in_pieces(texts, _PIECE_BYTES[-1], self._request)
 
     def _request(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
@@ -151,12 +151,10 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
 
     code = str(getattr(exc, "status_code", "") or exc.code or "")
     name = type(exc).__name__
-    error, message = (
-        BackendError,
-        (
-            f"OpenAI refused the {operation} request ({code or name}); "
-            "check MEMORY_EMBEDDER, MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
-        ),
+    error = BackendError
+    message = (
+        f"OpenAI refused the {operation} request ({code or name}); check MEMORY_EMBEDDER, "
+        "MEMORY_EMBEDDING_MODEL, MEMORY_LLM and OPENAI_BASE_URL"
     )
     passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
     if isinstance(exc, (openai.AuthenticationError, openai.PermissionDeniedError)):

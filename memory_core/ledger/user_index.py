@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from ..model.counting import Progress, Steps
-from ..storage.aws import each
+from ..storage.aws.client import each
 from .entries import ROOT
 from .ledger import USERS_AT_ONCE, Ledger, by_folder
 from .view import UserView
@@ -87,7 +87,11 @@ class UserIndex(Generic[_Made]):
     def _list_range(self, after: str, last: str, steps: Steps) -> Iterator[str]:
         folders = by_folder(takewhile(lambda key: key <= last, self._objects.list(ROOT, after)))
         while part := list(islice(folders, USERS_AT_ONCE)):
-            changed = [keys for folder, keys in part if not self._is_known(folder, keys)]
+            changed = [
+                keys
+                for folder, keys in part
+                if not (known := self._states.get(folder)) or known.digest != _digest(keys)
+            ]
             self._ledger.read_ahead(key for keys in changed for key in keys)
             for folder, keys in part:
                 self._look(folder, keys, None)
@@ -126,10 +130,6 @@ class UserIndex(Generic[_Made]):
             self._states.pop(folder, None)
         else:
             self._states[folder] = _FolderState(version, digest, len(keys), self._make(view))
-
-    def _is_known(self, folder: str, keys: Sequence[str]) -> bool:
-        known = self._states.get(folder)
-        return known is not None and known.digest == _digest(keys)
 
 
 def _digest(keys: Sequence[str]) -> bytes:

@@ -96,7 +96,14 @@ class Memory:
             messages = [messages]
         elif not isinstance(messages, list):
             raise InvalidMemory("messages must be a text, a message or a list of messages")
-        said = [message for message in messages if _says_something(message)]
+        # As mem0 does, those of the system are left out, and those that say nothing.
+        said = [
+            message
+            for message in messages
+            if isinstance(message, Mapping)
+            and message.get("content")
+            and message.get("role") not in (None, "system")
+        ]
         if not said:
             return {"results": []}
         saved = self.service.add_messages(
@@ -108,16 +115,15 @@ class Memory:
             expires=expiration_date,
             infer=infer,
         )
-        if infer:
-            fresh = [record for record in saved if not record.already_stored]
-            return {"results": [_pick(record, "ADD") for record in fresh]}
-        return {
-            "results": [
-                _pick(record, "NONE" if record.already_stored else "ADD")
-                | {"actor_id": record.actor_id, "role": record.role}
-                for record in saved
-            ]
-        }
+        results: list[dict[str, Any]] = []
+        for record in saved:
+            event = "NONE" if record.already_stored else "ADD"
+            result: dict[str, Any] = {"id": record.id, "memory": record.memory, "event": event}
+            if not infer:
+                results.append(result | {"actor_id": record.actor_id, "role": record.role})
+            elif not record.already_stored:
+                results.append(result)
+        return {"results": results}
 
     def search(
         self,
@@ -334,23 +340,14 @@ def _read(filters: Mapping[str, Any] | None, *, show_expired: bool) -> tuple[str
     return user, lambda record: (show_expired or not record.expired) and fulfils(record)
 
 
-def _says_something(message: object) -> bool:
-    """Tell if mem0 would keep a message; those of the system it leaves out."""
-    return (
-        isinstance(message, Mapping)
-        and bool(message.get("content"))
-        and message.get("role") not in (None, "system")
-    )
-
-
-def _pick(record: MemoryRecord, event: str) -> dict[str, Any]:
-    return {"id": record.id, "memory": record.memory, "event": event}
-
-
 def _to_item(record: MemoryRecord) -> dict[str, Any]:
     """Return a memory in mem0's form; of the optional keys those that it has."""
+    scope = record.agent_id, record.run_id
+    alone = record.user_id.startswith(("agent:", "run:")) and record.user_id == owner_without_user(
+        *scope
+    )
     optional = {
-        "user_id": _user_of(record),
+        "user_id": None if alone else record.user_id,
         "agent_id": record.agent_id,
         "run_id": record.run_id,
         "actor_id": record.actor_id,
@@ -367,14 +364,6 @@ def _to_item(record: MemoryRecord) -> dict[str, Any]:
         "updated_at": record.updated_at.isoformat(),
         **{key: value for key, value in optional.items() if value is not None},
     }
-
-
-def _user_of(record: MemoryRecord) -> str | None:
-    scope = record.agent_id, record.run_id
-    alone = record.user_id.startswith(("agent:", "run:")) and record.user_id == owner_without_user(
-        *scope
-    )
-    return None if alone else record.user_id
 
 
 def _to_fields(record: MemoryRecord) -> dict[str, Any]:

@@ -24,8 +24,23 @@ def scope(left_out: Sequence[str]) -> str:
     )
 
 
+class _Counted:
+    """A count of all users; `left_out` are those of whom a listing left entries out."""
+
+    __slots__ = ()
+    left_out: tuple[UserId, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.left_out
+
+    @property
+    def scope(self) -> str:
+        return scope(self.left_out)
+
+
 @dataclass(frozen=True, slots=True)
-class Census:
+class Census(_Counted):
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
     `users` have memories, most first; `without` had some once. `days` counts the present memories
@@ -39,14 +54,6 @@ class Census:
     days: Mapping[date, int]
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        return not self.left_out
-
-    @property
-    def scope(self) -> str:
-        return scope(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Unowned:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreScan:
+class StoreScan(_Counted):
     """Comparison of the store, vector by vector, with the ledger.
 
     `users` are all users of either side. `odd` are forms that can be no user's id. `probes` are
@@ -116,14 +123,6 @@ class StoreScan:
     probes: int
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        return not self.left_out
-
-    @property
-    def scope(self) -> str:
-        return scope(self.left_out)
 
     @property
     def differing(self) -> tuple[ComparedUser, ...]:

@@ -123,23 +123,21 @@ def serve() -> None:
     _limit(seconds)
     sys.addaudithook(_refuse)
     try:
-        function = getattr(import_module(module), name)
-        pickle.dump(_outcome(function, arguments), answer)
+        outcome: tuple[str, object]
+        try:
+            function = getattr(import_module(module), name)
+            outcome = "returned", function(sys.stdin.buffer, *arguments)
+        except MemoryCoreError as exc:
+            outcome = "raised", exc
+        except Exception as exc:
+            if isinstance(exc, MemoryError):
+                raise
+            outcome = "failed", traceback.format_exc()
+        pickle.dump(outcome, answer)
         answer.flush()
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
     os._exit(0)
-
-
-def _outcome(function: Callable[..., object], arguments: tuple[object, ...]) -> tuple[str, object]:
-    try:
-        return "returned", function(sys.stdin.buffer, *arguments)
-    except MemoryError:
-        raise
-    except MemoryCoreError as exc:
-        return "raised", exc
-    except Exception:
-        return "failed", traceback.format_exc()
 
 
 class _Feeder(threading.Thread):

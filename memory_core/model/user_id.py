@@ -86,8 +86,9 @@ def normalize_user_id(raw: str) -> UserId:
             what is removed), or not valid Unicode text.
     """
     if not isinstance(raw, str):
+        kind = type(raw).__name__
         raise InvalidUserId(
-            f"user id {_show(raw)} is {_article(type(raw).__name__)}, not text; "
+            f"user id {_show(raw)} is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, not text; "
             "pass the e-mail address or id as a string"
         )
     _check_length(raw, raw, MAX_RAW_LENGTH)
@@ -158,7 +159,8 @@ def _raw_id(user: Any) -> str:
             return str(value)
         if not isinstance(value, str) or not value.strip():
             continue
-        if not unverified or not (name == "email" or _is_address(value)):
+        is_address = name == "email" or ("@" in value and _OF_SUBJECTS.isdisjoint(value))
+        if not (unverified and is_address):
             return value
     if unverified:
         raise InvalidUserId(
@@ -179,10 +181,6 @@ def _is_unverified(user: object) -> bool:
     else:
         said = [getattr(user, name, None) for name in _VERIFIED_CLAIMS]
     return not all(_says_yes(value) for value in said if value is not None)
-
-
-def _is_address(value: str) -> bool:
-    return "@" in value and _OF_SUBJECTS.isdisjoint(value)
 
 
 def _plain_claim(name: object) -> str:
@@ -229,10 +227,6 @@ def _count(char: str, number: int) -> str:
 def _show(raw: object) -> str:
     shown = repr(raw if not isinstance(raw, str) else raw[:100] + raw[100:][-20:])
     return shown if len(shown) <= 120 else f"{shown[:80]}…{shown[-20:]}"
-
-
-def _article(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _describe_fields(user: object) -> str:

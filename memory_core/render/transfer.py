@@ -8,7 +8,7 @@ from typing import Any
 from ..model.census import scope
 from ..model.counting import counted
 from ..model.encoder import encode
-from ..transfer import (
+from ..transfer.reports import (
     COPIED,
     FAILED,
     SKIPPED,

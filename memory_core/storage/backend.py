@@ -16,7 +16,9 @@ from ..errors import BackendError, IndexMismatch, SettingsError
 from ..model.records import Step
 from ..model.server_card import ServerCard, ServerManners
 from ..settings import Settings
-from .aws import Aws, Endpoint, credentials_source
+from .aws import Aws
+from .aws.client import credentials_source
+from .aws.endpoint import Endpoint
 from .objects import LocalObjects, ObjectStore, S3Objects
 from .server_cards import CardKeeper
 from .vectors import VectorStore
@@ -315,11 +317,15 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
 
         open_folder(settings.chroma_path).remove_damaged(name)
 
+    forced = settings.backend == "chroma"
+    missing = "AWS is not configured" if _nothing_of_aws(steps) else _gaps(steps)
+    choice = f"{missing}, so the embedded default is used"
+    decision = Step("ChromaDB", True, "forced by MEMORY_BACKEND" if forced else choice, not forced)
     return Backend(
         name="chroma",
         persistent=disk.ok,
         why=_chroma_reason(settings, steps, disk),
-        steps=(*steps, disk, _decision(settings, steps)),
+        steps=(*steps, disk, decision),
         location={
             "folder": str(settings.chroma_path),
             "collection": name,
@@ -330,13 +336,6 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
         open_store=open_store,
         drop_damaged=drop_damaged,
     )
-
-
-def _decision(settings: Settings, steps: list[Step]) -> Step:
-    if settings.backend == "chroma":
-        return Step("ChromaDB", True, "forced by MEMORY_BACKEND")
-    detail = "AWS is not configured" if _nothing_of_aws(steps) else _gaps(steps)
-    return Step("ChromaDB", True, f"{detail}, so the embedded default is used", deciding=True)
 
 
 def _chroma_reason(settings: Settings, steps: list[Step], disk: Step) -> str:

@@ -6,7 +6,7 @@ Everything is made below `probe/` and in an index of its own, and removed at the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,8 +20,8 @@ from ..errors import BackendError, EntryExists, MemoryCoreError
 from ..model.limits import NON_FILTERABLE_KEYS
 from ..model.server_card import Answer, Capability, ServerCard, ServerManners
 from ..settings import Settings
-from .aws import Aws, Retries, status_of
-from .aws.client import Transport
+from .aws import Aws, Retries
+from .aws.client import Transport, status_of
 from .objects import S3Objects
 from .vectors.s3_index import SEARCHED, IndexName, make_index
 from .vectors.s3_payload import ATTACHED
@@ -43,7 +43,7 @@ _TRANSPORT: Final = Transport(connect_timeout_s=3.0, read_timeout_s=15.0, attemp
 
 Found = tuple[bool | None, str]
 """Whether the server can, None where that is not known, and what it did."""
-_LISTED: Final = ("a/1", "a/2", "a/3", "a-b/1", "a.b/1", "b/1")
+_LISTED: Final = tuple(f"list/{name}" for name in "a/1 a/2 a/3 a-b/1 a.b/1 b/1".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,22 @@ _TRIALS: Final = {
 }
 
 
+_MANNERS: Final[dict[str, dict[str, Any]]] = {
+    "atomic puts": {"atomic_puts": False},
+    "listings": {"lists_all": False},
+    "described keys": {"describes_keys": False},
+    "empty index": {"needs_rows": True},
+    "new keys": {"fixed_schema": True},
+    "odd keys": {"odd_keys": False},
+    "segments": {"segments": 1},
+    "filter": {"filters_after": True},
+    "topK": {"top_k": 100},
+    "body of 8 MiB": {"body_bytes": 4 * _MIB - 64 * 1024},
+    "body of 4 MiB": {"body_bytes": _MIB},
+}
+"""What the store has to know of a server that cannot."""
+
+
 def probe_server(settings: Settings, bucket: str, vector_bucket: str) -> ServerCard:
     """Try everything on the server that the settings name.
 
@@ -164,8 +180,12 @@ class _Probe:
         finally:
             self._clean()
         endpoint = self.aws.endpoint("s3vectors")
+        server = endpoint.place
+        if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
+            # Its answers do not say so; no other server has these manners.
+            server = f"NooBaa, by its manners, at {endpoint.url}"
         return ServerCard(
-            server=self._server(),
+            server=server,
             endpoint=endpoint.url or self.aws.endpoint("s3").url or "",
             taken_at=datetime.now(UTC),
             seconds=round(time.monotonic() - started, 1),
@@ -173,35 +193,20 @@ class _Probe:
             capabilities=tuple(map(self._capability, _TRIALS.values())),
         )
 
-    def _server(self) -> str:
-        endpoint = self.aws.endpoint("s3vectors")
-        if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
-            # Its answers do not say so; no other server has these manners.
-            return f"NooBaa, by its manners, at {endpoint.url}"
-        return endpoint.place
-
     def _capability(self, trial: _Trial) -> Capability:
         can, detail = self.found.get(trial.name, (None, "not tried"))
-        answer: Answer = "unknown" if can is None else "yes" if can else "no"
-        differs = answer != "yes"
-        return Capability(
-            trial.name,
-            trial.title,
-            answer,
-            detail,
-            trial.instead if differs else "",
-            trial.lost if differs else "",
-        )
+        if can:
+            return Capability(trial.name, trial.title, "yes", detail)
+        answer: Answer = "unknown" if can is None else "no"
+        return Capability(trial.name, trial.title, answer, detail, trial.instead, trial.lost)
 
-    def _try(self, name: str, trial: Callable[[], Found]) -> bool | None:
+    def _try(self, name: str, trial: Callable[[], Found]) -> None:
         try:
             self.found[name] = trial()
         except MemoryCoreError as exc:
             self.found[name] = None, str(exc)
-        return self.found[name][0]
-
-    def _learn(self, **changes: Any) -> None:
-        self.manners = replace(self.manners, **changes)
+        if self.found[name][0] is False:
+            self.manners = replace(self.manners, **_MANNERS.get(name, {}))
 
     def _race(self) -> Found:
         barrier = Barrier(_RACERS)
@@ -219,15 +224,12 @@ class _Probe:
             while len(wins) < _ROUNDS and max(wins, default=1) == 1:
                 turns = [(len(wins), racer) for racer in range(_RACERS)]
                 wins.append(sum(threads.map(put, turns)))
-        self._learn(atomic_puts=max(wins) == 1)
         return max(wins) == 1, f"winners by round: {', '.join(map(str, wins))}"
 
     def _list(self) -> Found:
         for key in _LISTED:
-            self.objects.put_if_absent(f"list/{key}", b"{}")
-        listed = self.objects.names_in_pages("list/", 2)
-        lost = {f"list/{key}" for key in _LISTED} - set(listed)
-        self._learn(lists_all=not lost)
+            self.objects.put_if_absent(key, b"{}")
+        lost = set(_LISTED) - set(self.objects.names_in_pages("list/", 2))
         return not lost, f"{len(lost)} of {len(_LISTED)} left out" if lost else "none left out"
 
     def _on_vectors(self) -> None:
@@ -235,41 +237,29 @@ class _Probe:
         described = self._ask("GetIndex")["index"]
         configuration = described.get("metadataConfiguration") or {}
         keys = configuration.get("nonFilterableMetadataKeys") or ()
-        self._learn(describes_keys=ATTACHED in keys)
-        self.found["described keys"] = self.manners.describes_keys, f"{len(keys)} keys told"
-        enhanced = described.get("indexMode") == "ENHANCED"
-        self.found["modes"] = enhanced, described.get("indexMode") or "it tells no mode"
-        self._try("second create", self._create_again)
-        self._learn(needs_rows=self._try("empty index", self._list_empty) is False)
+        mode = described.get("indexMode")
+        enhanced = mode == "ENHANCED"
         for name, trial in (
+            ("described keys", lambda: (ATTACHED in keys, f"{len(keys)} keys told")),
+            ("modes", lambda: (enhanced, mode or "it tells no mode")),
+            ("second create", self._create_again),
+            ("empty index", self._list_empty),
             ("new keys", self._put_new_key),
-            ("odd keys", self._put_odd_keys),
-            ("lists", self._put_list),
+            ("odd keys", lambda: self._keeps("odd", {"a.b": "y", "_c": "z"})),
+            ("lists", lambda: self._keeps("list", {"labels": ["y", "z"]})),
             ("nulls", self._read_nulls),
             ("unknown keys", self._get_unknown),
             ("segments", self._list_segments),
             ("filter", self._filter),
             ("scores", self._score),
-            ("topK", self._top_k),
+            ("topK", lambda: self._accepts("QueryVectors", **_question(10_000))),
             ("body of 8 MiB", lambda: self._put_large(8)),
             ("body of 4 MiB", lambda: self._put_large(4)),
             ("many vectors", self._put_many),
-            ("tags", lambda: self._tag(described)),
+            ("tags", lambda: self._tag(described.get("indexArn"))),
             ("text search", lambda: self._search_words(enhanced)),
         ):
             self._try(name, trial)
-        if self.found["new keys"][0] is False:
-            self._learn(fixed_schema=True)
-        self._learn(odd_keys=self.found["odd keys"][0] is not False)
-        if self.found["segments"][0] is False:
-            self._learn(segments=1)
-        self._learn(filters_after=self.found["filter"][0] is False)
-        if self.found["topK"][0] is False:
-            self._learn(top_k=100)
-        if self.found["body of 4 MiB"][0] is False:
-            self._learn(body_bytes=_MIB)
-        elif self.found["body of 8 MiB"][0] is False:
-            self._learn(body_bytes=4 * _MIB - 64 * 1024)
 
     def _list_empty(self) -> Found:
         try:
@@ -281,39 +271,28 @@ class _Probe:
         return True, ""
 
     def _create_again(self) -> Found:
-        try:
-            self._ask(
-                "CreateIndex", dataType="float32", dimension=_DIMENSIONS, distanceMetric="cosine"
-            )
-        except BackendError as exc:
-            return exc.code == "ConflictException", f"refused with {exc.code}"
-        return False, "answered with success"
+        same = {"dataType": "float32", "dimension": _DIMENSIONS, "distanceMetric": "cosine"}
+        _, refusal = self._accepts("CreateIndex", **same)
+        return refusal.endswith("ConflictException"), refusal or "answered with success"
 
     def _put_new_key(self) -> Found:
         self._put("first", user_id="a", data="x")
-        try:
-            self._put("second", user_id="a", data="x", mine="y")
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        kept = self._get("second").get("mine") == "y"
+        return self._keeps("second", {"mine": "y"})
+
+    def _keeps(self, key: str, metadata: dict[str, Any]) -> Found:
+        row = _row(key, user_id="a", data="x", **metadata)
+        accepted, refusal = self._accepts("PutVectors", vectors=[row])
+        if not accepted:
+            return accepted, refusal
+        kept = metadata.items() <= self._get(key).items()
         return kept, "kept" if kept else "accepted, and not kept"
 
-    def _put_odd_keys(self) -> Found:
+    def _accepts(self, operation: str, **members: Any) -> Found:
         try:
-            metadata = {"user_id": "a", "data": "x", "a.b": "y", "_c": "z"}
-            self._ask("PutVectors", vectors=[{**_row("odd"), "metadata": metadata}])
+            self._ask(operation, **members)
         except BackendError as exc:
             return False, f"refused with {exc.code}"
-        kept = self._get("odd")
-        return (kept.get("a.b"), kept.get("_c")) == ("y", "z"), ""
-
-    def _put_list(self) -> Found:
-        try:
-            self._put("list", user_id="a", data="x", labels=["y", "z"])
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        kept = self._get("list").get("labels") == ["y", "z"]
-        return kept, "kept" if kept else "accepted, and not kept"
+        return True, ""
 
     def _read_nulls(self) -> Found:
         self._put("few", user_id="a")
@@ -352,23 +331,12 @@ class _Probe:
             return None, "no distance returned"
         return abs(1.0 - gaps[0] - 0.572) < _SCORE_ERROR, f"{1.0 - gaps[0]:.3f} for 0.572"
 
-    def _top_k(self) -> Found:
-        try:
-            self._query(10_000)
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        return True, ""
-
     def _put_large(self, mib: int) -> Found:
         if mib == 4 and self.found["body of 8 MiB"][0]:
             return True, ""
         count = _ROWS_OF_8_MIB * mib // 8
         rows = [_row(f"large-{at}", user_id="a", data="x" * _TEXT_BYTES) for at in range(count)]
-        try:
-            self._ask("PutVectors", vectors=rows)
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        return True, ""
+        return self._accepts("PutVectors", vectors=rows)
 
     def _put_many(self) -> Found:
         rows = [_row(f"many-{at}", user_id="a", data="x") for at in range(256 + _MANY_ROWS)]
@@ -381,8 +349,7 @@ class _Probe:
                 return False, f"answered with {exc.code}, and {'kept' if kept else 'lost'} them"
         return True, ""
 
-    def _tag(self, described: dict[str, Any]) -> Found:
-        arn = described.get("indexArn")
+    def _tag(self, arn: str | None) -> Found:
         if not arn:
             return False, "it tells no ARN"
         try:
@@ -396,11 +363,8 @@ class _Probe:
     def _search_words(self, enhanced: bool) -> Found:
         if not enhanced or not self.aws.offers("s3vectors", "QueryVectors", "queryTexts"):
             return False, "no ENHANCED index" if not enhanced else "boto3 cannot ask for it"
-        try:
-            self._query(1, queryTexts=[{"metadataKey": SEARCHED, "text": "x"}])
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        return True, ""
+        texts = [{"metadataKey": SEARCHED, "text": "x"}]
+        return self._accepts("QueryVectors", **_question(1), queryTexts=texts)
 
     def _put(
         self, key: str, values: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0), **metadata: Any
@@ -413,29 +377,29 @@ class _Probe:
         return metadata
 
     def _query(self, top_k: int, **members: Any) -> list[dict[str, Any]]:
-        near = {"float32": [1.0, 0.0, 0.0, 0.0]}
-        answer = self._ask(
-            "QueryVectors", queryVector=near, topK=top_k, returnDistance=True, **members
-        )
-        matches: list[dict[str, Any]] = answer["vectors"]
+        matches: list[dict[str, Any]] = self._ask("QueryVectors", **_question(top_k), **members)[
+            "vectors"
+        ]
         return matches
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
         where = str(self.index)
         # Once: what is refused here is refused for good.
-        return self.aws.ask_within(
-            0.0, "s3vectors", operation, where, **self.index.address, **members
-        )
+        return self.aws.ask("s3vectors", operation, where, 0.0, **self.index.address, **members)
 
     def _clean(self) -> None:
         with suppress(MemoryCoreError):
-            self.objects.delete(self._made())
+            self.objects.delete([*(f"race/{turn}" for turn in range(_ROUNDS)), *_LISTED])
         with suppress(MemoryCoreError):
             self._ask("DeleteIndex")
 
-    def _made(self) -> Iterator[str]:
-        yield from (f"race/{turn}" for turn in range(_ROUNDS))
-        yield from (f"list/{key}" for key in _LISTED)
+
+def _question(top_k: int) -> dict[str, Any]:
+    return {
+        "queryVector": {"float32": [1.0, 0.0, 0.0, 0.0]},
+        "topK": top_k,
+        "returnDistance": True,
+    }
 
 
 def _row(

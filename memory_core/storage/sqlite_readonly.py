@@ -25,7 +25,9 @@ def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connectio
         sqlite3.Error: it is not a database, damaged, or the probe fails.
         OSError: it cannot be read.
     """
-    if not _is_wal(file):
+    with file.open("rb") as content:
+        writes = content.read(100)[_WAL_AT : _WAL_AT + 1] == bytes([_WAL])
+    if not writes:
         database = _connect(file, "ro", stack)
         try:
             database.execute(probe).fetchone()
@@ -61,9 +63,3 @@ def _connect(file: Path, mode: str, stack: ExitStack) -> sqlite3.Connection:
     )
     stack.callback(database.close)
     return database
-
-
-def _is_wal(file: Path) -> bool:
-    """Tell if reading would create files beside it."""
-    with file.open("rb") as content:
-        return content.read(100)[_WAL_AT : _WAL_AT + 1] == bytes([_WAL])

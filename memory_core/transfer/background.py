@@ -79,7 +79,11 @@ class Observer:
                 started_at=holder.started_at,
             )
         try:
-            survey = self._survey()
+            state = local_state(service.settings)
+            if self._known is None or self._known[0] != state:
+                with read_source(service, LOCAL, sample=False) as (_, read):
+                    self._known = state, read
+            survey = self._known[1]
         except MemoryCoreError as exc:
             return MigrationStatus("failed", LOCAL, message=str(exc))
         if not survey.rows:
@@ -92,13 +96,6 @@ class Observer:
             total=survey.rows,
             message="run `python -m memory_core migrate apply --from local`",
         )
-
-    def _survey(self) -> SourceSurvey:
-        state = local_state(self._service.settings)
-        if self._known is None or self._known[0] != state:
-            with read_source(self._service, LOCAL, sample=False) as (_, survey):
-                self._known = state, survey
-        return self._known[1]
 
 
 def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
@@ -121,21 +118,18 @@ class Background:
     def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
         self._service = service
         self._again_s = again_s
-        self._status = MigrationStatus("waiting", LOCAL)
+        self.status = MigrationStatus("waiting", LOCAL)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
         self._began = 0.0
-
-    @property
-    def status(self) -> MigrationStatus:
-        return self._status
 
     def start(self) -> None:
         self._thread.start()
         # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
         # late: by then no pool of threads takes work any more (Python 3.11).
         register = getattr(threading, "_register_atexit", atexit.register)
-        register(_stop_quietly, weakref.ref(self))
+        reference = weakref.WeakMethod(self.stop)
+        register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
         """End it between two batches; a later start goes on."""
@@ -163,26 +157,32 @@ class Background:
                     _logger.warning("migration of the local disk failed: %s", exc)
                 self._stop.wait(self._again_s[min(tries, len(self._again_s) - 1)])
                 tries += 1
-        if self._status.state not in ("done", "incomplete", "none"):
+        if self.status.state not in ("done", "incomplete", "none"):
             self._tell("stopped")
 
     def _migrate(self) -> None:
         began = datetime.now(UTC)
         self._began = time.monotonic()
-        self._status = MigrationStatus("running", LOCAL, started_at=began)
+        self.status = MigrationStatus("running", LOCAL, started_at=began)
         with (
             acting(_ACTOR),
             read_source(self._service, LOCAL, on_progress=self._advance) as (staging, survey),
         ):
-            if self._is_done(survey):
+            if not survey.rows:
+                self.status = MigrationStatus()
                 return
+            if before := read_done(self._service.parts.backend.objects, survey.digest):
+                self.status = finished(before, survey)
+                return
+            rows = counted(survey.rows, "memory")
+            _logger.info("migration of the local disk begins: %s", rows)
             report = copy(self._service, LOCAL, staging, survey, began, on_progress=self._advance)
         done = Done(report.finished_at, report.copied, report.failed)
         status = replace(finished(done, survey), started_at=began)
         if not (report.ok or report.failed):
             message = "not all of it was read back; run `audit --repair`"
             status = replace(status, state="failed", message=message)
-        self._status = status
+        self.status = status
         _logger.info(
             "migration of the local disk: %s copied, %d there already, %d refused or in conflict",
             counted(report.copied, "memory"),
@@ -190,31 +190,15 @@ class Background:
             report.failed,
         )
 
-    def _is_done(self, survey: SourceSurvey) -> bool:
-        if not survey.rows:
-            self._status = MigrationStatus()
-            return True
-        if done := read_done(self._service.parts.backend.objects, survey.digest):
-            self._status = finished(done, survey)
-            return True
-        _logger.info("migration of the local disk begins: %s", counted(survey.rows, "memory"))
-        return False
-
     def _advance(self, done: int, total: int) -> None:
         if self._stop.is_set():
             raise Stopped
         spent = time.monotonic() - self._began
         rate = done / spent if done and spent > 0 else 0.0
         left = (total - done) / rate if rate else None
-        self._status = replace(
-            self._status, state="running", done=done, total=total, rate=rate, remaining_s=left
+        self.status = replace(
+            self.status, state="running", done=done, total=total, rate=rate, remaining_s=left
         )
 
     def _tell(self, state: MigrationState, message: str = "") -> None:
-        self._status = replace(self._status, state=state, message=message, remaining_s=None)
-
-
-def _stop_quietly(reference: weakref.ref[Background]) -> None:
-    background = reference()
-    if background is not None:
-        background.stop()
+        self.status = replace(self.status, state=state, message=message, remaining_s=None)

@@ -2,146 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from ..errors import MigrationError
-from ..ledger import ROOT, Ledger
+from ..ledger import Ledger
 from ..model.counting import batches
 from ..storage.objects import LocalObjects
 from ..storage.vectors.chroma import open_server
-from ..storage.vectors.chroma_readonly import ChromaReader, Collection, is_chroma
+from ..storage.vectors.chroma_readonly import ChromaReader, is_chroma
 from .incoming_memory import Incoming, from_payload
-from .reports import Part
-
-if TYPE_CHECKING:
-    from .incoming_memory import Values
+from .reports import MigrationSource, Part
 
 _BATCH = 500
+_PAGE = ["metadatas", "documents", "embeddings"]
 # Collections of mem0 that hold no memories: a note of its telemetry, and names from texts.
 _NOT_MEMORIES = {"mem0migrations": "a note of mem0's telemetry"}
 _ENTITIES = ("_entities", "-entities")
 
 
-class ChromaSource:
-    """A folder; `collection` is one of its collections, None for all of them.
+@contextmanager
+def open_folder(
+    path: Path, collection: str | None, record: Path | None = None
+) -> Iterator[MigrationSource]:
+    """Open a folder; `collection` is one of its collections, None for all of them.
 
     `record` is the folder of its ledger; without it the ledger is looked for in the folder and in
     the one above, as in a backup beside the database and in Holdfast's own layout.
     """
+    folder = next((place for place in (path, path / "chroma") if is_chroma(place)), None)
+    place = folder or path
+    roots = [record] if record else [place, place.parent]
+    ledgers = (Ledger(LocalObjects(root), frugal=True) for root in roots if not collection)
+    ledger = next((ledger for ledger in ledgers if not ledger.is_empty()), None)
+    if folder is None:
+        if ledger is None:
+            raise _not_chroma(path)
+        yield MigrationSource(lambda: iter(()), list, ledger)
+        return
+    with ChromaReader(folder) as reader:
+        parts = {
+            each: _part(each.name, reader.count(each), each.dimension, reader.metric(each))
+            for each in _chosen(reader.collections(), collection, path)
+        }
 
-    def __init__(self, path: Path, collection: str | None, record: Path | None = None) -> None:
-        self._record = record
-        self.ledger: Ledger | None = None
-        self._path = path
-        self._collection = collection
-        self._stack = ExitStack()
+        def stored() -> Iterator[Incoming]:
+            number = count(1)
+            for each in [each for each, part in parts.items() if not part.skipped]:
+                for batch in batches(reader.memories(each), _BATCH):
+                    values = reader.values(each, [row.id for row in batch])
+                    for row in batch:
+                        yield from_payload(row.id, row.payload, values.get(row.id), next(number))
 
-    def __enter__(self) -> Self:
-        with self._stack:
-            folder = _folder_of(self._path)
-            place = folder or self._path
-            roots = [self._record] if self._record else [place, place.parent]
-            self.ledger = None if self._collection else _ledger_of(roots)
-            if folder is None and self.ledger is None:
-                raise _not_chroma(self._path)
-            self._reader = self._stack.enter_context(ChromaReader(folder)) if folder else None
-            self._parts = list(self._read_parts())
-            self._stack = self._stack.pop_all()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
-
-    def parts(self) -> list[Part]:
-        return [part for _, part in self._parts]
-
-    def stored(self) -> Iterator[Incoming]:
-        number = 0
-        for collection, part in self._parts:
-            if self._reader is None or part.skipped:
-                continue
-            for batch in batches(self._reader.memories(collection), _BATCH):
-                values = self._reader.values(collection, [row.id for row in batch])
-                for row in batch:
-                    number += 1
-                    yield from_payload(row.id, row.payload, values.get(row.id), number)
-
-    def _read_parts(self) -> Iterator[tuple[Collection, Part]]:
-        if self._reader is None:
-            return
-        for each in _chosen(self._reader.collections(), self._collection, self._path):
-            rows, metric = self._reader.count(each), self._reader.metric(each)
-            yield each, Part(each.name, rows, each.dimension, metric, _why_skipped(each.name))
+        yield MigrationSource(stored, lambda: [*parts.values()], ledger)
 
 
-class ChromaServer:
-    """A ChromaDB server, of which one collection or all are read, page by page."""
+@contextmanager
+def open_http(host: str, port: int, collection: str | None) -> Iterator[MigrationSource]:
+    """Open a ChromaDB server, of which one collection or all are read, page by page."""
+    import numpy as np
 
-    ledger: Ledger | None = None
+    with open_server(host, port) as client:
+        collections = [
+            client.get_collection(each.name, embedding_function=None)
+            for each in client.list_collections()
+        ]
+        chosen = _chosen(collections, collection, f"{host}:{port}")
+        parts = [(each, _server_part(each)) for each in chosen]
 
-    def __init__(self, host: str, port: int, collection: str | None) -> None:
-        self._at = host, port
-        self._collection = collection
-
-    def __enter__(self) -> Self:
-        host, port = self._at
-        with open_server(host, port) as client:
-            collections = [
-                client.get_collection(each.name, embedding_function=None)
-                for each in client.list_collections()
-            ]
-            chosen = _chosen(collections, self._collection, f"{host}:{port}")
-            self._parts = [(each, _server_part(each)) for each in chosen]
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-    def parts(self) -> list[Part]:
-        return [part for _, part in self._parts]
-
-    def stored(self) -> Iterator[Incoming]:
-        number = 0
-        for collection, part in self._parts:
+    def stored() -> Iterator[Incoming]:
+        number = count(1)
+        for each, part in parts:
             for offset in range(0, 0 if part.skipped else part.rows, _BATCH):
-                for memory_id, payload, text, values in self._page(collection, offset):
-                    number += 1
+                with open_server(host, port):
+                    page = each.get(limit=_BATCH, offset=offset, include=_PAGE)
+                vectors = repeat(None) if page["embeddings"] is None else page["embeddings"]
+                rows = zip(page["ids"], page["metadatas"], page["documents"], vectors, strict=False)
+                for memory_id, payload, text, values in rows:
                     own = {**(payload or {}), **({"chroma:document": text} if text else {})}
-                    yield from_payload(memory_id, own, values, number)
+                    values = None if values is None else np.asarray(values, dtype=np.float32)
+                    yield from_payload(memory_id, own, values, next(number))
 
-    def _page(
-        self, collection: Any, offset: int
-    ) -> Iterator[tuple[str, Mapping[str, Any] | None, str | None, Values | None]]:
-        import numpy as np
-
-        host, port = self._at
-        with open_server(host, port):
-            page = collection.get(
-                limit=_BATCH, offset=offset, include=["metadatas", "documents", "embeddings"]
-            )
-        rows = page["embeddings"]
-        values = (
-            [None] * len(page["ids"])
-            if rows is None
-            else [None if row is None else np.asarray(row, dtype=np.float32) for row in rows]
-        )
-        return zip(page["ids"], page["metadatas"], page["documents"], values, strict=True)
-
-
-def _folder_of(path: Path) -> Path | None:
-    """Return the folder of the database: this one, or the one that Holdfast makes in it."""
-    return next((folder for folder in (path, path / "chroma") if is_chroma(folder)), None)
-
-
-def _ledger_of(roots: list[Path]) -> Ledger | None:
-    for root in roots:
-        objects = LocalObjects(root)
-        if next(objects.list(ROOT), None) is not None:
-            return Ledger(objects, frugal=True)
-    return None
+    yield MigrationSource(stored, lambda: [part for _, part in parts])
 
 
 def _not_chroma(path: Path) -> MigrationError:
@@ -168,15 +113,14 @@ def _chosen(collections: list[Any], wanted: str | None, where: object) -> list[A
     return chosen
 
 
-def _why_skipped(name: str) -> str:
-    if name.endswith(_ENTITIES):
-        return "names that mem0 found in texts, no memories"
-    return _NOT_MEMORIES.get(name, "")
+def _part(name: str, rows: int, dimension: int | None, metric: str) -> Part:
+    named = name.endswith(_ENTITIES)
+    skipped = (
+        "names that mem0 found in texts, no memories" if named else _NOT_MEMORIES.get(name, "")
+    )
+    return Part(name, rows, dimension, metric, skipped)
 
 
 def _server_part(collection: Any) -> Part:
     metric = str((collection.configuration_json.get("hnsw") or {}).get("space", ""))
-    dimension = collection._model.dimension
-    return Part(
-        collection.name, collection.count(), dimension, metric, _why_skipped(collection.name)
-    )
+    return _part(collection.name, collection.count(), collection._model.dimension, metric)

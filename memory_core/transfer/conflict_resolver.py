@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 from uuid import uuid5
 
@@ -156,10 +157,16 @@ class Resolver:
         removed = self._removed(accepted, memory_id)
         if removed and self.existing == "skip":
             return Decision(accepted, removed)
-        back = removed is not None
-        if wanted is not None and (claimed or self._belongs_to_another(accepted, wanted)):
-            return self._beside(accepted, Outcome.ADDED, renamed=True, brought_back=back)
-        return self._add(accepted, memory_id, Outcome.ADDED, brought_back=back)
+        renamed = wanted is not None and (claimed or self._belongs_to_another(accepted, wanted))
+        decision = (
+            self._beside(accepted, Outcome.ADDED)
+            if renamed
+            else self._write(Kind.ADD, accepted, memory_id, Outcome.ADDED)
+        )
+        if decision.draft is None:
+            return decision
+        back = removed is not None or decision.brought_back
+        return replace(decision, renamed=renamed, brought_back=back)
 
     def _same_id(self, accepted: Accepted, wanted: str) -> Decision:
         ours = self._current(wanted)
@@ -175,7 +182,7 @@ class Resolver:
             if self.existing == "keep-both":
                 return self._beside(accepted, Outcome.KEPT_BOTH)
         if self.existing == "overwrite" and _differ(ours, accepted.payload):
-            return self._overwrite(accepted, wanted)
+            return self._write(Kind.UPDATE, accepted, wanted, Outcome.OVERWRITTEN)
         return Decision(accepted, Outcome.ALREADY, wanted)
 
     def _settle(
@@ -183,7 +190,7 @@ class Resolver:
     ) -> Decision:
         """Apply the verdict, if there is one; a memory changed here since it came is ours."""
         if verdict == "take":
-            return self._overwrite(accepted, wanted)
+            return self._write(Kind.UPDATE, accepted, wanted, Outcome.OVERWRITTEN)
         if decision := self._same_text(accepted, fingerprint(accepted.payload)):
             return decision
         if verdict == "both":
@@ -205,47 +212,23 @@ class Resolver:
             return Decision(accepted, Outcome.DUPLICATE)
         return None
 
-    def _beside(
-        self,
-        accepted: Accepted,
-        outcome: Outcome,
-        *,
-        renamed: bool = False,
-        brought_back: bool = False,
-    ) -> Decision:
+    def _beside(self, accepted: Accepted, outcome: Outcome) -> Decision:
         """Keep a memory under an id that follows from its own, so that a rerun meets it again."""
-        number = 0
-        while True:
-            copy = _copy_id(accepted, number)
+        scope, own_id = accepted.scope, accepted.incoming.id
+        parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, own_id, accepted.text]
+        for number in count():
+            copy = str(uuid5(NAMESPACE, json.dumps([*parts, number])))
             live = self.view.live.get(copy)
             if not (live and live.updated) and copy not in self.view.given_away:
                 break
-            number += 1
         if live:
             return Decision(accepted, Outcome.ALREADY, copy)
-        if copy in self._ever:
-            if self.existing == "skip":
-                return Decision(accepted, Outcome.DELETED)
-            brought_back = True
-        return self._add(accepted, copy, outcome, renamed=renamed, brought_back=brought_back)
+        if copy in self._ever and self.existing == "skip":
+            return Decision(accepted, Outcome.DELETED)
+        decision = self._write(Kind.ADD, accepted, copy, outcome)
+        return replace(decision, brought_back=copy in self._ever)
 
-    def _add(
-        self,
-        accepted: Accepted,
-        memory_id: str,
-        outcome: Outcome,
-        *,
-        renamed: bool = False,
-        brought_back: bool = False,
-    ) -> Decision:
-        draft = self._draft(Kind.ADD, accepted, memory_id)
-        return Decision(accepted, outcome, memory_id, draft, "", renamed, brought_back)
-
-    def _overwrite(self, accepted: Accepted, memory_id: str) -> Decision:
-        draft = self._draft(Kind.UPDATE, accepted, memory_id)
-        return Decision(accepted, Outcome.OVERWRITTEN, memory_id, draft)
-
-    def _draft(self, kind: Kind, accepted: Accepted, memory_id: str) -> EventDraft:
+    def _write(self, kind: Kind, accepted: Accepted, memory_id: str, outcome: Outcome) -> Decision:
         incoming = accepted.incoming
         moved = {"from": self.source}
         if incoming.id and incoming.id != memory_id:
@@ -253,7 +236,8 @@ class Resolver:
         if incoming.former:
             moved["user_id"] = incoming.former
         raw = incoming.user_id or accepted.user_id
-        return EventDraft(kind, memory_id, raw, accepted.payload, moved, incoming.earlier)
+        draft = EventDraft(kind, memory_id, raw, accepted.payload, moved, incoming.earlier)
+        return Decision(accepted, outcome, memory_id, draft)
 
     def _removed(self, accepted: Accepted, wanted: str) -> Outcome | None:
         """Return the outcome of a memory that was deleted here, or is older than a forgetting."""
@@ -307,9 +291,3 @@ def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
         # One moment may be written in several time zones.
         keys.discard("created_at")
     return bool(keys)
-
-
-def _copy_id(accepted: Accepted, number: int) -> str:
-    scope, memory_id = accepted.scope, accepted.incoming.id
-    parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, memory_id, accepted.text, number]
-    return str(uuid5(NAMESPACE, json.dumps(parts)))

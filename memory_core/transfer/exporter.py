@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +49,7 @@ class ExportWriter:
     def __init__(self, file: BinaryIO, kind: Kind, header: Header) -> None:
         self.users: dict[str, Digest] = {}
         self.memories = 0
+        self.left_out: tuple[str, ...] = ()
         self._file = file
         self._kind = kind
         self.header = header
@@ -60,7 +62,14 @@ class ExportWriter:
         # A file that was cut off within its first line is begun again.
         if b"\n" in self._file.read(4096):
             with open_export(part) as reader:
-                self._check_same(reader.header, reader.kind, part.name)
+                begun, asked = reader.header, self.header
+                same = begun and replace(begun, version=asked.version, as_of=asked.as_of) == asked
+                if begun is None or not same or reader.kind != self._kind:
+                    raise InvalidMemory(
+                        f'"{part.name}" was begun with other options; use the same ones, or '
+                        "export without --resume to begin again"
+                    )
+                self.header = begun
                 for row in reader.rows():
                     if row.problem:
                         break
@@ -102,29 +111,10 @@ class ExportWriter:
         self._file.flush()
 
     def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
-        return ExportReport(
-            path=path,
-            manifest=manifest,
-            kind=self._kind,
-            header=self.header,
-            memories=self.memories,
-            bytes=self._bytes,
-            sha256=self._sha256.hexdigest(),
-            resumed=resumed,
-            users={
-                user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()
-            },
-        )
-
-    def _check_same(self, begun: Header | None, kind: Kind, name: str) -> None:
-        asked = self.header
-        same_options = begun and replace(begun, version=asked.version, as_of=asked.as_of) == asked
-        if begun is None or not same_options or kind != self._kind:
-            raise InvalidMemory(
-                f'"{name}" was begun with other options; use the same ones, or export without '
-                "--resume to begin again"
-            )
-        self.header = begun
+        users = {user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()}
+        made = self.memories, self._bytes, self._sha256.hexdigest()
+        begun = path, manifest, self._kind, self.header
+        return ExportReport(*begun, *made, resumed, users, self.left_out)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -188,9 +178,7 @@ def export_memories(
             # A manifest that is not of this file must not stand beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
-            report = replace(
-                writer.report(path, manifest, resumed), left_out=_left_out(ledger, header)
-            )
+            report = writer.report(path, manifest, resumed)
             _write_manifest(report)
     except OSError as exc:
         raise BackendError(
@@ -217,7 +205,7 @@ def export_stream(
     header = _header(service, user_id, kind, vectors, history)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
-    return replace(writer.report(None, None, 0), left_out=_left_out(service.parts.ledger, header))
+    return writer.report(None, None, 0)
 
 
 @noted("export", lambda content: counted(len(content), "byte"))
@@ -238,10 +226,6 @@ def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
     for view in ledger.users():
         if view.live and not is_probe(view.user_id):
             yield view
-
-
-def _left_out(ledger: Ledger, header: Header) -> tuple[str, ...]:
-    return ledger.left_out() if header.user_id is None else ()
 
 
 def _write_manifest(report: ExportReport) -> None:
@@ -314,9 +298,19 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
         if view.user_id in written:
             continue
         for earlier in _earlier(parts.ledger, view, header):
-            _write_batch(writer, memories, view, earlier)
+            values: Iterable[Any] = repeat(None)
+            if header.vectors:
+                vectors, values = memories.with_values(view, list(earlier))
+            else:
+                read, _ = memories.read(view, list(earlier))
+                vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
+            for vector, row in zip(vectors, values, strict=False):
+                events = earlier.get(vector.key)
+                writer.add(to_document(vector) | ({"history": events} if events else {}), row)
             if on_progress:
                 on_progress(writer.memories, max(total, writer.memories))
+    if header.user_id is None:
+        writer.left_out = parts.ledger.left_out()
     writer.end()
 
 
@@ -328,18 +322,3 @@ def _earlier(ledger: Ledger, view: UserView, header: Header) -> Iterator[dict[st
         return
     for ids in batches(view.live, PUT_BATCH):
         yield dict.fromkeys(ids, ())
-
-
-def _write_batch(
-    writer: ExportWriter, memories: MemoryReader, view: UserView, earlier: Mapping[str, Events]
-) -> None:
-    values: Iterable[Any]
-    if writer.header.vectors:
-        vectors, values = memories.with_values(view, list(earlier))
-    else:
-        read, _ = memories.read(view, list(earlier))
-        vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
-        values = [None] * len(vectors)
-    for vector, row in zip(vectors, values, strict=True):
-        events = earlier.get(vector.key)
-        writer.add(to_document(vector) | ({"history": events} if events else {}), row)

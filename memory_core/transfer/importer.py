@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..activity import noted
 from ..errors import InvalidMemory
-from ..ledger import Ledger
 from ..memories.repository import Service
 from ..model.counting import Progress, after
 from ..model.user_id import normalize_user_id
@@ -61,9 +60,8 @@ def import_memories(
         ) as intake:
             memories = reader.memories(user_id, inactive=inactive)
             split_up = chain.from_iterable(map(split, memories))
-            done = intake.take_all(split_up, on_batch=advance)
-            # A ledger with empty caches: what was written does not vouch for itself.
-            report = intake.finish(Ledger(parts.backend.objects), after(on_progress, done))
+            done = intake.take_all(split_up, advance)
+            report = intake.finish(after(on_progress, done))
     left_out, lost = dict(reader.inactive), dict(reader.lost)
     return ImportReport(
         path, reader.kind, reader.header, whole, report, reader.unit, left_out, lost

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..embedders import Embedder
 from ..errors import InvalidMemory, InvalidUserId
@@ -19,7 +19,17 @@ from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
 from .conflict_resolver import Decision, Journal, Resolver
 from .incoming_memory import Accepted, Digest, Incoming, accept
-from .reports import FAILED, Existing, IntakeReport, Outcome, RefusedMemory, UserResult, Verdicts
+from .reports import (
+    COPIED,
+    FAILED,
+    Conflict,
+    Existing,
+    IntakeReport,
+    Outcome,
+    RefusedMemory,
+    UserResult,
+    Verdicts,
+)
 
 if TYPE_CHECKING:
     from .incoming_memory import Values
@@ -29,13 +39,15 @@ LISTED = 1_000
 
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
-_SLACK = 100
-"""A window may be so much shorter, so that it ends with a user."""
 _LENGTH_TOLERANCE = 1e-3
 
 
+def _when(payload: Mapping[str, Any]) -> str:
+    return str(payload.get("updated_at") or payload.get("created_at") or "")
+
+
 @dataclass
-class _Totals:
+class Totals:
     """The counts up to now."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
@@ -43,6 +55,10 @@ class _Totals:
     listed: dict[Outcome, list[RefusedMemory]] = field(
         default_factory=lambda: {outcome: [] for outcome in FAILED}
     )
+    conflicts: list[Conflict] = field(default_factory=list)
+    """The first conflicts that a person has to decide, with both texts."""
+    to_embed: Counter[UserId] = field(default_factory=Counter)
+    """Memories to be stored whose source has no vector for them, by user."""
     renamed: int = 0
     brought_back: int = 0
     healed: int = 0
@@ -54,6 +70,15 @@ class _Totals:
         self.users.setdefault(accepted.user_id, Counter())[outcome] += 1
         self.renamed += decision.renamed
         self.brought_back += decision.brought_back
+        if outcome in COPIED and accepted.incoming.values is None:
+            self.to_embed[accepted.user_id] += 1
+        if decision.here is not None and len(self.conflicts) < LISTED:
+            ours, theirs = decision.here, accepted.payload
+            texts = str(ours["data"]), accepted.text
+            conflict_id = accepted.incoming.id or ""
+            self.conflicts.append(
+                Conflict(conflict_id, accepted.user_id, *texts, _when(ours), _when(theirs))
+            )
         if outcome in FAILED:
             self._list(outcome, accepted.incoming, accepted.user_id, decision.reason)
 
@@ -101,7 +126,7 @@ class Intake:
         self._memories = MemoryReader(self.ledger, self.store, self.embedder)
         self._saver = MemoryWriter(self.ledger, self.store, self._memories)
         self._journal = Journal()
-        self._totals = _Totals()
+        self.totals = Totals()
 
     def __enter__(self) -> Self:
         return self
@@ -110,27 +135,15 @@ class Intake:
         self._journal.close()
 
     def take_all(
-        self,
-        memories: Iterable[Incoming],
-        *,
-        by_user: bool = False,
-        on_batch: Callable[[int], None] = lambda _: None,
+        self, memories: Iterable[Incoming], on_batch: Callable[[int], None] = lambda _: None
     ) -> int:
         """Take everything in, in batches that fit into memory and fill requests; return the count.
 
-        With `by_user` the memories come user by user, and batches end with a user where they can.
         `on_batch` is called with the count so far. Raises as `take`.
         """
         done = 0
-        windows = batches(
-            memories,
-            _WINDOW,
-            max_bytes=_WINDOW_BYTES,
-            size_of=Incoming.size_bytes,
-            slack=_SLACK if by_user else 0,
-            group_of=(lambda memory: memory.user_id) if by_user else None,
-        )
-        for batch in windows:
+        size_of = Incoming.size_bytes
+        for batch in batches(memories, _WINDOW, max_bytes=_WINDOW_BYTES, size_of=size_of):
             self.take(batch)
             done += len(batch)
             on_batch(done)
@@ -152,7 +165,7 @@ class Intake:
             try:
                 accepted = accept(incoming)
             except (InvalidMemory, InvalidUserId) as exc:
-                self._totals.refuse(incoming, str(exc))
+                self.totals.refuse(incoming, str(exc))
                 continue
             groups.setdefault(accepted.user_id, []).append(accepted)
             if incoming.id:
@@ -162,10 +175,12 @@ class Intake:
         if not self.dry_run:
             self._write(works)
 
-    def finish(self, ledger: Ledger, on_progress: Progress | None = None) -> IntakeReport:
-        """Read everything back through `ledger`, a new one whose caches are empty, and report."""
+    def finish(self, on_progress: Progress | None = None) -> IntakeReport:
+        """Read everything back, and report."""
         results: dict[UserId, UserResult] = {}
         if not self.dry_run:
+            # A ledger with empty caches: what was written does not vouch for itself.
+            ledger = Ledger(self.ledger.objects, frugal=True)
             memories = MemoryReader(ledger, self.store, self.embedder)
             total, done = self._journal.count_kept(), 0
             for user_id, kept in groupby(self._journal.kept(), key=lambda row: row[0]):
@@ -174,7 +189,7 @@ class Intake:
                 done += results[user_id].expected
                 if on_progress:
                     on_progress(done, total)
-        totals = self._totals
+        totals = self.totals
         return IntakeReport(
             source=self.source,
             existing=self.existing,
@@ -210,40 +225,27 @@ class Intake:
             for memory_id, vector in read.items():
                 actual.add(memory_id, vector.payload["data"])
             unindexed += len(missing)
+        counts, digests = self.totals.users[user_id], (str(expected), str(actual))
         return UserResult(
-            user_id,
-            self._totals.users[user_id],
-            expected.count,
-            str(expected),
-            actual.count,
-            str(actual),
-            unindexed,
+            user_id, counts, expected.count, digests[0], actual.count, digests[1], unindexed
         )
 
     def _decide(
         self, user_id: UserId, group: Iterable[Accepted], stored: dict[str, Vector]
     ) -> _Work:
         view = self.ledger.view(user_id)
-        resolver = Resolver(
-            view,
-            self._memories,
-            self._journal,
-            stored,
-            self.ledger,
-            self.existing,
-            self.source,
-            self.verdicts,
-        )
+        look = view, self._memories, self._journal, stored, self.ledger
+        resolver = Resolver(*look, self.existing, self.source, self.verdicts)
         decisions = [resolver.decide(memory) for memory in group]
         for decision in decisions:
-            self._totals.add(decision)
+            self.totals.add(decision)
             if self.watch:
                 self.watch(decision)
         unwritten = {each.kept for each in decisions if each.kept and each.draft is None}
         doubtful = {key for key in unwritten if not is_current(stored.get(key), view, key)}
         read, missing = self._memories.read(view, doubtful)
         lost = [at_revision(read[key], view.live[key].latest) for key in missing]
-        self._totals.healed += len(lost)
+        self.totals.healed += len(lost)
         return _Work(view, [decision for decision in decisions if decision.draft], lost)
 
     def _write(self, works: Sequence[_Work]) -> None:
@@ -274,7 +276,7 @@ class Intake:
             texts |= dict.fromkeys(vector.payload["data"] for vector in work.lost)
         for part in batches(list(texts), PUT_BATCH):
             texts |= zip(part, self.embedder.embed(part), strict=True)
-        self._totals.embedded += len(texts)
+        self.totals.embedded += len(texts)
         for work in works:
             work.values = [
                 texts[decision.accepted.text] if row is None else row

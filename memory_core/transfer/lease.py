@@ -27,6 +27,7 @@ from .reports import MigrationReport
 TTL_S = 300.0
 _LEASES = "migration/v1/lease/"
 _DONE = "migration/v1/done/"
+_READ = ("host", "source", "expires_at", "started_at", "done", "total", "released")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,9 @@ def read_holder(objects: ObjectStore) -> Holder | None:
         return None
     try:
         document = json.loads(data)
-        return Holder(
-            number=_number(key),
-            host=str(document["host"]),
-            source=str(document["source"]),
-            expires_at=datetime.fromisoformat(document["expires_at"]),
-            started_at=datetime.fromisoformat(document["started_at"]),
-            done=int(document["done"]),
-            total=int(document["total"]),
-            released=bool(document["released"]),
-        )
+        for name in ("expires_at", "started_at"):
+            document[name] = datetime.fromisoformat(document[name])
+        return Holder(_number(key), **{name: document[name] for name in _READ})
     except (ValueError, KeyError, TypeError):
         # Damaged: nobody holds it, and the next number is free.
         long_ago = datetime.fromtimestamp(0, UTC)
@@ -101,7 +95,9 @@ class Lease:
     def __exit__(self, *exc: object) -> None:
         # The exception of the work comes first; a lease that cannot be released expires.
         with suppress(BackendError) if exc[0] else nullcontext():
-            self._release()
+            if self._write(self._number + 1, 0, 0, released=True):
+                keys = list(self._objects.list(_LEASES))
+                self._objects.delete(key for key in keys if _number(key) < self._number)
 
     def renew(self, done: int, total: int) -> None:
         """Extend the lease, once a third of its time is over.
@@ -113,11 +109,6 @@ class Lease:
             return
         if not self._write(self._number + 1, done, total):
             raise _taken(read_holder(self._objects))
-
-    def _release(self) -> None:
-        if self._write(self._number + 1, 0, 0, released=True):
-            keys = list(self._objects.list(_LEASES))
-            self._objects.delete(key for key in keys if _number(key) < self._number)
 
     def _write(self, number: int, done: int, total: int, *, released: bool = False) -> bool:
         now = self._now()
@@ -140,15 +131,13 @@ class Lease:
             # Our own write whose acknowledgement was lost counts as done.
             if self._objects.get(key) != data:
                 return False
-        if alone and self._has_rival(number, key):
+        others = (name for name in self._objects.list(_LEASES) if name != key) if alone else ()
+        if any(_number(name) == number for name in others):
+            # Another took the number: whoever wrote later sees the one before.
             self._objects.delete([key])
             return False
         self._number, self._renewed = number, now
         return True
-
-    def _has_rival(self, number: int, key: str) -> bool:
-        """Tell if another took the number: whoever wrote later sees the one before."""
-        return any(_number(name) == number for name in self._objects.list(_LEASES) if name != key)
 
 
 @dataclass(frozen=True, slots=True)

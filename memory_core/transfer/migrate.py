@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from ..activity import noted, recording
 from ..ledger import Ledger
@@ -18,12 +16,11 @@ from ..model.counting import Progress, after, counted
 from ..model.user_id import UserId
 from ..storage.vectors.base import PUT_BATCH
 from .conflict_resolver import Decision
-from .incoming_writer import LISTED, Intake
+from .incoming_writer import Intake
 from .lease import TTL_S, Lease, note_done
 from .migration_source import address_of, open_source
 from .reports import (
     COPIED,
-    Conflict,
     Estimate,
     IntakeReport,
     MigrationPlan,
@@ -58,19 +55,19 @@ def plan(
         MigrationError: there is no such source.
         BackendError: the source, the service or the embedder did not answer.
     """
-    parts, watch = service.parts, _DecisionLog()
+    parts = service.parts
     with (
         read_source(service, source, user, history, on_progress) as (staging, survey),
-        open_intake(parts, source, verdicts, watch, dry_run=True) as intake,
+        open_intake(parts, source, verdicts, dry_run=True) as intake,
     ):
 
         def advance(done: int) -> None:
             if on_progress:
                 on_progress(done, done)
 
-        intake.take_all(staging.memories(), by_user=True, on_batch=advance)
-        report = intake.finish(Ledger(parts.backend.objects, frugal=True))
-        users = tuple(_plans(staging, report, watch))
+        intake.take_all(staging.memories(), advance)
+        report = intake.finish()
+        users = tuple(_plans(staging, report, intake.totals.to_embed))
     return MigrationPlan(
         source=source,
         target=address_of(parts.backend),
@@ -78,7 +75,7 @@ def plan(
         survey=survey,
         intake=report,
         users=users,
-        conflicts=tuple(watch.conflicts),
+        conflicts=tuple(intake.totals.conflicts),
         estimate=_estimate(parts, survey, users),
     )
 
@@ -122,7 +119,7 @@ def copy(
     on_progress: Progress | None = None,
 ) -> MigrationReport:
     """Copy a source that was read, as `apply` does; noted from here on, unless the caller is."""
-    parts, watch = service.parts, _DecisionLog()
+    parts = service.parts
     objects = parts.backend.objects
     with (
         Lease(objects, source, ttl_s=lease_ttl_s) as lease,
@@ -134,13 +131,11 @@ def copy(
             if on_progress:
                 on_progress(done, total)
 
-        with open_intake(parts, source, verdicts, watch) as intake:
+        with open_intake(parts, source, verdicts) as intake:
             done = intake.take_all(
-                staging.memories(),
-                by_user=True,
-                on_batch=lambda done: advance(done, max(survey.rows, done) * 2),
+                staging.memories(), lambda done: advance(done, max(survey.rows, done) * 2)
             )
-            report = intake.finish(Ledger(objects, frugal=True), after(advance, done))
+            report = intake.finish(after(advance, done))
         migrated = MigrationReport(
             source=source,
             target=address_of(parts.backend),
@@ -148,7 +143,7 @@ def copy(
             finished_at=datetime.now(UTC),
             survey=survey,
             intake=report,
-            conflicts=tuple(watch.conflicts),
+            conflicts=tuple(intake.totals.conflicts),
         )
         operation.detail = counted(migrated.copied, "memory")
     if report.verified:
@@ -181,7 +176,7 @@ def open_intake(
     parts: Repository,
     source: str,
     verdicts: Verdicts | None,
-    watch: Callable[[Decision], None],
+    watch: Callable[[Decision], None] | None = None,
     *,
     dry_run: bool = False,
 ) -> Intake:
@@ -197,42 +192,16 @@ def open_intake(
     )
 
 
-@dataclass
-class _DecisionLog:
-    """Notes the decisions of an intake."""
-
-    conflicts: list[Conflict] = field(default_factory=list)
-    to_embed: Counter[UserId] = field(default_factory=Counter)
-
-    def __call__(self, decision: Decision) -> None:
-        accepted = decision.accepted
-        if decision.outcome in COPIED and accepted.incoming.values is None:
-            self.to_embed[accepted.user_id] += 1
-        if decision.here is not None and len(self.conflicts) < LISTED:
-            self.conflicts.append(
-                Conflict(
-                    id=accepted.incoming.id or "",
-                    user_id=accepted.user_id,
-                    here=str(decision.here["data"]),
-                    theirs=accepted.text,
-                    here_at=_when(decision.here),
-                    theirs_at=_when(accepted.payload),
-                )
-            )
-
-
-def _plans(staging: Staging, report: IntakeReport, watch: _DecisionLog) -> Iterator[UserPlan]:
+def _plans(
+    staging: Staging, report: IntakeReport, to_embed: Mapping[UserId, int]
+) -> Iterator[UserPlan]:
     forms: dict[UserId, dict[str, int]] = {}
     for user_id, raw, count in staging.forms():
         forms.setdefault(user_id, {})[raw] = count
     counts = {user.user_id: user.counts for user in report.users}
     for user_id, of_user in forms.items():
         none: Counter[Outcome] = Counter()
-        yield UserPlan(user_id, of_user, counts.get(user_id, none), watch.to_embed[user_id])
-
-
-def _when(payload: Mapping[str, Any]) -> str:
-    return str(payload.get("updated_at") or payload.get("created_at") or "")
+        yield UserPlan(user_id, of_user, counts.get(user_id, none), to_embed.get(user_id, 0))
 
 
 def _estimate(parts: Repository, survey: SourceSurvey, users: Sequence[UserPlan]) -> Estimate:

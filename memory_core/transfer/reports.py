@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MigrationConflict, MigrationError, VerificationFailed
+from ..ledger import Ledger
 from ..model.counting import counted
 from ..model.user_id import UserId
 from .format import Header, Kind
+from .incoming_memory import Incoming
 
 Existing = Literal["skip", "overwrite", "keep-both"]
 """The rule for a memory whose id, or whose text, is there already.
@@ -199,6 +201,20 @@ class Part:
     dimensions: int | None = None
     metric: str = ""
     skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSource:
+    """An opened source of memories; reading it changes nothing.
+
+    `stored` yields everything that the store holds, `parts` tells what it is made of, complete once
+    that was read. `ledger` is the record beside the store, where there is one: it decides what
+    should be there.
+    """
+
+    stored: Callable[[], Iterator[Incoming]]
+    parts: Callable[[], list[Part]]
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True, slots=True)

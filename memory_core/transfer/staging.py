@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..embedders import Embedder
 from ..errors import InvalidUserId
-from ..ledger import Ledger, LedgerEntry, Live, UserView
+from ..ledger import Ledger, LedgerEntry, UserView
 from ..model.counting import Progress, batches
 from ..model.payload import time_of
 from ..model.records import Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
 from .incoming_memory import Digest, Incoming, newest, split
-from .migration_source import MigrationSource
-from .reports import SourceSurvey, Vectors
+from .reports import MigrationSource, SourceSurvey, Vectors
 
 if TYPE_CHECKING:
     from .incoming_memory import Values
@@ -178,8 +177,10 @@ class Staging:
         query = "SELECT 1 FROM known WHERE id = ?"
         if self._rows.execute(query, (stored.id,)).fetchone() is None:
             # A forgotten user leaves no entries that would name the leftovers.
-            before = self._forgotten.get(_canonical_or_none(stored.user_id) or "")
-            return before is not None and str(stored.payload.get("revision", "")) < before
+            with suppress(InvalidUserId):
+                before = self._forgotten.get(_canonical(stored.user_id or ""), "")
+                return str(stored.payload.get("revision", "")) < before
+            return False
         if (vec := self._fitting(stored.values)) is not None:
             query = "SELECT seq, payload FROM rows WHERE id = ? AND bare"
             for seq, payload in self._rows.execute(query, (stored.id,)).fetchall():
@@ -252,7 +253,10 @@ def recorded(ledger: Ledger, view: UserView) -> Iterator[Incoming]:
         if entry.kind in (Kind.ADD, Kind.UPDATE) and entry not in twins:
             entries.setdefault(entry.memory_id, []).append(entry)
     for ids in batches(view.live, PUT_BATCH):
-        wanted = {key: _entries_of(view.live[key], entries.get(key, [])) for key in ids}
+        wanted = {}
+        for key in ids:
+            live = view.live[key]
+            wanted[key] = (live.updated and entries.get(key)) or [live.latest]
         details = ledger.details(entry for group in wanted.values() for entry in group)
         for key in ids:
             latest = details.get(view.live[key].latest)
@@ -260,10 +264,6 @@ def recorded(ledger: Ledger, view: UserView) -> Iterator[Incoming]:
                 known = [details[entry] for entry in wanted[key] if entry in details]
                 earlier = tuple(event for each in known for event in _events(each))
                 yield Incoming(key, latest["raw_user_id"], latest["payload"], earlier=earlier)
-
-
-def _entries_of(live: Live, entries: list[LedgerEntry]) -> list[LedgerEntry]:
-    return entries if live.updated and entries else [live.latest]
 
 
 def _events(details: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -280,12 +280,6 @@ def _events(details: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 @lru_cache(maxsize=10_000)
 def _canonical(raw: str) -> UserId:
     return normalize_user_id(raw)
-
-
-def _canonical_or_none(raw: str | None) -> UserId | None:
-    with suppress(InvalidUserId):
-        return _canonical(raw) if raw else None
-    return None
 
 
 def _plain(text: str | None) -> str | None:

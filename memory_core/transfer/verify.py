@@ -73,8 +73,8 @@ def verify(
             if on_progress:
                 on_progress(done, max(survey.rows, done))
 
-        intake.take_all(staging.memories(), by_user=True, on_batch=compare)
-        report = intake.finish(ledger)
+        intake.take_all(staging.memories(), compare)
+        report = intake.finish()
     return Verification(
         source=source,
         target=address_of(parts.backend),

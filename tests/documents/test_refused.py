@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_core import documents
-from memory_core.documents import SUPPORTED_SUFFIXES, clean_name, pdf
+from memory_core.documents import SUPPORTED_SUFFIXES, clean_name
 from memory_core.errors import InvalidMemory
 from tests.support.document_files import (
     blank_pdf,
@@ -111,11 +111,6 @@ def test_a_refusal_names_the_file_by_its_clean_name() -> None:
 def test_more_chunks_than_the_limit_are_refused() -> None:
     assert "more than 20,000 memories" in refusal("a.csv", "a\n" + "x\n" * 20_001)
     assert len(read_here("a.csv", b"a\n" + b"x\n" * 20_000).chunks) == documents.MAX_CHUNKS
-
-
-def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "MAX_SECONDS", -1.0)
-    assert "takes more than" in refusal("a.pdf", PDF)
 
 
 def test_pypdf_keeps_quiet_about_odd_files(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,10 +23,7 @@ def test_no_batch_is_too_long_or_too_large(sizes: list[int], most: int, max_byte
         assert len(batch) == most or sum(batch) + following[0] > max_bytes
 
 
-def test_a_batch_ends_with_a_group_where_that_makes_it_little_shorter() -> None:
-    made = batches("aaabbbbbbcccc", 5, slack=2, group_of=str)
-    assert ["".join(batch) for batch in made] == ["aaa", "bbbbb", "bcccc"]
-    assert ["".join(batch) for batch in batches("aab", 5, slack=2, group_of=str)] == ["aab"]
+def test_of_nothing_there_is_no_batch() -> None:
     assert list(batches([], 5)) == []
 
 

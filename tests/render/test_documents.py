@@ -41,7 +41,7 @@ from memory_core.render import (
 from memory_core.render import transfer as render_transfer
 from memory_core.render.text import to_json
 from memory_core.settings import Settings
-from memory_core.transfer import ExportReport, ImportReport
+from memory_core.transfer.reports import ExportReport, ImportReport
 from tests.support.filled import filled
 
 ANN = UserId("ann")
@@ -71,11 +71,15 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "redeploy-test": lambda: redeploy_test.report_document(filled(Report)),
     "export": lambda: render_transfer.export_document(filled(ExportReport)),
     "import": lambda: render_transfer.import_document(filled(ImportReport)),
-    "migrate plan": lambda: render_transfer.plan_document(filled(transfer.MigrationPlan)),
-    "migrate apply": lambda: render_transfer.report_document(filled(transfer.MigrationReport)),
-    "migrate verify": lambda: render_transfer.verification_document(filled(transfer.Verification)),
+    "migrate plan": lambda: render_transfer.plan_document(filled(transfer.reports.MigrationPlan)),
+    "migrate apply": lambda: render_transfer.report_document(
+        filled(transfer.reports.MigrationReport)
+    ),
+    "migrate verify": lambda: render_transfer.verification_document(
+        filled(transfer.reports.Verification)
+    ),
     "migrate receipt": lambda: transfer.make_receipt(
-        replace(filled(transfer.Verification), as_of=NOON), Settings(receipt_key="secret")
+        replace(filled(transfer.reports.Verification), as_of=NOON), Settings(receipt_key="secret")
     ),
     "reunion plan": lambda: user_tables.merge_plan_document(filled(MergePlan)),
     "reunion": lambda: user_tables.merged_document(filled(Merge), "undo.json"),

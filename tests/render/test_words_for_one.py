@@ -43,7 +43,7 @@ from memory_core.render import (
     user_tables,
 )
 from memory_core.render import transfer as render_transfer
-from memory_core.transfer import ExportReport, ImportReport
+from memory_core.transfer.reports import ExportReport, ImportReport
 from tests.support.filled import of_one
 from tests.support.paths import ROOT
 
@@ -76,9 +76,11 @@ TEXTS: dict[str, Callable[[], str]] = {
     "redeploy-test": lambda: redeploy_test.report_text(of_one(Report)),
     "export": lambda: render_transfer.export_text(of_one(ExportReport)),
     "import": lambda: render_transfer.import_text(of_one(ImportReport)),
-    "migrate plan": lambda: render_transfer.plan_text(of_one(transfer.MigrationPlan)),
-    "migrate apply": lambda: render_transfer.report_text(of_one(transfer.MigrationReport)),
-    "migrate verify": lambda: render_transfer.verification_text(of_one(transfer.Verification)),
+    "migrate plan": lambda: render_transfer.plan_text(of_one(transfer.reports.MigrationPlan)),
+    "migrate apply": lambda: render_transfer.report_text(of_one(transfer.reports.MigrationReport)),
+    "migrate verify": lambda: render_transfer.verification_text(
+        of_one(transfer.reports.Verification)
+    ),
     "doctor": lambda: diagnosis.diagnosis_text(of_one(Diagnosis)),
     "logs": lambda: diagnosis.logs_text(of_one(LogReport)),
 }

@@ -12,10 +12,9 @@ import numpy as np
 
 from memory_core import MemoryService
 from memory_core.embedders.base import unit_rows
-from memory_core.ledger import Ledger
-from memory_core.transfer import Existing, IntakeReport, Outcome
 from memory_core.transfer.incoming_memory import Incoming
 from memory_core.transfer.incoming_writer import Intake
+from memory_core.transfer.reports import Existing, IntakeReport, Outcome
 from tests.support.factories import build_service
 from tests.support.in_memory_store import InMemoryStore
 
@@ -79,7 +78,7 @@ def take(
         parts.ledger, parts.store, parts.embedder, "a.jsonl", existing=existing, dry_run=dry_run
     ) as intake:
         intake.take(batch)
-        return intake.finish(Ledger(parts.backend.objects))
+        return intake.finish()
 
 
 def said(report: IntakeReport) -> Mapping[str, int]:

@@ -16,7 +16,7 @@ from memory_core.embedders import local
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
-from memory_core.storage.aws.client import _handlers, _service_descriptions
+from memory_core.storage.aws.client import _shared
 from memory_core.storage.backend import select_backend
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import VectorStore
@@ -50,8 +50,7 @@ def preload() -> None:
         import_module(module)
     for described in ("s3", "s3vectors"):
         for kind in ("service-2", "endpoint-rule-set-1"):
-            _service_descriptions().load_service_model(described, kind)
-    _handlers()
+            _shared()[1].load_service_model(described, kind)
     logging.disable(logging.CRITICAL)
     # The model is loaded without embedding anything, which would start threads.
     local._model()

@@ -11,7 +11,7 @@ import pytest
 
 from memory_core import MemoryService, MigrationConflict, VerificationFailed
 from memory_core import transfer as m
-from memory_core.transfer import Outcome, Verdicts
+from memory_core.transfer.reports import Outcome, Verdicts
 from tests.support.intakes import texts
 
 Worlds = Callable[..., MemoryService]
@@ -43,10 +43,10 @@ def test_a_conflict_is_shown_with_both_texts_and_nothing_is_changed(
     assert texts(here, "ann") == {"a": "tea", "b": "rye", "c": "oats", "d": "figs"}
     with pytest.raises(MigrationConflict, match="1 memory of") as conflict:
         m.apply(here, source).check()
-    assert isinstance(conflict.value.report, m.MigrationReport)
+    assert isinstance(conflict.value.report, m.reports.MigrationReport)
     with pytest.raises(VerificationFailed) as failed:
         m.verify(here, source).check()
-    assert isinstance(failed.value.report, m.Verification)
+    assert isinstance(failed.value.report, m.reports.Verification)
 
 
 @pytest.mark.parametrize(

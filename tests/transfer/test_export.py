@@ -21,8 +21,8 @@ from memory_core import (
     MemoryService,
 )
 from memory_core.model.user_id import PROBE_DOMAIN
-from memory_core.transfer import Kind, export_bytes, export_memories, export_stream
-from memory_core.transfer.format import armed, defused
+from memory_core.transfer import export_bytes, export_memories, export_stream
+from memory_core.transfer.format import Kind, armed, defused
 from memory_core.transfer.incoming_memory import Digest
 from tests.support.intakes import RISKY, carried, open_world, take
 

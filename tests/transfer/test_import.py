@@ -12,7 +12,9 @@ import pytest
 
 from memory_core import InvalidUserId, MemoryService
 from memory_core.ledger import ledger
-from memory_core.transfer import Kind, Outcome, export_memories, import_memories
+from memory_core.transfer import export_memories, import_memories
+from memory_core.transfer.format import Kind
+from memory_core.transfer.reports import Outcome
 from tests.support.intakes import (
     RISKY,
     Hashes,
@@ -156,9 +158,10 @@ def test_progress_counts_what_is_taken_in_and_what_is_read_back(
 
 def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the users take no more than a half more; what is kept of each is bounded."""
-    monkeypatch.setattr(ledger, "_EVENTS_KEPT", 200)
-    monkeypatch.setattr(ledger, "_VIEWS_KEPT", 5)
-    monkeypatch.setattr(ledger, "USERS_AT_ONCE", 5)
+    for name in ("_EVENTS_KEPT", "_FRUGAL_EVENTS"):
+        monkeypatch.setattr(ledger, name, 200)
+    for name in ("_VIEWS_KEPT", "_FRUGAL_VIEWS", "USERS_AT_ONCE"):
+        monkeypatch.setattr(ledger, name, 5)
     monkeypatch.setattr("memory_core.transfer.incoming_writer._WINDOW", 100)
 
     def peaks(users: int) -> tuple[int, int]:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from memory_core import Kind, MemoryService
-from memory_core.ledger import Ledger
 from memory_core.storage.vectors import Vector
-from memory_core.transfer import Existing, Outcome
 from memory_core.transfer.incoming_memory import Digest, mark_of
 from memory_core.transfer.incoming_writer import Intake
+from memory_core.transfer.reports import Existing, Outcome
 from tests.support.intakes import EARLY, Hashes, carried, open_world, puts, said, take, texts
 
 
@@ -276,7 +275,7 @@ def test_a_proof_fails_when_something_is_not_as_it_was_taken(world: MemoryServic
                 world.delete_memory(spoil, spoil)
             else:
                 parts.store.delete([spoil])
-            report = intake.finish(Ledger(parts.backend.objects))
+            report = intake.finish()
         assert report.verified is False
         assert {one.user_id: one.verified for one in report.users} == {"fine": True, spoil: False}
 

@@ -92,7 +92,6 @@ def test_one_that_is_told_to_stop_goes_on_where_it_was(
     old: Old, world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory_core.transfer.incoming_writer._WINDOW", 10)
-    monkeypatch.setattr("memory_core.transfer.incoming_writer._SLACK", 0)
     service = world()
 
     class Enough(Exception):

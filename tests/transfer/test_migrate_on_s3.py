@@ -115,7 +115,6 @@ def test_reads_say_that_more_is_on_its_way_and_closing_ends_it_between_batches(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory_core.transfer.incoming_writer._WINDOW", 1)
-    monkeypatch.setattr("memory_core.transfer.incoming_writer._SLACK", 0)
     with open_service(Settings.from_env(environ), migrate=False) as service:
         background = service._background = Background(service)
         found = service.search("ann@x.com", "tea")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from memory_core.model.counting import counted
 from memory_core.render.text import to_json, visible
-from memory_core.transfer import Conflict, MigrationPlan, Verdict
+from memory_core.transfer.reports import Conflict, MigrationPlan, Verdict
 
 from ...services import migration
 from ...ui import text

@@ -12,7 +12,7 @@ from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
 from memory_core.render.text import visible
-from memory_core.transfer import Kind
+from memory_core.transfer.format import Kind
 
 from ... import routes
 from ...services import user_actions

@@ -11,7 +11,7 @@ from ...ledger import Ledger
 from ...model.counting import counted
 from ...model.server_card import Capability
 from ...model.user_id import UserId, is_probe
-from ...storage.aws import cause_of
+from ...storage.aws.client import cause_of
 from ...storage.objects import LocalObjects
 from ...storage.vectors.s3 import owned_by
 from ..context import S3, Context

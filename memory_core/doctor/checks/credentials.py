@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...errors import BackendError, MemoryCoreError, SettingsError
 from ...model.counting import counted
-from ...storage.aws import cause_of
+from ...storage.aws.client import cause_of
 from ..context import S3, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
 from ..redact import tail

@@ -22,7 +22,6 @@ from .errors import (
     TOO_LARGE,
     Call,
     Failure,
-    cause_word,
     rule_for,
     translate,
 )
@@ -149,7 +148,11 @@ class Aws:
                     share *= 0 if asked in self._lasting else _PATIENCE_OF_OWN * patience
                 if rule.renew and not renewed:
                     renewed = True
-                    self._renew(service, client)
+                    with self._lock:
+                        # Unless another thread has done so since.
+                        if self._clients.get(service) is client:
+                            # Not closed: other threads may be in the middle of a request.
+                            self._clients, self._session = {}, None
                 elif not attempts.wait(share):
                     if lasts and patience == 1.0:
                         self._lasting.add(asked)
@@ -160,21 +163,15 @@ class Aws:
                 return result
 
     def ask(
-        self, service: ServiceName, operation: str, resource: str, **members: Any
-    ) -> dict[str, Any]:
-        """Return the answer to one operation; see `run`."""
-        return self.ask_within(1.0, service, operation, resource, **members)
-
-    def ask_within(
         self,
-        patience: float,
         service: ServiceName,
         operation: str,
         resource: str,
+        patience: float = 1.0,
         /,
         **members: Any,
     ) -> dict[str, Any]:
-        """Return the answer to one operation; `patience` is that of `run`."""
+        """Return the answer to one operation; see `run`."""
         from botocore import xform_name
 
         method = xform_name(operation)
@@ -267,13 +264,6 @@ class Aws:
         read_faster(client, service)
         return client
 
-    def _renew(self, service: ServiceName, refused: Any) -> None:
-        """Read the credentials anew, unless another thread has done so since."""
-        with self._lock:
-            if self._clients.get(service) is refused:
-                # Not closed: other threads may be in the middle of a request.
-                self._clients, self._session = {}, None
-
 
 def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:
     """Return what sends a request to a model of Bedrock and returns the body of its answer."""
@@ -361,7 +351,7 @@ def status_of(exc: MemoryCoreError) -> int:
 def cause_of(exc: MemoryCoreError) -> str:
     """Name the cause of an AWS failure in a word or two; empty for an unknown one."""
     cause = exc.__cause__
-    return cause_word(rule_for(_failure(cause))) if isinstance(cause, Exception) else ""
+    return rule_for(_failure(cause)).cause if isinstance(cause, Exception) else ""
 
 
 def _chained_credentials(settings: Settings) -> Any:
@@ -389,31 +379,27 @@ def _session(settings: Settings) -> Any:
     # environment out of use. Nor may boto3 read AWS_PROFILE itself: it takes an empty one for a
     # name (seen in 1.44.5).
     variables = {"profile": (None, None, settings.aws_profile, None)}
+    handlers, descriptions = _shared()
     session = botocore.session.Session(
-        session_vars=variables, event_hooks=copy(_handlers()), include_builtin_handlers=False
+        session_vars=variables, event_hooks=copy(handlers), include_builtin_handlers=False
     )
-    session.register_component("data_loader", _service_descriptions())
+    session.register_component("data_loader", descriptions)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     return boto3.Session(botocore_session=session)
 
 
 @lru_cache(maxsize=1)
-def _handlers() -> Any:
-    """Register boto3's own handlers once: that is most of the time a session takes to make."""
+def _shared() -> tuple[Any, Any]:
+    """Make boto3's handlers and the descriptions of services once: most of the time of a session
+    and of a client goes into them.
+    """
     import botocore.session
     from botocore.hooks import HierarchicalEmitter
+    from botocore.loaders import create_loader
 
     emitter = HierarchicalEmitter()
     botocore.session.Session(event_hooks=emitter)
-    return emitter
-
-
-@lru_cache(maxsize=1)
-def _service_descriptions() -> Any:
-    """Load the services' descriptions once: that is most of the time a client takes to make."""
-    from botocore.loaders import create_loader
-
-    return create_loader()
+    return emitter, create_loader()
 
 
 def _check_sender(
@@ -428,19 +414,15 @@ def _check_sender(
     believed = status == 413 and endpoint.service == "s3vectors"
     if not believed and not is_marked(headers) and endpoint.own:
         # A fast parser may have read the answer before.
-        answer = customized_response_dict or _json_of(response_dict["body"])
+        answer = customized_response_dict
+        if not answer:
+            with suppress(ValueError):
+                answer = json.loads(response_dict["body"])
         output = operation_model.output_shape if status == 200 else None
         believed = (status == 200 or status >= 400) and endpoint.fits(answer, output)
     if not believed:
         check_sender(status, headers)
     endpoint.hear(headers)
-
-
-def _json_of(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
 
 
 def _moment(value: Any) -> datetime:

@@ -47,7 +47,8 @@ class Endpoint:
     def __init__(self, service: str, url: str | None) -> None:
         self.service = service
         self.url = url
-        self.foreign = bool(url) and _is_foreign(url)
+        host = urlsplit(url or "").hostname or ""
+        self.foreign = bool(url) and not host.endswith(_AMAZON)
         """It is none of Amazon's."""
         self._server = ""
         self._manners = ""
@@ -119,7 +120,3 @@ class Endpoint:
         )
         self._fits = self._fits or (whole and right and bool(present))
         return whole and right and bool(present)
-
-
-def _is_foreign(url: str | None) -> bool:
-    return not (urlsplit(url or "").hostname or "").endswith(_AMAZON)

@@ -330,8 +330,3 @@ def translate_written(text: str) -> str:
     if _OF_VECTORS.search(operation if code else text):
         call = Call("s3vectors", operation, "the index or vector bucket")
     return f"{translate(Failure(names, status, said), call)}."
-
-
-def cause_word(rule: Rule) -> str:
-    """Return the word for a rule, empty where there is none."""
-    return rule.cause

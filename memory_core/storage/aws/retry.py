@@ -71,7 +71,7 @@ def pace_of(*index: str) -> Pace:
 
 
 class Pace:
-    """Rate limiter of writers; a burst of one second's worth passes at once."""
+    """Rate limiter of writers, who wait in order; a burst of one second's worth passes at once."""
 
     def __init__(
         self,
@@ -79,31 +79,17 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._clock = clock
         self._sleep = sleep
         self._lock = Lock()
-        self._vectors = _TokenBucket(VECTORS_PER_S, clock)
-        self._requests = _TokenBucket(REQUESTS_PER_S, clock)
+        self._spent_until = float("-inf")
 
     def take(self, vectors: int) -> None:
         """Wait until one more request with so many vectors is within the limits."""
+        cost_s = max(vectors / VECTORS_PER_S, 1 / REQUESTS_PER_S)
         with self._lock:
-            wait = max(self._vectors.take(vectors), self._requests.take(1))
+            now = self._clock()
+            self._spent_until = max(self._spent_until, now - 1.0) + cost_s
+            wait = self._spent_until - now
         if wait > 0:
             self._sleep(wait)
-
-
-class _TokenBucket:
-    """A bucket that may run into debt: takers wait in order, and none starves."""
-
-    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
-        self._rate = per_second
-        self._clock = clock
-        self._level = per_second
-        self._at = clock()
-
-    def take(self, count: int) -> float:
-        """Take tokens and return how many seconds to wait for them."""
-        now = self._clock()
-        self._level = min(self._rate, self._level + (now - self._at) * self._rate) - count
-        self._at = now
-        return max(0.0, -self._level / self._rate)

@@ -15,7 +15,6 @@ class ObjectStore(Protocol):
     @property
     def lists_freely(self) -> bool:
         """True if `list` costs no request."""
-        ...
 
     @property
     def atomic_puts(self) -> bool:
@@ -23,12 +22,10 @@ class ObjectStore(Protocol):
 
         Where it is false, what must not be overwritten takes a name that nobody else takes.
         """
-        ...
 
     @property
     def in_order(self) -> bool:
         """True if `list` is in the order of the keys, so that ranges of it can be read."""
-        ...
 
     @property
     def left_out(self) -> Set[str]:
@@ -36,7 +33,6 @@ class ObjectStore(Protocol):
 
         Their keys were read and yielded all the same; what else was left out is not known.
         """
-        ...
 
     def put_if_absent(self, key: str, data: bytes) -> None:
         """Write durably and atomically.
@@ -44,35 +40,27 @@ class ObjectStore(Protocol):
         Raises:
             EntryExists: an object of that name exists; nothing was changed.
         """
-        ...
 
     def get(self, key: str) -> bytes | None:
         """Return the content, or None when there is no such object."""
-        ...
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of those that exist, read in parallel where that is faster."""
-        ...
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         """Yield, in order, every key that begins with `prefix` and sorts after `start_after`."""
-        ...
 
     def folders(self, prefix: str) -> Iterator[str] | None:
         """Yield, in no order, the names right below `prefix`, those of folders with a slash.
 
         None where that takes as many requests as listing all keys.
         """
-        ...
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; those already gone are no error."""
-        ...
 
     def sweep(self) -> None:
         """Remove the unfinished files of writers that died."""
-        ...
 
     def version(self, prefix: str) -> str | None:
         """Return a token that differs when `list(prefix)` may, or None where none is cheap."""
-        ...

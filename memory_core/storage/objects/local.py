@@ -115,9 +115,13 @@ class LocalObjects:
     def _staged(self, data: bytes) -> Iterator[Path]:
         """Yield a file that holds the data, locked for as long as its writer lives."""
         while True:
-            path, descriptor = self._open_staging_file()
+            make_private_folder(self._root / _STAGING)
+            path = self._root / _STAGING / uuid4().hex
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                _lock(file)
+                # A network file system may know no locks; then a file is abandoned once it is old.
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX)
                 if not os.fstat(descriptor).st_nlink:
                     # Swept between the two calls.
                     continue
@@ -129,15 +133,6 @@ class LocalObjects:
                 finally:
                     path.unlink(missing_ok=True)
                 return
-
-    def _open_staging_file(self) -> tuple[Path, int]:
-        staging = self._root / _STAGING
-        path = staging / uuid4().hex
-        try:
-            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileNotFoundError:
-            make_private_folder(staging)
-            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _publish(self, staged: Path, target: Path) -> bool:
         """Give the staged file its name; return False if the name was taken."""
@@ -162,9 +157,12 @@ class LocalObjects:
         folders = target.parents if with_parents else (target.parent,)
         # A missing folder took the file with it: another process deleted it.
         with suppress(FileNotFoundError):
-            for folder in folders:
-                if folder.is_relative_to(self._root):
-                    _sync_directory(folder)
+            for folder in (path for path in folders if path.is_relative_to(self._root)):
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def _walk(self, folder: str) -> Iterator[str]:
         # A folder sorts as its keys do: with the slash that follows its name.
@@ -228,12 +226,6 @@ def keep_private(folder: Path) -> None:
                 path.chmod(mode & 0o7700)
 
 
-def _lock(file: IO[bytes]) -> None:
-    # A network file system may know no locks; then a file is abandoned once it is old.
-    with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
 def _is_abandoned(file: IO[bytes]) -> bool:
     """Return whether the writer of a staged file is dead: the kernel lets go of its lock."""
     try:
@@ -251,11 +243,3 @@ def _not_a_key(key: str) -> BackendError:
         backend="local",
         operation="path",
     )
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...errors import BackendError, EntryExists, SettingsError
 from ...model.counting import batches
-from ..aws import Aws, each
+from ..aws import Aws
+from ..aws.client import each
 
 _BATCH = 1000
 _NEXT_KEYS = {"ContinuationToken": "NextContinuationToken"}

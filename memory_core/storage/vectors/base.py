@@ -34,15 +34,12 @@ class VectorStore(Protocol):
 
     def put(self, vectors: Sequence[Vector]) -> None:
         """Write whole vectors and payloads, replacing those of the same key; safe to repeat."""
-        ...
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
         """Return the vectors of these keys; missing ones are left out."""
-        ...
 
     def keys(self) -> Iterator[str]:
         """Yield every key of the index, in no order: a full scan."""
-        ...
 
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
@@ -53,18 +50,14 @@ class VectorStore(Protocol):
         one that it found by words alone has None. Approximate: matches may be missing. Never use
         it to list, count or delete.
         """
-        ...
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the vectors; those already gone are no error."""
-        ...
 
     def erase(self, keys: Iterable[str]) -> None:
         """Remove the vectors as `delete` does, and leave nothing of their text on the medium."""
-        ...
 
     def describe(self) -> IndexInfo:
         """Return the description of the index."""
-        ...
 
     def close(self) -> None: ...

@@ -66,7 +66,7 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
     folder = open_folder(path)
     if not create and not folder.exists():
         raise _missing(path, name)
-    store = ChromaStore(folder, name, dimensions)
+    store = ChromaStore(folder, name)
     with suppress(IndexDamaged):
         with folder.client("open", name, writes=create) as client:
             names = {collection.name for collection in client.list_collections()}
@@ -75,7 +75,15 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
                     raise _missing(path, name)
                 cosine: Any = {"hnsw": {"space": _METRIC}}
                 client.create_collection(name, configuration=cosine, embedding_function=None)
-        store.check()
+        info = store.describe()
+        if info.metric != _METRIC or info.dimensions not in (0, dimensions):
+            raise IndexMismatch(
+                f"collection {name!r} has {counted(info.dimensions, 'dimension')} and metric "
+                f"{info.metric!r}, the embedder makes {dimensions} and needs {_METRIC!r}; set "
+                "MEMORY_INDEX to another name or MEMORY_EMBEDDER to the one that filled it",
+                backend="chroma",
+                operation="open",
+            )
     return store
 
 
@@ -204,9 +212,13 @@ class ChromaFolder:
                 with self._file_lock.acquire(poll_interval=_POLL_S):
                     client = self._current(name)
                     if writes:
-                        self._begin_write()
+                        # Before the write, so that a crash within it makes others look again.
+                        self._generation = f"{os.getpid()}-{time.time_ns()}"
+                        (self.path / _GENERATION).write_text(self._generation)
                     yield client
-                    self._mark(name)
+                    if name and (files := self._find(name)):
+                        files.mark()
+                        self._checked.add(name)
                     if writes:
                         keep_private(self.path)
             except Timeout as exc:
@@ -280,7 +292,9 @@ class ChromaFolder:
             return True
 
     def _current(self, name: str) -> Client:
-        generation = self._read_generation()
+        generation = ""
+        with suppress(FileNotFoundError):
+            generation = (self.path / _GENERATION).read_text()
         if generation != self._generation:
             self.close()
             self._files.clear()
@@ -301,42 +315,13 @@ class ChromaFolder:
             self._files[name] = files
         return self._files.get(name)
 
-    def _mark(self, name: str) -> None:
-        if name and (files := self._find(name)):
-            files.mark()
-            self._checked.add(name)
-
-    def _begin_write(self) -> None:
-        # Before the write, so that a crash in the middle of it makes others look again.
-        self._generation = f"{os.getpid()}-{time.time_ns()}"
-        (self.path / _GENERATION).write_text(self._generation)
-
-    def _read_generation(self) -> str:
-        try:
-            return (self.path / _GENERATION).read_text()
-        except FileNotFoundError:
-            return ""
-
 
 class ChromaStore:
     """One collection; get it from `open_chroma`."""
 
-    def __init__(self, folder: ChromaFolder, name: str, dimensions: int) -> None:
+    def __init__(self, folder: ChromaFolder, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._dimensions = dimensions
-
-    def check(self) -> None:
-        """Raise IndexMismatch when the collection cannot hold our vectors."""
-        info = self.describe()
-        if info.metric != _METRIC or info.dimensions not in (0, self._dimensions):
-            raise IndexMismatch(
-                f"collection {self._name!r} has {counted(info.dimensions, 'dimension')} and metric "
-                f"{info.metric!r}, the embedder makes {self._dimensions} and needs {_METRIC!r}; "
-                "set MEMORY_INDEX to another name or MEMORY_EMBEDDER to the one that filled it",
-                backend="chroma",
-                operation="open",
-            )
 
     def put(self, vectors: Sequence[Vector]) -> None:
         unique = {vector.key: vector for vector in vectors}
@@ -345,13 +330,9 @@ class ChromaStore:
                 keys = [vector.key for vector in batch]
                 before = collection.get(ids=keys, include=["metadatas"])
                 stored = dict(zip(before["ids"], before["metadatas"] or [], strict=False))
-                collection.upsert(
-                    ids=keys,
-                    embeddings=[vector.values for vector in batch],
-                    metadatas=[
-                        _replacing(stored.get(vector.key), vector.payload) for vector in batch
-                    ],
-                )
+                metadata = [_to_metadata(stored.get(row.key), row.payload) for row in batch]
+                values = [vector.values for vector in batch]
+                collection.upsert(ids=keys, embeddings=values, metadatas=metadata)
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
         vectors: dict[str, Vector] = {}
@@ -369,11 +350,9 @@ class ChromaStore:
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
         with self._folder.collection(self._name, "query") as collection:
+            where = {"user_id": user_id}
             nearest = collection.query(
-                query_embeddings=[values],
-                n_results=limit,
-                where={"user_id": user_id},
-                include=["distances"],
+                query_embeddings=[values], n_results=limit, where=where, include=["distances"]
             )
         distances = (nearest["distances"] or [[]])[0]
         return [(key, 1.0 - gap) for key, gap in zip(nearest["ids"][0], distances, strict=True)]
@@ -438,15 +417,19 @@ def _missing(path: Path, name: str) -> IndexMismatch:
     )
 
 
-def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the keys to drop, too: an upsert merges metadata into the old (chromadb 1.5.9)."""
-    return dict.fromkeys(old or ()) | _with_exact_floats(new)
+def _to_metadata(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what to store in place of `old`, as ChromaDB 1.5.9 has it.
 
-
-def _with_exact_floats(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep fractions as text too: ChromaDB 1.5.9 changes the last digit of one in nine."""
-    floats = {key: value for key, value in payload.items() if _has_fraction(value)}
-    return dict(payload) | ({_EXACT: json.dumps(floats)} if floats else {})
+    An upsert merges metadata into the old, so that the keys to drop are named; fractions are kept
+    as text too, since the last digit of one in nine is changed.
+    """
+    floats = {
+        key: value
+        for key, value in new.items()
+        if isinstance(value[0] if isinstance(value, list) else value, float)
+    }
+    exact = {_EXACT: json.dumps(floats)} if floats else {}
+    return {**dict.fromkeys(old or ()), **new, **exact}
 
 
 def _without_exact_floats(stored: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -455,11 +438,8 @@ def _without_exact_floats(stored: Mapping[str, Any] | None) -> dict[str, Any]:
     return payload | exact
 
 
-def _has_fraction(value: Any) -> bool:
-    return isinstance(value, float) or (isinstance(value, list) and isinstance(value[0], float))
-
-
 def _get(collection: Any, keys: list[str], with_values: bool) -> dict[str, Vector]:
+    import numpy as np
     from chromadb.errors import InternalError
 
     include = ["metadatas", "embeddings"] if with_values else ["metadatas"]
@@ -473,14 +453,10 @@ def _get(collection: Any, keys: list[str], with_values: bool) -> dict[str, Vecto
             }
         _logger.warning("ChromaDB has lost the vector of memory %s: %s", keys[0], exc)
         return _get(collection, keys, with_values=False)
-    values = map(_float32, rows["embeddings"]) if with_values else repeat(None)
+    values: Iterable[Any] = repeat(None)
+    if with_values:
+        values = [np.asarray(row, dtype=np.float32) for row in rows["embeddings"]]
     return {
         key: Vector(key, _without_exact_floats(payload), vector)
         for key, payload, vector in zip(rows["ids"], rows["metadatas"], values, strict=False)
     }
-
-
-def _float32(values: Any) -> NDArray[np.float32]:
-    import numpy as np
-
-    return np.asarray(values, dtype=np.float32)

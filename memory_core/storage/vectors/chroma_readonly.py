@@ -31,7 +31,6 @@ _DATABASE = "chroma.sqlite3"
 _DELETE = 3
 """The operation of the queue that deletes; others merge into the row."""
 
-_TEXT_KEYS = ("data", "memory", "chroma:document", "text")
 _HEADER = struct.Struct("<iQQQQQQ")
 _FORMAT = 1
 # Instructions of a pickle that are a number themselves, and not the place of one.
@@ -63,12 +62,6 @@ class StoredMemory:
 
     id: str
     payload: Mapping[str, Any]
-
-    @property
-    def text(self) -> str | None:
-        """The text, under whichever key a version of mem0 or its user kept it."""
-        texts = (self.payload.get(key) for key in _TEXT_KEYS)
-        return next((text for text in texts if isinstance(text, str)), None)
 
 
 def is_chroma(path: Path) -> bool:
@@ -125,21 +118,16 @@ class ChromaReader:
 
     def count(self, collection: Collection) -> int:
         """Return how many rows the tables have, without what still waits in the queue."""
-        return int(
-            self._single(
-                "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
-                "WHERE s.collection = ? AND s.scope = 'METADATA'",
-                collection.id,
-            )
+        query = (
+            "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
+            "WHERE s.collection = ? AND s.scope = 'METADATA'"
         )
+        return int(self._single(query, collection.id))
 
     def metric(self, collection: Collection) -> str:
         """Return how the collection measures distances: l2, cosine or ip."""
-        for (space,) in self._rows(
-            "SELECT str_value FROM collection_metadata "
-            "WHERE collection_id = ? AND key = 'hnsw:space'",
-            (collection.id,),
-        ):
+        told = "SELECT str_value FROM collection_metadata WHERE collection_id = ? AND key = ?"
+        for (space,) in self._rows(told, (collection.id, "hnsw:space")):
             return str(space)
         for name in ("config_json_str", "schema_str"):
             if self._has_column("collections", name):
@@ -170,15 +158,12 @@ class ChromaReader:
             "WHERE s.collection = ? AND s.scope = 'METADATA' ORDER BY e.id",
             (*(keys or ()), collection.id),
         )
-        lists = not keys and self._has_lists()
+        table = "embedding_metadata_array"
+        exists = any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+        lists = not keys and exists and any(self._rows(f"SELECT 1 FROM {table} LIMIT 1"))
         for (number, row_id), group in groupby(rows, key=lambda row: row[:2]):
             payload = {name: _value(*values) for _, _, name, *values in group if name is not None}
             yield row_id, payload | (self._lists(number) if lists else {})
-
-    def _has_lists(self) -> bool:
-        table = "embedding_metadata_array"
-        exists = any(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
-        return exists and any(self._rows(f"SELECT 1 FROM {table} LIMIT 1"))
 
     def _lists(self, number: int) -> dict[str, list[Any]]:
         """Return the list values of a row, which newer versions keep in a table of their own."""
@@ -267,14 +252,13 @@ class FolderVectors:
     def __init__(self, database: sqlite3.Connection, folder: Path, collection_id: str) -> None:
         self._database = database
         database.executescript(_TABLES)
-        database.execute(
+        query = (
             "INSERT INTO temp.queued SELECT id, max(seq_id) FROM embeddings_queue "
-            "WHERE topic LIKE ? AND vector IS NOT NULL GROUP BY id",
-            (f"%{collection_id}",),
+            "WHERE topic LIKE ? AND vector IS NOT NULL GROUP BY id"
         )
-        segment = database.execute(
-            "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'", (collection_id,)
-        ).fetchone()
+        database.execute(query, (f"%{collection_id}",))
+        query = "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'"
+        segment = database.execute(query, (collection_id,)).fetchone()
         self._index = _Index.open(folder / segment[0]) if segment else None
         if self._index:
             labels = _read_labels(folder / segment[0] / "index_metadata.pickle")

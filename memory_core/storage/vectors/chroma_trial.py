@@ -70,7 +70,9 @@ class VectorFiles:
 
         Up to some thousand vectors ChromaDB keeps them in its database, and reads no file.
         """
-        mark = self._read_mark()
+        mark = ""
+        with suppress(FileNotFoundError):
+            mark = (self.folder / _MARK).read_text(errors="replace")
         return self._state() == mark or not (_IN_USE in mark or (self.folder / _IN_USE).exists())
 
     def check(self) -> None:
@@ -107,12 +109,6 @@ class VectorFiles:
             files = [(entry.name, entry.stat()) for entry in entries if entry.name != _MARK]
             return "\n".join(sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in files))
         return ""
-
-    def _read_mark(self) -> str:
-        try:
-            return (self.folder / _MARK).read_text(errors="replace")
-        except FileNotFoundError:
-            return ""
 
     def _try(self) -> str:
         """Let a child read everything; return what went wrong, or an empty string."""

@@ -13,7 +13,8 @@ from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.server_card import ServerManners
 from ...model.user_id import UserId
-from ..aws import Aws, each, pace_of, status_of
+from ..aws import Aws, pace_of
+from ..aws.client import each, status_of
 from ..aws.errors import INVALID_PAGE_TOKEN
 from .base import PUT_BATCH, Vector
 from .s3_index import INVALID, SEARCHED, IndexName, describe_index, open_index
@@ -98,28 +99,17 @@ class S3VectorStore:
         )
 
     def put(self, vectors: Sequence[Vector]) -> None:
-        unique = {vector.key: vector for vector in vectors}
-        for request in put_requests(
-            unique.values(),
-            self._dimensions,
-            str(self._index),
-            max_bytes=self._body_bytes,
-            manners=self._manners,
-        ):
+        unique = {vector.key: vector for vector in vectors}.values()
+        index, size, manners = str(self._index), self._body_bytes, self._manners
+        requests = put_requests(unique, self._dimensions, index, max_bytes=size, manners=manners)
+        for request in requests:
             self._put(request)
 
     def wake(self) -> None:
         """Put and delete a vector: some servers answer nothing of an index that never held one."""
-        values = [1.0] + [0.0] * (self._dimensions - 1)
-        self._put(
-            [
-                {
-                    "key": _WAKING,
-                    "data": {"float32": values},
-                    "metadata": to_metadata({}, self._manners),
-                }
-            ]
-        )
+        data = {"float32": [1.0] + [0.0] * (self._dimensions - 1)}
+        metadata = to_metadata({}, self._manners)
+        self._put([{"key": _WAKING, "data": data, "metadata": metadata}])
         self.delete([_WAKING])
 
     def get(self, keys: Iterable[str], *, with_values: bool = False) -> dict[str, Vector]:
@@ -127,11 +117,13 @@ class S3VectorStore:
             return self._ask("GetVectors", keys=batch, returnData=with_values, returnMetadata=True)
 
         wanted = list(batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH))
+        # Some servers return the key of a vector that does not exist, alone.
+        member = "data" if with_values else "metadata"
         return {
             row["key"]: _to_vector(row)
             for answer in each(read, wanted)
             for row in answer["vectors"]
-            if not self._own or _is_there(row, with_values)
+            if not self._own or row.get(member)
         }
 
     def keys(self) -> Iterator[str]:
@@ -175,10 +167,8 @@ class S3VectorStore:
             try:
                 nearest = self._listing("QueryVectors", **members, returnDistance=True)
             except BackendError as exc:
-                refused = (
-                    status_of(exc) == HTTPStatus.BAD_REQUEST and members["topK"] > _SMALL_TOP_K
-                )
-                if not self._own or not refused:
+                is_refused = status_of(exc) == HTTPStatus.BAD_REQUEST and asked > _SMALL_TOP_K
+                if not self._own or not is_refused:
                     raise
                 self._top_k = _SMALL_TOP_K
                 return self.query(user_id, values, limit, words)
@@ -204,7 +194,7 @@ class S3VectorStore:
         size = sum(map(_written_bytes, request))
         large = self._own and size > _LARGE_BODY and len(request) > 1
         try:
-            self._ask_within(0.0, "PutVectors", vectors=request)
+            self._ask("PutVectors", 0.0, vectors=request)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -212,11 +202,10 @@ class S3VectorStore:
                 # NooBaa 5.23 does so for every request once an index has 256 vectors.
                 _logger.warning("%s; the vectors are there all the same", exc)
                 return
-            too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (failed and large)
             if failed and not large:
                 self._ask("PutVectors", vectors=request)
                 return
-            if len(request) == 1 or not too_large:
+            if len(request) == 1 or not (failed or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
                 raise
             middle = len(request) // 2
             self._put(request[:middle])
@@ -229,14 +218,10 @@ class S3VectorStore:
             stored = self.get([record["key"] for record in request], with_values=True)
         except BackendError:
             return False
-        wanted = [_to_vector(record) for record in request]
-        return all(
-            (kept := stored.get(vector.key)) is not None
-            and kept.payload == vector.payload
-            and kept.values is not None
-            and vector.values is not None
-            and bool((kept.values == vector.values).all())
-            for vector in wanted
+        wanted = {record["key"]: _to_vector(record) for record in request}
+        return wanted.keys() == stored.keys() and all(
+            kept.payload == wanted[key].payload and bool((kept.values == wanted[key].values).all())  # type: ignore[union-attr]
+            for key, kept in stored.items()
         )
 
     def _hybrid(self, words: str, members: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -264,41 +249,17 @@ class S3VectorStore:
                 if exc.code != INVALID_PAGE_TOKEN or starts == _LISTING_STARTS:
                     raise
 
-    def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
-        return self._ask_within(1.0, operation, **members)
-
-    def _ask_within(self, patience: float, operation: str, /, **members: Any) -> dict[str, Any]:
-        where, members = str(self._index), {**self._index.address, **members}
-        return self._aws.ask_within(patience, "s3vectors", operation, where, **members)
+    def _ask(self, operation: str, patience: float = 1.0, /, **members: Any) -> dict[str, Any]:
+        where, address = str(self._index), self._index.address
+        return self._aws.ask("s3vectors", operation, where, patience, **address, **members)
 
 
-class S3Reader:
-    """Read-only access to an index; a page of some hundred vectors is one request."""
-
-    def __init__(self, aws: Aws, index: IndexName) -> None:
-        self._aws = aws
-        self._index = index
-
-    def describe(self) -> IndexInfo:
-        """Return the description of the index; raises IndexMismatch where there is none."""
-        return describe_index(self._aws, self._index)
-
-    def pages(self) -> Iterator[list[Vector]]:
-        """Yield every vector with payload and values, page by page, in no order."""
-        for page in self._aws.pages(
-            "s3vectors",
-            "ListVectors",
-            str(self._index),
-            _NEXT,
-            **self._index.address,
-            maxResults=_PAYLOAD_PAGE,
-            returnData=True,
-            returnMetadata=True,
-        ):
-            yield [_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE]
-
-    def close(self) -> None:
-        self._aws.close()
+def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
+    """Yield every vector of an index with payload and values, in no order, page by page."""
+    whole = {"maxResults": _PAYLOAD_PAGE, "returnData": True, "returnMetadata": True}
+    members = {**index.address, **whole}
+    for page in aws.pages("s3vectors", "ListVectors", str(index), _NEXT, **members):
+        yield from (_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE)
 
 
 def put_requests(
@@ -392,8 +353,3 @@ def _to_vector(listed: dict[str, Any]) -> Vector:
     data = listed.get("data")
     values = np.asarray(data["float32"], dtype=np.float32) if data else None
     return Vector(listed["key"], to_payload(listed.get("metadata")), values)
-
-
-def _is_there(row: dict[str, Any], with_values: bool) -> bool:
-    """Tell if a row of GetVectors holds a vector; some servers return the key of none, alone."""
-    return bool(row.get("data")) if with_values else bool(row.get("metadata"))

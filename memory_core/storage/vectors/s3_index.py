@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC
 from typing import Any, NamedTuple
 
@@ -52,7 +53,11 @@ def open_index(
         info = describe_index(aws, name)
     except IndexMismatch as exc:
         if not create:
-            raise _missing(name) from exc
+            raise _mismatch(
+                f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
+                "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
+                "`python -m memory_core rebuild`"
+            ) from exc
         extra = [ATTACHED] if manners.fixed_schema or not manners.odd_keys else []
         make_index(aws, name, dimensions, [*NON_FILTERABLE_KEYS, *extra])
         # Also when another process made it at the same time, or an answer was lost.
@@ -108,19 +113,15 @@ def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> 
     }
     if enhanced and aws.offers("s3vectors", "CreateIndex", "metadataConfiguration", _TEXTS):
         searchable = {**metadata, _TEXTS: [{"metadataKey": SEARCHED}]}
+        searchable = wanted | {"metadataConfiguration": searchable}
         try:
-            _create_index(aws, name, wanted | {"metadataConfiguration": searchable})
+            _create(aws, "CreateIndex", "GetIndex", str(name), searchable, name.address)
+            return
         except BackendError as exc:
             # Full-text search is newer than the mode, and may not have reached the region; the
             # index can be made searchable later.
             if exc.code != INVALID:
                 raise
-        else:
-            return
-    _create_index(aws, name, wanted)
-
-
-def _create_index(aws: Aws, name: IndexName, wanted: dict[str, Any]) -> None:
     _create(aws, "CreateIndex", "GetIndex", str(name), wanted, name.address)
 
 
@@ -136,38 +137,28 @@ def _create(
 
     Servers tell that in several ways, so a failure counts only where `reading` finds nothing.
     """
-    patience = _BRIEFLY if aws.endpoint("s3vectors").own else 1.0
+    own = aws.endpoint("s3vectors").own
+    patience = _BRIEFLY if own else 1.0
     try:
-        aws.ask_within(patience, "s3vectors", operation, where, **members)
+        aws.ask("s3vectors", operation, where, patience, **members)
     except AccessDenied:
         raise
     except BackendError as exc:
-        if exc.code == _EXISTS or _is_there(aws, reading, where, names):
+        if exc.code == _EXISTS:
             return
-        if operation == "CreateVectorBucket":
-            raise _uncreated(aws, exc) from exc.__cause__
-        raise
-
-
-def _is_there(aws: Aws, reading: str, where: str, names: dict[str, str]) -> bool:
-    try:
-        aws.ask_within(_BRIEFLY, "s3vectors", reading, where, **names)
-    except BackendError:
-        return False
-    return True
-
-
-def _uncreated(aws: Aws, exc: BackendError) -> BackendError:
-    """Return why there is no vector bucket, with the names that some servers need."""
-    if not aws.endpoint("s3vectors").own:
-        return exc
-    return type(exc)(
-        f"{exc}. If it is because of the name: NooBaa takes none that a bucket of S3 has, Ceph "
-        "only one that a bucket without versioning has; set MEMORY_VECTOR_BUCKET to such a name",
-        backend=exc.backend,
-        operation=exc.operation,
-        code=exc.code,
-    )
+        with suppress(BackendError):
+            aws.ask("s3vectors", reading, where, _BRIEFLY, **names)
+            return
+        if not own or operation != "CreateVectorBucket":
+            raise
+        raise type(exc)(
+            f"{exc}. If it is because of the name: NooBaa takes none that a bucket of S3 has, Ceph "
+            "only one that a bucket without versioning has; set MEMORY_VECTOR_BUCKET to such a "
+            "name",
+            backend=exc.backend,
+            operation=exc.operation,
+            code=exc.code,
+        ) from exc.__cause__
 
 
 def _check(info: IndexInfo, name: IndexName, dimensions: int, *, describes_keys: bool) -> None:
@@ -184,14 +175,6 @@ def _check(info: IndexInfo, name: IndexName, dimensions: int, *, describes_keys:
             f"{_listed(needed)} among them and 'user_id' not; this cannot be changed in an index, "
             "so set MEMORY_INDEX to another name, or run `python -m memory_core rebuild`"
         )
-
-
-def _missing(name: IndexName) -> IndexMismatch:
-    return _mismatch(
-        f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
-        "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
-        "`python -m memory_core rebuild`"
-    )
 
 
 def _mismatch(message: str) -> IndexMismatch:

@@ -28,9 +28,12 @@ def to_metadata(payload: Mapping[str, Any], manners: ServerManners) -> dict[str,
     """Return the metadata of a vector; the service refuses null."""
     present = {name: value for name, value in payload.items() if value is not None}
     if not manners.fixed_schema:
-        odd = {} if manners.odd_keys else {key: val for key, val in present.items() if _odd(key)}
-        plain = {key: val for key, val in present.items() if key not in odd}
-        return plain | ({ATTACHED: json.dumps(odd, ensure_ascii=False)} if odd else {})
+        odd = {
+            key: present.pop(key)
+            for key in list(present)
+            if not manners.odd_keys and ("." in key or key.startswith("_"))
+        }
+        return present | ({ATTACHED: json.dumps(odd, ensure_ascii=False)} if odd else {})
     own = {
         name: value for name in _OWN_KEYS if isinstance(value := present.get(name), str) and value
     }
@@ -56,7 +59,3 @@ def to_payload(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         if name != ATTACHED and (value != "" or name not in _OWN_KEYS)
     }
     return own | attached if isinstance(attached, dict) else payload
-
-
-def _odd(key: str) -> bool:
-    return "." in key or key.startswith("_")

@@ -83,7 +83,10 @@ class IndexTie:
         """
         try:
             if self._ask_tags("TagResource", tags={TIE: ledger}) is None:
-                self._put_vector(ledger)
+                # It names no user, so that no search finds it.
+                data = {"float32": [1.0] + [0.0] * (self._info.dimensions - 1)}
+                vector = {"key": TIE, "data": data, "metadata": {_NOTE: ledger}}
+                self._ask("PutVectors", vectors=[vector])
         except BackendUnavailable:
             # A compatible server may keep a vector and say that it failed.
             if self.has_tags or not self._read_vector():
@@ -116,12 +119,6 @@ class IndexTie:
             return ""
         notes = [(vector.get("metadata") or {}).get(_NOTE) for vector in answer["vectors"]]
         return str(notes[0] or "") if notes else ""
-
-    def _put_vector(self, ledger: str) -> None:
-        # It names no user, so that no search finds it.
-        values = [1.0] + [0.0] * (self._info.dimensions - 1)
-        vector = {"key": TIE, "data": {"float32": values}, "metadata": {_NOTE: ledger}}
-        self._ask("PutVectors", vectors=[vector])
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
         where = str(self._index)

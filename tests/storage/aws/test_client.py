@@ -14,7 +14,8 @@ import pytest
 
 from memory_core import AccessDenied, BackendError, BackendUnavailable, IndexMismatch, SettingsError
 from memory_core.settings import Settings
-from memory_core.storage.aws import Aws, credentials_source
+from memory_core.storage.aws import Aws
+from memory_core.storage.aws.client import credentials_source
 from memory_core.storage.aws.errors import (
     RULES,
     Call,
