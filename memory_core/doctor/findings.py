@@ -245,21 +245,6 @@ class Diagnosis:
             return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
         return "Nothing wrong was found."
 
-    def renewed(self, later: Diagnosis) -> Diagnosis:
-        """Return this diagnosis with the checks of a later one replacing the same ones here."""
-        names = {check.name for check in later.checks}
-        kept = (finding for finding in self.findings if finding.check not in names)
-        return replace(
-            self,
-            findings=worst_first((*kept, *later.findings)),
-            checks=(*(check for check in self.checks if check.name not in names), *later.checks),
-            sources=later.sources,
-            versions=later.versions,
-            tags=tuple(dict.fromkeys((*self.tags, *later.tags))),
-            user_ids=self.user_ids | later.user_ids,
-            hide=later.hide,
-        )
-
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings by level, and otherwise in their order."""
