@@ -32,9 +32,8 @@ def test_the_doctor_is_asked_and_reads_a_log(
     log = tmp_path / "backend.log"
     log.write_text(LOG)
     screen.page.get_by_role("tab", name="Logs").click()
-    screen.page.get_by_role("radio", name="File").click()
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(log)
-    screen.page.get_by_role("button", name="Read the file").click()
+    screen.page.get_by_role("button", name="Read the log").click()
     expect(screen.part("log-sentence")).to_contain_text("problems in this log.")
     screen.expect_usable_by_all()
     # The address leads back to it, and the finding to what the doctor says.

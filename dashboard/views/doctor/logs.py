@@ -22,7 +22,6 @@ from . import checks
 
 NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
-_PASTE, _FILE = "Paste", "File"
 _JOB: Final = "log"
 """The parameter of the address for the job that reads a log."""
 _PROBLEMS_SHOWN: Final = 10
@@ -62,21 +61,18 @@ def _draw_input() -> None:
         "The log of the backend, as its host shows it: Render, JSON lines, Python's own, or plain "
         "text. It is read here and not kept."
     )
-    way = st.segmented_control(
-        "Way", [_PASTE, _FILE], default=_PASTE, key="doctor.log.way", label_visibility="collapsed"
-    )
-    if way == _FILE:
-        st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
-        widgets.button(
-            "Read the file",
-            "doctor.log.read",
-            _read_file,
-            icon="troubleshoot",
-            kind="primary",
-            disabled=st.session_state.get("doctor.log.file") is None,
+    with st.form("doctor.log.form", border=False):
+        st.text_area(
+            "Log",
+            key="doctor.log.text",
+            height=220,
+            max_chars=MAX_PASTED_CHARS,
+            placeholder="Nov 22 09:15:04 PM  [Mem0] Using S3 vectors for persistent storage",
         )
-    else:
-        _draw_paste()
+        st.file_uploader("Or a log file", key="doctor.log.file", max_upload_size=MOST_MB)
+        st.form_submit_button(
+            "Read the log", type="primary", icon=":material/troubleshoot:", on_click=_read
+        )
     widgets.outcome("doctor.log")
     with st.container(border=True, key="log-empty"):
         st.markdown("**What you get**")
@@ -88,32 +84,11 @@ def _draw_input() -> None:
         )
 
 
-def _draw_paste() -> None:
-    with st.form("doctor.log.form", border=False):
-        st.text_area(
-            "Log",
-            key="doctor.log.text",
-            height=220,
-            max_chars=MAX_PASTED_CHARS,
-            placeholder="Nov 22 09:15:04 PM  [Mem0] Using S3 vectors for persistent storage",
-        )
-        st.form_submit_button(
-            "Read the log", type="primary", icon=":material/troubleshoot:", on_click=_read_pasted
-        )
-
-
-def _read_pasted() -> None:
+def _read() -> None:
     text = st.session_state.get("doctor.log.text") or ""
-    _read("Pasted log", text.encode("utf-8", "replace"))
-
-
-def _read_file() -> None:
-    file = st.session_state.get("doctor.log.file")
-    if file is not None:
-        _read(file.name, file.getvalue())
-
-
-def _read(name: str, content: bytes) -> None:
+    name, content = "Pasted log", text.encode("utf-8", "replace")
+    if file := st.session_state.get("doctor.log.file"):
+        name, content = file.name, file.getvalue()
     action = actions.action("doctor.log")
     if job_id := action.do(lambda: diagnosis.start_log(name, content)):
         st.query_params[_JOB] = job_id
