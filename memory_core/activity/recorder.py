@@ -109,11 +109,11 @@ def recording(
     actor = current_actor()
     weight = _weight(actor, action)
     guarded = weight == "guarded" and begin
-    users = {"user_id": user_id, "other_id": other_id}
+    about: dict[str, Any] = {"user_id": user_id, "other_id": other_id}
     waits = weight != "change" and not guarded
     with (
         unnoted(),
-        log.operation(actor, action, **users, guarded=guarded, waits=waits) as operation,
+        log.operation(actor, action, **about, guarded=guarded, waits=waits) as operation,
     ):
         yield operation
 

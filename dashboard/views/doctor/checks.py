@@ -136,8 +136,8 @@ def draw_link() -> None:
             for level, noun in _NOUNS.items()
             if (count := last.summary[level.value])
         ]
-        found = " and ".join(counts) or "nothing wrong"
-        label = f"The doctor found {found}, {text.ago(last.taken_at)}"
+        result = " and ".join(counts) or "nothing wrong"
+        label = f"The doctor found {result}, {text.ago(last.taken_at)}"
     with st.container(key="doctor-link"):
         st.page_link(routes.DOCTOR, label=label, icon=":material/stethoscope:")
 
@@ -179,7 +179,7 @@ def _draw_linked(kind: FindingKind, last: Diagnosis | None) -> None:
     if present := [finding for finding in findings if finding.id == kind.id]:
         _draw_findings(present)
         return
-    checks = [check.name for check in CHECKS if kind in check.kinds]
+    checks = [check.name for check in CHECKS if kind.id in check.ids]
     runs = last.checks if last else ()
     states = [run.state for run in runs if run.name in checks]
     with st.container(border=True, key="kind", gap="small"):
@@ -317,10 +317,10 @@ def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
     with st.container(gap=None):
         st.caption("Evidence")
         show("\n".join(lines[:_EVIDENCE_SHOWN]))
-    more = lines[_EVIDENCE_SHOWN:]
-    if more and (part := widgets.folded(f"{len(more)} more", f"doctor.evidence.{key}")):
+    others = lines[_EVIDENCE_SHOWN:]
+    if others and (part := widgets.folded(f"{len(others)} more", f"doctor.evidence.{key}")):
         with part:
-            show("\n".join(more))
+            show("\n".join(others))
 
 
 def _draw_fixes(fixes: tuple[Fix, ...]) -> None:
