@@ -8,8 +8,6 @@ from typing import Final
 import streamlit as st
 
 from memory_core.doctor import (
-    CHECKS,
-    KINDS,
     SUBJECTS,
     CheckRun,
     CheckState,
@@ -27,14 +25,12 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import diagnosis as work
 from ...services import memory_reads
-from ...ui import actions, frame, messages, progress, text
+from ...ui import actions, messages, progress, text
 from ...ui.text import one_line, sentence, show
 from .. import widgets
 
 NAME: Final = "Checks"
 TAB: Final = "doctor.tab"
-FINDING: Final = "finding"
-"""The parameter of the address for a finding that a link leads to."""
 
 _TAGS: Final = {
     "data": ":material/database: Memories",
@@ -76,21 +72,12 @@ def draw() -> None:
     else:
         _draw_choice()
     last = work.last()
-    linked = st.query_params.get(FINDING)
-    if kind := next((kind for kind in KINDS if kind.id == linked), None):
-        _draw_linked(kind, last)
-    elif last:
+    if last:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
             st.subheader("Not checked yet", anchor=False)
             st.markdown("Run the checks; they change nothing and take a few seconds.")
-
-
-def go_to(finding_id: str) -> None:
-    """Open this tab at one finding. For callbacks."""
-    st.query_params[FINDING] = finding_id
-    frame.select_tab(NAME, key=TAB)
 
 
 def draw_kind(kind: FindingKind) -> None:
@@ -164,39 +151,6 @@ def _draw_choice() -> None:
 def _start() -> None:
     tags = st.session_state.get("doctor.tags") or ()
     actions.action("doctor").do(lambda: work.start(tags))
-
-
-def _draw_linked(kind: FindingKind, last: Diagnosis | None) -> None:
-    """Draw the finding that a link led to, whether the doctor found it or not."""
-    with widgets.row("sent"):
-        st.markdown("**The finding you were sent to.**", width="content")
-        widgets.button(
-            "Show all findings", "doctor.everything", _show_all, icon="close", kind="tertiary"
-        )
-    findings = last.findings if last else ()
-    if last:
-        st.caption(_dated(last))
-    if present := [finding for finding in findings if finding.id == kind.id]:
-        _draw_findings(present)
-        return
-    checks = [check.name for check in CHECKS if kind.id in check.ids]
-    runs = last.checks if last else ()
-    states = [run.state for run in runs if run.name in checks]
-    with st.container(border=True, key="kind", gap="small"):
-        if states and all(state in (CheckState.OK, CheckState.FOUND) for state in states):
-            st.markdown(":green[:material/check_circle:] **Checked: this is not the case now.**")
-        elif CheckState.NOT_NEEDED in states:
-            st.markdown(":gray[:material/remove:] **This does not apply to the present storage.**")
-        else:
-            st.markdown(":gray[:material/help:] **Not checked yet.**")
-        draw_kind(kind)
-    if instead := [finding for finding in findings if finding.check in checks]:
-        st.markdown("**The same check found this instead**")
-        _draw_findings(instead)
-
-
-def _show_all() -> None:
-    st.query_params.pop(FINDING, None)
 
 
 def _draw_result(last: Diagnosis) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
+from memory_core.doctor.findings import KIND
 from memory_core.doctor.logs import ErrorGroup, LogReport
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
@@ -127,19 +128,13 @@ def _draw_report(report: LogReport) -> None:
 
 def _draw_problems(problems: tuple[Problem, ...]) -> None:
     for number, problem in enumerate(problems[:_PROBLEMS_SHOWN]):
-        with widgets.row(f"problem-{number}"):
-            show(f"{number + 1}. {sentence(problem.sentence)}")
-            if problem.finding_id:
-                _draw_link(problem.finding_id, f"doctor.problem.{number}")
+        show(f"{number + 1}. {sentence(problem.sentence)}")
+        name = problem.finding_id
+        if name and (part := widgets.folded(f"What to do: {name}", f"doctor.problem.{number}")):
+            with part:
+                checks.draw_kind(KIND[name])
     if len(problems) > _PROBLEMS_SHOWN:
         st.caption(f"and {len(problems) - _PROBLEMS_SHOWN:,} more, among the errors below")
-
-
-def _draw_link(finding_id: str, key: str) -> None:
-    """Draw the link to the finding on the tab Checks."""
-    widgets.button(
-        f"See {finding_id}", key, checks.go_to, finding_id, icon="stethoscope", kind="tertiary"
-    )
 
 
 def _draw_table(part: LogTable) -> None:
@@ -182,4 +177,3 @@ def _draw_error(error: ErrorGroup) -> None:
         show(sentence(error.explanation or "Holdfast does not know this error."))
         if error.kind:
             checks.draw_kind(error.kind)
-            _draw_link(error.kind.id, "doctor.log.way-to-finding")
