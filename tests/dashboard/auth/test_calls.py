@@ -66,7 +66,6 @@ NO_CALLS: set[Callable[..., Any]] = {
     activity_log.note, activity_log.noted, privacy.reads_all, privacy.records_for_visitor,
     privacy.events_for_visitor, privacy.shown_detail, privacy.is_hidden,
     privacy.remember_revealed, redeploy.level_name,
-    redeploy.is_of,
 }  # fmt: skip
 
 
