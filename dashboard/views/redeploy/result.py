@@ -15,12 +15,11 @@ from memory_core.model.counting import StepDone, counted
 from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 
-from ...auth.roles import Role
 from ...connection import Trouble
 from ...services import jobs, redeploy
 from ...services.redeploy import past_reports, waiting_tests
 from ...ui import tables, text
-from ...ui.messages import draw_unless, show_trouble
+from ...ui.messages import show_trouble
 from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
 from .. import widgets
@@ -122,7 +121,7 @@ def _draw_test(run: str) -> Report | None:
 
 
 def _draw_offer(code: str) -> Report | None:
-    """Draw the receipt of a link; only a press of the button checks it and writes."""
+    """Draw what became of the receipt of a link; only a press of the button checks it."""
     try:
         receipt = start.read_receipt(code)
     except InvalidReceipt as error:
@@ -133,16 +132,7 @@ def _draw_offer(code: str) -> Report | None:
         return _draw_report(report)
     with st.container(border=True, key="offer"):
         st.subheader("A receipt came with the link", anchor=False)
-        st.markdown(f"The test is **{start.waiting_words(receipt)}**.")
-        if draw_unless(Role.OPERATOR):
-            widgets.button(
-                "Check the result",
-                "redeploy.offer",
-                start.start_job,
-                lambda: redeploy.run_check(receipt),
-                icon="fact_check",
-                kind="primary",
-            )
+        st.markdown(f"The test is **{start.waiting_words(receipt)}**. Check the receipt in step 2.")
     return None
 
 

@@ -116,7 +116,7 @@ def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
     assert not app.exception
     assert "A receipt came with the link" in text_of(app)
     assert work.past_reports() == []
-    page = press(app, "redeploy.offer")
+    page = press(app, "redeploy.check")
     words = text_of(page)
     assert "FAIL]" in words
     assert "2 of 2 are lost" in words
