@@ -1,7 +1,5 @@
 """Access of the process: login settings, accounts, sessions, and the cookies that carry them."""
 
-from __future__ import annotations
-
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping

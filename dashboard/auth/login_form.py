@@ -1,7 +1,5 @@
 """Login page: a plain form without any script; its parts are in login.html."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

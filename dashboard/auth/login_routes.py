@@ -1,7 +1,5 @@
 """Routes of the login: form, password, sign-out, and the round trip to a provider."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import logging

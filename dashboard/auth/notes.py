@@ -1,7 +1,5 @@
 """Entries of the activity log about who came in, and who was refused."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """OpenID Connect: the provider vouches for an e-mail address, the settings give the role."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ were shown, since it caches answers: `noted` stands above the calls that read, b
 that a refused call is not noted as done. Neither texts nor questions go into the log.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature

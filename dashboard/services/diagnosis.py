@@ -1,7 +1,5 @@
 """The doctor and the log analyser as jobs, and the latest diagnosis, which all visitors share."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Final
 

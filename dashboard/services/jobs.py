@@ -1,7 +1,5 @@
 """Jobs: long work outside the scripts, which a click or a reload would interrupt."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import secrets

@@ -1,7 +1,5 @@
 """Redeploy tests as jobs, started by buttons or, after a deployment, by the new process."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

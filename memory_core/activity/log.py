@@ -1,7 +1,5 @@
 """The activity log: noting who does what, and reading it back."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import OrderedDict

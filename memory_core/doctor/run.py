@@ -1,7 +1,5 @@
 """A run of the doctor: the checks one after another, none of which can stop the others."""
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The doctor's diagnosis, and what a log says, as JSON and as text."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime

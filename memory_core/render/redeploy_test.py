@@ -1,7 +1,5 @@
 """Reports of redeploy tests as JSON, as Markdown to pass on, and as text for a terminal."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

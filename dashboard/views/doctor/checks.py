@@ -1,7 +1,5 @@
 """The tab Checks: choose and run checks, then the findings, also for a ticket and the overview."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final
 

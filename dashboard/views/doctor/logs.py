@@ -1,7 +1,5 @@
 """The tab Logs: paste or upload the log of a backend, and read what it shows."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pandas as pd

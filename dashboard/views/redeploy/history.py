@@ -1,7 +1,5 @@
 """Earlier runs over time: a chart and the same as a table; either opens a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

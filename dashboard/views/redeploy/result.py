@@ -1,7 +1,5 @@
 """The result of a test: its steps as they occur, the verdict, then every probe."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 The page's address names a job, a test or a receipt, so that each of them is a link for a colleague.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit

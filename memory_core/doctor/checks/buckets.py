@@ -1,7 +1,5 @@
 """Checks of the backend and of the two buckets on AWS: reachable, permitted, the right ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any

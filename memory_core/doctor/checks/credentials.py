@@ -1,7 +1,5 @@
 """Checks of credentials and region: accepted, not expiring, and those of the bucket."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Checks of the local disk: kept by deployments, writable, with free space, and undamaged."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Checks around the service: versions, host, time zone, files of mem0, earlier redeploy tests."""
 
-from __future__ import annotations
-
 import os
 import platform
 import socket

@@ -1,7 +1,5 @@
 """Checks of the vector index: it exists, fits the embedder, is ours, complete, and stands alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

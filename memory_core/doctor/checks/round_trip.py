@@ -1,7 +1,5 @@
 """Check of a memory's way: saved, found by every way of reading, and removed again."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Checks of the variables: each can be read, none is misspelt, and together they make sense."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 

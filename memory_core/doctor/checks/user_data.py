@@ -1,7 +1,5 @@
 """Checks of memories: stored as recorded, under canonical ids, and found by their user alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
