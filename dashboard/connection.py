@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,12 +28,6 @@ RETRY_S = 10
 def connection() -> Connection:
     """Return the connection, which all visitors share."""
     return Connection()
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def process_wide(factory: Callable[[], T]) -> T:
-    """Return the one instance from `factory`, which all visitors share."""
-    return factory()
 
 
 @dataclass(frozen=True)

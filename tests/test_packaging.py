@@ -106,7 +106,7 @@ def test_the_wheel_has_the_library_typed_and_nothing_else(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names} == {
         "memory_core", f"holdfast-{__version__}.dist-info"
     }  # fmt: skip
-    files = (ROOT / "memory_core").rglob("*.py")
+    files = [*(ROOT / "memory_core").rglob("*.py"), *(ROOT / "memory_core").rglob("*.toml")]
     assert {str(file.relative_to(ROOT)) for file in files} <= set(names)
     assert (metadata["Name"], metadata["Version"]) == ("holdfast", __version__)
     assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.11")

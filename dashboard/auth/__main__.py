@@ -1,7 +1,5 @@
 """`python -m dashboard.auth hash`: make an entry of `DASHBOARD_USERS`."""
 
-from __future__ import annotations
-
 import sys
 
 import click

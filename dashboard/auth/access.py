@@ -1,17 +1,15 @@
 """Access of the process: login settings, accounts, sessions, and the cookies that carry them."""
 
-from __future__ import annotations
-
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property, lru_cache
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 
 from memory_core.errors import SettingsError
 from memory_core.settings import DashboardSettings
@@ -158,24 +156,15 @@ def is_address(name: str) -> bool:
 def read_cookie(scope: Scope, which: str, access: Access) -> str:
     """Return the value of one of our cookies, empty without it."""
     header = Headers(scope=scope).get("cookie", "")
-    try:
-        return cookie_parser(header).get(_cookie_name(which, access), "")
-    except CookieError:
-        return ""
+    return cookie_parser(header).get(_cookie_name(which, access), "")
 
 
 def write_cookie(which: str, value: str, access: Access, *, lasts_s: int | None = None) -> str:
     """Return the header that sets a cookie, for `lasts_s` or until the browser is closed."""
-    name = _cookie_name(which, access)
-    cookie: SimpleCookie = SimpleCookie({name: value})
-    cookie[name]["path"] = "/"
-    cookie[name]["httponly"] = True
-    cookie[name]["samesite"] = "Lax"
-    if access.https:
-        cookie[name]["secure"] = True
-    if lasts_s is not None:
-        cookie[name]["max-age"] = lasts_s
-    return cookie[name].OutputString()
+    answer, name = Response(), _cookie_name(which, access)
+    same_site: Any = "Lax"
+    answer.set_cookie(name, value, lasts_s, secure=access.https, httponly=True, samesite=same_site)
+    return answer.headers["set-cookie"]
 
 
 def _cookie_name(which: str, access: Access) -> str:

@@ -1,7 +1,5 @@
 """ASGI gate: without a session only the login and the health path answer."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from typing import Final

@@ -1,7 +1,5 @@
 """ASGI edge: refuses foreign hosts and origins, and sets the security headers."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from pathlib import Path

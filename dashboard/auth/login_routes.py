@@ -1,7 +1,5 @@
 """Routes of the login: form, password, sign-out, and the round trip to a provider."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import logging
@@ -202,10 +200,10 @@ class SigningIn:
     async def _from_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
         kept = read_cookie(request.scope, OIDC, self._access)
         result = await provider.finish(kept, dict(request.query_params))
-        if isinstance(result, oidc.Refused):
+        if result.refused:
             address = address_of(request.scope, self._access)
-            _logger.warning("sign-in by the provider refused from %s: %s", address, result.why)
-            _note_refused(None, address, result.why)
+            _logger.warning("sign-in by the provider refused from %s: %s", address, result.refused)
+            _note_refused(None, address, result.refused)
             answer = self._form(request, login_form.NOT_STAFF, 403, result.wanted)
         else:
             answer = await self._let_in(request, result.address, "oidc", result.wanted)

@@ -1,7 +1,5 @@
 """Entries of the activity log about who came in, and who was refused."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
@@ -9,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from memory_core.activity import Actor
+from memory_core.activity import MUST_BE_WRITTEN, Actor, Outcome
 from memory_core.errors import MemoryCoreError
 
 from ..connection import connection
@@ -51,12 +49,28 @@ class RefusalLimiter:
 _limiters: dict[str, RefusalLimiter] = {}
 
 
-def note(actor: Actor, action: str) -> None:
-    """Note that a visitor came or went; without storage the log of the process says so."""
+def note(
+    actor: Actor,
+    action: str,
+    *,
+    user_id: str | None = None,
+    detail: str = "",
+    outcome: Outcome = "done",
+) -> None:
+    """Write an entry; without storage the log of the process says so.
+
+    Raises:
+        MemoryCoreError: the entry cannot be written, and the action, such as reveal, must not
+            proceed without one.
+    """
     try:
-        connection().service().activity.note(actor, action)
+        log = connection().service().activity
     except MemoryCoreError as error:
+        if action in MUST_BE_WRITTEN:
+            raise
         _logger.warning("activity could not be noted: %s: %s", action, error)
+        return
+    log.note(actor, action, user_id=user_id, detail=detail, outcome=outcome)
 
 
 def note_refusal(actor: Actor, action: str, detail: str = "") -> None:

@@ -1,10 +1,9 @@
 """OpenID Connect: the provider vouches for an e-mail address, the settings give the role."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx2
@@ -33,19 +32,15 @@ _ERRORS: Final = (httpx2.HTTPError, AuthlibBaseError, JoseError, ValueError, Key
 
 
 @dataclass(frozen=True)
-class Vouched:
-    """Address that the provider has verified, and the path to open."""
+class Answer:
+    """The path to open after a sign-in, and the address that the provider has verified.
 
-    address: str
+    `refused` is the reason for refusing it, for the log.
+    """
+
     wanted: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Reason for refusing a sign-in, for the log, and the path to open."""
-
-    why: str
-    wanted: str = "/"
+    address: str = ""
+    refused: str = ""
 
 
 class Provider:
@@ -76,27 +71,27 @@ class Provider:
         kept = {"s": state, "n": nonce, "c": verifier, "w": wanted}
         return url, str(self._signer.dumps(kept))
 
-    async def finish(self, kept: str, query: dict[str, str]) -> Vouched | Refused:
+    async def finish(self, kept: str, query: dict[str, str]) -> Answer:
         """Return the address that the provider vouches for, given its redirect's query."""
         try:
             begun = self._signer.loads(kept, max_age=LASTS_S)
         except BadSignature:
-            return Refused("no sign-in was begun in this browser, or it took too long")
-        wanted = begun["w"]
+            return Answer("/", refused="no sign-in was begun in this browser, or it took too long")
+        refuse = partial(Answer, begun["w"], "")
         if not query.get("state") or query["state"] != begun["s"]:
-            return Refused("the answer belongs to another sign-in", wanted)
+            return refuse("the answer belongs to another sign-in")
         if "code" not in query:
-            return Refused("the provider gave no code", wanted)
+            return refuse("the provider gave no code")
         try:
             claims = await self._claims(query["code"], begun["c"], begun["n"])
         except _ERRORS as error:
-            return Refused(f"the provider's answer does not hold ({type(error).__name__})", wanted)
+            return refuse(f"the provider's answer does not hold ({type(error).__name__})")
         if claims.get("email_verified") is not True:
-            return Refused("the provider has not verified the address", wanted)
+            return refuse("the provider has not verified the address")
         address = str(claims.get("email") or "")
         if self._access.accounts.role_of_address(address) is None:
-            return Refused("the address is not in DASHBOARD_OIDC_ALLOW", wanted)
-        return Vouched(address, wanted)
+            return refuse("the address is not in DASHBOARD_OIDC_ALLOW")
+        return Answer(begun["w"], address)
 
     async def _claims(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
         async with self._client() as client:

@@ -1,7 +1,5 @@
 """Sessions: signed cookies, checked against the settings of now, and revoked on all instances."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Bytes of uploaded files that a session may have in memory, where Streamlit keeps them."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from starlette.datastructures import Headers

@@ -4,8 +4,6 @@
 without the beginning of the script, and in downloads, which run in a thread of their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

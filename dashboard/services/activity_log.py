@@ -5,20 +5,15 @@ were shown, since it caches answers: `noted` stands above the calls that read, b
 that a refused call is not noted as done. Neither texts nor questions go into the log.
 """
 
-from __future__ import annotations
-
-import logging
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from typing import Any, Final, ParamSpec, TypeVar
 
 from memory_core.activity import (
-    MUST_BE_WRITTEN,
     ActivityEntry,
     ActivityLog,
     ChainReport,
-    Outcome,
     Page,
     Wanted,
     verb_of,
@@ -27,39 +22,19 @@ from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import Progress, counted
 from memory_core.render import activity_log
 
-from ..auth import visitor
+from ..auth import notes, visitor
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
 
 MOST_EXPORTED: Final = 50_000
-_logger = logging.getLogger("dashboard")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def note(
-    action: str,
-    *,
-    user_id: str | None = None,
-    detail: str = "",
-    outcome: Outcome = "done",
-) -> None:
-    """Write an entry for the current visitor; never with the text of a memory.
-
-    Raises:
-        MemoryCoreError: the log cannot be written, and the action, such as reveal, must not
-            proceed without an entry.
-    """
-    try:
-        log = _log()
-    except MemoryCoreError as error:
-        if action in MUST_BE_WRITTEN:
-            raise
-        _logger.warning("activity could not be noted: %s: %s", action, error)
-        return
-    actor = visitor.actor_of(visitor.current())
-    log.note(actor, action, user_id=user_id, detail=detail, outcome=outcome)
+def note(action: str, **about: Any) -> None:
+    """Write an entry for the current visitor, as `notes.note`; never with the text of a memory."""
+    notes.note(visitor.actor_of(visitor.current()), action, **about)
 
 
 def noted(

@@ -1,7 +1,5 @@
 """Jobs: long work outside the scripts, which a click or a reload would interrupt."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import secrets
@@ -13,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
+import streamlit as st
+
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import StepDone
 
 from ..auth import visitor
 from ..auth.roles import Role
 from ..auth.visitor import Visitor, requires
-from ..connection import Trouble, process_wide
+from ..connection import Trouble
 
 _logger = logging.getLogger("dashboard")
 
@@ -211,9 +211,10 @@ class Jobs:
 
 
 @requires(Role.VIEWER)
+@st.cache_resource(show_spinner=False)
 def board() -> Jobs:
     """Return the jobs, which all visitors share."""
-    return process_wide(Jobs)
+    return Jobs()
 
 
 def _unexpected(error: Exception) -> Trouble:

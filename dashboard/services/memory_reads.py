@@ -4,8 +4,6 @@ What is read is cached for some seconds under the number of the last write: a wr
 at once, one made by another process soon after.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import date

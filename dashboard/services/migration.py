@@ -1,7 +1,5 @@
 """Migrations as jobs: the plan of one, and the run with its proof."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

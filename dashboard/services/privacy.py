@@ -1,7 +1,5 @@
 """Texts of memories, which a viewer reads one at a time and only with a reason."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final

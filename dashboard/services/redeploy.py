@@ -1,7 +1,5 @@
 """Redeploy tests as jobs, started by buttons or, after a deployment, by the new process."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,19 +67,18 @@ def level_name(report: Report) -> str:
 
 
 @requires(Role.OPERATOR)
-def run_simulation(level: Level, count: int, visitor: str) -> str:
-    """Start a simulation; a second click of the same visitor returns the same job."""
+def run_simulation(level: Level, count: int) -> str:
+    """Start a simulation; a second click returns the same job."""
 
     def work(progress: jobs.Progress) -> Report:
         return _change(lambda _: redeploy_test.simulate(level, count, on_step=progress.step))
 
     subject = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
-    fingerprint = f"redeploy/simulate/{level}/{count}/{visitor}"
-    return jobs.board().submit(work, subject=subject, fingerprint=fingerprint)
+    return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/run/{level}/{count}")
 
 
 @requires(Role.OPERATOR)
-def run_begin(count: int, visitor: str) -> str:
+def run_begin(count: int) -> str:
     """Start a test around a real deployment: write its probes."""
 
     def work(progress: jobs.Progress) -> RedeployReceipt:
@@ -95,8 +92,7 @@ def run_begin(count: int, visitor: str) -> str:
         )
 
     subject = f"Before a real deployment, {counted(count, 'probe')}"
-    fingerprint = f"redeploy/begin/{count}/{visitor}"
-    return jobs.board().submit(work, subject=subject, fingerprint=fingerprint)
+    return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/begin/{count}")
 
 
 @requires(Role.OPERATOR)
@@ -129,11 +125,6 @@ def checked_here(run: str) -> jobs.Job | None:
     if job is None or not isinstance(job.result, Report):
         return None
     return job if job.result.verdict is not Verdict.INCONCLUSIVE else None
-
-
-def is_of(job: jobs.Job, kind: str, visitor: str) -> bool:
-    """Return whether this visitor started this job, of this kind."""
-    return job.fingerprint.startswith(f"redeploy/{kind}/") and job.fingerprint.endswith(visitor)
 
 
 @requires(Role.OPERATOR)
@@ -190,13 +181,11 @@ def check_waiting() -> None:
 
 
 def _change(call: Callable[[MemoryService], T]) -> T:
-    """Call the service with something that changes probes or reports, then clear the caches."""
+    """Call the service with something that changes probes or reports, which are then read anew."""
     try:
         return write(call)
     finally:
         connection().tests += 1
-        for cached in (_test_reports, _waiting_tests, _leftover_tests):
-            cached.clear()
 
 
 @st.cache_data(ttl=REPORTS_FRESH_S, max_entries=2, show_spinner=False)

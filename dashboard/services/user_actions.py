@@ -1,7 +1,5 @@
 """Calls about users: what is known, merge, removal, export, and comparison with the store."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass

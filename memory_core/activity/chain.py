@@ -6,8 +6,6 @@ part of a segment's name, so that none replaces another; several can then have t
 each links to one of those before it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Checking the chain: segments that are missing, changed or inserted, and between which times."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ The actor is a context variable, set where an action starts and read where it is
 not reach a new thread by itself: start that with `contextvars.copy_context().run`.
 """
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The activity log: noting who does what, and reading it back."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import OrderedDict
@@ -57,7 +55,7 @@ _logger = logging.getLogger("memory_core")
 
 @dataclass
 class Operation:
-    """A guarded action under way; `detail` and `outcome` are written at its end."""
+    """An action under way; `detail` and `outcome` are written at its end."""
 
     detail: str = ""
     outcome: Outcome = "done"
@@ -133,28 +131,41 @@ class ActivityLog:
         user_id: str | None = None,
         other_id: str | None = None,
         detail: str = "",
+        guarded: bool = True,
+        waits: bool = False,
     ) -> Iterator[Operation]:
-        """Note that something begins, and how it ended; it does not begin where that fails.
+        """Note how the block ended, and if it is `guarded` that it begins.
 
         Raises:
-            BackendError: the beginning could not be written; nothing was done.
+            BackendError: the beginning could not be written; the block is not entered.
             LedgerError: likewise.
         """
         begun = draft(actor, action, user_id, other_id, detail, "begun")
-        begun.document["operation"] = uuid4().hex[:16]
-        self._write_or_drop(begun)
-        under_way, waits = Operation(begun.document["detail"]), False
+        if guarded:
+            begun.document["operation"] = uuid4().hex[:16]
+            self._write_or_drop(begun)
+        under_way = Operation(begun.document["detail"])
         try:
             yield under_way
         except BaseException as exc:
-            under_way.outcome = "failed"
-            # A storage that has just failed is not asked again before the caller knows.
-            waits = isinstance(exc, (BackendError, LedgerError))
             # The kind alone: a message may name a user or show a text.
-            under_way.detail = type(exc).__name__
+            under_way.outcome, under_way.detail = "failed", type(exc).__name__
+            # A storage that has just failed is not asked again before the caller knows.
+            waits = waits or isinstance(exc, (BackendError, LedgerError))
             raise
         finally:
-            self._end(begun, under_way, waits=waits)
+            if guarded:
+                self._end(begun, under_way, waits=waits)
+            else:
+                self.note(
+                    actor,
+                    action,
+                    user_id=user_id,
+                    other_id=other_id,
+                    detail=under_way.detail,
+                    outcome=under_way.outcome,
+                    waits=waits,
+                )
 
     def flush(self) -> None:
         """Write the entries that wait; on `BackendError` and `LedgerError` they still wait."""

@@ -6,8 +6,6 @@ The chain stays whole when a user is forgotten, and no longer names the user. A 
 thirty days only, then a new one is made: it can be removed with the entries that carry it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection
 from contextlib import suppress

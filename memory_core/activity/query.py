@@ -1,7 +1,5 @@
 """Reading the log backwards: by number, so that nothing has to be listed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final

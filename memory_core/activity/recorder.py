@@ -4,16 +4,14 @@
 makes leaves no entry of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, wraps
+from functools import wraps
 from inspect import Parameter, signature
-from typing import Any, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
-from ..errors import BackendError, InvalidUserId, LedgerError
+from ..errors import InvalidUserId
 from ..model.counting import counted
 from ..model.records import Receipt
 from ..model.user_id import normalize_user_id
@@ -31,13 +29,6 @@ _WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
 """Frequent calls of programs: written together with others, so that they take no longer."""
 
 _EXPORTS: Final = frozenset({"export", "export-all"})
-
-
-class Noting(Protocol):
-    """A service, or anything else with an activity log."""
-
-    @property
-    def activity(self) -> ActivityLog: ...
 
 
 def open_log(objects: ObjectStore, settings: Settings) -> ActivityLog:
@@ -75,7 +66,7 @@ def noted(
             given = bound.arguments
             if not when(given):
                 return call(*args, **kwargs)
-            service: Noting = next(iter(given.values()))
+            service = next(iter(given.values()))
             name = action if isinstance(action, str) else action(given)
             user_id, other_id = _text(given, of), _text(given, other)
             valid = all(_is_user_id(given[parameter]) for parameter in required)
@@ -115,23 +106,14 @@ def recording(
         return
     actor = current_actor()
     weight = _weight(actor, action)
-    note = partial(log.note, actor, action, user_id=user_id, other_id=other_id)
-    with unnoted():
-        if weight == "guarded" and begin:
-            with log.operation(actor, action, user_id=user_id, other_id=other_id) as operation:
-                yield operation
-            return
-        operation, waits = Operation(), weight != "change"
-        try:
-            yield operation
-        except BaseException as exc:
-            # A storage that has just failed is not asked again before the caller knows.
-            waits = waits or isinstance(exc, (BackendError, LedgerError))
-            # The kind alone: a message may name a user or show a text.
-            failed = type(exc).__name__
-            note(detail=failed, outcome="failed", waits=waits)
-            raise
-        note(detail=operation.detail, waits=waits)
+    guarded = weight == "guarded" and begin
+    about: dict[str, Any] = {"user_id": user_id, "other_id": other_id}
+    waits = weight != "change" and not guarded
+    with (
+        unnoted(),
+        log.operation(actor, action, **about, guarded=guarded, waits=waits) as operation,
+    ):
+        yield operation
 
 
 @contextmanager

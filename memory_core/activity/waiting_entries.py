@@ -1,7 +1,5 @@
 """The thread that writes the entries which wait."""
 
-from __future__ import annotations
-
 import atexit
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The command `activity`: show the activity log, or check it."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The frame of the commands: options, files, output, errors and exit codes."""
 
-from __future__ import annotations
-
 import logging
 import os
 import platform

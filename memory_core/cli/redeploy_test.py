@@ -1,7 +1,5 @@
 """The redeploy test: simulated, or around a real deployment."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import get_args
 

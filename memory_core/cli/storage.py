@@ -1,7 +1,5 @@
 """The commands about the storage and its diagnosis: status, audit, rebuild, doctor and logs."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO, get_args

@@ -1,7 +1,5 @@
 """The commands that export, import and migrate memories."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from functools import wraps

@@ -1,7 +1,5 @@
 """The commands about user ids and all users: list, find, adopt, merge, prove an erasure."""
 
-from __future__ import annotations
-
 import json
 from copy import copy
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The installation as checks see it: each part is opened once, by the first check that needs it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UnknownCheck
@@ -165,6 +167,29 @@ class FindingKind:
         return _LEVELS[self.id.partition(".")[2][0]]
 
 
+def _read_catalogue() -> dict[str, FindingKind]:
+    text = Path(__file__).with_name("findings.toml").read_text("utf-8")
+    return {
+        name: FindingKind(
+            name,
+            entry["title"],
+            entry["consequence"],
+            tuple(Fix(**fix) for fix in entry.get("fixes", ())),
+            entry.get("log_pattern", ""),
+        )
+        for name, entry in tomllib.loads(text).items()
+    }
+
+
+KIND: Mapping[str, FindingKind] = _read_catalogue()
+"""Every kind of finding by its id, from `findings.toml`."""
+
+
+def finding(name: str, detail: str, *evidence: Evidence, fixes: tuple[Fix, ...] = ()) -> Finding:
+    """Return a finding of the kind with this id; `fixes` come before those of the kind."""
+    return KIND[name].finding(detail, *evidence, fixes=fixes)
+
+
 @dataclass(frozen=True, slots=True)
 class CheckRun:
     """One check and its outcome.
@@ -245,21 +270,6 @@ class Diagnosis:
             return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
         return "Nothing wrong was found."
 
-    def renewed(self, later: Diagnosis) -> Diagnosis:
-        """Return this diagnosis with the checks of a later one replacing the same ones here."""
-        names = {check.name for check in later.checks}
-        kept = (finding for finding in self.findings if finding.check not in names)
-        return replace(
-            self,
-            findings=worst_first((*kept, *later.findings)),
-            checks=(*(check for check in self.checks if check.name not in names), *later.checks),
-            sources=later.sources,
-            versions=later.versions,
-            tags=tuple(dict.fromkeys((*self.tags, *later.tags))),
-            user_ids=self.user_ids | later.user_ids,
-            hide=later.hide,
-        )
-
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings by level, and otherwise in their order."""
@@ -278,14 +288,14 @@ class Check:
     """A check. It runs once all that it `needs` ended without an error.
 
     With `tags` it runs only where one of them is wanted, with `backend` only on that backend, and
-    with `of_index` only where the index exists. `kinds` are all kinds of its findings. It is cut
+    with `of_index` only where the index exists. `finds` are the ids of all its findings. It is cut
     off after `limit_s` seconds.
     """
 
     name: str
     title: str
     look: Look
-    kinds: tuple[FindingKind, ...]
+    finds: str
     needs: tuple[str, ...] = ()
     tags: tuple[Tag, ...] = ()
     backend: str = ""
@@ -296,9 +306,13 @@ class Check:
     def subject(self) -> str:
         return self.name.partition(".")[0]
 
+    @property
+    def ids(self) -> list[str]:
+        return self.finds.split()
+
     def answers_to(self, name: str) -> bool:
         """Match the name of the check, of its subject or of one of its findings."""
-        return name in (self.name, self.subject) or name in [kind.id for kind in self.kinds]
+        return name in (self.name, self.subject, *self.ids)
 
 
 def in_order(checks: Iterable[Check]) -> tuple[Check, ...]:

@@ -1,7 +1,5 @@
 """The log analyser in a child process with limits: a log is written by strangers as well."""
 
-from __future__ import annotations
-
 from io import SEEK_END, BytesIO
 from typing import BinaryIO
 

@@ -1,7 +1,5 @@
 """Masking of secrets in all output of the doctor."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlsplit

@@ -1,7 +1,5 @@
 """A run of the doctor: the checks one after another, none of which can stop the others."""
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +26,7 @@ from .checks import (
 )
 from .context import Context
 from .findings import (
+    KIND,
     Check,
     CheckRun,
     CheckState,
@@ -35,26 +34,20 @@ from .findings import (
     Evidence,
     Finding,
     FindingKind,
-    Fix,
     Level,
     OnProgress,
     SettingSource,
     Silenced,
     Tag,
     choose,
+    finding,
     in_order,
     worst_first,
 )
 from .redact import Masker
 
-# fmt: off
-CRASHED = FindingKind("doctor.E001", "A check could not be finished",
-    "This point is unknown, and a problem may be hidden behind it.",
-    (Fix("Run this check again; if it fails again, send the support bundle to the developers"),))
-CUT_OFF = FindingKind("doctor.W001", "A check took too long and was cut off",
-    "This point is unknown; a service behind it may be slow for customers too.",
-    (Fix("Run this check by itself; if it takes too long again, check the network"),))
-# fmt: on
+_CRASHED = "doctor.E001"
+_CUT_OFF = "doctor.W001"
 
 CHECKS: tuple[Check, ...] = in_order(
     [
@@ -72,7 +65,10 @@ CHECKS: tuple[Check, ...] = in_order(
 """Every check, after all that it needs."""
 
 KINDS: tuple[FindingKind, ...] = tuple(
-    dict.fromkeys([CRASHED, CUT_OFF, *(kind for check in CHECKS for kind in check.kinds)])
+    KIND[name]
+    for name in dict.fromkeys(
+        [_CRASHED, _CUT_OFF, *(name for check in CHECKS for name in check.ids)]
+    )
 )
 """Every kind of finding; docs/doctor.md has a paragraph for each."""
 
@@ -194,10 +190,10 @@ def _run(check: Check, context: Context) -> CheckResult:
     ms = round((time.monotonic() - started) * 1000)
     run = CheckRun(check.name, check.title, CheckState.OK, ms=ms)
     if cut_off or failure:
-        kind, state = (CUT_OFF, CheckState.CUT_OFF) if cut_off else (CRASHED, CheckState.CRASHED)
+        name, state = (_CUT_OFF, CheckState.CUT_OFF) if cut_off else (_CRASHED, CheckState.CRASHED)
         reason = f"no answer within {check.limit_s:g} s" if cut_off else _reason(failure[0])
-        finding = kind.finding(f"{check.title}: {reason}.", Evidence("check", check.name))
-        return CheckResult(replace(run, state=state, reason=reason), (finding,))
+        cause = finding(name, f"{check.title}: {reason}.", Evidence("check", check.name))
+        return CheckResult(replace(run, state=state, reason=reason), (cause,))
     if any(finding.level.rank >= Level.WARNING.rank for finding in findings):
         run = replace(run, state=CheckState.FOUND)
     return CheckResult(run, tuple(findings))

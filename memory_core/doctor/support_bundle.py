@@ -1,7 +1,5 @@
 """The support bundle: one file of findings, settings and log lines, without personal data."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import re

@@ -1,7 +1,5 @@
 """The activity log as sentences, JSON, CSV and text for a terminal."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

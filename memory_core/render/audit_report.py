@@ -1,7 +1,5 @@
 """Audits, rebuilds, and scans of the store and of other places, as JSON and as text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..model.census import ComparedUser, OtherPlaces, StoredForm, StoreScan, scope

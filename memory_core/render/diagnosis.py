@@ -1,22 +1,29 @@
 """The doctor's diagnosis, and what a log says, as JSON and as text."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
-from ..doctor.logs import ErrorGroup, LogReport, Seen, Span, Spot
+from ..doctor.logs import ErrorGroup, LogReport, Seen, Spot
 from ..model.counting import counted
 from ..model.encoder import encode
 from .log_summary import summarize_log
 from .text import fields, first_of, one_line, printable, table, utc
 
 BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (ChromaDB)"}
+IN_ORDER = "The seven lines in order"
 _MARKS = {Level.ERROR: "!!", Level.WARNING: " !", Level.INFO: "  ", Level.OK: "ok"}
 _EVIDENCE = 6
+
+
+class LogTable(NamedTuple):
+    """A part of the report on a log; each row has a cell for each name of the header."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str | int, ...]]
 
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -95,52 +102,90 @@ def logs_document(report: LogReport) -> dict[str, Any]:
 
 def logs_text(report: LogReport) -> str:
     summary = summarize_log(report)
-    lines = [printable(summary.sentence), _extent(report)]
+    lines = [printable(summary.sentence), log_extent(report)]
     if summary.problems:
         lines += ["", "What is wrong:"]
         for problem in summary.problems:
             finding = f"  ({problem.finding_id})" if problem.finding_id else ""
             lines.append(f"  {printable(problem.sentence)}{finding}")
-    rows: list[tuple[int | str, str]] = []
-    for line, seen in report.known.items():
-        when = f"  ({_when(seen)})" if seen else ""
-        rows.append((seen.count if seen else "-", line_words(line) + when))
-    sections = {
-        "The seven lines:": table(rows),
-        "Storage over time:": [f"  {_span(span)}" for span in report.spans[-20:]],
-        "Asked for under one id, saved under another:": [
-            f"  {one_line(pair.asked)} ({pair.asks.count:,} × nothing found) · "
-            f"{one_line(pair.saved)} ({counted(pair.saves.count, 'save')}): "
-            f"{printable('; '.join(pair.reasons))}{'' if pair.sure else ', perhaps'}"
-            for pair in report.other_ids
-        ],
-        "Saved, and nothing found afterwards:": [
-            f"  {one_line(user.user_id)}: {counted(user.saves.count, 'save')}, last "
-            f"{spot_text(user.saves.last)}; nothing found {user.empty.count:,} ×, first "
-            f"{spot_text(user.empty.first)}{', the storage had changed' * user.after_switch}"
-            for user in report.found_nothing
-        ],
-        "Errors and warnings:": ["\n".join(_error_lines(group)) for group in report.errors],
-    }
-    for title, section in sections.items():
-        lines += ["", title, *first_of(section)] if section else []
+    for part in log_tables(report):
+        lines += ["", f"{part.title}:", *first_of(table(part.rows, part.header), 21)]
+    errors = ["\n".join(_error_lines(group)) for group in report.errors]
+    lines += ["", "Errors and warnings:", *first_of(errors)] if errors else []
     lines += ["", *map(printable, report.notes)] if report.notes else []
     return "\n".join(lines)
+
+
+def log_tables(report: LogReport) -> list[LogTable]:
+    """Return all of the report that is a table, for the terminal and the dashboard."""
+    zone = " (UTC)" if report.zoned else ""
+    first, last = f"First{zone}", f"Last{zone}"
+    order = report.order if len(report.order) > 1 else ()
+    tables = (
+        LogTable(
+            "The seven lines",
+            ("Line", "Times", first, last),
+            [
+                (line_words(line), seen.count if seen else 0, *_when(seen))
+                for line, seen in report.known.items()
+            ],
+        ),
+        LogTable(
+            IN_ORDER,
+            (f"From{zone}", "Line", "Times in a row"),
+            [(spot_text(seen.first), line_words(line), seen.count) for line, seen in order],
+        ),
+        LogTable(
+            "Storage over time",
+            (f"Since{zone}", "Storage", "Starts", f"After a deployment{zone}", "Instances"),
+            [
+                (
+                    spot_text(span.seen.first),
+                    BACKENDS[span.backend],
+                    span.starts,
+                    spot_text(span.deployment) if span.deployment else "",
+                    one_line(", ".join(span.instances)),
+                )
+                for span in report.spans
+            ],
+        ),
+        LogTable(
+            "Asked for under one id, saved under another",
+            ("Asked for", "Saved under", "Nothing found", "Saves", "Certain", "Why similar"),
+            [
+                (
+                    one_line(pair.asked),
+                    one_line(pair.saved),
+                    pair.asks.count,
+                    pair.saves.count,
+                    "yes" if pair.sure else "perhaps",
+                    one_line("; ".join(pair.reasons)),
+                )
+                for pair in report.other_ids
+            ],
+        ),
+        LogTable(
+            "Saved, and nothing found afterwards",
+            ("User", "Saves", "Last save", "Nothing found", "First time", "Storage"),
+            [
+                (
+                    one_line(user.user_id),
+                    user.saves.count,
+                    spot_text(user.saves.last),
+                    user.empty.count,
+                    spot_text(user.empty.first),
+                    "changed in between" if user.after_switch else "the same",
+                )
+                for user in report.found_nothing
+            ],
+        ),
+    )
+    return [part for part in tables if part.rows]
 
 
 def line_words(line: str) -> str:
     """Return a known line with words in place of its variable parts."""
     return line.replace("%s", "<user>").replace("%d", "<n>")
-
-
-def spot_text(spot: Spot) -> str:
-    """Return the time of a line of the log, or its number if it has no time."""
-    return moment(spot.at) if spot.at else f"line {spot.line:,}"
-
-
-def moment(at: datetime) -> str:
-    """Return a time of the log: UTC, or unchanged if the log has no zone."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _fix(fix: Fix) -> str:
@@ -165,32 +210,36 @@ def _check_lines(checks: tuple[CheckRun, ...]) -> Iterator[str]:
         yield f"  {counted(count, 'check')} skipped until {name} is solved."
 
 
-def _extent(report: LogReport) -> str:
+def log_extent(report: LogReport) -> str:
+    """Return the size of the log, its formats, and its first and last time."""
     size = f"{counted(report.lines, 'line')}, {counted(report.size_bytes, 'byte')}"
     span = ""
     if report.first_at and report.last_at:
         zone = " UTC" if report.zoned else ""
-        span = f", from {moment(report.first_at)} to {moment(report.last_at)}{zone}"
+        span = f", from {_moment(report.first_at)} to {_moment(report.last_at)}{zone}"
     return f"{size} ({', '.join(report.formats)}){span}."
 
 
-def _when(seen: Seen) -> str:
-    return f"first {spot_text(seen.first)}, last {spot_text(seen.last)}"
+def _when(seen: Seen | None) -> tuple[str, str]:
+    return (spot_text(seen.first), spot_text(seen.last)) if seen else ("never", "never")
 
 
-def _span(span: Span) -> str:
-    line = (
-        f"{spot_text(span.seen.first)}  {BACKENDS[span.backend]}, {counted(span.starts, 'start')}"
-    )
-    if span.deployment:
-        line += f", after a deployment ({spot_text(span.deployment)})"
-    return line + (f", {printable(', '.join(span.instances))}" if span.instances else "")
+def spot_text(spot: Spot) -> str:
+    """Return the time of a line of the log, or its number if it has no time."""
+    return _moment(spot.at) if spot.at else f"line {spot.line:,}"
+
+
+def _moment(at: datetime) -> str:
+    """Return a time of the log: UTC, or unchanged if the log has no zone."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _error_lines(group: ErrorGroup) -> Iterator[str]:
     mark = "!!" if group.level == "error" else " !"
     yield f"{mark}  {group.seen.count:,} ×  {printable(group.template)}"
-    yield f"      {_when(group.seen)}{f', at {printable(group.place)}' if group.place else ''}"
+    first, last = _when(group.seen)
+    place = f", at {printable(group.place)}" if group.place else ""
+    yield f"      first {first}, last {last}{place}"
     if group.explanation:
         yield f"      {printable(group.explanation)}"
     if group.kind:

@@ -1,7 +1,5 @@
 """The report on a log in a word and a sentence: whether all is well, and what is wrong."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Memories, searches, events and receipts, as JSON and as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Reports of redeploy tests as JSON, as Markdown to pass on, and as text for a terminal."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -36,7 +34,7 @@ def report_text(report: Report) -> str:
     ]
     lines = [f"{report.verdict.value}: {flat(sentence(report))}", ""]
     lines += [f"  {flat(headline)}" for headline in report.headlines]
-    return "\n".join([*lines, *table(rows), "", *_counts(report)])
+    return "\n".join([*lines, *table(rows), "", *counts(report)])
 
 
 def report_markdown(report: Report) -> str:
@@ -47,7 +45,7 @@ def report_markdown(report: Report) -> str:
         f"{WORDS[report.verdict]}: {sentence(report)}",
         "",
         *(f"- **{_escape(headline)}**" for headline in report.headlines),
-        *(f"- {line}" for line in _counts(report)),
+        *(f"- {line}" for line in counts(report)),
         "",
         "| | before | after |",
         "|---|---|---|",
@@ -107,7 +105,8 @@ def _value(evidence: Installation | None, name: str) -> str:
     return "" if value is None else str(value)
 
 
-def _counts(report: Report) -> list[str]:
+def counts(report: Report) -> list[str]:
+    """Return what was counted before and after, each in a phrase, and the times last."""
     lines = [f"{report.survived} of {counted(report.written, 'probe')} survived ({report.level})"]
     if report.control:
         lost = report.control.written - report.control.survived

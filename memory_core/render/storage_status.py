@@ -1,7 +1,5 @@
 """The state of the storage, as JSON and as text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..model.census import scope

@@ -1,7 +1,5 @@
 """Text that is safe to print, aligned tables, and JSON: the helpers of every renderer."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence

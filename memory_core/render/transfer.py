@@ -1,7 +1,5 @@
 """Exports, imports and migrations as JSON and as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lists of users, searches for one, erasure proofs and merges, as JSON and as text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -32,16 +32,15 @@ def test_the_doctor_is_asked_and_reads_a_log(
     log = tmp_path / "backend.log"
     log.write_text(LOG)
     screen.page.get_by_role("tab", name="Logs").click()
-    screen.page.get_by_role("radio", name="File").click()
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(log)
-    screen.page.get_by_role("button", name="Read the file").click()
+    screen.page.get_by_role("button", name="Read the log").click()
     expect(screen.part("log-sentence")).to_contain_text("problems in this log.")
     screen.expect_usable_by_all()
-    # The address leads back to it, and the finding to what the doctor says.
+    # The address leads back to it, and each problem to what the doctor says.
     read = screen.page.url.removeprefix(address)
     phone = open_screen(address, read, size=(390, 844), theme="dark")
     expect(phone.part("log-sentence")).to_contain_text("problems in this log.")
     phone.expect_to_fit()
-    phone.page.get_by_role("button", name="See disk.E001").click()
+    phone.page.get_by_text("What to do: disk.E001").click()
     expect(phone.page.get_by_test_id("stMain")).to_contain_text("Memories are on a disk that")
     phone.expect_usable_by_all()

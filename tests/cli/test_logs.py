@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -22,7 +23,7 @@ def test_a_healthy_log_exits_with_0(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Nothing wrong is in this log.\n2 lines, ")
     assert "from 2026-11-22 10:00:00 to 2026-11-22 10:00:01 UTC." in result.stdout
-    assert "2026-11-22 10:00:00  persistent (S3 Vectors), 1 start" in result.stdout
+    assert re.search(r"\n  2026-11-22 10:00:00  persistent \(S3 Vectors\) +1\n", result.stdout)
 
 
 def test_what_is_wrong_is_told_with_the_way_to_the_doctor_and_exits_with_1() -> None:
@@ -32,8 +33,8 @@ def test_what_is_wrong_is_told_with_the_way_to_the_doctor_and_exits_with_1() -> 
     assert result.exit_code == 1
     told = result.stdout
     assert "The storage became temporary" in told
-    assert "ann@x.com (1 × nothing found) · Ann@x.com (1 save): the same id in another form" in told
-    assert "bob@x.com: 1 save, last line 3; nothing found 1 ×, first line 7, the storage" in told
+    assert re.search(r"\n  ann@x.com +Ann@x.com +1 +1  yes +the same id in another form", told)
+    assert re.search(r"\n  bob@x.com +1  line 3 +1  line 7 +changed in between\n", told)
     assert "-> python -m memory_core doctor --only vectors.E003" in told
     assert "No line has a time with a date; the lines are taken in their order." in told
     document = json.loads(analyze("-", "--json", log="\n".join(lines)).stdout)

@@ -23,7 +23,7 @@ from memory_core.doctor import (
     diagnose,
 )
 from memory_core.doctor.context import Context
-from memory_core.doctor.findings import choose, in_order
+from memory_core.doctor.findings import KIND, choose, in_order
 from memory_core.doctor.run import CheckResult, run_checks
 from memory_core.errors import UnknownCheck
 from memory_core.settings import survey
@@ -35,7 +35,8 @@ SECRET = "a-secret-of-the-environment"
 
 
 def check(name: str, look: Any, *needs: str, **more: Any) -> Check:
-    return Check(name, f"Title of {name}", look, (BAD, ODD, NOTE), needs=needs, **more)
+    finds = " ".join(kind.id for kind in (BAD, ODD, NOTE))
+    return Check(name, f"Title of {name}", look, finds, needs=needs, **more)
 
 
 def finds(kind: FindingKind) -> Any:
@@ -144,7 +145,7 @@ def test_every_check_comes_after_what_it_needs_and_has_a_name_of_its_own() -> No
     assert len(set(names)) == len(names)
     for at, one in enumerate(CHECKS):
         assert set(one.needs) <= set(names[:at]), one.name
-        assert one.kinds
+        assert one.ids
         assert re.fullmatch(r"[a-z]+\.[a-z0-9]+", one.name)
 
 
@@ -165,7 +166,7 @@ def test_the_order_follows_from_needs_and_otherwise_from_how_checks_are_given() 
 
 
 def test_every_kind_has_an_id_a_short_title_and_what_to_do() -> None:
-    assert len({one.id for one in KINDS}) == len(KINDS)
+    assert {one.id for one in KINDS} == KIND.keys()
     for one in KINDS:
         assert re.fullmatch(r"[a-z]+\.[EWI]\d{3}", one.id)
         assert 0 < len(one.title) < 80

@@ -1,7 +1,5 @@
 """The activity log: filters, entries as sentences, a file of them, and the check of the chain."""
 
-from __future__ import annotations
-
 import datetime as dt
 from functools import partial
 from typing import Final

@@ -1,15 +1,11 @@
 """The tab Checks: choose and run checks, then the findings, also for a ticket and the overview."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import streamlit as st
 
 from memory_core.doctor import (
-    CHECKS,
-    KINDS,
     SUBJECTS,
     CheckRun,
     CheckState,
@@ -27,14 +23,12 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import diagnosis as work
 from ...services import memory_reads
-from ...ui import actions, frame, messages, progress, text
+from ...ui import actions, messages, progress, text
 from ...ui.text import one_line, sentence, show
 from .. import widgets
 
 NAME: Final = "Checks"
 TAB: Final = "doctor.tab"
-FINDING: Final = "finding"
-"""The parameter of the address for a finding that a link leads to."""
 
 _TAGS: Final = {
     "data": ":material/database: Memories",
@@ -47,8 +41,7 @@ _COSTS: Final = (
     "compares everything, which takes a request per hundred memories. **Save a memory** writes two "
     "memories of reserved users and removes them, and asks the language model once."
 )
-_NOUNS: Final = {Level.ERROR: "problem", Level.WARNING: "warning", Level.INFO: "note"}
-_ALL: Final = "All subjects"
+_NOUNS: Final = {Level.ERROR: "problem", Level.WARNING: "warning"}
 _UNWELL: Final = (CheckState.FOUND, CheckState.CRASHED, CheckState.CUT_OFF)
 _STATES: Final = {
     CheckState.OK: ":green[:material/check_circle:]",
@@ -77,21 +70,12 @@ def draw() -> None:
     else:
         _draw_choice()
     last = work.last()
-    linked = st.query_params.get(FINDING)
-    if kind := next((kind for kind in KINDS if kind.id == linked), None):
-        _draw_linked(kind, last)
-    elif last:
+    if last:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
             st.subheader("Not checked yet", anchor=False)
             st.markdown("Run the checks; they change nothing and take a few seconds.")
-
-
-def go_to(finding_id: str) -> None:
-    """Open this tab at one finding. For callbacks."""
-    st.query_params[FINDING] = finding_id
-    frame.select_tab(NAME, key=TAB)
 
 
 def draw_kind(kind: FindingKind) -> None:
@@ -118,11 +102,11 @@ def draw_bundle() -> None:
             st.caption("Run the checks first; the bundle holds their findings.")
         elif messages.draw_unless(Role.OPERATOR):
             # The content is settled now; the file is made in another thread, on demand.
-            diagnosis, lines = last.diagnosis, memory_reads.recent_lines(_BUNDLED_LINES)
+            lines = memory_reads.recent_lines(_BUNDLED_LINES)
             widgets.download(
                 "Download the bundle",
-                lambda: work.bundle(diagnosis, lines, personal),
-                f"holdfast-support-{diagnosis.taken_at:%Y%m%d-%H%M%S}.json",
+                lambda: work.bundle(last, lines, personal),
+                f"holdfast-support-{last.taken_at:%Y%m%d-%H%M%S}.json",
                 "doctor.download",
             )
 
@@ -131,14 +115,14 @@ def draw_link() -> None:
     """Draw the link to this page with the latest result, without running anything."""
     last = work.last()
     label = "Run a health check"
-    if last and last.whole:
-        summary, when = last.diagnosis.summary, text.ago(last.diagnosis.taken_at)
+    if last:
         counts = [
-            counted(summary[level.value], _NOUNS[level])
-            for level in (Level.ERROR, Level.WARNING)
-            if summary[level.value]
+            counted(count, noun)
+            for level, noun in _NOUNS.items()
+            if (count := last.summary[level.value])
         ]
-        label = f"The doctor found {' and '.join(counts) or 'nothing wrong'}, {when}"
+        result = " and ".join(counts) or "nothing wrong"
+        label = f"The doctor found {result}, {text.ago(last.taken_at)}"
     with st.container(key="doctor-link"):
         st.page_link(routes.DOCTOR, label=label, icon=":material/stethoscope:")
 
@@ -167,102 +151,24 @@ def _start() -> None:
     actions.action("doctor").do(lambda: work.start(tags))
 
 
-def _start_check(name: str) -> None:
-    """Start one check, by its name or that of a finding."""
-    actions.action("doctor").do(lambda: work.start(only=(name,)))
-
-
-def _draw_linked(kind: FindingKind, last: work.Last | None) -> None:
-    """Draw the finding that a link led to, whether the doctor found it or not."""
-    with widgets.row("sent"):
-        st.markdown("**The finding you were sent to.**", width="content")
-        widgets.button(
-            "Show all findings", "doctor.everything", _show_all, icon="close", kind="tertiary"
-        )
-    findings = last.diagnosis.findings if last else ()
-    if last:
-        st.caption(_dated(last))
-    if present := [finding for finding in findings if finding.id == kind.id]:
-        _draw_findings(present)
-        return
-    checks = [check.name for check in CHECKS if kind in check.kinds]
-    runs = last.diagnosis.checks if last else ()
-    states = [run.state for run in runs if run.name in checks]
-    with st.container(border=True, key="kind", gap="small"):
-        if states and all(state in (CheckState.OK, CheckState.FOUND) for state in states):
-            st.markdown(":green[:material/check_circle:] **Checked: this is not the case now.**")
-        elif CheckState.NOT_NEEDED in states:
-            st.markdown(":gray[:material/remove:] **This does not apply to the present storage.**")
-        else:
-            st.markdown(":gray[:material/help:] **Not checked yet.**")
-        draw_kind(kind)
-        widgets.button(
-            "Run this check",
-            "doctor.one",
-            _start_check,
-            kind.id,
-            icon="stethoscope",
-            disabled=not work.can_start() or not checks,
-        )
-    if instead := [finding for finding in findings if finding.check in checks]:
-        st.markdown("**The same check found this instead**")
-        _draw_findings(instead)
-
-
-def _show_all() -> None:
-    st.query_params.pop(FINDING, None)
-
-
-def _draw_result(last: work.Last) -> None:
-    diagnosis = last.diagnosis
-    colour, icon = _MARKS[diagnosis.worst if _is_problem(diagnosis.worst) else Level.OK]
+def _draw_result(last: Diagnosis) -> None:
+    colour, icon = _MARKS[last.worst if _is_problem(last.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
-        summary = diagnosis.sentence if last.whole else "Only single checks were run so far."
-        st.subheader(f":{colour}[{icon}] {summary}", anchor=False)
+        st.subheader(f":{colour}[{icon}] {last.sentence}", anchor=False)
         st.caption(_dated(last))
-    groups = _groups(diagnosis)
-    levels, subject = _draw_filters(diagnosis, groups)
     with st.container(gap="small", key="groups"):
-        for name, (runs, findings) in groups.items():
-            shown = [finding for finding in findings if not levels or finding.level in levels]
-            if subject in (_ALL, name) and (shown or not levels):
-                _draw_group(name, runs, shown, open_=subject == name or bool(levels))
+        for name, (runs, findings) in _groups(last).items():
+            _draw_group(name, runs, findings)
 
 
-def _dated(last: work.Last) -> str:
-    times = [run.ms for run in last.diagnosis.checks if run.ms is not None]
-    parts = [
-        text.both(last.diagnosis.taken_at),
-        f"{counted(len(times), 'check')} in {sum(times) / 1000:.1f} s",
-    ]
-    if last.again:
-        newest = text.ago(max(last.again.values()))
-        parts.append(f"{counted(len(last.again), 'check')} run again since, {newest}")
-    return " · ".join(parts)
+def _dated(last: Diagnosis) -> str:
+    times = [run.ms for run in last.checks if run.ms is not None]
+    took = f"{counted(len(times), 'check')} in {sum(times) / 1000:.1f} s"
+    return f"{text.both(last.taken_at)} · {took}"
 
 
 def _is_problem(level: Level) -> bool:
     return level.rank > Level.INFO.rank
-
-
-def _draw_filters(diagnosis: Diagnosis, subjects: Iterable[str]) -> tuple[list[Level], str]:
-    counts = {level: diagnosis.summary[level.value] for level in _NOUNS}
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom", key="filters"):
-        levels = st.pills(
-            "Show",
-            [level for level, count in counts.items() if count],
-            selection_mode="multi",
-            format_func=lambda level: counted(counts[level], _NOUNS[level]),
-            key="doctor.levels",
-        )
-        subject = st.selectbox(
-            "Subject",
-            [_ALL, *subjects],
-            format_func=lambda name: SUBJECTS.get(name, name),
-            key="doctor.subject",
-            width=260,
-        )
-    return list(levels or ()), str(subject)
 
 
 def _groups(diagnosis: Diagnosis) -> dict[str, tuple[list[CheckRun], list[Finding]]]:
@@ -281,19 +187,15 @@ def _worst(findings: Sequence[Finding]) -> int:
     return max((each.level.rank for each in findings if _is_problem(each.level)), default=0)
 
 
-def _draw_group(
-    name: str, runs: Sequence[CheckRun], findings: Sequence[Finding], *, open_: bool
-) -> None:
-    """Draw a group: its problems as cards, the rest folded unless `open_`."""
+def _draw_group(name: str, runs: Sequence[CheckRun], findings: Sequence[Finding]) -> None:
+    """Draw a group: its problems as cards, the rest folded."""
     calm = [finding for finding in findings if not _is_problem(finding.level)]
-    cards = findings if open_ else [finding for finding in findings if finding not in calm]
-    if open_ or cards:
+    if problems := [finding for finding in findings if finding not in calm]:
         st.markdown(f"**{SUBJECTS[name]}**")
-    _draw_findings(cards)
+        _draw_findings(problems)
     if part := widgets.folded(_folded_label(name, runs, calm), f"doctor.group.{name}"):
         with part:
-            if not open_:
-                _draw_findings(calm)
+            _draw_findings(calm)
             for run in runs:
                 with widgets.row():
                     st.markdown(_STATES[run.state], width="content")
@@ -301,7 +203,6 @@ def _draw_group(
                     st.text(f"{run.title}{reason}", width="stretch")
                     if run.ms is not None:
                         st.caption(f"{run.ms:,} ms", width="content")
-                    _draw_again("Run again", run.name, f"doctor.run.{run.name}")
 
 
 def _folded_label(name: str, runs: Sequence[CheckRun], calm: Sequence[Finding]) -> str:
@@ -321,18 +222,6 @@ def _folded_label(name: str, runs: Sequence[CheckRun], calm: Sequence[Finding]) 
     return f"{_STATES[state]} {SUBJECTS[name]} · {' · '.join(parts)}"
 
 
-def _draw_again(label: str, check: str, key: str) -> None:
-    widgets.button(
-        label,
-        key,
-        _start_check,
-        check,
-        icon="refresh",
-        kind="tertiary",
-        disabled=not work.can_start(),
-    )
-
-
 def _draw_findings(findings: Iterable[Finding]) -> None:
     """Draw each finding as a card: the fact, its meaning, the evidence, the remedy."""
     for number, finding in enumerate(findings):
@@ -344,18 +233,15 @@ def _draw_findings(findings: Iterable[Finding]) -> None:
                 _draw_consequence(finding)
             _draw_evidence(finding.evidence, key)
             _draw_fixes(finding.fixes)
-            with widgets.row():
-                if finding.check:
-                    _draw_again("Run this check again", finding.check, f"doctor.again.{key}")
-                copied = st.popover(
-                    "Copy as text",
-                    key=f"doctor.copy.{key}",
-                    type="tertiary",
-                    icon=":material/content_copy:",
-                    on_change="rerun",
-                )
-                if copied.open:
-                    copied.code(finding_text(finding), language=None, wrap_lines=True)
+            copied = st.popover(
+                "Copy as text",
+                key=f"doctor.copy.{key}",
+                type="tertiary",
+                icon=":material/content_copy:",
+                on_change="rerun",
+            )
+            if copied.open:
+                copied.code(finding_text(finding), language=None, wrap_lines=True)
 
 
 def _draw_head(finding: Finding | FindingKind) -> None:
@@ -373,26 +259,20 @@ def _draw_consequence(finding: Finding | FindingKind) -> None:
 
 
 def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
-    if evidence:
-        with st.container(gap=None):
-            st.caption("Evidence")
-            for piece in evidence[:_EVIDENCE_SHOWN]:
-                source = f" ({one_line(piece.source, 60)})" if piece.source else ""
-                show(f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}{source}")
-    if len(evidence) <= _EVIDENCE_SHOWN:
+    lines = [
+        f"{one_line(piece.name, 60)}: {one_line(piece.value, 300)}"
+        + (f" ({one_line(piece.source, 60)})" if piece.source else "")
+        for piece in evidence
+    ]
+    if not lines:
         return
-    if part := widgets.folded(
-        f"All evidence, {counted(len(evidence), 'piece')}", f"doctor.evidence.{key}"
-    ):
+    with st.container(gap=None):
+        st.caption("Evidence")
+        show("\n".join(lines[:_EVIDENCE_SHOWN]))
+    others = lines[_EVIDENCE_SHOWN:]
+    if others and (part := widgets.folded(f"{len(others)} more", f"doctor.evidence.{key}")):
         with part:
-            widgets.table(
-                {
-                    "What": [one_line(piece.name) for piece in evidence],
-                    "Value": [one_line(piece.value, 300) for piece in evidence],
-                    "From": [one_line(piece.source) for piece in evidence],
-                },
-                "The evidence, each piece with its source",
-            )
+            show("\n".join(others))
 
 
 def _draw_fixes(fixes: tuple[Fix, ...]) -> None:

@@ -1,7 +1,5 @@
 """Steps 2 to 4: the plan with its decisions and confirmation, then the receipt of the run."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pandas as pd

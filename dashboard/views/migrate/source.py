@@ -1,7 +1,5 @@
 """Step 1: the source of the memories, and the automatic migration from the local disk."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import streamlit as st

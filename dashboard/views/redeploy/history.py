@@ -1,7 +1,5 @@
 """Earlier runs over time: a chart and the same as a table; either opens a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,8 +26,6 @@ _CHART: Final = "redeploy.timeline"
 _TABLE: Final = "redeploy.runs"
 _LABELLED: Final = 8
 _FEW: Final = 10
-_ROOMY: Final = 60
-"""Up to so many bars have room for an outline and a hatch."""
 
 
 def draw() -> None:
@@ -59,27 +55,34 @@ def draw() -> None:
 def _survival(reports: Sequence[Report]) -> charts.Chart:
     """Return the chart of survived and written probes per run, for reports newest first."""
     runs = list(reversed(reports))
-    figure, roomy = go.Figure(), len(runs) <= _ROOMY
+    figure = go.Figure()
     for verdict, colour in COLOURS.items():
         places = [place for place, run in enumerate(runs) if run.verdict is verdict]
-        if places:
-            _add(figure, verdict, colour, [(place, runs[place]) for place in places], roomy)
+        if not places:
+            continue
+        of_verdict = [runs[place] for place in places]
+        common = {
+            "x": places,
+            "customdata": [report.run for report in of_verdict],
+            "hovertext": [_hover(report) for report in of_verdict],
+            "hovertemplate": "%{hovertext}<extra></extra>",
+        }
+        figure.add_bar(
+            y=[report.written for report in of_verdict],
+            marker={"color": _pale(colour), "line": {"color": colour, "width": 1}},
+            showlegend=False,
+            **common,
+        )
+        figure.add_bar(
+            y=[report.survived for report in of_verdict],
+            marker={"color": colour, "pattern_shape": "/" if verdict is Verdict.FAIL else ""},
+            name=f"{verdict.value} {len(places):,}",
+            **common,
+        )
     charts.fix(figure, height=240)
-    every = max(1, -(-len(runs) // _LABELLED))
-    shown = range(0, len(runs), every)
-    figure.update_layout(
-        barmode="overlay",
-        showlegend=True,
-        margin_t=36,
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
-    )
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "itemclick": False}
+    figure.update_layout(barmode="overlay", showlegend=True, margin_t=36, legend=legend)
+    shown = range(0, len(runs), max(1, -(-len(runs) // _LABELLED)))
     figure.update_xaxes(
         tickvals=list(shown),
         ticktext=[_tick(runs[place]) for place in shown],
@@ -88,31 +91,6 @@ def _survival(reports: Sequence[Report]) -> charts.Chart:
     )
     figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=5)
     return charts.Chart(figure, _sentence(reports))
-
-
-def _add(
-    figure: go.Figure, verdict: Verdict, colour: str, runs: list[tuple[int, Report]], roomy: bool
-) -> None:
-    failed = verdict is Verdict.FAIL
-    common = {
-        "x": [place for place, _ in runs],
-        "customdata": [report.run for _, report in runs],
-        "hovertext": [_hover(report) for _, report in runs],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-        "width": 0.66 if roomy else 0.9,
-    }
-    figure.add_bar(
-        y=[report.written for _, report in runs],
-        marker={"color": _pale(colour), "line": {"color": colour, "width": 1.5 * roomy}},
-        showlegend=False,
-        **common,
-    )
-    figure.add_bar(
-        y=[report.survived for _, report in runs],
-        marker={"color": colour, "pattern": {"shape": "/" if failed and roomy else ""}},
-        name=f"{verdict.value} {len(runs):,}",
-        **common,
-    )
 
 
 def _pale(colour: str) -> str:

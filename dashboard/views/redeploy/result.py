@@ -1,7 +1,5 @@
 """The result of a test: its steps as they occur, the verdict, then every probe."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -15,12 +13,11 @@ from memory_core.model.counting import StepDone, counted
 from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 
-from ...auth.roles import Role
 from ...connection import Trouble
 from ...services import jobs, redeploy
 from ...services.redeploy import past_reports, waiting_tests
 from ...ui import tables, text
-from ...ui.messages import draw_unless, show_trouble
+from ...ui.messages import show_trouble
 from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
 from .. import widgets
@@ -122,7 +119,7 @@ def _draw_test(run: str) -> Report | None:
 
 
 def _draw_offer(code: str) -> Report | None:
-    """Draw the receipt of a link; only a press of the button checks it and writes."""
+    """Draw what became of the receipt of a link; only a press of the button checks it."""
     try:
         receipt = start.read_receipt(code)
     except InvalidReceipt as error:
@@ -133,16 +130,7 @@ def _draw_offer(code: str) -> Report | None:
         return _draw_report(report)
     with st.container(border=True, key="offer"):
         st.subheader("A receipt came with the link", anchor=False)
-        st.markdown(f"The test is **{start.waiting_words(receipt)}**.")
-        if draw_unless(Role.OPERATOR):
-            widgets.button(
-                "Check the result",
-                "redeploy.offer",
-                start.start_job,
-                lambda: redeploy.run_check(receipt),
-                icon="fact_check",
-                kind="primary",
-            )
+        st.markdown(f"The test is **{start.waiting_words(receipt)}**. Check the receipt in step 2.")
     return None
 
 
@@ -174,8 +162,8 @@ def _draw_probes(report: Report) -> None:
     if not (probes := report.probes):
         st.caption("The probes could not be searched for.")
         return
-    counts = Counter(probe.state.value for probe in probes).most_common()
-    states = ", ".join(f"{number:,} {state}" for state, number in counts)
+    states = Counter(probe.state.value for probe in probes).most_common()
+    summary = ", ".join(f"{number:,} {state}" for state, number in states)
     widgets.table(
         {
             "Probe": [probe.number or None for probe in probes],
@@ -183,45 +171,39 @@ def _draw_probes(report: Report) -> None:
             "State": [probe.state.value for probe in probes],
             "Detail": [one_line(probe.detail, tables.CELL) for probe in probes],
         },
-        f"The state of each probe: {states}",
+        f"The state of each probe: {summary}",
         at_most=20,
         key="redeploy.probes",
         column_config={"Probe": st.column_config.NumberColumn(width=64)},
     )
-    st.caption(f"{counted(len(probes), 'probe')}: {states}.")
+    st.caption(f"{counted(len(probes), 'probe')}: {summary}.")
 
 
 def _draw_compared(report: Report) -> None:
     st.subheader("Before and after", anchor=False)
-    rows = redeploy_test.compared(report.before, report.after)
-    if not rows:
-        st.caption("Nothing is known of either side.")
-        return
     known = report.before is not None and report.after is not None
-    rows = sorted(rows, key=lambda row: row[1] == row[2]) if known else rows
+    rows = redeploy_test.compared(report.before, report.after)
+    # What differs comes first.
+    rows.sort(key=lambda row: known and row[1] == row[2])
     differ = [known and before != after for _, before, after in rows]
-    widgets.table(
-        {
-            "": ["≠" if differs else "" for differs in differ],
-            "What": [one_line(name, 40) for name, _, _ in rows],
-            "Before": [one_line(before, tables.CELL) for _, before, _ in rows],
-            "After": [one_line(after, tables.CELL) for _, _, after in rows],
-        },
-        f"Before and after: different in {sum(differ)} of {counted(len(rows), 'row')}",
-        at_most=20,
-        key="redeploy.compared",
-        column_config={
-            "": st.column_config.TextColumn(width=36),
-            # A wider column would leave too little to the next.
-            "Before": st.column_config.TextColumn(width=140),
-        },
-    )
+    caption = "Only one side is known: a code, unlike the receipt file, does not hold it."
     if known:
-        st.caption(
-            f"Different in {sum(differ):,} of {counted(len(rows), 'row')}, marked with ≠, first."
+        caption = f"Different in {sum(differ)} of {counted(len(rows), 'row')}, marked with ≠."
+    if rows:
+        widgets.table(
+            {
+                "": ["≠" if differs else "" for differs in differ],
+                "What": [one_line(name, 40) for name, _, _ in rows],
+                "Before": [one_line(before, tables.CELL) for _, before, _ in rows],
+                "After": [one_line(after, tables.CELL) for _, _, after in rows],
+            },
+            caption,
+            at_most=20,
+            key="redeploy.compared",
+            # Wider columns would leave too little to the next.
+            column_config={"": {"width": 36}, "Before": {"width": 140}},
         )
-    else:
-        st.caption("Only one side is known: a code, unlike the receipt file, does not hold it.")
+    st.caption(caption)
 
 
 def _draw_verdict(report: Report) -> None:
@@ -233,38 +215,13 @@ def _draw_verdict(report: Report) -> None:
             st.markdown(f"**{redeploy_test.WORDS[report.verdict]}**")
         show(redeploy_test.sentence(report))
         for headline in report.headlines:
-            _line(":orange[:material/priority_high:]", one_line(headline, 400))
-        _line(
-            ":material/tag:",
-            f"Survived: {report.survived:,} of {counted(report.written, 'probe')}.",
-        )
-        if (control := report.control) and control.survived:
-            survived = f"{control.survived:,} of {control.written:,} survived"
-            _line(":red[:material/error:]", f"Control: {survived}, which must not happen.")
-        elif control:
-            lost = f"{control.written:,} of {control.written:,} lost"
-            _line(":material/science:", f"Control: {lost}, as it must be.")
-        _draw_census(report)
-        if report.left_behind is not None:
-            _line(
-                ":material/cleaning_services:",
-                f"Cleaned up: a recount finds {report.left_behind:,} of the probes.",
-            )
+            _draw_beside(":orange[:material/priority_high:]", one_line(headline, 400))
+        for phrase in redeploy_test.counts(report)[:-1]:
+            show(sentence(phrase))
         ended = text.parsed(report.ended_at)
         when = text.both(ended) if ended else "at an unknown time"
         st.caption(f"{redeploy.level_name(report)} · {when}")
         _draw_downloads(report)
-
-
-def _draw_census(report: Report) -> None:
-    before, after = report.census_before, report.census_after
-    # A simulation on its own disk has no users; that says nothing about real memories.
-    if before and after and (before.users or after.users):
-        _line(
-            ":material/groups:",
-            f"Real memories: {before.memories:,} of {counted(before.users, 'user')} before, "
-            f"{after.memories:,} of {counted(after.users, 'user')} after.",
-        )
 
 
 def _draw_downloads(report: Report) -> None:
@@ -284,7 +241,7 @@ def _draw_downloads(report: Report) -> None:
         )
 
 
-def _line(icon: str, line: str) -> None:
+def _draw_beside(icon: str, line: str) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
         st.markdown(icon, width="content")
         show(line)

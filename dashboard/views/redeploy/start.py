@@ -3,9 +3,6 @@
 The page's address names a job, a test or a receipt, so that each of them is a link for a colleague.
 """
 
-from __future__ import annotations
-
-import secrets
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -159,7 +156,7 @@ def _draw_simulation() -> None:
         _simulate,
         icon="play_arrow",
         kind="primary",
-        disabled=_is_running("simulate"),
+        disabled=_is_running(),
     )
     st.caption("Takes some seconds. Real memories are not changed; the probes are removed again.")
 
@@ -173,7 +170,7 @@ def _draw_real() -> None:
         _begin,
         icon="edit_note",
         kind="primary",
-        disabled=_is_running("begin"),
+        disabled=_is_running(),
     )
     st.caption("You get a receipt: a file, a code and a link. Keep one of them, then deploy.")
     st.markdown("**2. After the deployment**")
@@ -188,10 +185,10 @@ def _draw_real() -> None:
     widgets.button("Check the receipt", "redeploy.check", _check, icon="fact_check")
 
 
-def _is_running(kind: str) -> bool:
-    """Return whether the job in the address is this visitor's own of that kind, unfinished."""
+def _is_running() -> bool:
+    """Return whether the job in the address is unfinished."""
     job = jobs.board().get(st.query_params.get(JOB, ""))
-    return job is not None and not job.finished and redeploy.is_of(job, kind, _visitor())
+    return job is not None and not job.finished
 
 
 def _draw_count(key: str) -> None:
@@ -204,25 +201,19 @@ def _draw_count(key: str) -> None:
 def _simulate() -> None:
     level, count = st.session_state["redeploy.level"], int(st.session_state["redeploy.count"])
     st.query_params.pop(RECEIPT, None)
-    start_job(lambda: redeploy.run_simulation(level, count, _visitor()))
+    start_job(lambda: redeploy.run_simulation(level, count))
 
 
 def _begin() -> None:
     count = int(st.session_state["redeploy.begin-count"])
     st.query_params.pop(RECEIPT, None)
-    start_job(lambda: redeploy.run_begin(count, _visitor()))
+    start_job(lambda: redeploy.run_begin(count))
 
 
 def _check() -> None:
     file, code = st.session_state.get("redeploy.file"), st.session_state[_CODE]
     content = file.getvalue() if file else None
     start_job(lambda: redeploy.run_check(read_receipt(code, content)))
-
-
-def _visitor() -> str:
-    """Return a mark that tells this visitor's clicks from those of others."""
-    mark: str = st.session_state.setdefault("redeploy.visitor", secrets.token_hex(4))
-    return mark
 
 
 def _link_to(code: str) -> str:

@@ -1,7 +1,5 @@
 """Checks of the backend and of the two buckets on AWS: reachable, permitted, the right ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,69 +13,23 @@ from ...storage.aws.client import cause_of
 from ...storage.objects import LocalObjects
 from ...storage.vectors.s3 import owned_by
 from ..context import S3, Context
-from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
-from .credentials import NO_ACCESS, WRONG_REGION
+from ..findings import Check, Evidence, Finding, finding, listed
 
-_POLICY = "docs/s3-vectors.md"
 _LEDGER = "ledger/v1/"
 _MOST_PREFIXES = 20
 _MOST_USERS = 50
 
-# fmt: off
-CHOSEN = FindingKind("backend.I001", "Where memories are stored, and why",
-    "No effect; this is the decision.")
-LESS = FindingKind("vectors.I001", "The server can do less than Amazon S3 Vectors",
-    "Memories are saved and found; what is lost is said of each point.")
-SPLIT = FindingKind("backend.W001", "Some memories are on the local disk and not on S3",
-    "Customers miss what they said while AWS was not configured.",
-    (Fix("Migrate them before a deployment wipes the disk, here or on the page Migrate",
-         command="python -m memory_core migrate apply --from local", link="docs/migration.md"),
-     Fix("Or migrate whenever the service starts", variable="MEMORY_AUTO_MIGRATE=1")))
-NO_BUCKET = FindingKind("bucket.E001", "The document bucket does not exist", NO_ACCESS,
-    (Fix("Correct the name of the bucket, or create it", variable="AWS_S3_BUCKET"),),
-    log_pattern=r"create the bucket, or correct AWS_S3_BUCKET")
-BUCKET_DENIED = FindingKind("bucket.E002", "AWS denies access to the document bucket", NO_ACCESS,
-    (Fix("Allow s3:ListBucket on the bucket in the IAM policy", link=_POLICY),
-     Fix("Check that the bucket is yours: another account may own the name")),
-    log_pattern=r"AWS refused s3:")
-NO_ANSWER = FindingKind("bucket.E003", "Amazon S3 does not answer", NO_ACCESS,
-    (Fix("Check the network and the address of S3", variable="AWS_ENDPOINT_URL_S3"),
-     Fix("Check whether AWS has an outage", link="https://health.aws.amazon.com")),
-    log_pattern=r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke"
-    r"|to the endpoint URL(?!.{0,20}s3vec)")
-IMPOSTOR = FindingKind("bucket.E004", "Something other than Amazon S3 answers at its address",
-    NO_ACCESS, (Fix("Check the address of S3, and any proxy or sign-in page in between",
-                    variable="AWS_ENDPOINT_URL_S3"),),
-    log_pattern=r"other than Amazon S3 answered")
-NO_READING = FindingKind("bucket.E005", "The record of memories can be listed but not read",
-    "Memories exist, but the assistant cannot read them.",
-    (Fix("Allow s3:GetObject on the objects in the IAM policy", link=_POLICY),))
-OTHER_PREFIX = FindingKind("bucket.W001", "The memories in this bucket are under another prefix",
-    "Memories seem to be gone: the assistant looks under the wrong prefix.",
-    (Fix("Set the prefix that holds the memories", variable="MEMORY_PREFIX"),))
-VECTORS_DENIED = FindingKind("vectors.E001", "S3 is permitted, but S3 Vectors is not", NO_ACCESS,
-    (Fix("Allow the s3vectors: actions too; s3: does not include them", link=_POLICY),),
-    log_pattern=r"AWS refused s3vectors:(?:Get|Create)(?:VectorBucket|Index) ")
-VECTORS_SILENT = FindingKind("vectors.E002", "Amazon S3 Vectors does not answer", NO_ACCESS,
-    (Fix("Check the network and the address", variable="AWS_ENDPOINT_URL_S3VECTORS"),
-     Fix("Check that the region offers S3 Vectors", variable="AWS_REGION")),
-    log_pattern=r"Vectors could not|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vec")
-ACTIONS_DENIED = FindingKind("vectors.E003", "Some S3 Vectors actions are not permitted",
-    "Some operations on memories fail, often only the search.",
-    (Fix("Allow the actions that the message names in the IAM policy", link=_POLICY),),
-    log_pattern=r"AWS refused s3vectors:")
-# fmt: on
 
 BUCKET_KINDS = {
-    "denied": BUCKET_DENIED, "no bucket": NO_BUCKET, "impostor": IMPOSTOR,
-    "unreachable": NO_ANSWER, "busy": NO_ANSWER, "elsewhere": WRONG_REGION,
+    "denied": "bucket.E002", "no bucket": "bucket.E001", "impostor": "bucket.E004",
+    "unreachable": "bucket.E003", "busy": "bucket.E003", "elsewhere": "region.E002",
 }  # fmt: skip
 
 
 def decided(context: Context) -> Iterator[Finding]:
     backend = context.backend
     steps = [Evidence(step.name, step.detail, "decision") for step in backend.steps]
-    yield CHOSEN.finding(f"{backend.name}: {backend.reason}.", *context.place, *steps)
+    yield finding("backend.I001", f"{backend.name}: {backend.reason}.", *context.place, *steps)
 
 
 def split(context: Context) -> Iterator[Finding]:
@@ -93,7 +45,8 @@ def split(context: Context) -> Iterator[Finding]:
     if missing:
         memories = sum(missing.values())
         skipped = len(views) - _MOST_USERS
-        yield SPLIT.finding(
+        yield finding(
+            "backend.W001",
             f"The record in {str(context.settings.data_dir)!r} has {counted(memories, 'memory')} "
             f"of {counted(len(missing), 'user')}, and S3 has not"
             + (f"; not checked: {counted(skipped, 'more user')}." if skipped > 0 else "."),
@@ -110,14 +63,14 @@ def bucket_answers(context: Context) -> Iterator[Finding]:
         kind = BUCKET_KINDS.get(cause_of(exc))
         if kind is None:
             raise
-        yield kind.finding(f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3"))
+        yield finding(kind, f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3"))
 
 
 def bucket_readable(context: Context) -> Iterator[Finding]:
     try:
         context.objects.get(f"{_LEDGER}none")
     except AccessDenied as exc:
-        yield NO_READING.finding(f"{exc}.")
+        yield finding("bucket.E005", f"{exc}.")
 
 
 def prefix_right(context: Context) -> Iterator[Finding]:
@@ -135,7 +88,8 @@ def prefix_right(context: Context) -> Iterator[Finding]:
         if folder != own and _holds_record(context, bucket, folder)
     ]
     if holders:
-        yield OTHER_PREFIX.finding(
+        yield finding(
+            "bucket.W001",
             f"Nothing is on record under {own!r}, but there is a record under {listed(holders)}.",
             Evidence("MEMORY_PREFIX", own, "environment or default"),
         )
@@ -150,8 +104,8 @@ def vectors_answer(context: Context) -> Iterator[Finding]:
         cause = cause_of(exc)
         if cause not in ("denied", "unreachable", "impostor", "busy"):
             raise
-        kind = VECTORS_DENIED if cause == "denied" else VECTORS_SILENT
-        yield kind.finding(f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3VECTORS"))
+        kind = "vectors.E001" if cause == "denied" else "vectors.E002"
+        yield finding(kind, f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3VECTORS"))
 
 
 def vectors_readable(context: Context) -> Iterator[Finding]:
@@ -178,7 +132,8 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
         except AccessDenied as exc:
             refused[f"s3vectors:{action}"] = str(exc)
     if refused:
-        yield ACTIONS_DENIED.finding(
+        yield finding(
+            "vectors.E003",
             f"AWS refused {listed(refused)} on {context.index}.",
             *(Evidence(action, reason, "AWS") for action, reason in refused.items()),
         )
@@ -192,30 +147,31 @@ def card(context: Context) -> Iterator[Finding]:
     anew = "live" in context.tags and context.aws.on_own_server
     tried = cards.renew() if anew else cards.find()
     if tried and tried.lacking:
-        yield LESS.finding(
+        yield finding(
+            "vectors.I001",
             f"{tried.sentence}.",
             *(Evidence(each.title, _consequence(each), "server") for each in tried.lacking),
         )
 
 
 CHECKS = (
-    Check("backend.decided", "A storage backend is chosen", decided, (CHOSEN,),
+    Check("backend.decided", "A storage backend is chosen", decided, "backend.I001",
           needs=("settings.agree",)),
     Check("bucket.there", "The document bucket answers", bucket_answers,
-          (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, IMPOSTOR, WRONG_REGION),
+          "bucket.E001 bucket.E002 bucket.E003 bucket.E004 region.E002",
           needs=("credentials.accepted",), backend=S3),
-    Check("bucket.readable", "The record can be read", bucket_readable, (NO_READING,),
+    Check("bucket.readable", "The record can be read", bucket_readable, "bucket.E005",
           needs=("bucket.there",), backend=S3),
-    Check("vectors.there", "S3 Vectors answers", vectors_answer, (VECTORS_DENIED, VECTORS_SILENT),
+    Check("vectors.there", "S3 Vectors answers", vectors_answer, "vectors.E001 vectors.E002",
           needs=("bucket.there", "region.bucket"), backend=S3),
-    Check("vectors.card", "What a server in Amazon's place can do", card, (LESS,),
+    Check("vectors.card", "What a server in Amazon's place can do", card, "vectors.I001",
           needs=("bucket.readable", "vectors.there"), backend=S3, limit_s=120.0),
     Check("bucket.prefix", "The record is under the configured prefix", prefix_right,
-          (OTHER_PREFIX,), needs=("bucket.readable",), backend=S3),
-    Check("backend.split", "No memories were left on the local disk", split, (SPLIT,),
+          "bucket.W001", needs=("bucket.readable",), backend=S3),
+    Check("backend.split", "No memories were left on the local disk", split, "backend.W001",
           needs=("bucket.readable",), backend=S3),
     Check("vectors.readable", "Each action that reads is permitted", vectors_readable,
-          (ACTIONS_DENIED,), needs=("index.there",), backend=S3, of_index=True),
+          "vectors.E003", needs=("index.there",), backend=S3, of_index=True),
 )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Checks of credentials and region: accepted, not expiring, and those of the bucket."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +8,12 @@ from ...errors import BackendError, MemoryCoreError, SettingsError
 from ...model.counting import counted
 from ...storage.aws.client import cause_of
 from ..context import S3, Context
-from ..findings import Check, Evidence, Finding, FindingKind, Fix
+from ..findings import Check, Evidence, Finding, Fix, finding
 from ..redact import tail
 
 _EXPIRING = timedelta(minutes=10)
 _SKEW = timedelta(minutes=5)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
-_BOTH_HALVES = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
 # Where boto3 found a value, by its own word for it.
 _SOURCES = {
     "env": "environment",
@@ -27,48 +24,14 @@ _SOURCES = {
     "assume-role": "an assumed role",
     "custom-process": "a credential process",
 }
-_SET_CLOCK = Fix("Synchronize the clock with the network", command="timedatectl set-ntp true")
 
-NO_ACCESS = "Memories can be neither read nor saved; those already saved are safe."
 
-# fmt: off
-UNUSABLE = FindingKind("credentials.E001", "The AWS credentials cannot be loaded",
-    "Memories go to the local disk instead of S3, and are lost with the next deployment.",
-    (Fix("Set both halves of the key, or correct the profile", variable=_BOTH_HALVES),))
-REFUSED = FindingKind("credentials.E002", "AWS does not accept the credentials", NO_ACCESS,
-    (Fix("Create a new access key in the IAM console and set both halves", variable=_BOTH_HALVES),
-     Fix("For a key that begins with ASIA, set its session token too",
-         variable="AWS_SESSION_TOKEN")),
-    log_pattern=r"not accept the credentials|no AWS credentials|Unable to locate credent")
-EXPIRED = FindingKind("credentials.E003", "The AWS credentials have expired", NO_ACCESS,
-    (Fix("Get new temporary credentials, or use a role or a key that does not expire"),
-     Fix("With single sign-on, sign in again", command="aws sso login")),
-    log_pattern=r"AWS credentials have expired")
-SKEWED = FindingKind("credentials.E004",
-    "The clock of this machine is wrong, so AWS refuses its requests", NO_ACCESS,
-    (_SET_CLOCK, Fix("In a container, set the clock of the host machine")),
-    log_pattern=r"the clock of this machine is wrong")
-EXPIRING = FindingKind("credentials.W001", "The AWS credentials expire within minutes",
-    "Unless they are renewed in time, memories can soon be neither read nor saved.",
-    (Fix("Check that the issuer renews them, or use a role"),))
-OTHER_ACCOUNT = FindingKind("credentials.W002",
-    "The bucket belongs to another AWS account than the credentials",
-    "Memories may be saved where nobody in this company looks for them.",
-    (Fix("Check that the key and the bucket belong to the same environment"),))
-DRIFTING = FindingKind("credentials.W003", "The clock of this machine is minutes off",
-    "Memories get wrong times; beyond 15 minutes AWS refuses every request.", (_SET_CLOCK,))
-WHO = FindingKind("credentials.I001", "The AWS credentials in use", "No effect; for comparison.")
-NO_REGION = FindingKind("region.E001", "The region is not an AWS region", NO_ACCESS,
-    (Fix("Set the region by its code, such as eu-central-1", variable="AWS_REGION"),))
-WRONG_REGION = FindingKind("region.E002", "The bucket is not in the region that AWS_REGION names",
-    "The index is looked up in the wrong region, so memories seem to be gone.",
-    (Fix("Set the region of the bucket", variable="AWS_REGION"),))
-TWO_REGIONS = FindingKind("region.W001", "AWS_REGION and AWS_DEFAULT_REGION differ",
-    "Tools that read AWS_DEFAULT_REGION look for memories in another region.",
-    (Fix("Set both to the same region, or remove one", variable="AWS_DEFAULT_REGION"),))
-# fmt: on
-
-CREDENTIAL_KINDS = {"key": REFUSED, "no key": REFUSED, "expired": EXPIRED, "clock": SKEWED}
+CREDENTIAL_KINDS = {
+    "key": "credentials.E002",
+    "no key": "credentials.E002",
+    "expired": "credentials.E003",
+    "clock": "credentials.E004",
+}
 
 
 def find_credentials(context: Context) -> Iterator[Finding]:
@@ -79,7 +42,7 @@ def find_credentials(context: Context) -> Iterator[Finding]:
         credentials = context.credentials
     except (SettingsError, BackendError) as exc:
         profile = Evidence("AWS_PROFILE", settings.aws_profile or "not set", "environment")
-        yield UNUSABLE.finding(f"{exc}.", profile)
+        yield finding("credentials.E001", f"{exc}.", profile)
         return
     if credentials is None:
         return
@@ -88,10 +51,12 @@ def find_credentials(context: Context) -> Iterator[Finding]:
     expires_at = credentials.expires_at
     if expires_at:
         evidence.append(Evidence("expires", f"{expires_at:%Y-%m-%d %H:%M} UTC", source))
-    yield WHO.finding(f"The credentials come from {source}.", *evidence)
+    yield finding("credentials.I001", f"The credentials come from {source}.", *evidence)
     if expires_at and expires_at - _now() < _EXPIRING:
-        yield EXPIRING.finding(
-            f"They come from {source} and expire at {expires_at:%H:%M} UTC.", *evidence
+        yield finding(
+            "credentials.W001",
+            f"They come from {source} and expire at {expires_at:%H:%M} UTC.",
+            *evidence,
         )
 
 
@@ -101,12 +66,14 @@ def region_name(context: Context) -> Iterator[Finding]:
     first, second = (given.get(name, "").strip() for name in names)
     if region and not _REGION.fullmatch(region):
         name = names[0] if first else names[1]
-        yield NO_REGION.finding(
+        yield finding(
+            "region.E001",
             f"{name} is {region!r}, which is not the code of a region.",
             Evidence(name, region, "environment"),
         )
     elif first and second and first != second:
-        yield TWO_REGIONS.finding(
+        yield finding(
+            "region.W001",
             f"AWS_REGION is {first!r} and is used; AWS_DEFAULT_REGION is {second!r}.",
             Evidence("AWS_REGION", first, "environment"),
             Evidence("AWS_DEFAULT_REGION", second, "environment"),
@@ -119,7 +86,7 @@ def accepted(context: Context) -> Iterator[Finding]:
         next(context.objects.list("ledger/"), None)
     except MemoryCoreError as exc:
         if kind := CREDENTIAL_KINDS.get(cause_of(exc)):
-            yield kind.finding(f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
+            yield finding(kind, f"{exc}.", Evidence("clock here", f"{_now():%Y-%m-%d %H:%M} UTC"))
 
 
 def account(context: Context) -> Iterator[Finding]:
@@ -128,7 +95,8 @@ def account(context: Context) -> Iterator[Finding]:
     drift = _drift(_head(context, bucket))
     if drift and abs(drift) > _SKEW:
         minutes = counted(round(abs(drift).total_seconds() / 60), "minute")
-        yield DRIFTING.finding(
+        yield finding(
+            "credentials.W003",
             f"It is {minutes} {'behind' if drift > timedelta() else 'ahead'}.",
             Evidence("clock here", f"{_now():%Y-%m-%d %H:%M:%S} UTC"),
             Evidence("clock of AWS", f"{_now() + drift:%Y-%m-%d %H:%M:%S} UTC", "AWS"),
@@ -145,7 +113,8 @@ def account(context: Context) -> Iterator[Finding]:
     except BackendError as exc:
         if cause_of(exc) != "denied" and exc.code != "403":
             raise
-        yield OTHER_ACCOUNT.finding(
+        yield finding(
+            "credentials.W002",
             f"Bucket {bucket!r} does not belong to account {caller['Account']}.",
             Evidence("account", caller["Account"], "AWS"),
             Evidence("identity", caller["Arn"], "AWS"),
@@ -157,7 +126,8 @@ def region_of_bucket(context: Context) -> Iterator[Finding]:
     bucket, wanted = context.backend.location["bucket"], context.settings.region
     region = _head(context, bucket).get("BucketRegion")
     if region and region != wanted:
-        yield WRONG_REGION.finding(
+        yield finding(
+            "region.E002",
             f"AWS_REGION is {wanted!r}, but bucket {bucket!r} is in {region!r}.",
             Evidence("AWS_REGION", str(wanted), "environment"),
             Evidence("bucket", str(region), "AWS"),
@@ -166,16 +136,17 @@ def region_of_bucket(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("region.name", "The region is valid", region_name, (NO_REGION, TWO_REGIONS),
+    Check("region.name", "The region is valid", region_name, "region.E001 region.W001",
           needs=("settings.values",)),
     Check("credentials.found", "Credentials can be found", find_credentials,
-          (UNUSABLE, EXPIRING, WHO), needs=("settings.values",)),
+          "credentials.E001 credentials.W001 credentials.I001", needs=("settings.values",)),
     Check("credentials.accepted", "AWS accepts the credentials", accepted,
-          (REFUSED, EXPIRED, SKEWED), needs=("backend.decided",), backend=S3),
+          "credentials.E002 credentials.E003 credentials.E004",
+          needs=("backend.decided",), backend=S3),
     Check("region.bucket", "The bucket is in the configured region", region_of_bucket,
-          (WRONG_REGION,), needs=("bucket.there",), backend=S3),
+          "region.E002", needs=("bucket.there",), backend=S3),
     Check("credentials.account", "Clock and account match the bucket", account,
-          (OTHER_ACCOUNT, DRIFTING), needs=("bucket.there",), backend=S3),
+          "credentials.W002 credentials.W003", needs=("bucket.there",), backend=S3),
 )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Checks around the service: versions, host, time zone, files of mem0, earlier redeploy tests."""
 
-from __future__ import annotations
-
 import os
 import platform
 import socket
@@ -18,7 +16,7 @@ from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
 from ...version import library_version
 from ..context import CHROMA, Context
-from ..findings import Check, Evidence, Finding, FindingKind, Fix
+from ..findings import Check, Evidence, Finding, finding
 from .disk import host_of
 
 LIBRARIES = ("mem0ai", "boto3", "chromadb", "streamlit", "openai", "wordllama")
@@ -35,41 +33,6 @@ FAULTS = (
 _SQLITE = (3, 35, 0)
 _ZONES = Path("/usr/share/zoneinfo")
 _SHOWN = 5
-
-# fmt: off
-FAULTY = FindingKind("versions.E001", "An installed library is known to lose or mix up memories",
-    "Memories may be lost, or shown to the wrong customer.",
-    (Fix("Install the required versions", command="pip install -r requirements.txt"),),
-    log_pattern=r"installed boto3 is too old")
-OLD_SQLITE = FindingKind("versions.E002", "SQLite is too old for ChromaDB",
-    "Memories cannot be kept on the local disk.",
-    (Fix("Use a Python that brings SQLite 3.35 or newer"),),
-    log_pattern=r"unsupported version of sqlite3")
-NOT_INSTALLED = FindingKind("versions.E003", "ChromaDB is to be used and not installed",
-    "The service does not start.",
-    (Fix("Install it", command="pip install 'holdfast[chroma]'"),
-     Fix("Or store memories on S3 Vectors", variable="AWS_S3_BUCKET", link="docs/s3-vectors.md")),
-    log_pattern=r"which is not installed; run: pip install")
-LEFT_OUT = FindingKind("versions.I001", "Packages of an extra are not installed",
-    "No effect, unless somebody uses what needs them.")
-HOST = FindingKind("environment.I001", "Where the service runs", "No effect; for comparison.")
-WORKERS = FindingKind("environment.I002", "Several processes share one ChromaDB",
-    "No effect on one machine, where they wait for each other; several machines need S3.")
-NO_FACTOR = FindingKind("environment.W002", "Passwords alone guard the dashboard",
-    "Whoever learns the password of an operator can read what customers told the assistant.",
-    (Fix("Let a provider with a second factor sign people in", variable="DASHBOARD_OIDC_URL",
-         link="docs/security.md"),))
-NO_ZONE = FindingKind("environment.W001", "TZ names no time zone of this machine",
-    "Times in the logs are in UTC although they look local; times of memories are right.",
-    (Fix("Set it to a name such as UTC or Europe/Berlin, or remove it", variable="TZ"),))
-MEM0_FILES = FindingKind("history.I001", "mem0 keeps a history of its own on the local disk",
-    "No effect: Holdfast keeps the history with the memories. This one is wiped with the disk.")
-TESTED = FindingKind("redeploy.I001", "The last redeploy test", "No effect; for comparison.")
-FAILED = FindingKind("redeploy.W001", "The last redeploy test did not pass",
-    "It is not proven that memories survive the next deployment.",
-    (Fix("Read its report on the page Redeploy test"),
-     Fix("Run the test again", command="python -m memory_core redeploy-test simulate")))
-# fmt: on
 
 
 def installed() -> dict[str, str]:
@@ -92,20 +55,21 @@ def libraries(context: Context) -> Iterator[Finding]:
             if library == name and _numbers(versions[name]) < fixed
         ]
         if faults:
-            yield FAULTY.finding(f"{name} {versions[name]}: {faults[0].value}.", *faults)
+            yield finding("versions.E001", f"{name} {versions[name]}: {faults[0].value}.", *faults)
 
 
 def extras(context: Context) -> Iterator[Finding]:
     for extra, sentence in missing_extras().items():
         is_used = extra == "chroma" and context.backend.name == CHROMA
-        kind = NOT_INSTALLED if is_used else LEFT_OUT
+        kind = "versions.E003" if is_used else "versions.I001"
         package = Evidence(extra, "not installed", "packages")
-        yield kind.finding(f"{sentence[0].upper()}{sentence[1:]}.", package)
+        yield finding(kind, f"{sentence[0].upper()}{sentence[1:]}.", package)
 
 
 def sqlite(context: Context) -> Iterator[Finding]:
     if sqlite3.sqlite_version_info < _SQLITE:
-        yield OLD_SQLITE.finding(
+        yield finding(
+            "versions.E002",
             f"SQLite is {sqlite3.sqlite_version}; ChromaDB needs 3.35.",
             Evidence("sqlite", sqlite3.sqlite_version, "Python"),
         )
@@ -123,7 +87,8 @@ def host(context: Context) -> Iterator[Finding]:
         "time zone": "/".join(time.tzname),
         "process": str(os.getpid()),
     }
-    yield HOST.finding(
+    yield finding(
+        "environment.I001",
         f"{facts['host']}, {facts['system']}.",
         *(Evidence(name, value, "system") for name, value in facts.items() if value),
     )
@@ -134,14 +99,14 @@ def zone(context: Context) -> Iterator[Finding]:
     # "EST5EDT" and the like carry their own rules.
     is_region = "/" in name and not name.startswith("/")
     if is_region and _ZONES.is_dir() and not (_ZONES / name).exists():
-        yield NO_ZONE.finding(f"TZ is {name!r}.", Evidence("TZ", name, "environment"))
+        yield finding("environment.W001", f"TZ is {name!r}.", Evidence("TZ", name, "environment"))
 
 
 def workers(context: Context) -> Iterator[Finding]:
     count = context.given.get("WEB_CONCURRENCY", "").strip()
     if count.isdigit() and int(count) > 1:
         variable = Evidence("WEB_CONCURRENCY", count, "environment")
-        yield WORKERS.finding(f"WEB_CONCURRENCY is {count}.", variable)
+        yield finding("environment.I002", f"WEB_CONCURRENCY is {count}.", variable)
 
 
 def second_factor(context: Context) -> Iterator[Finding]:
@@ -149,7 +114,8 @@ def second_factor(context: Context) -> Iterator[Finding]:
     passwords, file, provider = (context.given.get(name, "").strip() for name in names)
     if (passwords or file) and context.backend.persistent:
         also = ", beside the sign-in by the provider" if provider else ""
-        yield NO_FACTOR.finding(
+        yield finding(
+            "environment.W002",
             f"People sign in with a password and nothing else{also}.",
             Evidence(names[0] if passwords else names[1], "set", "environment"),
         )
@@ -167,7 +133,8 @@ def mem0_files(context: Context) -> Iterator[Finding]:
             (mode,) = database.execute("PRAGMA journal_mode").fetchone()
     except sqlite3.Error as exc:
         mode = str(exc)
-    yield MEM0_FILES.finding(
+    yield finding(
+        "history.I001",
         f"{str(path)!r} has {counted(path.stat().st_size, 'byte')}.",
         Evidence("file", str(path), "MEM0_DIR" if folder else "mem0's default"),
         Evidence("journal", str(mode), "SQLite"),
@@ -179,8 +146,9 @@ def redeploy_tests(context: Context) -> Iterator[Finding]:
     if not reports:
         return
     last = reports[0]
-    kind = TESTED if last.verdict is Verdict.PASS else FAILED
-    yield kind.finding(
+    kind = "redeploy.I001" if last.verdict is Verdict.PASS else "redeploy.W001"
+    yield finding(
+        kind,
         f"{last.verdict.value} at {last.ended_at}: {last.survived} of {last.written} survived.",
         *(
             Evidence(
@@ -192,19 +160,21 @@ def redeploy_tests(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("versions.libraries", "No library with a known fault is installed", libraries, (FAULTY,)),
+    Check("versions.libraries", "No library with a known fault is installed", libraries,
+          "versions.E001"),
     Check("versions.extras", "What the settings need is installed", extras,
-          (NOT_INSTALLED, LEFT_OUT), needs=("backend.decided",)),
-    Check("versions.sqlite", "SQLite is new enough", sqlite, (OLD_SQLITE,)),
-    Check("environment.host", "Where the service runs", host, (HOST,), needs=("settings.values",)),
-    Check("environment.zone", "The time zone is known", zone, (NO_ZONE,)),
-    Check("history.mem0", "mem0 keeps no history of its own", mem0_files, (MEM0_FILES,)),
-    Check("environment.workers", "One process writes, or the store is shared", workers, (WORKERS,),
-          needs=("backend.decided",), backend=CHROMA),
-    Check("environment.factor", "A second factor guards what is kept", second_factor, (NO_FACTOR,),
-          needs=("backend.decided",)),
-    Check("redeploy.last", "The last redeploy test passed", redeploy_tests, (TESTED, FAILED),
-          needs=("bucket.readable", "disk.writable")),
+          "versions.E003 versions.I001", needs=("backend.decided",)),
+    Check("versions.sqlite", "SQLite is new enough", sqlite, "versions.E002"),
+    Check("environment.host", "Where the service runs", host, "environment.I001",
+          needs=("settings.values",)),
+    Check("environment.zone", "The time zone is known", zone, "environment.W001"),
+    Check("history.mem0", "mem0 keeps no history of its own", mem0_files, "history.I001"),
+    Check("environment.workers", "One process writes, or the store is shared", workers,
+          "environment.I002", needs=("backend.decided",), backend=CHROMA),
+    Check("environment.factor", "A second factor guards what is kept", second_factor,
+          "environment.W002", needs=("backend.decided",)),
+    Check("redeploy.last", "The last redeploy test passed", redeploy_tests,
+          "redeploy.I001 redeploy.W001", needs=("bucket.readable", "disk.writable")),
 )  # fmt: skip
 
 

@@ -13,8 +13,7 @@ from ...model.counting import counted
 from ...model.records import Scope
 from ...model.user_id import PROBE_DOMAIN, UserId
 from ..context import Context, spread
-from ..findings import Check, Evidence, Finding, FindingKind, Fix, listed
-from .settings import NO_START
+from ..findings import Check, Evidence, Finding, finding, listed
 
 if TYPE_CHECKING:
     from ...memories.mem0_adapter import Engine
@@ -26,43 +25,13 @@ _LEAST_FOREIGN = 3
 _FOREIGN_SHARE = 0.2
 _SAME = 0.98
 
-# fmt: off
-UNUSABLE = FindingKind("embedder.E001", "The embedder cannot be used with these settings", NO_START,
-    (Fix("Set the variable that the message names", variable="MEMORY_EMBEDDER",
-         link="docs/configuration.md"),),
-    log_pattern=r"MEMORY_EMBED\w{1,40} is ")
-NOT_EMBEDDING = FindingKind("embedder.E002", "The embedder does not work",
-    "New memories cannot be saved and questions cannot be answered; saved memories are safe.",
-    (Fix("Check the key and the address of the provider", variable="OPENAI_API_KEY"),),
-    log_pattern=r"openai\.\w{1,60}Error.{0,400}embed|the embedder (?!makes)"
-    r"|embeddings? .{0,80}fail")
-OTHER_MODEL = FindingKind("embedder.E003", "The stored vectors were made by another model",
-    "The assistant finds the wrong memories, and no error shows it.",
-    (Fix("Set the model that was used before", variable="MEMORY_EMBEDDING_MODEL"),
-     Fix("Or choose a name for a new index", variable="MEMORY_INDEX"),
-     Fix("Then fill it from the record", command="python -m memory_core rebuild")))
-OTHER_LANGUAGE = FindingKind("embedder.W001",
-    "Memories are in languages that the embedder was not made for",
-    "Questions in another language than the memory, or in other words, do not find it.",
-    (Fix("Choose an embedder for these languages", variable="MEMORY_EMBEDDER=multilingual"),
-     Fix("Then fill its index from the record", command="python -m memory_core rebuild")))
-LLM_UNUSABLE = FindingKind("llm.E001", "The language model cannot be used with these settings",
-    "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Set it to openai:MODEL, and set the key as well", variable="MEMORY_LLM"),),
-    log_pattern=r"MEMORY_LLM is |extraction needs a language model")
-LLM_SILENT = FindingKind("llm.E002", "The language model does not answer",
-    "Memories cannot be extracted from conversations; texts can be saved as they are.",
-    (Fix("Check the key, the model and the address", variable="MEMORY_LLM"),),
-    log_pattern=r"openai\.\w{1,60}Error|Incorrect API key provided|insufficient_quota")
-# fmt: on
-
 
 def usable(context: Context) -> Iterator[Finding]:
     try:
         # The length of vectors may have to be asked for.
         _ = context.embedder.dimensions
     except (SettingsError, BackendError) as exc:
-        yield UNUSABLE.finding(f"{exc}.")
+        yield finding("embedder.E001", f"{exc}.")
 
 
 def embeds(context: Context) -> Iterator[Finding]:
@@ -75,7 +44,8 @@ def embeds(context: Context) -> Iterator[Finding]:
             if bedrock
             else context.settings.openai_base_url or "OpenAI's own"
         )
-        yield NOT_EMBEDDING.finding(
+        yield finding(
+            "embedder.E002",
             f"{exc}.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence(
@@ -103,7 +73,8 @@ def same_model(context: Context) -> Iterator[Finding]:
     similarities = (fresh * before).sum(axis=1) / np.linalg.norm(before, axis=1)
     median = float(np.median(similarities))
     if median < _SAME:
-        yield OTHER_MODEL.finding(
+        yield finding(
+            "embedder.E003",
             f"Embedded again: {counted(len(stored), 'memory')}. The median similarity to what is "
             f"stored is {max(median, 0.0):.0%}, and should be 100%.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
@@ -122,7 +93,8 @@ def language(context: Context) -> Iterator[Finding]:
     foreign = Counter(name for text in texts if (name := language_of(text)) and name not in known)
     unknown = foreign.total()
     if unknown >= _LEAST_FOREIGN and unknown >= _FOREIGN_SHARE * len(sample):
-        yield OTHER_LANGUAGE.finding(
+        yield finding(
+            "embedder.W001",
             f"In a sample of {counted(len(sample), 'memory')}, {unknown} are in "
             f"{listed([*foreign])}; "
             f"{context.embedder.name} was made for {listed(sorted(known), 20)}.",
@@ -138,7 +110,7 @@ def llm_usable(context: Context) -> Iterator[Finding]:
         _engine(context)
     except SettingsError as exc:
         model = Evidence("MEMORY_LLM", context.settings.llm, "environment")
-        yield LLM_UNUSABLE.finding(f"{exc}.", model)
+        yield finding("llm.E001", f"{exc}.", model)
 
 
 def llm_answers(context: Context) -> Iterator[Finding]:
@@ -150,24 +122,24 @@ def llm_answers(context: Context) -> Iterator[Finding]:
         _engine(context).extract(scope, messages, {}, lambda text, values: ())
     except BackendError as exc:
         model = Evidence("MEMORY_LLM", context.settings.llm, "environment")
-        yield LLM_SILENT.finding(f"{exc}.", model)
+        yield finding("llm.E002", f"{exc}.", model)
 
 
 CHECKS = (
-    Check("embedder.chosen", "The embedder can be used", usable, (UNUSABLE,),
+    Check("embedder.chosen", "The embedder can be used", usable, "embedder.E001",
           needs=("settings.values",)),
-    Check("embedder.works", "The embedder works", embeds, (NOT_EMBEDDING,),
+    Check("embedder.works", "The embedder works", embeds, "embedder.E002",
           needs=("embedder.chosen",), limit_s=60.0),
     Check("embedder.language", "The embedder knows the languages of the memories", language,
-          (OTHER_LANGUAGE,), needs=("embedder.chosen", "index.fits", "vectors.readable"),
+          "embedder.W001", needs=("embedder.chosen", "index.fits", "vectors.readable"),
           tags=("data",), of_index=True),
-    Check("llm.chosen", "The language model can be used", llm_usable, (LLM_UNUSABLE,),
+    Check("llm.chosen", "The language model can be used", llm_usable, "llm.E001",
           needs=("embedder.chosen",), limit_s=60.0),
-    Check("llm.answers", "The language model answers", llm_answers, (LLM_SILENT,),
+    Check("llm.answers", "The language model answers", llm_answers, "llm.E002",
           needs=("llm.chosen", "embedder.works"), tags=("live",), limit_s=120.0),
-    Check("embedder.same", "The stored vectors were made by this model", same_model, (OTHER_MODEL,),
-          needs=("embedder.works", "index.fits", "vectors.readable"), tags=("data",),
-          of_index=True, limit_s=60.0),
+    Check("embedder.same", "The stored vectors were made by this model", same_model,
+          "embedder.E003", needs=("embedder.works", "index.fits", "vectors.readable"),
+          tags=("data",), of_index=True, limit_s=60.0),
 )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Check of a memory's way: saved, found by every way of reading, and removed again."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 
@@ -14,32 +12,12 @@ from ...redeploy_test.probes import make_probes, probe_users, write
 from ...redeploy_test.records import clean_up, key_of
 from ...service import MemoryService
 from ..context import Context
-from ..findings import Check, Evidence, Finding, FindingKind, Fix
-from .user_data import LEAK
+from ..findings import Check, Evidence, Finding, finding
 
 _SLOW_MS = 5_000
 # The first probe is of one reserved user, the fifth of the other.
 _OWN, _OTHER = 0, 4
 _NEIGHBOURS = 20
-
-# fmt: off
-UNSAVED = FindingKind("probe.E001", "A memory cannot be saved",
-    "Nothing new that customers say is remembered.",
-    (Fix("Grant the permission, or remove the cause, that the message names",
-         link="docs/s3-vectors.md"),))
-UNFOUND = FindingKind("probe.E002", "A memory that was saved is not found again",
-    "Customers miss what they have just said.",
-    (Fix("Compare the store with the record", command="python -m memory_core audit"),))
-LEFT = FindingKind("probe.E003", "A memory cannot be removed",
-    "Memories that customers delete stay, and so do those of this check.",
-    (Fix("Allow s3vectors:DeleteVectors and s3:DeleteObject in the IAM policy",
-         link="docs/s3-vectors.md"),))
-SLOW = FindingKind("probe.W001", "Saving or searching is slow",
-    "Customers wait for the assistant.",
-    (Fix("Run the assistant in the region of the bucket, and check the provider's status"),))
-DONE = FindingKind("probe.I001", "A memory was saved, found and removed",
-    "No effect; this is how long it took.")
-# fmt: on
 
 
 def probe(context: Context) -> Iterator[Finding]:
@@ -48,16 +26,16 @@ def probe(context: Context) -> Iterator[Finding]:
         service = _open(context, run)
         yield from _save_and_find(service, run)
     except MemoryCoreError as exc:
-        yield UNSAVED.finding(f"{exc}.", *context.place)
+        yield finding("probe.E001", f"{exc}.", *context.place)
     finally:
         left = _remove(service, run) if service else ""
     if left:
-        yield LEFT.finding(left, *context.place)
+        yield finding("probe.E003", left, *context.place)
 
 
 CHECKS = (
     Check("probe.roundtrip", "A memory can be saved, found and removed", probe,
-          (UNSAVED, UNFOUND, LEFT, SLOW, DONE, LEAK),
+          "probe.E001 probe.E002 probe.E003 probe.W001 probe.I001 leakage.E001",
           needs=("embedder.works", "index.fits", "index.tied"), tags=("live",),
           limit_s=120.0),
 )  # fmt: skip
@@ -89,14 +67,18 @@ def _save_and_find(service: MemoryService, run: str) -> Iterator[Finding]:
     shown |= {memory.id for memory in service.list_memories(own.user_id)}
     evidence = [Evidence(name, f"{ms} ms", "clock") for name, ms in times.items()]
     if lost:
-        yield UNFOUND.finding(f"Not found by each way of reading: {len(lost)} of 2.", *evidence)
+        yield finding(
+            "probe.E002", f"Not found by each way of reading: {len(lost)} of 2.", *evidence
+        )
     elif other.id in shown:
-        yield LEAK.finding("A reserved user was shown the memory of another one.", *evidence)
+        yield finding(
+            "leakage.E001", "A reserved user was shown the memory of another one.", *evidence
+        )
     elif max(times.values()) > _SLOW_MS:
         slowest = max(times, key=lambda name: times[name])
-        yield SLOW.finding(f"It took {times[slowest]:,} ms to {slowest}.", *evidence)
+        yield finding("probe.W001", f"It took {times[slowest]:,} ms to {slowest}.", *evidence)
     else:
-        yield DONE.finding(f"It took {sum(times.values()):,} ms in all.", *evidence)
+        yield finding("probe.I001", f"It took {sum(times.values()):,} ms in all.", *evidence)
 
 
 def _remove(service: MemoryService, run: str) -> str:

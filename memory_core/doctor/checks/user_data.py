@@ -1,7 +1,5 @@
 """Checks of memories: stored as recorded, under canonical ids, and found by their user alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -12,7 +10,7 @@ from ...memories.find_user import is_placeholder, look_alikes
 from ...model.counting import Steps, counted
 from ...model.user_id import is_probe, normalize_user_id
 from ..context import Context, spread
-from ..findings import Check, Evidence, Finding, FindingKind, Fix
+from ..findings import Check, Evidence, Finding, finding
 
 _AUDIT = "python -m memory_core audit"
 _REPAIR = f"{_AUDIT} --repair"
@@ -22,54 +20,12 @@ _SHOWN = 5
 _AHEAD = timedelta(minutes=5)
 _NEIGHBOURS = 20
 
-_PRIVACY = "A customer may be shown what another customer said: a privacy problem."
-_REWRITE = Fix("Write them again from the record", command=_REPAIR)
-
-# fmt: off
-MISSING = FindingKind("records.E001", "Memories on record are missing from the store",
-    "Memories are safe on record, but the assistant does not find them.", (_REWRITE,),
-    log_pattern=r"not searchable yet|not be indexed|memory .{0,60}is (?:recorded|on record)")
-ALTERED = FindingKind("records.E002", "Memories in the store differ from the record",
-    "The assistant may repeat something that the customer has corrected.", (_REWRITE,))
-UNDELETED = FindingKind("records.E003", "Deleted memories are still in the store",
-    "Something that a customer wanted deleted still exists: a privacy problem.",
-    (Fix("Remove them", command=_REPAIR),))
-MOVED = FindingKind("records.E004", "Memories in the store belong to another user than recorded",
-    _PRIVACY, (Fix("Give them back to the user on record", command=_REPAIR),))
-CORRUPT = FindingKind("records.E005", "An entry of the record cannot be read",
-    "The memories of that customer cannot be shown until the entry is restored.",
-    (Fix("Restore the file from a backup, or move it away to continue without it"),))
-UNRECORDED = FindingKind("records.W001", "Memories in the store were never recorded",
-    "The assistant does not show them; another program may have written them.",
-    (Fix("List them first", command=_AUDIT),
-     Fix("Adopt them if they are yours", command=f"{_REPAIR} --unexpected adopt")))
-AHEAD = FindingKind("records.W002", "The record has entries from the future",
-    "Customers see wrong times, and later changes may be ordered before these.",
-    (Fix("Synchronize the clocks of all machines that write"),))
-NOT_CANONICAL = FindingKind("identity.E001", "Memories are stored under ids that are not canonical",
-    "The memories exist, but the assistant cannot find them.",
-    (Fix("Find out whose they are", command="python -m memory_core users find ID"),
-     Fix("Adopt them under the canonical id", command=f"{_REPAIR} --unexpected adopt")))
-UNOWNED = FindingKind("identity.E002", "Memories in the store name no user",
-    "They can be neither shown to anybody nor deleted on request.",
-    (Fix("List them first, then remove them", command=f"{_REPAIR} --unexpected remove"),))
-PLACEHOLDER = FindingKind("identity.W001", "Memories are saved under a placeholder for a user",
-    "Several customers may share one memory, and see what another one said.",
-    (Fix("Take the id from the signed-in user with get_user_id_from_request"),),
-    log_pattern=r"user None has no id|is signed in, so require")
-ALIKE = FindingKind("identity.W002", "Some user ids may belong to one person",
-    "A customer with two ids misses what was said under the other.",
-    (Fix("Ask the customer, then compare both on the page Users"),))
-LEAK = FindingKind("leakage.E001", "A search for one user finds another's memories", _PRIVACY,
-    (Fix("Stop searching this index until the cause is known, and report it"),
-     Fix("Check whether anything between here and AWS changes requests")))
-# fmt: on
 
 _BY_SORT = {
-    "missing": MISSING,
-    "altered": ALTERED,
-    "undeleted": UNDELETED,
-    "unexpected": UNRECORDED,
+    "missing": "records.E001",
+    "altered": "records.E002",
+    "undeleted": "records.E003",
+    "unexpected": "records.W001",
 }
 
 
@@ -83,7 +39,8 @@ def readable(context: Context) -> Iterator[Finding]:
         return
     ahead = {user_id: at for user_id, at in last.items() if at > limit}
     if ahead:
-        yield AHEAD.finding(
+        yield finding(
+            "records.W002",
             f"Users with an entry from the future: {len(ahead)}, the latest of "
             f"{max(ahead.values()):%Y-%m-%d %H:%M} UTC.",
             Evidence("clock here", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
@@ -106,12 +63,15 @@ def as_recorded(context: Context) -> Iterator[Finding]:
     except LedgerCorrupt as exc:
         yield _corrupt(exc)
         return
-    groups: dict[FindingKind, list[Difference]] = {}
+    groups: dict[str, list[Difference]] = {}
     for difference in differences:
         moved = difference.kind == "altered" and "user_id" in difference.item.detail
-        groups.setdefault(MOVED if moved else _BY_SORT[difference.kind], []).append(difference)
+        groups.setdefault("records.E004" if moved else _BY_SORT[difference.kind], []).append(
+            difference
+        )
     for kind, group in groups.items():
-        yield kind.finding(
+        yield finding(
+            kind,
             f"{len(group)} among {compared}: {group[0].item.detail}.",
             *_memories(difference.pair[1] for difference in group),
             *_users({difference.pair[0] for difference in group} - {NOBODY}),
@@ -127,13 +87,15 @@ def canonical(context: Context) -> Iterator[Finding]:
         key: owner for key, owner in owners.items() if isinstance(owner, str) and owner.strip()
     }
     if wrong := sorted({owner for owner in named.values() if not _is_canonical(owner)}):
-        yield NOT_CANONICAL.finding(
+        yield finding(
+            "identity.E001",
             f"Ids that are not canonical among {counted(len(owners), 'stored memory')}: "
             f"{len(wrong)}.",
             *(Evidence("user", repr(owner), "store", "user") for owner in wrong[:_SHOWN]),
         )
     if unowned := owners.keys() - named.keys():
-        yield UNOWNED.finding(
+        yield finding(
+            "identity.E002",
             f"No user is named by {len(unowned)} of {counted(len(owners), 'stored memory')}.",
             *_memories(sorted(unowned)),
         )
@@ -143,12 +105,14 @@ def distinct(context: Context) -> Iterator[Finding]:
     """Look for placeholders and look-alikes among the users on record."""
     ids = [view.user_id for view in context.views if view.live]
     if placeholders := [user_id for user_id in ids if is_placeholder(user_id)]:
-        yield PLACEHOLDER.finding(
+        yield finding(
+            "identity.W001",
             f"Placeholders: {len(placeholders)} of {counted(len(ids), 'user')}.",
             *_users(placeholders),
         )
     if groups := look_alikes(ids):
-        yield ALIKE.finding(
+        yield finding(
+            "identity.W002",
             f"Groups of similar ids: {len(groups)}; the first by {groups[0][1]}.",
             *_users(user_id for group, _ in groups for user_id in group),
         )
@@ -171,7 +135,8 @@ def separate(context: Context) -> Iterator[Finding]:
         if (vector.payload or {}).get("user_id") != asking.user_id
     ]
     if leaked:
-        yield LEAK.finding(
+        yield finding(
+            "leakage.E001",
             f"A search for one user returned memories of others: {len(leaked)}.",
             *_memories(leaked),
             *_users([asking.user_id]),
@@ -179,25 +144,25 @@ def separate(context: Context) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("records.readable", "Every entry of the record can be read", readable, (CORRUPT, AHEAD),
-          needs=("index.there",), tags=("data", "deep"), limit_s=60.0),
-    Check("identity.record", "Each user has one id", distinct, (PLACEHOLDER, ALIKE),
+    Check("records.readable", "Every entry of the record can be read", readable,
+          "records.E005 records.W002", needs=("index.there",), tags=("data", "deep"), limit_s=60.0),
+    Check("identity.record", "Each user has one id", distinct, "identity.W001 identity.W002",
           needs=("records.readable",), tags=("data",), limit_s=60.0),
     Check("records.store", "The store matches the record", as_recorded,
-          (MISSING, ALTERED, UNDELETED, MOVED, UNRECORDED, CORRUPT),
+          "records.E001 records.E002 records.E003 records.E004 records.W001 records.E005",
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name canonical users", canonical,
-          (NOT_CANONICAL, UNOWNED), needs=("index.fits", "index.tied"), tags=("data",),
+          "identity.E001 identity.E002", needs=("index.fits", "index.tied"), tags=("data",),
           of_index=True, limit_s=120.0),
-    Check("leakage.search", "A search finds the user's own memories alone", separate, (LEAK,),
-          needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
+    Check("leakage.search", "A search finds the user's own memories alone", separate,
+          "leakage.E001", needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
           of_index=True),
 )  # fmt: skip
 
 
 def _corrupt(exc: LedgerCorrupt) -> Finding:
-    return CORRUPT.finding(f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
+    return finding("records.E005", f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
 
 
 def _is_canonical(user_id: str) -> bool:

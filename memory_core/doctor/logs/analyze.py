@@ -3,8 +3,6 @@
 What is kept does not grow with the log.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from bisect import bisect

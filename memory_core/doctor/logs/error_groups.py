@@ -1,7 +1,5 @@
 """Errors of a log that are the same but for numbers, ids and names, and what they mean."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 A log is bytes, lines, JSON documents of several lines, and what is wrapped in each of these.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 
 VIEWER = {
     board, Jobs.get, Jobs.latest,  migration.migration_status,
-    diagnosis.last, diagnosis.running, diagnosis.can_start, diagnosis.ended_early, diagnosis.log,
+    diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
     memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
     memory_reads.find, memory_reads.storage, memory_reads.memories, memory_reads.reveal,
     memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,
@@ -66,7 +66,6 @@ NO_CALLS: set[Callable[..., Any]] = {
     activity_log.note, activity_log.noted, privacy.reads_all, privacy.records_for_visitor,
     privacy.events_for_visitor, privacy.shown_detail, privacy.is_hidden,
     privacy.remember_revealed, redeploy.level_name,
-    redeploy.is_of,
 }  # fmt: skip
 
 

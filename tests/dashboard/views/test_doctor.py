@@ -62,33 +62,6 @@ def test_the_result_is_the_same_for_a_new_visit_and_on_the_overview(page: AppTes
     assert "disk." in text_of(again)
 
 
-def test_filters_leave_what_was_asked_for(page: AppTest) -> None:
-    checked(page)
-    page.selectbox(key="doctor.subject").set_value("versions").run()
-    told = text_of(page)
-    assert "disk." not in told
-    assert [one.label for one in page.expander if "Versions" in one.label]
-    assert not [one.label for one in page.expander if "Settings" in one.label]
-
-
-def test_one_check_is_made_again_and_takes_the_place_of_the_former(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", "Europe/Nowhere")
-    assert "environment.W001" in checked(page)
-    before = diagnosis.last()
-    assert before
-    monkeypatch.setenv("TZ", "UTC")
-    page.button(key="doctor.again.environment-W001-0").click()
-    told = run_until(page, "1 check run again since")
-    assert "environment.W001" not in told
-    after = diagnosis.last()
-    assert after
-    assert {one.name for one in after.diagnosis.checks} == {
-        one.name for one in before.diagnosis.checks
-    }
-
-
 def test_it_opens_and_helps_where_the_storage_is_broken(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,14 +106,9 @@ def test_a_pasted_log_is_read_and_leads_to_a_finding(page: AppTest) -> None:
     assert ids["Asked for"].tolist() == ["ann@x.com"]
     assert errors["Finding"].tolist() == ["disk.W002"]
     assert "The local disk is almost full" in told
-    page.button(key="doctor.problem.0").click().run()
-    told = text_of(page)
-    assert "Not checked yet." in told
-    assert "Memories are on a disk that the next deployment wipes" in told
-    page.button(key="doctor.one").click()
-    run_until(page, "1 check")
-    page.button(key="doctor.everything").click().run()
-    assert "Only single checks were run so far." in text_of(page)
+    page.session_state["doctor.problem.0"] = True
+    page.run()
+    assert "Memories are on a disk that the next deployment wipes" in text_of(page)
 
 
 def test_what_is_no_log_is_said_in_words_and_hostile_text_stays_text(page: AppTest) -> None:

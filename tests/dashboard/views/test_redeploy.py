@@ -51,7 +51,7 @@ def test_a_verdict_has_what_can_be_passed_on(app: AppTest, shared: MemoryService
     words = text_of(page)
     assert "PASS]" in words
     assert "All is there" in words
-    assert "Survived: 2 of 2 probes." in words
+    assert "2 of 2 probes survived" in words
     assert "Cleaned up: a recount finds 0 of the probes." in words
     assert list(page.query_params) == ["test"]
     assert list(page.dataframe[0].value["Probe"]) == [1, 2]
