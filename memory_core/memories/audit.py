@@ -22,6 +22,7 @@ from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
+from .damaged import Damage
 from .merge_users import unfinished
 
 BATCH = 200
@@ -35,7 +36,7 @@ _UNDELETED = "deleted, but still in the store"
 
 Pair = tuple[UserId, str]
 """A user and the id of a memory."""
-Sort = Literal["missing", "unexpected", "altered", "undeleted"]
+Sort = Literal["missing", "unexpected", "altered", "undeleted", "damaged"]
 _Unowned = tuple[str | None, str | None]
 """The agent and the run of a vector that names no user."""
 
@@ -46,7 +47,8 @@ class Difference:
 
     `wanted` is what the store should hold, still without values. `orphan` is a vector that was
     never recorded; only the user of the pair may adopt it. `taker` is who has a memory whose move
-    from its user was cut off.
+    from its user was cut off. `key` is a damaged entry of the ledger, `events` what it has to hold:
+    none where the store has not all of it.
     """
 
     kind: Sort
@@ -55,17 +57,21 @@ class Difference:
     wanted: Vector | None = None
     orphan: Vector | None = None
     taker: UserId | None = None
+    key: str = ""
+    events: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def payload(self) -> Mapping[str, Any]:
         """The payload to be shown, or adopted; empty where there is none."""
         vector = self.wanted or self.orphan
+        if len(self.events) == 1:
+            return self.events[0].get("payload") or {}
         return vector.payload if vector else {}
 
     @property
     def item(self) -> AuditItem:
         """The line of a report; an orphan is listed under the user it names."""
-        user_id = owner(self.payload) if self.orphan else self.pair[0]
+        user_id = owner(self.payload) if self.orphan else self.pair[0] or None
         text = self.payload.get("data")
         memory = text if isinstance(text, str) else None
         return AuditItem(self.pair[1], user_id, self.detail, memory)
@@ -95,6 +101,7 @@ class Findings:
             unexpected=tuple(items["unexpected"]),
             altered=tuple(items["altered"]),
             undeleted=tuple(items["undeleted"]),
+            damaged=tuple(items["damaged"]),
             checked=self.checked,
             users=self.users,
             left_out=self.left_out,
@@ -102,10 +109,14 @@ class Findings:
 
 
 class Auditor:
-    """Compares store and ledger. Others may read and write meanwhile."""
+    """Compares store and ledger. Others may read and write meanwhile.
+
+    An entry that cannot be read stops nobody: it is listed as damaged.
+    """
 
     def __init__(self, ledger: Ledger, store: VectorStore) -> None:
-        self._ledger = ledger
+        self._recorded_in = ledger
+        self._look()
         self._store = store
         self._unlisted: set[UserId] = set()
 
@@ -118,14 +129,27 @@ class Auditor:
         steps.total += len(pairs) + len(orphans)
         differences = [*self._recorded(pairs, views, steps), *self._orphans(orphans, views, steps)]
         for pair, taker in moves.items():
+            if self._damage.hides(pair[0]) or self._damage.hides(taker):
+                continue
             detail = f"moved to user {taker!r}, but the move was cut off and both have it"
             differences.append(Difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
-            if count := len(left_behind(view)):
+            if (count := len(left_behind(view))) and not self._damage.hides(user_id):
                 detail = (
                     f"forgotten, but the ledger still has {counted(count, 'event')} of the user"
                 )
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
+        differences = [each for each in differences if each.kind != "damaged"]
+        differences += [
+            Difference(
+                "damaged",
+                (damaged.user_id or NOBODY, damaged.name),
+                damaged.detail,
+                key=damaged.key,
+                events=damaged.events,
+            )
+            for damaged in self._damage.entries(self._store, keys, views)
+        ]
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
@@ -139,7 +163,12 @@ class Auditor:
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
-        """Return the vectors that name this user, in whatever form, and were never recorded."""
+        """Return the vectors that name this user, in whatever form, and were never recorded.
+
+        Raises:
+            LedgerCorrupt: what was recorded for the user cannot be read.
+        """
+        self._recorded_in.view(user_id)
         keys, views = self._snapshot()
         _, orphans = _divide(keys, views.values(), ())
         steps.total += len(orphans)
@@ -150,10 +179,16 @@ class Auditor:
         ]
 
     def scan(self, backend: str, on_progress: Progress | None) -> StoreScan:
-        """Count every vector under the id that it names; `on_progress` counts vectors."""
+        """Count every vector under the id that it names; `on_progress` counts vectors.
+
+        Raises:
+            LedgerCorrupt: a batch cannot be read, so that nobody knows whose are on record.
+        """
         as_of = datetime.now(UTC)
         self._unlisted.clear()
         keys, views = self._snapshot()
+        for error in (self._ledger.damaged or {}).values():
+            raise error
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
         marks = {view.user_id: view.last_ulid for view in real}
@@ -180,7 +215,13 @@ class Auditor:
         left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
         return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
 
+    def _look(self) -> None:
+        """Read anew what could not be read."""
+        self._ledger = self._recorded_in.tolerant()
+        self._damage = Damage(self._ledger)
+
     def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
+        self._look()
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
@@ -211,6 +252,8 @@ class Auditor:
                     own[user_id] = self._ledger.view(user_id)
                 view = own[user_id] if user_id else None
                 pair = (user_id or NOBODY, vector.key)
+                if user_id and self._damage.hides(user_id):
+                    continue
                 if view and vector.key in view.live:
                     self._unlisted.add(view.user_id)
                     yield from self.compare([pair])
@@ -235,10 +278,13 @@ class Auditor:
                 difference = _compare_dead(pair[0], vector)
             elif entry in recorded:
                 difference = _compare_live(pair, entry, recorded[entry], vector)
+            elif error := (self._ledger.damaged or {}).get(entry.key):
+                difference = Difference("damaged", pair, str(error), key=entry.key)
             else:
                 # Forgotten since the view was taken.
                 continue
-            if difference:
+            sure = difference and difference.kind in ("missing", "damaged")
+            if difference and (sure or not self._damage.hides(pair[0])):
                 differences.append(difference)
         return differences
 

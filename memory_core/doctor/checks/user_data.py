@@ -38,7 +38,8 @@ MOVED = FindingKind("records.E004", "Memories in the store belong to another use
     _PRIVACY, (Fix("Give them back to the user on record", command=_REPAIR),))
 CORRUPT = FindingKind("records.E005", "An entry of the record cannot be read",
     "The memories of that customer cannot be shown until the entry is restored.",
-    (Fix("Restore the file from a backup, or move it away to continue without it"),))
+    (Fix("Write it anew from the store", command=_REPAIR),
+     Fix("Else restore the file from a backup, or move it away to continue without it")))
 UNRECORDED = FindingKind("records.W001", "Memories in the store were never recorded",
     "The assistant does not show them; another program may have written them.",
     (Fix("List them first", command=_AUDIT),
@@ -70,6 +71,7 @@ _BY_SORT = {
     "altered": ALTERED,
     "undeleted": UNDELETED,
     "unexpected": UNRECORDED,
+    "damaged": CORRUPT,
 }
 
 
@@ -94,18 +96,14 @@ def readable(context: Context) -> Iterator[Finding]:
 def as_recorded(context: Context) -> Iterator[Finding]:
     """Compare a sample of memories with the store; with `deep` all of them, both ways."""
     auditor = Auditor(context.ledger, context.store)
-    try:
-        if "deep" in context.tags:
-            compared = "all memories"
-            differences = auditor.audit(Steps(None)).differences
-        else:
-            pairs = [(view.user_id, key) for view in context.views for key in view.live]
-            sample = spread(pairs, _SAMPLE)
-            compared = f"{len(sample)} of {counted(len(pairs), 'memory')}"
-            differences = tuple(auditor.compare(sample))
-    except LedgerCorrupt as exc:
-        yield _corrupt(exc)
-        return
+    if "deep" in context.tags:
+        compared = "all memories"
+        differences = auditor.audit(Steps(None)).differences
+    else:
+        pairs = [(view.user_id, key) for view in context.views for key in view.live]
+        sample = spread(pairs, _SAMPLE)
+        compared = f"{len(sample)} of {counted(len(pairs), 'memory')}"
+        differences = tuple(auditor.compare(sample))
     groups: dict[FindingKind, list[Difference]] = {}
     for difference in differences:
         moved = difference.kind == "altered" and "user_id" in difference.item.detail
