@@ -32,6 +32,7 @@ NOBODY = UserId("")
 
 _SCANNED = 1_000
 _LONGEST = 300
+_OLDER = "in the store in an older revision"
 _UNDELETED = "deleted, but still in the store"
 
 Pair = tuple[UserId, str]
@@ -59,6 +60,11 @@ class Difference:
     taker: UserId | None = None
     key: str = ""
     events: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def older(self) -> bool:
+        """The store still holds the state before this one, which nobody is shown."""
+        return self.detail == _OLDER
 
     @property
     def payload(self) -> Mapping[str, Any]:
@@ -266,7 +272,7 @@ class Auditor:
     def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
         stored = self._read([memory_id for _, memory_id in pairs], with_values=True)
         expected = {
-            (user_id, memory_id): _expected(views[user_id], memory_id, stored.get(memory_id))
+            (user_id, memory_id): expected_entry(views[user_id], memory_id, stored.get(memory_id))
             for user_id, memory_id in pairs
             if memory_id in views[user_id].live
         }
@@ -439,7 +445,7 @@ def _compare_live(
         revision = stored.payload.get("revision")
         older = isinstance(revision, str) and revision < entry.ulid
         named = f"{', '.join(keys)} not as recorded"
-        kind, detail = "altered", "in the store in an older revision" if older else named
+        kind, detail = "altered", _OLDER if older else named
     else:
         return None
     return Difference(kind, pair, detail, wanted)
@@ -455,7 +461,7 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
     return Difference("unexpected", (user_id, stored.key), detail, orphan=stored)
 
 
-def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
+def expected_entry(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
     """Return the entry that the store should hold a memory in.
 
     Where a save was repeated, by two writers at once, either of its events may be the one.

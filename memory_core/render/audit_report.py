@@ -21,7 +21,7 @@ _SHOWN_USERS = 50
 def audit_document(report: AuditReport) -> dict[str, Any]:
     return fields(
         report,
-        "missing unexpected altered undeleted damaged repaired clean checked users left_out",
+        "missing unexpected altered undeleted repaired clean checked users left_out damaged",
     )
 
 
