@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ..embedders import Embedder
 from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
@@ -32,12 +33,14 @@ NOBODY = UserId("")
 
 _SCANNED = 1_000
 _LONGEST = 300
+_SAME_MEANING = 0.99
+"""The least cosine of a vector to its own text embedded again: services round a little."""
 _OLDER = "in the store in an older revision"
 _UNDELETED = "deleted, but still in the store"
 
 Pair = tuple[UserId, str]
 """A user and the id of a memory."""
-Sort = Literal["missing", "unexpected", "altered", "undeleted", "damaged"]
+Sort = Literal["missing", "unexpected", "altered", "undeleted", "damaged", "unlike"]
 _Unowned = tuple[str | None, str | None]
 """The agent and the run of a vector that names no user."""
 
@@ -49,7 +52,7 @@ class Difference:
     `wanted` is what the store should hold, still without values. `orphan` is a vector that was
     never recorded; only the user of the pair may adopt it. `taker` is who has a memory whose move
     from its user was cut off. `key` is a damaged entry of the ledger, `events` what it has to hold:
-    none where the store has not all of it.
+    none where the store has not all of it. An `unlike` vector is not that of its text.
     """
 
     kind: Sort
@@ -117,18 +120,23 @@ class Findings:
 class Auditor:
     """Compares store and ledger. Others may read and write meanwhile.
 
-    An entry that cannot be read stops nobody: it is listed as damaged.
+    An entry that cannot be read stops nobody: it is listed as damaged. With an `embedder` the
+    texts are embedded again, and compared with their vectors.
     """
 
-    def __init__(self, ledger: Ledger, store: VectorStore) -> None:
+    def __init__(
+        self, ledger: Ledger, store: VectorStore, embedder: Embedder | None = None
+    ) -> None:
         self._recorded_in = ledger
-        self._look()
+        self._look_into(ledger.tolerant())
         self._store = store
+        self._embedder = embedder
         self._unlisted: set[UserId] = set()
 
     def audit(self, steps: Steps) -> Findings:
         """Compare all memories of all users, by whole payload."""
         self._unlisted.clear()
+        self._look_into(self._recorded_in.tolerant())
         keys, views = self._snapshot()
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
@@ -146,16 +154,10 @@ class Auditor:
                 )
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
         differences = [each for each in differences if each.kind != "damaged"]
-        differences += [
-            Difference(
-                "damaged",
-                (damaged.user_id or NOBODY, damaged.name),
-                damaged.detail,
-                key=damaged.key,
-                events=damaged.events,
-            )
-            for damaged in self._damage.entries(self._store, keys, views)
-        ]
+        for key, error in (self._ledger.damaged or {}).items():
+            holder, name, events = self._damage.recorded(key, self._store, keys, views)
+            pair = (holder or NOBODY, name)
+            differences.append(Difference("damaged", pair, str(error), key=key, events=events))
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
@@ -169,12 +171,10 @@ class Auditor:
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
-        """Return the vectors that name this user, in whatever form, and were never recorded.
-
-        Raises:
-            LedgerCorrupt: what was recorded for the user cannot be read.
-        """
+        """Return the vectors that name this user, in whatever form, and were never recorded."""
+        # Raises where that cannot be told.
         self._recorded_in.view(user_id)
+        self._look_into(self._recorded_in.tolerant())
         keys, views = self._snapshot()
         _, orphans = _divide(keys, views.values(), ())
         steps.total += len(orphans)
@@ -185,16 +185,11 @@ class Auditor:
         ]
 
     def scan(self, backend: str, on_progress: Progress | None) -> StoreScan:
-        """Count every vector under the id that it names; `on_progress` counts vectors.
-
-        Raises:
-            LedgerCorrupt: a batch cannot be read, so that nobody knows whose are on record.
-        """
+        """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
         self._unlisted.clear()
+        self._look_into(self._recorded_in)
         keys, views = self._snapshot()
-        for error in (self._ledger.damaged or {}).values():
-            raise error
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
         marks = {view.user_id: view.last_ulid for view in real}
@@ -221,13 +216,10 @@ class Auditor:
         left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
         return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
 
-    def _look(self) -> None:
-        """Read anew what could not be read."""
-        self._ledger = self._recorded_in.tolerant()
-        self._damage = Damage(self._ledger)
+    def _look_into(self, ledger: Ledger) -> None:
+        self._ledger, self._damage = ledger, Damage(ledger)
 
     def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
-        self._look()
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
@@ -272,7 +264,7 @@ class Auditor:
     def _compare(self, pairs: Sequence[Pair], views: Mapping[UserId, UserView]) -> list[Difference]:
         stored = self._read([memory_id for _, memory_id in pairs], with_values=True)
         expected = {
-            (user_id, memory_id): expected_entry(views[user_id], memory_id, stored.get(memory_id))
+            (user_id, memory_id): _expected(views[user_id], memory_id, stored.get(memory_id))
             for user_id, memory_id in pairs
             if memory_id in views[user_id].live
         }
@@ -292,6 +284,10 @@ class Auditor:
             sure = difference and difference.kind in ("missing", "damaged")
             if difference and (sure or not self._damage.hides(pair[0])):
                 differences.append(difference)
+        if self._embedder:
+            wrong = {difference.pair for difference in differences}
+            same = {pair: stored[pair[1]] for pair in {*expected} - wrong if pair[1] in stored}
+            differences += _unlike(same, self._embedder)
         return differences
 
     def _read(self, keys: Sequence[str], *, with_values: bool = False) -> dict[str, Vector]:
@@ -451,6 +447,18 @@ def _compare_live(
     return Difference(kind, pair, detail, wanted)
 
 
+def _unlike(stored: Mapping[Pair, Vector], embedder: Embedder) -> Iterator[Difference]:
+    """Yield the memories whose vector is not that of their text, embedded again."""
+    texts = [vector.payload["data"] for vector in stored.values()]
+    for (pair, vector), meaning in zip(
+        stored.items(), embedder.embed(texts) if texts else (), strict=True
+    ):
+        values = vector.values
+        # Not above it is also what has no length.
+        if values is None or not values @ meaning > _SAME_MEANING * (values @ values) ** 0.5:
+            yield Difference("unlike", pair, "its vector does not have the meaning of its text")
+
+
 def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
     if stored is None:
         return None
@@ -461,7 +469,7 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
     return Difference("unexpected", (user_id, stored.key), detail, orphan=stored)
 
 
-def expected_entry(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
+def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
     """Return the entry that the store should hold a memory in.
 
     Where a save was repeated, by two writers at once, either of its events may be the one.

@@ -6,8 +6,8 @@ be read, nothing of theirs is called deleted, altered or never recorded: it may 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from ..errors import LedgerCorrupt
@@ -21,18 +21,7 @@ from ..storage.vectors import Vector, VectorStore
 
 _READ = 1_000
 
-
-class DamagedEntry(NamedTuple):
-    """An entry that cannot be read, and the events it has to hold: none where some are unknown.
-
-    `name` is the id of its memory, of a batch the name of the object.
-    """
-
-    key: str
-    user_id: UserId | None
-    name: str
-    detail: str
-    events: tuple[Mapping[str, Any], ...]
+Events = tuple[Mapping[str, Any], ...]
 
 
 class Damage:
@@ -40,6 +29,7 @@ class Damage:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._vectors: list[Vector] | None = None
 
     def hides(self, user_id: UserId) -> bool:
         """Tell if a batch of the user cannot be read, so that their view is incomplete."""
@@ -50,75 +40,60 @@ class Damage:
         }
         return bool(hidden) and not hidden.isdisjoint(folders_of(user_id))
 
-    def entries(
-        self, store: VectorStore, keys: Collection[str], views: Mapping[UserId, UserView]
-    ) -> Iterator[DamagedEntry]:
-        """Yield the damaged entries; `keys` are those of the store, `views` of the same moment."""
-        damaged = self._ledger.damaged or {}
-        owners = {folder: user for user in views for folder in folders_of(user)} if damaged else {}
-        vectors = list(self._vectors(store, keys, damaged))
-        for key, error in sorted(damaged.items()):
-            user_id = owners.get(_folder(key))
-            name = key.rpartition("/")[2]
-            events: tuple[Mapping[str, Any], ...] = ()
-            try:
-                named = match_name(key)
-            except LedgerCorrupt:
-                # No entry at all: whoever put it there has to take it away.
-                yield DamagedEntry(key, user_id, name, str(error), ())
-                continue
-            own = [
-                vector
-                for vector in vectors
-                if user_id and _holds(vector, user_id, name[:26], named["id"])
-            ]
-            if user_id and (own or named["kind"] in ("DELETE", "FORGET")):
-                events = tuple(_events(key, user_id, own, views[user_id]))
-            yield DamagedEntry(
-                key,
-                user_id,
-                unquote(named["id"] or name),
-                str(error),
-                events if len(events) == int(named["count"] or 1) else (),
+    def recorded(
+        self,
+        key: str,
+        store: VectorStore,
+        keys: Collection[str],
+        views: Mapping[UserId, UserView],
+    ) -> tuple[UserId | None, str, Events]:
+        """Return the user of a damaged entry, the id of its memory, and the events it has to hold.
+
+        Of a batch the name of the object is given. No events where the store has not all of them.
+        `keys` are those of the store, `views` of the same moment.
+        """
+        user_id = next((user for user in views if _folder(key) in folders_of(user)), None)
+        name = key.rpartition("/")[2]
+        try:
+            parts = match_name(key)
+        except LedgerCorrupt:
+            # No entry at all: whoever put it there has to take it away.
+            return user_id, name, ()
+        at = LedgerEntry(key, Kind.ADD, ALL).at.isoformat(timespec="milliseconds")
+        event = {"v": 1, "user_id": user_id, "raw_user_id": user_id, "at": at}
+        events: Events = ({**event, "kind": parts["kind"], "id": unquote(parts["id"] or "")},)
+        if user_id and parts["kind"] not in ("DELETE", "FORGET"):
+            events = tuple(
+                {
+                    **event,
+                    "kind": parts["kind"]
+                    or ("UPDATE" if held.key in views[user_id].live else "ADD"),
+                    "id": held.key,
+                    "payload": {key: val for key, val in held.payload.items() if key != "revision"},
+                }
+                for held in self._held(store, keys)
+                if held.payload["revision"] == name[:26]
+                and held.payload.get("user_id") == user_id
+                and unquote(parts["id"] or held.key) == held.key
             )
+        complete = user_id and len(events) == int(parts["count"] or 1)
+        return user_id, unquote(parts["id"] or name), events if complete else ()
 
-    def _vectors(
-        self, store: VectorStore, keys: Collection[str], damaged: Collection[str]
-    ) -> Iterator[Vector]:
-        """Yield the vectors whose revision is that of a damaged entry."""
-        ulids = {key.rpartition("/")[2][:26] for key in damaged}
-        for batch in batches(sorted(keys), _READ) if damaged else ():
-            for vector in store.get(batch).values():
-                if (vector.payload or {}).get("revision") in ulids:
-                    yield vector
-
-
-def _events(
-    key: str, user_id: UserId, vectors: Sequence[Vector], view: UserView
-) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of an entry of this name, in the order in which its memories were made."""
-    name = match_name(key)
-    at = LedgerEntry(key, Kind.ADD, ALL).at.isoformat(timespec="milliseconds")
-    common = {"v": 1, "user_id": user_id, "raw_user_id": user_id, "at": at}
-    if name["kind"] in ("DELETE", "FORGET"):
-        yield {**common, "kind": name["kind"], "id": unquote(name["id"])}
-        return
-    for vector in sorted(vectors, key=lambda vector: (vector.payload["created_at"], vector.key)):
-        payload = {name: value for name, value in vector.payload.items() if name != "revision"}
-        kind = name["kind"] or ("UPDATE" if vector.key in view.live else "ADD")
-        yield {**common, "kind": kind, "id": vector.key, "payload": payload}
-
-
-def _holds(vector: Vector, user_id: UserId, ulid: str, named: str | None) -> bool:
-    """Return whether a vector is a memory of the user as this entry recorded it."""
-    payload = vector.payload
-    return (
-        payload["revision"] == ulid
-        and payload.get("user_id") == user_id
-        and (named is None or unquote(named) == vector.key)
-        and isinstance(payload.get("data"), str)
-        and time_of(payload, "created_at") is not None
-    )
+    def _held(self, store: VectorStore, keys: Collection[str]) -> list[Vector]:
+        """Return the vectors whose revision is that of a damaged entry, in order of creation."""
+        if self._vectors is None:
+            ulids = {key.rpartition("/")[2][:26] for key in self._ledger.damaged or ()}
+            vectors = [
+                vector
+                for batch in batches(sorted(keys), _READ)
+                for vector in store.get(batch).values()
+                if (vector.payload or {}).get("revision") in ulids
+                and isinstance(vector.payload.get("data"), str)
+                and time_of(vector.payload, "created_at") is not None
+            ]
+            vectors.sort(key=lambda vector: (vector.payload["created_at"], vector.key))
+            self._vectors = vectors
+        return self._vectors
 
 
 def _folder(key: str) -> str:

@@ -7,7 +7,8 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,7 +27,6 @@ from ..service import MemoryService
 from ..settings import Settings
 from ..storage.objects.local import make_private_folder
 from ..version import library_version
-from .probes import is_meant
 from .report import Installation, RealUsers, Sample
 
 _COUNTED_APART = 5_000
@@ -205,7 +205,7 @@ def _kept(view: UserView, until: str, count: int) -> int:
     return deleted + sum(memory.added.ulid <= until for memory in view.live.values())
 
 
-def take_sample(parts: Repository, ledger: Ledger, real: Iterable[UserView]) -> Sample:
+def take_sample(parts: Repository, ledger: Ledger, real: Sequence[UserView]) -> Sample:
     """Read up to 100 memories, spread over all, from record and store, and embed them again.
 
     `ledger` is the tolerant one that the users were read from. What differs is read once more
@@ -214,29 +214,19 @@ def take_sample(parts: Repository, ledger: Ledger, real: Iterable[UserView]) -> 
     pairs = [(view.user_id, key) for view in real for key in view.live]
     count = min(_SAMPLED, len(pairs))
     sample = [pairs[at * len(pairs) // count] for at in range(count)]
-    auditor = Auditor(parts.ledger, parts.store)
-    differences = auditor.compare(sample)
-    if differences:
+    auditor = Auditor(parts.ledger, parts.store, parts.embedder)
+    if differences := auditor.compare(sample):
         time.sleep(_PAUSE_S)
         differences = auditor.compare([difference.pair for difference in differences])
-    altered = [difference for difference in differences if difference.kind == "altered"]
-    older = sum(difference.older for difference in altered)
-    differing = {difference.pair for difference in differences}
-    stored = parts.store.get(
-        [pair[1] for pair in sample if pair not in differing], with_values=True
-    ).values()
-    meanings = parts.embedder.embed([vector.payload["data"] for vector in stored]) if stored else ()
+    counts = Counter("missing" if each.older else each.kind for each in differences)
     hidden = [key for key in ledger.damaged or () if is_batch(key) and PROBE_DOMAIN not in key]
     return Sample(
         read=count,
         memories=len(pairs),
-        damaged=sum(difference.kind == "damaged" for difference in differences) + len(hidden),
-        altered=len(altered) - older,
-        missing=sum(difference.kind == "missing" for difference in differences) + older,
-        unlike=sum(
-            not is_meant(vector.values, meaning)
-            for vector, meaning in zip(stored, meanings, strict=True)
-        ),
+        damaged=counts["damaged"] + len(hidden),
+        altered=counts["altered"],
+        missing=counts["missing"],
+        unlike=counts["unlike"],
     )
 
 

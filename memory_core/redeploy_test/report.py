@@ -197,16 +197,7 @@ class Report:
 
 def observation_from(data: Mapping[str, Any]) -> Observation:
     """Read what `encode` wrote of an observation."""
-    return known(
-        Observation,
-        {
-            **data,
-            "evidence": _optional(Installation, data["evidence"]),
-            "results": _results(data["results"]),
-            "census": _optional(RealUsers, data["census"]),
-            "sample": _optional(Sample, data["sample"]),
-        },
-    )
+    return known(Observation, {**data, "results": _results(data["results"])})
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
@@ -222,25 +213,26 @@ def report_from(data: Mapping[str, Any]) -> Report:
             "verdict": Verdict(data["verdict"]),
             "headlines": tuple(data["headlines"]),
             "probes": _results(data["probes"]),
-            "before": _optional(Installation, data["before"]),
-            "after": _optional(Installation, data["after"]),
-            "census_before": _optional(RealUsers, data["census_before"]),
-            "census_after": _optional(RealUsers, data["census_after"]),
-            "control": _optional(Control, data["control"]),
             "steps": tuple(known(StepDone, step) for step in data["steps"]),
-            "sample": _optional(Sample, data.get("sample")),
         },
     )
 
 
+_PARTS: Final[Mapping[str, Any]] = {
+    "evidence": Installation, "before": Installation, "after": Installation,
+    "census": RealUsers, "census_before": RealUsers, "census_after": RealUsers,
+    "control": Control, "sample": Sample,
+}  # fmt: skip
+
+
 def known(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
-    """Make a value of its fields; those of a newer release are left out."""
-    names = {attribute.name for attribute in fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in names})
-
-
-def _optional(kind: type[_Value], data: Mapping[str, Any] | None) -> _Value | None:
-    return known(kind, data) if data else None
+    """Make a value of its fields and their parts; those of a newer release are left out."""
+    return kind(
+        **{
+            name: known(_PARTS[name], data[name]) if name in _PARTS and data[name] else data[name]
+            for name in {attribute.name for attribute in fields(kind)}.intersection(data)
+        }
+    )
 
 
 def _results(items: Any) -> tuple[ProbeResult, ...]:

@@ -221,7 +221,7 @@ DAMAGES: dict[str, tuple[Event, Verdict, str]] = {
     "all vectors lost": (
         damage(lambda opened, ids: opened.store.delete(list(opened.store.keys()))),
         Verdict.DEGRADED,
-        "on record, but not in the vector store",
+        "not in the store",
     ),
     "the vectors of one user lost": (
         damage(lambda opened, ids: opened.store.delete(ids)),
