@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from threading import Lock
@@ -56,6 +57,20 @@ class Ledger:
         self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
         self._batches: dict[str, Events] = {}
         self._lock = Lock()
+        self.damaged: dict[str, LedgerCorrupt] | None = None
+        """By key: the entries that a tolerant ledger left out. None: each raises its error."""
+
+    def tolerant(self) -> Ledger:
+        """Return a ledger for one look that leaves out what cannot be read, and lists it."""
+        ledger = Ledger(self._objects)
+        ledger._batches, ledger._lock, ledger.damaged = self._batches, self._lock, {}
+        return ledger
+
+    def restore(self, key: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write a damaged entry anew: the events of its name, with their payloads."""
+        lines = [json.dumps(event, ensure_ascii=False).encode() for event in events]
+        check_place(key, events)
+        self._objects.replace(key, b"\n".join(lines))
 
     @property
     def objects(self) -> ObjectStore:
@@ -187,7 +202,12 @@ class Ledger:
         self, user_id: UserId, keys: Sequence[str], before: UserView | None = None
     ) -> UserView:
         batches = self._read(filter(is_batch, keys))
-        entries = (entry for key in keys for entry in _entries(key, batches.get(key, ())))
+        entries: list[LedgerEntry] = []
+        for key in keys:
+            try:
+                entries += _entries(key, batches.get(key, ()))
+            except LedgerCorrupt as exc:
+                self._leave_out(exc)
         return replay(user_id, entries, before)
 
     def _read(self, keys: Iterable[str]) -> dict[str, Events]:
@@ -195,10 +215,19 @@ class Ledger:
         wanted = dict.fromkeys(keys)
         events = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
         for key, data in self._objects.get_many(wanted.keys() - events.keys()).items():
-            events[key] = _decode(key, data)
+            try:
+                events[key] = _decode(key, data)
+            except LedgerCorrupt as exc:
+                self._leave_out(exc)
+                continue
             if is_batch(key):
                 self._keep(key, events[key])
         return events
+
+    def _leave_out(self, exc: LedgerCorrupt) -> None:
+        if self.damaged is None:
+            raise exc
+        self.damaged[exc.key] = exc
 
     def _keep(self, key: str, events: Events) -> None:
         with self._lock:
@@ -214,8 +243,8 @@ class Ledger:
         """Return the user of a folder; None for a digest whose user was forgotten meanwhile."""
         if not name.startswith(DIGEST_MARK):
             return UserId(unquote(name))
-        events = self._read(keys[-1:]).get(keys[-1]) if keys else None
-        return UserId(events[0]["user_id"]) if events else None
+        events = (event for key in reversed(keys) for event in self._read([key]).get(key, ()))
+        return next((UserId(event["user_id"]) for event in events), None)
 
 
 def _named(folder: str) -> str:
@@ -248,8 +277,9 @@ def _decode(key: str, data: bytes) -> Events:
         check_place(key, events)
     except (ValueError, KeyError, TypeError) as exc:
         raise LedgerCorrupt(
-            f"ledger entry {key!r} is damaged; restore it from a backup, or move it away to "
-            "go on without it",
+            f"ledger entry {key!r} is damaged; `python -m memory_core audit --repair` writes it "
+            "anew where the store still has what it recorded; else restore it from a backup, or "
+            "move it away to go on without it",
             key,
         ) from exc
     return events

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ..embedders import Embedder
 from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
@@ -22,6 +23,7 @@ from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
+from .damaged import Damage
 from .merge_users import unfinished
 
 BATCH = 200
@@ -31,11 +33,14 @@ NOBODY = UserId("")
 
 _SCANNED = 1_000
 _LONGEST = 300
+_SAME_MEANING = 0.99
+"""The least cosine of a vector to its own text embedded again: services round a little."""
+_OLDER = "in the store in an older revision"
 _UNDELETED = "deleted, but still in the store"
 
 Pair = tuple[UserId, str]
 """A user and the id of a memory."""
-Sort = Literal["missing", "unexpected", "altered", "undeleted"]
+Sort = Literal["missing", "unexpected", "altered", "undeleted", "damaged", "unlike"]
 _Unowned = tuple[str | None, str | None]
 """The agent and the run of a vector that names no user."""
 
@@ -46,7 +51,8 @@ class Difference:
 
     `wanted` is what the store should hold, still without values. `orphan` is a vector that was
     never recorded; only the user of the pair may adopt it. `taker` is who has a memory whose move
-    from its user was cut off.
+    from its user was cut off. `key` is a damaged entry of the ledger, `events` what it has to hold:
+    none where the store has not all of it. An `unlike` vector is not that of its text.
     """
 
     kind: Sort
@@ -55,17 +61,26 @@ class Difference:
     wanted: Vector | None = None
     orphan: Vector | None = None
     taker: UserId | None = None
+    key: str = ""
+    events: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def older(self) -> bool:
+        """The store still holds the state before this one, which nobody is shown."""
+        return self.detail == _OLDER
 
     @property
     def payload(self) -> Mapping[str, Any]:
         """The payload to be shown, or adopted; empty where there is none."""
         vector = self.wanted or self.orphan
+        if len(self.events) == 1:
+            return self.events[0].get("payload") or {}
         return vector.payload if vector else {}
 
     @property
     def item(self) -> AuditItem:
         """The line of a report; an orphan is listed under the user it names."""
-        user_id = owner(self.payload) if self.orphan else self.pair[0]
+        user_id = owner(self.payload) if self.orphan else self.pair[0] or None
         text = self.payload.get("data")
         memory = text if isinstance(text, str) else None
         return AuditItem(self.pair[1], user_id, self.detail, memory)
@@ -95,6 +110,7 @@ class Findings:
             unexpected=tuple(items["unexpected"]),
             altered=tuple(items["altered"]),
             undeleted=tuple(items["undeleted"]),
+            damaged=tuple(items["damaged"]),
             checked=self.checked,
             users=self.users,
             left_out=self.left_out,
@@ -102,30 +118,46 @@ class Findings:
 
 
 class Auditor:
-    """Compares store and ledger. Others may read and write meanwhile."""
+    """Compares store and ledger. Others may read and write meanwhile.
 
-    def __init__(self, ledger: Ledger, store: VectorStore) -> None:
-        self._ledger = ledger
+    An entry that cannot be read stops nobody: it is listed as damaged. With an `embedder` the
+    texts are embedded again, and compared with their vectors.
+    """
+
+    def __init__(
+        self, ledger: Ledger, store: VectorStore, embedder: Embedder | None = None
+    ) -> None:
+        self._recorded_in = ledger
+        self._look_into(ledger.tolerant())
         self._store = store
+        self._embedder = embedder
         self._unlisted: set[UserId] = set()
 
     def audit(self, steps: Steps) -> Findings:
         """Compare all memories of all users, by whole payload."""
         self._unlisted.clear()
+        self._look_into(self._recorded_in.tolerant())
         keys, views = self._snapshot()
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
         steps.total += len(pairs) + len(orphans)
         differences = [*self._recorded(pairs, views, steps), *self._orphans(orphans, views, steps)]
         for pair, taker in moves.items():
+            if self._damage.hides(pair[0]) or self._damage.hides(taker):
+                continue
             detail = f"moved to user {taker!r}, but the move was cut off and both have it"
             differences.append(Difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
-            if count := len(left_behind(view)):
+            if (count := len(left_behind(view))) and not self._damage.hides(user_id):
                 detail = (
                     f"forgotten, but the ledger still has {counted(count, 'event')} of the user"
                 )
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
+        differences = [each for each in differences if each.kind != "damaged"]
+        for key, error in (self._ledger.damaged or {}).items():
+            holder, name, events = self._damage.recorded(key, self._store, keys, views)
+            pair = (holder or NOBODY, name)
+            differences.append(Difference("damaged", pair, str(error), key=key, events=events))
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),
@@ -140,6 +172,9 @@ class Auditor:
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
         """Return the vectors that name this user, in whatever form, and were never recorded."""
+        # Raises where that cannot be told.
+        self._recorded_in.view(user_id)
+        self._look_into(self._recorded_in.tolerant())
         keys, views = self._snapshot()
         _, orphans = _divide(keys, views.values(), ())
         steps.total += len(orphans)
@@ -153,6 +188,7 @@ class Auditor:
         """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
         self._unlisted.clear()
+        self._look_into(self._recorded_in)
         keys, views = self._snapshot()
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
@@ -179,6 +215,9 @@ class Auditor:
                 census.settle(view)
         left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
         return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
+
+    def _look_into(self, ledger: Ledger) -> None:
+        self._ledger, self._damage = ledger, Damage(ledger)
 
     def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
         keys = set(self._store.keys())
@@ -211,6 +250,8 @@ class Auditor:
                     own[user_id] = self._ledger.view(user_id)
                 view = own[user_id] if user_id else None
                 pair = (user_id or NOBODY, vector.key)
+                if user_id and self._damage.hides(user_id):
+                    continue
                 if view and vector.key in view.live:
                     self._unlisted.add(view.user_id)
                     yield from self.compare([pair])
@@ -235,11 +276,18 @@ class Auditor:
                 difference = _compare_dead(pair[0], vector)
             elif entry in recorded:
                 difference = _compare_live(pair, entry, recorded[entry], vector)
+            elif error := (self._ledger.damaged or {}).get(entry.key):
+                difference = Difference("damaged", pair, str(error), key=entry.key)
             else:
                 # Forgotten since the view was taken.
                 continue
-            if difference:
+            sure = difference and difference.kind in ("missing", "damaged")
+            if difference and (sure or not self._damage.hides(pair[0])):
                 differences.append(difference)
+        if self._embedder:
+            wrong = {difference.pair for difference in differences}
+            same = {pair: stored[pair[1]] for pair in {*expected} - wrong if pair[1] in stored}
+            differences += _unlike(same, self._embedder)
         return differences
 
     def _read(self, keys: Sequence[str], *, with_values: bool = False) -> dict[str, Vector]:
@@ -393,10 +441,22 @@ def _compare_live(
         revision = stored.payload.get("revision")
         older = isinstance(revision, str) and revision < entry.ulid
         named = f"{', '.join(keys)} not as recorded"
-        kind, detail = "altered", "in the store in an older revision" if older else named
+        kind, detail = "altered", _OLDER if older else named
     else:
         return None
     return Difference(kind, pair, detail, wanted)
+
+
+def _unlike(stored: Mapping[Pair, Vector], embedder: Embedder) -> Iterator[Difference]:
+    """Yield the memories whose vector is not that of their text, embedded again."""
+    texts = [vector.payload["data"] for vector in stored.values()]
+    for (pair, vector), meaning in zip(
+        stored.items(), embedder.embed(texts) if texts else (), strict=True
+    ):
+        values = vector.values
+        # Not above it is also what has no length.
+        if values is None or not values @ meaning > _SAME_MEANING * (values @ values) ** 0.5:
+            yield Difference("unlike", pair, "its vector does not have the meaning of its text")
 
 
 def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:

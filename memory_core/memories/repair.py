@@ -29,6 +29,7 @@ from .repository import Repository, open_repository
 
 _ATTEMPTS = 3
 _RECORDED = "it is on record after all, so nothing was changed; audit once more"
+_UNKNOWN = "the store does not have all that it recorded"
 _DIFFERS = "it differs again after the repair; audit once more"
 
 _Left = dict[Pair, str]
@@ -57,7 +58,17 @@ class Repairer:
             raise InvalidMemory(f"unexpected is {unexpected!r}; use one of {allowed}")
         steps = Steps(on_progress)
         findings = self._auditor.audit(steps)
-        return findings.report(self._repair(findings, unexpected, steps) if repair else None)
+        if not repair:
+            return findings.report()
+        restored = tuple(item for item in findings.differences if item.events)
+        for item in restored:
+            self._ledger.restore(item.key, item.events)
+            self._memories.refresh(item.pair[0])
+        if restored:
+            # What they hid can be compared by now.
+            findings = self._auditor.audit(steps)
+        left = self._repair(findings, unexpected, steps)
+        return replace(findings, differences=restored + findings.differences).report(left)
 
     def adopt_orphans(
         self, user_id: UserId, *, preview: bool, on_progress: Progress | None
@@ -83,11 +94,13 @@ class Repairer:
         others = [
             item.pair
             for item in findings.differences
-            if item.kind != "unexpected" and not item.taker
+            if item.kind not in ("unexpected", "damaged") and not item.taker
         ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
         steps.total += len(others) + len(orphans) + len(moves)
-        left: _Left = {}
+        left: _Left = {
+            item.pair: _UNKNOWN for item in findings.differences if item.kind == "damaged"
+        }
         for (former, taker), cut in groupby(moves, key=lambda move: (move.pair[0], move.taker)):
             if taker:
                 self._merger.release(former, taker, [move.pair[1] for move in cut])
@@ -113,7 +126,7 @@ class Repairer:
         refused: dict[str, str] = {}
         for attempt in range(_ATTEMPTS + 1):
             differences = self._auditor.compare(pairs)
-            wrong = [difference for difference in differences if difference.kind != "unexpected"]
+            wrong = [item for item in differences if item.kind not in ("unexpected", "damaged")]
             if not wrong or attempt == _ATTEMPTS:
                 break
             refused = self._put([difference.wanted for difference in wrong if difference.wanted])
@@ -165,7 +178,9 @@ class Repairer:
         drafts: list[EventDraft] = []
         view = self._ledger.view(user_id)
         latest = [live.latest for live in view.live.values()]
-        known = {identity(payload) for payload in self._ledger.payloads(latest).values()}
+        # An entry that is damaged keeps no other from being adopted.
+        recorded = self._ledger.tolerant().payloads(latest)
+        known = {identity(payload) for payload in recorded.values()}
         for orphan in orphans:
             if orphan.item.user_id != user_id:
                 left[orphan.pair] = "it cannot be adopted"

@@ -110,6 +110,7 @@ def open_repository(settings: Settings, *, create: bool = False) -> Repository:
 
 def recorded_elsewhere(ledger: Ledger, vectors: Sequence[Vector]) -> bool:
     """Return whether most of the vectors that any ledger recorded are not on record in this one."""
+    ledger = ledger.tolerant()
     known = [
         vector.key in view.all_ids or str(vector.payload["revision"]) < view.forgotten
         for vector in vectors

@@ -307,7 +307,8 @@ class AuditReport:
     """Differences between store and ledger, over `checked` memories of `users` users.
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
-    not in the recorded state, `undeleted` are deleted or forgotten and still there.
+    not in the recorded state, `undeleted` are deleted or forgotten and still there. `damaged` are
+    entries of the ledger that cannot be read; `repaired` ones were written anew from the store.
     `left_out` is as in `Census`.
     """
 
@@ -318,10 +319,11 @@ class AuditReport:
     checked: int
     users: int
     left_out: tuple[UserId, ...] = ()
+    damaged: tuple[AuditItem, ...] = ()
 
     @property
     def found(self) -> tuple[AuditItem, ...]:
-        return self.missing + self.altered + self.undeleted + self.unexpected
+        return self.missing + self.altered + self.undeleted + self.unexpected + self.damaged
 
     @property
     def repaired(self) -> int:

@@ -30,10 +30,9 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
-from .evidence import has_canary, missing_users, put_canary, take_census, take_evidence
+from . import evidence, records
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
-from .records import clean_up, completed, keep, key_of, note_cleaned, objects_of, remains, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 
@@ -73,11 +72,12 @@ def begin(
         raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     with step(on_step, "Note where memories are", "storage, embedder, deployment"):
         run, settings = str(ULID()), service.settings
-        census = take_census(service.parts.ledger, receipt_key(settings))
-        receipt = begin_receipt(run, count, _now(), take_evidence(service), census)
+        real = evidence.real_users(service.parts.ledger.tolerant())
+        census = evidence.take_census(real, receipt_key(settings))
+        receipt = begin_receipt(run, count, _now(), evidence.take_evidence(service), census)
         on_receipt(receipt)
-        put_canary(settings, run)
-        objects_of(service).put_if_absent(key_of(run, "busy"), b"{}")
+        evidence.put_canary(settings, run)
+        records.objects_of(service).put_if_absent(records.key_of(run, "busy"), b"{}")
     with step(
         on_step,
         "Write the probes",
@@ -87,13 +87,18 @@ def begin(
             receipt = receipt.with_acknowledged(number)
             on_receipt(receipt)
     if leave:
-        objects_of(service).put_if_absent(key_of(run, "begun"), to_file(receipt, settings))
-        objects_of(service).delete([key_of(run, "busy")])
+        objects = records.objects_of(service)
+        objects.put_if_absent(records.key_of(run, "begun"), to_file(receipt, settings))
+        objects.delete([records.key_of(run, "busy")])
     return receipt
 
 
 def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
-    """Look for the probes; those that seem lost are looked for three times."""
+    """Look for the probes, and compare a sample of real users' memories.
+
+    Probes that seem lost are looked for three times. For n probes and a sample of m memories at
+    most 7 n + 2 m + 60 requests go to AWS, beside one for each 1,000 entries of the ledger.
+    """
     probes, acknowledged = receipt.probes, set(receipt.acknowledged)
     results = {result.number: result for result in look(service, probes)}
     for _ in range(_LOOKS - 1):
@@ -102,29 +107,31 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
             for probe in probes
             if probe.number in acknowledged and results[probe.number].state is ProbeState.LOST
         ]
-        if not missing or len(missing) == len(acknowledged):
+        everything = len(missing) == len(acknowledged)
+        if not missing or (everything and not _has_ended(service, receipt.run)):
             break
         time.sleep(_PAUSE_S)
         for again in look(service, missing):
-            if again.state is not ProbeState.LOST:
+            if again.state is ProbeState.ENDED:
+                # Ended while it was looked for.
+                results[again.number] = again
+            elif again.state is not ProbeState.LOST:
                 results[again.number] = replace(
                     again, state=ProbeState.STALE, detail="it was there only at a later look"
                 )
-    ledger, key = service.parts.ledger, receipt_key(service.settings)
+    ledger, key = service.parts.ledger.tolerant(), receipt_key(service.settings)
+    real = evidence.real_users(ledger)
     of_probes = [
         result if result.number in acknowledged else _never(result) for result in results.values()
     ]
     return Observation(
-        evidence=take_evidence(service),
+        evidence=evidence.take_evidence(service),
         results=(*of_probes, *unexpected(service, receipt.run, probes)),
-        census=take_census(ledger, key),
-        canary=has_canary(service.settings, receipt.run, receipt.evidence),
-        missing_users=missing_users(ledger, receipt.census, key) if receipt.census else 0,
-        ended=any(
-            entry.kind is Kind.FORGET
-            for user_id in probe_users(receipt.run)
-            for entry in ledger.view(user_id).entries
-        ),
+        census=evidence.take_census(real, key),
+        canary=evidence.has_canary(service.settings, receipt.run, receipt.evidence),
+        missing_users=evidence.missing_users(real, receipt.census, key) if receipt.census else 0,
+        ended=_has_ended(service, receipt.run),
+        sample=evidence.take_sample(service.parts, ledger, real),
     )
 
 
@@ -145,27 +152,39 @@ def verify(
             recording(service.activity, "test") as operation,
         ):
             operation.detail = f"After the deployment, {counted(receipt.count, 'probe')}"
-            objects = objects_of(service)
-            kept = report_of(objects, receipt.run)
+            objects = records.objects_of(service)
+            kept = records.report_of(objects, receipt.run)
             if kept:
-                if remains(service, receipt.run):
-                    clean_up(service, receipt.run, receipt.evidence)
-                return kept
-            receipt = completed(objects, receipt, settings)
+                return _made_up_for(service, receipt, kept)
+            receipt = records.completed(objects, receipt, settings)
             with step(on_step, "Look for the probes", "by id, list and question"):
                 observation = observe(service, receipt)
             report = make_report(receipt, observation)
             if report.verdict is Verdict.INCONCLUSIVE:
                 # Another process may have judged it and cleaned up meanwhile.
-                return report_of(objects, receipt.run) or report
-            kept = keep(objects, report)
+                return records.report_of(objects, receipt.run) or report
+            kept = records.keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
-                left = clean_up(service, receipt.run, receipt.evidence)
-                note_cleaned(objects, receipt.run, left)
+                left = records.clean_up(service, receipt.run, receipt.evidence)
+                records.note_cleaned(objects, receipt.run, left)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
         # A verdict that was kept stands, even if the clean-up fails.
         return kept or make_report(receipt, Observation(None, error=str(exc)))
+
+
+def _made_up_for(service: MemoryService, receipt: RedeployReceipt, kept: Report) -> Report:
+    """Return a kept report, after the clean-up that was cut off behind it; say what was left."""
+    remains = records.remains_of(service, receipt.run)
+    if not remains:
+        return kept
+    left = records.clean_up(service, receipt.run, receipt.evidence)
+    records.note_cleaned(records.objects_of(service), receipt.run, left)
+    headline = (
+        f"An earlier check was cut off, or is not done yet, and had left {remains}; a recount "
+        f"after the clean-up finds {counted(left, 'item')}."
+    )
+    return replace(kept, left_behind=left, headlines=(*kept.headlines, headline))
 
 
 def make_report(
@@ -193,6 +212,7 @@ def make_report(
         census_before=receipt.census.totals if receipt.census else None,
         census_after=observation.census.totals if observation.census else None,
         control=control,
+        sample=observation.sample,
     )
 
 
@@ -246,6 +266,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: object) -> None:
         return None
+
+
+def _has_ended(service: MemoryService, run: str) -> bool:
+    """Tell if the users of the test were forgotten meanwhile."""
+    return any(
+        entry.kind is Kind.FORGET
+        for user_id in probe_users(run)
+        for entry in service.parts.ledger.tolerant().view(user_id).entries
+    )
 
 
 def _never(result: ProbeResult) -> ProbeResult:

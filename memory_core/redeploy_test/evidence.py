@@ -7,7 +7,8 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,17 +16,22 @@ from pathlib import Path
 
 from ..errors import BackendUnavailable
 from ..ledger import ALL, Ledger, UserView
+from ..ledger.entries import is_batch
+from ..memories.audit import Auditor
+from ..memories.repository import Repository
 from ..model.counting import counted
 from ..model.records import Kind
 from ..model.signature import Key
-from ..model.user_id import is_probe
+from ..model.user_id import PROBE_DOMAIN, is_probe
 from ..service import MemoryService
 from ..settings import Settings
 from ..storage.objects.local import make_private_folder
 from ..version import library_version
-from .report import Installation, RealUsers
+from .report import Installation, RealUsers, Sample
 
 _COUNTED_APART = 5_000
+_SAMPLED = 100
+_PAUSE_S = 1.0
 _LIBRARIES = ("mem0ai", "boto3", "chromadb")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # A change of these means that what was read is not what was written to.
@@ -152,15 +158,18 @@ def _canary(data_dir: Path, run: str) -> Path:
 # The census: real users, to see that the deployment cost nobody anything.
 
 
-def take_census(ledger: Ledger, key: Key) -> RealUsers:
+def real_users(ledger: Ledger) -> list[UserView]:
+    """Read what is on record of each real user."""
+    return [view for view in ledger.users() if not is_probe(view.user_id)]
+
+
+def take_census(real: Iterable[UserView], key: Key) -> RealUsers:
     """Count real users and memories, and for a sample of 5,000 users each user's own.
 
     The `key` of receipts marks users, so that nobody without it can try out addresses.
     """
     users = {
-        _mark(view.user_id, key): (len(view.live), view.last_ulid)
-        for view in ledger.users()
-        if view.live and not is_probe(view.user_id)
+        _mark(view.user_id, key): (len(view.live), view.last_ulid) for view in real if view.live
     }
     # The lowest digests are a random sample, and the same one every time.
     sample = sorted(users)[:_COUNTED_APART]
@@ -172,14 +181,13 @@ def take_census(ledger: Ledger, key: Key) -> RealUsers:
     )
 
 
-def missing_users(ledger: Ledger, before: RealUsers, key: Key) -> int:
+def missing_users(real: Iterable[UserView], before: RealUsers, key: Key) -> int:
     """Count the users who lack memories that they had before and that nobody deleted since.
 
     Memories saved since do not make up for lost ones.
     """
-    views = list(ledger.users())
     # Receipts of earlier versions have marks without a key.
-    now = {_mark(view.user_id, each): view for view in views for each in (Key(), key)}
+    now = {_mark(view.user_id, each): view for view in real for each in (Key(), key)}
     return sum(
         mark not in now or _kept(now[mark], before.newest.get(mark, "~"), count) < count
         for mark, count in before.counts.items()
@@ -195,6 +203,31 @@ def _kept(view: UserView, until: str, count: int) -> int:
     first = {entry.memory_id: entry.kind for entry in reversed(since)}
     deleted = sum(first[memory_id] is not Kind.ADD for memory_id in set(removed))
     return deleted + sum(memory.added.ulid <= until for memory in view.live.values())
+
+
+def take_sample(parts: Repository, ledger: Ledger, real: Sequence[UserView]) -> Sample:
+    """Read up to 100 memories, spread over all, from record and store, and embed them again.
+
+    `ledger` is the tolerant one that the users were read from. What differs is read once more
+    after a second: somebody may be saving it.
+    """
+    pairs = [(view.user_id, key) for view in real for key in view.live]
+    count = min(_SAMPLED, len(pairs))
+    sample = [pairs[at * len(pairs) // count] for at in range(count)]
+    auditor = Auditor(parts.ledger, parts.store, parts.embedder)
+    if differences := auditor.compare(sample):
+        time.sleep(_PAUSE_S)
+        differences = auditor.compare([difference.pair for difference in differences])
+    counts = Counter("missing" if each.older else each.kind for each in differences)
+    hidden = [key for key in ledger.damaged or () if is_batch(key) and PROBE_DOMAIN not in key]
+    return Sample(
+        read=count,
+        memories=len(pairs),
+        damaged=counts["damaged"] + len(hidden),
+        altered=counts["altered"],
+        missing=counts["missing"],
+        unlike=counts["unlike"],
+    )
 
 
 def _mark(user_id: str, key: Key) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from ..embedders.base import embed_question
 from ..errors import LedgerCorrupt, MemoryNotFound
+from ..ledger import ALL, UserView
+from ..memories.audit import Auditor, Difference
 from ..memories.writer import memory_id
-from ..model.records import MemoryRecord, Scope
+from ..model.records import Kind, MemoryRecord, Scope
 from ..model.user_id import PROBE_DOMAIN, UserId, normalize_user_id
 from ..service import MemoryService
 from .report import Probe, ProbeResult, ProbeState
@@ -22,10 +26,23 @@ _THINGS = (
     "anchor anvil basket beacon candle compass copper drum engine feather".split()
     + ("hammer kettle ladder lantern mirror needle parrot pillow violin window").split()
 )
+# The same without a word that a text has, so that the meaning alone leads to it.
+_OTHER_COLOURS = (
+    "golden-yellow|sky blue|sandy|ebony|chocolate|salmon|aqua|emerald|silvery|navy|creamy"
+    "|dusty tan|lavender|burgundy|drab|tangerine|rosy|violet|crimson|turquoise"
+).split("|")
+_OTHER_THINGS = (
+    "ship mooring|blacksmith block|wicker container|lighthouse signal|wax taper"
+    "|magnetic north finder|reddish metal|percussion instrument|motor|bird plume|mallet|teapot"
+    "|climbing rungs|lamp|looking-glass|sewing pin|macaw|bed headrest|fiddle|glass pane"
+).split("|")
 _PLACES = "Aarhus Bergen Cadiz Dover Essen Faro Ghent Hobart Izmir Jaipur".split()
 _LONG_LINES = 300
 _FOUND_AMONG = 3
 _MESSY = "\u200b"
+_ALL = 1_000
+_ROUNDING = 0.02
+_REMOVING = (Kind.DELETE, Kind.FORGET)
 
 
 def make_probes(run: str, count: int) -> list[Probe]:
@@ -58,10 +75,19 @@ def write(service: MemoryService, probe: Probe) -> bool:
 
 
 def look(service: MemoryService, probes: Sequence[Probe]) -> list[ProbeResult]:
-    """Look for each probe, and return their states."""
-    users = {probe.user_id for probe in probes}
-    lists = {user_id: _list(service, user_id) for user_id in users}
-    return [_look_for(service, probe, lists[probe.user_id]) for probe in probes]
+    """Look for each probe, compare its record, vector and text, and return their states."""
+    users = {UserId(probe.user_id) for probe in probes}
+    seen = {user_id: _read(service, user_id, probes) for user_id in users}
+    return [
+        ProbeResult(
+            probe.number,
+            probe.kind,
+            probe.id,
+            probe.user_id,
+            *_state(service, probe, seen[UserId(probe.user_id)]),
+        )
+        for probe in probes
+    ]
 
 
 def unexpected(service: MemoryService, run: str, probes: Sequence[Probe]) -> list[ProbeResult]:
@@ -106,28 +132,63 @@ def _make(run: str, number: int, at: int) -> Probe:
         user_id=normalize_user_id(user_id),
         text=text,
         question=f"Probe {number}: where does the {colour} {thing} wait?",
+        in_other_words=f"Whereabouts: {_OTHER_COLOURS[_COLOURS.index(colour)]} "
+        f"{_OTHER_THINGS[_THINGS.index(thing)]}?",
         agent_id=scope.agent_id,
         run_id=scope.run_id,
     )
 
 
-def _look_for(
-    service: MemoryService, probe: Probe, listed: tuple[list[MemoryRecord], str]
-) -> ProbeResult:
-    records, damage = listed
-    own = [record for record in records if record.id == probe.id or record.memory == probe.text]
-    state, detail = ProbeState.OK, ""
-    if not own:
-        state, detail = ProbeState.LOST, damage or _trace(service, probe)
-    elif len(own) > 1:
-        state, detail = ProbeState.DUPLICATED, f"there are {len(own)} of it"
-    elif changes := list(_changes(own[0], probe)):
-        state, detail = ProbeState.ALTERED, f"{' and '.join(changes)} changed"
-    elif not own[0].indexed:
-        state, detail = _compare_vector(service, probe)
-    elif missed := list(_missed(service, probe)):
-        state, detail = ProbeState.STALE, f"listed, but not found by {' or '.join(missed)}"
-    return ProbeResult(probe.number, probe.kind, probe.id, probe.user_id, state, detail)
+class _Seen(NamedTuple):
+    """What is there of one reserved user; `damage` is why the list cannot be read."""
+
+    view: UserView
+    listed: Sequence[MemoryRecord]
+    damage: str
+    differences: Mapping[str, Difference]
+
+
+def _read(service: MemoryService, user_id: UserId, probes: Sequence[Probe]) -> _Seen:
+    _, embedder, ledger, store = service.parts
+    pairs = [(user_id, probe.id) for probe in probes if probe.user_id == user_id]
+    differences = Auditor(ledger, store, embedder).compare(pairs)
+    return _Seen(
+        ledger.view(user_id), *_list(service, user_id), {each.pair[1]: each for each in differences}
+    )
+
+
+def _state(service: MemoryService, probe: Probe, seen: _Seen) -> tuple[ProbeState, str]:
+    own = [record for record in seen.listed if record.id == probe.id or record.memory == probe.text]
+    difference, live = seen.differences.get(probe.id), seen.view.live.get(probe.id)
+    removed = any(
+        entry.kind in _REMOVING and entry.memory_id in (probe.id, ALL)
+        for entry in seen.view.entries
+    )
+    if live is None and removed:
+        if difference:
+            return ProbeState.STALE, "deleted on purpose, but still in the vector store"
+        return ProbeState.ENDED, "deleted on purpose"
+    if live and live.updated:
+        return ProbeState.ENDED, "changed on purpose"
+    if difference and difference.kind == "damaged":
+        held = probe.id in service.parts.store.get([probe.id])
+        rest = "its vector alone still has the text" if held else "the store has nothing of it"
+        state = ProbeState.ALTERED if held else ProbeState.LOST
+        return state, f"its record is damaged, and {rest}"
+    if not own and not (seen.damage and live):
+        return ProbeState.LOST, seen.damage or _trace(service, probe)
+    if len(own) > 1:
+        return ProbeState.DUPLICATED, f"there are {len(own)} of it"
+    if own and (changes := list(_changes(own[0], probe))):
+        return ProbeState.ALTERED, f"{' and '.join(changes)} changed"
+    if difference:
+        altered = difference.kind == "altered" and not difference.older
+        return ProbeState.ALTERED if altered else ProbeState.STALE, difference.detail
+    if seen.damage:
+        return ProbeState.STALE, f"there, but the list of its user cannot be read: {seen.damage}"
+    if missed := list(_missed(service, probe)):
+        return ProbeState.STALE, f"listed, but not found by {' or '.join(missed)}"
+    return ProbeState.OK, ""
 
 
 def _changes(record: MemoryRecord, probe: Probe) -> Iterator[str]:
@@ -137,21 +198,10 @@ def _changes(record: MemoryRecord, probe: Probe) -> Iterator[str]:
         yield "its scope"
     if dict(record.metadata) != {"probe": probe.number}:
         yield "its metadata"
+    if record.expires:
+        yield "its expiry date"
     if record.id != probe.id:
         yield "its id"
-
-
-def _compare_vector(service: MemoryService, probe: Probe) -> tuple[ProbeState, str]:
-    """Return the state of a probe on record by its vector."""
-    vector = service.parts.store.get([probe.id]).get(probe.id)
-    if vector is None:
-        return ProbeState.STALE, "on record, but not in the vector store"
-    payload = vector.payload or {}
-    if payload.get("user_id") != probe.user_id:
-        return ProbeState.ALTERED, f"its vector belongs to {payload.get('user_id')!r} now"
-    if payload.get("data") != probe.text:
-        return ProbeState.ALTERED, "its text changed in the vector store"
-    return ProbeState.STALE, "on record, but the vector store has another state of it"
 
 
 def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:
@@ -163,6 +213,13 @@ def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:
     hits = service.query_memories(probe.user_id, probe.question, limit=_FOUND_AMONG)
     if probe.id not in [hit.memory.id for hit in hits]:
         yield "a question"
+    # No word leads to it: what counts is how near the meaning is.
+    embedder = service.parts.embedder
+    near = embed_question(embedder, probe.in_other_words) @ embedder.embed([probe.text])[0]
+    hits = service.query_memories(probe.user_id, probe.in_other_words, limit=_ALL)
+    cosine = next((hit.cosine for hit in hits if hit.memory.id == probe.id), -1.0)
+    if abs(cosine - max(0.0, float(near))) > _ROUNDING:
+        yield "a question in other words"
 
 
 def _trace(service: MemoryService, probe: Probe) -> str:

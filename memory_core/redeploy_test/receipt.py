@@ -19,7 +19,7 @@ from ..model.signature import Key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
-from .report import Installation, Probe, RealUsers, evidence_from
+from .report import Installation, Probe, RealUsers, known
 
 _VERSION = 1
 _NO_KEY = b"holdfast"
@@ -171,8 +171,8 @@ def _from_body(data: Mapping[str, Any]) -> RedeployReceipt:
         raise InvalidReceipt(
             f"the receipt names {counted(count, 'probe')}; there can be 1 to {MOST}"
         )
-    evidence = evidence_from(data["evidence"])
-    receipt = begin_receipt(run, count, data["begun_at"], evidence, RealUsers(**data["census"]))
+    evidence, census = known(Installation, data["evidence"]), known(RealUsers, data["census"])
+    receipt = begin_receipt(run, count, data["begun_at"], evidence, census)
     return replace(receipt, acknowledged=tuple(data["acknowledged"]))
 
 

@@ -14,7 +14,7 @@ from ulid import ULID
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
 from ..ledger import UserView
-from ..model.counting import Progress
+from ..model.counting import Progress, counted
 from ..model.encoder import encode
 from ..model.records import Kind
 from ..model.user_id import is_probe
@@ -150,12 +150,16 @@ def completed(
     return receipt
 
 
-def remains(service: MemoryService, run: str) -> bool:
-    """Find out whether the clean-up of a judged test was cut off."""
-    objects = objects_of(service)
-    if objects.get(key_of(run, "begun")) or objects.get(key_of(run, "busy")):
-        return True
-    return any(_has_traces(service.parts.ledger.view(user_id)) for user_id in probe_users(run))
+def remains_of(service: MemoryService, run: str) -> str:
+    """Say what the clean-up of a judged test left where it was cut off; empty if it was not."""
+    entries = sum(
+        entry.kind is not Kind.FORGET
+        for user_id in probe_users(run)
+        for entry in service.parts.ledger.view(user_id).entries
+    )
+    files = len(objects_of(service).get_many([key_of(run, "begun"), key_of(run, "busy")]))
+    left = [(entries, "entry"), (files, "object of the test")]
+    return " and ".join(counted(count, word) for count, word in left if count)
 
 
 def _has_traces(view: UserView) -> bool:

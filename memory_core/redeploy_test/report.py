@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ..model.counting import StepDone
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Value = TypeVar("_Value", bound="DataclassInstance")
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """A simulated event: see `simulate`."""
@@ -34,7 +39,8 @@ class ProbeState(StrEnum):
     """State of a probe after the deployment.
 
     STALE was not found by every way of reading, or not at the first look. NEVER was not
-    acknowledged before the deployment, so its absence means nothing.
+    acknowledged before the deployment, so its absence means nothing. ENDED was deleted or changed
+    since, by a call that is on record.
     """
 
     OK = "ok"
@@ -44,6 +50,7 @@ class ProbeState(StrEnum):
     DUPLICATED = "duplicated"
     UNEXPECTED = "unexpected"
     NEVER = "never acknowledged"
+    ENDED = "ended on purpose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Probe:
     user_id: str
     text: str
     question: str
+    in_other_words: str
     agent_id: str | None = None
     run_id: str | None = None
 
@@ -122,6 +130,23 @@ class RealUsers:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Comparison of some real users' memories: `read` of `memories`, record and vector.
+
+    A `damaged` record cannot be read, or is one of all batches that cannot; an `altered` vector
+    holds something else than its record, a `missing` one is not there in the recorded state, and
+    an `unlike` one is not that of its text.
+    """
+
+    read: int
+    memories: int
+    damaged: int = 0
+    altered: int = 0
+    missing: int = 0
+    unlike: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Observations after the deployment. With `error` nothing could be read.
 
@@ -135,6 +160,7 @@ class Observation:
     missing_users: int = 0
     error: str = ""
     ended: bool = False
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,55 +192,48 @@ class Report:
     control: Control | None = None
     left_behind: int | None = None
     steps: tuple[StepDone, ...] = ()
+    sample: Sample | None = None
 
 
 def observation_from(data: Mapping[str, Any]) -> Observation:
     """Read what `encode` wrote of an observation."""
-    return Observation(
-        **{
-            **data,
-            "evidence": _evidence(data["evidence"]),
-            "results": _results(data["results"]),
-            "census": _census(data["census"]),
-        }
-    )
+    return known(Observation, {**data, "results": _results(data["results"])})
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
-    """Read what `encode` wrote of a report.
+    """Read what `encode` wrote of a report, in this release or another.
 
     Raises:
         KeyError, TypeError, ValueError: it is no report.
     """
-    return Report(
-        **{
+    return known(
+        Report,
+        {
             **data,
             "verdict": Verdict(data["verdict"]),
             "headlines": tuple(data["headlines"]),
             "probes": _results(data["probes"]),
-            "before": _evidence(data["before"]),
-            "after": _evidence(data["after"]),
-            "census_before": _census(data["census_before"]),
-            "census_after": _census(data["census_after"]),
-            "control": Control(**data["control"]) if data["control"] else None,
-            "steps": tuple(StepDone(**step) for step in data["steps"]),
+            "steps": tuple(known(StepDone, step) for step in data["steps"]),
+        },
+    )
+
+
+_PARTS: Final[Mapping[str, Any]] = {
+    "evidence": Installation, "before": Installation, "after": Installation,
+    "census": RealUsers, "census_before": RealUsers, "census_after": RealUsers,
+    "control": Control, "sample": Sample,
+}  # fmt: skip
+
+
+def known(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
+    """Make a value of its fields and their parts; those of a newer release are left out."""
+    return kind(
+        **{
+            name: known(_PARTS[name], data[name]) if name in _PARTS and data[name] else data[name]
+            for name in {attribute.name for attribute in fields(kind)}.intersection(data)
         }
     )
 
 
-def evidence_from(data: Mapping[str, Any]) -> Installation:
-    """Read what `encode` wrote of evidence; fields of a newer release are left out."""
-    known = {attribute.name for attribute in fields(Installation)}
-    return Installation(**{name: value for name, value in data.items() if name in known})
-
-
-def _evidence(data: Mapping[str, Any] | None) -> Installation | None:
-    return evidence_from(data) if data else None
-
-
-def _census(data: Mapping[str, Any] | None) -> RealUsers | None:
-    return RealUsers(**data) if data else None
-
-
 def _results(items: Any) -> tuple[ProbeResult, ...]:
-    return tuple(ProbeResult(**{**item, "state": ProbeState(item["state"])}) for item in items)
+    return tuple(known(ProbeResult, {**item, "state": ProbeState(item["state"])}) for item in items)

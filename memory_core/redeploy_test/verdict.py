@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..model.counting import counted
 from .evidence import changes, digest_of, is_other_place, place_digest
 from .receipt import RedeployReceipt
-from .report import Control, Installation, Observation, ProbeResult, ProbeState, Verdict
+from .report import Control, Installation, Observation, ProbeResult, ProbeState, Sample, Verdict
 
 _GONE = (ProbeState.LOST, ProbeState.ALTERED, ProbeState.UNEXPECTED)
 _WEAK = (ProbeState.STALE, ProbeState.DUPLICATED)
@@ -77,11 +77,6 @@ def _verdicts(
         )
     if control and not control.written:
         yield Verdict.INCONCLUSIVE, "the control was never stored, so its loss shows nothing"
-    if observation.ended:
-        yield (
-            Verdict.INCONCLUSIVE,
-            "the test was ended before: its probes were removed on purpose; begin a new one",
-        )
     if not written:
         yield Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose"
     if _is_other_place(receipt, after):
@@ -92,11 +87,20 @@ def _verdicts(
         )
     if any(count[state] for state in _GONE):
         yield Verdict.FAIL, _loss(acknowledged, written, after)
+    sample = observation.sample or Sample(0, 0)
+    if sample.damaged or sample.altered:
+        yield Verdict.FAIL, f"the probes are there, but {sample_words(sample)}"
     if observation.missing_users:
         yield (
             Verdict.FAIL,
             f"the probes are there, but {counted(observation.missing_users, 'real user')} had more "
             "memories before, and nobody deleted them",
+        )
+    ended = count[ProbeState.ENDED]
+    if observation.ended or (ended and ended == written):
+        yield (
+            Verdict.INCONCLUSIVE,
+            "the test was ended before: its probes were removed on purpose; begin a new one",
         )
     deployment = see_deployment(receipt, observation)
     if not deployment.proven and level != _RESTART:
@@ -111,6 +115,8 @@ def _verdicts(
             f"{counted(weak, 'is not as it should be', 'are not as they should be')}: "
             f"{_first(acknowledged, _WEAK)}",
         )
+    if sample.missing or sample.unlike:
+        yield Verdict.DEGRADED, f"all that was stored is there, but {sample_words(sample)}"
     if len(acknowledged) < written:
         yield Verdict.INCONCLUSIVE, "not all that was stored before was looked for"
     if written < receipt.count and level != "crash":
@@ -119,10 +125,39 @@ def _verdicts(
             f"what was stored is all there, but only {written} of "
             f"{counted(receipt.count, 'probe')} could be stored before",
         )
+    if receipt.census is None:
+        yield (
+            Verdict.DEGRADED,
+            f"all that was stored is there and found, {counted(written, 'probe')}, but the real "
+            "users were not compared: the storage has the receipt of the test no more, and its "
+            "short code does not count them; next time use the receipt file",
+        )
     shown = f", and {deployment.words}" if deployment.proven else ""
+    if ended:
+        shown += f"; not compared: {counted(ended, 'probe')} that a call on record ended since"
+    if sample.read:
+        shown += f"; {sample_words(sample)}"
+    if receipt.census and receipt.census.users > len(receipt.census.counts):
+        shown += f"; counted one by one: {len(receipt.census.counts):,} of the real users"
     yield (
         Verdict.PASS,
-        (f"all that was stored before is there and found, {counted(written, 'probe')}{shown}"),
+        f"all that was stored before is there and found, {counted(written - ended, 'probe')}"
+        f"{shown}",
+    )
+
+
+def sample_words(sample: Sample) -> str:
+    """Say what was compared of real users' memories, and what is not as it should be."""
+    wrong = {
+        "cannot be read on record": sample.damaged,
+        "differ from the record in the vector store": sample.altered,
+        "are not in the vector store as recorded": sample.missing,
+        "have a vector of another meaning than their text": sample.unlike,
+    }
+    found = ", ".join(f"{count:,} {words}" for words, count in wrong.items() if count)
+    return (
+        f"of the {counted(sample.memories, 'memory')} of real users, {sample.read:,} were read: "
+        f"{found or 'record and vector are as they should be'}"
     )
 
 

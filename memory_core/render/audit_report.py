@@ -18,7 +18,8 @@ _SHOWN_USERS = 50
 
 def audit_document(report: AuditReport) -> dict[str, Any]:
     return fields(
-        report, "missing unexpected altered undeleted repaired clean checked users left_out"
+        report,
+        "missing unexpected altered undeleted repaired clean checked users left_out damaged",
     )
 
 
@@ -170,6 +171,7 @@ def _audit_sentence(report: AuditReport) -> str:
         "not as recorded": report.altered,
         "deleted but still there": report.undeleted,
         "stored but never recorded": report.unexpected,
+        "on a record that is damaged": report.damaged,
     }
     counts = {words: sum(not item.repaired for item in items) for words, items in left.items()}
     parts = [
@@ -188,6 +190,6 @@ def _differences(report: AuditReport) -> list[str]:
         f"{'repaired' if item.repaired else kind:<10}  {one_line(item.user_id or 'nobody')}  "
         f"{one_line(item.id)}  {one_line(item.detail)}"
         + (f": {one_line(item.memory)}" if item.memory else "")
-        for kind in ("missing", "altered", "undeleted", "unexpected")
+        for kind in ("damaged", "missing", "altered", "undeleted", "unexpected")
         for item in getattr(report, kind)
     ]

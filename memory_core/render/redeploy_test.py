@@ -7,6 +7,7 @@ from ..model.counting import counted
 from ..model.encoder import encode
 from ..redeploy_test import RedeployReceipt
 from ..redeploy_test.report import Installation, Report, Verdict
+from ..redeploy_test.verdict import sample_words
 from .text import fields, flat, table
 
 WORDS = {
@@ -119,6 +120,8 @@ def counts(report: Report) -> list[str]:
             f"{counted(report.census_before.users, 'user')} before, "
             f"{report.census_after.memories:,} of {report.census_after.users:,} after"
         )
+    if report.sample and report.sample.read:
+        lines.append(sample_words(report.sample))
     if report.left_behind is not None:
         lines.append(f"cleaned up: a recount finds {report.left_behind} of the probes")
     lines.append(f"begun {report.begun_at}, ended {report.ended_at}")

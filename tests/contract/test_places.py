@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from memory_core.doctor.checks.user_data import leaks, neighbours
 from memory_core.embedders import Embedder
+from memory_core.model.user_id import UserId
 from memory_core.storage.vectors import Vector
 from standin import StandIn
 from tests.support.bucket import on_aws
 from tests.support.paths import ROOT
-from tests.support.places import DIMENSIONS, LIVE, LIVE_VARIABLE, S3_SWITCHES, Place
+from tests.support.places import DIMENSIONS, FEW, LIVE, LIVE_VARIABLE, S3_SWITCHES, Place
 from tests.support.zygote import Zygote
 
 BUCKET = "somebodys-own"
@@ -52,6 +54,27 @@ def test_each_kind_of_s3_vectors_behaves_as_its_name_says(
     asked = standin[0].request_counts()["s3vectors:QueryVectors"]
     assert asked == (found if "page_size" in switches else 1)
     store.close()
+
+
+@pytest.mark.parametrize("place", FEW, indirect=True)
+def test_no_way_of_reading_shows_one_user_what_is_another_s(place: Place) -> None:
+    """The doctor's own probe, which finds nothing; what it would find, it finds of itself."""
+    service, users = place.service(), ("ann", "ann.b", "ben")
+    for user in users:
+        for text in ("likes tea", f"the key of {user} is below the mat"):
+            service.add_text_memory(user, text)
+    views = [service.parts.ledger.view(UserId(user)) for user in users]
+    assert [(one.user_id, other.user_id) for one, other in neighbours(views)] == [
+        ("ann", "ann.b"), ("ann.b", "ben"), ("ben", "ann"),
+    ]  # fmt: skip
+    assert list(leaks(service, neighbours(views))) == []
+    (leak,) = leaks(service, [(views[0], views[0])])
+    assert leak.detail == (
+        "Compared: 1 pair of users. One was shown memories of another by a listing in 1, "
+        "a question in 1, the index in 1, an id in 1."
+    )
+    assert not leak.evidence
+    service.close()
 
 
 @pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])

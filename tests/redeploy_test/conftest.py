@@ -26,7 +26,8 @@ def install(
     """Makes an empty installation, on "s3" or on "chroma"."""
     # A backend that does not answer is not waited for.
     monkeypatch.setattr("memory_core.storage.aws.client.Retries", lambda: Retries(budget_s=0.05))
-    monkeypatch.setattr("memory_core.redeploy_test.deployment._PAUSE_S", 0.01)
+    for module in ("deployment", "evidence"):
+        monkeypatch.setattr(f"memory_core.redeploy_test.{module}._PAUSE_S", 0.01)
     numbers, standins = count(1), []
 
     def make(kind: str) -> Installation:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from memory_core import MemoryService
 from memory_core.errors import BackendError, NotIndexed
+from memory_core.model.records import Receipt
 from memory_core.redeploy_test import (
     ProbeState,
     RedeployReceipt,
@@ -87,8 +89,43 @@ def test_a_clean_up_that_fails_changes_no_verdict_and_is_made_up_for(
     assert (report.verdict, report.left_behind) == (Verdict.PASS, None)
     installation.standin.reset_switches()
     assert installation.look(receipt) == ([Verdict.PASS], [], [receipt.run])
-    assert installation.verify(receipt).verdict is Verdict.PASS
+    again = installation.verify(receipt)
+    assert (again.verdict, again.left_behind) == (Verdict.PASS, 0)
     assert installation.remains(receipt) == []
+    with installation.open() as service:
+        assert [kept.left_behind for kept in reports(service)] == [0]
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def test_a_check_that_was_killed_is_repeated_and_says_what_it_left(
+    install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = install("chroma")
+    receipt = installation.begin(6)
+    installation.deploy()
+    forget, forgotten = MemoryService.forget_user, []
+
+    def forget_once(service: MemoryService, user_id: str, **choices: bool) -> Receipt:
+        if forgotten:
+            raise Killed
+        forgotten.append(user_id)
+        return forget(service, user_id, **choices)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryService, "forget_user", forget_once)
+        with pytest.raises(Killed):
+            installation.verify(receipt)
+    report = installation.verify(receipt)
+    assert (report.verdict, report.left_behind) == (Verdict.PASS, 0)
+    assert report.headlines == (
+        "An earlier check was cut off, or is not done yet, and had left 1 entry and 1 object of "
+        "the test; a recount after the clean-up finds 0 items.",
+    )
+    assert installation.remains(receipt) == []
+    assert installation.verify(receipt).headlines == ()
 
 
 def test_a_test_that_was_abandoned_is_not_called_a_loss(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,16 @@ def test_probes_follow_from_the_test_and_are_distinct_and_in_order() -> None:
     assert make_probes(RUN, 200) == probes
     assert make_probes(RUN, 12) == probes[:12]
     assert [one.number for one in probes] == list(range(1, 201))
-    for name in ("id", "text", "question"):
+    for name in ("id", "text", "question", "in_other_words"):
         assert len({getattr(one, name) for one in probes}) == 200, name
     assert [one.kind for one in probes[:12]] == [*KINDS, *KINDS]
     assert not {one.id for one in probes} & {one.id for one in make_probes(OTHER, 200)}
+
+
+def test_other_words_share_none_with_the_text() -> None:
+    for probe in make_probes(RUN, 200):
+        words = set(re.findall(r"\w+", probe.in_other_words.lower()))
+        assert not words & set(re.findall(r"\w+", probe.text.lower())), probe.in_other_words
 
 
 def test_probes_are_of_two_reserved_users_and_of_every_kind() -> None:

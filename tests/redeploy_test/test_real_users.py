@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from ulid import ULID
 
 from memory_core import MemoryService
 from memory_core.model.signature import Key
-from memory_core.redeploy_test import Verdict, from_code, to_code
-from memory_core.redeploy_test.evidence import missing_users, take_census
-from tests.support.installation import ANN, BOB, Installation, MakeInstallation, hands
+from memory_core.redeploy_test import Verdict, from_code, reports, to_code
+from memory_core.redeploy_test.evidence import missing_users, real_users, take_census
+from memory_core.redeploy_test.records import key_of
+from memory_core.redeploy_test.report import Sample
+from memory_core.render.redeploy_test import report_text
+from tests.support.installation import ANN, BOB, Hands, Installation, MakeInstallation, hands
 
 Event = Callable[[MemoryService, list[str]], object]
 LOSS = "1 real user had more memories before, and nobody deleted them"
@@ -166,11 +171,115 @@ def test_a_receipt_does_not_tell_whom_it_counts(install: MakeInstallation) -> No
     installation = install("chroma")
     fill(installation)
     with installation.open() as service:
-        ledger, keyed = service.parts.ledger, Key(b"of the receipts")
-        plain = take_census(ledger, Key())
-        census = take_census(ledger, keyed)
+        real, keyed = real_users(service.parts.ledger), Key(b"of the receipts")
+        plain = take_census(real, Key())
+        census = take_census(real, keyed)
         assert len(census.counts) == 2
         assert census.counts.keys().isdisjoint(plain.counts)
         # Receipts of earlier versions still count.
-        assert missing_users(ledger, census, keyed) == missing_users(ledger, plain, keyed) == 0
-        assert missing_users(ledger, census, Key(b"another")) == 2
+        assert missing_users(real, census, keyed) == missing_users(real, plain, keyed) == 0
+        assert missing_users(real, census, Key(b"another")) == 2
+
+
+# A sample of their memories is read from record and store.
+
+
+def damage(work: Callable[[Hands, list[str]], object]) -> Event:
+    """Return what is done to the memories behind the application's back."""
+    return lambda service, ids: work(Hands(service), ids)
+
+
+def roll(opened: Hands, ids: list[str]) -> None:
+    vectors = opened.store.get(ids, with_values=True).values()
+    opened.store.put([replace(vector, values=np.roll(vector.values, 7)) for vector in vectors])
+
+
+def change_payload(opened: Hands, ids: list[str]) -> None:
+    (vector,) = opened.store.get(ids[:1], with_values=True).values()
+    opened.store.put([replace(vector, payload={**vector.payload, "topic": "tea"})])
+
+
+def empty_a_batch(opened: Hands, ids: list[str]) -> None:
+    said = [{"role": "user", "content": text} for text in ("likes rye", "likes kiwis")]
+    opened.service.add_messages(BOB, said, infer=False)
+    key = next(key for key in opened.objects.list("ledger/") if ".BATCH.2." in key)
+    opened.objects.replace(key, b"")
+
+
+DAMAGES: dict[str, tuple[Event, Verdict, str]] = {
+    "every record emptied": (
+        damage(lambda opened, ids: [opened.rewrite_all_of(user) for user in (ANN, BOB)]),
+        Verdict.FAIL,
+        "of the 4 memories of real users, 4 were read: 4 cannot be read on record",
+    ),
+    "a batch emptied": (damage(empty_a_batch), Verdict.FAIL, "1 cannot be read on record"),
+    "a payload changed": (
+        damage(change_payload),
+        Verdict.FAIL,
+        "1 differ from the record in the vector store",
+    ),
+    "all vectors lost": (
+        damage(lambda opened, ids: opened.store.delete(list(opened.store.keys()))),
+        Verdict.DEGRADED,
+        "not in the store",
+    ),
+    "the vectors of one user lost": (
+        damage(lambda opened, ids: opened.store.delete(ids)),
+        Verdict.DEGRADED,
+        "3 are not in the vector store as recorded",
+    ),
+    "vectors of another model": (
+        damage(roll),
+        Verdict.DEGRADED,
+        "3 have a vector of another meaning than their text",
+    ),
+    "nothing": (
+        DELETIONS["nothing"],
+        Verdict.PASS,
+        "of the 4 memories of real users, 4 were read: record and vector are as they should be",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_records_and_vectors_of_real_users_are_compared(
+    install: MakeInstallation, name: str
+) -> None:
+    event, expected, words = DAMAGES[name]
+    verdict, reason = judged(install("chroma"), event)
+    assert (verdict, words in reason) == (expected, True), reason
+
+
+def test_a_report_says_how_many_memories_were_read(
+    install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_core.redeploy_test.evidence._SAMPLED", 2)
+    installation = install("chroma")
+    fill(installation)
+    receipt = installation.begin(1)
+    installation.deploy()
+    report = installation.verify(receipt)
+    assert report.sample == Sample(read=2, memories=4)
+    assert "of the 4 memories of real users, 2 were read" in report_text(report)
+    with installation.open() as service:
+        assert [kept.sample for kept in reports(service)] == [report.sample]
+
+
+def test_without_the_kept_receipt_a_code_does_not_pass(
+    install: MakeInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lifecycle rule may expire it, and the code alone counts nobody."""
+    installation = install("chroma")
+    fill(installation)
+    receipt = installation.begin(1)
+    settings = installation.settings
+    code = from_code(to_code(receipt, settings), settings)
+    with installation.open() as service:
+        service.parts.backend.objects.delete([key_of(receipt.run, "begun")])
+        lose_user(service, [])
+    installation.deploy()
+    started = datetime.now(UTC) + timedelta(seconds=1)
+    monkeypatch.setattr("memory_core.redeploy_test.evidence._process_start", lambda pid: started)
+    report = installation.verify(code)
+    assert report.verdict is Verdict.DEGRADED
+    assert "the real users were not compared" in report.reason

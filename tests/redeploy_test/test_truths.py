@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
+from memory_core import MemoryService
 from memory_core.errors import InvalidReceipt
 from memory_core.redeploy_test import ProbeState, RedeployReceipt, Verdict, from_file, to_file
+from memory_core.redeploy_test.report import Probe
 from memory_core.storage.vectors.s3 import open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
 from tests.support.installation import BOB, Hands, Installation, MakeInstallation, hands
@@ -57,12 +60,66 @@ def move(opened: Hands, receipt: RedeployReceipt) -> None:
     opened.lose_records([probe])
 
 
-def hide(opened: Hands, receipt: RedeployReceipt) -> None:
-    """Let three others answer the question of the first probe better than itself."""
-    first, *others = receipt.probes
-    for other in others[:3]:
-        opened.turn(other, first.question)
-    opened.turn(first, first.question, away=True)
+def change_model(opened: Hands, receipt: RedeployReceipt) -> None:
+    """Give every vector another meaning, as another model under the name of the index does."""
+    for probe in receipt.probes:
+        opened.put_values(probe, np.roll(opened.stored(probe).values, 7))  # type: ignore[arg-type]
+
+
+def swap_vectors(opened: Hands, receipt: RedeployReceipt) -> None:
+    """Exchange the vectors of two probes, which share most of their words."""
+    first, second = receipt.probes[0], receipt.probes[2]
+    values = [opened.stored(probe).values for probe in (first, second)]
+    opened.put_values(first, values[1])
+    opened.put_values(second, values[0])
+
+
+def swap_records(opened: Hands, receipt: RedeployReceipt) -> None:
+    """Put the record of the other reserved user in place of the first one's."""
+    (key,) = opened.keys(receipt.probes[4])
+    other = opened.objects.get(key) or b""
+    opened.rewrite(receipt.probes[0], lambda _: other)
+
+
+def edit(old: str, new: str) -> Callable[[bytes], bytes]:
+    """Return what changes a part of a record that is there."""
+
+    def change(record: bytes) -> bytes:
+        assert old.encode() in record
+        return record.replace(old.encode(), new.encode())
+
+    return change
+
+
+def call(work: Callable[[MemoryService, list[Probe]], object]) -> Truth:
+    """Return what is done with the calls of the application, and then deploys."""
+    return by_hand(lambda opened, receipt: work(opened.service, receipt.probes))
+
+
+def delete_three(service: MemoryService, probes: list[Probe]) -> None:
+    for probe in probes[:3]:
+        service.delete_memory(probe.user_id, probe.id)
+
+
+def delete_three_and_lose_one(opened: Hands, receipt: RedeployReceipt) -> None:
+    delete_three(opened.service, receipt.probes)
+    opened.lose(receipt.probes[3:4])
+
+
+def delete_but_keep_the_vector(opened: Hands, receipt: RedeployReceipt) -> None:
+    probe = receipt.probes[0]
+    vector = opened.stored(probe)
+    opened.service.delete_memory(probe.user_id, probe.id)
+    opened.store.put([vector])
+
+
+def forget_one_user_and_lose_the_other(opened: Hands, receipt: RedeployReceipt) -> None:
+    opened.service.forget_user(receipt.probes[0].user_id)
+    opened.lose(receipt.probes[4:])
+
+
+def drop_key(opened: Hands, receipt: RedeployReceipt) -> None:
+    opened.change(receipt.probes[0], created_at=None)
 
 
 def replace_index(installation: Installation, receipt: RedeployReceipt) -> None:
@@ -154,7 +211,7 @@ TABLE = {
     ),
     "one vector moved to another user": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], user_id=BOB)),
-        FAIL, f"1 of 5 were altered: probe 1: its vector belongs to '{BOB}' now",
+        FAIL, "1 of 5 were altered: probe 1: user_id not as recorded",
         {ProbeState.ALTERED: 1},
         kinds=S3,
     ),
@@ -162,9 +219,87 @@ TABLE = {
         by_hand(move), FAIL, f"1 of 5 are lost: probe 1: its vector belongs to '{BOB}' now",
         {ProbeState.LOST: 1},
     ),
-    "stored but not found by query": Row(
-        by_hand(hide), DEGRADED, "1 is not as .* probe 1: listed, but not found by a question",
-        {ProbeState.STALE: 1},
+    "vectors of another model": Row(
+        by_hand(change_model), DEGRADED,
+        "5 are not as .* probe 1: its vector does not have the meaning", {ProbeState.STALE: 5},
+        kinds=CHROMA,
+    ),
+    "the vectors of two probes swapped": Row(
+        by_hand(swap_vectors), DEGRADED, "2 are not as", {ProbeState.STALE: 2}, kinds=CHROMA,
+    ),
+    "a vector of zeros": Row(
+        by_hand(lambda opened, receipt: opened.put_values(
+            receipt.probes[0], np.zeros(256, dtype=np.float32))),
+        DEGRADED, "does not have the meaning", {ProbeState.STALE: 1}, kinds=CHROMA,
+    ),
+    "every record emptied": Row(
+        by_hand(lambda opened, receipt: [
+            opened.rewrite(probe, lambda record: bytes(len(record))) for probe in receipt.probes]),
+        FAIL, "5 of 5 were altered: probe 1: its record is damaged, and its vector alone",
+        {ProbeState.ALTERED: 5},
+    ),
+    "a record with that of another user in its place": Row(
+        by_hand(swap_records), FAIL, "probe 1: its record is damaged", {ProbeState.ALTERED: 1},
+        kinds=CHROMA,
+    ),
+    "a record with another text": Row(
+        by_hand(lambda opened, receipt: opened.rewrite(
+            receipt.probes[0], edit("waits in", "waited in"))),
+        FAIL, "probe 1: data not as recorded", {ProbeState.ALTERED: 1}, kinds=CHROMA,
+    ),
+    "a record with other metadata": Row(
+        by_hand(lambda opened, receipt: opened.rewrite(
+            receipt.probes[0], edit('"probe": 1', '"probe": 2'))),
+        FAIL, "probe 1: probe not as recorded", {ProbeState.ALTERED: 1}, kinds=CHROMA,
+    ),
+    "a record with an expiry date": Row(
+        by_hand(lambda opened, receipt: opened.rewrite(
+            receipt.probes[0], edit('"probe": 1', '"probe": 1, "expiration_date": "2020-01-01"'))),
+        FAIL, "probe 1: expiration_date not as recorded", {ProbeState.ALTERED: 1},
+        kinds=CHROMA,
+    ),
+    "a key of a payload gone": Row(
+        by_hand(drop_key), FAIL, "probe 1: created_at not as recorded",
+        {ProbeState.ALTERED: 1}, kinds=CHROMA,
+    ),
+    "a key of a payload that nobody is shown": Row(
+        by_hand(lambda opened, receipt: opened.change(receipt.probes[0], hash="0")),
+        FAIL, "probe 1: hash not as recorded", {ProbeState.ALTERED: 1}, kinds=CHROMA,
+    ),
+    "a vector of another revision": Row(
+        by_hand(lambda opened, receipt: opened.change(receipt.probes[0], revision="0")),
+        DEGRADED, "probe 1: in the store in an older revision", {ProbeState.STALE: 1}, kinds=CHROMA,
+    ),
+    "three deleted on purpose": Row(
+        call(delete_three), PASS, "found, 2 probes.*not compared: 3 probes",
+        {ProbeState.ENDED: 3}, kinds=CHROMA,
+    ),
+    "all of both users deleted on purpose": Row(
+        call(lambda service, probes: [service.delete_user(probe.user_id) for probe in probes]),
+        INCONCLUSIVE, "removed on purpose", {ProbeState.ENDED: 5}, kinds=CHROMA,
+    ),
+    "three deleted on purpose, one lost": Row(
+        by_hand(delete_three_and_lose_one), FAIL, "1 of 5 are lost: probe 4",
+        {ProbeState.ENDED: 3, ProbeState.LOST: 1}, kinds=CHROMA,
+    ),
+    "one user forgotten on purpose, the other lost": Row(
+        by_hand(forget_one_user_and_lose_the_other), FAIL, "1 of 5 are lost: probe 5",
+        {ProbeState.ENDED: 4, ProbeState.LOST: 1}, kinds=CHROMA,
+    ),
+    "deleted on purpose, but the vector came back": Row(
+        by_hand(delete_but_keep_the_vector), DEGRADED, "probe 1: deleted on purpose, but still",
+        {ProbeState.STALE: 1}, kinds=CHROMA,
+    ),
+    "one given an expiry date on purpose": Row(
+        call(lambda service, probes: service.update_memory(
+            probes[0].user_id, probes[0].id, probes[0].text, expires="2020-01-01")),
+        PASS, "found, 4 probes.*not compared: 1 probe", {ProbeState.ENDED: 1}, kinds=CHROMA,
+    ),
+    "one changed on purpose": Row(
+        call(lambda service, probes: service.update_memory(
+            probes[0].user_id, probes[0].id, "Another text.")),
+        PASS, "not compared: 1 probe that a call on record ended since", {ProbeState.ENDED: 1},
+        kinds=CHROMA,
     ),
     "duplicated": Row(
         by_hand(lambda opened, receipt: opened.save_as(
@@ -179,7 +314,7 @@ TABLE = {
     ),
     "vector gone but ledger there": Row(
         by_hand(lambda opened, receipt: opened.lose_vectors(receipt.probes[:2])),
-        DEGRADED, "2 are not as .* on record, but not in the vector store", {ProbeState.STALE: 2},
+        DEGRADED, "2 are not as .* not in the store", {ProbeState.STALE: 2},
     ),
     "ledger gone but vector there": Row(
         by_hand(lambda opened, receipt: opened.lose_records(receipt.probes[:1])),
@@ -187,8 +322,13 @@ TABLE = {
     ),
     "a record torn": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[4])),
-        FAIL, "1 of 5 are lost: probe 5: .*is damaged", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 are lost: probe 5: its record is damaged, and", {ProbeState.LOST: 1},
         kinds=S3,
+    ),
+    "a record torn that keeps its user's list from being read": Row(
+        by_hand(lambda opened, receipt: opened.tear(receipt.probes[0])),
+        FAIL, "1 of 5 are lost: probe 1: its record is damaged, and",
+        {ProbeState.LOST: 1, ProbeState.STALE: 3}, kinds=CHROMA,
     ),
     "backend changed": Row(
         change(MEMORY_BACKEND="chroma"), INCONCLUSIVE, "in another place", ALL_LOST,
@@ -199,7 +339,7 @@ TABLE = {
         "The prefix in the bucket changed: written to memory/, read from elsewhere/", S3,
     ),
     "index replaced by a new empty one": Row(
-        replace_index, DEGRADED, "not in the vector store", {ProbeState.STALE: PROBES},
+        replace_index, DEGRADED, "not in the store", {ProbeState.STALE: PROBES},
         "The index was created again", S3,
     ),
     "index lost": Row(
@@ -274,7 +414,7 @@ def test_what_truly_happened_is_what_the_verdict_says(
         installation.standin.reset()
     if report.verdict is INCONCLUSIVE:
         assert report.left_behind is None
-        if row.truth is not lose_index:
+        if row.truth is not lose_index and ProbeState.ENDED not in row.states:
             installation.environ = before
             assert installation.look(receipt) == ([], [receipt.run], [])
             installation.deploy()

@@ -17,7 +17,7 @@ Found = dict[str, set[str]]
 
 
 def found_in(report: AuditReport) -> Found:
-    kinds = ("missing", "unexpected", "altered", "undeleted")
+    kinds = ("missing", "unexpected", "altered", "undeleted", "damaged")
     found = {kind: {item.id for item in getattr(report, kind)} for kind in kinds}
     return {kind: ids for kind, ids in found.items() if ids}
 

@@ -130,6 +130,16 @@ class Hands:
         self.objects.put_if_absent(key, data[: len(data) // 2])
         self.lose_vectors([probe])
 
+    def rewrite(self, probe: Probe, change: Callable[[bytes], bytes]) -> None:
+        """Overwrite the record of a probe."""
+        (key,) = self.keys(probe)
+        self.objects.replace(key, change(self.objects.get(key) or b""))
+
+    def rewrite_all_of(self, user_id: str, data: bytes = b"") -> None:
+        """Overwrite every record of a user."""
+        for entry in self.ledger.view(UserId(user_id)).entries:
+            self.objects.replace(entry.key, data)
+
     def change(self, one: Probe, **payload: Any) -> None:
         before = self.stored(one)
         self.store.put([replace(before, payload={**before.payload, **payload})])
@@ -138,6 +148,9 @@ class Hands:
         """Let a vector point to the meaning of a question, or away from it."""
         values = self.embedder.embed([question])[0]
         self.store.put([replace(self.stored(probe), values=-values if away else values)])
+
+    def put_values(self, probe: Probe, values: Any) -> None:
+        self.store.put([replace(self.stored(probe), values=values)])
 
     def save_as(self, probe: Probe, user_id: str, memory_id: str) -> None:
         """Record the text of a probe once more, for a user and under an id."""

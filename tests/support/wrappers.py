@@ -85,6 +85,10 @@ class TrippedObjects:
         with self._trip.call("objects.put"):
             self._inner.put_if_absent(key, data)
 
+    def replace(self, key: str, data: bytes) -> None:
+        with self._trip.call("replace"):
+            self._inner.replace(key, data)
+
     def get(self, key: str) -> bytes | None:
         with self._trip.call("objects.get"):
             return self._inner.get(key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...embedders import languages_of
 from ...errors import BackendError, SettingsError
+from ...memories.audit import Auditor
 from ...memories.word_index import language_of
 from ...model.counting import counted
 from ...model.records import Scope
@@ -23,7 +24,6 @@ _SAMPLE = 8
 _LANGUAGE_SAMPLE = 60
 _LEAST_FOREIGN = 3
 _FOREIGN_SHARE = 0.2
-_SAME = 0.98
 
 
 def usable(context: Context) -> Iterator[Finding]:
@@ -58,25 +58,15 @@ def embeds(context: Context) -> Iterator[Finding]:
 
 def same_model(context: Context) -> Iterator[Finding]:
     """Embed a few stored texts again: the vectors must come out as they are stored."""
-    import numpy as np
-
-    ids = [memory_id for view in context.views for memory_id in view.live]
-    stored = [
-        vector
-        for vector in context.store.get(spread(ids, _SAMPLE), with_values=True).values()
-        if vector.values is not None and isinstance((vector.payload or {}).get("data"), str)
-    ]
-    if not stored:
-        return
-    fresh = context.embedder.embed([str(vector.payload["data"]) for vector in stored])
-    before = np.asarray([vector.values for vector in stored])
-    similarities = (fresh * before).sum(axis=1) / np.linalg.norm(before, axis=1)
-    median = float(np.median(similarities))
-    if median < _SAME:
+    pairs = [(view.user_id, memory_id) for view in context.views for memory_id in view.live]
+    sample = spread(pairs, _SAMPLE)
+    differences = Auditor(context.ledger, context.store, context.embedder).compare(sample)
+    unlike = sum(difference.kind == "unlike" for difference in differences)
+    if 2 * unlike > len(sample):
         yield finding(
             "embedder.E003",
-            f"Embedded again: {counted(len(stored), 'memory')}. The median similarity to what is "
-            f"stored is {max(median, 0.0):.0%}, and should be 100%.",
+            f"Embedded again: {counted(len(sample), 'memory')}. Of {unlike} the vector is not that "
+            "of the text.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
         )

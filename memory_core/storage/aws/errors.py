@@ -184,6 +184,13 @@ _NO_MODEL = Rule(
     "{title} does not offer {resource} here ({code}: {said}); check MEMORY_EMBEDDER and AWS_REGION",
     cause="no model",
 )
+_ARCHIVED = Rule(
+    BackendError,
+    "{resource} lies in an archive class of S3 ({code}) and cannot be read at once; restore it, "
+    "copy it back to a class of immediate access, and take the prefix out of the bucket's "
+    "lifecycle rule that archives",
+    cause="archived",
+)
 _OTHER_REGION = Rule(
     BackendError,
     "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
@@ -252,6 +259,7 @@ _CODES = {
     _NO_INDEX: "NotFoundException",
     _NO_BUCKET: "NoSuchBucket",
     _NO_MODEL: "ResourceNotFoundException",
+    _ARCHIVED: "InvalidObjectState",
     _OTHER_REGION: (
         "AuthorizationHeaderMalformed IllegalLocationConstraintException PermanentRedirect"
     ),

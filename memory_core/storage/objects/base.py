@@ -41,6 +41,10 @@ class ObjectStore(Protocol):
             EntryExists: an object of that name exists; nothing was changed.
         """
 
+    def replace(self, key: str, data: bytes) -> None:
+        """Write in place of an object that is damaged, durably and atomically."""
+        ...
+
     def get(self, key: str) -> bytes | None:
         """Return the content, or None when there is no such object."""
 

@@ -49,6 +49,15 @@ class LocalObjects:
         if not published:
             raise EntryExists(f"object {key!r} exists already")
 
+    def replace(self, key: str, data: bytes) -> None:
+        target = self._path(key)
+        try:
+            with self._staged(data) as staged:
+                staged.replace(target)
+                self._sync(target, with_parents=False)
+        except OSError as exc:
+            raise self._failed("write", target, exc) from exc
+
     def get(self, key: str) -> bytes | None:
         path = self._path(key)
         try:

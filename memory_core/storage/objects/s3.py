@@ -39,6 +39,9 @@ class S3Objects:
                 raise
             raise EntryExists(f"object {key!r} exists already") from exc
 
+    def replace(self, key: str, data: bytes) -> None:
+        self._ask("PutObject", Key=self._prefix + key, Body=data)
+
     def get(self, key: str) -> bytes | None:
         def read(s3: Any) -> bytes:
             content: bytes = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)[
@@ -49,6 +52,9 @@ class S3Objects:
         try:
             return self._aws.run("s3", "GetObject", self._where, read)
         except BackendError as exc:
+            if exc.code == "InvalidObjectState":
+                name = f"object {self._prefix + key!r} in {self._where}"
+                raise self._aws.error("s3", "GetObject", name, exc.code, "") from exc
             if exc.code != "NoSuchKey":
                 raise
             return None

@@ -44,6 +44,12 @@ def test_a_taken_name_is_refused_and_nothing_changes(objects: ObjectStore) -> No
     assert (objects.get("a/b"), list(objects.list(""))) == (b"first", ["a/b"])
 
 
+def test_a_damaged_object_is_replaced_as_a_whole(objects: ObjectStore) -> None:
+    objects.put_if_absent("a/b", b"")
+    objects.replace("a/b", b"whole")
+    assert (objects.get("a/b"), [*objects.list("")]) == (b"whole", ["a/b"])
+
+
 def test_of_eight_threads_exactly_one_wins(objects: ObjectStore) -> None:
     barrier = Barrier(8)
 

@@ -211,6 +211,28 @@ def test_a_conflict_of_writers_is_tried_again(bench: Bench) -> None:
     assert bench.objects().get("a") == b"x"
 
 
+def test_an_object_in_an_archive_class_is_named_with_the_lifecycle_rule(bench: Bench) -> None:
+    bench.objects().put_if_absent("a", b"x")
+
+    def answer(request: Request) -> Response | None:
+        if request.method != "GET":
+            return None
+        return xml(
+            403,
+            "<Error><Code>InvalidObjectState</Code><Message>The operation is not valid for the "
+            "object's storage class</Message><StorageClass>GLACIER</StorageClass></Error>",
+        )
+
+    with in_front(bench.standin, "s3", answer) as url:
+        settings = replace(bench.settings, endpoint_s3=url)
+        with pytest.raises(
+            BackendError, match=r"'memory/a' in .*archive class.*lifecycle"
+        ) as error:
+            bench.objects(settings=settings).get("a")
+    assert not isinstance(error.value, AccessDenied)
+    assert "permission" not in str(error.value)
+
+
 def test_an_object_that_could_not_be_deleted_is_an_error(bench: Bench) -> None:
     def answer(request: Request) -> Response | None:
         if request.method != "POST":
