@@ -143,6 +143,10 @@ class RedeployTestFailed(MemoryCoreError):
     """The redeploy test itself could not be made; it says nothing about memories."""
 
 
+class DemoRefused(MemoryCoreError, ValueError):
+    """A demo cannot break or load anything here, or not now."""
+
+
 class UnknownCheck(MemoryCoreError, ValueError):
     """The doctor has no check, finding or subject of that name; the message shows the name."""
 

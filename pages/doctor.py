@@ -5,10 +5,10 @@ import streamlit as st
 from dashboard.auth.visitor import require_access
 from dashboard.ui import frame
 from dashboard.ui.text import show
-from dashboard.views.doctor import checks, logs
+from dashboard.views.doctor import checks, logs, scenes
 
 who = require_access()
-DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw}
+DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw, scenes.NAME: scenes.draw}
 
 # The storage is not asked here: this page is for when it does not work.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

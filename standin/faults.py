@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Action = Literal[
-    "throttle", "error500", "error503", "timeout408", "quota402", "deny",
+    "throttle", "error500", "error503", "timeout408", "quota402", "deny", "expired", "wrong_region",
     "drop_before", "drop_after", "latency", "hang",
 ]  # fmt: skip
 

@@ -12,7 +12,18 @@ from .faults import FaultRule
 from .httpd import Dropped, Request, Response
 from .requestlog import RequestRecord
 
-REFUSING = frozenset({"throttle", "error500", "error503", "timeout408", "quota402", "deny"})
+REFUSING = frozenset(
+    {
+        "throttle",
+        "error500",
+        "error503",
+        "timeout408",
+        "quota402",
+        "deny",
+        "expired",
+        "wrong_region",
+    }
+)
 
 
 class Service(Protocol):

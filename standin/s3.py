@@ -31,6 +31,12 @@ REFUSALS = {
     "error503": (503, "ServiceUnavailable", "Service is unable to handle request."),
     "timeout408": (400, "RequestTimeout", "Idle connections will be closed."),
     "quota402": (403, "QuotaExceeded", "Your request exceeds a quota."),
+    "expired": (400, "ExpiredToken", "The provided token has expired."),
+    "wrong_region": (
+        400,
+        "AuthorizationHeaderMalformed",
+        "The authorization header is malformed; the region is wrong.",
+    ),
 }
 
 

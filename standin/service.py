@@ -29,6 +29,16 @@ REFUSALS = {
     "error503": ("ServiceUnavailableException", 503, "Currently unable to handle the request"),
     "timeout408": ("RequestTimeoutException", 408, "The request timed out"),
     "quota402": ("ServiceQuotaExceededException", 402, "Your request exceeds a service quota"),
+    "expired": (
+        "ExpiredTokenException",
+        400,
+        "The security token is expired",
+    ),
+    "wrong_region": (
+        "AccessDeniedException",
+        403,
+        "Credential should be scoped to a valid region",
+    ),
 }
 
 

@@ -199,6 +199,12 @@ def _save(call: Callable[[MemoryService], SavedMemories]) -> Saved:
     return Saved(tuple(saved), _ms_since(started), saved.left_out)
 
 
+@requires(Role.OPERATOR)
+def forget_reads() -> None:
+    """Forget all that was read, after a change beside the calls of the service."""
+    _clear_caches(connection())
+
+
 def _clear_caches(shared: Connection) -> None:
     shared.writes += 1
     for cached in (_counted, _storage, _memories, _search):

@@ -63,6 +63,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "bundle": _verb("change", "made", "make", " a support bundle"),
     "read-log": _verb("change", "read", "read", " a log"),
     "test": _verb("change", "ran", "run", " a redeploy test"),
+    "demo": _verb("change", "directed", "direct", " a demo"),
     "deploy": _verb("change", "started", "start", " a deployment"),
     "reveal": _verb("change", "revealed", "reveal", " a memory of {user}"),
     "delete": _verb("guarded", "deleted", "delete", " a memory of {user}"),

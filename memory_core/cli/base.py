@@ -30,7 +30,7 @@ _SECTIONS = {
     "Memories of one user": "save upload query explain list get update delete forget history",
     "Users and their activity": "users normalize activity",
     "Export, import and migration": "export import migrate",
-    "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test mcp",
+    "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test demo mcp",
 }
 _CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 _JSON = f"{__name__}.json"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
+from ..doctor.demo_director import DemoDirector
 from ..doctor.logs import ErrorGroup, LogReport, Seen, Spot
 from ..model.counting import counted
 from ..model.encoder import encode
@@ -260,3 +261,24 @@ def _error(group: ErrorGroup) -> dict[str, Any]:
 
 def _seen(seen: Seen | None) -> dict[str, Any]:
     return fields(seen, "count first last") if seen else {"count": 0, "first": None, "last": None}
+
+
+def demo_document(director: DemoDirector) -> dict[str, Any]:
+    """Return what a demo has made, and what it can break here."""
+    state = director.state
+    scenes = [
+        {**fields(scene, "name title effect finding tags"), "under_way": scene.name in state.scenes}
+        for scene in director.scenes()
+    ]
+    return {**fields(state, "people"), "stand_in": director.stand_in, "scenes": scenes}
+
+
+def demo_text(director: DemoDirector) -> str:
+    state = director.state
+    rows = [
+        ("broken" if scene.name in state.scenes else "", scene.name, scene.title)
+        for scene in director.scenes()
+    ]
+    place = f"the stand-in at {director.stand_in}" if director.stand_in else "the embedded default"
+    loaded = counted(len(state.people), "invented person", "invented people")
+    return "\n".join([f"A demo on {place}; {loaded} loaded.", *table(rows)])

@@ -133,3 +133,31 @@ def test_every_subject_has_the_name_that_the_document_gives_it() -> None:
     assert {one.subject for one in doctor.CHECKS} <= set(SUBJECTS)
     for title in SUBJECTS.values():
         assert f"\n## {title}\n" in document
+
+
+def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTest) -> None:
+    page.query_params["tab"] = "Demo"
+    page.run()
+    assert "0 invented people** here" in text_of(page)
+    page.button(key="demo.load").click().run()
+    assert "12 invented people** here" in text_of(page)
+    page.button(key="demo.break.lost-vectors").click().run()
+    assert "**Three vectors are lost** · broken now" in text_of(page)
+    assert "The doctor finds records.E001" in text_of(page)
+    page.button(key="demo.fix.lost-vectors").click().run()
+    assert "broken now" not in text_of(page)
+    page.button(key="demo.break.wipe").click().run()
+    assert "**A deployment wipes the disk** · broken now" in text_of(page)
+    page.button(key="demo.reset").click().run()
+    assert "0 invented people** here" in text_of(page)
+    assert not page.exception
+
+
+def test_there_is_no_demo_where_an_account_is_set_up(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_S3_BUCKET", "mine")
+    page.query_params["tab"] = "Demo"
+    page.run()
+    assert "an AWS account is set up here" in text_of(page)
+    assert not [button for button in page.button if (button.key or "").startswith("demo.")]

@@ -1,0 +1,288 @@
+"""The demo director: breaks things on purpose, so that they can be seen found and put right.
+
+It works on the embedded default without AWS credentials and on the stand-in, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import numpy as np
+
+from ..activity import recording, unnoted
+from ..errors import DemoRefused
+from ..model.counting import Progress, Steps
+from ..model.user_id import normalize_user_id
+from ..settings import Settings
+from ..storage.vectors import Vector
+from .findings import Tag
+
+if TYPE_CHECKING:
+    from ..service import MemoryService
+
+    Open = Callable[[], AbstractContextManager[MemoryService]]
+
+PEOPLE: Final = Path(__file__).parents[2] / "examples" / "memories" / "people"
+_ACTION: Final = "demo"
+_WIPE: Final = "wipe"
+_KEPT: Final = "demo-kept"
+_STATE: Final = "demo.json"
+_LOST: Final = 3
+_WAIT_S: Final = 5.0
+_STRAYS: Final = {
+    "other-form": "Prefers to be called before noon.",
+    "second-program": "Asked for the new catalogue in print.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Something that goes wrong in real life, made on purpose."""
+
+    name: str
+    title: str
+    effect: str
+    """What it does, in a sentence."""
+    finding: str
+    """The id of the doctor's finding, empty where nothing is lost."""
+    tags: tuple[Tag, ...] = ()
+    """What the doctor has to be asked for, to find it."""
+    fault: str = ""
+    """The answer of the stand-in while it lasts; such a scene needs the stand-in."""
+
+
+SCENES: Final = (
+    Scene(_WIPE, "A deployment wipes the disk",
+          "Everything on the local disk goes, as when Render deploys. On S3 nothing is lost.",
+          "index.I001", ("data",)),
+    Scene("other-form", "The same person under another form",
+          "Another program stores a memory of the first person, with capitals in the id.",
+          "identity.E001", ("data",)),
+    Scene("lost-vectors", "Three vectors are lost",
+          "The index forgets three memories that are on record.", "records.E001", ("data",)),
+    Scene("second-program", "A second program writes beside us",
+          "A program without a record stores a memory of the first person in the same index.",
+          "records.W001", ("deep",)),
+    Scene("other-embedder", "The embedder is swapped",
+          "The vectors are those of another model: answers become chance.",
+          "embedder.E003", ("data",)),
+    Scene("wrong-region", "The wrong region", "Requests are signed for a region that is not the "
+          "bucket's.", "region.E002", fault="wrong_region"),
+    Scene("expired", "Expired credentials", "The credentials have ended.", "credentials.E003",
+          fault="expired"),
+    Scene("throttling", "Throttling", "S3 Vectors refuses requests because there are too many.",
+          "vectors.E002", fault="throttle"),
+)  # fmt: skip
+"""All scenes, in the order of the talk in docs/demo.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoState:
+    """What a demo has made and not yet removed."""
+
+    people: tuple[str, ...] = ()
+    """Users that the demo has loaded."""
+    scenes: tuple[str, ...] = ()
+    """Scenes that are under way, in the order in which they began."""
+    strays: tuple[str, ...] = ()
+    """Ids of memories that the scenes have put into the index."""
+
+
+class DemoDirector:
+    """Directs one place. Raises DemoRefused where real memories could be reached."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stand_in = _stand_in(settings)
+        """The address of the stand-in, None on the embedded default."""
+        if self.stand_in is None and (
+            settings.bucket or settings.aws_access_key_id or settings.aws_profile
+        ):
+            raise DemoRefused(
+                "a demo breaks things on purpose, and AWS is set up here; "
+                "use the embedded default or `make demo`"
+            )
+        self._folder = settings.data_dir
+        self._state = self._folder / _STATE
+
+    @property
+    def state(self) -> DemoState:
+        """What the demo has made here so far."""
+        if not self._state.exists():
+            return DemoState()
+        stored = json.loads(self._state.read_bytes())
+        return DemoState(*(tuple(stored[key]) for key in ("people", "scenes", "strays")))
+
+    def scenes(self) -> tuple[Scene, ...]:
+        """Return the scenes that can be played here."""
+        return tuple(scene for scene in SCENES if self.stand_in or not scene.fault)
+
+    def load(self, service: MemoryService, on_progress: Progress | None = None) -> tuple[str, ...]:
+        """Load the invented people, and return those loaded; who has memories is left alone.
+
+        Raises:
+            DemoRefused: their files are not there.
+        """
+        files = sorted(PEOPLE.glob("*.jsonl"))
+        if not files:
+            raise DemoRefused("the invented people are not part of the package; use a checkout")
+        steps = Steps(on_progress, len(files))
+        taken = {user.user_id for user in service.users()} - {*self.state.people}
+        with recording(service.activity, _ACTION) as operation:
+            operation.detail = "load"
+            for file in files:
+                user_id = normalize_user_id(file.stem)
+                if user_id not in taken:
+                    # Noted before, so that a reset finds what a load that was cut off has made.
+                    self._note(people=(*dict.fromkeys((*self.state.people, user_id)),))
+                    service.add_document(file.stem, file.name, file.read_bytes(), isolate=False)
+                steps.advance(1)
+        return self.state.people
+
+    def begin(self, name: str, open_service: Open) -> Scene:
+        """Play a scene. Nothing may have the local disk open while it is wiped.
+
+        Raises:
+            DemoRefused: no such scene here, it is under way, or nobody is loaded.
+        """
+        scene = self._scene(name)
+        if name in self.state.scenes:
+            raise DemoRefused(f"{scene.title!r} is under way; put it right first")
+        if name != _WIPE and not scene.fault and not self.state.people:
+            raise DemoRefused("nobody is loaded yet; load the invented people first")
+        # Noted before, so that a scene that was cut off in the middle is put right as well.
+        self._note(scenes=(*self.state.scenes, name))
+        with open_service() as service, recording(service.activity, _ACTION) as operation:
+            operation.detail = f"break {name}"
+            if not scene.fault and name != _WIPE:
+                self._damage(name, service)
+        if scene.fault:
+            self._arm(scene)
+        elif name == _WIPE:
+            (self._folder / _KEPT).mkdir(parents=True, exist_ok=True)
+            for path in [*self._folder.iterdir()]:
+                if path.name not in (_STATE, _KEPT):
+                    path.rename(self._folder / _KEPT / path.name)
+        return scene
+
+    def put_right(self, name: str, open_service: Open) -> Scene:
+        """Repair what a scene has done, as a person would; raises as `begin`."""
+        scene = self._scene(name)
+        if name not in self.state.scenes:
+            raise DemoRefused(f"{scene.title!r} is not under way; there is nothing to put right")
+        if scene.fault:
+            self._control("clear_faults")
+            for other in self._under_way():
+                if other.fault and other != scene:
+                    self._arm(other)
+        elif name == _WIPE:
+            for kept in [*(self._folder / _KEPT).iterdir()]:
+                # What was saved meanwhile stands in the way of what was there before.
+                there = self._folder / kept.name
+                shutil.rmtree(there) if there.is_dir() else there.unlink(missing_ok=True)
+                kept.rename(there)
+        with open_service() as service, recording(service.activity, _ACTION) as operation:
+            operation.detail = f"fix {name}"
+            self._repair(name, service)
+        self._note(scenes=tuple(other for other in self.state.scenes if other != name))
+        return scene
+
+    def reset(self, open_service: Open) -> DemoState:
+        """Put everything right and remove all that the demo has made; return what that was."""
+        made = self.state
+        with unnoted():
+            for scene in reversed(self._under_way()):
+                self.put_right(scene.name, open_service)
+        with open_service() as service, recording(service.activity, _ACTION) as operation:
+            operation.detail = "reset"
+            service.parts.store.delete(made.strays)
+            for user_id in made.people:
+                service.forget_user(user_id)
+        self._state.unlink(missing_ok=True)
+        return made
+
+    def _scene(self, name: str) -> Scene:
+        scenes = {scene.name: scene for scene in self.scenes()}
+        if name not in scenes:
+            raise DemoRefused(f"no scene {name!r} here; there are {', '.join(scenes)}")
+        return scenes[name]
+
+    def _under_way(self) -> list[Scene]:
+        return [self._scene(name) for name in self.state.scenes]
+
+    def _damage(self, name: str, service: MemoryService) -> None:
+        people = self.state.people
+        store, ids = service.parts.store, self._ids(service, people)
+        if name == "lost-vectors":
+            store.delete(ids[:_LOST])
+        elif name == "other-embedder":
+            vectors = store.get(ids, with_values=True).values()
+            store.put([replace(vector, values=np.roll(_values(vector), 7)) for vector in vectors])
+        else:
+            vector = next(iter(store.get(ids[:1], with_values=True).values()))
+            stray = f"demo-{name}"
+            user_id = f"{people[0].title()} " if name == "other-form" else people[0]
+            payload = {
+                "data": _STRAYS[name],
+                "user_id": user_id,
+                "created_at": datetime.now(UTC).isoformat(),
+            }
+            self._note(strays=(*dict.fromkeys((*self.state.strays, stray)),))
+            store.put([Vector(stray, payload, _values(vector))])
+
+    def _repair(self, name: str, service: MemoryService) -> None:
+        if name == "other-form":
+            service.take_up(self.state.people[0])
+        elif name == "second-program":
+            service.audit(repair=True, unexpected="adopt")
+        elif name == "lost-vectors":
+            service.audit(repair=True)
+        elif name == "other-embedder":
+            # What is missing is embedded again.
+            service.parts.store.delete(self._ids(service, self.state.people))
+            service.audit(repair=True)
+
+    def _ids(self, service: MemoryService, people: Sequence[str]) -> list[str]:
+        return [record.id for user in people for record in service.list_memories(user)]
+
+    def _note(self, **changes: Any) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._state.write_text(json.dumps(asdict(replace(self.state, **changes))))
+
+    def _arm(self, scene: Scene) -> None:
+        # An account meets throttling at S3 Vectors first.
+        where = {"service": "s3vectors"} if scene.fault == "throttle" else {}
+        self._control("add_fault", action=scene.fault, nth="every", **where)
+
+    def _control(self, method: str, **arguments: Any) -> None:
+        if self.stand_in is None or not _ask(self.stand_in, method, **arguments):
+            raise DemoRefused("the stand-in does not answer; start it with `make demo`")
+
+
+def _values(vector: Vector) -> Any:
+    if vector.values is None:
+        raise DemoRefused(f"memory {vector.key} has no vector; put things right first")
+    return vector.values
+
+
+def _stand_in(settings: Settings) -> str | None:
+    """Return the address of a stand-in that answers at the places of these settings."""
+    urls = (settings.endpoint_s3, settings.endpoint_s3vectors)
+    return urls[0] if all(url and _ask(url, "ping") for url in urls) else None
+
+
+def _ask(url: str, method: str, **arguments: Any) -> bool:
+    body = json.dumps(arguments).encode()
+    try:
+        with urlopen(Request(f"{url}/_standin/{method}", body), timeout=_WAIT_S) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
