@@ -165,6 +165,9 @@ class AsyncMemoryService:
     starts = _on_thread(MemoryService.starts)
     migrate_in_background = _on_thread(MemoryService.migrate_in_background, long=True)
     migration_status = _on_thread(MemoryService.migration_status)
+    watch_in_background = _on_thread(MemoryService.watch_in_background, long=True)
+    check_proof = _on_thread(MemoryService.check_proof, long=True)
+    proof = _on_thread(MemoryService.proof)
     status = _on_thread(MemoryService.status)
     audit = _on_thread(MemoryService.audit, long=True)
 

@@ -23,7 +23,7 @@ MIN_LINES = 60
 # From the ground floor up: a file imports only from its own room and from rooms before it.
 ROOMS = (
     "errors extras version settings model documents embedders storage ledger activity "
-    "memories transfer service aio mem0 redeploy_test doctor render cli"
+    "memories transfer watch service aio mem0 redeploy_test doctor render cli"
 ).split()
 FLOORS = "auth services ui views".split()
 """The rooms of the dashboard, likewise; the files beside them hold the process together."""

@@ -23,6 +23,7 @@ from ..storage.vectors import VectorStore
 
 if TYPE_CHECKING:
     from ..transfer.background import Background, Observer
+    from ..watch import Watcher
 
 
 class ServiceParts:
@@ -52,6 +53,7 @@ class ServiceParts:
         self._finder = UserFinder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def backend(self) -> str:
@@ -68,5 +70,7 @@ class ServiceParts:
         """Release files and connections, once what is under way is written."""
         if self._background is not None:
             self._background.stop()
+        if self._watcher is not None:
+            self._watcher.stop()
         self.activity.close()
         self.parts.store.close()

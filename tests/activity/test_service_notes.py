@@ -104,6 +104,10 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("audit", lambda s, i: s.audit(), None),
     # A service that is not on S3 has nothing to bring along.
     ("migrate_in_background", lambda s, i: s.migrate_in_background(), None),
+    ("watch_in_background", lambda s, i: s.watch_in_background(), None),
+    ("check_proof", lambda s, i: s.check_proof(), None),
+    ("proof", lambda s, i: s.proof(), None),
+    ("last_proof", lambda s, i: s.last_proof, None),
     ("query_memories", lambda s, i: s.query_memories("ann", "bread"), None),
     ("search", lambda s, i: s.search("ann", "bread"), None),
     ("explain", lambda s, i: s.explain("ann", "bread"), None),

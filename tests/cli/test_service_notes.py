@@ -52,6 +52,8 @@ COMMANDS: list[tuple[str, str, str | None]] = [
      "ran a redeploy test: Before a real deployment, 2 probes"),
     ("redeploy-test verify", "--receipt {folder}/receipt",
      "ran a redeploy test: After the deployment, 2 probes"),
+    ("redeploy-test watch", "", None),
+    ("redeploy-test proof", "", None),
     ("doctor", "--tag live", None),
     ("status", "", None),
     ("normalize", "Ann", None),

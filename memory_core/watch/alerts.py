@@ -1,0 +1,239 @@
+"""Alerts: a JSON document, posted once to MEMORY_ALERT_URL for each change to worse or to well.
+
+A change is first claimed by an object, so that of several instances one tells it. It is sent again
+only while it cannot have arrived: where the connection failed, or the server said so. An answer
+that is lost may have followed the arrival; the doctor names such an alert, and it is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, get_args
+from uuid import uuid4
+
+from ..errors import BackendError, EntryExists
+from ..settings import Settings
+from ..storage.objects import ObjectStore
+
+ALERTS: Final = "watch/v1/alerts/"
+AlertKind = Literal["proof", "storage", "doctor"]
+
+_RANKS: Final = {"temporary": 1, "begun": 0, "proven": 0, "persistent": 0, "well": 0}
+"""How bad a state is; those that are not here are the worst, 2."""
+_PAUSES_S: Final = (2.0, 10.0, 60.0, 300.0)
+_TIMEOUT_S: Final = 10.0
+_GIVEN_UP: Final = timedelta(hours=1)
+_BUSY: Final = frozenset({408, 425, 429})
+_logger = logging.getLogger("memory_core")
+
+
+class Alerts:
+    """Tells changes to one address; safe to share between threads. Without an address it does not.
+
+    `objects` may come later, where the storage cannot be opened at first.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        link: str = "",
+        objects: ObjectStore | None = None,
+        *,
+        pauses_s: Sequence[float] = _PAUSES_S,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self.objects = objects
+        self._url, self._link = url, link
+        self._pauses_s, self._timeout_s = pauses_s, timeout_s
+        self._seen: dict[AlertKind, str] = {}
+        self._unclaimed: set[AlertKind] = set()
+        self._lock = threading.Lock()
+        self._sending: list[threading.Thread] = []
+
+    def see(
+        self,
+        kind: AlertKind,
+        state: str,
+        sentence: str,
+        evidence: Mapping[str, object] | None = None,
+    ) -> None:
+        """Tell a state, if it is another than this process saw before."""
+        with self._lock:
+            before, self._seen[kind] = self._seen.get(kind), state
+        if before != state:
+            self.tell(kind, state, sentence, evidence)
+
+    def tell(
+        self,
+        kind: AlertKind,
+        state: str,
+        sentence: str,
+        evidence: Mapping[str, object] | None = None,
+    ) -> None:
+        """Tell that a state is worse than what was told last, or well again; returns at once.
+
+        A first state that is no failure is the one to compare with, and is not told. A storage that
+        cannot be asked what was told does not keep an alert back.
+        """
+        if self._url is None:
+            return
+        with self._lock:
+            document = {
+                "id": uuid4().hex,
+                "kind": kind,
+                "state": state,
+                "sentence": sentence,
+                "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                "evidence": dict(evidence or {}),
+                "host": socket.gethostname(),
+                "link": self._link,
+            }
+            try:
+                key = (
+                    self._claim(kind, document) if self.objects else self._unclaimable(kind, state)
+                )
+            except BackendError:
+                key = self._unclaimable(kind, state)
+            if key is not None:
+                thread = threading.Thread(
+                    target=self._send, args=(key, document), name="alert", daemon=True
+                )
+                self._sending = [other for other in self._sending if other.is_alive()] + [thread]
+                thread.start()
+
+    def wait(self, within_s: float) -> bool:
+        """Wait until everything was sent or given up; return whether it was."""
+        until = time.monotonic() + within_s
+        for thread in self._sending:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._sending)
+
+    def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
+        """Return the key of the change, None if there is none or another instance tells it."""
+        objects, rank = self.objects, _rank(document["state"])
+        assert objects is not None
+        claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
+        before = _rank(_state(objects.get(claims[-1]))) if claims else None
+        if kind in self._unclaimed:
+            before = 2
+            self._unclaimed.discard(kind)
+        if rank == (before or 0) or 0 < rank < (before or 0):
+            return None
+        number = int(claims[-1].rpartition("/")[2].partition(".")[0]) + 1 if claims else 0
+        key, data = f"{ALERTS}{kind}/{number:08d}.json", _encoded(document)
+        try:
+            objects.put_if_absent(key, data)
+        except EntryExists:
+            # Our own write whose acknowledgement was lost counts as done.
+            if objects.get(key) != data:
+                return None
+        return key if rank == 2 or before is not None else None
+
+    def _unclaimable(self, kind: AlertKind, state: str) -> str | None:
+        """Return an empty key where a failure is to be told although nothing can be claimed."""
+        if _rank(state) < 2 or kind in self._unclaimed:
+            return None
+        self._unclaimed.add(kind)
+        return ""
+
+    def _send(self, key: str, document: Mapping[str, Any]) -> None:
+        outcome = ""
+        for pause in (0.0, *self._pauses_s):
+            time.sleep(pause)
+            again, outcome = self._post(document)
+            if not again:
+                break
+        if outcome:
+            _logger.warning("an alert on the %s was not delivered: %s", document["kind"], outcome)
+        if self.objects and key:
+            with suppress(BackendError, EntryExists):
+                self.objects.put_if_absent(_outcome(key), _encoded({"outcome": outcome}))
+
+    def _post(self, document: Mapping[str, Any]) -> tuple[bool, str]:
+        """Send it once; return whether it is to be sent again, and what went wrong, if anything."""
+        import urllib3
+        from urllib3.exceptions import (
+            ConnectTimeoutError,
+            HTTPError,
+            NewConnectionError,
+            ProxyError,
+            SSLError,
+        )
+
+        timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
+        try:
+            with urllib3.PoolManager(timeout=timeout) as pool:
+                answer = pool.request(
+                    "POST",
+                    self._url or "",
+                    body=_encoded(document),
+                    headers={"Content-Type": "application/json"},
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+                status = answer.status
+                answer.close()
+        except (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError) as exc:
+            return True, f"no connection ({type(exc).__name__}); check MEMORY_ALERT_URL"
+        except (HTTPError, OSError) as exc:
+            reason = type(exc).__name__
+            return False, f"no answer came ({reason}), so it may have arrived or not"
+        if status < 300:
+            return False, ""
+        if status < 400:
+            advice = "which is not followed; set MEMORY_ALERT_URL to the final address"
+            return False, f"the server answered {status}, a redirect, {advice}"
+        return status >= 500 or status in _BUSY, f"the server refused it with {status}"
+
+
+def alerts_to(settings: Settings, objects: ObjectStore | None = None) -> Alerts:
+    """Return alerts to the address of the settings."""
+    return Alerts(settings.alert_url, settings.dashboard_url or "", objects)
+
+
+def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
+    """Yield kind, time and failure of the newest change of each kind that was not delivered."""
+    keys = list(objects.list(ALERTS))
+    for kind in get_args(AlertKind):
+        if not (claims := _claims(keys, kind)):
+            continue
+        outcome = objects.get(_outcome(claims[-1]))
+        with suppress(ValueError, KeyError, TypeError):
+            since = str(json.loads(objects.get(claims[-1]) or b"")["since"])
+            late = datetime.now(UTC) - datetime.fromisoformat(since) > _GIVEN_UP
+            if outcome and (failure := json.loads(outcome)["outcome"]):
+                yield kind, since, str(failure)
+            elif outcome is None and late:
+                yield kind, since, "the process ended before it knew, so it may have arrived or not"
+
+
+def _claims(keys: Iterable[str], kind: AlertKind) -> list[str]:
+    folder, ending = f"{ALERTS}{kind}/", _outcome(".json")
+    return sorted(key for key in keys if key.startswith(folder) and not key.endswith(ending))
+
+
+def _outcome(key: str) -> str:
+    return f"{key.removesuffix('.json')}.outcome.json"
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _rank(state: str) -> int:
+    return _RANKS.get(state, 2)
+
+
+def _state(claim: bytes | None) -> str:
+    try:
+        return str(json.loads(claim or b"")["state"])
+    except (ValueError, KeyError, TypeError):
+        return "well"
