@@ -195,8 +195,9 @@ class Alerts:
 
 
 def alerts_to(settings: Settings, objects: ObjectStore | None = None) -> Alerts:
-    """Return alerts to the address of the settings."""
-    return Alerts(settings.alert_url, settings.dashboard_url or "", objects)
+    """Return alerts to the address of the settings, with a link to the page Proof."""
+    page = settings.dashboard_url and f"{settings.dashboard_url.rstrip('/')}/proof"
+    return Alerts(settings.alert_url, page or "", objects)
 
 
 def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:

@@ -42,7 +42,7 @@ class Watcher:
         self._service = service
         self._interval_s = service.settings.watch_s
         self._objects = service.parts.backend.objects
-        self._alerts = alerts_to(service.settings, self._objects)
+        self.alerts = alerts_to(service.settings, self._objects)
         self._reader = ProbeReader(service.parts)
         self._now = now
         self._checking = threading.Lock()
@@ -80,7 +80,7 @@ class Watcher:
                 proof = self._check()
             except MemoryCoreError as exc:
                 self.trouble, self._unread = str(exc), True
-                self._alerts.tell("proof", "unread", f"The standing proof was not read: {exc}")
+                self.alerts.tell("proof", "unread", f"The standing proof was not read: {exc}")
                 raise
             self._known(proof)
             return proof
@@ -142,7 +142,7 @@ class Watcher:
         evidence = pick(
             proof, "checks", "failed", "proven_since", "passed_at", "commit", "instance"
         )
-        self._alerts.tell("proof", proof.outcome, proof.sentence, evidence)
+        self.alerts.tell("proof", proof.outcome, proof.sentence, evidence)
 
     def _known(self, proof: Proof) -> None:
         if self._unread:

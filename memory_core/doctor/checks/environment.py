@@ -17,6 +17,7 @@ from ...model.counting import counted
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
 from ...version import library_version
+from ...watch import failed_alerts
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, FindingKind, Fix
 from .disk import host_of
@@ -69,6 +70,10 @@ FAILED = FindingKind("redeploy.W001", "The last redeploy test did not pass",
     "It is not proven that memories survive the next deployment.",
     (Fix("Read its report on the page Redeploy test"),
      Fix("Run the test again", command="python -m memory_core redeploy-test simulate")))
+NOT_TOLD = FindingKind("alerts.W001", "An alert was not delivered",
+    "Nobody may know that the storage, the doctor or the standing proof changed.",
+    (Fix("Check that the address takes a POST from here", variable="MEMORY_ALERT_URL"),),
+    log_pattern=r"an alert on the \w+ was not delivered")
 # fmt: on
 
 
@@ -191,6 +196,13 @@ def redeploy_tests(context: Context) -> Iterator[Finding]:
     )
 
 
+def alerts(context: Context) -> Iterator[Finding]:
+    failures = failed_alerts(context.objects) if context.settings.alert_url else ()
+    for kind, since, reason in failures:
+        sentence = f"The alert on the {kind} of {since} was not delivered: {reason}."
+        yield NOT_TOLD.finding(sentence, Evidence(since, reason, "alerts"))
+
+
 CHECKS = (
     Check("versions.libraries", "No library with a known fault is installed", libraries, (FAULTY,)),
     Check("versions.extras", "What the settings need is installed", extras,
@@ -204,6 +216,8 @@ CHECKS = (
     Check("environment.factor", "A second factor guards what is kept", second_factor, (NO_FACTOR,),
           needs=("backend.decided",)),
     Check("redeploy.last", "The last redeploy test passed", redeploy_tests, (TESTED, FAILED),
+          needs=("bucket.readable", "disk.writable")),
+    Check("alerts.delivered", "The last alerts were delivered", alerts, (NOT_TOLD,),
           needs=("bucket.readable", "disk.writable")),
 )  # fmt: skip
 
