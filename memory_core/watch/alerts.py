@@ -55,7 +55,7 @@ class Alerts:
         self._seen: dict[AlertKind, str] = {}
         self._unclaimed: set[AlertKind] = set()
         self._lock = threading.Lock()
-        self._sending: list[threading.Thread] = []
+        self._last: threading.Thread | None = None
 
     def see(
         self,
@@ -102,18 +102,15 @@ class Alerts:
             except BackendError:
                 key = self._unclaimable(kind, state)
             if key is not None:
-                thread = threading.Thread(
-                    target=self._send, args=(key, document), name="alert", daemon=True
-                )
-                self._sending = [other for other in self._sending if other.is_alive()] + [thread]
-                thread.start()
+                arguments = (key, document, self._last)
+                self._last = threading.Thread(target=self._send, args=arguments, daemon=True)
+                self._last.start()
 
     def wait(self, within_s: float) -> bool:
         """Wait until everything was sent or given up; return whether it was."""
-        until = time.monotonic() + within_s
-        for thread in self._sending:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._sending)
+        if self._last is not None:
+            self._last.join(within_s)
+        return self._last is None or not self._last.is_alive()
 
     def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
         """Return the key of the change, None if there is none or another instance tells it."""
@@ -143,7 +140,9 @@ class Alerts:
         self._unclaimed.add(kind)
         return ""
 
-    def _send(self, key: str, document: Mapping[str, Any]) -> None:
+    def _send(self, key: str, document: Mapping[str, Any], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         outcome = ""
         for pause in (0.0, *self._pauses_s):
             time.sleep(pause)
