@@ -13,6 +13,7 @@ MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"
 USER: Final = _PAGES / "user.py"
 REDEPLOY: Final = _PAGES / "redeploy.py"
+PROOF: Final = _PAGES / "proof.py"
 DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
@@ -26,6 +27,7 @@ def build_pages() -> list[st.Page]:
         st.Page(USERS, title="Users", icon=":material/group:"),
         st.Page(USER, title="User", icon=":material/person:"),
         st.Page(REDEPLOY, title="Redeploy test", icon=":material/published_with_changes:"),
+        st.Page(PROOF, title="Proof", icon=":material/verified:"),
         st.Page(DOCTOR, title="Doctor", icon=":material/stethoscope:"),
         st.Page(MIGRATE, title="Migrate", icon=":material/move_down:"),
         st.Page(ACTIVITY, title="Activity", icon=":material/history:"),
@@ -45,3 +47,8 @@ def open_user(user_id: str) -> None:
 def open_view(user_id: str, tab: str = "") -> None:
     """Switch to the page of a user."""
     st.switch_page(USER, query_params={"user": user_id, **({"view": tab} if tab else {})})
+
+
+def open_test(run: str) -> None:
+    """Switch to the report of a redeploy test."""
+    st.switch_page(REDEPLOY, query_params={"test": run})

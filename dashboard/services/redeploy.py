@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core import MemoryService, redeploy_test
+from memory_core import MemoryService, ServiceStart, redeploy_test
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import counted
 from memory_core.redeploy_test import (
@@ -22,6 +22,7 @@ from memory_core.redeploy_test import (
     pending,
     reports,
 )
+from memory_core.watch import Proof
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
@@ -35,6 +36,7 @@ REAL: Final = "Real deployment"
 REPORTS_FRESH_S: Final = 60
 """Seconds for which reports are cached: each is an object of its own to read."""
 
+_PROOF: Final = "redeploy/proof"
 _DEPLOY: Final = "Start the deployment"
 
 
@@ -61,6 +63,34 @@ def waiting_tests() -> list[RedeployReceipt]:
 def leftover_tests() -> list[str]:
     """Return the abandoned redeploy tests whose probes are still stored."""
     return _leftover_tests(connection().tests)
+
+
+@requires(Role.VIEWER)
+def standing_proof() -> tuple[Proof | None, str]:
+    """Return the standing proof, and why it could not be read just now, if so."""
+    return _standing_proof(connection().tests), connection().service().last_proof[1]
+
+
+@requires(Role.VIEWER)
+def service_starts() -> list[ServiceStart]:
+    """Return the newest starts of applications on this storage, oldest first."""
+    return _service_starts()
+
+
+@requires(Role.OPERATOR)
+def run_proof_check() -> str:
+    """Start to check the standing proof; the first check stores its probes."""
+
+    def work(_: jobs.Progress) -> Proof:
+        return _change(lambda service: service.check_proof())
+
+    return jobs.board().submit(work, subject="Check the proof", fingerprint=_PROOF)
+
+
+@requires(Role.VIEWER)
+def proof_check() -> jobs.Job | None:
+    """Return the newest check of the standing proof that was started here."""
+    return jobs.board().latest(_PROOF)
 
 
 def level_name(report: Report) -> str:
@@ -195,7 +225,7 @@ def _change(call: Callable[[MemoryService], T]) -> T:
         return write(call)
     finally:
         connection().tests += 1
-        for cached in (_test_reports, _waiting_tests, _leftover_tests):
+        for cached in (_test_reports, _waiting_tests, _leftover_tests, _standing_proof):
             cached.clear()
 
 
@@ -212,6 +242,16 @@ def _waiting_tests(version: int) -> list[RedeployReceipt]:
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _leftover_tests(version: int) -> list[str]:
     return leftovers(connection().service())
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _standing_proof(version: int) -> Proof | None:
+    return connection().service().proof()
+
+
+@st.cache_data(ttl=REPORTS_FRESH_S, max_entries=1, show_spinner=False)
+def _service_starts() -> list[ServiceStart]:
+    return connection().service().starts()
 
 
 def _check(run: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from memory_core import ServiceStart
 from memory_core.model.counting import counted
 from memory_core.model.records import Kind, UserSummary
 from memory_core.model.user_id import UserId
@@ -174,6 +175,35 @@ def stored_where(counts: Mapping[str, int]) -> Chart:
     figure.update_yaxes(visible=False)
     parts = ", ".join(f"{text.backend_name(name)} {count:,}" for name, count in counts.items())
     return Chart(figure, f"Memories by where they are stored: {parts}.")
+
+
+def storage_strip(starts: Sequence[ServiceStart]) -> Chart:
+    """Draw which storage each start used until the next, oldest first, marked where it changed."""
+    ends = [*(start.at for start in starts[1:]), dt.datetime.now(dt.UTC)]
+    figure = go.Figure()
+    for name in dict.fromkeys(start.backend for start in starts):
+        spans = [span for span in zip(starts, ends, strict=True) if span[0].backend == name]
+        figure.add_bar(
+            base=[start.at for start, _ in spans],
+            x=[(end - start.at).total_seconds() * 1000 for start, end in spans],
+            y=["storage"] * len(spans),
+            orientation="h",
+            name=text.backend_name(name),
+            marker={"color": BACKEND_COLOURS.get(name, BACKEND_COLOURS["ledger"])},
+            hovertext=[
+                chart_label(" ".join((text.utc(start.at), start.commit[:8], start.instance)), 80)
+                for start, _ in spans
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    fix(figure, height=120)
+    figure.update_layout(barmode="overlay", showlegend=True, xaxis_type="date")
+    figure.update_yaxes(visible=False)
+    names = dict.fromkeys(text.backend_name(start.backend) for start in starts)
+    since = text.utc(starts[0].at)
+    return Chart(
+        figure, f"{counted(len(starts), 'start')} since {since}, on {' and then '.join(names)}."
+    )
 
 
 def clicked_user(event: Any) -> UserId | None:

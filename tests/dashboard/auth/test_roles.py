@@ -133,6 +133,7 @@ PAGES = [
     ("user", {"view": "Remove"}, "role admin"),
     ("users", {}, "role operator"),
     ("redeploy", {}, "role operator"),
+    ("proof", {}, "role operator"),
 ]
 
 
@@ -140,7 +141,7 @@ def test_no_page_shows_a_viewer_what_memories_say(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     for page, view, says in PAGES:
-        user = {} if page == "redeploy" else {"user": ALICE}
+        user = {} if page in ("redeploy", "proof") else {"user": ALICE}
         app = _on(signed_in("vera"), page, **user, **view)
         assert SAID not in _sent(app), (page, view)
         assert says in text_of(app), (page, view)

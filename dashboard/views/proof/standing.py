@@ -1,0 +1,146 @@
+"""The standing proof: its state, the deployments it went through, losses, and redeploy tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from memory_core import ServiceStart
+from memory_core.model.counting import counted
+from memory_core.redeploy_test import Report
+from memory_core.render.redeploy_test import NO_PROOF
+from memory_core.watch import Proof
+
+from ... import routes
+from ...auth.roles import Role
+from ...services import jobs, redeploy
+from ...ui import actions, charts, text
+from ...ui.messages import draw_unless
+from .. import widgets
+
+# Per state: colour, icon and word, as constant Markdown.
+_MARKS: Final = {
+    "begun": ":gray[:material/hourglass_top: **Begun**]",
+    "proven": ":green[:material/verified: **Proven**]",
+    "missed": ":orange[:material/warning: **Not found by questions**]",
+    "removed": ":orange[:material/delete: **Probes deleted**]",
+    "lost": ":red[:material/dangerous: **Lost**]",
+}
+_ACTION: Final = "proof"
+_TESTS: Final = "proof.tests"
+
+
+def draw() -> None:
+    """Draw the state, and below it what it is made of."""
+    proof, trouble = redeploy.standing_proof()
+    starts = redeploy.service_starts()
+    _draw_state(proof, trouble, starts)
+    _draw_check()
+    if starts:
+        st.subheader("Storage over time", anchor=False)
+        strip = charts.storage_strip(starts)
+        st.plotly_chart(strip.figure, key="proof.strip", config=charts.CONFIG, alt=strip.alt)
+        if part := widgets.folded("Starts as a table", "proof.starts"):
+            with part:
+                _draw_starts(starts)
+    if proof and proof.losses:
+        _draw_losses(proof)
+    if reports := redeploy.past_reports():
+        _draw_tests(reports)
+
+
+def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
+    """Count the deployments that ran since a time: by commit, instance and disk."""
+    begun = text.parsed(since)
+    later = [start for start in starts if begun is None or start.at > begun]
+    # The one before them was running then.
+    running = starts[: len(starts) - len(later)][-1:]
+    return len({(start.commit, start.instance, start.disk) for start in (*running, *later)})
+
+
+def _draw_state(proof: Proof | None, trouble: str, starts: Sequence[ServiceStart]) -> None:
+    with st.container(border=True, key="proof"):
+        if trouble:
+            st.error("**Not readable at the moment.** The last check could not be made.")
+            text.show(text.sentence(trouble))
+        if proof is None:
+            st.subheader("No proof yet", anchor=False)
+            text.show(NO_PROOF)
+            return
+        st.subheader(_MARKS[proof.outcome], anchor=False)
+        text.show(proof.sentence)
+        passed, since = text.parsed(proof.passed_at), text.parsed(proof.proven_since)
+        lines = [f"{counted(proof.checks, 'check')}, {proof.failed:,} of them failed"]
+        if passed:
+            lines.append(f"last proven {text.both(passed)}")
+        if since and proof.outcome == "proven":
+            count = deployments_since(starts, proof.proven_since)
+            lines.append(f"proven since {text.utc(since)}, through {counted(count, 'deployment')}")
+        for line in lines:
+            text.show(f"{line[0].upper()}{line[1:]}.")
+
+
+def _draw_check() -> None:
+    if not draw_unless(Role.OPERATOR):
+        return
+    job = redeploy.proof_check()
+    busy = job is not None and not job.finished
+    check = actions.action(_ACTION)
+    widgets.button(
+        "Check now", "proof.check", check.do, redeploy.run_proof_check, icon="fact_check",
+        disabled=busy,
+    )  # fmt: skip
+    widgets.outcome(_ACTION)
+    if job is not None and busy:
+        _watch(job.id)
+    widgets.draw_failure(job, "")
+
+
+@st.fragment(run_every="1s")
+def _watch(job_id: str) -> None:
+    job = jobs.board().get(job_id)
+    if job is None or job.finished:
+        st.rerun()
+    st.caption("The probes are being read.")
+
+
+def _draw_starts(starts: Sequence[ServiceStart]) -> None:
+    newest = list(reversed(starts))
+    widgets.table(
+        {
+            "Started": [start.at for start in newest],
+            "Storage": [text.backend_name(start.backend) for start in newest],
+            "Commit": [text.one_line(start.commit, 12) for start in newest],
+            "Instance": [text.one_line(start.instance, 60) for start in newest],
+        },
+        "Starts of applications, newest first",
+        column_config={"Started": widgets.EXACT},
+    )
+
+
+def _draw_losses(proof: Proof) -> None:
+    st.subheader("What was lost", anchor=False)
+    for loss in reversed(proof.losses):
+        text.show(loss.sentence(len(proof.receipt)))
+
+
+def _draw_tests(reports: Sequence[Report]) -> None:
+    st.subheader("Redeploy tests", anchor=False)
+    st.caption("Newest first; select one to open its report. Times are UTC.")
+    widgets.table(
+        {
+            "Ended": [text.parsed(report.ended_at) for report in reports],
+            "Verdict": [report.verdict.value for report in reports],
+            "Survived": [report.survived for report in reports],
+            "Stored before": [report.written for report in reports],
+            "What was tested": [redeploy.level_name(report) for report in reports],
+        },
+        "Runs of the redeploy test, newest first",
+        key=_TESTS,
+        on_select="rerun",
+        column_config={"Ended": widgets.EXACT},
+    )
+    if (selected := widgets.selected_row(_TESTS, len(reports))) is not None:
+        routes.open_test(reports[selected].run)
