@@ -357,6 +357,8 @@ class DashboardSettings:
     idle_minutes: int = _variable(lambda read: read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 1440))
     session_hours: int = _variable(lambda read: read.number("DASHBOARD_SESSION_HOURS", 12, 1, 168))
     proxies: int = _variable(lambda read: read.number("DASHBOARD_PROXIES", _proxies(read), 0, 9))
+    badge: bool = _variable(lambda read: read.flag("DASHBOARD_BADGE"))
+    metrics_token: str | None = _text("MEMORY_METRICS_TOKEN", secret=True)
     migrate_from: tuple[str, ...] = _variable(
         lambda read: tuple((read.text("DASHBOARD_MIGRATE_FROM") or "").split())
     )

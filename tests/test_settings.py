@@ -266,7 +266,7 @@ class Watched(type(os.environ)):
         return super().__getitem__(name)
 os.environ.__class__ = Watched
 import memory_core
-late = ("mem0_adapter", "__main__")
+late = ("mem0_adapter", "metrics", "__main__")
 for module in pkgutil.walk_packages(memory_core.__path__, "memory_core."):
     if module.name.rpartition(".")[2] not in late:
         importlib.import_module(module.name)

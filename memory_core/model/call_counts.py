@@ -1,9 +1,10 @@
-"""Counts of a service's own calls since it was opened: saves and questions, by hour."""
+"""Counts of a service's own calls, saves and questions by hour, and of requests to AWS."""
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ BOUNDS_S: Final = tuple(0.001 * 1.5**step for step in range(26))
 """Upper bounds of the ranges of durations: 1 ms to 25 s; one range follows without a bound."""
 
 _HOURS: Final = 48
+_ENOUGH: Final = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -36,13 +38,19 @@ class CallCount:
     empty: int = 0
     failed: int = 0
     seconds: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
+    """The failures by the name of their error."""
     durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
 
-    def add(self, seconds: float, *, empty: bool = False, failed: bool = False) -> None:
+    def add(
+        self, seconds: float, *, empty: bool = False, failed: bool = False, error: str = ""
+    ) -> None:
         self.calls += 1
         self.empty += empty
         self.failed += failed
         self.seconds += seconds
+        if error:
+            self.errors[error] = self.errors.get(error, 0) + 1
         self.durations[bisect_left(BOUNDS_S, seconds)] += 1
 
     def quantile(self, share: float) -> float | None:
@@ -68,7 +76,13 @@ class CallCounts:
         self._totals: dict[CallKind, CallCount] = {"save": CallCount(), "search": CallCount()}
 
     def add(
-        self, kind: CallKind, seconds: float, *, empty: bool = False, failed: bool = False
+        self,
+        kind: CallKind,
+        seconds: float,
+        *,
+        empty: bool = False,
+        failed: bool = False,
+        error: str = "",
     ) -> None:
         """Count a call."""
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -76,7 +90,7 @@ class CallCounts:
             for key in [key for key in self._hours if key[0] <= hour - timedelta(hours=_HOURS)]:
                 del self._hours[key]
             for count in (self._hours.setdefault((hour, kind), CallCount()), self._totals[kind]):
-                count.add(seconds, empty=empty, failed=failed)
+                count.add(seconds, empty=empty, failed=failed, error=error)
 
     def hours(self) -> dict[tuple[datetime, CallKind], CallCount]:
         """Return the counts by hour and kind, as they are now; hours without calls are missing."""
@@ -87,6 +101,30 @@ class CallCounts:
         """Return the counts since the start."""
         with self._lock:
             return {kind: _copied(count) for kind, count in self._totals.items()}
+
+
+class RequestCounts:
+    """Requests that this process sent, by service and operation, each attempt as one."""
+
+    def __init__(self) -> None:
+        self.since = datetime.now(UTC)
+        self._lock = Lock()
+        self._sent: Counter[tuple[str, str]] = Counter()
+
+    def add(self, service: str, operation: str) -> None:
+        """Count a request."""
+        with self._lock:
+            self._sent[service, operation] += 1
+
+    def sent(self) -> dict[tuple[str, str], int]:
+        """Return the counts as they are now, in the order of their names."""
+        with self._lock:
+            return dict(sorted(self._sent.items()))
+
+    def per_month(self, sent: int) -> int | None:
+        """Return what 30 days at the rate since the start come to; None in its first minutes."""
+        age = datetime.now(UTC) - self.since
+        return round(sent * (timedelta(days=30) / age)) if age >= _ENOUGH else None
 
 
 class Counting(Protocol):
@@ -118,8 +156,9 @@ def tallied(
             except ValueError:
                 # A blank question, or an id that is none: the caller's, not the service's failure.
                 raise
-            except Exception:
-                service.counts.add(kind, time.perf_counter() - began, failed=True)
+            except Exception as exc:
+                error, seconds = type(exc).__name__, time.perf_counter() - began
+                service.counts.add(kind, seconds, failed=True, error=error)
                 raise
             service.counts.add(kind, time.perf_counter() - began, empty=is_empty(result))
             return result
@@ -130,4 +169,4 @@ def tallied(
 
 
 def _copied(count: CallCount) -> CallCount:
-    return replace(count, durations=list(count.durations))
+    return replace(count, durations=list(count.durations), errors=dict(count.errors))

@@ -11,6 +11,7 @@ from memory_core import ServiceStart
 from memory_core.model.counting import counted
 from memory_core.redeploy_test import Report
 from memory_core.render.redeploy_test import NO_PROOF
+from memory_core.storage.aws.client import REQUESTS
 from memory_core.watch import Proof
 
 from ... import routes
@@ -49,6 +50,7 @@ def draw() -> None:
         _draw_losses(proof)
     if reports := redeploy.past_reports():
         _draw_tests(reports)
+    _draw_requests()
 
 
 def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
@@ -144,3 +146,19 @@ def _draw_tests(reports: Sequence[Report]) -> None:
     )
     if (selected := widgets.selected_row(_TESTS, len(reports))) is not None:
         routes.open_test(reports[selected].run)
+
+
+def _draw_requests() -> None:
+    if not (sent := REQUESTS.sent()):
+        return
+    if part := widgets.folded("Requests to AWS", "proof.requests"):
+        with part:
+            st.caption("Sent by this process. A month at this rate is shown after ten minutes.")
+            widgets.table(
+                {
+                    "Operation": [f"{service}: {operation}" for service, operation in sent],
+                    "Sent": list(sent.values()),
+                    "In a month": [REQUESTS.per_month(count) for count in sent.values()],
+                },
+                "Requests to AWS by operation",
+            )
