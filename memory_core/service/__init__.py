@@ -8,6 +8,7 @@ from ..memories.repository import open_repository
 from ..model.census import Census
 from ..model.records import MigrationStatus, Status
 from ..settings import Settings
+from ..storage.starts import note_start
 from ..transfer.background import has_local_memories
 from .memory_calls import MemoryCalls
 
@@ -15,8 +16,9 @@ from .memory_calls import MemoryCalls
 def open_service(settings: Settings | None = None, *, migrate: bool = True) -> MemoryService:
     """Choose the backend, open it and return the service, a context manager.
 
-    On S3 it begins to migrate memories from the local disk, in the background, unless `migrate` is
-    False or `MEMORY_AUTO_MIGRATE` is 0.
+    On S3 it begins to migrate memories from the local disk, in the background, unless
+    `MEMORY_AUTO_MIGRATE` is 0. With `migrate` False it only looks into the store: nothing is
+    migrated, and the start is not recorded (see `MemoryService.starts`).
 
     Raises:
         SettingsError: the configuration is missing something, or contradicts itself.
@@ -27,8 +29,10 @@ def open_service(settings: Settings | None = None, *, migrate: bool = True) -> M
     parts.backend.objects.sweep()
     parts.backend.announce()
     service = MemoryService(settings, *parts)
-    if migrate and settings.auto_migrate:
-        service.migrate_in_background()
+    if migrate:
+        note_start(parts.backend, settings)
+        if settings.auto_migrate:
+            service.migrate_in_background()
     return service
 
 
