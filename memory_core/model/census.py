@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from .records import AuditItem, UserSummary
 from .user_id import UserId
+
+Origin = Literal["saved", "document", "import", "migration", "merge"]
+"""How a memory came here; a document of a single passage counts as saved."""
 
 _NAMED = 5
 
@@ -28,17 +32,25 @@ def scope(left_out: Sequence[str]) -> str:
 class Census:
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
-    `users` have memories, most first; `without` had some once. `days` counts the present memories
-    by the day (UTC) they were saved, in order. `left_out` are users of whom the storage's listing
-    was seen to leave entries out: they are counted whole, and it is not known who else was.
+    `users` have memories, most first; `without` had some once. `growth` counts the present memories
+    by the day (UTC) they were created, in order, and by how they came here: one that was imported
+    keeps the day it has in its source. `recent` are those created on the last seven days, by user.
+    `left_out` are users of whom the storage's listing was seen to leave entries out: they are
+    counted whole, and it is not known who else was.
     """
 
     users: tuple[UserSummary, ...]
     without: tuple[UserSummary, ...]
     memories: int
-    days: Mapping[date, int]
+    growth: Mapping[date, Mapping[Origin, int]]
+    recent: Mapping[UserId, int]
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
+
+    @property
+    def days(self) -> dict[date, int]:
+        """The present memories by the day (UTC) they were created, in order."""
+        return {day: sum(origins.values()) for day, origins in self.growth.items()}
 
     @property
     def complete(self) -> bool:

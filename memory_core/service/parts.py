@@ -17,6 +17,7 @@ from ..memories.repair import Repairer
 from ..memories.repository import Repository
 from ..memories.search import Searcher
 from ..memories.writer import MemoryWriter
+from ..model.call_counts import CallCounts
 from ..settings import Settings
 from ..storage.backend import Backend
 from ..storage.vectors import VectorStore
@@ -41,6 +42,8 @@ class ServiceParts:
         """The parts below the calls of the service."""
         self.activity = open_log(backend.objects, settings)
         """Who did what with memories. Calls that change or export something note themselves."""
+        self.counts = CallCounts()
+        """How many saves and questions there were since this service was opened."""
         self._memories = MemoryReader(ledger, store, embedder)
         self._saver = MemoryWriter(ledger, store, self._memories)
         self._searcher = Searcher(self.parts, self._memories)

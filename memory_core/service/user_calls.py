@@ -25,8 +25,8 @@ class UserCalls(StoreCalls):
         return list(self.count_users().users)
 
     def memories_per_day(self) -> dict[date, int]:
-        """Count the memories that exist today by the day (UTC) they were saved, in order."""
-        return dict(self.count_users().days)
+        """Count the memories that exist today by the day (UTC) they were created, in order."""
+        return self.count_users().days
 
     def find(
         self,

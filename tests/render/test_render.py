@@ -56,7 +56,7 @@ def status(**changes: Any) -> Status:
 
 EVENT = Event(Kind.ADD, NOW, "id-1", ALICE, " Alice@Example.com", "Likes tea.")
 USER = UserSummary(ALICE, 3, NOW, LATER)
-CENSUS = Census((USER,), (), 3, {NOW.date(): 3}, NOW)
+CENSUS = Census((USER,), (), 3, {NOW.date(): {"saved": 3}}, {}, NOW)
 RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
 
 # The keys that design.md, section 7, fixes; more may be added.
@@ -244,7 +244,11 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
     (lambda n: memory_records.list_text(ALICE, [record()] * n), "memory", "memories"),
     (lambda n: memory_records.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
     (lambda n: memory_records.history_text(ALICE, [EVENT] * n), "event", "events"),
-    (lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
+    (
+        lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, {}, NOW)),
+        "user",
+        "users",
+    ),
     (lambda n: storage_status.status_text(status(memories=n, users=n)), "memory", "memories"),
     (lambda n: memory_records.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
     (
