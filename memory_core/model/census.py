@@ -62,6 +62,20 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where memories are, by their ids alone: on record and in the store, or only in one of them.
+
+    `missing` counts, by user, what is on record only; `orphans` are in the store only.
+    """
+
+    backend: str
+    both: int
+    missing: Mapping[UserId, int]
+    orphans: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredForm:
     """A user's id as stored, with the number of its `vectors` and of those `recorded`.
 
