@@ -7,7 +7,8 @@ from typing import Final
 
 import streamlit as st
 
-_PAGES: Final = Path(__file__).parent.parent / "pages"
+ROOT: Final = Path(__file__).parent.parent
+_PAGES: Final = ROOT / "pages"
 OVERVIEW: Final = _PAGES / "overview.py"
 MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"

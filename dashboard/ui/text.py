@@ -38,7 +38,6 @@ _UNITS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_00
 BACKENDS: Final = {
     "s3_vectors": "Amazon S3 Vectors",
     "chroma": "ChromaDB",
-    "ledger": "Recorded, not searchable yet",
 }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from .. import routes
 from ..auth.visitor import bound
 from ..services import jobs
 from ..ui import actions, tables
@@ -65,6 +66,15 @@ def folded(label: str, key: str) -> DeltaGenerator | None:
     """Draw a folded part; return it while it is open, so that its content costs nothing before."""
     part = st.expander(label, key=key, on_change="rerun", type="compact")
     return part if part.open else None
+
+
+def draw_document(link: str, key: str) -> None:
+    """Draw a page of docs/ where the code of this deployment has it, folded; else its name."""
+    file = routes.ROOT / link.partition("#")[0]
+    if not file.is_file():
+        st.caption(f"See {link}.")
+    elif part := folded(f"Read {link}", key):
+        part.markdown(file.read_text("utf-8"))
 
 
 def table(columns: Any, alt: str, *, at_most: int = 12, **options: Any) -> None:

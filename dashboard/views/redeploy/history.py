@@ -139,7 +139,7 @@ def _draw_table(reports: Sequence[Report]) -> None:
 
 def _open_clicked() -> None:
     # The id of a run stands where other charts have the id of a user.
-    if run := charts.clicked_user(st.session_state[_CHART]):
+    if run := charts.clicked(st.session_state[_CHART]):
         start.open_test(run)
 
 

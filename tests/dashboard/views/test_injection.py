@@ -40,10 +40,11 @@ def test_an_unsafe_element_would_be_noticed() -> None:
 
 
 def test_on_the_overview(app: AppTest, hostile: str) -> None:
-    app.session_state["overview.numbers"] = True
+    for part in ("table.users", "log", "why"):
+        app.session_state[f"overview.{part}"] = True
     app.run()
     sinks = _sinks(app)
-    assert {"plotly_chart", "dataframe", "code"} <= sinks
+    assert {"plotly_chart", "dataframe", "text"} <= sinks
     assert sinks <= SAFE
     for chart in app.get("plotly_chart"):
         assert "<img" not in chart.proto.spec
