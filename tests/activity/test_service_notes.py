@@ -115,6 +115,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("users", lambda s, i: s.users(), None),
     ("count_users", lambda s, i: s.count_users(), None),
     ("find", lambda s, i: s.find("ann"), None),
+    ("find", lambda s, i: s.find("oats", texts=True), "looked for users: 1 user"),
     ("scan_store", lambda s, i: s.scan_store(), None),
     ("elsewhere", lambda s, i: s.elsewhere(), None),
     ("traces", lambda s, i: s.traces("ann"), None),
