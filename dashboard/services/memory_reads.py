@@ -16,7 +16,7 @@ import streamlit as st
 from memory_core import MemoryService, Settings
 from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
-from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.census import Census
 from memory_core.model.counting import Progress
 from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
@@ -66,14 +66,6 @@ def count_again() -> None:
 def users() -> list[UserSummary]:
     """Return every user that has memories, most memories first."""
     return list(census().users)
-
-
-@requires(Role.VIEWER)
-def find(
-    text: str, scan: StoreScan | None = None, elsewhere: OtherPlaces | None = None
-) -> UserSearch:
-    """Search for a user in the ledger, and in earlier scans of the store and other places."""
-    return connection().service().find(text, scan=scan, elsewhere=elsewhere)
 
 
 @requires(Role.VIEWER)

@@ -116,8 +116,8 @@ def search_sentence(search: UserSearch) -> str:
     if search.memories:
         return f"A memory of {visible(search.memories[0].user_id)} has this id."
     if search.named:
-        verb = "matches" if len(search.named) == 1 else "match"
-        return f"{counted(len(search.named), 'user')} {verb}."
+        several = counted(len(search.named), "user matches", "users match")
+        return "One user matches." if len(search.named) == 1 else f"{several}."
     if search.mentions:
         memories = sum(mention.memories for mention in search.mentions)
         return (

@@ -120,7 +120,7 @@ def test_an_id_that_was_stored_as_it_was_pasted_is_found_by_the_plain_one(
     ("asked", "answer"),
     [
         ("Alice", "2 users match."),
-        ("Alice <ALICE@example.com>", "1 user matches."),
+        ("Alice <ALICE@example.com>", "One user matches."),
         ("alice.old@example.com ", "alice.old@example.com has 1 memory."),
         (
             "alice+work@example.com",
