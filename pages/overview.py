@@ -6,6 +6,7 @@ from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
+from dashboard.views import person_box
 from dashboard.views.overview import evidence, summary
 
 require_access()
@@ -16,7 +17,7 @@ if health.trouble:
     status.draw_broken_card(health.trouble)
 elif state := health.status:
     status.draw_line(health, state)
-    summary.draw_search()
+    person_box.draw("overview.who")
     with friendly_errors():
         summary.draw_figures(state)
         if state.memories:

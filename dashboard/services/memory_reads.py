@@ -17,7 +17,7 @@ from memory_core import MemoryService, ServiceStart, Settings
 from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
 from memory_core.model.call_counts import CallCounts
-from memory_core.model.census import Census, OtherPlaces, Placement, StoreScan, UserSearch
+from memory_core.model.census import Census, Placement
 from memory_core.model.counting import Progress
 from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
@@ -70,14 +70,6 @@ def count_again() -> None:
 def users() -> list[UserSummary]:
     """Return every user that has memories, most memories first."""
     return list(census().users)
-
-
-@requires(Role.VIEWER)
-def find(
-    text: str, scan: StoreScan | None = None, elsewhere: OtherPlaces | None = None
-) -> UserSearch:
-    """Search for a user in the ledger, and in earlier scans of the store and other places."""
-    return connection().service().find(text, scan=scan, elsewhere=elsewhere)
 
 
 @requires(Role.VIEWER)

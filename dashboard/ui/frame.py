@@ -42,7 +42,7 @@ def draw_sidebar(pages: list[st.Page], health: Health, visitor: Visitor) -> None
     with st.sidebar:
         st.markdown(word_of(health))
         with st.container(gap="xsmall", key="navigation"):
-            for page in filter(routes.in_navigation, pages):
+            for page in pages:
                 st.page_link(page)
         _draw_visitor(visitor)
         st.caption(f"Version {__version__}")
@@ -123,28 +123,18 @@ def draw_tabs(
 ) -> dict[str, TabContainer]:
     """Draw tabs and return them by name; the address decides which is open, else `first`.
 
-    `parameter` holds the name of the open tab in the address.
+    `parameter` holds the name of the open tab in the address, so that Back leads to the one before.
     """
     labels = {name: _label(name) for name in names}
-    if key not in st.session_state:
-        asked = st.query_params.get(parameter)
-        st.session_state[key] = labels.get(asked or "", labels[first])
-    tabs = st.tabs(list(labels.values()), key=key, on_change="rerun")
-    name = open_tab(labels, key=key)
-    if st.query_params.get(parameter) != name:
-        st.query_params[parameter] = name
+    asked = st.query_params.get(parameter, "")
+    st.session_state[key] = labels.get(asked, labels[first])
+
+    def follow() -> None:
+        opened = st.session_state[key]
+        st.query_params[parameter] = next(name for name in labels if labels[name] == opened)
+
+    tabs = st.tabs(list(labels.values()), key=key, on_change=follow)
     return dict(zip(labels, tabs, strict=True))
-
-
-def open_tab(names: Iterable[str], *, key: str) -> str:
-    """Return the name of the open tab, the first before any was drawn."""
-    known = list(names)
-    return next((name for name in known if _label(name) == st.session_state.get(key)), known[0])
-
-
-def select_tab(name: str, *, key: str) -> None:
-    """Open a tab. For callbacks."""
-    st.session_state[key] = _label(name)
 
 
 def _label(name: str) -> str:

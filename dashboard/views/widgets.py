@@ -24,6 +24,7 @@ _MIME: Final = {
     "json": "application/json",
     "jsonl": "application/jsonl",
     "md": "text/markdown",
+    "txt": "text/plain",
 }
 
 
@@ -82,14 +83,13 @@ def table(columns: Any, alt: str, *, at_most: int = 12, **options: Any) -> None:
     frame = pd.DataFrame(columns)
     height = tables.whole_height(len(frame), at_most)
     if "on_select" in options:
-        options["selection_mode"] = "single-row"
+        options["selection_mode"] = tables.CLICKS
     st.dataframe(frame, hide_index=True, height=height, alt=alt, **options)
 
 
 def selected_row(key: str, rows: int) -> int | None:
-    """Return the row that is selected in a table. Also for callbacks."""
-    selected = st.session_state[key]["selection"]["rows"]
-    return selected[0] if selected and selected[0] < rows else None
+    """Return the row of a table that was clicked or selected. Also for callbacks."""
+    return tables.selected_row(st.session_state[key]["selection"], rows)
 
 
 def download(label: str, make: Callable[[], str | bytes], file_name: str, key: str) -> None:

@@ -235,6 +235,14 @@ class CloseUser:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """A user with the number of their memories whose text contains the words asked for."""
+
+    user_id: UserId
+    memories: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryOwner:
     """The owner of a memory that was looked up by its id; not live once it was deleted."""
 
@@ -250,7 +258,8 @@ class UserSearch:
     `user_id` is the canonical form that the application would ask for; if it is None, `problem`
     says why. `user` is None when nothing was ever recorded under it. `users` is the number
     searched. `stored` is the user in the given `scan`; `elsewhere` lists the memories of the user
-    and of close users that are in another place.
+    and of close users that are in another place. `named` are the close users that the text names
+    where it is no id itself; `mentions` is None where texts were not searched.
     """
 
     asked: str
@@ -265,6 +274,13 @@ class UserSearch:
     stored: ComparedUser | None = None
     scan: StoreScan | None = None
     elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...] = ()
+    named: tuple[UserId, ...] = ()
+    mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Somebody, or something, is under the id, named by the text, or similar."""
+        return bool(self.user or self.stored or self.close or self.memories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("find", lambda s, i: s.find("ann"), None),
     ("placement", lambda s, i: s.placement(), None),
     ("starts", lambda s, i: s.starts(), None),
+    ("find", lambda s, i: s.find("oats", texts=True), "looked for users: 1 user"),
     ("scan_store", lambda s, i: s.scan_store(), None),
     ("elsewhere", lambda s, i: s.elsewhere(), None),
     ("traces", lambda s, i: s.traces("ann"), None),

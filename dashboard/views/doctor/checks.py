@@ -27,7 +27,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import diagnosis as work
 from ...services import memory_reads
-from ...ui import actions, frame, messages, progress, setting_lines, text
+from ...ui import actions, messages, progress, setting_lines, text
 from ...ui.text import one_line, sentence, show
 from .. import widgets
 
@@ -91,7 +91,7 @@ def draw() -> None:
 def go_to(finding_id: str) -> None:
     """Open this tab at one finding. For callbacks."""
     st.query_params[FINDING] = finding_id
-    frame.select_tab(NAME, key=TAB)
+    st.query_params["tab"] = NAME
 
 
 def draw_kind(kind: FindingKind) -> None:

@@ -22,20 +22,6 @@ from ..redeploy import result, start
 _LINES = 40
 
 
-def draw_search() -> None:
-    """Draw the field for a person, which Users answers."""
-    asked = st.text_input(
-        "Find a person",
-        key="overview.who",
-        label_visibility="collapsed",
-        placeholder="Find a person: any id, a name, a word they said",
-        icon=":material/person_search:",
-        max_chars=300,
-    )
-    if asked:
-        st.switch_page(routes.USERS, query_params={"who": asked})
-
-
 def draw_figures(state: Status) -> None:
     """Draw the figures, the last redeploy test and what the doctor said, in one row."""
     reports, tests = past_reports(), waiting_tests()

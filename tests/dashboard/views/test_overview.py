@@ -52,12 +52,12 @@ def test_figures_and_charts_say_what_they_count(app: AppTest, shared: MemoryServ
     assert app.dataframe[0].value["User"].tolist() == ["alice@example.com", "bob@example.com"]
 
 
-def test_the_text_of_the_search_field_opens_users(app: AppTest, shared: MemoryService) -> None:
+def test_a_person_is_found_in_place(app: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("alice@example.com", "likes tea")
     app.run()
     app.text_input(key="overview.who").set_value("ALICE @example.com").run()
-    assert app.title[0].value == "Users"
-    assert app.text_input(key="who").value == "ALICE @example.com"
+    assert app.title[0].value == "Overview"
+    assert app.button(key="overview.who.asked").label == "Open"
 
 
 def test_another_process_is_counted_by_the_next_look(app: AppTest, shared: MemoryService) -> None:
