@@ -162,6 +162,7 @@ class AsyncMemoryService:
     find = _on_thread(MemoryService.find)
     memories_per_day = _on_thread(MemoryService.memories_per_day, long=True)
     storage = _on_thread(MemoryService.storage)
+    placement = _on_thread(MemoryService.placement, long=True)
     starts = _on_thread(MemoryService.starts)
     migrate_in_background = _on_thread(MemoryService.migrate_in_background, long=True)
     migration_status = _on_thread(MemoryService.migration_status)

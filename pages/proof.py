@@ -14,8 +14,8 @@ st.title("Proof", anchor=False)
 st.caption(
     "Probes that stay stored and are read back: shows that memories are kept, and since when."
 )
-if memory_reads.health().trouble:
-    status.draw_unavailable("Nothing can be proven")
-else:
+if state := memory_reads.health().status:
     with friendly_errors():
-        standing.draw()
+        standing.draw(state)
+else:
+    status.draw_unavailable("Nothing can be proven")

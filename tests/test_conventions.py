@@ -43,7 +43,6 @@ VAGUE = {"one", "found", "more", "told"}
 SHORT = {
     "dashboard/auth/roles.py",
     "dashboard/main.py",
-    "dashboard/routes.py",
     "memory_core/doctor/read_log.py",
     "memory_core/embedders/local.py",
     "memory_core/extras.py",

@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core import MemoryService, ServiceStart, redeploy_test
+from memory_core import MemoryService, redeploy_test
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import counted
 from memory_core.redeploy_test import (
@@ -69,12 +69,6 @@ def leftover_tests() -> list[str]:
 def standing_proof() -> tuple[Proof | None, str]:
     """Return the standing proof, and why it could not be read just now, if so."""
     return _standing_proof(connection().tests), connection().service().last_proof[1]
-
-
-@requires(Role.VIEWER)
-def service_starts() -> list[ServiceStart]:
-    """Return the newest starts of applications on this storage, oldest first."""
-    return _service_starts()
 
 
 @requires(Role.OPERATOR)
@@ -247,11 +241,6 @@ def _leftover_tests(version: int) -> list[str]:
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _standing_proof(version: int) -> Proof | None:
     return connection().service().proof()
-
-
-@st.cache_data(ttl=REPORTS_FRESH_S, max_entries=1, show_spinner=False)
-def _service_starts() -> list[ServiceStart]:
-    return connection().service().starts()
 
 
 def _check(run: str) -> str:

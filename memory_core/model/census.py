@@ -62,6 +62,20 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where memories are, by their ids alone: on record and in the store, or only in one of them.
+
+    `missing` counts, by user, what is on record only; `orphans` are in the store only.
+    """
+
+    backend: str
+    both: int
+    missing: Mapping[UserId, int]
+    orphans: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredForm:
     """A user's id as stored, with the number of its `vectors` and of those `recorded`.
 
@@ -221,6 +235,14 @@ class CloseUser:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """A user with the number of their memories whose text contains the words asked for."""
+
+    user_id: UserId
+    memories: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryOwner:
     """The owner of a memory that was looked up by its id; not live once it was deleted."""
 
@@ -236,7 +258,8 @@ class UserSearch:
     `user_id` is the canonical form that the application would ask for; if it is None, `problem`
     says why. `user` is None when nothing was ever recorded under it. `users` is the number
     searched. `stored` is the user in the given `scan`; `elsewhere` lists the memories of the user
-    and of close users that are in another place.
+    and of close users that are in another place. `named` are the close users that the text names
+    where it is no id itself; `mentions` is None where texts were not searched.
     """
 
     asked: str
@@ -251,6 +274,13 @@ class UserSearch:
     stored: ComparedUser | None = None
     scan: StoreScan | None = None
     elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...] = ()
+    named: tuple[UserId, ...] = ()
+    mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Somebody, or something, is under the id, named by the text, or similar."""
+        return bool(self.user or self.stored or self.close or self.memories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..activity import noted
-from ..model.census import Adoption, Census, OtherPlaces, StoreScan
+from ..model.census import Adoption, Census, OtherPlaces, Placement, StoreScan
 from ..model.counting import Progress, counted
 from ..model.records import AuditReport, Unexpected
 from ..model.user_id import normalize_user_id
@@ -24,7 +24,15 @@ class StoreCalls(ServiceParts):
 
     def storage(self) -> dict[str, int]:
         """Count the memories in the store and those in the ledger alone; a full scan."""
-        return self.parts.count_stored()
+        placement = self.placement()
+        return {self.backend: placement.both, "ledger": sum(placement.missing.values())}
+
+    def placement(self) -> Placement:
+        """Compare the ids in the store with those in the ledger: a full scan of both, of ids only.
+
+        `scan_store` also compares under which users the memories are stored.
+        """
+        return self.parts.placement()
 
     def starts(self) -> list[ServiceStart]:
         """Return the newest starts of applications on this storage, at most 500, oldest first.

@@ -9,6 +9,7 @@ import streamlit as st
 
 from memory_core import ServiceStart
 from memory_core.model.counting import counted
+from memory_core.model.records import Status
 from memory_core.redeploy_test import Report
 from memory_core.render.redeploy_test import NO_PROOF
 from memory_core.storage.aws.client import REQUESTS
@@ -16,10 +17,12 @@ from memory_core.watch import Proof
 
 from ... import routes
 from ...auth.roles import Role
-from ...services import jobs, redeploy
-from ...ui import actions, charts, text
+from ...services import jobs, memory_reads, redeploy
+from ...ui import actions, text
 from ...ui.messages import draw_unless
 from .. import widgets
+from ..overview.evidence import draw_strip
+from ..redeploy.start import TEST
 
 # Per state: colour, icon and word, as constant Markdown.
 _MARKS: Final = {
@@ -33,21 +36,16 @@ _ACTION: Final = "proof"
 _TESTS: Final = "proof.tests"
 
 
-def draw() -> None:
+def draw(state: Status) -> None:
     """Draw the state, and below it what it is made of."""
     proof, trouble = redeploy.standing_proof()
-    starts = redeploy.service_starts()
-    _draw_state(proof, trouble, starts)
+    _draw_state(proof, trouble)
     _draw_check()
-    if starts:
-        st.subheader("Storage over time", anchor=False)
-        strip = charts.storage_strip(starts)
-        st.plotly_chart(strip.figure, key="proof.strip", config=charts.CONFIG, alt=strip.alt)
-        if part := widgets.folded("Starts as a table", "proof.starts"):
-            with part:
-                _draw_starts(starts)
+    draw_strip(memory_reads.census(), state)
     if proof and proof.losses:
-        _draw_losses(proof)
+        st.subheader("What was lost", anchor=False)
+        for loss in reversed(proof.losses):
+            text.show(loss.sentence(len(proof.receipt)))
     if reports := redeploy.past_reports():
         _draw_tests(reports)
     _draw_requests()
@@ -62,7 +60,7 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
     return len({(start.commit, start.instance, start.disk) for start in (*running, *later)})
 
 
-def _draw_state(proof: Proof | None, trouble: str, starts: Sequence[ServiceStart]) -> None:
+def _draw_state(proof: Proof | None, trouble: str) -> None:
     with st.container(border=True, key="proof"):
         if trouble:
             st.error("**Not readable at the moment.** The last check could not be made.")
@@ -78,7 +76,7 @@ def _draw_state(proof: Proof | None, trouble: str, starts: Sequence[ServiceStart
         if passed:
             lines.append(f"last proven {text.both(passed)}")
         if since and proof.outcome == "proven":
-            count = deployments_since(starts, proof.proven_since)
+            count = deployments_since(memory_reads.starts(), proof.proven_since)
             lines.append(f"proven since {text.utc(since)}, through {counted(count, 'deployment')}")
         for line in lines:
             text.show(f"{line[0].upper()}{line[1:]}.")
@@ -108,26 +106,6 @@ def _watch(job_id: str) -> None:
     st.caption("The probes are being read.")
 
 
-def _draw_starts(starts: Sequence[ServiceStart]) -> None:
-    newest = list(reversed(starts))
-    widgets.table(
-        {
-            "Started": [start.at for start in newest],
-            "Storage": [text.backend_name(start.backend) for start in newest],
-            "Commit": [text.one_line(start.commit, 12) for start in newest],
-            "Instance": [text.one_line(start.instance, 60) for start in newest],
-        },
-        "Starts of applications, newest first",
-        column_config={"Started": widgets.EXACT},
-    )
-
-
-def _draw_losses(proof: Proof) -> None:
-    st.subheader("What was lost", anchor=False)
-    for loss in reversed(proof.losses):
-        text.show(loss.sentence(len(proof.receipt)))
-
-
 def _draw_tests(reports: Sequence[Report]) -> None:
     st.subheader("Redeploy tests", anchor=False)
     st.caption("Newest first; select one to open its report. Times are UTC.")
@@ -145,7 +123,7 @@ def _draw_tests(reports: Sequence[Report]) -> None:
         column_config={"Ended": widgets.EXACT},
     )
     if (selected := widgets.selected_row(_TESTS, len(reports))) is not None:
-        routes.open_test(reports[selected].run)
+        st.switch_page(routes.REDEPLOY, query_params={TEST: reports[selected].run})
 
 
 def _draw_requests() -> None:

@@ -82,13 +82,13 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
 
 
 @pytest.mark.process
-def test_a_test_that_fails_itself_is_a_sentence(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
+def test_the_overview_starts_a_test_in_one_click_and_one_that_fails_itself_is_a_sentence(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory_core.redeploy_test.simulation._SOURCES", Path("/nowhere"))
-    page.number_input(key="redeploy.count").set_value(1)
-    page = press(page, "redeploy.simulate")
+    page = press(app.run(), "overview.test")
     assert not page.exception
+    assert page.title[0].value == "Redeploy test"
     assert "The test itself did not come to its end" in page.error[-1].value
     assert "A process of the redeploy test failed" in text_of(page)
 
@@ -135,8 +135,8 @@ def test_what_differs_is_marked_and_texts_from_storage_are_no_markup(
 def test_overview_shows_the_newest_verdict(app: AppTest, shared: MemoryService) -> None:
     keep_reports(shared, make_report(Verdict.FAIL), make_report(number=1))
     app.run()
-    figures = {metric.label: metric.value for metric in app.metric}
-    assert figures["Last redeploy test"] == "PASS"
+    assert "redeploy test :green[:material/verified: **PASS**]" in text_of(app)
+    assert app.button(key="overview.test").label == "Run again"
 
 
 def test_without_a_storage_the_page_says_where_to_read_why(
