@@ -64,27 +64,18 @@ class Alerts:
         sentence: str,
         evidence: Mapping[str, object] | None = None,
     ) -> None:
-        """Tell a state, if it is another than this process saw before."""
-        with self._lock:
-            before, self._seen[kind] = self._seen.get(kind), state
-        if before != state:
-            self.tell(kind, state, sentence, evidence)
+        """Note a state, and tell it if it is worse than what was told last, or well again.
 
-    def tell(
-        self,
-        kind: AlertKind,
-        state: str,
-        sentence: str,
-        evidence: Mapping[str, object] | None = None,
-    ) -> None:
-        """Tell that a state is worse than what was told last, or well again; returns at once.
-
-        A first state that is no failure is the one to compare with, and is not told. A storage that
-        cannot be asked what was told does not keep an alert back.
+        Returns at once; only a state that this process did not see before is looked up. A first
+        state that is no failure is the one to compare with, and is not told. A storage that cannot
+        be asked what was told does not keep an alert back.
         """
         if self._url is None:
             return
         with self._lock:
+            before, self._seen[kind] = self._seen.get(kind), state
+            if before == state:
+                return
             document = {
                 "id": uuid4().hex,
                 "kind": kind,

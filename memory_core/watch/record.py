@@ -56,14 +56,14 @@ class Loss:
         """Return what happened, and between which checks, in a sentence."""
         words = {"missed": "not found by questions", "removed": "deleted by a call", "lost": "lost"}
         were = "was" if len(self.probes) == 1 else "were"
-        after = f" after {self.passed_at}" if self.passed_at else ""
-        if self.commit_before and self.commit:
-            after += f", between commits {self.commit_before[:8]} and {self.commit[:8]}"
+        after = f" after {_utc(self.passed_at)}" if self.passed_at else ""
+        if self.commit_before and self.commit_before != self.commit:
+            after += f", between commits {self.commit_before[:8]} and {self.commit[:8] or 'none'}"
         elif self.commit:
-            after += f", by commit {self.commit[:8]}"
+            after += f", on commit {self.commit[:8]}"
         return (
             f"{len(self.probes)} of {counted(of, 'probe')} {were} {words[self.outcome]}"
-            f"{after}, found at {self.at}: {self.detail}."
+            f"{after}, found at {_utc(self.at)}: {self.detail}."
         )
 
 
@@ -133,7 +133,8 @@ def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> P
     new = tuple(each.number for each in bad if each.number not in before.noted)
     losses = before.losses
     if new:
-        detail = next(each.detail for each in bad if each.outcome == outcome)
+        first = next(each for each in bad if each.outcome == outcome)
+        detail = f"probe {first.number}, {first.detail}"
         place = before.passed_at, before.passed_commit, proof.commit, host
         losses = (*losses, Loss(now, outcome, new, detail, *place))[-_LOSSES_KEPT:]
     noted = (*before.noted, *new)
@@ -179,6 +180,10 @@ def keep(objects: ObjectStore, proof: Proof) -> bool:
 def keys_before(number: int) -> list[str]:
     """Return the keys of the states of earlier rounds, of which most are gone already."""
     return [_key(old) for old in range(max(1, number - 3 * KEPT), number - KEPT)]
+
+
+def _utc(moment: str) -> str:
+    return moment.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _key(number: int) -> str:

@@ -49,8 +49,6 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="standing proof", daemon=True)
         self._tidied = 0
-        # A process before this one may have told that it could not be read.
-        self._unread = True
         self.proof: Proof | None = None
         """The newest state that this process knows."""
         self.trouble = ""
@@ -79,8 +77,8 @@ class Watcher:
             try:
                 proof = self._check()
             except MemoryCoreError as exc:
-                self.trouble, self._unread = str(exc), True
-                self.alerts.tell("proof", "unread", f"The standing proof was not read: {exc}")
+                self.trouble = str(exc)
+                self.alerts.see("proof", "unread", f"The standing proof was not read: {exc}")
                 raise
             self._known(proof)
             return proof
@@ -116,8 +114,6 @@ class Watcher:
             number, before = read_proof(self._objects, before)
         else:
             return proof
-        if proof.well != before.well:
-            self._tell(proof)
         if not proof.well:
             _logger.error("standing proof: %s", proof.sentence)
         if tidies:
@@ -138,16 +134,10 @@ class Watcher:
                 self._service.forget_user(user)
         return proof if kept else read_proof(self._objects)[1] or proof
 
-    def _tell(self, proof: Proof) -> None:
-        evidence = pick(
-            proof, "checks", "failed", "proven_since", "passed_at", "commit", "instance"
-        )
-        self.alerts.tell("proof", proof.outcome, proof.sentence, evidence)
-
     def _known(self, proof: Proof) -> None:
-        if self._unread:
-            self._tell(proof)
-        self.proof, self.trouble, self._unread = proof, "", False
+        self.proof, self.trouble = proof, ""
+        evidence = "checks failed proven_since passed_at commit instance".split()
+        self.alerts.see("proof", proof.outcome, proof.sentence, pick(proof, *evidence))
 
     def _is_untidy(self, proof: Proof) -> bool:
         return proof.number // KEPT != self._tidied

@@ -25,7 +25,7 @@ def an_alert_to_nobody(system: System) -> None:
     system.set(MEMORY_ALERT_URL="http://127.0.0.1:9/hook")
     with system.open() as service:
         alerts = Alerts("http://127.0.0.1:9/hook", "", service.parts.backend.objects, pauses_s=())
-        alerts.tell("storage", "broken", "The storage does not answer.")
+        alerts.see("storage", "broken", "The storage does not answer.")
         assert alerts.wait(60)
 
 

@@ -47,7 +47,7 @@ def test_a_change_is_sent_again_only_while_it_cannot_have_arrived(
 ) -> None:
     receiver.ways = [*ways]
     alerts = alerts_on(objects, receiver.url, 0.2 if "hang" in ways else 30.0)
-    alerts.tell("proof", "lost", "3 of 12 probes were lost.", {"checks": 4})
+    alerts.see("proof", "lost", "3 of 12 probes were lost.", {"checks": 4})
     assert alerts.wait(60)
     assert len(receiver.posts) == posts
     assert len({post["id"] for post in receiver.posts}) == 1, "for a receiver that knows it"
@@ -62,7 +62,7 @@ def test_a_change_is_sent_again_only_while_it_cannot_have_arrived(
 
 def test_a_server_that_is_not_there_is_tried_again_and_told_of(objects: LocalObjects) -> None:
     alerts = alerts_on(objects, "http://127.0.0.1:9/hook")
-    alerts.tell("doctor", "problems", "The doctor found index.E002.")
+    alerts.see("doctor", "problems", "The doctor found index.E002.")
     assert alerts.wait(60)
     ((kind, _, reason),) = failed_alerts(objects)
     assert kind == "doctor"
@@ -101,7 +101,7 @@ def test_of_instances_that_see_it_at_once_one_tells(
 ) -> None:
     alerts = [alerts_on(objects, receiver.url) for _ in range(6)]
     threads = [
-        threading.Thread(target=each.tell, args=("proof", "lost", "sentence")) for each in alerts
+        threading.Thread(target=each.see, args=("proof", "lost", "sentence")) for each in alerts
     ]
     for thread in threads:
         thread.start()
@@ -120,7 +120,7 @@ def test_a_storage_that_cannot_be_asked_keeps_no_alert_back(
     file = tmp_path / "objects"
     file.write_text("no folder")
     alerts.objects = LocalObjects(file)
-    alerts.tell("storage", "broken", "The storage cannot be read.")
+    alerts.see("storage", "unread", "The storage cannot be read.")
     file.unlink()
     alerts.see("storage", "persistent", "The storage is well.")
     assert alerts.wait(60)
@@ -158,7 +158,7 @@ def test_a_loss_of_the_standing_proof_is_told_without_personal_data(
     lost, proven = receiver.posts
     assert (lost["state"], proven["state"]) == ("lost", "proven")
     assert lost["sentence"].startswith("3 of 12 probes were lost after ")
-    assert "between commits abcdef12 and abcdef12" in lost["sentence"]
+    assert ", on commit abcdef12, found at " in lost["sentence"]
     assert lost["evidence"]["checks"] == 2
     assert lost["link"] == "https://memory.example.com/proof"
     text = json.dumps(receiver.posts)

@@ -114,7 +114,7 @@ def test_a_loss_is_told_once_replaced_and_stays_on_record(
     after = watched.check_proof()
     (loss,) = after.losses
     assert (after.outcome, loss.outcome, loss.probes, loss.detail) == (
-        outcome, outcome, numbers, detail,
+        outcome, outcome, numbers, f"probe {numbers[0]}, {detail}",
     )  # fmt: skip
     assert loss.passed_at == before.passed_at
     assert not {probe.id for probe in after.receipt} & {probe.id for probe in before.receipt}

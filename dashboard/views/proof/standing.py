@@ -17,9 +17,10 @@ from memory_core.watch import Proof
 
 from ... import routes
 from ...auth.roles import Role
-from ...services import jobs, memory_reads, redeploy
+from ...services import memory_reads, redeploy
 from ...ui import actions, text
 from ...ui.messages import draw_unless
+from ...ui.progress import watch
 from .. import widgets
 from ..overview.evidence import draw_strip
 from ..redeploy.start import TEST
@@ -94,16 +95,8 @@ def _draw_check() -> None:
     )  # fmt: skip
     widgets.outcome(_ACTION)
     if job is not None and busy:
-        _watch(job.id)
+        watch(job.id, "", doing="Reading the probes", stop="")
     widgets.draw_failure(job, "")
-
-
-@st.fragment(run_every="1s")
-def _watch(job_id: str) -> None:
-    job = jobs.board().get(job_id)
-    if job is None or job.finished:
-        st.rerun()
-    st.caption("The probes are being read.")
 
 
 def _draw_tests(reports: Sequence[Report]) -> None:
