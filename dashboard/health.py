@@ -111,7 +111,7 @@ class Lookout:
         errors = {finding.id: finding.title for finding in findings if finding.level is Level.ERROR}
         sentence = "; ".join(f"{name}: {title}" for name, title in errors.items())
         words = f"The doctor finds {sentence}." if errors else "The doctor finds no error."
-        self._alerts.see("doctor", "problems" if errors else "well", words, {"findings": [*errors]})
+        self._alerts.see("doctor", "problems" if errors else "well", words, findings=[*errors])
 
 
 async def look_out() -> None:

@@ -57,13 +57,7 @@ class Alerts:
         self._lock = threading.Lock()
         self._last: threading.Thread | None = None
 
-    def see(
-        self,
-        kind: AlertKind,
-        state: str,
-        sentence: str,
-        evidence: Mapping[str, object] | None = None,
-    ) -> None:
+    def see(self, kind: AlertKind, state: str, sentence: str, **evidence: object) -> None:
         """Note a state, and tell it if it is worse than what was told last, or well again.
 
         Returns at once; only a state that this process did not see before is looked up. A first
@@ -82,7 +76,7 @@ class Alerts:
                 "state": state,
                 "sentence": sentence,
                 "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                "evidence": dict(evidence or {}),
+                "evidence": evidence,
                 "host": socket.gethostname(),
                 "link": self._link,
             }
@@ -108,7 +102,12 @@ class Alerts:
         objects, rank = self.objects, _rank(document["state"])
         assert objects is not None
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
-        before = _rank(_state(objects.get(claims[-1]))) if claims else None
+        last = _read(objects.get(claims[-1])) if claims else {}
+        latest = last.get("evidence", {}).get("number", -1)
+        if latest >= document["evidence"].get("number", latest + 1):
+            # Another instance told of this check already, or of a later one.
+            return None
+        before = _rank(last.get("state", "well")) if claims else None
         if kind in self._unclaimed:
             before = 2
             self._unclaimed.discard(kind)
@@ -196,14 +195,12 @@ def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
     for kind in get_args(AlertKind):
         if not (claims := _claims(keys, kind)):
             continue
-        outcome = objects.get(_outcome(claims[-1]))
-        with suppress(ValueError, KeyError, TypeError):
-            since = str(json.loads(objects.get(claims[-1]) or b"")["since"])
-            late = datetime.now(UTC) - datetime.fromisoformat(since) > _GIVEN_UP
-            if outcome and (failure := json.loads(outcome)["outcome"]):
-                yield kind, since, str(failure)
-            elif outcome is None and late:
-                yield kind, since, "the process ended before it knew, so it may have arrived or not"
+        since = str(_read(objects.get(claims[-1])).get("since", ""))
+        outcome = _read(objects.get(_outcome(claims[-1]))).get("outcome")
+        if outcome is None and since < (datetime.now(UTC) - _GIVEN_UP).isoformat():
+            outcome = "the process ended before it knew, so it may have arrived or not"
+        if outcome:
+            yield kind, since, outcome
 
 
 def _claims(keys: Iterable[str], kind: AlertKind) -> list[str]:
@@ -223,8 +220,8 @@ def _rank(state: str) -> int:
     return _RANKS.get(state, 2)
 
 
-def _state(claim: bytes | None) -> str:
+def _read(data: bytes | None) -> dict[str, Any]:
     try:
-        return str(json.loads(claim or b"")["state"])
-    except (ValueError, KeyError, TypeError):
-        return "well"
+        return dict(json.loads(data or b""))
+    except (ValueError, TypeError):
+        return {}

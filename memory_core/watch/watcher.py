@@ -13,8 +13,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 from uuid import uuid4
 
@@ -73,13 +73,8 @@ class Watcher:
             BackendError, LedgerError, NotIndexed: the storage cannot be read or written; nothing
                 is known of the probes then, and nothing is recorded.
         """
-        with self._checking, acting(_ACTOR), unnoted():
-            try:
-                proof = self._check()
-            except MemoryCoreError as exc:
-                self.trouble = str(exc)
-                self.alerts.see("proof", "unread", f"The standing proof was not read: {exc}")
-                raise
+        with self._checking, self._telling(), acting(_ACTOR), unnoted():
+            proof = self._check()
             self._known(proof)
             return proof
 
@@ -87,16 +82,27 @@ class Watcher:
         """Check if no other instance has taken this interval; else read what is on record."""
         slot = int(self._now() // self._interval_s) * self._interval_s
         key, data = _slot_key(slot), json.dumps({"by": uuid4().hex}).encode()
-        try:
-            self._objects.put_if_absent(key, data)
-        except EntryExists:
-            if self._objects.get(key) != data:
-                _, proof = read_proof(self._objects, self.proof)
-                if proof:
-                    self._known(proof)
-                    self._tidy(proof)
-                return None
+        with self._telling():
+            try:
+                self._objects.put_if_absent(key, data)
+            except EntryExists:
+                if self._objects.get(key) != data:
+                    _, proof = read_proof(self._objects, self.proof)
+                    if proof:
+                        self._known(proof)
+                        self._tidy(proof)
+                    return None
         return self.check()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell of a storage that cannot be read or written."""
+        try:
+            yield
+        except MemoryCoreError as exc:
+            self.trouble = str(exc)
+            self.alerts.see("proof", "unread", f"The standing proof was not read: {exc}")
+            raise
 
     def _check(self) -> Proof:
         known = self.proof
@@ -136,8 +142,8 @@ class Watcher:
 
     def _known(self, proof: Proof) -> None:
         self.proof, self.trouble = proof, ""
-        evidence = "checks failed proven_since passed_at commit instance".split()
-        self.alerts.see("proof", proof.outcome, proof.sentence, pick(proof, *evidence))
+        evidence = "number checks failed proven_since passed_at commit instance".split()
+        self.alerts.see("proof", proof.outcome, proof.sentence, **pick(proof, *evidence))
 
     def _is_untidy(self, proof: Proof) -> bool:
         return proof.number // KEPT != self._tidied

@@ -47,7 +47,7 @@ def test_a_change_is_sent_again_only_while_it_cannot_have_arrived(
 ) -> None:
     receiver.ways = [*ways]
     alerts = alerts_on(objects, receiver.url, 0.2 if "hang" in ways else 30.0)
-    alerts.see("proof", "lost", "3 of 12 probes were lost.", {"checks": 4})
+    alerts.see("proof", "lost", "3 of 12 probes were lost.", checks=4)
     assert alerts.wait(60)
     assert len(receiver.posts) == posts
     assert len({post["id"] for post in receiver.posts}) == 1, "for a receiver that knows it"
@@ -94,6 +94,18 @@ def test_only_changes_to_worse_and_to_well_are_told_and_by_one_instance(
     assert told("storage", "persistent") == ["persistent"]
     assert told("storage", "temporary") == ["temporary"], "worse than it was"
     assert told("proof", "lost") == ["lost"], "another change than the first"
+
+
+def test_an_instance_that_is_late_tells_nothing_older(
+    receiver: Receiver, objects: LocalObjects
+) -> None:
+    first, late = alerts_on(objects, receiver.url), alerts_on(objects, receiver.url)
+    first.see("proof", "lost", "sentence", number=4)
+    first.see("proof", "proven", "sentence", number=6)
+    late.see("proof", "lost", "sentence", number=5)
+    assert first.wait(60)
+    assert late.wait(60)
+    assert [post["state"] for post in receiver.posts] == ["lost", "proven"]
 
 
 def test_of_instances_that_see_it_at_once_one_tells(

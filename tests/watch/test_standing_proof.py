@@ -207,6 +207,26 @@ def test_of_many_instances_one_checks_in_an_interval(
     assert all(watcher.proof for watcher in watchers), "the others know of it"
 
 
+def test_a_storage_that_cannot_be_read_is_no_loss_and_is_said(
+    data_dir: Path, embedder: Embedder, store: InMemoryStore
+) -> None:
+    service = build_service(data_dir, embedder, store)
+    before = _proven(service)
+    service.settings = replace(service.settings, watch_s=900)
+    watcher = Watcher(service)
+    (data_dir / "watch").rename(data_dir / "away")
+    (data_dir / "watch").write_text("in the way")
+    with pytest.raises(BackendUnavailable):
+        watcher.take_slot()
+    with pytest.raises(BackendUnavailable):
+        watcher.check()
+    assert "MEMORY_DATA_DIR" in watcher.trouble
+    (data_dir / "watch").unlink()
+    (data_dir / "away").rename(data_dir / "watch")
+    after = watcher.check()
+    assert (after.checks, after.losses, watcher.trouble) == (before.checks + 1, (), "")
+
+
 def test_a_service_watches_from_its_start(data_dir: Path) -> None:
     environ = {"MEMORY_DATA_DIR": str(data_dir), "MEMORY_WATCH": "1h"}
     with open_service(Settings.from_env(environ)) as service:
