@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from threading import Lock
-from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from .user_id import is_probe
 
@@ -67,39 +68,30 @@ class CallCounts:
         self._hours: dict[tuple[datetime, CallKind], CallCount] = {}
         self._totals: dict[CallKind, CallCount] = {"save": CallCount(), "search": CallCount()}
 
-    def add(
-        self, kind: CallKind, seconds: float, *, empty: bool = False, failed: bool = False
-    ) -> None:
-        """Count a call."""
+    def add(self, kind: CallKind, seconds: float, **how: bool) -> None:
+        """Count a call, which may be `empty` or `failed`."""
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         with self._lock:
             for key in [key for key in self._hours if key[0] <= hour - timedelta(hours=_HOURS)]:
                 del self._hours[key]
             for count in (self._hours.setdefault((hour, kind), CallCount()), self._totals[kind]):
-                count.add(seconds, empty=empty, failed=failed)
+                count.add(seconds, **how)
 
     def hours(self) -> dict[tuple[datetime, CallKind], CallCount]:
         """Return the counts by hour and kind, as they are now; hours without calls are missing."""
         with self._lock:
-            return {key: _copied(count) for key, count in self._hours.items()}
+            return deepcopy(self._hours)
 
     def totals(self) -> dict[CallKind, CallCount]:
         """Return the counts since the start."""
         with self._lock:
-            return {kind: _copied(count) for kind, count in self._totals.items()}
-
-
-class Counting(Protocol):
-    """A service, or anything else that counts its calls."""
-
-    @property
-    def counts(self) -> CallCounts: ...
+            return deepcopy(self._totals)
 
 
 def tallied(
     kind: CallKind, is_empty: Callable[[Any], bool] = lambda _: False
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Count each call of a method whose first arguments are a service and a user id.
+    """Count each call of a method of a service, which has `counts`, whose argument is a user id.
 
     `is_empty` gets the result and tells if it is no answer. Calls for the users of redeploy tests
     are left out.
@@ -108,18 +100,17 @@ def tallied(
     def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
         @wraps(call)
         def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-            service: Counting = args[0]  # type: ignore[assignment]
+            service: Any = args[0]
             user_id = kwargs["user_id"] if "user_id" in kwargs else args[1]
             if is_probe(str(user_id)):
                 return call(*args, **kwargs)
             began = time.perf_counter()
             try:
                 result = call(*args, **kwargs)
-            except ValueError:
-                # A blank question, or an id that is none: the caller's, not the service's failure.
-                raise
-            except Exception:
-                service.counts.add(kind, time.perf_counter() - began, failed=True)
+            except Exception as exc:
+                # A blank question, or an id that is none, is not the service's failure.
+                if not isinstance(exc, ValueError):
+                    service.counts.add(kind, time.perf_counter() - began, failed=True)
                 raise
             service.counts.add(kind, time.perf_counter() - began, empty=is_empty(result))
             return result
@@ -127,7 +118,3 @@ def tallied(
         return run
 
     return decorate
-
-
-def _copied(count: CallCount) -> CallCount:
-    return replace(count, durations=list(count.durations))
