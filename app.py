@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from dashboard import health, routes, startup
 from dashboard.auth.gate import Gate
-from dashboard.auth.headers import SecureHeaders
+from dashboard.auth.headers import CompressedFiles, SecureHeaders
 
 startup.refuse_what_is_unsafe()
 
@@ -18,6 +18,6 @@ app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
     routes=[*health.ROUTES, routes.FORMER_USER_PAGE],
-    middleware=[Middleware(SecureHeaders), Middleware(Gate)],
+    middleware=[Middleware(SecureHeaders), Middleware(Gate), Middleware(CompressedFiles)],
     on_script_error=startup.report_script_error,
 )

@@ -26,22 +26,19 @@ TOP_USERS: Final = 10
 FEW_DAYS: Final = 3
 """Fewer days are drawn with a margin, so that a bar keeps its width."""
 
+LONGEST: Final = 3_650
+"""Days of which the growth is drawn; earlier ones count in the total."""
+
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 500, 1_000)
 """Most memories counted by each bar of the distribution; a last bar has the rest."""
 
 _DAY_MS: Final = 24 * 3600 * 1000
-_ORIGINS: Final = {
-    "saved": "saved",
-    "document": "from documents",
-    "import": "imported",
-    "migration": "migrated",
-    "merge": "merged",
-}
 CONFIG: Final = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 # Fixed, because a backend has the same colour everywhere; at least 3:1 on both grounds.
 BACKEND_COLOURS: Final = {"s3_vectors": "#0F766E", "chroma": "#D97706"}
 _GREY, _RED = "#64807B", "#DC2626"
+_VIOLET: Final = "#7E5AED"
 _EDGE: Final = {"width": 2, "color": "#10201E"}
 _VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
@@ -106,61 +103,43 @@ def per_user(
 def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
     """Draw the memories by the UTC day they were created, a colour for how they came here.
 
-    Of the last `days`, all for 0; with `total` how many there were by the end of each day.
+    Of the last `days`, or of `LONGEST` for 0; with `total` how many there were by the end of a day.
     """
     today = census.as_of.date()
-    first = today - dt.timedelta(days=days - 1) if days else min(census.growth)
-    last = max(today, *census.growth)
-    dates = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
-    figure = go.Figure()
-    table: dict[str, Sequence[object]] = {"Day": dates}
+    first = today - dt.timedelta(days=(days or LONGEST) - 1)
+    if not days:
+        first = max(first, min(census.growth))
+    dates = [first + dt.timedelta(days=n) for n in range((today - first).days + 1)]
+    parts: dict[str, dict[dt.date, int]] = {}
     for origin in get_args(Origin):
         counts = [census.growth.get(date, {}).get(origin, 0) for date in dates]
-        earlier = sum(kinds.get(origin, 0) for day, kinds in census.growth.items() if day < first)
         if total:
-            counts = [earlier + count for count in accumulate(counts)]
-        if not any(counts):
-            continue
-        table[origin.capitalize()] = counts
-        hover = f"%{{x|%-d %b %Y}}: %{{y:,}} {_ORIGINS[origin]}<extra></extra>"
-        if total:
-            options: dict[str, Any] = {"stackgroup": "total", "mode": "lines"}
-            figure.add_scatter(x=dates, y=counts, name=origin, hovertemplate=hover, **options)
-        else:
-            figure.add_bar(x=dates, y=counts, name=origin, hovertemplate=hover, width=_DAY_MS * 0.8)
-    _stack(fix(figure, height), margin=24, legend_at=1.0)
+            before = [kinds.get(origin, 0) for day, kinds in census.growth.items() if day < first]
+            counts = list(accumulate(counts, initial=sum(before)))[1:]
+        if any(counts):
+            parts[origin] = dict(zip(dates, counts, strict=True))
+    figure = _over_time(parts, height, _DAY_MS * 0.8, total=total)
     margin = dt.timedelta(days=FEW_DAYS if len(dates) < FEW_DAYS else 1)
-    figure.update_xaxes(range=[first - margin, last + margin], tickformat="%-d %b\n%Y", nticks=6)
-    figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
-    shown = {day: count for day, count in census.days.items() if first <= day}
+    figure.update_xaxes(range=[first - margin, today + margin])
+    shown = {day: count for day, count in census.days.items() if first <= day <= today}
+    busiest = _busiest(shown) if shown else f"none since {text.day(first)}."
     return Chart(
         figure,
-        f"{counted(sum(shown.values()), 'memory')} by the day of creation, "
-        f"{_busiest(shown) if shown else f'none since {text.day(first)}.'}",
-        table,
+        f"{counted(sum(shown.values()), 'memory')} by the day of creation, {busiest}",
+        {"Day": dates, **{name: list(counts.values()) for name, counts in parts.items()}},
     )
 
 
 def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
     """Draw a user's events by UTC day, a colour for each kind."""
-    figure = go.Figure()
-    for kind in Kind:
-        counts = {day: by_kind[kind] for day, by_kind in days.items() if by_kind.get(kind)}
-        if counts:
-            word = tables.kind_word(kind)
-            figure.add_bar(
-                x=list(counts),
-                y=list(counts.values()),
-                name=f"{word}: {sum(counts.values()):,}",
-                width=_DAY_MS * 0.8,
-                hovertemplate="%{x|%-d %b %Y}: %{y:,} " + word.lower() + "<extra></extra>",
-            )
-    _stack(fix(figure, height), margin=32, legend_at=1.02)
+    parts = {
+        tables.kind_word(kind): {day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)}
+        for kind in Kind
+    }
+    present = {name: counts for name, counts in parts.items() if counts}
+    figure = _over_time(present, height, _DAY_MS * 0.8)
     margin = dt.timedelta(days=max(1, FEW_DAYS - len(days)))
-    figure.update_xaxes(range=[min(days) - margin, max(days) + margin], tickformat="%-d %b\n%Y")
-    figure.update_xaxes(nticks=6, showgrid=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
+    figure.update_xaxes(range=[min(days) - margin, max(days) + margin])
     totals = {day: sum(by_kind.values()) for day, by_kind in days.items()}
     return Chart(figure, f"Events by day, {_busiest(totals)}")
 
@@ -208,7 +187,7 @@ def should_be(placement: Placement, elsewhere: int | None) -> Chart:
     parts = {
         "in both": (placement.both, BACKEND_COLOURS[placement.backend]),
         "missing": (missing, _RED),
-        "orphans": (placement.orphans, "#7E5AED"),
+        "orphans": (placement.orphans, _VIOLET),
         "elsewhere": (elsewhere or 0, _GREY),
     }
     figure = go.Figure()
@@ -325,29 +304,16 @@ def storage_strip(
 
 def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int) -> Chart:
     """Draw questions by hour: answered, nothing found, failed; and saves that failed."""
-    figure = go.Figure()
     asked = {hour: count for (hour, kind), count in sorted(hours.items()) if kind == "search"}
     saved = {hour: count for (hour, kind), count in sorted(hours.items()) if kind == "save"}
-    parts: dict[str, dict[dt.datetime, int]] = {
+    parts = {
         "answered": {at: count.calls - count.empty - count.failed for at, count in asked.items()},
         "nothing found": {at: count.empty for at, count in asked.items()},
         "failed": {at: count.failed for at, count in asked.items()},
         "saves that failed": {at: count.failed for at, count in saved.items()},
     }
-    for (name, counts), colour in zip(
-        parts.items(), (BACKEND_COLOURS["s3_vectors"], "#D97706", _RED, "#7E5AED"), strict=True
-    ):
-        figure.add_bar(
-            x=list(counts),
-            y=list(counts.values()),
-            name=f"{name}: {sum(counts.values()):,}",
-            marker_color=colour,
-            width=_DAY_MS / 30,
-            hovertemplate="%{x|%-d %b, %H:00}: %{y:,}<extra>%{fullData.name}</extra>",
-        )
-    _stack(fix(figure, height), margin=26, legend_at=1.02)
-    figure.update_xaxes(type="date", tickformat="%H:%M\n%-d %b", nticks=8, showgrid=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
+    colours = (BACKEND_COLOURS["s3_vectors"], BACKEND_COLOURS["chroma"], _RED, _VIOLET)
+    figure = _over_time(parts, height, _DAY_MS / 30, colours)
     at = sorted({hour for hour, _ in hours})
     return Chart(
         figure,
@@ -355,12 +321,6 @@ def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int
         {
             "Hour (UTC)": at,
             **{name: [counts.get(hour, 0) for hour in at] for name, counts in parts.items()},
-            "Saves": [saved[hour].calls if hour in saved else 0 for hour in at],
-            **{
-                f"{kind} p{share} ms": [_ms(hours.get((hour, kind)), share) for hour in at]
-                for kind in get_args(CallKind)
-                for share in (50, 95)
-            },
         },
     )
 
@@ -388,6 +348,33 @@ def fix(figure: go.Figure, height: int) -> go.Figure:
     )
     figure.update_xaxes(fixedrange=True, automargin=True)
     figure.update_yaxes(fixedrange=True, automargin=True)
+    return figure
+
+
+def _over_time(
+    parts: Mapping[str, Mapping[Any, int]],
+    height: int,
+    width_ms: float,
+    colours: Sequence[str] = (),
+    *,
+    total: bool = False,
+) -> go.Figure:
+    """Draw counts by day or hour: stacked bars of that width, or areas of a total."""
+    figure = go.Figure()
+    for number, (name, counts) in enumerate(parts.items()):
+        values = list(counts.values())
+        options = {"x": list(counts), "y": values, "name": f"{name}: {sum(values):,}"}
+        options["hovertemplate"] = (
+            f"%{{x|%-d %b %Y, %H:%M}}: %{{y:,}} {name.lower()}<extra></extra>"
+        )
+        if total:
+            figure.add_scatter(stackgroup="total", mode="lines", **{**options, "name": name})
+        else:
+            colour = colours[number] if colours else None
+            figure.add_bar(width=width_ms, marker_color=colour, **options)
+    _stack(fix(figure, height), margin=26, legend_at=1.02)
+    figure.update_xaxes(type="date", nticks=6, showgrid=False)
+    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
     return figure
 
 
@@ -422,8 +409,3 @@ def _deployments(starts: Sequence[ServiceStart]) -> list[ServiceStart]:
 def _start_words(start: ServiceStart) -> str:
     commit = f"commit {chart_label(start.commit, 10)}, " if start.commit else ""
     return f"{text.backend_name(start.backend)}, {commit}instance {chart_label(start.instance)}"
-
-
-def _ms(count: CallCount | None, share: int) -> int | None:
-    seconds = count.quantile(share / 100) if count else None
-    return None if seconds is None else round(seconds * 1000)

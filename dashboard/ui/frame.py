@@ -15,6 +15,7 @@ from memory_core.version import __version__
 from .. import routes
 from ..auth.visitor import LOCAL, Visitor
 from ..connection import Health
+from . import setting_lines
 from .text import one_line
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -87,7 +88,9 @@ def _draw_state(health: Health, *, with_way_out: bool) -> None:
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
-    if health.word in ("broken", "temporary") and with_way_out:
+    if with_way_out and health.status and health.word == "temporary":
+        setting_lines.draw_to_keep(health.status)
+    elif with_way_out and health.word == "broken":
         with st.container(key="ask-the-doctor"):
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"

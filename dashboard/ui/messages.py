@@ -26,7 +26,7 @@ _HEADLINES: Final = {
     "MemoryNotFound": "This memory does not exist any more",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",
-    "BackendUnavailable": "The storage did not answer; trying again later helps",
+    "BackendUnavailable": "The storage is busy or did not answer; trying again later helps",
     "AccessDenied": "The storage refused access",
     "IndexMismatch": "The index does not fit these memories",
     "IndexDamaged": "The files of the index are damaged; memories are safe on record",

@@ -29,7 +29,9 @@ def _shell(values: Mapping[str, str]) -> str:
 
 
 def _compose(values: Mapping[str, str]) -> str:
-    lines = (f"  {name}: {json.dumps(value)}" for name, value in values.items())
+    # Compose puts the value of a variable in place of what follows a dollar.
+    quoted = {name: json.dumps(value).replace("$", "$$") for name, value in values.items()}
+    lines = (f"  {name}: {value}" for name, value in quoted.items())
     return "\n".join(["environment:", *lines])
 
 
@@ -71,15 +73,15 @@ def draw(text: str, key: str) -> None:
     st.caption(where)
 
 
-def draw_to_keep(status: Status) -> None:
+def draw_to_keep(status: Status, key: str = "what-to-set") -> None:
     """Draw what keeps memories through deployments, behind a button, and the way to the proof."""
-    part = st.popover("What to set", key="what-to-set", icon=":material/tune:", on_change="rerun")
+    part = st.popover("What to set", key=key, icon=":material/tune:", on_change="rerun")
     if part.open:
         with part:
             st.markdown("**Memories survive deployments on Amazon S3 Vectors.** Set these:")
             has_keys = any(step.ok for step in status.steps if step.name == "AWS credentials")
             forced = any(step.detail == "forced by MEMORY_BACKEND" for step in status.steps)
             names = ["AWS_S3_BUCKET", "AWS_REGION", *(() if has_keys else _KEYS)]
-            draw(" ".join([*names, *(["MEMORY_BACKEND=auto"] if forced else [])]), "keep")
+            draw(" ".join([*names, *(["MEMORY_BACKEND=auto"] if forced else [])]), key)
             st.page_link(routes.REDEPLOY, label="Then prove it", icon=":material/verified:")
             st.page_link(routes.DOCTOR, label="Or ask the doctor", icon=":material/stethoscope:")

@@ -77,11 +77,14 @@ def draw_unavailable(sentence: str) -> None:
     _draw_try_again()
 
 
-def draw_steps(steps: tuple[Step, ...]) -> None:
-    """Draw the steps by which the backend was chosen, the deciding one marked."""
+def draw_steps(status: Status) -> None:
+    """Draw the steps by which the backend was chosen, the deciding one marked.
+
+    One that failed is optional where memories are kept all the same.
+    """
     with st.container(key="decision", gap="xsmall"):
-        for step in steps:
-            _draw_step(step)
+        for step in status.steps:
+            _draw_step(step, optional=status.persistent)
 
 
 def draw_server_card(card: ServerCard) -> None:
@@ -102,9 +105,10 @@ def _draw_try_again() -> None:
     st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
-def _draw_step(step: Step) -> None:
+def _draw_step(step: Step, *, optional: bool) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        st.markdown(_STEP_ICONS[step.ok], width="content")
+        icon = _STEP_ICONS[step.ok] if step.ok or optional else ":orange[:material/cancel:]"
+        st.markdown(icon, width="content")
         with st.container(gap=None, width="stretch"):
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.text(one_line(step.name))

@@ -6,11 +6,12 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from threading import Lock
-from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeVar
 
 from .user_id import is_probe
 
@@ -30,27 +31,27 @@ _ENOUGH: Final = timedelta(minutes=10)
 class CallCount:
     """The calls of one kind: how many, with no answer, failed, and how long they took.
 
-    `durations` counts the calls of each range of `BOUNDS_S`, `seconds` is their sum. Calls that
-    were refused for what they were given count nowhere.
+    `errors` counts the failures by the name of their error, `durations` the calls of each range of
+    `BOUNDS_S`, and `seconds` is their sum. Calls that were refused for what they were given count
+    nowhere.
     """
 
     calls: int = 0
     empty: int = 0
-    failed: int = 0
     seconds: float = 0.0
-    errors: dict[str, int] = field(default_factory=dict)
-    """The failures by the name of their error."""
+    errors: Counter[str] = field(default_factory=Counter)
     durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
 
-    def add(
-        self, seconds: float, *, empty: bool = False, failed: bool = False, error: str = ""
-    ) -> None:
+    @property
+    def failed(self) -> int:
+        """The number of failures."""
+        return self.errors.total()
+
+    def add(self, seconds: float, *, empty: bool = False, error: str = "") -> None:
         self.calls += 1
         self.empty += empty
-        self.failed += failed
+        self.errors.update([error] * bool(error))
         self.seconds += seconds
-        if error:
-            self.errors[error] = self.errors.get(error, 0) + 1
         self.durations[bisect_left(BOUNDS_S, seconds)] += 1
 
     def quantile(self, share: float) -> float | None:
@@ -75,32 +76,24 @@ class CallCounts:
         self._hours: dict[tuple[datetime, CallKind], CallCount] = {}
         self._totals: dict[CallKind, CallCount] = {"save": CallCount(), "search": CallCount()}
 
-    def add(
-        self,
-        kind: CallKind,
-        seconds: float,
-        *,
-        empty: bool = False,
-        failed: bool = False,
-        error: str = "",
-    ) -> None:
-        """Count a call."""
+    def add(self, kind: CallKind, seconds: float, **how: Any) -> None:
+        """Count a call, which may be `empty` or have ended with an `error`."""
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         with self._lock:
             for key in [key for key in self._hours if key[0] <= hour - timedelta(hours=_HOURS)]:
                 del self._hours[key]
             for count in (self._hours.setdefault((hour, kind), CallCount()), self._totals[kind]):
-                count.add(seconds, empty=empty, failed=failed, error=error)
+                count.add(seconds, **how)
 
     def hours(self) -> dict[tuple[datetime, CallKind], CallCount]:
         """Return the counts by hour and kind, as they are now; hours without calls are missing."""
         with self._lock:
-            return {key: _copied(count) for key, count in self._hours.items()}
+            return deepcopy(self._hours)
 
     def totals(self) -> dict[CallKind, CallCount]:
         """Return the counts since the start."""
         with self._lock:
-            return {kind: _copied(count) for kind, count in self._totals.items()}
+            return deepcopy(self._totals)
 
 
 class RequestCounts:
@@ -122,22 +115,15 @@ class RequestCounts:
             return dict(sorted(self._sent.items()))
 
     def per_month(self, sent: int) -> int | None:
-        """Return what 30 days at the rate since the start come to; None in its first minutes."""
+        """Return what 30 days at the rate since the start come to; None in the first minutes."""
         age = datetime.now(UTC) - self.since
         return round(sent * (timedelta(days=30) / age)) if age >= _ENOUGH else None
-
-
-class Counting(Protocol):
-    """A service, or anything else that counts its calls."""
-
-    @property
-    def counts(self) -> CallCounts: ...
 
 
 def tallied(
     kind: CallKind, is_empty: Callable[[Any], bool] = lambda _: False
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Count each call of a method whose first arguments are a service and a user id.
+    """Count each call of a method of a service, which has `counts`, whose argument is a user id.
 
     `is_empty` gets the result and tells if it is no answer. Calls for the users of redeploy tests
     are left out.
@@ -146,19 +132,18 @@ def tallied(
     def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
         @wraps(call)
         def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-            service: Counting = args[0]  # type: ignore[assignment]
+            service: Any = args[0]
             user_id = kwargs["user_id"] if "user_id" in kwargs else args[1]
             if is_probe(str(user_id)):
                 return call(*args, **kwargs)
             began = time.perf_counter()
             try:
                 result = call(*args, **kwargs)
-            except ValueError:
-                # A blank question, or an id that is none: the caller's, not the service's failure.
-                raise
             except Exception as exc:
-                error, seconds = type(exc).__name__, time.perf_counter() - began
-                service.counts.add(kind, seconds, failed=True, error=error)
+                # A blank question, or an id that is none, is not the service's failure.
+                if not isinstance(exc, ValueError):
+                    error = type(exc).__name__
+                    service.counts.add(kind, time.perf_counter() - began, error=error)
                 raise
             service.counts.add(kind, time.perf_counter() - began, empty=is_empty(result))
             return result
@@ -166,7 +151,3 @@ def tallied(
         return run
 
     return decorate
-
-
-def _copied(count: CallCount) -> CallCount:
-    return replace(count, durations=list(count.durations), errors=dict(count.errors))

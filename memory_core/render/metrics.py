@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -45,62 +46,56 @@ class _Metrics(Collector):
         self._service = service
 
     def collect(self) -> Iterator[Metric]:
-        totals = self._service.counts.totals()
-        yield _counter("saves", "Calls that save, refused ones left out.", totals["save"].calls)
-        yield _counter("questions", "Questions asked.", totals["search"].calls)
-        yield _counter("found_nothing", "Questions without an answer.", totals["search"].empty)
+        for name, help_text, value in self._numbers():
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield kind(f"holdfast_{name}", help_text, value=value)
         failures = CounterMetricFamily(
             "holdfast_failures", "Calls that failed, by error.", labels=["call", "error"]
         )
         durations = HistogramMetricFamily(
             "holdfast_duration_seconds", "Durations of calls.", labels=["call"]
         )
-        for kind, count in totals.items():
-            for error, number in count.errors.items():
-                failures.add_metric([kind, error], number)
-            durations.add_metric([kind], list(_buckets(count)), count.seconds)
-        yield from (failures, durations)
         requests = CounterMetricFamily(
             "holdfast_aws_requests", "Requests sent, by operation.", labels=["service", "operation"]
         )
+        for kind_of_call, count in self._service.counts.totals().items():
+            for error, number in count.errors.items():
+                failures.add_metric([kind_of_call, error], number)
+            durations.add_metric([kind_of_call], list(_buckets(count)), count.seconds)
         for names, number in REQUESTS.sent().items():
             requests.add_metric(names, number)
-        yield requests
-        yield from self._of_storage()
-        yield from self._of_proof()
+        yield from (failures, durations, requests)
 
-    def _of_storage(self) -> Iterator[Metric]:
-        persistent = self._service.parts.backend.persistent
-        yield _gauge("storage_persistent", "1 if deployments keep the storage.", persistent)
-        try:
-            counted_at, census = _counted.get(self._service, (float("-inf"), None))
-            if census is None or time.monotonic() - counted_at > _COUNTED_FOR_S:
-                census = self._service.count_users()
-                _counted[self._service] = time.monotonic(), census
-        except MemoryCoreError:
-            # Unknown now: the gauges are missing, and the other metrics say why.
-            return
-        yield _gauge("memories", "Memories of all users.", census.memories)
-        yield _gauge("users", "Users with memories.", len(census.users))
-
-    def _of_proof(self) -> Iterator[Metric]:
-        proof, trouble = self._service.last_proof
+    def _numbers(self) -> Iterator[tuple[str, str, float]]:
+        """Yield each metric without labels: its name, what it says, and its value."""
+        service, totals = self._service, self._service.counts.totals()
+        yield "saves_total", "Calls that save, refused ones left out.", totals["save"].calls
+        yield "questions_total", "Questions asked.", totals["search"].calls
+        yield "found_nothing_total", "Questions without an answer.", totals["search"].empty
+        persistent = service.parts.backend.persistent
+        yield "storage_persistent", "1 if deployments keep the storage.", persistent
+        # Unknown where the users cannot be counted: the other metrics say why.
+        with suppress(MemoryCoreError):
+            census = _census(service)
+            yield "memories", "Memories of all users.", census.memories
+            yield "users", "Users with memories.", len(census.users)
+        proof, trouble = service.last_proof
         if proof is None:
             return
-        yield _counter("proof_checks", "Checks of the standing proof on record.", proof.checks)
-        yield _counter("proof_failed_checks", "Those that found a loss.", proof.failed)
-        yield _gauge("proof_well", "1 if the last check found all.", proof.well and not trouble)
+        yield "proof_checks_total", "Checks of the standing proof on record.", proof.checks
+        yield "proof_failed_checks_total", "Those that found a loss.", proof.failed
+        yield "proof_well", "1 if the last check found all.", proof.well and not trouble
         if proof.passed_at:
             age = datetime.now(UTC) - datetime.fromisoformat(proof.passed_at)
-            yield _gauge("proof_age_seconds", "Time since the last proof.", age.total_seconds())
+            yield "proof_age_seconds", "Time since the last proof.", age.total_seconds()
 
 
-def _counter(name: str, help_text: str, value: float) -> Metric:
-    return CounterMetricFamily(f"holdfast_{name}", help_text, value=value)
-
-
-def _gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"holdfast_{name}", help_text, value=value)
+def _census(service: MemoryService) -> Census:
+    counted_at, census = _counted.get(service, (float("-inf"), None))
+    if census is None or time.monotonic() - counted_at > _COUNTED_FOR_S:
+        census = service.count_users()
+        _counted[service] = time.monotonic(), census
+    return census
 
 
 def _buckets(count: CallCount) -> Iterator[tuple[str, float]]:

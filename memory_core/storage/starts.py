@@ -60,13 +60,16 @@ def note_start(backend: Backend, settings: Settings) -> None:
         return
     _noted.add(mark)
     deployment = settings.deployment
+    if backend.name == "chroma":
+        with suppress(OSError):
+            make_private_folder(settings.data_dir)
     start = ServiceStart(
         at=datetime.now(UTC),
         backend=backend.name,
         reason=backend.reason,
         commit=deployment.commit or "",
         instance=deployment.instance or deployment.host or socket.gethostname(),
-        disk=_disk(settings.data_dir, make=backend.name == "chroma"),
+        disk=_disk(settings.data_dir),
     )
     try:
         keep_start(backend.objects, start)
@@ -101,10 +104,8 @@ def read_starts(objects: ObjectStore) -> list[ServiceStart]:
     return starts
 
 
-def _disk(folder: Path, *, make: bool) -> str:
+def _disk(folder: Path) -> str:
     try:
-        if make:
-            make_private_folder(folder)
         data = folder.stat()
     except OSError:
         return ""

@@ -49,7 +49,7 @@ def draw_details(state: Status) -> None:
     if part := widgets.folded("Why this storage", "overview.why"):
         with part:
             status.draw_location(state)
-            status.draw_steps(state.steps)
+            status.draw_steps(state)
             if state.card:
                 status.draw_server_card(state.card)
 

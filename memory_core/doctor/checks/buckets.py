@@ -43,8 +43,15 @@ BUCKET_DENIED = FindingKind("bucket.E002", "AWS denies access to the document bu
 NO_ANSWER = FindingKind("bucket.E003", "Amazon S3 does not answer", NO_ACCESS,
     (Fix("Check the network and the address of S3", variable="AWS_ENDPOINT_URL_S3"),
      Fix("Check whether AWS has an outage", link="https://health.aws.amazon.com")),
-    log_pattern=r"(?:S3|STS) could not|to (?:Amazon S3|AWS STS) broke"
+    log_pattern=r"(?:S3|STS) could not be|to (?:Amazon S3|AWS STS) broke"
     r"|to the endpoint URL(?!.{0,20}s3vec)")
+THROTTLED = FindingKind("bucket.E006", "AWS is busy or limits the number of requests",
+    "Saves and answers fail until the limit is met again; what is saved is safe.",
+    (Fix("Wait a minute and run this check again; Holdfast retries by itself"),
+     Fix("Look for a second program that asks the same bucket or index"),
+     Fix("Ask AWS for a higher limit if it happens again",
+         link="https://console.aws.amazon.com/servicequotas")),
+    log_pattern=r"(?:S3|Vectors|STS) could not do")
 IMPOSTOR = FindingKind("bucket.E004", "Something other than Amazon S3 answers at its address",
     NO_ACCESS, (Fix("Check the address of S3, and any proxy or sign-in page in between",
                     variable="AWS_ENDPOINT_URL_S3"),),
@@ -61,7 +68,7 @@ VECTORS_DENIED = FindingKind("vectors.E001", "S3 is permitted, but S3 Vectors is
 VECTORS_SILENT = FindingKind("vectors.E002", "Amazon S3 Vectors does not answer", NO_ACCESS,
     (Fix("Check the network and the address", variable="AWS_ENDPOINT_URL_S3VECTORS"),
      Fix("Check that the region offers S3 Vectors", variable="AWS_REGION")),
-    log_pattern=r"Vectors could not|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vec")
+    log_pattern=r"Vectors could not be|(?:to|than) Amazon S3 Vectors|endpoint URL.{0,20}s3vec")
 ACTIONS_DENIED = FindingKind("vectors.E003", "Some S3 Vectors actions are not permitted",
     "Some operations on memories fail, often only the search.",
     (Fix("Allow the actions that the message names in the IAM policy", link=_POLICY),),
@@ -70,7 +77,7 @@ ACTIONS_DENIED = FindingKind("vectors.E003", "Some S3 Vectors actions are not pe
 
 BUCKET_KINDS = {
     "denied": BUCKET_DENIED, "no bucket": NO_BUCKET, "impostor": IMPOSTOR,
-    "unreachable": NO_ANSWER, "busy": NO_ANSWER, "elsewhere": WRONG_REGION,
+    "unreachable": NO_ANSWER, "busy": THROTTLED, "elsewhere": WRONG_REGION,
 }  # fmt: skip
 
 
@@ -150,7 +157,7 @@ def vectors_answer(context: Context) -> Iterator[Finding]:
         cause = cause_of(exc)
         if cause not in ("denied", "unreachable", "impostor", "busy"):
             raise
-        kind = VECTORS_DENIED if cause == "denied" else VECTORS_SILENT
+        kind = {"denied": VECTORS_DENIED, "busy": THROTTLED}.get(cause, VECTORS_SILENT)
         yield kind.finding(f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3VECTORS"))
 
 
@@ -202,11 +209,12 @@ CHECKS = (
     Check("backend.decided", "A storage backend is chosen", decided, (CHOSEN,),
           needs=("settings.agree",)),
     Check("bucket.there", "The document bucket answers", bucket_answers,
-          (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, IMPOSTOR, WRONG_REGION),
+          (NO_BUCKET, BUCKET_DENIED, NO_ANSWER, THROTTLED, IMPOSTOR, WRONG_REGION),
           needs=("credentials.accepted",), backend=S3),
     Check("bucket.readable", "The record can be read", bucket_readable, (NO_READING,),
           needs=("bucket.there",), backend=S3),
-    Check("vectors.there", "S3 Vectors answers", vectors_answer, (VECTORS_DENIED, VECTORS_SILENT),
+    Check("vectors.there", "S3 Vectors answers", vectors_answer,
+          (VECTORS_DENIED, VECTORS_SILENT, THROTTLED),
           needs=("bucket.there", "region.bucket"), backend=S3),
     Check("vectors.card", "What a server in Amazon's place can do", card, (LESS,),
           needs=("bucket.readable", "vectors.there"), backend=S3, limit_s=120.0),

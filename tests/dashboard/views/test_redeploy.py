@@ -121,10 +121,11 @@ def test_what_differs_is_marked_and_texts_from_storage_are_no_markup(
             steps=(StepDone(HOSTILE, HOSTILE, 3),),
         ),
     )
-    app.session_state["redeploy.steps"] = True
+    app.session_state["redeploy.steps"] = app.session_state["redeploy.what-to-set"] = True
     app.run()
     app.switch_page(PAGE).run()
     assert not app.exception
+    assert app.code[-1].value.startswith("AWS_S3_BUCKET="), "what to set is the next step"
     frame = app.dataframe[1].value
     assert list(frame[frame[""] == "≠"]["What"]) == ["commit", "bucket"]
     assert "evil.example" in text_of(app)
