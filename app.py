@@ -7,9 +7,9 @@ Streamlit runs would let a deep link run a page without its gate.
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard import health, startup
+from dashboard import health, routes, startup
 from dashboard.auth.gate import Gate
-from dashboard.auth.headers import SecureHeaders
+from dashboard.auth.headers import CompressedFiles, SecureHeaders
 
 startup.refuse_what_is_unsafe()
 
@@ -17,7 +17,7 @@ startup.refuse_what_is_unsafe()
 app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
-    routes=[health.route],
-    middleware=[Middleware(SecureHeaders), Middleware(Gate)],
+    routes=[*health.ROUTES, routes.FORMER_USER_PAGE],
+    middleware=[Middleware(SecureHeaders), Middleware(Gate), Middleware(CompressedFiles)],
     on_script_error=startup.report_script_error,
 )

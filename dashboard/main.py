@@ -23,5 +23,6 @@ st.set_page_config(page_title=f"{page.title} · Holdfast")
 with st.skeleton(height=320):
     health = memory_reads.health()
 frame.draw_sidebar(pages, health, who)
-frame.draw_band(health, on_doctor=page.url_path == "doctor")
+frame.draw_band(health, page.url_path)
+routes.note_arrival(page)
 page.run()

@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
-_PAGES: Final = Path(__file__).parent.parent / "pages"
+ROOT: Final = Path(__file__).parent.parent
+_PAGES: Final = ROOT / "pages"
 OVERVIEW: Final = _PAGES / "overview.py"
 MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"
-USER: Final = _PAGES / "user.py"
 REDEPLOY: Final = _PAGES / "redeploy.py"
+PROOF: Final = _PAGES / "proof.py"
 DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
+_HERE: Final = "dashboard.page"
+_ARRIVED: Final = "dashboard.arrived"
 
 
 def build_pages() -> list[st.Page]:
@@ -24,24 +30,35 @@ def build_pages() -> list[st.Page]:
         st.Page(OVERVIEW, title="Overview", icon=":material/monitoring:", default=True),
         st.Page(MEMORIES, title="Memories", icon=":material/database_search:"),
         st.Page(USERS, title="Users", icon=":material/group:"),
-        st.Page(USER, title="User", icon=":material/person:"),
         st.Page(REDEPLOY, title="Redeploy test", icon=":material/published_with_changes:"),
+        st.Page(PROOF, title="Proof", icon=":material/verified:"),
         st.Page(DOCTOR, title="Doctor", icon=":material/stethoscope:"),
         st.Page(MIGRATE, title="Migrate", icon=":material/move_down:"),
         st.Page(ACTIVITY, title="Activity", icon=":material/history:"),
     ]
 
 
-def in_navigation(page: st.Page) -> bool:
-    """Return whether a page is in the navigation; User is reached from Users."""
-    return page.url_path != "user"
+def open_user(user_id: str, view: str = "", **parameters: str) -> None:
+    """Switch to the page of a user, with further parameters of its address."""
+    if view:
+        parameters["view"] = view
+    st.switch_page(MEMORIES, query_params={"user": user_id, **parameters})
 
 
-def open_user(user_id: str) -> None:
-    """Switch to the memories of a user."""
-    st.switch_page(MEMORIES, query_params={"user": user_id, "tab": "Browse"})
+def note_arrival(page: st.Page) -> None:
+    """Remember whether this run comes from another page. For the router."""
+    st.session_state[_ARRIVED] = st.session_state.get(_HERE) != page.url_path
+    st.session_state[_HERE] = page.url_path
 
 
-def open_view(user_id: str, tab: str = "") -> None:
-    """Switch to the page of a user."""
-    st.switch_page(USER, query_params={"user": user_id, **({"view": tab} if tab else {})})
+def arrived() -> bool:
+    """Return whether the visitor comes from another page."""
+    return bool(st.session_state.get(_ARRIVED))
+
+
+def _redirect(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"memories?{request.url.query}")
+
+
+FORMER_USER_PAGE: Final = Route("/user", _redirect)
+"""The page of a user had an address of its own, which still leads to it."""

@@ -24,6 +24,7 @@ from .auth.access import access, refusal
 from .auth.connections import bound_connections
 from .auth.sessions import follow_revocations
 from .connection import connection
+from .health import look_out
 
 _logger = logging.getLogger("dashboard")
 _HEAVY_MODULES = (
@@ -60,7 +61,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Prepare the process, then print its address and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
-    work = [_announce(), asyncio.to_thread(warm_up)]
+    work = [_announce(), asyncio.to_thread(warm_up), look_out()]
     # Without a secret of its own, no cookie is valid on another instance or after a restart.
     if not access().open and access().settings.secret:
         work.append(follow_revocations(access().sessions))

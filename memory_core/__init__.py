@@ -50,6 +50,7 @@ from .model.records import (
 from .model.user_id import UserId, describe_changes, get_user_id_from_request, normalize_user_id
 from .service import MemoryService, open_service
 from .settings import Settings
+from .storage.starts import ServiceStart
 
 if TYPE_CHECKING:
     from .aio import AsyncMemoryService
@@ -86,6 +87,7 @@ __all__ = [
     "SavedMemories",
     "SearchResult",
     "ServiceBusy",
+    "ServiceStart",
     "Settings",
     "SettingsError",
     "Status",

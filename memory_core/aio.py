@@ -162,8 +162,13 @@ class AsyncMemoryService:
     find = _on_thread(MemoryService.find)
     memories_per_day = _on_thread(MemoryService.memories_per_day, long=True)
     storage = _on_thread(MemoryService.storage)
+    placement = _on_thread(MemoryService.placement, long=True)
+    starts = _on_thread(MemoryService.starts)
     migrate_in_background = _on_thread(MemoryService.migrate_in_background, long=True)
     migration_status = _on_thread(MemoryService.migration_status)
+    watch_in_background = _on_thread(MemoryService.watch_in_background, long=True)
+    check_proof = _on_thread(MemoryService.check_proof, long=True)
+    proof = _on_thread(MemoryService.proof)
     status = _on_thread(MemoryService.status)
     audit = _on_thread(MemoryService.audit, long=True)
 

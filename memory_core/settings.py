@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from .errors import SettingsError
 
@@ -33,6 +34,9 @@ _BUCKET = re.compile(
 )
 # The ARN of an access point, which boto3 takes in place of a name.
 _ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(?:-[a-z-]+)?:[a-z0-9-]*:\d+:[A-Za-z0-9:/._-]+")
+
+_INTERVAL = re.compile(r"([0-9]{1,6}) ?([smhd])")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
@@ -132,6 +136,32 @@ class VariableReader:
         sentence = f"{name} is {value!r}; set it to a whole number from {least} to {most}"
         return self._refuse(name, sentence, default)
 
+    def interval(self, name: str, least_s: int) -> int:
+        """Return an interval such as 15m in seconds; 0 where it is not set, 0 or off."""
+        value = (self.text(name) or "off").lower()
+        parts = _INTERVAL.fullmatch(value)
+        if value in ("off", "0"):
+            return 0
+        if parts and (seconds := int(parts[1]) * _UNITS_S[parts[2]]) >= least_s:
+            return seconds
+        sentence = f"{name} is {value!r}; set it to {least_s}s or more, such as 15m, or to off"
+        return self._refuse(name, sentence, 0)
+
+    def web_hook(self, name: str) -> str | None:
+        """Return an https address; that of this machine may be http."""
+        value = self.text(name)
+        try:
+            url = urlsplit(value or "")
+            host = url.hostname or ""
+        except ValueError:
+            url, host = urlsplit(""), ""
+        here = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host)
+        if value is None or (host and url.scheme == "https") or (here and url.scheme == "http"):
+            return value
+        # The address may hold a token, so it is not shown.
+        sentence = f"{name} is no https address (http on this machine alone); set it to one"
+        return self._refuse(name, sentence, None)
+
     def flag(self, name: str, default: bool = False) -> bool:
         value = (self.text(name) or str(default)).lower()
         if value in {"1", "true", "yes", "on"}:
@@ -185,6 +215,11 @@ def _endpoint(read: VariableReader, of_service: str | None) -> str | None:
     """Choose an endpoint as boto3 does; its configuration file comes after these variables."""
     chosen = of_service or read.text("AWS_ENDPOINT_URL")
     return None if read.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") else chosen
+
+
+def _dashboard_urls(read: VariableReader) -> tuple[str, ...]:
+    urls = read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or ""
+    return tuple(urls.replace(",", " ").split())
 
 
 def _platform(read: VariableReader) -> str | None:
@@ -260,6 +295,9 @@ class Settings:
     auto_migrate: bool = _variable(lambda read: read.flag("MEMORY_AUTO_MIGRATE", default=True))
     activity_days: int = _variable(lambda read: read.number("MEMORY_ACTIVITY_DAYS", 365, 0, 36_500))
     activity_key: str | None = _text("MEMORY_ACTIVITY_KEY", secret=True)
+    watch_s: int = _variable(lambda read: read.interval("MEMORY_WATCH", 5))
+    alert_url: str | None = _variable(lambda read: read.web_hook("MEMORY_ALERT_URL"), secret=True)
+    dashboard_url: str | None = _variable(lambda read: next(iter(_dashboard_urls(read)), None))
     deployment: Deployment = _variable(lambda read: _read(Deployment, read))
 
     @classmethod
@@ -310,13 +348,7 @@ class DashboardSettings:
     users_file: Path | None = _variable(
         lambda read: Path(name) if (name := read.text("DASHBOARD_USERS_FILE")) else None
     )
-    urls: tuple[str, ...] = _variable(
-        lambda read: tuple(
-            (read.text("DASHBOARD_URL") or read.text("RENDER_EXTERNAL_URL") or "")
-            .replace(",", " ")
-            .split()
-        )
-    )
+    urls: tuple[str, ...] = _variable(lambda read: _dashboard_urls(read))
     secret: str | None = _text("DASHBOARD_SECRET", secret=True)
     oidc_url: str | None = _text("DASHBOARD_OIDC_URL")
     oidc_client_id: str | None = _text("DASHBOARD_OIDC_CLIENT_ID")
@@ -325,6 +357,8 @@ class DashboardSettings:
     idle_minutes: int = _variable(lambda read: read.number("DASHBOARD_IDLE_MINUTES", 60, 1, 1440))
     session_hours: int = _variable(lambda read: read.number("DASHBOARD_SESSION_HOURS", 12, 1, 168))
     proxies: int = _variable(lambda read: read.number("DASHBOARD_PROXIES", _proxies(read), 0, 9))
+    badge: bool = _variable(lambda read: read.flag("DASHBOARD_BADGE"))
+    metrics_token: str | None = _text("MEMORY_METRICS_TOKEN", secret=True)
     migrate_from: tuple[str, ...] = _variable(
         lambda read: tuple((read.text("DASHBOARD_MIGRATE_FROM") or "").split())
     )

@@ -1,49 +1,77 @@
-"""Memories: choose a user, then save, search or browse their memories."""
+"""Memories: find a person, then everything about them: memories, questions, timeline, other ids."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
+from dashboard import routes
 from dashboard.auth.roles import Role
-from dashboard.auth.visitor import require_access
+from dashboard.auth.visitor import may, require_access
 from dashboard.services import memory_reads
-from dashboard.ui import status, tables
+from dashboard.ui import frame, status
 from dashboard.ui.messages import draw_unless, friendly_errors
-from dashboard.views.memories import browse, choose_user, save, search
-from dashboard.views.memories.choose_user import choose_next, choose_person
-from memory_core.model.counting import counted
+from dashboard.views import person_box
+from dashboard.views.memories import browse, save, search
+from dashboard.views.user import erase, merge, summary
+from memory_core import normalize_user_id
 
 require_access()
-DRAW = {
-    choose_user.SAVE: save.draw,
-    choose_user.SEARCH: search.draw,
-    choose_user.BROWSE: browse.draw,
+FORMER = {
+    "Search": "Ask",
+    "What is remembered": "Ask",
+    "Merge users": "Similar ids",
+    "Reunite": "Similar ids",
+    "Export": "Export and removal",
+    "Remove": "Export and removal",
 }
+"""Names that views had, in links of old."""
+LAST = "memories.last"
+BOX = "person"
 
 
-def suggest_users() -> None:
-    """Draw the users to choose from."""
-    users = memory_reads.users()
-    if not users:
-        st.markdown(
-            "**No memories yet.** Type a user's e-mail address above and save the first one."
-        )
-        return
-    st.caption(f"Type a user above, or select one of {counted(len(users), 'user')} with memories.")
-    if chosen := tables.pick_user(users, "memories.users"):
-        choose_user.go_to(choose_user.BROWSE)
-        choose_next(chosen)
+def settle_user() -> str:
+    """Return the user's id in the address; after a visit to another page, the last one."""
+    raw = st.query_params.get("user", "")
+    last = st.session_state.get(LAST)
+    if not raw and last and routes.arrived() and BOX not in st.query_params:
+        st.query_params["user"] = raw = last
+    st.session_state[LAST] = raw
+    return raw
 
 
-def draw_memories() -> None:
-    """Draw the choice of a user, then the tabs."""
-    person = choose_person()
-    if person is None:
-        suggest_users()
-        return
-    for name, tab in choose_user.draw_tabs().items():
-        if tab.open:
-            with tab, friendly_errors():
-                if name == choose_user.BROWSE or draw_unless(Role.OPERATOR):
-                    DRAW[name](person)
+def draw_person(raw: str) -> None:
+    """Draw the user, then the views that the visitor's role allows."""
+    user_id = normalize_user_id(raw)
+    known = summary.draw(user_id, raw)
+
+    def draw_memories() -> None:
+        if may(Role.OPERATOR):
+            save.draw(user_id, raw)
+        browse.draw(user_id)
+
+    def draw_removal() -> None:
+        summary.draw_export(user_id, known)
+        if draw_unless(Role.ADMIN):
+            erase.draw(user_id, known)
+
+    views: dict[str, tuple[Role, Callable[[], None]]] = {
+        "Memories": (Role.VIEWER, draw_memories),
+        "Ask": (Role.OPERATOR, lambda: search.draw(user_id, known)),
+        "Timeline": (Role.VIEWER, lambda: summary.draw_timeline(user_id, known)),
+        "Similar ids": (Role.VIEWER, lambda: merge.draw(user_id, known)),
+        "Export and removal": (Role.OPERATOR, draw_removal),
+    }
+    asked = st.query_params.get("view") or st.query_params.get("tab", "")
+    first = FORMER.get(asked, asked) or ("Ask" if st.query_params.get("q") else "Memories")
+    allowed = {name: draw for name, (role, draw) in views.items() if may(role)}
+    if first not in allowed and first in views:
+        draw_unless(views[first][0])
+    first = first if first in allowed else "Memories"
+    tabs = frame.draw_tabs(allowed, key="memories.tab", parameter="view", first=first)
+    for name, draw in allowed.items():
+        if tabs[name].open:
+            with tabs[name], friendly_errors():
+                draw()
 
 
 st.title("Memories", anchor=False)
@@ -51,4 +79,16 @@ if memory_reads.health().trouble:
     status.draw_unavailable("Memories cannot be shown or saved")
 else:
     with friendly_errors():
-        draw_memories()
+        user = settle_user()
+        if not person_box.draw(BOX, opens=True, bind="query-params"):
+            if user:
+                draw_person(user)
+            else:
+                users = len(memory_reads.users())
+                st.caption(
+                    "Type who it is about."
+                    if users
+                    else "**No memories yet.** Type a user's e-mail address above and save the "
+                    "first one."
+                )
+                st.page_link(routes.USERS, label="All users", icon=":material/group:")

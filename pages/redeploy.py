@@ -2,17 +2,18 @@
 
 import streamlit as st
 
+from dashboard import routes
 from dashboard.auth.visitor import require_access
 from dashboard.services import memory_reads
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
-from dashboard.views.redeploy import history, result, start
+from dashboard.views.redeploy import result, start
 
 require_access()
 
 
 def draw_tests() -> None:
-    """Draw waiting tests, the start beside the result, then probes and history."""
+    """Draw waiting tests, the start beside the result, then the probes."""
     start.draw_waiting()
     left, right = st.columns([2, 3], gap="medium")
     with left:
@@ -21,7 +22,7 @@ def draw_tests() -> None:
         report = result.draw()
     if report:
         result.draw_probes(report)
-    history.draw()
+    st.page_link(routes.PROOF, label="Earlier tests, and the standing proof")
 
 
 st.title("Redeploy test", anchor=False)

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads, user_actions
+from dashboard.services import memory_reads
 from dashboard.ui.messages import friendly_errors, show_trouble
-from dashboard.views.users import find, list
+from dashboard.views import person_box
+from dashboard.views.users import list
 
 require_access()
 
@@ -14,19 +15,6 @@ health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
 else:
-    asked = st.text_input(
-        "Who",
-        key="who",
-        bind="query-params",
-        placeholder="An e-mail address in any form, a name, or a memory's id",
-        icon=":material/person_search:",
-        max_chars=300,
-    )
     with friendly_errors():
-        if asked:
-            compared = user_actions.last_comparison()
-            places = (compared.scan, compared.elsewhere) if compared else (None, None)
-            answer = memory_reads.find(asked, *places)
-            find.draw(answer)
-        else:
+        if not person_box.draw("who", bind="query-params"):
             list.draw()

@@ -18,6 +18,7 @@ from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.memories.log_lines import LOGGER
 from standin import StandIn
+from tests.support.alert_receiver import Receiver
 from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
@@ -119,6 +120,13 @@ def reopen(data_dir: Path) -> Iterator[Callable[[], MemoryService]]:
 def service(reopen: Callable[[], MemoryService]) -> MemoryService:
     """The embedded default, empty."""
     return reopen()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server for alerts."""
+    with closing(Receiver()) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

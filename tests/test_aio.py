@@ -23,7 +23,7 @@ from memory_core.errors import (
     SettingsError,
 )
 
-NOT_AWAITED = {"backend", "more_to_come"}
+NOT_AWAITED = {"backend", "last_proof", "more_to_come"}
 OF_ITS_OWN = {"aclose", "run", "with_options"}
 
 

@@ -66,6 +66,12 @@ VARIABLES = [
     ("MEMORY_ACTIVITY_KEY", "s3cret", "activity_key", "s3cret"),
     ("MEMORY_ACTIVITY_DAYS", "30", "activity_days", 30),
     ("MEMORY_AUTO_MIGRATE", "0", "auto_migrate", False),
+    ("MEMORY_WATCH", "15m", "watch_s", 900),
+    ("MEMORY_WATCH", "5s", "watch_s", 5),
+    ("MEMORY_WATCH", "off", "watch_s", 0),
+    ("MEMORY_ALERT_URL", "https://hooks.example.com/a", "alert_url", "https://hooks.example.com/a"),
+    ("MEMORY_ALERT_URL", "http://[::1]:9/a", "alert_url", "http://[::1]:9/a"),
+    ("DASHBOARD_URL", "https://a.example https://b.example", "dashboard_url", "https://a.example"),
     ("RENDER_GIT_COMMIT", "1a2b", "deployment", Deployment(commit="1a2b")),
     ("RENDER_INSTANCE_ID", "srv-1", "deployment", Deployment(instance="srv-1")),
     ("RENDER_SERVICE_ID", "srv", "deployment", Deployment(service="srv")),
@@ -260,7 +266,7 @@ class Watched(type(os.environ)):
         return super().__getitem__(name)
 os.environ.__class__ = Watched
 import memory_core
-late = ("mem0_adapter", "__main__")
+late = ("mem0_adapter", "metrics", "__main__")
 for module in pkgutil.walk_packages(memory_core.__path__, "memory_core."):
     if module.name.rpartition(".")[2] not in late:
         importlib.import_module(module.name)
@@ -277,3 +283,24 @@ def test_nothing_is_read_at_import() -> None:
         [sys.executable, "-c", WATCH], env=environ, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == ["[]", "MEMORY_BACKEND"], done.stderr
+
+
+@pytest.mark.parametrize("value", ["4s", "15", "m", "1.5h", "-5m", "15 minutes", "9999999d", "on"])
+def test_an_interval_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"MEMORY_WATCH is .*; set it to 5s or more, such as 15m"
+    ):
+        Settings.from_env({"MEMORY_WATCH": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://hooks.example.com/s3cret", "http://127.evil.example/s3cret", "https:///s3cret",
+        "ftp://localhost/s3cret", "s3cret", "http://[::1/s3cret", "http://10.0.0.1/s3cret",
+    ],
+)  # fmt: skip
+def test_alerts_leave_this_machine_encrypted_only(value: str) -> None:
+    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is no https address") as caught:
+        Settings.from_env({"MEMORY_ALERT_URL": value})
+    assert "s3cret" not in str(caught.value)

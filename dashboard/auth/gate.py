@@ -40,7 +40,7 @@ from .visitor import IDENTITY_HEADER, actor_of, visitor_of
 CHECK_S: Final = 2.0
 """Seconds between checks of a silent socket."""
 
-HEALTH: Final = frozenset({"/_stcore/health", health.PATH})
+HEALTH: Final = frozenset({"/_stcore/health", *health.FOR_MONITORS})
 MOST_SOCKETS: Final = 12
 """Open pages of one session, where there is a login."""
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
@@ -75,6 +76,18 @@ class SecureHeaders:
             await send(message)
 
         return send_with_headers
+
+
+class CompressedFiles:
+    """Compress scripts, styles and fonts, which are most of a first visit, and nothing private."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._compressing = GZipMiddleware(app, minimum_size=1_000, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_file = scope["type"] == "http" and "/static/" in scope["path"]
+        await (self._compressing if is_file else self._app)(scope, receive, send)
 
 
 def host_is_ours(host: str) -> bool:

@@ -31,7 +31,7 @@ def start(tags: Collection[Tag] = ()) -> str:
 
     def work(progress: jobs.Progress) -> Diagnosis:
         def on_progress(done: int, total: int, title: str) -> None:
-            progress.step(StepDone("check", title))
+            progress.step(StepDone("check", f"Checking: {title}"))
             progress(done, total)
 
         note("doctor", detail=", ".join(tags))

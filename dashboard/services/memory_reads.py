@@ -11,10 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from memory_core import MemoryService, Settings
+from memory_core import MemoryService, ServiceStart, Settings
 from memory_core.errors import InvalidMemory, MemoryCoreError
 from memory_core.memories import log_lines
-from memory_core.model.census import Census, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.call_counts import CallCounts
+from memory_core.model.census import Census, Placement
 from memory_core.model.counting import Progress
 from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
@@ -27,6 +28,9 @@ from .activity_log import note, noted
 
 FRESH_S = 20
 """Seconds for which a read is cached."""
+
+PLACED_S = 300
+"""Seconds for which the comparison with the store and the starts are cached."""
 
 COUNTED_UP_TO = 10_000
 """Memories on S3 Vectors that are counted unasked: reading their keys takes 20 requests."""
@@ -67,17 +71,27 @@ def users() -> list[UserSummary]:
 
 
 @requires(Role.VIEWER)
-def find(
-    text: str, scan: StoreScan | None = None, elsewhere: OtherPlaces | None = None
-) -> UserSearch:
-    """Search for a user in the ledger, and in earlier scans of the store and other places."""
-    return connection().service().find(text, scan=scan, elsewhere=elsewhere)
+def placement() -> Placement:
+    """Return what is in the store and on record, compared by ids at most `PLACED_S` ago."""
+    return _placement(connection().writes)
 
 
 @requires(Role.VIEWER)
-def storage() -> dict[str, int]:
-    """Count the memories by backend, and those in the ledger only."""
-    return _storage(connection().writes)
+def check_again() -> None:
+    """Forget what is in the store, so that it is compared anew. For callbacks."""
+    _placement.clear()
+
+
+@requires(Role.VIEWER)
+def starts() -> list[ServiceStart]:
+    """Return the newest starts of the service, oldest first."""
+    return _starts()
+
+
+@requires(Role.VIEWER)
+def call_counts() -> CallCounts:
+    """Return the counts of this process's saves and questions."""
+    return connection().service().counts
 
 
 @requires(Role.VIEWER)
@@ -129,6 +143,23 @@ def language_model() -> str | None:
     """Return the name of the language model that extracts memories, if one is set."""
     settings = connection().settings
     return settings.llm if settings else None
+
+
+@requires(Role.VIEWER)
+def known_values() -> dict[str, str]:
+    """Return the values of variables that are set and no secrets, by name."""
+    known = connection().settings
+    if known is None:
+        return {}
+    values = {
+        "AWS_S3_BUCKET": known.bucket,
+        "AWS_REGION": known.region,
+        "MEMORY_PREFIX": known.prefix,
+        "MEMORY_INDEX": known.index,
+        "MEMORY_EMBEDDER": known.embedder,
+        "MEMORY_LLM": known.llm,
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 @requires(Role.OPERATOR)
@@ -207,7 +238,7 @@ def forget_reads() -> None:
 
 def _clear_caches(shared: Connection) -> None:
     shared.writes += 1
-    for cached in (_counted, _storage, _memories, _search):
+    for cached in (_counted, _placement, _starts, _memories, _search):
         cached.clear()
 
 
@@ -228,9 +259,14 @@ def _counted(version: int) -> Census | MemoryCoreError:
         return error
 
 
-@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _storage(version: int) -> dict[str, int]:
-    return connection().service().storage()
+@st.cache_resource(ttl=PLACED_S, max_entries=2, show_spinner=False)
+def _placement(version: int) -> Placement:
+    return connection().service().placement()
+
+
+@st.cache_resource(ttl=PLACED_S, max_entries=1, show_spinner=False)
+def _starts() -> list[ServiceStart]:
+    return connection().service().starts()
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=8, show_spinner=False)

@@ -20,6 +20,7 @@ from memory_core.redeploy_test import (
     pending,
     reports,
 )
+from memory_core.watch import Proof
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
@@ -33,6 +34,7 @@ REAL: Final = "Real deployment"
 REPORTS_FRESH_S: Final = 60
 """Seconds for which reports are cached: each is an object of its own to read."""
 
+_PROOF: Final = "redeploy/proof"
 _DEPLOY: Final = "Start the deployment"
 
 
@@ -59,6 +61,28 @@ def waiting_tests() -> list[RedeployReceipt]:
 def leftover_tests() -> list[str]:
     """Return the abandoned redeploy tests whose probes are still stored."""
     return _leftover_tests(connection().tests)
+
+
+@requires(Role.VIEWER)
+def standing_proof() -> tuple[Proof | None, str]:
+    """Return the standing proof, and why it could not be read just now, if so."""
+    return _standing_proof(connection().tests), connection().service().last_proof[1]
+
+
+@requires(Role.OPERATOR)
+def run_proof_check() -> str:
+    """Start to check the standing proof; the first check stores its probes."""
+
+    def work(_: jobs.Progress) -> Proof:
+        return _change(lambda service: service.check_proof())
+
+    return jobs.board().submit(work, subject="Check the proof", fingerprint=_PROOF)
+
+
+@requires(Role.VIEWER)
+def proof_check() -> jobs.Job | None:
+    """Return the newest check of the standing proof that was started here."""
+    return jobs.board().latest(_PROOF)
 
 
 def level_name(report: Report) -> str:
@@ -201,6 +225,11 @@ def _waiting_tests(version: int) -> list[RedeployReceipt]:
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _leftover_tests(version: int) -> list[str]:
     return leftovers(connection().service())
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
+def _standing_proof(version: int) -> Proof | None:
+    return connection().service().proof()
 
 
 def _check(run: str) -> str:

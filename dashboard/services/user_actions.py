@@ -1,17 +1,22 @@
 """Calls about users: what is known, merge, removal, export, and comparison with the store."""
 
-import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, date, datetime
+from typing import Final, Literal
 
+import streamlit as st
+
+from memory_core.activity import recording
 from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
-from memory_core.model.census import Adoption, OtherPlaces, StoreScan, UserSearch
-from memory_core.model.counting import Progress
+from memory_core.model.census import Adoption, Mention, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.counting import Progress, counted
 from memory_core.model.records import Event, Kind, Receipt
 from memory_core.model.user_id import UserId
+from memory_core.render.memory_records import record_text
+from memory_core.render.text import utc
 from memory_core.transfer import export_bytes
 from memory_core.transfer.format import Kind as ExportKind
 
@@ -21,6 +26,7 @@ from ..connection import connection
 from . import jobs, memory_reads, privacy
 from .activity_log import noted
 
+FileKind = ExportKind | Literal["txt"]
 _COMPARISON: Final = "users/compare"
 
 
@@ -33,9 +39,23 @@ class Compared:
 
 
 @requires(Role.VIEWER)
-def known(user_id: UserId) -> UserSearch:
-    """Return what is known of an id, from the latest count of users."""
-    return connection().service().find(user_id, counted=memory_reads.census())
+def find(text: str) -> UserSearch:
+    """Search for a user in the latest count, and in the latest scan of the store; reads no texts.
+
+    Who is not in the latest count may have come since: then users are counted now.
+    """
+    service, compared = connection().service(), last_comparison()
+    scans = (compared.scan, compared.elsewhere) if compared else (None, None)
+    search = service.find(text, scan=scans[0], elsewhere=scans[1], counted=memory_reads.census())
+    if search.answered:
+        return search
+    return service.find(text, scan=scans[0], elsewhere=scans[1])
+
+
+@requires(Role.OPERATOR)
+def mentions(text: str) -> tuple[Mention, ...]:
+    """Search the texts of all memories for words; return whose memories contain them all."""
+    return _mentions(text, connection().writes)
 
 
 @requires(Role.OPERATOR)
@@ -47,7 +67,7 @@ def recall(user_id: UserId, question: str, limit: int) -> Recall:
 
 
 @requires(Role.VIEWER)
-def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:
+def events_per_day(user_id: UserId) -> dict[date, Counter[Kind]]:
     """Count the user's events by UTC day and kind."""
     return connection().service().events_per_day(user_id)
 
@@ -103,9 +123,16 @@ def traces(user_id: UserId) -> Traces:
 
 
 @requires(Role.OPERATOR)
-def export(user_id: UserId, kind: ExportKind, vectors: bool) -> bytes:
+def export(user_id: UserId, kind: FileKind, vectors: bool) -> bytes:
     """Return a user's memories as a file."""
-    return export_bytes(connection().service(), user_id, kind=kind, vectors=vectors)
+    service = connection().service()
+    if kind != "txt":
+        return export_bytes(service, user_id, kind=kind, vectors=vectors)
+    with recording(service.activity, "export", user_id=user_id) as operation:
+        records = service.list_memories(user_id)
+        operation.detail = counted(len(records), "memory")
+    about = f"{operation.detail} of {user_id}, complete, as of {utc(datetime.now(UTC))}"
+    return "\n\n\n".join([about, *map(record_text, records)]).encode()
 
 
 @requires(Role.OPERATOR)
@@ -153,6 +180,11 @@ def last_comparison() -> Compared | None:
 def _compare(on_progress: Progress) -> Compared:
     service = connection().service()
     return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
+
+
+@st.cache_data(ttl=memory_reads.FRESH_S, max_entries=16, show_spinner=False)
+def _mentions(text: str, version: int) -> tuple[Mention, ...]:
+    return connection().service().find(text, texts=True).mentions or ()
 
 
 def _take_up(user_id: UserId) -> str:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import Any, Final, get_args
 
 import plotly.graph_objects as go
 
+from memory_core import ServiceStart
+from memory_core.model.call_counts import CallCount, CallKind
+from memory_core.model.census import Census, Origin, Placement
 from memory_core.model.counting import counted
 from memory_core.model.records import Kind, UserSummary
 from memory_core.model.user_id import UserId
+from memory_core.redeploy_test import Report
 
 from . import tables, text
 from .text import chart_label, one_line
 
-TOP_USERS: Final = 20
+TOP_USERS: Final = 10
 FEW_DAYS: Final = 3
-"""Below so many days an area would be a line or a dot; bars are drawn instead."""
+"""Fewer days are drawn with a margin, so that a bar keeps its width."""
+
+LONGEST: Final = 3_650
+"""Days of which the growth is drawn; earlier ones count in the total."""
 
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 500, 1_000)
 """Most memories counted by each bar of the distribution; a last bar has the rest."""
@@ -28,89 +36,110 @@ _DAY_MS: Final = 24 * 3600 * 1000
 CONFIG: Final = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 # Fixed, because a backend has the same colour everywhere; at least 3:1 on both grounds.
-BACKEND_COLOURS: Final = {"s3_vectors": "#0F766E", "chroma": "#D97706", "ledger": "#64807B"}
+BACKEND_COLOURS: Final = {"s3_vectors": "#0F766E", "chroma": "#D97706"}
+_GREY, _RED = "#64807B", "#DC2626"
+_VIOLET: Final = "#7E5AED"
+_EDGE: Final = {"width": 2, "color": "#10201E"}
+_VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and the sentence that stands for it."""
+    """A figure, the sentence that stands for it, and its numbers as columns of a table."""
 
     figure: go.Figure
     alt: str
+    table: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
-def per_user(users: Sequence[UserSummary]) -> Chart:
-    """Draw the users with most memories, the others as one bar."""
-    top, rest = users[:TOP_USERS], users[TOP_USERS:]
-    labels = [chart_label(user.user_id) for user in top]
+def per_user(
+    users: Sequence[UserSummary], recent: Mapping[UserId, int], differing: Collection[UserId]
+) -> Chart:
+    """Draw the users with most memories, with what was created in seven days.
+
+    Those whose memories are not all where they should be have another colour.
+    """
+    top = users[:TOP_USERS]
+    labels = [chart_label(user.user_id, 34) for user in top]
     counts = [user.memories for user in top]
-    ids: list[str | None] = [user.user_id for user in top]
-    if rest:
-        labels.append(counted(len(rest), "more user"))
-        counts.append(sum(user.memories for user in rest))
-        ids.append(None)
+    news = [recent.get(user.user_id, 0) for user in top]
     # Positions, not names, on the axis: two shortened names may be equal.
     positions = list(range(len(labels)))
     bars = go.Bar(
         x=counts,
         y=positions,
         orientation="h",
-        customdata=ids,
-        text=counts,
+        customdata=[user.user_id for user in top],
+        text=[
+            f"{count:,}{f' (+{new:,})' if new else ''}"
+            for count, new in zip(counts, news, strict=True)
+        ],
+        marker_color=[
+            _RED if user.user_id in differing else BACKEND_COLOURS["s3_vectors"] for user in top
+        ],
         cliponaxis=False,
         textposition="outside",
         hovertext=labels,
         hovertemplate="%{hovertext}: %{x:,}<extra></extra>",
     )
-    figure = fix(go.Figure(bars), height=max(160, 26 * len(labels) + 24))
+    figure = fix(go.Figure(bars), height=21 * max(4, len(labels)) + 12)
     figure.update_yaxes(tickvals=positions, ticktext=labels, autorange="reversed", showgrid=False)
-    figure.update_xaxes(visible=False, range=[0, max(counts, default=1) * 1.12])
+    figure.update_xaxes(visible=False, range=[0, max(counts, default=1) * 1.25])
+    wrong = f"; {counted(len(differing), 'user')} not all in place" if differing else ""
     return Chart(
         figure,
-        f"{counted(sum(counts), 'memory')} of {counted(len(users), 'user')}; "
-        f"{one_line(users[0].user_id, 60)} has the most, {users[0].memories:,}.",
+        f"{one_line(users[0].user_id, 60)} has the most of {counted(len(users), 'user')}, "
+        f"{counted(users[0].memories, 'memory')}; {sum(recent.values()):,} were created in seven "
+        f"days{wrong}.",
+        {
+            "User": [one_line(user.user_id) for user in top],
+            "Memories": counts,
+            "In 7 days": news,
+            "In place": ["no" if user.user_id in differing else "yes" for user in top],
+        },
     )
 
 
-def per_day(days: Mapping[dt.date, int], height: int) -> Chart:
-    """Draw how many of the present memories were saved on each UTC day."""
-    first, last = min(days), max(days)
-    dates = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
-    counts = [days.get(date, 0) for date in dates]
-    hover = "%{x|%-d %b %Y}: %{y:,}<extra></extra>"
-    figure = go.Figure()
-    if len(dates) < FEW_DAYS:
-        figure.add_bar(x=dates, y=counts, hovertemplate=hover, width=_DAY_MS / 2)
-        margin = dt.timedelta(days=FEW_DAYS)
-        figure.update_xaxes(range=[first - margin, last + margin], dtick=_DAY_MS)
-    else:
-        figure.add_scatter(x=dates, y=counts, fill="tozeroy", mode="lines", hovertemplate=hover)
-        figure.update_xaxes(nticks=6)
-    fix(figure, height)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=5)
-    figure.update_xaxes(tickformat="%-d %b\n%Y", showgrid=False)
-    return Chart(figure, f"Memories by the day they were saved, {_busiest(days)}")
+def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
+    """Draw the memories by the UTC day they were created, a colour for how they came here.
+
+    Of the last `days`, or of `LONGEST` for 0; with `total` how many there were by the end of a day.
+    """
+    today = census.as_of.date()
+    first = today - dt.timedelta(days=(days or LONGEST) - 1)
+    if not days:
+        first = max(first, min(census.growth))
+    dates = [first + dt.timedelta(days=n) for n in range((today - first).days + 1)]
+    parts: dict[str, dict[dt.date, int]] = {}
+    for origin in get_args(Origin):
+        counts = [census.growth.get(date, {}).get(origin, 0) for date in dates]
+        if total:
+            before = [kinds.get(origin, 0) for day, kinds in census.growth.items() if day < first]
+            counts = list(accumulate(counts, initial=sum(before)))[1:]
+        if any(counts):
+            parts[origin] = dict(zip(dates, counts, strict=True))
+    figure = _over_time(parts, height, _DAY_MS * 0.8, total=total)
+    margin = dt.timedelta(days=FEW_DAYS if len(dates) < FEW_DAYS else 1)
+    figure.update_xaxes(range=[first - margin, today + margin])
+    shown = {day: count for day, count in census.days.items() if first <= day <= today}
+    busiest = _busiest(shown) if shown else f"none since {text.day(first)}."
+    return Chart(
+        figure,
+        f"{counted(sum(shown.values()), 'memory')} by the day of creation, {busiest}",
+        {"Day": dates, **{name: list(counts.values()) for name, counts in parts.items()}},
+    )
 
 
 def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
     """Draw a user's events by UTC day, a colour for each kind."""
-    figure = go.Figure()
-    for kind in Kind:
-        counts = {day: by_kind[kind] for day, by_kind in days.items() if by_kind.get(kind)}
-        if counts:
-            word = tables.kind_word(kind)
-            figure.add_bar(
-                x=list(counts),
-                y=list(counts.values()),
-                name=f"{word}: {sum(counts.values()):,}",
-                width=_DAY_MS * 0.8,
-                hovertemplate="%{x|%-d %b %Y}: %{y:,} " + word.lower() + "<extra></extra>",
-            )
-    _stack(fix(figure, height), margin=32, legend_at=1.02)
+    parts = {
+        tables.kind_word(kind): {day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)}
+        for kind in Kind
+    }
+    present = {name: counts for name, counts in parts.items() if counts}
+    figure = _over_time(present, height, _DAY_MS * 0.8)
     margin = dt.timedelta(days=max(1, FEW_DAYS - len(days)))
-    figure.update_xaxes(range=[min(days) - margin, max(days) + margin], tickformat="%-d %b\n%Y")
-    figure.update_xaxes(nticks=6, showgrid=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
+    figure.update_xaxes(range=[min(days) - margin, max(days) + margin])
     totals = {day: sum(by_kind.values()) for day, by_kind in days.items()}
     return Chart(figure, f"Events by day, {_busiest(totals)}")
 
@@ -152,37 +181,159 @@ def distribution(users: Sequence[UserSummary]) -> Chart:
     )
 
 
-def stored_where(counts: Mapping[str, int]) -> Chart:
-    """Draw one bar of all memories, divided by backend."""
+def should_be(placement: Placement, elsewhere: int | None) -> Chart:
+    """Draw one bar of what is on record and in the store, what is in one of them, and elsewhere."""
+    missing = sum(placement.missing.values())
+    parts = {
+        "in both": (placement.both, BACKEND_COLOURS[placement.backend]),
+        "missing": (missing, _RED),
+        "orphans": (placement.orphans, _VIOLET),
+        "elsewhere": (elsewhere or 0, _GREY),
+    }
     figure = go.Figure()
-    for name, count in counts.items():
-        if count:
-            figure.add_bar(
-                x=[count],
-                y=[""],
-                orientation="h",
-                hovertemplate="%{fullData.name}<extra></extra>",
-                name=f"{text.backend_name(name)}: {count:,}",
-                marker_color=BACKEND_COLOURS.get(name, BACKEND_COLOURS["ledger"]),
-            )
-    _stack(fix(figure, height=84), margin=44, legend_at=1.15)
-    figure.update_layout(
-        bargap=0,
-        legend={"traceorder": "normal", "itemclick": False, "itemdoubleclick": False},
-    )
-    figure.update_xaxes(visible=False, range=[0, sum(counts.values())])
+    for name, (count, colour) in parts.items():
+        label = "elsewhere: not checked" if name == "elsewhere" and elsewhere is None else ""
+        figure.add_bar(
+            x=[count],
+            y=[""],
+            orientation="h",
+            name=label or f"{name}: {count:,}",
+            marker_color=colour,
+            hovertemplate="%{fullData.name}<extra></extra>",
+        )
+    _stack(fix(figure, height=58), margin=34, legend_at=1.2)
+    figure.update_layout(bargap=0, legend_traceorder="normal")
+    figure.update_xaxes(visible=False, range=[0, max(1, sum(count for count, _ in parts.values()))])
     figure.update_yaxes(visible=False)
-    parts = ", ".join(f"{text.backend_name(name)} {count:,}" for name, count in counts.items())
-    return Chart(figure, f"Memories by where they are stored: {parts}.")
+    said = ", ".join(f"{trace.name}" for trace in figure.data)
+    return Chart(
+        figure,
+        f"Memories on record beside those in {text.backend_name(placement.backend)}: {said}.",
+        {"Where": list(parts), "Memories": [count for count, _ in parts.values()]},
+    )
 
 
-def clicked_user(event: Any) -> UserId | None:
-    """Return the user whose bar was clicked, None for no bar or that of the others."""
+def storage_strip(
+    starts: Sequence[ServiceStart],
+    reports: Sequence[Report],
+    days: Mapping[dt.date, int],
+    since: dt.datetime,
+    until: dt.datetime,
+) -> Chart:
+    """Draw which storage was in use over time, with starts, deployments, verdicts and memories.
+
+    Before the first start that is on record the storage is unknown: grey, from `since`.
+    """
+    judged = [(at, report) for report in reports if (at := text.parsed(report.ended_at))]
+    since = min([since, *(start.at for start in starts), *(at for at, _ in judged)])
+    figure, edges = go.Figure(), [*(start.at for start in starts), until]
+    spans = [("Not recorded", _GREY, since, edges[0])] + [
+        (text.backend_name(start.backend), BACKEND_COLOURS.get(start.backend, _GREY), at, end)
+        for start, (at, end) in zip(starts, pairwise(edges), strict=True)
+    ]
+    for name in dict.fromkeys(name for name, _, at, end in spans if end > at):
+        own = [span for span in spans if span[0] == name]
+        figure.add_bar(
+            base=[at for _, _, at, _ in own],
+            x=[(end - at).total_seconds() * 1000 for _, _, at, end in own],
+            y=["storage"] * len(own),
+            orientation="h",
+            name=name,
+            marker={"color": own[0][1], "line": {"width": 0}},
+            hovertemplate="%{base|%-d %b %Y, %H:%M}<extra>%{fullData.name}</extra>",
+        )
+    deployed = _deployments(starts)
+    for name, symbol, marked in (
+        ("start", "circle", [start for start in starts if start not in deployed]),
+        ("deployment", "triangle-up", deployed),
+    ):
+        figure.add_scatter(
+            x=[start.at for start in marked],
+            y=["storage"] * len(marked),
+            mode="markers",
+            name=name,
+            marker={"symbol": symbol, "size": 11, "color": "#FFFFFF", "line": _EDGE},
+            hovertext=[_start_words(start) for start in marked],
+            hovertemplate="%{x|%-d %b %Y, %H:%M}, %{hovertext}<extra>%{fullData.name}</extra>",
+        )
+    marks = [_VERDICTS.get(report.verdict.value, ("?", _GREY)) for _, report in judged]
+    figure.add_scatter(
+        x=[at for at, _ in judged],
+        y=["test"] * len(judged),
+        mode="text",
+        name="redeploy test",
+        text=[mark for mark, _ in marks],
+        textfont={"color": [colour for _, colour in marks], "size": 16},
+        customdata=[report.run for _, report in judged],
+        hovertext=[report.verdict.value for _, report in judged],
+        hovertemplate="%{x|%-d %b %Y, %H:%M}: %{hovertext}<extra></extra>",
+        showlegend=False,
+    )
+    midnights = [dt.datetime.combine(day, dt.time(), dt.UTC) for day in days]
+    counts = list(accumulate(days.values()))
+    figure.add_scatter(
+        x=[*(min(max(at, since), until) for at in midnights), until],
+        y=[*counts, *counts[-1:]],
+        mode="lines",
+        name="memories",
+        line={"shape": "hv", "color": _GREY},
+        yaxis="y2",
+        hovertemplate="%{x|%-d %b %Y}: %{y:,} memories<extra></extra>",
+    )
+    _stack(fix(figure, height=128), margin=26, legend_at=1.02)
+    figure.update_layout(
+        yaxis={"categoryarray": ["storage", "test"], "categoryorder": "array", "showgrid": False},
+        yaxis2={"overlaying": "y", "side": "right", "rangemode": "tozero", "nticks": 3},
+    )
+    figure.update_xaxes(type="date", range=[since, until], nticks=8, showgrid=False)
+    latest = f"{text.backend_name(starts[-1].backend)} now" if starts else "no start on record"
+    return Chart(
+        figure,
+        f"Storage since {text.day(since)}: {latest}, {counted(len(starts), 'start')}, "
+        f"{counted(len(deployed), 'deployment')}, {counted(len(judged), 'redeploy test')}.",
+        {
+            "When": [*(start.at for start in starts), *(at for at, _ in judged)],
+            "What": [
+                *("deployment" if start in deployed else "start" for start in starts),
+                *(f"redeploy test {report.verdict.value}" for _, report in judged),
+            ],
+            "Detail": [*map(_start_words, starts), *("" for _ in judged)],
+        },
+    )
+
+
+def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int) -> Chart:
+    """Draw questions by hour: answered, nothing found, failed; and saves that failed."""
+    asked = {hour: count for (hour, kind), count in sorted(hours.items()) if kind == "search"}
+    saved = {hour: count for (hour, kind), count in sorted(hours.items()) if kind == "save"}
+    parts = {
+        "answered": {at: count.calls - count.empty - count.failed for at, count in asked.items()},
+        "nothing found": {at: count.empty for at, count in asked.items()},
+        "failed": {at: count.failed for at, count in asked.items()},
+        "saves that failed": {at: count.failed for at, count in saved.items()},
+    }
+    colours = (BACKEND_COLOURS["s3_vectors"], BACKEND_COLOURS["chroma"], _RED, _VIOLET)
+    figure = _over_time(parts, height, _DAY_MS / 30, colours)
+    at = sorted({hour for hour, _ in hours})
+    return Chart(
+        figure,
+        f"Questions and failures by hour: {', '.join(trace.name for trace in figure.data)}.",
+        {
+            "Hour (UTC)": at,
+            **{name: [counts.get(hour, 0) for hour in at] for name, counts in parts.items()},
+        },
+    )
+
+
+def clicked(event: Any) -> str | None:
+    """Return what the clicked point stands for, empty if it says nothing; None without a click."""
     points = event.selection.points if event else []
-    chosen = points[0].get("customdata") if points else None
+    if not points:
+        return None
+    chosen = points[0].get("customdata")
     if isinstance(chosen, list):
         chosen = chosen[0] if chosen else None
-    return UserId(chosen) if isinstance(chosen, str) else None
+    return chosen if isinstance(chosen, str) else ""
 
 
 def fix(figure: go.Figure, height: int) -> go.Figure:
@@ -197,6 +348,33 @@ def fix(figure: go.Figure, height: int) -> go.Figure:
     )
     figure.update_xaxes(fixedrange=True, automargin=True)
     figure.update_yaxes(fixedrange=True, automargin=True)
+    return figure
+
+
+def _over_time(
+    parts: Mapping[str, Mapping[Any, int]],
+    height: int,
+    width_ms: float,
+    colours: Sequence[str] = (),
+    *,
+    total: bool = False,
+) -> go.Figure:
+    """Draw counts by day or hour: stacked bars of that width, or areas of a total."""
+    figure = go.Figure()
+    for number, (name, counts) in enumerate(parts.items()):
+        values = list(counts.values())
+        options = {"x": list(counts), "y": values, "name": f"{name}: {sum(values):,}"}
+        options["hovertemplate"] = (
+            f"%{{x|%-d %b %Y, %H:%M}}: %{{y:,}} {name.lower()}<extra></extra>"
+        )
+        if total:
+            figure.add_scatter(stackgroup="total", mode="lines", **{**options, "name": name})
+        else:
+            colour = colours[number] if colours else None
+            figure.add_bar(width=width_ms, marker_color=colour, **options)
+    _stack(fix(figure, height), margin=26, legend_at=1.02)
+    figure.update_xaxes(type="date", nticks=6, showgrid=False)
+    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
     return figure
 
 
@@ -216,3 +394,18 @@ def _busiest(days: Mapping[dt.date, int]) -> str:
         f"{text.day(min(days))} to {text.day(max(days))}; "
         f"most on {text.day(busiest)}, {days[busiest]:,}."
     )
+
+
+def _deployments(starts: Sequence[ServiceStart]) -> list[ServiceStart]:
+    """Return the starts of another commit, instance or disk than the start before."""
+    return [
+        start
+        for before, start in pairwise(starts)
+        if (start.commit, start.instance, start.disk)
+        != (before.commit, before.instance, before.disk)
+    ]
+
+
+def _start_words(start: ServiceStart) -> str:
+    commit = f"commit {chart_label(start.commit, 10)}, " if start.commit else ""
+    return f"{text.backend_name(start.backend)}, {commit}instance {chart_label(start.instance)}"

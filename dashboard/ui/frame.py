@@ -15,6 +15,7 @@ from memory_core.version import __version__
 from .. import routes
 from ..auth.visitor import LOCAL, Visitor
 from ..connection import Health
+from . import setting_lines
 from .text import one_line
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -27,13 +28,22 @@ STATES: Final = {
 }
 
 
+def word_of(health: Health) -> str:
+    """Return the state as constant Markdown; for a server in Amazon's place whose it is."""
+    if health.status and health.status.stand_in:
+        return ":blue[:material/theater_comedy: **Demo**]"
+    if health.status and health.status.server:
+        return ":blue[:material/dns: **Own server**]"
+    return STATES[health.word]
+
+
 def draw_sidebar(pages: list[st.Page], health: Health, visitor: Visitor) -> None:
     """Draw logo, state of the storage, navigation, visitor and version."""
     st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "mark.svg"))
     with st.sidebar:
-        st.markdown(STATES[health.word])
+        st.markdown(word_of(health))
         with st.container(gap="xsmall", key="navigation"):
-            for page in filter(routes.in_navigation, pages):
+            for page in pages:
                 st.page_link(page)
         _draw_visitor(visitor)
         st.caption(f"Version {__version__}")
@@ -50,11 +60,18 @@ def _draw_visitor(visitor: Visitor) -> None:
             st.logout()
 
 
-def draw_band(health: Health, *, on_doctor: bool) -> None:
+def draw_band(health: Health, page: str) -> None:
     """Draw a warning while the storage is broken, temporary or a stand-in.
 
-    Below it is a link to the doctor, except on the doctor's page.
+    The overview, whose address is empty, says it itself; the doctor's page is the way out.
     """
+    if page:
+        _draw_state(health, with_way_out=page != "doctor")
+    if health.status:
+        _draw_migration(health.status.migration)
+
+
+def _draw_state(health: Health, *, with_way_out: bool) -> None:
     if health.word == "broken":
         st.error(
             "**The storage cannot be used.** Nothing can be saved or found until it works again.",
@@ -71,9 +88,9 @@ def draw_band(health: Health, *, on_doctor: bool) -> None:
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
-    if health.status:
-        _draw_migration(health.status.migration)
-    if health.word in ("broken", "temporary") and not on_doctor:
+    if with_way_out and health.status and health.word == "temporary":
+        setting_lines.draw_to_keep(health.status)
+    elif with_way_out and health.word == "broken":
         with st.container(key="ask-the-doctor"):
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
@@ -109,28 +126,18 @@ def draw_tabs(
 ) -> dict[str, TabContainer]:
     """Draw tabs and return them by name; the address decides which is open, else `first`.
 
-    `parameter` holds the name of the open tab in the address.
+    `parameter` holds the name of the open tab in the address, so that Back leads to the one before.
     """
     labels = {name: _label(name) for name in names}
-    if key not in st.session_state:
-        asked = st.query_params.get(parameter)
-        st.session_state[key] = labels.get(asked or "", labels[first])
-    tabs = st.tabs(list(labels.values()), key=key, on_change="rerun")
-    name = open_tab(labels, key=key)
-    if st.query_params.get(parameter) != name:
-        st.query_params[parameter] = name
+    asked = st.query_params.get(parameter, "")
+    st.session_state[key] = labels.get(asked, labels[first])
+
+    def follow() -> None:
+        opened = st.session_state[key]
+        st.query_params[parameter] = next(name for name in labels if labels[name] == opened)
+
+    tabs = st.tabs(list(labels.values()), key=key, on_change=follow)
     return dict(zip(labels, tabs, strict=True))
-
-
-def open_tab(names: Iterable[str], *, key: str) -> str:
-    """Return the name of the open tab, the first before any was drawn."""
-    known = list(names)
-    return next((name for name in known if _label(name) == st.session_state.get(key)), known[0])
-
-
-def select_tab(name: str, *, key: str) -> None:
-    """Open a tab. For callbacks."""
-    st.session_state[key] = _label(name)
 
 
 def _label(name: str) -> str:

@@ -15,6 +15,7 @@ from ..auth.roles import Role
 from ..connection import Trouble
 from .text import sentence, show
 
+_ARTICLES: Final = {Role.OPERATOR: "an operator", Role.ADMIN: "an admin"}
 _HEADLINES: Final = {
     "SettingsError": "A setting is missing or wrong",
     "InvalidUserId": "This user id cannot be used",
@@ -25,7 +26,7 @@ _HEADLINES: Final = {
     "MemoryNotFound": "This memory does not exist any more",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",
-    "BackendUnavailable": "The storage did not answer; trying again later helps",
+    "BackendUnavailable": "The storage is busy or did not answer; trying again later helps",
     "AccessDenied": "The storage refused access",
     "IndexMismatch": "The index does not fit these memories",
     "IndexDamaged": "The files of the index are damaged; memories are safe on record",
@@ -61,11 +62,10 @@ def headline(trouble: Trouble) -> str:
 
 
 def draw_unless(role: Role) -> bool:
-    """Return whether the visitor has the role; if not, draw which one is needed."""
-    current = visitor.current()
-    if current.may(role):
+    """Return whether the visitor has the role; if not, draw whom to ask."""
+    if visitor.may(role):
         return True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":gray[:material/lock:]", width="content")
-        st.caption(f"This needs the role {role.word}; you are {current.role.word}.")
+        st.caption(f"Ask {_ARTICLES[role]}: your role does not allow this.")
     return False

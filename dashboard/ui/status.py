@@ -1,8 +1,7 @@
-"""State of the storage: card, steps of the choice, key figures."""
+"""State of the storage: in one line, why it was chosen, and its error."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
@@ -10,12 +9,12 @@ import streamlit as st
 from memory_core.model.counting import counted
 from memory_core.model.records import Status, Step
 from memory_core.model.server_card import ServerCard
-from memory_core.redeploy_test import Report
 
-from ..connection import Trouble
+from .. import routes
+from ..connection import Health, Trouble
 from ..services import memory_reads
-from . import text
-from .frame import STATES
+from . import setting_lines, text
+from .frame import STATES, word_of
 from .messages import headline
 from .text import one_line, plain_word, sentence, show
 
@@ -26,21 +25,33 @@ _STEP_ICONS: Final = {
 }
 
 
-def draw_status_card(status: Status) -> None:
-    """Draw the kind of storage in words, then its technical names."""
-    state = "persistent" if status.persistent else "temporary"
-    with st.container(border=True, height="stretch", key="status-card"):
-        st.subheader(STATES[state], anchor=False)
-        since = f" since {text.day(status.since)}" if status.since else ""
-        where = text.backend_name(status.backend)
-        # The address is below.
-        server = (status.server or "").rpartition(" at ")[0]
-        st.markdown(f"**on {one_line(server) or where}{since}**")
-        show(sentence(status.reason))
-        st.space("xsmall")
-        for name, value in status.location.items():
-            _row(plain_word(name.capitalize(), "Location"), value)
-        _row("Embedder", f"{status.embedder}, {counted(status.dimensions, 'dimension')}")
+def draw_line(health: Health, state: Status) -> None:
+    """Draw the state of the storage in one line: word, place, and what a deployment does."""
+    if state.persistent:
+        effect = "survive deployments"
+        if state.server:
+            effect = "last as long as this server keeps them; nothing is in an AWS account"
+    else:
+        effect = "will be deleted by the next deployment"
+    where = text.backend_name(state.backend)
+    if state.server:
+        where = one_line(state.server)
+    elif state.backend == "chroma":
+        where += ", this machine's disk" if not state.persistent else ", a disk that is kept"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="status-line"):
+        st.title("Overview", anchor=False, width="content")
+        st.markdown(word_of(health), width="content")
+        st.text(f"{where} · {counted(state.memories, 'memory')} {effect}", width="stretch")
+        if not state.persistent:
+            setting_lines.draw_to_keep(state)
+
+
+def draw_location(status: Status) -> None:
+    """Draw the reason for the choice of the storage, and its technical names."""
+    show(sentence(status.reason))
+    for name, value in status.location.items():
+        _row(plain_word(name.capitalize(), "Location"), value)
+    _row("Embedder", f"{status.embedder}, {counted(status.dimensions, 'dimension')}")
 
 
 def draw_broken_card(trouble: Trouble) -> None:
@@ -53,7 +64,11 @@ def draw_broken_card(trouble: Trouble) -> None:
             "Acknowledged memories are not lost by this. Correct what the sentence names, then try "
             "again; a changed variable needs a restart of the dashboard."
         )
-        _draw_try_again()
+        with st.container(horizontal=True, gap="small"):
+            _draw_try_again()
+            st.page_link(
+                routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
+            )
 
 
 def draw_unavailable(sentence: str) -> None:
@@ -62,12 +77,14 @@ def draw_unavailable(sentence: str) -> None:
     _draw_try_again()
 
 
-def draw_steps(steps: tuple[Step, ...]) -> None:
-    """Draw the steps by which the backend was chosen, the deciding one marked."""
-    with st.container(border=True, height="stretch", key="decision"):
-        st.subheader("Why this storage", anchor=False)
-        for step in steps:
-            _draw_step(step)
+def draw_steps(status: Status) -> None:
+    """Draw the steps by which the backend was chosen, the deciding one marked.
+
+    One that failed is optional where memories are kept all the same.
+    """
+    with st.container(key="decision", gap="xsmall"):
+        for step in status.steps:
+            _draw_step(step, optional=status.persistent)
 
 
 def draw_server_card(card: ServerCard) -> None:
@@ -84,46 +101,14 @@ def draw_server_card(card: ServerCard) -> None:
                     st.caption(f"{sentence(lacking.instead)}{lost}" if lacking.instead else lost)
 
 
-def draw_key_figures(status: Status, reports: Sequence[Report]) -> None:
-    """Draw the numbers of memories and users, the last write and redeploy test."""
-    with st.grid(4, min_column_width=190, key="key-figures"):
-        whole = "perhaps not all" if status.left_out else "complete"
-        _figure("Memories", f"{status.memories:,}", f"{whole}, {text.ago(status.as_of)}")
-        _figure("Users", f"{status.users:,}", "with at least one memory")
-        written = status.last_write
-        _figure(
-            "Last write",
-            text.ago(written) if written else "none yet",
-            text.utc(written) if written else "nothing was saved so far",
-        )
-        newest = reports[0] if reports else None
-        ended = text.parsed(newest.ended_at) if newest else None
-        _figure(
-            "Last redeploy test",
-            newest.verdict.value if newest else "none yet",
-            text.ago(ended) if ended else "nothing is proven so far",
-        )
-
-
 def _draw_try_again() -> None:
     st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
 
 
-def _figure(label: str, value: str, note: str) -> None:
-    st.metric(
-        label,
-        value,
-        delta=note,
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        height="stretch",
-    )
-
-
-def _draw_step(step: Step) -> None:
+def _draw_step(step: Step, *, optional: bool) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        st.markdown(_STEP_ICONS[step.ok], width="content")
+        icon = _STEP_ICONS[step.ok] if step.ok or optional else ":orange[:material/cancel:]"
+        st.markdown(icon, width="content")
         with st.container(gap=None, width="stretch"):
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.text(one_line(step.name))

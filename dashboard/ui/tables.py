@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +16,8 @@ from memory_core.model.user_id import UserId
 from .text import day, expiry, one_line
 
 CELL = 200
+CLICKS: Final = ("single-row", "single-cell")
+"""Selections that together make a whole row react to a click."""
 HEADER_PX = 38
 ROW_PX = 35
 _KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "Forgotten"}
@@ -57,7 +59,7 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
         hide_index=True,
         key=key,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode=CLICKS,
         height=whole_height(len(users), at_most),
         alt="Users with their number of memories, first and last write and recent activity",
         column_config={
@@ -68,8 +70,14 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
             ),
         },
     )
-    rows = picked.selection.rows
-    return users[rows[0]].user_id if rows else None
+    row = selected_row(picked.selection, len(users))
+    return None if row is None else users[row].user_id
+
+
+def selected_row(selection: Mapping[str, Any], rows: int) -> int | None:
+    """Return the row that is selected, by its box or by a click on any of its cells."""
+    clicked = [*selection.get("rows", ()), *(row for row, _ in selection.get("cells", ()))]
+    return clicked[-1] if clicked and clicked[-1] < rows else None
 
 
 def table_height(rows: int, at_most: int) -> int:

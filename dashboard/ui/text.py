@@ -15,6 +15,7 @@ from typing import Final
 
 import streamlit as st
 
+from memory_core.memories.word_index import matched_words, matches
 from memory_core.model.counting import counted as counted
 from memory_core.model.records import MemoryRecord
 
@@ -35,10 +36,14 @@ _STACKED_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:[ -]|(?<=\d)\.(?=\d))[A-Za-z0-9]+)*")
 _UNITS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
 
+# What Markdown cannot make anything of once it is escaped: no address, no link, no icon.
+_TAME = re.compile(
+    r"(?!.*www\.)(?:[^\W_]|[ \n.,;!?'’‘“”\"()%€/–…]|(?<!-)-(?!-)|:(?=\s|\d|\Z))*", re.DOTALL | re.I
+)
+
 BACKENDS: Final = {
     "s3_vectors": "Amazon S3 Vectors",
     "chroma": "ChromaDB",
-    "ledger": "Recorded, not searchable yet",
 }
 
 
@@ -87,19 +92,43 @@ def show(value: object, limit: int = LONG) -> None:
     st.text(clean(value, limit), width="stretch")
 
 
-def show_memory(value: str, key: str) -> None:
-    """Draw a memory; of a long one the beginning, and all of it one click away."""
+def show_memory(value: str, key: str, question: str = "") -> list[str]:
+    """Draw a memory; of a long one the beginning, and all of it one click away.
+
+    Words of the question are marked in it; those that could not be marked are returned.
+    """
     text = clean(value)
     beginning = clean("\n".join(text.split("\n")[:SHORT_LINES]), SHORT)
-    if beginning == text:
-        st.text(text, width="stretch")
-        return
-    st.text(beginning, width="stretch")
+    places = matches(question, beginning) if question else []
+    marked = bool(places and _TAME.fullmatch(beginning))
+    if marked:
+        st.markdown(_marked(beginning, places), width="stretch")
+    else:
+        st.text(beginning, width="stretch")
+    if beginning != text:
+        _draw_whole(text, key)
+    return matched_words(question, text) if question and not marked else []
+
+
+def _draw_whole(text: str, key: str) -> None:
     whole = st.expander(
         f"All of {counted(len(text), 'character')}", key=key, on_change="rerun", type="compact"
     )
     if whole.open:
         whole.code(text, language=None, wrap_lines=True, height=320)
+
+
+def _marked(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """Return a tame text as Markdown that shows it as it is, with these places marked."""
+    parts, end = [], 0
+    for start, stop in places:
+        parts += [_escaped(text[end:start]), f":primary-background[{_escaped(text[start:stop])}]"]
+        end = stop
+    return "".join([*parts, _escaped(text[end:])])
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text).replace("\n", "  \n")
 
 
 def _is_shown(char: str) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from .. import routes
 from ..auth.visitor import bound
 from ..services import jobs
 from ..ui import actions, tables
@@ -23,6 +24,7 @@ _MIME: Final = {
     "json": "application/json",
     "jsonl": "application/jsonl",
     "md": "text/markdown",
+    "txt": "text/plain",
 }
 
 
@@ -67,19 +69,27 @@ def folded(label: str, key: str) -> DeltaGenerator | None:
     return part if part.open else None
 
 
+def draw_document(link: str, key: str) -> None:
+    """Draw a page of docs/ where the code of this deployment has it, folded; else its name."""
+    file = routes.ROOT / link.partition("#")[0]
+    if not file.is_file():
+        st.caption(f"See {link}.")
+    elif part := folded(f"Read {link}", key):
+        part.markdown(file.read_text("utf-8"))
+
+
 def table(columns: Any, alt: str, *, at_most: int = 12, **options: Any) -> None:
     """Draw columns by name, or a frame; a long table scrolls after `at_most` rows."""
     frame = pd.DataFrame(columns)
     height = tables.whole_height(len(frame), at_most)
     if "on_select" in options:
-        options["selection_mode"] = "single-row"
+        options["selection_mode"] = tables.CLICKS
     st.dataframe(frame, hide_index=True, height=height, alt=alt, **options)
 
 
 def selected_row(key: str, rows: int) -> int | None:
-    """Return the row that is selected in a table. Also for callbacks."""
-    selected = st.session_state[key]["selection"]["rows"]
-    return selected[0] if selected and selected[0] < rows else None
+    """Return the row of a table that was clicked or selected. Also for callbacks."""
+    return tables.selected_row(st.session_state[key]["selection"], rows)
 
 
 def download(label: str, make: Callable[[], str | bytes], file_name: str, key: str) -> None:

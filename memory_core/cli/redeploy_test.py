@@ -94,6 +94,25 @@ def verify_command(receipt: Path | None, code: str | None) -> None:
     _conclude(verify(begun, settings, on_step=_show_step))
 
 
+@redeploy_test.command("watch")
+@with_service
+def watch_command(service: MemoryService) -> None:
+    """Check the standing proof now; the first check stores its probes.
+
+    With MEMORY_WATCH=15m the application does it by itself.
+    """
+    proof = service.check_proof()
+    output(render.proof_document, render.proof_text, proof, passed=proof.well)
+
+
+@redeploy_test.command("proof")
+@with_service
+def proof_command(service: MemoryService) -> None:
+    """Show the standing proof as on record: since when, the last check, what was lost."""
+    proof = service.proof()
+    output(render.proof_document, render.proof_text, proof, passed=proof is not None and proof.well)
+
+
 def _conclude(report: Report) -> None:
     passed = report.verdict is Verdict.PASS
     output(render.report_document, render.report_text, report, passed=passed)

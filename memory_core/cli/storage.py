@@ -160,6 +160,10 @@ def _progress_line() -> OnProgress | None:
 
     def show(done: int, total: int, title: str) -> None:
         # Over the line before, which is cleared to its end.
-        click.echo(f"\r\x1b[K{done}/{total}  {title}" if title else "\r\x1b[K", nl=False, err=True)
+        click.echo(
+            f"\r\x1b[K{done}/{total}  checking: {title}" if title else "\r\x1b[K",
+            nl=False,
+            err=True,
+        )
 
     return show

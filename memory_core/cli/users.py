@@ -70,14 +70,15 @@ def users(ctx: click.Context, scan: bool) -> None:
 @_scan_option
 @with_service
 def find(service: MemoryService, text: str, scan: bool) -> None:
-    """Find a user by an id in any form, a name, or a memory's id.
+    """Find a user by an id in any form, a name, a domain, a memory's id, or words of a memory.
 
-    Shows the canonical id, what is recorded under it, and similar ids.
+    Shows the canonical id, what is recorded under it, and similar ids. The texts of memories are
+    searched where no id answers, and the activity log notes that.
     """
     with progress_bar("scan", hidden=not scan) as advance:
         store = service.scan_store(advance) if scan else None
         elsewhere = service.elsewhere(advance) if scan else None
-    search = service.find(text, scan=store, elsewhere=elsewhere)
+    search = service.find(text, scan=store, elsewhere=elsewhere, texts=True)
     output(render.user_search_document, render.user_search_text, search)
 
 

@@ -80,7 +80,7 @@ SCENES: Final = (
     Scene("expired", "Expired credentials", "The credentials have ended.", "credentials.E003",
           fault="expired"),
     Scene("throttling", "Throttling", "S3 Vectors refuses requests because there are too many.",
-          "vectors.E002", fault="throttle"),
+          "bucket.E006", fault="throttle"),
 )  # fmt: skip
 """All scenes, in the order of the talk in docs/demo.md."""
 

@@ -50,6 +50,7 @@ SUBJECTS: Mapping[str, str] = {
     "leakage": "Leakage",
     "probe": "A memory saved and found",
     "redeploy": "Redeploy tests",
+    "alerts": "Alerts",
     "history": "mem0's own history",
     "versions": "Versions",
     "environment": "Environment",

@@ -9,7 +9,7 @@ SHORTEST = 6
 
 _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
-    r"key|secret|token|passw|pwd|credential|hook|auth|cookie|dsn|private|signature", re.I
+    r"key|secret|token|passw|pwd|credential|hook|alert|auth|cookie|dsn|private|signature", re.I
 )
 _PARAMETER = re.compile(r"(?<=[?&;#])([\w.%-]{1,100})=([^\s&;#'\"<>]+)")
 _MORE_PARAMETERS = frozenset({"sig", "code"})

@@ -1,4 +1,4 @@
-"""Finding a user by an id in any form, a name or a memory's id, and ids that are close to it.
+"""Finding a user by an id in any form, a name, a domain, a memory's id or words of a memory.
 
 The reasons name what two ids have in common; a human decides if they are one person.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from string import digits
 from threading import Lock
 from urllib.parse import unquote
@@ -24,6 +25,7 @@ from ..model.census import (
     Census,
     CloseUser,
     MemoryOwner,
+    Mention,
     OtherPlace,
     OtherPlaces,
     OtherPlaceUser,
@@ -31,11 +33,20 @@ from ..model.census import (
     UserSearch,
 )
 from ..model.user_id import UserId, describe_changes, is_probe, normalize_user_id
+from ..storage.vectors import VectorStore
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _SHORT = 8
 _NAME_IN_ID = "the name in the id"
 _NAME_FROM = 3
+_WHOLE_FROM = 4
+"""Letters before the "@" from which two slips in a whole address are looked past."""
+_PART = "a part of the name, at the same domain"
+_PART_OF_MANY = 500
+"""So many ids of one domain with a part in common, as in user.1 and user.2, are no likeness."""
+_DOMAIN = "the domain"
+_MOST_WORDS = 12
+_READ_AT_ONCE = 500
 _NO_ASCII_LETTER = {
     code: None for code in range(128) if not chr(code).isalnum() and chr(code) != "@"
 }
@@ -51,7 +62,10 @@ _LABELS = re.compile(
     r"\A(?:(?:mailto|smtp|acct|e-?mail|user[_-]?(?:id|name)?|id|sub)[:=]'?)+", re.I
 )
 _BARE = re.compile(r"[\w+-](?:[\w.+@-]*[\w+-])?")
+_BETWEEN_PARTS = re.compile("[._-]+")
 _AROUND_ADDRESS = re.compile("[/?&#=:|]")
+_LONGEST_QUESTION = 400
+_TYPING_ERRORS = ("a typing error", "two typing errors")
 _PLACEHOLDERS = frozenset(
     "admin anonymous default demo example foo guest me n/a na nil none null root system test "
     "undefined unknown user user_id userid".split()
@@ -83,12 +97,14 @@ class UserFinder:
         stored = {user.user_id: user for user in scan.users} if scan else {}
         away = _by_user(elsewhere)
         known = recorded.keys() | stored.keys() | away.keys()
-        words = [_plain(word) for word in text.split()] if user_id else []
+        words = _words(text) if user_id else []
+        inside = _canonical(_ids_in(text)) - {user_id}
         with self._lock:
             self._index = index = self._index.holding(known)
-            reasons = index.close_to(user_id, words) if user_id else {}
-            for inside in _canonical(_ids_in(text)) - {user_id}:
-                reasons |= {**index.close_to(inside, [_plain(inside)]), inside: (_AROUND,)}
+            reasons = index.close_to(user_id, words, guess=user_id not in known) if user_id else {}
+            for other in inside:
+                guessed = index.close_to(other, [_plain(other)], guess=other not in known)
+                reasons |= {**guessed, other: (_AROUND,)}
         if user_id:
             reasons.pop(user_id, None)
         close = [
@@ -96,6 +112,7 @@ class UserFinder:
             for other, why in reasons.items()
             if other in known
         ]
+        close.sort(key=_best_first)
         meant = ([user_id] if user_id else []) + [user.user_id for user in close]
         return UserSearch(
             asked=text,
@@ -103,7 +120,7 @@ class UserFinder:
             changes=changes,
             problem=problem,
             user=recorded.get(user_id) if user_id else None,
-            close=tuple(sorted(close, key=_most_first)),
+            close=tuple(close),
             placeholders=tuple(
                 recorded[other] for other in sorted(index.placeholders) if other in recorded
             ),
@@ -112,7 +129,37 @@ class UserFinder:
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
             elsewhere=tuple(place for other in meant for place in away.get(other, ())),
+            named=tuple(
+                user.user_id
+                for user in (() if user_id in known else close)
+                if user.user_id in inside or "@" not in text.strip("@ ")
+            ),
         )
+
+    def mentions(self, text: str, store: VectorStore) -> tuple[Mention, ...]:
+        """Return whose memories contain all words of the text, each at the beginning of a word.
+
+        Reads the text of every memory: from the store, and what that lacks from the ledger.
+        """
+        wanted = [re.compile(rf"(?<!\w){re.escape(word)}") for word in _words(text)]
+        counts: defaultdict[UserId, int] = defaultdict(int)
+        held = (
+            (memory_id, view.user_id, live.latest)
+            for view in (self._ledger.users() if wanted else ())
+            if not is_probe(view.user_id)
+            for memory_id, live in view.live.items()
+        )
+        while part := list(islice(held, _READ_AT_ONCE)):
+            stored = store.get(memory_id for memory_id, _, _ in part)
+            absent = [entry for memory_id, _, entry in part if memory_id not in stored]
+            recorded = self._ledger.payloads(absent) if absent else {}
+            for memory_id, user_id, entry in part:
+                vector = stored.get(memory_id)
+                payload = vector.payload if vector else recorded.get(entry, {})
+                plain = _plain(str(payload.get("data", "")))
+                counts[user_id] += all(word.search(plain) for word in wanted)
+        mentions = (Mention(user_id, count) for user_id, count in counts.items() if count)
+        return tuple(sorted(mentions, key=lambda mention: (-mention.memories, mention.user_id)))
 
     def owner(self, memory_id: str) -> UserId:
         """Return who has a memory, or had it last; raises MemoryNotFound."""
@@ -138,6 +185,7 @@ class IdIndex:
         self._plain: list[str] = []
         self._names: list[str] = []
         self._alike: defaultdict[str, list[int]] = defaultdict(list)
+        self._domains: defaultdict[str, list[int]] = defaultdict(list)
         self.placeholders: list[UserId] = []
 
     def holding(self, ids: Set[UserId]) -> IdIndex:
@@ -148,25 +196,44 @@ class IdIndex:
             index._add(user_id)
         return index
 
-    def close_to(self, asked: UserId, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
-        """Return the other ids that are close, and in what."""
+    def close_to(
+        self, asked: UserId, words: Sequence[str], *, guess: bool = False
+    ) -> dict[UserId, tuple[str, ...]]:
+        """Return the other ids that are close, and in what; a `guess` may be further off."""
         plain = _plain(asked)
         name, _, domain = plain.partition("@")
         places = {at for form in _forms(asked) for at in self._alike.get(form, ())}
-        if allowed := _allowed(name):
+        for form in _part_forms(asked):
+            if len(holders := self._alike.get(form, ())) <= _PART_OF_MANY:
+                places.update(holders)
+        if allowed := _allowed(name, domain):
             near = extract(
                 plain, self._plain, scorer=OSA.distance, score_cutoff=allowed, limit=None,
                 processor=None,
             )  # fmt: skip
             places.update(at for _, _, at in near)
-        reasons = {self._ids[at]: tuple(_reasons(asked, self._ids[at], words)) for at in places}
-        if not domain and len(name) >= _NAME_FROM:
+        reasons = {
+            self._ids[at]: tuple(_reasons(asked, self._ids[at], words, guess=guess))
+            for at in places
+        }
+        if not name or not domain:
             # Those that are close in another way are named by that.
-            named: Collection[int] = range(len(self._names))
-            for word in words:
-                named = [at for at in named if word in self._names[at]]
-            reasons |= {self._ids[at]: (_NAME_IN_ID,) for at in set(named) - places}
+            named: dict[UserId, tuple[str, ...]] = {
+                self._ids[at]: (_DOMAIN,) for at in self._domains.get(domain or name, ())
+            }
+            reasons = {**named, **self._named(words), **reasons}
         return {user_id: why for user_id, why in reasons.items() if why and user_id != asked}
+
+    def _named(self, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
+        """Return ids whose name has all the words in it, or some of them as parts."""
+        named: dict[UserId, tuple[str, ...]] = {}
+        for at, name in enumerate(self._names):
+            among = [word for word in words if word in name]
+            if among and len(among) == len(words):
+                named[self._ids[at]] = (_NAME_IN_ID,)
+            elif among and (parts := _parts(name) & set(among)):
+                named[self._ids[at]] = (f"{len(parts)} of {len(words)} words",)
+        return named
 
     def _add(self, user_id: UserId) -> None:
         at = len(self._ids)
@@ -174,7 +241,9 @@ class IdIndex:
         self._ids.append(user_id)
         self._plain.append(_plain(user_id))
         self._names.append(self._plain[-1].partition("@")[0])
-        for form in _forms(user_id):
+        if domain := self._plain[-1].partition("@")[2]:
+            self._domains[domain].append(at)
+        for form in _forms(user_id) | _part_forms(user_id):
             self._alike[form].append(at)
         if is_placeholder(user_id):
             self.placeholders.append(user_id)
@@ -246,7 +315,7 @@ def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     return list(groups.items())
 
 
-def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
+def _reasons(asked: str, other: str, words: Sequence[str], *, guess: bool = False) -> Iterator[str]:
     """Yield in what two canonical ids agree, the surest first; nothing where they are far apart."""
     for reason, alike in _ALIKE:
         if alike(asked) == alike(other):
@@ -257,22 +326,61 @@ def _reasons(asked: str, other: str, words: Sequence[str]) -> Iterator[str]:
     if name == its_name and domain != its_domain:
         yield "the same name at another domain" if domain and its_domain else _NAME_IN_ID
         return
-    allowed = _allowed(name)
+    allowed = _allowed(name, domain)
     distance = OSA.distance(_plain(asked), _plain(other), score_cutoff=allowed)
-    if distance and distance <= allowed:
-        yield "a typing error" if distance == 1 else "two typing errors"
-    elif not domain and len(name) >= _NAME_FROM and all(word in its_name for word in words):
+    if 0 < distance <= allowed and (
+        guess or OSA.distance(name, its_name) <= _allowed(name) or not domain
+    ):
+        yield _TYPING_ERRORS[distance - 1]
+    elif not domain and len(name) >= _NAME_FROM and words and all(w in its_name for w in words):
         yield _NAME_IN_ID
+    elif domain and domain == its_domain and _share_a_name(_parts(name), _parts(its_name)):
+        yield _PART
 
 
-def _allowed(name: str) -> int:
+def _share_a_name(parts: Set[str], others: Set[str]) -> bool:
+    """Return whether all parts of one name are in the other, where a letter may be an initial."""
+    fewer, further = sorted((parts, others), key=len)
+    same = {part for part in fewer & further if len(part) >= _NAME_FROM and not part.isdigit()}
+    return bool(same) and all(_is_initial(part, further - same) for part in fewer - further)
+
+
+def _is_initial(part: str, others: Iterable[str]) -> bool:
+    """Return whether a part stands for one of the others, or the other way round."""
+    return any(
+        part.isalpha() and other.isalpha() and 1 in (len(part), len(other)) and part[0] == other[0]
+        for other in others
+    )
+
+
+def _parts(name: str) -> Set[str]:
+    """Return the parts of a name in an id, without what follows a "+"."""
+    return set(_BETWEEN_PARTS.split(name.partition("+")[0])) - {""}
+
+
+def _part_forms(user_id: str) -> set[str]:
+    """Return forms of an id by which those that share a part of the name at a domain are found."""
+    name, _, domain = _plain(user_id).partition("@")
+    parts = (part for part in _parts(name) if len(part) >= _NAME_FROM and not part.isdigit())
+    return {f"/{part}@{domain}" for part in parts} if domain else set()
+
+
+def _allowed(name: str, domain: str = "") -> int:
     """Return how many typing errors two ids may be apart."""
+    if domain and len(name) >= _WHOLE_FROM:
+        return 2
     return 0 if len(name) < _NAME_FROM else 1 if len(name) < _SHORT else 2
 
 
 def _forms(user_id: str) -> set[str]:
     """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
     return {alike(user_id) for _, alike in _ALIKE} | {f"={_plain(user_id).partition('@')[0]}"}
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of what was typed that are long enough to tell anything."""
+    words = (_plain(word.strip(_EDGES)) for word in _BETWEEN.split(text[:_LONGEST_QUESTION]))
+    return [word for word in dict.fromkeys(words) if len(word) >= _NAME_FROM][:_MOST_WORDS]
 
 
 def _ids_in(text: str) -> list[str]:
@@ -332,9 +440,13 @@ def _letters(text: str) -> str:
     return "".join(char for char in plain if char.isalnum() or char == "@")
 
 
-def _most_first(close: CloseUser) -> tuple[int, str]:
+def _best_first(close: CloseUser) -> tuple[int, int, str]:
+    """Return a key that sorts the likeliest first, then those with most memories."""
     stored = close.stored.stored if close.stored else 0
-    return -(close.user.memories if close.user else stored), close.user_id
+    doubt = _DOUBT.get(close.reasons[0], 5 + _MOST_WORDS)
+    words = close.reasons[0].partition(" of ")[0]
+    doubt -= int(words) if words.isdigit() else 0
+    return doubt, -(close.user.memories if close.user else stored), close.user_id
 
 
 def _by_user(
@@ -359,3 +471,14 @@ _ALIKE = (
 
 # The other reasons may be a coincidence.
 _LOOK_ALIKE = frozenset(reason for reason, _ in _ALIKE)
+
+# The surest first; the number of words is told apart further by how many they are.
+_DOUBT: dict[str, int] = {
+    **dict.fromkeys(_LOOK_ALIKE, 0),
+    _NAME_IN_ID: 0,
+    "the same name at another domain": 1,
+    "a typing error": 1,
+    _PART: 2,
+    "two typing errors": 3,
+    _DOMAIN: 4,
+}

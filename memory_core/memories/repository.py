@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -11,10 +12,10 @@ from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
 from ..extras import missing_extras
 from ..ledger import Ledger
-from ..model.census import Census
+from ..model.census import Census, Placement
 from ..model.payload import owner
 from ..model.records import Status, Step
-from ..model.user_id import is_probe
+from ..model.user_id import UserId, is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend
 from ..storage.vectors import Vector, VectorStore
@@ -31,15 +32,32 @@ class Repository(NamedTuple):
     store: VectorStore
     """What is stored."""
 
-    def count_stored(self) -> dict[str, int]:
-        """Count the memories in the store and those in the ledger alone; a full scan."""
-        real = (view for view in self.ledger.users() if not is_probe(view.user_id))
-        live = {memory_id for view in real for memory_id in view.live}
+    def placement(self) -> Placement:
+        """Compare the ids in the store with those in the ledger; a full scan of both.
+
+        What is saved or deleted meanwhile is no difference: the ledger is read before and after.
+        """
+        as_of, before = datetime.now(UTC), self._live()
         try:
-            stored = len(live.intersection(self.store.keys()))
+            stored = set(self.store.keys())
         except IndexDamaged:
-            stored = 0
-        return {self.backend.name: stored, "ledger": len(live) - stored}
+            stored = set()
+        after = before if stored == set().union(*before.values()) else self._live()
+        real = {user_id: live for user_id, live in after.items() if not is_probe(user_id)}
+        missing = {
+            user_id: len((live & before.get(user_id, frozenset())) - stored)
+            for user_id, live in real.items()
+        }
+        return Placement(
+            backend=self.backend.name,
+            both=sum(map(len, real.values())) - sum(missing.values()),
+            missing={user_id: count for user_id, count in missing.items() if count},
+            orphans=len(stored.difference(*before.values(), *after.values())),
+            as_of=as_of,
+        )
+
+    def _live(self) -> dict[UserId, frozenset[str]]:
+        return {view.user_id: frozenset(view.live) for view in self.ledger.users()}
 
     def status(self, census: Census) -> Status:
         """Return the decision on the backend, and how much it holds as of the census."""

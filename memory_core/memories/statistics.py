@@ -6,16 +6,18 @@ from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
-from ..model.census import Census
+from ..model.census import Census, Origin
 from ..model.counting import Progress
 from ..model.payload import expiry_of, time_of
 from ..model.records import Event, Kind, UserSummary
 from ..model.user_id import UserId, is_probe
 
 WEEKS = 12
+RECENT_DAYS = 7
 _DAY_MS = 24 * 3600 * 1000
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -54,14 +56,15 @@ class Counter:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._survey = UserIndex(ledger, _tally)
+        self._survey = UserIndex(ledger, partial(_tally, ledger))
         self._summaries: dict[UserId, tuple[_UserTally, int, UserSummary]] = {}
 
     def count(self, on_progress: Progress | None = None) -> Census:
         """Return every user; `on_progress` counts users, and cancels where it raises."""
         as_of = datetime.now(UTC)
         tallies = self._survey.take(on_progress)
-        week = _week(as_of.date().toordinal() - _EPOCH)
+        today = as_of.date().toordinal() - _EPOCH
+        week = _week(today)
         known = self._summaries
         self._summaries = {
             tally.user_id: (tally, week, _summary(tally, week))
@@ -71,14 +74,19 @@ class Counter:
         }
         users = [summary for _, _, summary in self._summaries.values()]
         users.sort(key=lambda user: (-user.memories, user.user_id))
-        days: Counted[int] = Counted()
+        days: dict[int, Counted[Origin]] = {}
+        recent: Counted[UserId] = Counted()
         for tally in tallies:
-            days.update(dict(tally.days))
+            for day, origin, count in tally.days:
+                days.setdefault(day, Counted())[origin] += count
+                if today - RECENT_DAYS < day <= today:
+                    recent[tally.user_id] += count
         return Census(
             users=tuple(user for user in users if user.memories),
             without=tuple(user for user in users if not user.memories),
             memories=sum(user.memories for user in users),
-            days={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
+            growth={date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)},
+            recent=recent,
             as_of=as_of,
             left_out=self._ledger.left_out(),
         )
@@ -86,22 +94,25 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class _UserTally:
-    """One user's counts: of memories by day, and of events by week, both since 1970."""
+    """One user's counts: of memories by day and origin, of events by week, both since 1970."""
 
     user_id: UserId
     memories: int
     first: datetime
     last: datetime
-    days: tuple[tuple[int, int], ...]
+    days: tuple[tuple[int, Origin, int], ...]
     weeks: tuple[tuple[int, int], ...]
 
 
-def _tally(view: UserView) -> _UserTally | None:
+def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
     """Count one user; None for those of redeploy tests."""
     if is_probe(view.user_id):
         return None
     entries = view.entries
-    days = Counted(live.added.ms // _DAY_MS for live in view.live.values())
+    added = [live.added for live in view.live.values()]
+    # What a batch holds was read for the view: an import with its own times, or a document.
+    events = ledger.details(entry for entry in added if entry.line is not None)
+    days = Counted(_created(entry, events.get(entry, {})) for entry in added)
     weeks = Counted(_week(entry.ms // _DAY_MS) for entry in entries)
     latest = max(weeks)
     return _UserTally(
@@ -109,9 +120,23 @@ def _tally(view: UserView) -> _UserTally | None:
         memories=len(view.live),
         first=entries[0].at,
         last=entries[-1].at,
-        days=tuple(days.items()),
+        days=tuple((day, origin, count) for (day, origin), count in days.items()),
         weeks=tuple((week, count) for week, count in weeks.items() if week > latest - WEEKS),
     )
+
+
+def _created(entry: LedgerEntry, event: Mapping[str, Any]) -> tuple[int, Origin]:
+    """Return the day since 1970 on which a memory was created, and how it came here."""
+    payload, moved = event.get("payload") or {}, event.get("moved")
+    if not moved:
+        return entry.ms // _DAY_MS, "document" if "document" in payload else "saved"
+    # Here it was written later.
+    at = time_of(payload, "created_at")
+    day = at.astimezone(UTC).date().toordinal() - _EPOCH if at else entry.ms // _DAY_MS
+    if "revision" in moved:
+        return day, "merge"
+    origin = str(moved.get("from"))
+    return day, "migration" if origin == "local" or ":" in origin else "import"
 
 
 def _summary(tally: _UserTally, week: int) -> UserSummary:

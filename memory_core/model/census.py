@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from .records import AuditItem, UserSummary
 from .user_id import UserId
+
+Origin = Literal["saved", "document", "import", "migration", "merge"]
+"""How a memory came here; a document of a single passage counts as saved."""
 
 _NAMED = 5
 
@@ -43,17 +47,39 @@ class _Counted:
 class Census(_Counted):
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
-    `users` have memories, most first; `without` had some once. `days` counts the present memories
-    by the day (UTC) they were saved, in order. `left_out` are users of whom the storage's listing
-    was seen to leave entries out: they are counted whole, and it is not known who else was.
+    `users` have memories, most first; `without` had some once. `growth` counts the present memories
+    by the day (UTC) they were created, in order, and by how they came here: one that was imported
+    keeps the day it has in its source. `recent` are those created on the last seven days, by user.
+    `left_out` are users of whom the storage's listing was seen to leave entries out: they are
+    counted whole, and it is not known who else was.
     """
 
     users: tuple[UserSummary, ...]
     without: tuple[UserSummary, ...]
     memories: int
-    days: Mapping[date, int]
+    growth: Mapping[date, Mapping[Origin, int]]
+    recent: Mapping[UserId, int]
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
+
+    @property
+    def days(self) -> dict[date, int]:
+        """The present memories by the day (UTC) they were created, in order."""
+        return {day: sum(origins.values()) for day, origins in self.growth.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where memories are, by their ids alone: on record and in the store, or only in one of them.
+
+    `missing` counts, by user, what is on record only; `orphans` are in the store only.
+    """
+
+    backend: str
+    both: int
+    missing: Mapping[UserId, int]
+    orphans: int
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +234,14 @@ class CloseUser:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """A user with the number of their memories whose text contains the words asked for."""
+
+    user_id: UserId
+    memories: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryOwner:
     """The owner of a memory that was looked up by its id; not live once it was deleted."""
 
@@ -223,7 +257,8 @@ class UserSearch:
     `user_id` is the canonical form that the application would ask for; if it is None, `problem`
     says why. `user` is None when nothing was ever recorded under it. `users` is the number
     searched. `stored` is the user in the given `scan`; `elsewhere` lists the memories of the user
-    and of close users that are in another place.
+    and of close users that are in another place. `named` are the close users that the text names
+    where it is no id itself; `mentions` is None where texts were not searched.
     """
 
     asked: str
@@ -238,6 +273,13 @@ class UserSearch:
     stored: ComparedUser | None = None
     scan: StoreScan | None = None
     elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...] = ()
+    named: tuple[UserId, ...] = ()
+    mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Somebody, or something, is under the id, named by the text, or similar."""
+        return bool(self.user or self.stored or self.close or self.memories)
 
 
 @dataclass(frozen=True, slots=True)

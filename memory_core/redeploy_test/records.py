@@ -21,6 +21,7 @@ from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
 from ..storage.objects import ObjectStore
+from ..watch import is_standing
 from .evidence import remove_canary
 from .probes import MOST, make_probes, probe_users, run_of
 from .receipt import RedeployReceipt, from_file
@@ -120,7 +121,7 @@ def leftovers(service: MemoryService) -> list[str]:
     stored = _runs(objects, "begun") | {
         run_of(view.user_id)
         for view in service.parts.ledger.users()
-        if is_probe(view.user_id) and _has_traces(view)
+        if is_probe(view.user_id) and not is_standing(view.user_id) and _has_traces(view)
     }
     return sorted(stored - waiting)
 

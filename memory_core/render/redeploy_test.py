@@ -8,6 +8,7 @@ from ..model.encoder import encode
 from ..redeploy_test import RedeployReceipt
 from ..redeploy_test.report import Installation, Report, Verdict
 from ..redeploy_test.verdict import sample_words
+from ..watch import Proof
 from .text import fields, flat, table
 
 WORDS = {
@@ -16,6 +17,10 @@ WORDS = {
     Verdict.DEGRADED: "Memories survive, but not as they should be",
     Verdict.INCONCLUSIVE: "Nothing is proven",
 }
+NO_PROOF = (
+    "There is no standing proof yet; set MEMORY_WATCH, such as 15m, or run "
+    "`python -m memory_core redeploy-test watch`."
+)
 _WHERE = ("backend", "persistent", "embedder", "dimensions", "commit", "instance", "host", "boot")
 
 
@@ -80,6 +85,27 @@ def begun_text(receipt: RedeployReceipt, file: str, code: str | None) -> str:
         f"    python -m memory_core redeploy-test verify --receipt {file}"
     )
     return text + (f"\n\nor give the code {code}" if code else "")
+
+
+def proof_document(proof: Proof | None) -> dict[str, Any]:
+    """Return the standing proof without the texts of its probes."""
+    if proof is None:
+        return {"state": "none", "sentence": NO_PROOF}
+    names = "checks failed begun_at proven_since passed_at passed_commit commit instance losses"
+    return fields(proof, f"state=outcome sentence at number {names}")
+
+
+def proof_text(proof: Proof | None) -> str:
+    if proof is None:
+        return NO_PROOF
+    rows = [
+        ("first check", proof.begun_at),
+        ("proven since", proof.proven_since),
+        ("last good check", " ".join(filter(None, (proof.passed_at, proof.passed_commit[:8])))),
+        ("checks", f"{proof.checks:,}, of which {proof.failed:,} failed"),
+        *(("lost", loss.sentence(len(proof.receipt))) for loss in proof.losses),
+    ]
+    return "\n".join([flat(proof.sentence), "", *table(row for row in rows if row[1])])
 
 
 def sentence(report: Report) -> str:

@@ -1,6 +1,7 @@
 """Text that is safe to print, aligned tables, and JSON: the helpers of every renderer."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from ..model.encoder import encode
 _TEXT_WIDTH = 100
 _NUMBER_WIDTH = 8
 _HARMLESS = "\n\t\u200c\u200d"
+_WORD_OR_CHARACTER = re.compile(r"[\w\u0300-\u036f]+|.", re.DOTALL)
+_WRITTEN_TOGETHER = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC"))
 
 
 def to_json(document: Mapping[str, Any]) -> str:
@@ -90,15 +93,31 @@ def visible_id(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Show invisible characters, and those that only look like ASCII, by their code points."""
+    """Show invisible characters, and letters of another script within a word, by code points."""
+    if text.isascii() and text.isprintable():
+        return text[:300]
+    return "".join(map(_visible_word, _WORD_OR_CHARACTER.findall(text[:300])))
+
+
+def _visible_word(word: str) -> str:
+    scripts = [_script(char) for char in word]
+    usual = max(
+        filter(None, scripts), key=lambda it: (scripts.count(it), it == "LATIN"), default=""
+    )
     return "".join(
         char
-        if char.isascii() and char.isprintable()
-        else f"<U+{ord(char):04X}>"
-        if unicodedata.category(char)[0] in "CZ"
-        else f"{char}<U+{ord(char):04X}>"
-        for char in text[:300]
+        if char == " " or (char.isprintable() and script in ("", usual))
+        else f"{char if char.isprintable() else ''}<U+{ord(char):04X}>"
+        for char, script in zip(word, scripts, strict=True)
     )
+
+
+def _script(char: str) -> str:
+    """Return the script of a letter or digit, empty for other characters and ASCII digits."""
+    if char.isascii() or not char.isalnum():
+        return "LATIN" if char.isalpha() else ""
+    name = re.split("[ -]", unicodedata.name(char, ""))[0]
+    return "CJK" if name in _WRITTEN_TOGETHER else name
 
 
 def _escaped(char: str) -> str:

@@ -30,6 +30,7 @@ from .audit_report import (
 )
 from .text import fields, first_of, one_line, table, utc, visible, visible_id
 
+_NAMED: Final = 5
 SENTENCES: Final[dict[State, str]] = {
     "forgotten": "Nothing is left of this user but the fact that something was forgotten.",
     "never there": "Nothing was ever stored under this id.",
@@ -97,7 +98,41 @@ def user_search_document(search: UserSearch) -> dict[str, Any]:
             {**fields(place, "backend where"), **fields(user, "user_id memories missing")}
             for place, user in search.elsewhere
         ]
-    return document
+    return {**document, "answer": search_sentence(search), **fields(search, "mentions")}
+
+
+def search_sentence(search: UserSearch) -> str:
+    """Return the answer in one sentence: who is meant, who is similar, or that nobody is."""
+    name = visible(search.user_id or "")
+    if search.user and search.user.memories:
+        return f"{name} has {counted(search.user.memories, 'memory')}."
+    if search.stored and search.stored.unexpected:
+        return (
+            f"In storage under {name}, never registered: "
+            f"{counted(search.stored.unexpected, 'orphan')}."
+        )
+    if search.memories:
+        return f"A memory of {visible(search.memories[0].user_id)} has this id."
+    if search.named:
+        several = counted(len(search.named), "user matches", "users match")
+        return "One user matches." if len(search.named) == 1 else f"{several}."
+    if search.mentions:
+        memories = sum(mention.memories for mention in search.mentions)
+        return (
+            f"{counted(memories, 'memory')} of {counted(len(search.mentions), 'user')} "
+            f"{'contains' if memories == 1 else 'contain'} it."
+        )
+    if search.user_id is None:
+        return "Not a valid id."
+    similar = [close for close in search.close if _memories(close)]
+    if similar:
+        names = [f"{visible(close.user_id)} ({_memories(close):,})" for close in similar]
+        others = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        begin = f"No memories under {name} now" if search.user else f"Nothing under {name}"
+        return f"{begin}. Similar: {', '.join(names[:_NAMED])}{others}."
+    if search.user:
+        return f"{name} has no memories now."
+    return f"Nothing was ever saved under {name}."
 
 
 def user_search_text(search: UserSearch) -> str:
@@ -115,7 +150,9 @@ def user_search_text(search: UserSearch) -> str:
     for memory in search.memories:
         state = "belongs to" if memory.live else "was deleted by"
         rows.append(("memory", f"{memory.id} {state} {visible(memory.user_id)}"))
-    lines = table(rows)
+    lines = [search_sentence(search), *table(rows)]
+    for mention in search.mentions or ():
+        lines.append(f"  {visible(mention.user_id)}  {counted(mention.memories, 'memory')}")
     if search.close:
         lines += ["", "similar ids:"]
     for close in search.close:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..memories.repository import open_repository
 from ..model.census import Census
 from ..model.records import MigrationStatus, Status
 from ..settings import Settings
+from ..storage.starts import note_start
 from ..transfer.background import has_local_memories
 from .memory_calls import MemoryCalls
+
+if TYPE_CHECKING:
+    from ..watch import Proof, Watcher
 
 
 def open_service(settings: Settings | None = None, *, migrate: bool = True) -> MemoryService:
     """Choose the backend, open it and return the service, a context manager.
 
-    On S3 it begins to migrate memories from the local disk, in the background, unless `migrate` is
-    False or `MEMORY_AUTO_MIGRATE` is 0.
+    On S3 it begins to migrate memories from the local disk, in the background, unless
+    `MEMORY_AUTO_MIGRATE` is 0. With `migrate` False it only looks into the store: nothing is
+    migrated, and the start is not recorded (see `MemoryService.starts`). With `MEMORY_WATCH` the
+    standing proof is checked now and in every interval, unless `migrate` is False.
 
     Raises:
         SettingsError: the configuration is missing something, or contradicts itself.
@@ -27,8 +34,12 @@ def open_service(settings: Settings | None = None, *, migrate: bool = True) -> M
     parts.backend.objects.sweep()
     parts.backend.announce()
     service = MemoryService(settings, *parts)
-    if migrate and settings.auto_migrate:
-        service.migrate_in_background()
+    if migrate:
+        note_start(parts.backend, settings)
+        if settings.auto_migrate:
+            service.migrate_in_background()
+        if settings.watch_s:
+            service.watch_in_background()
     return service
 
 
@@ -64,3 +75,33 @@ class MemoryService(MemoryCalls):
 
             self._observer = Observer(self)
         return self._observer.look()
+
+    def watch_in_background(self) -> None:
+        """Begin to check the standing proof now and at every interval of `MEMORY_WATCH`."""
+        if self._watcher is None and self.settings.watch_s:
+            self._proof_watcher().start()
+
+    def check_proof(self) -> Proof:
+        """Read the standing probes back now, and record it; the first call stores them.
+
+        Raises:
+            BackendError, LedgerError, NotIndexed: nothing is known of the probes then.
+        """
+        return self._proof_watcher().check()
+
+    def proof(self) -> Proof | None:
+        """Return the standing proof as on record, None before the first check; two requests."""
+        from ..watch import read_proof
+
+        return read_proof(self.parts.backend.objects)[1]
+
+    @property
+    def last_proof(self) -> tuple[Proof | None, str]:
+        """The standing proof as this process knows it, and why it could not be read, if so."""
+        return (self._watcher.proof, self._watcher.trouble) if self._watcher else (None, "")
+
+    def _proof_watcher(self) -> Watcher:
+        from ..watch import Watcher
+
+        self._watcher = self._watcher or Watcher(self)
+        return self._watcher

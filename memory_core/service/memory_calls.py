@@ -13,6 +13,7 @@ from ..ledger import ALL, EventDraft
 from ..memories import statistics
 from ..memories.inputs import to_scope
 from ..memories.reader import to_record
+from ..model.call_counts import tallied
 from ..model.census import Census
 from ..model.counting import Progress, Steps, counted
 from ..model.limits import check_text
@@ -71,6 +72,7 @@ class MemoryCalls(UserCalls):
             verify=verify,
         )
 
+    @tallied("save")
     @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_messages(
         self,
@@ -96,6 +98,7 @@ class MemoryCalls(UserCalls):
         saved = self._saver.save(scope, str(user_id), composed, verify=verify)
         return SavedMemories(saved, left_out)
 
+    @tallied("save")
     @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_document(
         self,
@@ -193,6 +196,7 @@ class MemoryCalls(UserCalls):
         """
         return list(self.search(user_id, query, limit=limit, mode=mode).hits)
 
+    @tallied("search", lambda result: not result.telling)
     def search(
         self,
         user_id: str,

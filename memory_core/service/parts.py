@@ -17,12 +17,14 @@ from ..memories.repair import Repairer
 from ..memories.repository import Repository
 from ..memories.search import Searcher
 from ..memories.writer import MemoryWriter
+from ..model.call_counts import CallCounts
 from ..settings import Settings
 from ..storage.backend import Backend
 from ..storage.vectors import VectorStore
 
 if TYPE_CHECKING:
     from ..transfer.background import Background, Observer
+    from ..watch import Watcher
 
 
 class ServiceParts:
@@ -41,6 +43,8 @@ class ServiceParts:
         """The parts below the calls of the service."""
         self.activity = open_log(backend.objects, settings)
         """Who did what with memories. Calls that change or export something note themselves."""
+        self.counts = CallCounts()
+        """How many saves and questions there were since this service was opened."""
         self._memories = MemoryReader(ledger, store, embedder)
         self._saver = MemoryWriter(ledger, store, self._memories)
         self._searcher = Searcher(self.parts, self._memories)
@@ -52,6 +56,7 @@ class ServiceParts:
         self._finder = UserFinder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def backend(self) -> str:
@@ -68,5 +73,7 @@ class ServiceParts:
         """Release files and connections, once what is under way is written."""
         if self._background is not None:
             self._background.stop()
+        if self._watcher is not None:
+            self._watcher.stop()
         self.activity.close()
         self.parts.store.close()

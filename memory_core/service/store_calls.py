@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..activity import noted
-from ..model.census import Adoption, Census, OtherPlaces, StoreScan
+from ..model.census import Adoption, Census, OtherPlaces, Placement, StoreScan
 from ..model.counting import Progress, counted
 from ..model.records import AuditReport, Unexpected
 from ..model.user_id import normalize_user_id
+from ..storage.starts import ServiceStart, read_starts
 from .parts import ServiceParts
 
 
@@ -23,7 +24,22 @@ class StoreCalls(ServiceParts):
 
     def storage(self) -> dict[str, int]:
         """Count the memories in the store and those in the ledger alone; a full scan."""
-        return self.parts.count_stored()
+        placement = self.placement()
+        return {self.backend: placement.both, "ledger": sum(placement.missing.values())}
+
+    def placement(self) -> Placement:
+        """Compare the ids in the store with those in the ledger: a full scan of both, of ids only.
+
+        `scan_store` also compares under which users the memories are stored.
+        """
+        return self.parts.placement()
+
+    def starts(self) -> list[ServiceStart]:
+        """Return the newest starts of applications on this storage, at most 500, oldest first.
+
+        Those that could not be written, on a storage without writes, are missing.
+        """
+        return read_starts(self.parts.backend.objects)
 
     def scan_store(self, on_progress: Progress | None = None) -> StoreScan:
         """Count the whole store user by user, beside the ledger: a second opinion, read only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,11 @@ class UserCalls(StoreCalls):
         return list(self.count_users().users)
 
     def memories_per_day(self) -> dict[date, int]:
-        """Count the memories that exist today by the day (UTC) they were saved, in order."""
-        return dict(self.count_users().days)
+        """Count the memories that exist today by the day (UTC) they were created, in order."""
+        return self.count_users().days
 
+    @noted("find", lambda search: counted(len(search.mentions or ()), "user"),
+           of=None, when=lambda given: given["texts"])  # fmt: skip
     def find(
         self,
         text: str,
@@ -35,13 +38,19 @@ class UserCalls(StoreCalls):
         scan: StoreScan | None = None,
         elsewhere: OtherPlaces | None = None,
         counted: Census | None = None,
+        texts: bool = False,
     ) -> UserSearch:
-        """Find a user by an id in any form, a name, or a memory's id; ids that are close as well.
+        """Find a user by an id in any form, a name, a domain, or a memory's id; similar ids too.
 
         With a `scan` the ids in the store are searched too, with `elsewhere` those of other
-        places. Users are counted now unless `counted` is given.
+        places. Users are counted now unless `counted` is given. With `texts` all memories are
+        searched for the words where no id answers, which the activity log notes.
         """
-        return self._finder.find(text, counted or self.count_users(), scan, elsewhere)
+        search = self._finder.find(text, counted or self.count_users(), scan, elsewhere)
+        if texts and not search.answered:
+            mentions = self._finder.mentions(text, self.parts.store)
+            return replace(search, mentions=mentions)
+        return search
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
         """Search everything for what is left of a user: the proof of a deletion."""

@@ -359,7 +359,7 @@ def _gaps(steps: list[Step]) -> str:
     failed = [step for step in steps[1:] if not step.ok]
     names = [step.name for step in failed if step.detail in (_NONE_FOUND, _NOT_SET)]
     wrong = [step.detail for step in failed if step.detail not in (_NONE_FOUND, _NOT_SET)]
-    verb = "is" if len(names) == 1 else "are"
+    verb = "is" if len(names) == 1 and not names[0].endswith("s") else "are"
     return ", ".join([*wrong, *([f"{' and '.join(names)} {verb} missing"] if names else [])])
 
 

@@ -57,6 +57,8 @@ COMMANDS: list[tuple[str, str, str | None]] = [
     ("demo break", "other-form", None),
     ("demo fix", "wipe", None),
     ("demo reset", "", "directed a demo: reset"),
+    ("redeploy-test watch", "", None),
+    ("redeploy-test proof", "", None),
     ("doctor", "--tag live", None),
     ("status", "", None),
     ("normalize", "Ann", None),

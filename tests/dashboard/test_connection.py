@@ -46,7 +46,7 @@ def test_what_is_read_follows_every_write(backend: str) -> None:
     ]
     assert memory_reads.search(record.user_id, "what does she drink", 5).result.searched == 1
     assert sum(memory_reads.census().days.values()) == 1
-    assert memory_reads.storage()[backend] == 1
+    assert (memory_reads.placement().backend, memory_reads.placement().both) == (backend, 1)
 
     memory_reads.change_memory(record.user_id, record.id, "likes coffee")
     assert memory_reads.memories(record.user_id)[0].memory == "likes coffee"

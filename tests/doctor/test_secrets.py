@@ -23,7 +23,8 @@ from tests.support.s3_front import s3_error
 
 NAMES = (
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "OPENAI_API_KEY",
-    "MEMORY_RECEIPT_KEY", "RENDER_DEPLOY_HOOK_URL", "DASHBOARD_PASSWORD", "SLACK_TOKEN",
+    "MEMORY_RECEIPT_KEY", "MEMORY_ALERT_URL", "RENDER_DEPLOY_HOOK_URL", "DASHBOARD_PASSWORD",
+    "SLACK_TOKEN",
 )  # fmt: skip
 # Where somebody may paste a secret by mistake, and a message shows the value.
 MISTAKEN = ("MEMORY_BACKEND", "MEMORY_EMBEDDING_MODEL", "AWS_DEFAULT_REGION", "TZ", "MEMORY_INDX",

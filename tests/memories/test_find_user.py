@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 
 from memory_core import MemoryService, normalize_user_id
 from memory_core.errors import InvalidUserId
-from memory_core.memories.find_user import OtherForm, is_placeholder, other_forms
-from memory_core.model.user_id import PROBE_DOMAIN
-from memory_core.render.user_tables import user_search_document, user_search_text
+from memory_core.memories.find_user import IdIndex, OtherForm, is_placeholder, other_forms
+from memory_core.model.user_id import PROBE_DOMAIN, UserId
+from memory_core.render.user_tables import (
+    search_sentence,
+    user_search_document,
+    user_search_text,
+)
 
 ALICE = "alice.whitcombe@example.com"
 
@@ -35,6 +39,11 @@ def close_to(service: MemoryService, text: str) -> dict[str, tuple[str, ...]]:
         (ALICE, "Alice", "the name in the id"),
         (ALICE, "whitcombe alice", "the name in the id"),
         (ALICE, "Alicé", "the name in the id"),
+        ("alice.old@example.com", "ALICE+work@Example.com", "a part of the name"),
+        ("a.whitcombe@example.com", ALICE, "a part of the name"),
+        ("alice@example.com", "alic@exmple.com", "two typing errors"),
+        ("alice@example.com", "Whitcombe, Alice", "1 of 2 words"),
+        (ALICE, "@Example.com", "the domain"),
     ],
 )
 def test_who_is_close_is_found_and_it_is_said_in_what(
@@ -105,6 +114,48 @@ def test_an_id_that_was_stored_as_it_was_pasted_is_found_by_the_plain_one(
     service.add_text_memory(stored, "likes tea")
     assert [*close_to(service, ALICE)] == [normalize_user_id(stored)]
     assert [*close_to(service, f'"{ALICE}"')] == [normalize_user_id(stored)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Alice", "2 users match."),
+        ("Alice <ALICE@example.com>", "One user matches."),
+        ("alice.old@example.com ", "alice.old@example.com has 1 memory."),
+        (
+            "alice+work@example.com",
+            "Nothing under alice+work@example.com. Similar: alice@example.com (2), "
+            "alice.old@example.com (1).",
+        ),
+        ("biscuit calls", "1 memory of 1 user contains it."),
+        ("CASE-4711", "2 memories of 2 users contain it."),
+        ("case-47 biscuits", "Nothing was ever saved under case-47biscuits."),
+        ("\u200b", "Not a valid id."),
+    ],
+)
+def test_the_answer_is_one_sentence(service: MemoryService, asked: str, answer: str) -> None:
+    service.add_text_memory("alice@example.com", "Calls her dog Biscuit.")
+    service.add_text_memory("alice@example.com", "Wrote in case-4711.")
+    service.add_text_memory("alice.old@example.com", "Wrote in Case-47111.")
+    service.add_text_memory(f"x.a@{PROBE_DOMAIN}", "a probe says biscuit calls case-4711")
+    search = service.find(asked, texts=True)
+    assert search_sentence(search) == answer
+    assert user_search_text(search).startswith(answer)
+    assert user_search_document(search)["answer"] == answer
+
+
+def test_words_are_ranked(service: MemoryService) -> None:
+    for user in ("alice.old@example.com", ALICE, "whitcombe@example.org", "bob@example.net"):
+        service.add_text_memory(user, "likes tea")
+    service.add_text_memory("alice.old@example.com", "likes rye")
+    assert [*close_to(service, "alice whitcombe")] == [
+        ALICE, "alice.old@example.com", "whitcombe@example.org",
+    ]  # fmt: skip
+
+
+def test_a_part_that_very_many_share_is_no_likeness() -> None:
+    index = IdIndex().holding({UserId(f"user.n{n:05}@example.com") for n in range(600)})
+    assert index.close_to(UserId("user@example.com"), []) == {}
 
 
 def test_every_address_of_a_list_is_found(service: MemoryService) -> None:

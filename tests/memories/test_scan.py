@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -244,3 +245,15 @@ def test_the_commands_show_the_difference_and_take_up(
     assert run(cli, ["users", "--scan", "--json"]).exit_code == 0
     assert run(cli, ["users", "--scan", "find", ANN]).exit_code == 2
     assert len(reopen().list_memories(ANN)) == 3
+
+
+def test_ids_alone_tell_what_is_in_both_and_what_in_one_of_them(service: MemoryService) -> None:
+    texts = [{"role": "user", "content": text} for text in ("tea", "rye", "oats")]
+    missing, *_ = service.add_messages("ann", texts, infer=False)
+    store = service.parts.store
+    (vector,) = store.get([missing.id], with_values=True).values()
+    store.erase([missing.id])
+    store.put([replace(vector, key=str(uuid4()))])
+    placement = service.placement()
+    assert (placement.both, placement.missing, placement.orphans) == (2, {"ann": 1}, 1)
+    assert service.storage() == {"chroma": 2, "ledger": 1}

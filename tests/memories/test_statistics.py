@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,32 @@ def test_a_census_says_who_has_how_many_since_when_and_how_active(objects: Objec
         (now - timedelta(weeks=30)).date(): 1,
         (now - timedelta(weeks=3)).date(): 2,
     }
+
+
+def test_an_imported_memory_counts_on_the_day_it_was_created_and_tells_its_origin(
+    objects: ObjectStore,
+) -> None:
+    ledger = Ledger(objects)
+    old = datetime(2025, 3, 1, 23, 30, tzinfo=timezone(timedelta(hours=-2)))
+    origins: dict[str, dict[str, str]] = {
+        "import": {"from": "mem0.json"},
+        "migration": {"from": "chroma:/old"},
+        "merge": {"from": "ann", "revision": "0"},
+    }
+    drafts = [
+        EventDraft(Kind.ADD, name, "ann", {"data": name, "created_at": old.isoformat()}, moved)
+        for name, moved in origins.items()
+    ]
+    passage = {"data": "x", "document": "a.pdf"}
+    drafts += [EventDraft(Kind.ADD, f"passage-{n}", "ann", passage) for n in range(2)]
+    written = ledger.append(ledger.view(UserId("ann")), drafts)[0].at
+    put(objects, "bob", "1", at=written)
+    census = Counter(ledger).count()
+    assert {day: dict(origins) for day, origins in census.growth.items()} == {
+        date(2025, 3, 2): {"import": 1, "migration": 1, "merge": 1},
+        written.date(): {"document": 2, "saved": 1},
+    }
+    assert census.recent == {"ann": 2, "bob": 1}
 
 
 def test_only_users_whose_entries_changed_are_folded_again(

@@ -42,6 +42,7 @@ from memory_core.render import transfer as render_transfer
 from memory_core.render.text import to_json
 from memory_core.settings import Settings
 from memory_core.transfer.reports import ExportReport, ImportReport
+from memory_core.watch import Proof
 from tests.support.filled import filled
 
 ANN = UserId("ann")
@@ -69,6 +70,7 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "activity": lambda: activity_log.page_document(filled(Page)),
     "activity check": lambda: activity_log.check_document(filled(ChainReport)),
     "redeploy-test": lambda: redeploy_test.report_document(filled(Report)),
+    "proof": lambda: redeploy_test.proof_document(filled(Proof)),
     "export": lambda: render_transfer.export_document(filled(ExportReport)),
     "import": lambda: render_transfer.import_document(filled(ImportReport)),
     "migrate plan": lambda: render_transfer.plan_document(filled(transfer.reports.MigrationPlan)),

@@ -26,7 +26,7 @@ from memory_core import (
 )
 from memory_core.model.census import Census
 from memory_core.render import memory_records, storage_status, user_tables
-from memory_core.render.text import to_json
+from memory_core.render.text import to_json, visible
 
 ALICE = UserId("alice@example.com")
 NOW = datetime(2026, 11, 22, 14, 5, 9, 123456, tzinfo=UTC)
@@ -56,7 +56,7 @@ def status(**changes: Any) -> Status:
 
 EVENT = Event(Kind.ADD, NOW, "id-1", ALICE, " Alice@Example.com", "Likes tea.")
 USER = UserSummary(ALICE, 3, NOW, LATER)
-CENSUS = Census((USER,), (), 3, {NOW.date(): 3}, NOW)
+CENSUS = Census((USER,), (), 3, {NOW.date(): {"saved": 3}}, {}, NOW)
 RECEIPT = Receipt(ALICE, Kind.FORGET, 3, 0, NOW)
 
 # The keys that design.md, section 7, fixes; more may be added.
@@ -244,7 +244,11 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
     (lambda n: memory_records.list_text(ALICE, [record()] * n), "memory", "memories"),
     (lambda n: memory_records.search_text(ALICE, result(*["a"] * n)), "memory", "memories"),
     (lambda n: memory_records.history_text(ALICE, [EVENT] * n), "event", "events"),
-    (lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, NOW)), "user", "users"),
+    (
+        lambda n: user_tables.users_text(Census((USER,) * n, (), 3 * n, {}, {}, NOW)),
+        "user",
+        "users",
+    ),
     (lambda n: storage_status.status_text(status(memories=n, users=n)), "memory", "memories"),
     (lambda n: memory_records.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
     (
@@ -297,3 +301,18 @@ def test_a_receipt_says_what_was_done_and_what_a_recount_finds() -> None:
     deleted = Receipt(ALICE, Kind.DELETE, 1, 1, NOW)
     assert memory_records.receipt_text(deleted).startswith("Deleted 1 memory of")
     assert memory_records.receipt_text(deleted).endswith("finds 1.")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("jürgen.müller@example.com", "jürgen.müller@example.com"),
+        ("иван1.ελένη@x", "иван1.ελένη@x"),
+        ("田中さんタナー@x", "田中さんタナー@x"),
+        ("аlice@x", "а<U+0430>lice@x"),
+        ("ａlice１@x", "ａ<U+FF41>lice１<U+FF11>@x"),
+        ("a\u200b b\u00a0", "a<U+200B> b<U+00A0>"),
+    ],
+)
+def test_only_what_cannot_be_told_by_eye_is_marked(text: str, shown: str) -> None:
+    assert visible(text) == shown

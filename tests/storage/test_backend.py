@@ -122,7 +122,7 @@ def test_s3_vectors_that_is_forced_without_what_it_needs_is_an_error(
     with pytest.raises(SettingsError) as caught:
         decide({**environ, "MEMORY_BACKEND": "s3_vectors"})
     wanted = "AWS credentials" if missing is KEYS else next(iter(missing))
-    assert f"{wanted} is missing" in str(caught.value)
+    assert f"{wanted} {'are' if wanted.endswith('s') else 'is'} missing" in str(caught.value)
 
 
 def test_s3_that_does_not_work_is_an_error_and_never_chroma(decide: Decide, tmp_path: Path) -> None:

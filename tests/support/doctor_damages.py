@@ -218,6 +218,8 @@ SETUP = [
     Damage("no such bucket", ("bucket.E001",), "s3", sets(AWS_S3_BUCKET="no-such-bucket-at-all")),
     Damage("a closed bucket", ("bucket.E002",), "s3", denies("s3:ListBucket")),
     Damage("nobody there", ("bucket.E003",), "s3", sets(AWS_ENDPOINT_URL_S3=NOWHERE)),
+    Damage("too many requests", ("bucket.E006",), "s3",
+           answers(for_both(429, "SlowDown", "TooManyRequestsException"))),
     Damage("a login page", ("bucket.E004",), "s3", answers(page_of_s3)),
     Damage("no reading", ("bucket.E005",), "s3", denies("s3:GetObject")),
     Damage("another prefix", ("bucket.W001", "index.I001"), "s3", sets(MEMORY_PREFIX="memories")),

@@ -14,10 +14,19 @@ from memory_core.redeploy_test.records import keep
 from memory_core.redeploy_test.report import Report, Verdict
 from memory_core.storage.vectors.chroma import open_folder
 from memory_core.storage.vectors.s3_tie import TIE
+from memory_core.watch import Alerts
 from tests.support.doctor_damages import Damage, Do, nothing, on_plain_disk, sets
 from tests.support.doctor_system import ANN, System
 from tests.support.openai_server import openai_server
 from tests.support.vector_files import INDEX, make_collection, overwrite
+
+
+def an_alert_to_nobody(system: System) -> None:
+    system.set(MEMORY_ALERT_URL="http://127.0.0.1:9/hook")
+    with system.open() as service:
+        alerts = Alerts("http://127.0.0.1:9/hook", "", service.parts.backend.objects, pauses_s=())
+        alerts.see("storage", "broken", "The storage does not answer.")
+        assert alerts.wait(60)
 
 
 def lose_the_index(system: System) -> None:
@@ -194,6 +203,7 @@ def judged(verdict: Verdict) -> Do:
 
 
 DATA = [
+    Damage("an alert to nobody", ("alerts.W001",), "chroma", an_alert_to_nobody),
     Damage("an index that is not there", ("index.E001",), "s3", sets(MEMORY_INDEX="mistyped")),
     Damage("no such collection", ("index.E001",), "chroma", sets(MEMORY_INDEX="mistyped")),
     Damage("other dimensions", ("index.E002",), "s3", other_shape),

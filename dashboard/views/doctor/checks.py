@@ -23,7 +23,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import diagnosis as work
 from ...services import memory_reads
-from ...ui import actions, messages, progress, text
+from ...ui import actions, messages, progress, setting_lines, text
 from ...ui.text import one_line, sentence, show
 from .. import widgets
 
@@ -82,7 +82,7 @@ def draw_kind(kind: FindingKind) -> None:
     """Draw what is known of a kind of finding, without an instance of it."""
     _draw_head(kind)
     _draw_consequence(kind)
-    _draw_fixes(kind.fixes)
+    _draw_fixes(kind.fixes, kind.id)
 
 
 def draw_bundle() -> None:
@@ -232,7 +232,7 @@ def _draw_findings(findings: Iterable[Finding]) -> None:
             if _is_problem(finding.level):
                 _draw_consequence(finding)
             _draw_evidence(finding.evidence, key)
-            _draw_fixes(finding.fixes)
+            _draw_fixes(finding.fixes, key)
             copied = st.popover(
                 "Copy as text",
                 key=f"doctor.copy.{key}",
@@ -275,14 +275,20 @@ def _draw_evidence(evidence: tuple[Evidence, ...], key: str) -> None:
             show("\n".join(others))
 
 
-def _draw_fixes(fixes: tuple[Fix, ...]) -> None:
+def _draw_fixes(fixes: tuple[Fix, ...], key: str) -> None:
     if not fixes:
         return
     with st.container(gap="xsmall"):
         st.caption("What to do")
-        for fix in fixes:
-            see = f" See {fix.link}." if fix.link else ""
-            show(f"{sentence(fix.text)}{see}")
-            if copied := fix.command or fix.variable:
+        for number, fix in enumerate(fixes):
+            show(sentence(fix.text))
+            if fix.link.startswith("https:"):
+                st.link_button(fix.link, fix.link, type="tertiary")
+            elif fix.link:
+                widgets.draw_document(fix.link, f"doctor.read.{key}.{number}")
+            if fix.command:
                 # A code block has a button that copies it.
-                st.code(one_line(copied, 400), language=None, wrap_lines=True)
+                st.code(one_line(fix.command, 400), language=None, wrap_lines=True)
+            elif fix.variable:
+                setting_lines.draw(fix.variable, f"{key}.{number}")
+        st.page_link(routes.REDEPLOY, label="Then prove it", icon=":material/verified:")

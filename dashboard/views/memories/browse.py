@@ -1,4 +1,4 @@
-"""The tab Browse: all memories of a user in a table, the selected one in detail beside it."""
+"""All memories of a user in a table, the one that the address names in detail beside it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import streamlit as st
 
 from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord
+from memory_core.model.user_id import UserId
 
 from ...services import memory_reads, privacy
 from ...ui import tables
 from .. import widgets
-from . import choose_user, detail
-from .choose_user import Person
+from . import detail
 
 PAGE: Final = 20
 _TIME_PX: Final = 120
 _BESIDE_DETAIL_PX: Final = 300
-_SELECTED: Final = "browse.selected"
+_MEMORY: Final = "memory"
+_SHOWN: Final = "browse.shown"
 _REVEAL: Final = "browse.reveal"
 _START: Final = "browse.start"
 _RESET: Final = "browse.reset"
@@ -33,33 +34,38 @@ _ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
 
 
 def select(memory_id: str) -> None:
-    """Go to the Browse tab with this memory in detail. For callbacks."""
-    choose_user.go_to(choose_user.BROWSE)
-    st.session_state[_SELECTED] = memory_id
+    """Go to this memory in detail. For callbacks."""
+    st.query_params.update({"view": "Memories", _MEMORY: memory_id})
     st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
     st.session_state.pop(_START, None)
 
 
-def draw(person: Person) -> None:
+def draw(user_id: UserId) -> None:
     """Draw the table, and the selected memory beside it."""
     with st.skeleton(height=320):
-        records = memory_reads.memories(person.id)
+        records = memory_reads.memories(user_id)
     detail.draw_outcome()
     if not records:
-        st.markdown("**No memories yet.** Save the first one under Save.")
+        st.markdown("**No memories yet.**")
         return
     if not privacy.reads_all():
         st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
-    memory_id = st.session_state.get(_SELECTED)
+    memory_id = st.query_params.get(_MEMORY)
+    if st.session_state.get(_SHOWN) != memory_id:
+        # By Back, or a link: what is selected in the table is another one.
+        st.session_state[_SHOWN] = memory_id
+        st.session_state[_RESET] = st.session_state.get(_RESET, 0) + 1
     selected = next((record for record in records if record.id == memory_id), None)
     if selected is None:
+        if memory_id:
+            st.warning("This memory does not exist any more.", icon=":material/search_off:")
         _draw_table(records, None)
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _draw_table(records, selected)
     with right:
-        detail.draw(person, selected, of=len(records), close=_close)
+        detail.draw(selected, of=len(records), close=_close)
 
 
 def _draw_table(records: list[MemoryRecord], selected: MemoryRecord | None) -> None:
@@ -118,7 +124,7 @@ def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None
         row_height=tables.ROW_PX,
         placeholder="",
         on_select=lambda: _pick(key, ids),
-        selection_mode="single-row",
+        selection_mode=tables.CLICKS,
         selection_default={"selection": {"rows": rows}},
         height=tables.table_height(len(shown), at_most=PAGE),
         alt="Memories of this user, one per row",
@@ -132,17 +138,20 @@ def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None
 
 def _pick(key: str, ids: list[str]) -> None:
     row = widgets.selected_row(key, len(ids))
-    st.session_state[_SELECTED] = None if row is None else ids[row]
+    st.session_state[_SHOWN] = None if row is None else ids[row]
+    if row is None:
+        st.query_params.pop(_MEMORY, None)
+    else:
+        st.query_params[_MEMORY] = ids[row]
 
 
 def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str:
     first = (number - 1) * PAGE + 1
     part = f"{first:,} to {first + len(shown) - 1:,} of " if len(shown) < kept else ""
     if kept == total:
-        return f"{part}{counted(total, 'memory')}, complete. Select a row to see it in full."
+        return f"{part}{counted(total, 'memory')}, complete. Click one to see it in full."
     return f"{part}{kept:,} of {counted(total, 'memory')} with the words of the filter"
 
 
 def _close() -> None:
-    st.session_state.pop(_SELECTED, None)
-    st.session_state[_RESET] = st.session_state.get(_RESET, 0) + 1
+    st.query_params.pop(_MEMORY, None)

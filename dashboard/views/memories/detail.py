@@ -19,7 +19,6 @@ from ...ui import actions, tables, text
 from ...ui.messages import friendly_errors
 from ...ui.text import one_line, shorten, show, show_memory
 from .. import widgets
-from .choose_user import Person
 
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
@@ -32,11 +31,11 @@ _EDITED: Final = "detail.edited"
 _ASKED: Final = "detail.asked"
 
 
-def draw(person: Person, record: MemoryRecord, of: int, close: Callable[[], None]) -> None:
+def draw(record: MemoryRecord, of: int, close: Callable[[], None]) -> None:
     """Draw the memory and what can be done with it."""
     with st.container(border=True, key="detail"):
         if st.session_state.get(_EDITED) == record.id:
-            _draw_editor(person, record)
+            _draw_editor(record)
             return
         if privacy.is_hidden(record):
             _draw_hidden(record)
@@ -116,27 +115,29 @@ def _draw_history(record: MemoryRecord) -> None:
             st.caption(f"{counted(len(events), 'event')}, complete, oldest first; times are UTC")
 
 
-def _draw_editor(person: Person, record: MemoryRecord) -> None:
+def _draw_editor(record: MemoryRecord) -> None:
     action = actions.action(_ACTION)
-    with st.form("detail.form", border=False):
-        st.text_area("Text", key="detail.text", height=220)
-        st.date_input(
-            "Last day on which questions find it (UTC); empty for ever",
-            value=None,
-            min_value=_FIRST_DAY,
-            max_value=_LAST_DAY,
-            key="detail.expires",
+    # No form: what is typed would be lost by a look at another tab.
+    st.text_area("Text", key="detail.text", height=220, persist_state="session")
+    st.date_input(
+        "Last day on which questions find it (UTC); empty for ever",
+        value=None,
+        min_value=_FIRST_DAY,
+        max_value=_LAST_DAY,
+        key="detail.expires",
+        persist_state="session",
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Save change",
+            type="primary",
+            icon=":material/save:",
+            disabled=action.busy,
+            shortcut="Ctrl+Enter",
+            on_click=_change,
+            args=(record, action),
         )
-        with st.container(horizontal=True, gap="small"):
-            st.form_submit_button(
-                "Save change",
-                type="primary",
-                icon=":material/save:",
-                disabled=action.busy,
-                on_click=_change,
-                args=(person, record, action),
-            )
-            st.form_submit_button("Cancel", type="tertiary", on_click=_stop_editing)
+        st.button("Cancel", type="tertiary", on_click=_stop_editing)
     action.run("Saving and reading back…")
 
 
@@ -155,14 +156,14 @@ def _stop_editing() -> None:
     st.session_state.pop(_EDITED, None)
 
 
-def _change(person: Person, record: MemoryRecord, action: actions.Action) -> None:
+def _change(record: MemoryRecord, action: actions.Action) -> None:
     changed_text = st.session_state["detail.text"]
     expires: dt.date | None = st.session_state["detail.expires"]
 
     def change() -> str:
         same = expires == _in_range(record.expires)
         new_expiry = None if same else expires or NEVER
-        changed = memory_reads.change_memory(person.id, record.id, changed_text, new_expiry)
+        changed = memory_reads.change_memory(record.user_id, record.id, changed_text, new_expiry)
         _stop_editing()
         checked = f"Changed, {'verified' if changed.verified else 'not verified'}."
         return f"{checked} {_HIDDEN}" if changed.expired else checked

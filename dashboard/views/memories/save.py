@@ -1,4 +1,4 @@
-"""The tab Save: text, chat messages or a file."""
+"""Saving for a user: text, chat messages or a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import streamlit as st
 from memory_core.documents import SUPPORTED_SUFFIXES, parse_chat
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES
+from memory_core.model.user_id import UserId
 
 from ...connection import Saved
 from ...services import jobs, memory_reads
@@ -18,7 +19,6 @@ from ...ui.messages import show_trouble
 from ...ui.progress import watch
 from ...ui.text import one_line, show
 from .. import widgets
-from .choose_user import Person
 
 _TEXT, _CHAT, _FILE = "Text", "Chat messages", "File"
 KINDS: Final = (_TEXT, _CHAT, _FILE)
@@ -26,14 +26,44 @@ SHOWN: Final = 5
 _CHAT_EXAMPLE: Final = (
     "user: I moved to Lisbon last month.\nassistant: Noted, your new city is Lisbon."
 )
+_DRAFTS: Final = ("save.text", "save.chat")
 _KIND: Final = "save.kind"
 _ACTION: Final = "save"
 _UPLOAD: Final = "upload"
 _FILES: Final = "save.files"
 
 
-def draw(person: Person) -> None:
-    """Draw the form of the chosen kind, then what was stored."""
+def draw(user_id: UserId, raw: str) -> None:
+    """Draw what was stored, and the form of the chosen kind: folded until it is wanted."""
+    _keep_drafts(user_id)
+    wanted = "new" in st.query_params or st.query_params.get("tab") == "Save"
+    drafted = any(st.session_state.get(name) for name in _DRAFTS)
+    if saved := widgets.outcome(_ACTION):
+        with st.container(border=True, key="saved"):
+            _draw_saved(saved)
+    with st.expander(
+        "Save a memory",
+        expanded=bool(wanted or drafted or "job" in st.query_params or saved),
+        icon=":material/add:",
+    ):
+        _draw_kinds(user_id, raw)
+
+
+def _keep_drafts(user_id: UserId) -> None:
+    """Put away what was typed for another user, and bring back what was typed for this one."""
+    kept = st.session_state.setdefault("save.drafts", {})
+    before = st.session_state.get("save.for")
+    if before == user_id:
+        return
+    if before:
+        kept[before] = {name: st.session_state.get(name, "") for name in _DRAFTS}
+        actions.forget_outcomes()
+        st.query_params.pop("job", None)
+    st.session_state["save.for"] = user_id
+    st.session_state.update(kept.pop(user_id, dict.fromkeys(_DRAFTS, "")))
+
+
+def _draw_kinds(user_id: UserId, raw: str) -> None:
     if "job" in st.query_params and _KIND not in st.session_state:
         st.session_state[_KIND] = _FILE
     kind = st.radio(
@@ -45,40 +75,39 @@ def draw(person: Person) -> None:
         on_change=actions.forget_outcomes,
     )
     if kind == _FILE:
-        _draw_file(person)
+        _draw_file(user_id, raw)
         return
     action = actions.action(_ACTION)
     if action.outcome and not action.outcome.trouble:
         _empty_once(action.outcome)
-    _draw_form(person, action, chat=kind == _CHAT)
+    _draw_fields(user_id, raw, action, chat=kind == _CHAT)
     action.run("Saving and reading back…")
-    if saved := widgets.outcome(_ACTION):
-        with st.container(border=True, key="saved"):
-            _draw_saved(saved)
 
 
-def _draw_form(person: Person, action: actions.Action, *, chat: bool) -> None:
-    with st.form("save.form", border=False):
-        st.text_area(
-            _CHAT if chat else _TEXT,
-            key="save.chat" if chat else "save.text",
-            height=150,
-            placeholder=_CHAT_EXAMPLE if chat else "Prefers e-mail to phone calls.",
+def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: bool) -> None:
+    # No form: what is typed would be lost by a look at another tab or page.
+    st.text_area(
+        _CHAT if chat else _TEXT,
+        key=_DRAFTS[chat],
+        height=150,
+        placeholder=_CHAT_EXAMPLE if chat else "Prefers e-mail to phone calls.",
+        persist_state="session",
+    )
+    if chat:
+        st.caption(
+            "One message per line, beginning with `user:` or `assistant:`; or a JSON list of "
+            "messages with `role` and `content`."
         )
-        if chat:
-            st.caption(
-                "One message per line, beginning with `user:` or `assistant:`; or a JSON list of "
-                "messages with `role` and `content`."
-            )
-        _draw_extraction()
-        st.form_submit_button(
-            "Save",
-            type="primary",
-            icon=":material/save:",
-            disabled=action.busy,
-            on_click=_ask,
-            args=(person, action, chat),
-        )
+    _draw_extraction()
+    st.button(
+        "Save",
+        type="primary",
+        icon=":material/save:",
+        disabled=action.busy,
+        shortcut="Ctrl+Enter",
+        on_click=_ask,
+        args=(user_id, raw, action, chat),
+    )
 
 
 def _draw_extraction() -> None:
@@ -92,25 +121,25 @@ def _draw_extraction() -> None:
     )
 
 
-def _ask(person: Person, action: actions.Action, chat: bool) -> None:
-    typed = st.session_state["save.chat" if chat else "save.text"]
+def _ask(user_id: UserId, raw: str, action: actions.Action, chat: bool) -> None:
+    typed = st.session_state[_DRAFTS[chat]]
     infer = bool(st.session_state.get("save.infer")) and memory_reads.language_model() is not None
 
     def save() -> Saved:
         if chat:
-            return memory_reads.save_messages(person.raw, parse_chat(typed), infer=infer)
-        return memory_reads.save_text(person.raw, typed, infer=infer)
+            return memory_reads.save_messages(raw, parse_chat(typed), infer=infer)
+        return memory_reads.save_text(raw, typed, infer=infer)
 
-    action.ask(save, person.id, typed, infer)
+    action.ask(save, user_id, typed, infer)
 
 
 def _empty_once(outcome: actions.Outcome) -> None:
     if st.session_state.get("save.emptied") is not outcome:
         st.session_state["save.emptied"] = outcome
-        st.session_state["save.text"] = st.session_state["save.chat"] = ""
+        st.session_state.update(dict.fromkeys(_DRAFTS, ""))
 
 
-def _draw_file(person: Person) -> None:
+def _draw_file(user_id: UserId, raw: str) -> None:
     key = f"save.file.{st.session_state.get(_FILES, 0)}"
     size = MAX_UPLOAD_BYTES // 1024**2
     types = [suffix[1:] for suffix in SUPPORTED_SUFFIXES]
@@ -125,7 +154,7 @@ def _draw_file(person: Person) -> None:
         type="primary",
         icon=":material/upload_file:",
         on_click=_submit,
-        args=(person, key),
+        args=(user_id, raw, key),
         disabled=st.session_state.get(key) is None,
     )
     widgets.outcome(_UPLOAD)
@@ -133,7 +162,7 @@ def _draw_file(person: Person) -> None:
         _draw_job(job_id)
 
 
-def _submit(person: Person, key: str) -> None:
+def _submit(user_id: UserId, raw: str, key: str) -> None:
     file = st.session_state.get(key)
     if file is None:
         return
@@ -142,9 +171,9 @@ def _submit(person: Person, key: str) -> None:
 
     def submit() -> str:
         return jobs.board().submit(
-            lambda progress: memory_reads.save_document(person.raw, name, content, progress),
+            lambda progress: memory_reads.save_document(raw, name, content, progress),
             subject=name,
-            fingerprint=f"{person.id}/{name}/{digest}",
+            fingerprint=f"{user_id}/{name}/{digest}",
         )
 
     action = actions.action(_UPLOAD)
@@ -159,7 +188,7 @@ def _draw_job(job_id: str) -> None:
     job = jobs.board().get(job_id)
     if job is None:
         st.info(
-            "This upload is not known here any more; Browse shows what was stored.",
+            "This upload is not known here any more; the list shows what was stored.",
             icon=":material/history:",
         )
         return
@@ -174,33 +203,34 @@ def _draw_job(job_id: str) -> None:
 
 
 def _draw_saved(saved: Saved) -> None:
-    st.markdown(_sentence(saved))
+    _draw_sentence(saved)
     for record in saved.records[:SHOWN]:
         with st.container(gap=None):
             show(record.memory, 300)
             st.caption(f"saved {text.both(record.created_at)}")
             if record.expired:
                 st.warning(
-                    "It is past its expiry date, so questions do not find it. Browse shows it.",
+                    "It is past its expiry date, so questions do not find it. The list shows it.",
                     icon=":material/event_busy:",
                 )
     if len(saved.records) > SHOWN:
-        st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them under Browse")
+        st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them in the list")
     if saved.left_out:
         show(f"Left out: {'; '.join(saved.left_out)}")
 
 
-def _sentence(saved: Saved) -> str:
+def _draw_sentence(saved: Saved) -> None:
     known = sum(record.already_stored for record in saved.records)
     new = len(saved.records) - known
     if not saved.records:
-        return ":gray[:material/info:] The model found nothing to remember."
-    if not new:
+        st.info("The model found nothing to remember.", icon=":material/info:")
+    elif not new:
         these = "It was" if known == 1 else f"All {known:,} were"
-        return f":blue[:material/bookmark_added:] **{these} already stored**; nothing was added."
-    checked = "verified" if all(record.verified for record in saved.records) else "not verified"
-    also = f"; {known:,} more already stored" if known else ""
-    return (
-        f":green[:material/check_circle:] **Stored {counted(new, 'memory')}**, {checked}, "
-        f"in {saved.ms:,} ms{also}."
-    )
+        st.info(f"**{these} already stored**; nothing was added.", icon=":material/bookmark_added:")
+    else:
+        checked = "verified" if all(record.verified for record in saved.records) else "not verified"
+        also = f"; {known:,} more already stored" if known else ""
+        st.success(
+            f"**Stored {counted(new, 'memory')}**, {checked}, in {saved.ms:,} ms{also}.",
+            icon=":material/check_circle:",
+        )

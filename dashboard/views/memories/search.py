@@ -1,24 +1,26 @@
-"""The tab Search: a question, and the memories that answer it best."""
+"""The view Ask: a question, what the assistant gets for it, and why it does not get the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
-from memory_core.memories.word_index import matched_words
+from memory_core.memories.search import Recall
+from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.records import Hit
-from memory_core.render.memory_records import STRENGTHS
+from memory_core.model.user_id import UserId
+from memory_core.render.memory_records import REASONS, STRENGTHS, recall_sentence
+from memory_core.render.text import visible
 
+from ... import routes
 from ...connection import Answered
-from ...services import memory_reads
+from ...services import memory_reads, user_actions
 from ...ui import text
-from ...ui.text import show_memory
+from ...ui.text import expiry, one_line, show_memory
 from .. import widgets
 from . import browse
-from .choose_user import Person
 
 _RANK_PX: Final = 24
 _PARTS: Final = (
@@ -28,24 +30,33 @@ _PARTS: Final = (
 )
 
 
-def draw(person: Person) -> None:
-    """Draw the question and the ranked list of its answers."""
+def draw(user_id: UserId, known: UserSearch) -> None:
+    """Draw the question and the ranked list of its answers, then what was left out."""
     question, limit = widgets.question(
         "q",
         "n",
         bind="query-params",
         icon=":material/search:",
-        placeholder="Which food should they avoid?",
+        placeholder="What the customer asked the assistant",
     )
     if not question:
         st.caption("Ask in your own words; the memories need not contain them.")
         return
     with st.skeleton(height=240):
-        answer = memory_reads.search(person.id, question, limit)
-    if not answer.result.hits:
+        answer = memory_reads.search(user_id, question, limit)
+    if answer.result.hits:
+        _draw_hits(answer, question)
+    else:
         st.markdown("**Nothing found.** This user has no memory that could answer the question.")
         st.caption(f"{_extent(answer).capitalize()}.")
-        return
+    if any(close.user and close.user.memories for close in known.close):
+        _draw_other_ids(user_actions.recall(user_id, question, limit))
+    if part := widgets.folded("All memories, ranked exactly", "search.all"):
+        with part:
+            _draw_ranking(user_actions.recall(user_id, question, limit))
+
+
+def _draw_hits(answer: Answered, question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         count = counted(len(answer.result.hits), "memory")
         st.markdown(f"**{count}**, best first; {_extent(answer)}", width="stretch")
@@ -56,7 +67,7 @@ def draw(person: Person) -> None:
         if number == answer.result.telling:
             st.divider()
             st.caption("From here on, no better than chance.")
-        _draw_hit(hit, matched_words(question, hit.memory.memory), parts=parts)
+        _draw_hit(hit, question, parts=parts)
 
 
 def _extent(answer: Answered) -> str:
@@ -67,12 +78,12 @@ def _extent(answer: Answered) -> str:
     return f"searched {memories} by the index in {answer.ms:,} ms; it may miss some"
 
 
-def _draw_hit(hit: Hit, words: Sequence[str], *, parts: bool) -> None:
+def _draw_hit(hit: Hit, question: str, *, parts: bool) -> None:
     memory = hit.memory
     with st.container(horizontal=True, gap="small", key=f"hit-{hit.rank}"):
         st.markdown(f"**{hit.rank}**", width=_RANK_PX)
         with st.container(width="stretch", gap=None):
-            show_memory(memory.memory, key=f"search.more.{memory.id}")
+            words = show_memory(memory.memory, key=f"search.more.{memory.id}", question=question)
             with widgets.row():
                 st.markdown(f"**{STRENGTHS[hit.strength]}**", width="content")
                 if words:
@@ -89,3 +100,44 @@ def _draw_hit(hit: Hit, words: Sequence[str], *, parts: bool) -> None:
                 widgets.button(
                     "Details", f"search.open.{memory.id}", browse.select, memory.id, kind="tertiary"
                 )
+
+
+def _draw_ranking(recall: Recall) -> None:
+    st.markdown(f"**{recall_sentence(recall)}**")
+    if not recall.ranking:
+        return
+    columns: dict[str, list[object]] = {
+        "Rank": [ranked.hit.rank for ranked in recall.ranking],
+        "Answered": [
+            f"as {ranked.place}" if ranked.place else REASONS[ranked.reason or "limit"]
+            for ranked in recall.ranking
+        ],
+        "Score": [ranked.hit.score for ranked in recall.ranking],
+        "Memory": [one_line(ranked.hit.memory.memory, 200) for ranked in recall.ranking],
+        "Expires": [expiry(ranked.hit.memory) for ranked in recall.ranking],
+        "Agent": [one_line(ranked.hit.memory.agent_id or "") for ranked in recall.ranking],
+        "Run": [one_line(ranked.hit.memory.run_id or "") for ranked in recall.ranking],
+    }
+    widgets.table(
+        {name: values for name, values in columns.items() if any(values)},
+        "All memories at their exact rank, and why some are not in the answer",
+        column_config={"Score": st.column_config.NumberColumn(format="%.2f")},
+    )
+    shown = len(recall.ranking)
+    if shown < recall.memories:
+        st.caption(f"{shown:,} of {counted(recall.memories, 'memory')} shown")
+
+
+def _draw_other_ids(recall: Recall) -> None:
+    if not recall.elsewhere:
+        return
+    st.subheader("Under similar ids, so never asked", anchor=False)
+    for number, other in enumerate(recall.elsewhere):
+        user_id = other.user.user_id
+        with st.container(border=True, key=f"elsewhere-{number}", gap="small"):
+            st.text(f"{visible(user_id)}  ·  {'; '.join(other.user.reasons)}")
+            show_memory(other.best.memory.memory, key=f"user.elsewhere.{number}")
+            with widgets.row():
+                st.caption(STRENGTHS[other.best.strength], width="content")
+                if st.button("Open", key=f"user.elsewhere.open.{number}", type="tertiary"):
+                    routes.open_user(user_id, "Ask", q=recall.question)

@@ -13,10 +13,11 @@ from memory_core.model.counting import StepDone, counted
 from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 
+from ... import routes
 from ...connection import Trouble
-from ...services import jobs, redeploy
+from ...services import jobs, memory_reads, redeploy
 from ...services.redeploy import past_reports, waiting_tests
-from ...ui import tables, text
+from ...ui import setting_lines, tables, text
 from ...ui.messages import show_trouble
 from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
@@ -222,6 +223,17 @@ def _draw_verdict(report: Report) -> None:
         when = text.both(ended) if ended else "at an unknown time"
         st.caption(f"{redeploy.level_name(report)} · {when}")
         _draw_downloads(report)
+        if report.verdict is Verdict.FAIL:
+            _draw_next_step()
+
+
+def _draw_next_step() -> None:
+    """Draw what to set where the storage is temporary; else the doctor finds the cause."""
+    state = memory_reads.health().status
+    if state and not state.persistent:
+        setting_lines.draw_to_keep(state, "redeploy.what-to-set")
+    else:
+        st.page_link(routes.DOCTOR, label="Find the cause", icon=":material/stethoscope:")
 
 
 def _draw_downloads(report: Report) -> None:

@@ -134,6 +134,11 @@ def start_job(begin: Callable[[], str]) -> None:
         st.query_params[JOB] = action.outcome.value
 
 
+def simulate_now() -> str:
+    """Start the usual simulation; return its job, for the address of this page."""
+    return redeploy.run_simulation("redeploy", DEFAULT_PROBES)
+
+
 def open_test(run: str) -> None:
     """Put a test into the address, and nothing else. For callbacks."""
     actions.action(_ACTION).outcome = None

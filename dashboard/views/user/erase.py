@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import pandas as pd
 import streamlit as st
@@ -13,13 +13,19 @@ from memory_core.model.counting import counted
 from memory_core.model.records import Receipt
 from memory_core.model.user_id import UserId
 from memory_core.render.text import to_json, visible
-from memory_core.render.user_tables import SENTENCES, erasure_proof_document
+from memory_core.render.user_tables import (
+    SENTENCES,
+    erasure_proof_document,
+    erasure_proof_text,
+)
 
-from ...services import user_actions
+from ...auth import visitor
+from ...services import memory_reads, user_actions
 from ...ui import actions, text
 from ...ui.actions import draw_typed
 from ...ui.text import one_line
 from .. import widgets
+from . import summary
 
 _DELETE: Final = "Delete the memories"
 _FORGET: Final = "Forget the user"
@@ -40,6 +46,7 @@ _STATES: Final = {
 
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the two ways of removing a user with their consequences, then the proof."""
+    st.subheader("Removal", anchor=False)
     user = known.user
     way = st.radio("What do you want to do?", list(_WAYS), key="user.way")
     st.markdown(_WAYS[way])
@@ -57,15 +64,14 @@ def _draw_removal(user_id: UserId, way: str) -> None:
     forget = way == _FORGET
     name = f"user.{'forget' if forget else 'delete'}"
     work = user_actions.forget_user if forget else user_actions.delete_user
-    draw_typed(name, user_id, way, lambda: work(user_id))
-    receipt: Receipt | None = widgets.outcome(name)
-    if receipt:
+    if receipt := cast("Receipt | None", widgets.outcome(name)):
         verb = "Forgot" if receipt.kind == "FORGET" else "Deleted"
         st.success(
             f"{verb} {counted(receipt.removed, 'memory')}; a recount by their ids finds "
             f"{receipt.left or 0:,}.",
             icon=":material/check_circle:",
         )
+    draw_typed(name, user_id, way, lambda: work(user_id))
 
 
 def _draw_proof(user_id: UserId) -> None:
@@ -76,6 +82,9 @@ def _draw_proof(user_id: UserId) -> None:
         "memories may be."
     )
     action = actions.action(_TRACES)
+    traces: Traces | None = widgets.outcome(_TRACES)
+    if traces and traces.user_id == user_id:
+        _draw_traces(traces)
     st.button(
         "Prove nothing is left",
         icon=":material/policy:",
@@ -83,9 +92,6 @@ def _draw_proof(user_id: UserId) -> None:
         on_click=lambda: action.ask(lambda: user_actions.traces(user_id), user_id),
     )
     action.run("Reading the whole store…")
-    traces: Traces | None = widgets.outcome(_TRACES)
-    if traces and traces.user_id == user_id:
-        _draw_traces(traces)
 
 
 def _draw_traces(traces: Traces) -> None:
@@ -102,10 +108,26 @@ def _draw_traces(traces: Traces) -> None:
         st.caption(text.both(traces.as_of))
         widgets.download(
             "Download the proof",
-            lambda: to_json(erasure_proof_document(traces)),
-            f"traces-{traces.as_of:%Y%m%dT%H%M%SZ}.json",
+            lambda: f"{_heading(traces)}\n\n{erasure_proof_text(traces)}\n",
+            summary.file_name("proof", traces.user_id, "txt"),
             "user.proof",
         )
+        widgets.download(
+            "As JSON",
+            lambda: to_json(erasure_proof_document(traces)),
+            summary.file_name("proof", traces.user_id, "json"),
+            "user.proof.json",
+        )
+
+
+def _heading(traces: Traces) -> str:
+    """Return whom a proof is about, where it was looked, and who looked."""
+    state = memory_reads.health().status
+    where = ", ".join([text.backend_name(state.backend), *state.location.values()]) if state else ""
+    return (
+        f"What is left of {visible(traces.user_id)} in Holdfast\n"
+        f"Searched: {where}, by {visitor.current().name}, {text.utc(traces.as_of)}"
+    )
 
 
 def _frame(traces: Traces) -> pd.DataFrame:

@@ -13,37 +13,25 @@ from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
 
+from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import user_actions
 from ...ui import actions, text
 from ...ui.actions import draw_typed
+from ...ui.messages import draw_unless
 from ...ui.text import one_line, show
-from .. import widgets
+from .. import person_box, widgets
 
 _REFUSED_SHOWN: Final = 10
-_FORMER: Final = "user.former"
+_FORMER: Final = "former"
 _MOVE: Final = "user.move"
 _UNDO: Final = "user.undo"
 
 
 def draw(user_id: UserId, known: UserSearch) -> None:
-    """Draw the choice of the other id with its plan, then earlier merges."""
-    st.subheader("Merge another id into this user", anchor=False)
-    st.caption(
-        "For one person with two ids. Ids, texts and times of the memories stay. Whether both ids "
-        "belong to one person is for you to decide; ask the customer if in doubt."
-    )
+    """Draw the similar ids, the merge of another id with its plan, then earlier merges."""
     for name in (_MOVE, _UNDO):
         actions.action(name).run("Moving the memories and reading them back…")
-    former = st.selectbox(
-        "The other id",
-        [close.user_id for close in known.close if close.user and close.user.memories],
-        index=None,
-        key=_FORMER,
-        accept_new_options=True,
-        format_func=one_line,
-        placeholder="Choose a similar id, or type one in any form",
-    )
-    for name in (_MOVE, _UNDO):
         if merged := widgets.outcome(name):
             st.success(
                 f"Moved {counted(len(merged.ids), 'memory')}; {merged.verified or 0:,} read back "
@@ -51,9 +39,22 @@ def draw(user_id: UserId, known: UserSearch) -> None:
                 icon=":material/check_circle:",
             )
             st.text(f"{one_line(merged.former, 100)}  →  {one_line(merged.user_id, 100)}")
-    if former:
+    former = st.query_params.get(_FORMER)
+    if former and draw_unless(Role.ADMIN):
         _draw_plan(user_actions.plan_merge(former, user_id))
-    _draw_earlier(user_id)
+    elif known.close:
+        person_box.draw_similar("similar", known.close, user_id)
+    else:
+        st.caption("No other id is similar to this one.")
+    if draw_unless(Role.ADMIN):
+        st.subheader("Merge another id into this user", anchor=False)
+        st.caption(
+            "For one person with two ids. Ids, texts and times of the memories stay. Whether both "
+            "ids belong to one person is for you to decide; ask the customer if in doubt."
+        )
+        person_box.draw("merge.who", into=user_id)
+    if may(Role.OPERATOR):
+        _draw_earlier(user_id)
 
 
 def _draw_plan(plan: MergePlan) -> None:
@@ -64,6 +65,9 @@ def _draw_plan(plan: MergePlan) -> None:
             f"{counted(plan.theirs, 'memory')}{stay}. They come from:"
         )
         show(plan.former)
+        person_box.draw_samples(plan.former)
+        st.caption("Of this user:")
+        person_box.draw_samples(plan.user_id)
         if plan.doubles:
             st.caption(f"With the same text as one here, and both kept: {plan.doubles:,}.")
         if plan.unfinished:
@@ -118,4 +122,4 @@ def _ask_undo(merged: Merge) -> None:
 def _reset(other: str) -> None:
     """Drop the outcome of the other action and the choice. For callbacks."""
     actions.action(other).outcome = None
-    st.session_state[_FORMER] = None
+    st.query_params.pop(_FORMER, None)

@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Final
 
 import streamlit as st
 
+from memory_core import describe_changes
 from memory_core.memories.find_user import is_placeholder
 from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.user_id import UserId
 from memory_core.render.text import visible
-from memory_core.transfer.format import Kind
+from memory_core.render.user_tables import search_sentence
 
-from ... import routes
 from ...services import user_actions
 from ...ui import charts, tables, text
-from ...ui.text import one_line
+from ...ui.text import draw_changes, one_line
 from .. import widgets
 
 LAST: Final = 200
-_SIMILAR_SHOWN: Final = 5
+_SIMILAR_SHOWN: Final = 3
 _CHART_PX: Final = 200
-_KINDS: Final[dict[str, Kind]] = {"JSON Lines, for another Holdfast": "jsonl", "CSV": "csv"}
+_KINDS: Final[dict[str, user_actions.FileKind]] = {
+    "Text, for a person to read": "txt",
+    "CSV": "csv",
+    "JSON Lines, for another Holdfast": "jsonl",
+}
+_ABOUT: Final[dict[user_actions.FileKind, str]] = {
+    "txt": "Every memory with its times and its expiry, as text.",
+    "csv": "Cells that a spreadsheet would run as a formula are made harmless.",
+    "jsonl": "Vectors make the file larger; with the same model nothing is re-embedded on import.",
+}
 
 
-def draw(user_id: UserId) -> UserSearch:
+def draw(user_id: UserId, raw: str) -> UserSearch:
     """Draw the id, the counts and the warnings; return what is known of the id."""
-    known = user_actions.known(user_id)
-    with st.container(border=True, key="who"):
+    known = user_actions.find(user_id)
+    with st.container(border=True, key="canonical", gap="small"):
         with widgets.row():
             st.markdown(":material/person:", width="content")
             st.text(visible(user_id))
-        if known.user is None:
-            st.markdown("**Nothing was ever saved under this id.**")
-        else:
-            st.markdown(f"**{counted(known.user.memories, 'memory')}**, complete")
-            st.caption(
-                f"First event {text.both(known.user.first_write)}  \n"
-                f"Last event {text.both(known.user.last_write)}"
-            )
+            if known.user and known.user.memories:
+                written = text.ago(known.user.last_write)
+                memories = counted(known.user.memories, "memory")
+                st.caption(f"{memories}, last write {written}", width="content")
+        draw_changes(describe_changes(raw))
+        if not (known.user and known.user.memories):
+            st.text(search_sentence(known), width="stretch")
         if is_placeholder(user_id):
             st.warning(
                 "Programs write this id for an unknown user: several people's memories may be "
@@ -51,31 +60,44 @@ def draw(user_id: UserId) -> UserSearch:
     return known
 
 
+def file_name(kind: str, user_id: UserId, suffix: str) -> str:
+    """Return the name of a file about a user, made of characters that every system takes."""
+    name = re.sub(r"[^\w.@+-]+", "_", user_id)[:100]
+    return f"{kind}-{name}-{dt.datetime.now(dt.UTC):%Y%m%d}.{suffix}"
+
+
 def _draw_similar(known: UserSearch) -> None:
     similar = [(close, close.user) for close in known.close if close.user and close.user.memories]
     if not similar:
         return
-    st.warning(
-        f"{counted(len(similar), 'similar id')} with memories: the assistant does not look there.",
-        icon=":material/join_inner:",
-    )
-    for number, (close, user) in enumerate(similar[:_SIMILAR_SHOWN]):
-        with widgets.row():
-            st.text(
-                f"{one_line(visible(close.user_id), 80)}  ·  "
-                f"{counted(user.memories, 'memory')}  ·  {'; '.join(close.reasons)}"
-            )
-            if st.button("Open", key=f"who.close.{number}", type="tertiary"):
-                routes.open_view(close.user_id)
+    with widgets.row():
+        st.markdown(
+            f":orange[:material/join_inner:] **{counted(len(similar), 'similar id')} with "
+            "memories**: the assistant does not look there.",
+            width="content",
+        )
+        for close, user in similar[:_SIMILAR_SHOWN]:
+            st.text(f"{one_line(visible(close.user_id), 60)} ({user.memories:,})")
+        if st.query_params.get("view") != "Similar ids":
+            widgets.button("Compare them", "who.similar", _show_similar, kind="tertiary")
 
 
-def draw_timeline(user_id: UserId) -> None:
+def _show_similar() -> None:
+    st.query_params["view"] = "Similar ids"
+
+
+def draw_timeline(user_id: UserId, known: UserSearch) -> None:
     """Draw a bar for each day with events, and the newest events as a table."""
     days = user_actions.events_per_day(user_id)
     total = sum(sum(kinds.values()) for kinds in days.values())
     if not total:
         st.caption("No events under this id.")
         return
+    if known.user:
+        st.caption(
+            f"First event {text.both(known.user.first_write)}  \n"
+            f"Last event {text.both(known.user.last_write)}"
+        )
     chart = charts.events(days, _CHART_PX)
     st.plotly_chart(chart.figure, key="user.events", config=charts.CONFIG, theme="streamlit")
     st.caption(chart.alt)
@@ -91,24 +113,22 @@ def draw_timeline(user_id: UserId) -> None:
 
 def draw_export(user_id: UserId, known: UserSearch) -> None:
     """Draw the choice of the format, and the download."""
+    st.subheader("Export", anchor=False)
     count = known.user.memories if known.user else 0
     if not count:
         st.caption("This user has no memories to export.")
         return
-    kind = _KINDS[st.radio("As", list(_KINDS), key="user.export.kind")]
+    kind = _KINDS[st.radio("As", list(_KINDS), key="user.export.kind", horizontal=True)]
     vectors = kind == "jsonl" and st.toggle("With the vectors", key="user.export.vectors")
-    st.caption(
-        "Vectors make the file larger; with the same model nothing is re-embedded on import."
-        if kind == "jsonl"
-        else "Cells that a spreadsheet would run as a formula are made harmless."
-    )
+    st.caption(_ABOUT[kind])
     widgets.download(
         f"Export {counted(count, 'memory')}",
         lambda: user_actions.export(user_id, kind, vectors),
-        f"memories-{dt.datetime.now(dt.UTC):%Y%m%d}.{kind}",
+        file_name("memories", user_id, kind),
         "user.export",
     )
-    st.caption(
-        "The file ends with the number of its memories and a checksum. "
-        "`python -m memory_core import FILE` imports it, and proves by counts that all arrived."
-    )
+    if kind != "txt":
+        st.caption(
+            "The file ends with the number of its memories and a checksum. "
+            "`python -m memory_core import FILE` imports it, and proves by counts that all arrived."
+        )

@@ -49,9 +49,9 @@ def _draw_users() -> None:
             "Count again", "users.again", memory_reads.count_again, icon="refresh", kind="tertiary"
         )
     if chosen := tables.pick_user(census.users, "users.all", at_most=_USERS_SHOWN):
-        routes.open_view(chosen)
+        routes.open_user(chosen)
     st.caption(
-        "Select a row to open the user; a click on a heading sorts, the magnifying glass searches."
+        "Click a row to open the user; a click on a heading sorts, the magnifying glass searches."
     )
     with st.container(key="distribution"):
         st.subheader("How many users have how many memories", anchor=False)

@@ -22,7 +22,7 @@ _MOST_USERS = 50
 
 BUCKET_KINDS = {
     "denied": "bucket.E002", "no bucket": "bucket.E001", "impostor": "bucket.E004",
-    "unreachable": "bucket.E003", "busy": "bucket.E003", "elsewhere": "region.E002",
+    "unreachable": "bucket.E003", "busy": "bucket.E006", "elsewhere": "region.E002",
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def vectors_answer(context: Context) -> Iterator[Finding]:
         cause = cause_of(exc)
         if cause not in ("denied", "unreachable", "impostor", "busy"):
             raise
-        kind = "vectors.E001" if cause == "denied" else "vectors.E002"
+        kind = {"denied": "vectors.E001", "busy": "bucket.E006"}.get(cause, "vectors.E002")
         yield finding(kind, f"{exc}.", bucket, *_address(context, "AWS_ENDPOINT_URL_S3VECTORS"))
 
 
@@ -158,11 +158,12 @@ CHECKS = (
     Check("backend.decided", "A storage backend is chosen", decided, "backend.I001",
           needs=("settings.agree",)),
     Check("bucket.there", "The document bucket answers", bucket_answers,
-          "bucket.E001 bucket.E002 bucket.E003 bucket.E004 region.E002",
+          "bucket.E001 bucket.E002 bucket.E003 bucket.E006 bucket.E004 region.E002",
           needs=("credentials.accepted",), backend=S3),
     Check("bucket.readable", "The record can be read", bucket_readable, "bucket.E005",
           needs=("bucket.there",), backend=S3),
-    Check("vectors.there", "S3 Vectors answers", vectors_answer, "vectors.E001 vectors.E002",
+    Check("vectors.there", "S3 Vectors answers", vectors_answer,
+          "vectors.E001 vectors.E002 bucket.E006",
           needs=("bucket.there", "region.bucket"), backend=S3),
     Check("vectors.card", "What a server in Amazon's place can do", card, "vectors.I001",
           needs=("bucket.readable", "vectors.there"), backend=S3, limit_s=120.0),

@@ -15,6 +15,7 @@ from ...model.counting import counted
 from ...redeploy_test.records import reports_in
 from ...redeploy_test.report import Verdict
 from ...version import library_version
+from ...watch import failed_alerts
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, finding
 from .disk import host_of
@@ -159,6 +160,13 @@ def redeploy_tests(context: Context) -> Iterator[Finding]:
     )
 
 
+def alerts(context: Context) -> Iterator[Finding]:
+    failures = failed_alerts(context.objects) if context.settings.alert_url else ()
+    for kind, since, reason in failures:
+        sentence = f"The alert on the {kind} of {since} was not delivered: {reason}."
+        yield finding("alerts.W001", sentence, Evidence(since, reason, "alerts"))
+
+
 CHECKS = (
     Check("versions.libraries", "No library with a known fault is installed", libraries,
           "versions.E001"),
@@ -175,6 +183,8 @@ CHECKS = (
           "environment.W002", needs=("backend.decided",)),
     Check("redeploy.last", "The last redeploy test passed", redeploy_tests,
           "redeploy.I001 redeploy.W001", needs=("bucket.readable", "disk.writable")),
+    Check("alerts.delivered", "The last alerts were delivered", alerts, "alerts.W001",
+          needs=("bucket.readable", "disk.writable")),
 )  # fmt: skip
 
 

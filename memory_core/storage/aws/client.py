@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
 from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ...errors import MemoryCoreError, SettingsError
+from ...model.call_counts import RequestCounts
 from ...settings import Settings
 from .endpoint import Endpoint, is_marked
 from .errors import (
@@ -27,6 +28,9 @@ from .errors import (
 )
 from .parsing import read_faster
 from .retry import Retries
+
+REQUESTS: Final = RequestCounts()
+"""The requests that this process sent to AWS, or to a server in its place."""
 
 ServiceName = Literal["s3", "s3vectors", "sts", "bedrock-runtime"]
 
@@ -261,6 +265,7 @@ class Aws:
         client.meta.events.register(
             "before-parse", partial(_check_sender, self._endpoints[service])
         )
+        client.meta.events.register("before-send", _count_request)
         read_faster(client, service)
         return client
 
@@ -423,6 +428,12 @@ def _check_sender(
     if not believed:
         check_sender(status, headers)
     endpoint.hear(headers)
+
+
+def _count_request(event_name: str, **_: Any) -> None:
+    """Count a request, named like `before-send.s3.PutObject`; returns nothing, so it is sent."""
+    service, operation = event_name.split(".")[1:]
+    REQUESTS.add(service, operation)
 
 
 def _moment(value: Any) -> datetime:

@@ -29,12 +29,13 @@ VIEWER = {
     board, Jobs.get, Jobs.latest,  migration.migration_status,
     diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
     memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
-    memory_reads.find, memory_reads.storage, memory_reads.memories, memory_reads.reveal,
+    memory_reads.placement, memory_reads.check_again, memory_reads.starts,
+    memory_reads.call_counts, memory_reads.known_values, memory_reads.memories, memory_reads.reveal,
     memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,
     memory_reads.settings, memory_reads.try_again,
     redeploy.past_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
-    redeploy.checked_here,
-    user_actions.known, user_actions.events_per_day, user_actions.events, user_actions.adoption,
+    redeploy.checked_here, redeploy.standing_proof, redeploy.proof_check,
+    user_actions.find, user_actions.events_per_day, user_actions.events, user_actions.adoption,
     user_actions.comparison, user_actions.last_comparison,
 }  # fmt: skip
 OPERATOR = {
@@ -44,7 +45,9 @@ OPERATOR = {
     memory_reads.save_document, memory_reads.change_memory, memory_reads.delete_memory,
     memory_reads.write,
     redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
+    redeploy.run_proof_check,
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
+    user_actions.mentions,
     user_actions.recall, user_actions.merges, user_actions.traces, user_actions.export,
     user_actions.adopt_orphans, user_actions.start_adoption, user_actions.start_comparison,
 }  # fmt: skip

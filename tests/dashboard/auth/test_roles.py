@@ -84,10 +84,8 @@ def test_a_viewer_reads_a_memory_only_after_saying_why(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     app = signed_in("vera")
-    # A row that was selected; the test cannot click a canvas.
     memory = memory_reads._memories(ALICE, connection().writes)[0]
-    app.session_state["browse.selected"] = memory.id
-    _on(app, "memories", user=ALICE, tab="Browse")
+    _on(app, "memories", user=ALICE, memory=memory.id)
     assert SAID not in _sent(app)
     assert privacy.HIDDEN in _sent(app)
     assert not _buttons(app) & {"Edit", "Delete"}
@@ -123,16 +121,17 @@ def test_what_one_viewer_revealed_stays_hidden_from_another(
 
 
 PAGES = [
-    ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "role operator"),
-    ("memories", {"tab": "Save"}, "role operator"),
-    ("user", {"view": "Memories"}, "memory"),
-    ("user", {"view": "Timeline"}, "event"),
-    ("user", {"view": "What is remembered"}, "role operator"),
-    ("user", {"view": "Merge users"}, "role admin"),
-    ("user", {"view": "Export"}, "role operator"),
-    ("user", {"view": "Remove"}, "role admin"),
-    ("users", {}, "role operator"),
-    ("redeploy", {}, "role operator"),
+    ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "Ask an operator"),
+    ("memories", {"tab": "Save"}, "Texts are hidden"),
+    ("memories", {"view": "Timeline"}, "event"),
+    ("memories", {"view": "What is remembered"}, "Ask an operator"),
+    ("memories", {"view": "Merge users"}, "Ask an admin"),
+    ("memories", {"view": "Export"}, "Ask an operator"),
+    ("memories", {"person": "Alice"}, "1 memory"),
+    ("users", {"who": "Porto"}, "Nothing was ever saved under porto."),
+    ("users", {}, "Ask an operator"),
+    ("redeploy", {}, "Ask an operator"),
+    ("proof", {}, "Ask an operator"),
 ]
 
 
@@ -140,7 +139,7 @@ def test_no_page_shows_a_viewer_what_memories_say(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     for page, view, says in PAGES:
-        user = {} if page == "redeploy" else {"user": ALICE}
+        user = {} if page in ("redeploy", "proof") else {"user": ALICE}
         app = _on(signed_in("vera"), page, **user, **view)
         assert SAID not in _sent(app), (page, view)
         assert says in text_of(app), (page, view)
@@ -150,7 +149,7 @@ def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     app = _on(signed_in("vera"), "doctor")
-    assert "This needs the role operator; you are viewer." in text_of(app)
+    assert "Ask an operator: your role does not allow this." in text_of(app)
     assert "Your address as the dashboard sees it: 203.0.113.9." in text_of(app)
     assert "Run the checks" not in _buttons(app)
     app = _on(signed_in("vera"), "doctor", tab="Logs")
@@ -164,7 +163,7 @@ def test_an_operator_removes_nobody_and_an_admin_may(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     for name, may in (("olaf", False), ("anna", True)):
-        app = _on(signed_in(name), "user", user=ALICE, view="Remove")
+        app = _on(signed_in(name), "memories", user=ALICE, view="Remove")
         assert ("Delete the memories" in {radio.value for radio in app.radio}) is may
 
 

@@ -1,12 +1,15 @@
-"""One user: memories, timeline, what is remembered, reunite, remove."""
+"""One user: timeline, similar ids and merges, export and removal; links of old."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from dashboard.routes import FORMER_USER_PAGE
 from dashboard.services import user_actions
 from memory_core import MemoryService, normalize_user_id
 from tests.support.app_test import text_of
@@ -20,7 +23,7 @@ def page(app: AppTest, shared: MemoryService) -> AppTest:
     for user, text in ((ANN, "Likes tea"), (OTHER, "Hates rye"), (OTHER, "Rides a bike")):
         shared.add_text_memory(user, text)
     app.run()
-    app.switch_page("../pages/user.py")
+    app.switch_page("../pages/memories.py")
     app.query_params["user"] = " Ann.Lee@Gmail.com"
     return app
 
@@ -42,8 +45,9 @@ def press(page: AppTest, label: str) -> str:
 def test_who_it_is_and_which_ids_are_similar(page: AppTest) -> None:
     words = view(page)
     assert ANN in words
-    assert "1 memory, complete" in words
+    assert "1 memory, last write just now" in words
     assert "1 similar id with memories" in words
+    assert f"{OTHER} (2)" in words
     assert page.dataframe[0].value["Memory"].tolist() == ["Likes tea"]
 
 
@@ -58,8 +62,7 @@ def test_the_expiry_is_shown_in_the_table_and_in_the_ranking(
 PAGES: dict[str, dict[str, str]] = {
     "Overview": {},
     "Users": {"who": "Ann Lee <ann.lee@gmail.com>"},
-    "User": {"user": ANN},
-    "Memories": {"user": ANN, "tab": "Browse"},
+    "Memories": {"user": ANN, "view": "Similar ids"},
     "Activity": {},
     "Doctor": {},
     "Redeploy test": {},
@@ -80,7 +83,7 @@ def test_no_page_says_1_memories(app: AppTest, shared: MemoryService) -> None:
         assert not app.exception
         assert app.title[0].value == title
         words[title] = text_of(app)
-    assert "1 memory" in words["User"]
+    assert "1 memory" in words["Memories"]
     wrong = {
         title: re.findall(r"\b1 (?:\w+ )?(?:\w+ies|\w+[^s\W]s)\b", text)
         for title, text in words.items()
@@ -105,7 +108,8 @@ def test_what_happened_is_a_chart_and_a_table(page: AppTest, shared: MemoryServi
 
 
 def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:
-    page.session_state["user.q"] = "bike or tea?"
+    page.query_params["q"] = "bike or tea?"
+    page.session_state["search.all"] = True
     words = view(page, "What is remembered")
     assert "1 of 1 memory answered; ranked exactly." in words
     assert "Under similar ids, so never asked" in words
@@ -114,9 +118,13 @@ def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:
 
 @pytest.mark.usefixtures("backend")
 def test_two_ids_are_merged_and_parted_again(page: AppTest, shared: MemoryService) -> None:
-    page.session_state["user.former"] = OTHER
-    words = view(page, "Merge users")
+    assert "“Rides a bike”" in view(page, "Similar ids")
+    press(page, "Merge")
+    assert page.query_params["former"] == OTHER
+    words = text_of(page)
     assert "2 memories will move" in words
+    assert "“Hates rye”" in words
+    assert "“Likes tea”" in words
     page.text_input(key="user.move.typed").input("somebody else")
     assert "nothing was changed" in press(page, "Move 2 memories")
     assert len(shared.list_memories(OTHER)) == 2
@@ -134,6 +142,9 @@ def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
     view(page, "Export")
     (button,) = page.get("download_button")
     assert button.proto.label == "Export 1 memory"
+    said = user_actions.export(normalize_user_id(ANN), "txt", False).decode()
+    assert said.startswith(f"1 memory of {ANN}, complete, as of ")
+    assert said.endswith("Likes tea")
     exported = user_actions.export(normalize_user_id(ANN), "jsonl", False).decode()
     assert "Likes tea" in exported
     assert "Hates rye" not in exported
@@ -152,8 +163,7 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
 
 
-def test_without_a_user_it_says_where_to_find_one(app: AppTest) -> None:
-    app.run()
-    app.switch_page("../pages/user.py").run()
-    assert not app.exception
-    assert "No user is chosen." in text_of(app)
+def test_the_former_address_of_a_user_leads_to_the_page() -> None:
+    client = TestClient(Starlette(routes=[FORMER_USER_PAGE]), follow_redirects=False)
+    answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
+    assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.services import memory_reads
 from memory_core import MemoryService
+from memory_core.activity import Wanted
 from tests.support.app_test import run_until, text_of
 from tests.support.damage import put_stray
 
@@ -35,10 +36,21 @@ def test_without_users_it_says_what_to_do(page: AppTest) -> None:
 
 def test_an_id_is_found_as_it_was_pasted(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("ann@x.com", "tea")
-    asked(page, '"Ann Lee" <mailto:Ann@x.com>')
-    (similar,) = [frame.value for frame in page.dataframe if "Why similar" in frame.value]
-    assert similar["User"].tolist() == ["ann@x.com"]
-    assert "quotation marks, brackets or mailto:" in similar["Why similar"][0]
+    words = asked(page, '"Ann Lee" <mailto:Ann@x.com>')
+    assert "One user matches." in words
+    assert "ann@x.com  ·  1 memory" in words
+    assert "quotation marks, brackets or mailto:" in words
+    assert "“tea”" in words
+
+
+def test_words_of_memories_find_who_has_them(page: AppTest, shared: MemoryService) -> None:
+    shared.add_text_memory("ann@x.com", "Called about case-4711.")
+    assert "1 memory of 1 user contains it." in asked(page, "case-4711")
+    page.button(key="who.mention.ann@x.com").click().run()
+    assert page.query_params["view"] == "Ask"
+    assert "Called about" in text_of(page)
+    (entry,) = shared.activity.page(Wanted(action="find")).entries
+    assert entry.detail == "1 user"
 
 
 def test_every_user_is_in_the_table_most_memories_first(
@@ -85,19 +97,17 @@ def test_the_store_is_compared_and_orphans_are_recovered(
 def test_who_is_meant_and_which_ids_are_similar(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("alice+news@example.com", "likes tea")
     words = asked(page, " Alice@Example.com")
-    assert "Nothing was ever saved under this id." in words
+    assert "Nothing under alice@example.com. Similar: alice+news@example.com (1)." in words
     assert "1 space removed; lower-cased" in words
-    close = page.dataframe[0].value
-    assert close["User"].tolist() == ["alice+news@example.com"]
-    assert "+tag" in close["Why similar"][0]
+    assert "+tag" in words
     assert "Searched 1 user, complete." in words
 
 
 def test_an_id_in_its_other_form_is_the_same_user(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("alice@example.com", "likes tea")
     words = asked(page, "ALICE@example.com\u200b")
-    assert "1 memory, last write just now." in words
-    assert "No other id is similar to this one." in words
+    assert "alice@example.com has 1 memory." in words
+    assert "Similar ids" not in words
 
 
 def test_a_memory_id_leads_to_its_user(page: AppTest, shared: MemoryService) -> None:

@@ -184,6 +184,9 @@ def test_tracebacks_of_two_instances_that_are_mixed_stay_apart() -> None:
          "index.E001", "does not exist"),
         ("botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL: "
          '"https://s3.x/"', "bucket.E003", "could not be reached"),
+        ("botocore.errorfactory.TooManyRequestsException: An error occurred "
+         "(TooManyRequestsException) when calling the PutVectors operation (reached max retries: "
+         "4): Rate exceeded", "bucket.E006", "could not do PutVectors"),
         ("ERROR storage is not available: MEMORY_BACKEND is 'x'; set it to one of auto, chroma",
          "settings.E001", "A variable has a value"),
         ("ERROR storage is not available: the AWS credentials have expired (ExpiredToken), so "

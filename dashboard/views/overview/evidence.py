@@ -1,0 +1,160 @@
+"""The charts of the Overview; each has its numbers in a table, and a click leads somewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from memory_core.model.census import Census
+from memory_core.model.counting import counted
+from memory_core.model.records import Status
+
+from ... import routes
+from ...services import memory_reads, user_actions
+from ...services.redeploy import past_reports
+from ...ui import charts, text
+from .. import widgets
+from ..doctor import logs
+from ..redeploy import start
+
+_PERIODS: Final = {"30 days": 30, "90 days": 90, "1 year": 365, "All": 0}
+_HEIGHT: Final = 222
+
+
+def draw(state: Status) -> None:
+    """Draw the five charts, the most telling ones first."""
+    census = memory_reads.census()
+    left, right = st.columns(2)
+    with left:
+        _draw_users(census)
+    with right:
+        _draw_growth(census)
+    _draw_should_be(state)
+    draw_strip(census, state)
+    _draw_answers()
+
+
+def _draw_users(census: Census) -> None:
+    compared = user_actions.last_comparison()
+    differing = {user.user_id for user in compared.scan.differing} if compared else set()
+    if not _is_costly(census.memories):
+        differing |= memory_reads.placement().missing.keys()
+    with st.container(key="per-user", gap="xsmall"):
+        count = len(census.users)
+        most = f", the {charts.TOP_USERS} with most of {count:,}"
+        head = _head(f"Memories per user{most if count > charts.TOP_USERS else ''}")
+        chart = charts.per_user(census.users, census.recent, differing)
+        if user_id := _draw_chart("users", chart, head):
+            routes.open_user(user_id)
+
+
+def _draw_growth(census: Census) -> None:
+    age = (census.as_of.date() - max(census.growth)).days
+    fitting = next((name for name, days in _PERIODS.items() if age < days), "All")
+    with st.container(key="per-day", gap="xsmall"):
+        head = _head("Growth", "By the UTC day on which the memories were created.")
+        with head:
+            period = st.segmented_control(
+                "Created in the last",
+                list(_PERIODS),
+                default=fitting,
+                required=True,
+                key="overview.period",
+                label_visibility="collapsed",
+            )
+            total = st.toggle("Total", key="overview.total")
+        days = _PERIODS[str(period)]
+        chart = charts.growth(census, days, total=total, height=_HEIGHT)
+        if _draw_chart("growth", chart, head) is not None:
+            st.switch_page(routes.USERS)
+
+
+def _draw_should_be(state: Status) -> None:
+    """Draw what is on record beside what is in the store, with its time."""
+    with st.container(key="should-be", gap="xsmall"):
+        head = _head("Is everything where it should be?")
+        if _is_costly(state.memories):
+            with head:
+                counting = st.button(
+                    "Count the index", key="overview.count", icon=":material/123:", type="tertiary"
+                )
+            if not counting:
+                st.caption(
+                    "Counting reads the keys of the whole index, which costs requests: about "
+                    f"{state.memories // 500:,} for {counted(state.memories, 'memory')}."
+                )
+                return
+        placement, compared = memory_reads.placement(), user_actions.last_comparison()
+        chart = charts.should_be(placement, compared.elsewhere.missing if compared else None)
+        with head:
+            st.caption(f"as of {placement.as_of:%H:%M} UTC", width="content")
+            widgets.button(
+                "Check", "overview.check", memory_reads.check_again, icon="refresh", kind="tertiary"
+            )
+        if _draw_chart("should-be", chart, head) is not None:
+            st.switch_page(routes.USERS)
+
+
+def draw_strip(census: Census, state: Status) -> None:
+    """Draw the storage over time; a click on a verdict opens its test."""
+    with st.container(key="strip", gap="xsmall"):
+        head = _head("Storage over time")
+        since, now = state.since or state.as_of, dt.datetime.now(dt.UTC)
+        chart = charts.storage_strip(memory_reads.starts(), past_reports(), census.days, since, now)
+        run = _draw_chart("strip", chart, head)
+        if run is not None:
+            st.switch_page(routes.REDEPLOY, query_params={start.TEST: run} if run else None)
+
+
+def _draw_answers() -> None:
+    with st.container(key="answers", gap="xsmall"):
+        head = _head("Answers and errors")
+        counts = memory_reads.call_counts()
+        if not (hours := counts.hours()):
+            st.caption(f"No saves and no questions in this process since {text.utc(counts.since)}.")
+            return
+        totals = counts.totals()
+        with head:
+            for noun, count in (("save", totals["save"]), ("question", totals["search"])):
+                median, slow = (count.quantile(share) or 0 for share in (0.5, 0.95))
+                if count.calls:
+                    speed = f"p50 {median * 1000:,.0f} ms, p95 {slow * 1000:,.0f} ms"
+                    st.caption(f"{counted(count.calls, noun)}, {speed}", width="content")
+        if _draw_chart("answers", charts.answers(hours, 170), head) is not None:
+            st.switch_page(routes.DOCTOR, query_params={"tab": logs.NAME})
+
+
+def _is_costly(memories: int) -> bool:
+    """Tell if the ids in the store are to be counted on demand alone: on S3 that takes requests."""
+    backend = memory_reads.health().status
+    on_s3 = backend is not None and backend.backend == "s3_vectors"
+    return on_s3 and memories > memory_reads.COUNTED_UP_TO
+
+
+def _head(title: str, about: str | None = None) -> DeltaGenerator:
+    """Draw the title of a chart; return its row, for options."""
+    row = widgets.row()
+    with row:
+        st.subheader(title, anchor=False, width="stretch", help=about)
+    return row
+
+
+def _draw_chart(key: str, chart: charts.Chart, head: DeltaGenerator) -> str | None:
+    """Draw a chart, and its table into the row of its title; return what was clicked."""
+    with head:
+        table = st.popover("Table", key=f"overview.table.{key}", type="tertiary", on_change="rerun")
+    if table.open:
+        with table:
+            widgets.table(chart.table, chart.alt)
+    event = st.plotly_chart(
+        chart.figure,
+        key=f"overview.{key}",
+        on_select="rerun",
+        selection_mode="points",
+        config=charts.CONFIG,
+        alt=chart.alt,
+    )
+    return charts.clicked(event)

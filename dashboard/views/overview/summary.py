@@ -1,0 +1,104 @@
+"""The head of the Overview: figures with their time, the last proof, why this storage, the log."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from memory_core.model.counting import counted
+from memory_core.model.records import Status
+from memory_core.redeploy_test import Report
+
+from ... import routes
+from ...auth.roles import Role
+from ...auth.visitor import may
+from ...services import memory_reads
+from ...services.redeploy import past_reports, waiting_tests
+from ...ui import status, tables, text
+from ...ui.text import one_line
+from .. import widgets
+from ..doctor import checks
+from ..redeploy import result, start
+
+_LINES = 40
+
+
+def draw_figures(state: Status) -> None:
+    """Draw the figures, the last redeploy test and what the doctor said, in one row."""
+    reports, tests = past_reports(), waiting_tests()
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="key-figures"):
+        _draw_counts(state)
+        if tests:
+            label = f"A redeploy test is {start.waiting_words(tests[0])}"
+            st.page_link(routes.REDEPLOY, label=label, icon=":material/hourglass_top:")
+        else:
+            _draw_verdict(reports[0] if reports else None)
+        checks.draw_link()
+
+
+def draw_empty() -> None:
+    """Draw the next step while nothing is saved."""
+    with st.container(border=True, key="empty"):
+        st.subheader("No memories yet", anchor=False)
+        st.markdown("Save the first one, or load the demo data with `make demo-data`.")
+        if st.button("Save a memory", type="primary", icon=":material/add:"):
+            st.switch_page(routes.MEMORIES)
+
+
+def draw_details(state: Status) -> None:
+    """Draw why this storage was chosen, folded."""
+    if part := widgets.folded("Why this storage", "overview.why"):
+        with part:
+            status.draw_location(state)
+            status.draw_steps(state)
+            if state.card:
+                status.draw_server_card(state.card)
+
+
+def draw_log() -> None:
+    """Draw the last log lines of this process, folded."""
+    part = widgets.folded("Recent log lines", "overview.log")
+    if not part:
+        return
+    with part:
+        lines = memory_reads.recent_lines(_LINES)
+        # Plain text: a code block would load a highlighter of 1.6 MB.
+        st.text(tables.log_text(lines) or "Nothing was logged since the dashboard started.")
+        st.caption(
+            f"{tables.known_sentence(lines)} ✓ as one of the seven lines that are always "
+            "written in exactly these words. Times are UTC."
+        )
+
+
+@st.fragment(run_every="30s")
+def _draw_counts(drawn: Status) -> None:
+    """Draw the counts with their age; on the local disk, where counting is cheap, count again."""
+    state = drawn
+    if drawn.backend == "chroma":
+        state = memory_reads.health().status or drawn
+        if (state.memories, state.users) != (drawn.memories, drawn.users):
+            st.rerun()
+    written = f"last write {text.ago(state.last_write)}" if state.last_write else "no write yet"
+    whole = ", perhaps not all" if state.left_out else ""
+    st.markdown(
+        f"**{counted(state.memories, 'memory')} · {counted(state.users, 'user')}**{whole} · "
+        f"{written} · counted {text.ago(state.as_of)}",
+        width="content",
+    )
+
+
+def _draw_verdict(newest: Report | None) -> None:
+    """Draw the last verdict, and the button that proves it again in one click."""
+    label = "Run the redeploy test"
+    if newest:
+        label = "Run again"
+        colour, icon = result.MARKS[newest.verdict]
+        ended = text.parsed(newest.ended_at)
+        st.markdown(
+            f"redeploy test :{colour}[{icon} **{newest.verdict.value}**]"
+            f" {one_line(text.ago(ended)) if ended else ''}",
+            width="content",
+        )
+    if may(Role.OPERATOR) and st.button(
+        label, key="overview.test", icon=":material/play_arrow:", type="tertiary"
+    ):
+        st.switch_page(routes.REDEPLOY, query_params={start.JOB: start.simulate_now()})

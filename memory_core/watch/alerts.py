@@ -1,0 +1,227 @@
+"""Alerts: a JSON document, posted once to MEMORY_ALERT_URL for each change to worse or to well.
+
+A change is first claimed by an object, so that of several instances one tells it. It is sent again
+only while it cannot have arrived: where the connection failed, or the server said so. An answer
+that is lost may have followed the arrival; the doctor names such an alert, and it is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, get_args
+from uuid import uuid4
+
+from ..errors import BackendError, EntryExists
+from ..settings import Settings
+from ..storage.objects import ObjectStore
+
+ALERTS: Final = "watch/v1/alerts/"
+AlertKind = Literal["proof", "storage", "doctor"]
+
+_RANKS: Final = {"temporary": 1, "begun": 0, "proven": 0, "persistent": 0, "well": 0}
+"""How bad a state is; those that are not here are the worst, 2."""
+_PAUSES_S: Final = (2.0, 10.0, 60.0, 300.0)
+_TIMEOUT_S: Final = 10.0
+_GIVEN_UP: Final = timedelta(hours=1)
+_BUSY: Final = frozenset({408, 425, 429})
+_logger = logging.getLogger("memory_core")
+
+
+class Alerts:
+    """Tells changes to one address; safe to share between threads. Without an address it does not.
+
+    `objects` may come later, where the storage cannot be opened at first.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        link: str = "",
+        objects: ObjectStore | None = None,
+        *,
+        pauses_s: Sequence[float] = _PAUSES_S,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self.objects = objects
+        self._url, self._link = url, link
+        self._pauses_s, self._timeout_s = pauses_s, timeout_s
+        self._seen: dict[AlertKind, str] = {}
+        self._unclaimed: set[AlertKind] = set()
+        self._lock = threading.Lock()
+        self._last: threading.Thread | None = None
+
+    def see(self, kind: AlertKind, state: str, sentence: str, **evidence: object) -> None:
+        """Note a state, and tell it if it is worse than what was told last, or well again.
+
+        Returns at once; only a state that this process did not see before is looked up. A first
+        state that is no failure is the one to compare with, and is not told. A storage that cannot
+        be asked what was told does not keep an alert back.
+        """
+        if self._url is None:
+            return
+        with self._lock:
+            before, self._seen[kind] = self._seen.get(kind), state
+            if before == state:
+                return
+            document = {
+                "id": uuid4().hex,
+                "kind": kind,
+                "state": state,
+                "sentence": sentence,
+                "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                "evidence": evidence,
+                "host": socket.gethostname(),
+                "link": self._link,
+            }
+            try:
+                key = (
+                    self._claim(kind, document) if self.objects else self._unclaimable(kind, state)
+                )
+            except BackendError:
+                key = self._unclaimable(kind, state)
+            if key is not None:
+                arguments = (key, document, self._last)
+                self._last = threading.Thread(target=self._send, args=arguments, daemon=True)
+                self._last.start()
+
+    def wait(self, within_s: float) -> bool:
+        """Wait until everything was sent or given up; return whether it was."""
+        if self._last is not None:
+            self._last.join(within_s)
+        return self._last is None or not self._last.is_alive()
+
+    def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
+        """Return the key of the change, None if there is none or another instance tells it."""
+        objects, rank = self.objects, _rank(document["state"])
+        assert objects is not None
+        claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
+        last = _read(objects.get(claims[-1])) if claims else {}
+        latest = last.get("evidence", {}).get("number", -1)
+        if latest >= document["evidence"].get("number", latest + 1):
+            # Another instance told of this check already, or of a later one.
+            return None
+        before = _rank(last.get("state", "well")) if claims else None
+        if kind in self._unclaimed:
+            before = 2
+            self._unclaimed.discard(kind)
+        if rank == (before or 0) or 0 < rank < (before or 0):
+            return None
+        number = int(claims[-1].rpartition("/")[2].partition(".")[0]) + 1 if claims else 0
+        key, data = f"{ALERTS}{kind}/{number:08d}.json", _encoded(document)
+        try:
+            objects.put_if_absent(key, data)
+        except EntryExists:
+            # Our own write whose acknowledgement was lost counts as done.
+            if objects.get(key) != data:
+                return None
+        return key if rank == 2 or before is not None else None
+
+    def _unclaimable(self, kind: AlertKind, state: str) -> str | None:
+        """Return an empty key where a failure is to be told although nothing can be claimed."""
+        if _rank(state) < 2 or kind in self._unclaimed:
+            return None
+        self._unclaimed.add(kind)
+        return ""
+
+    def _send(self, key: str, document: Mapping[str, Any], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        outcome = ""
+        for pause in (0.0, *self._pauses_s):
+            time.sleep(pause)
+            again, outcome = self._post(document)
+            if not again:
+                break
+        if outcome:
+            _logger.warning("an alert on the %s was not delivered: %s", document["kind"], outcome)
+        if self.objects and key:
+            with suppress(BackendError, EntryExists):
+                self.objects.put_if_absent(_outcome(key), _encoded({"outcome": outcome}))
+
+    def _post(self, document: Mapping[str, Any]) -> tuple[bool, str]:
+        """Send it once; return whether it is to be sent again, and what went wrong, if anything."""
+        import urllib3
+        from urllib3.exceptions import (
+            ConnectTimeoutError,
+            HTTPError,
+            NewConnectionError,
+            ProxyError,
+            SSLError,
+        )
+
+        timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
+        try:
+            with urllib3.PoolManager(timeout=timeout) as pool:
+                answer = pool.request(
+                    "POST",
+                    self._url or "",
+                    body=_encoded(document),
+                    headers={"Content-Type": "application/json"},
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+                status = answer.status
+                answer.close()
+        except (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError) as exc:
+            return True, f"no connection ({type(exc).__name__}); check MEMORY_ALERT_URL"
+        except (HTTPError, OSError) as exc:
+            reason = type(exc).__name__
+            return False, f"no answer came ({reason}), so it may have arrived or not"
+        if status < 300:
+            return False, ""
+        if status < 400:
+            advice = "which is not followed; set MEMORY_ALERT_URL to the final address"
+            return False, f"the server answered {status}, a redirect, {advice}"
+        return status >= 500 or status in _BUSY, f"the server refused it with {status}"
+
+
+def alerts_to(settings: Settings, objects: ObjectStore | None = None) -> Alerts:
+    """Return alerts to the address of the settings, with a link to the page Proof."""
+    page = settings.dashboard_url and f"{settings.dashboard_url.rstrip('/')}/proof"
+    return Alerts(settings.alert_url, page or "", objects)
+
+
+def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
+    """Yield kind, time and failure of the newest change of each kind that was not delivered."""
+    keys = list(objects.list(ALERTS))
+    for kind in get_args(AlertKind):
+        if not (claims := _claims(keys, kind)):
+            continue
+        since = str(_read(objects.get(claims[-1])).get("since", ""))
+        outcome = _read(objects.get(_outcome(claims[-1]))).get("outcome")
+        if outcome is None and since < (datetime.now(UTC) - _GIVEN_UP).isoformat():
+            outcome = "the process ended before it knew, so it may have arrived or not"
+        if outcome:
+            yield kind, since, outcome
+
+
+def _claims(keys: Iterable[str], kind: AlertKind) -> list[str]:
+    folder, ending = f"{ALERTS}{kind}/", _outcome(".json")
+    return sorted(key for key in keys if key.startswith(folder) and not key.endswith(ending))
+
+
+def _outcome(key: str) -> str:
+    return f"{key.removesuffix('.json')}.outcome.json"
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _rank(state: str) -> int:
+    return _RANKS.get(state, 2)
+
+
+def _read(data: bytes | None) -> dict[str, Any]:
+    try:
+        return dict(json.loads(data or b""))
+    except (ValueError, TypeError):
+        return {}

@@ -1,0 +1,201 @@
+"""The record of the standing proof: one small object after each check, which continues the last.
+
+Each holds the whole state, with the receipt of the probes, so that the newest is enough; a few
+older ones are kept in case it is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+
+from ..errors import EntryExists
+from ..model.counting import counted
+from ..model.encoder import encode
+from ..model.user_id import UserId
+from ..settings import Deployment
+from ..storage.objects import ObjectStore
+from .probes import ReadBack, StandingProbe
+
+_PROOF: Final = "watch/v1/proof/"
+_LOSSES_KEPT: Final = 100
+_READ_BACK: Final = 5
+KEPT: Final = 20
+"""The numbers that stay when older records are deleted."""
+
+Outcome = Literal["begun", "proven", "missed", "removed", "lost"]
+"""Stored, not yet checked; all there; stored, but not found by a question; deleted by a call; lost.
+
+The worst of the probes counts.
+"""
+Wrong = Literal["lost", "removed", "missed"]
+_WORST_FIRST: Final[Sequence[Wrong]] = get_args(Wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Probes that were not as they should be, told once. Times are ISO 8601 in UTC, or empty.
+
+    It happened after `passed_at`, the last good check, which ran on `commit_before`, and before
+    `at`, on `commit` and `instance`.
+    """
+
+    at: str
+    outcome: Wrong
+    probes: tuple[int, ...]
+    detail: str
+    passed_at: str
+    commit_before: str
+    commit: str
+    instance: str
+
+    def sentence(self, of: int) -> str:
+        """Return what happened, and between which checks, in a sentence."""
+        words = {"missed": "not found by questions", "removed": "deleted by a call", "lost": "lost"}
+        were = "was" if len(self.probes) == 1 else "were"
+        after = f" after {_utc(self.passed_at)}" if self.passed_at else ""
+        if self.commit_before and self.commit_before != self.commit:
+            after += f", between commits {self.commit_before[:8]} and {self.commit[:8] or 'none'}"
+        elif self.commit:
+            after += f", on commit {self.commit[:8]}"
+        return (
+            f"{len(self.probes)} of {counted(of, 'probe')} {were} {words[self.outcome]}"
+            f"{after}, found at {_utc(self.at)}: {self.detail}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """State after a check. Times are ISO 8601 in UTC, or empty.
+
+    `proven_since` is the first of the good checks that nothing has interrupted since, `passed_at`
+    the last good one, on `passed_commit`. `noted` are the probes of this receipt whose loss is on
+    record. `losses` has the newest 100, oldest first.
+    """
+
+    number: int
+    at: str
+    outcome: Outcome
+    receipt: tuple[StandingProbe, ...]
+    checks: int = 0
+    failed: int = 0
+    begun_at: str = ""
+    proven_since: str = ""
+    passed_at: str = ""
+    passed_commit: str = ""
+    commit: str = ""
+    instance: str = ""
+    noted: tuple[int, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """True unless the last check found something wrong."""
+        return self.outcome in ("begun", "proven")
+
+    @property
+    def sentence(self) -> str:
+        """The state in one sentence."""
+        if self.outcome == "begun":
+            return f"{counted(len(self.receipt), 'probe')} were stored and are checked from now on."
+        if self.outcome == "proven":
+            probes, checks = counted(len(self.receipt), "probe"), counted(self.checks, "check")
+            return f"All of the {probes} are there and found by the last of {checks}."
+        return self.losses[-1].sentence(len(self.receipt))
+
+
+def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> Proof:
+    """Return the state after a check of the probes of `before`."""
+    now, host = datetime.now(UTC).isoformat(timespec="seconds"), here.instance or here.host or ""
+    bad = [result for result in results if result.outcome != "ok"]
+    proof = replace(
+        before,
+        number=before.number + 1,
+        at=now,
+        checks=before.checks + 1,
+        commit=here.commit or "",
+        instance=host,
+    )
+    if not bad:
+        since = before.proven_since if before.outcome == "proven" else now
+        return replace(
+            proof,
+            outcome="proven",
+            proven_since=since,
+            passed_at=now,
+            passed_commit=proof.commit,
+            noted=(),
+        )
+    outcome = next(word for word in _WORST_FIRST if any(word == each.outcome for each in bad))
+    new = tuple(each.number for each in bad if each.number not in before.noted)
+    losses = before.losses
+    if new:
+        first = next(each for each in bad if each.outcome == outcome)
+        detail = f"probe {first.number}, {first.detail}"
+        place = before.passed_at, before.passed_commit, proof.commit, host
+        losses = (*losses, Loss(now, outcome, new, detail, *place))[-_LOSSES_KEPT:]
+    noted = (*before.noted, *new)
+    return replace(proof, outcome=outcome, failed=before.failed + 1, losses=losses, noted=noted)
+
+
+def begin(number: int, receipt: tuple[StandingProbe, ...], before: Proof | None) -> Proof:
+    """Return the state with newly stored probes: the first one, or in place of lost ones."""
+    if before is None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return Proof(number, now, "begun", receipt, begun_at=now)
+    return replace(before, number=number, receipt=receipt, noted=())
+
+
+def read_proof(objects: ObjectStore, known: Proof | None = None) -> tuple[int, Proof | None]:
+    """Return the newest number and state, those of `known` if there is none after it.
+
+    The state is None before the first check. One request, and one more to read a new state;
+    damaged objects are passed over.
+    """
+    after = _key(known.number) if known else ""
+    keys = sorted(key for key in objects.list(_PROOF, after) if key > after)
+    newest = int(keys[-1][len(_PROOF) :].partition(".")[0]) if keys else 0
+    for key in reversed(keys[-_READ_BACK:]):
+        try:
+            return newest, replace(_decode(objects.get(key) or b""), number=newest)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return (newest or known.number, known) if known else (newest, None)
+
+
+def keep(objects: ObjectStore, proof: Proof) -> bool:
+    """Write the state; return False if another instance wrote one of that number before."""
+    data = json.dumps(encode(proof), ensure_ascii=False).encode()
+    try:
+        objects.put_if_absent(_key(proof.number), data)
+    except EntryExists:
+        # Our own write whose acknowledgement was lost counts as done.
+        return objects.get(_key(proof.number)) == data
+    return True
+
+
+def keys_before(number: int) -> list[str]:
+    """Return the keys of the states of earlier rounds, of which most are gone already."""
+    return [_key(old) for old in range(max(1, number - 3 * KEPT), number - KEPT)]
+
+
+def _utc(moment: str) -> str:
+    return moment.replace("T", " ").replace("+00:00", " UTC")
+
+
+def _key(number: int) -> str:
+    return f"{_PROOF}{number:012d}.json"
+
+
+def _decode(data: bytes) -> Proof:
+    fields: dict[str, Any] = json.loads(data)
+    probes = (
+        StandingProbe(**{**probe, "user_id": UserId(probe["user_id"])})
+        for probe in fields["receipt"]
+    )
+    losses = (Loss(**{**loss, "probes": tuple(loss["probes"])}) for loss in fields["losses"])
+    noted = tuple(fields["noted"])
+    return Proof(**{**fields, "receipt": tuple(probes), "losses": tuple(losses), "noted": noted})

@@ -1,0 +1,180 @@
+"""Checks of the standing probes: at each start, and once in every interval by one instance.
+
+A check takes at most ten requests on S3: the slot, the list of records and the newest of them, five
+for the probes, one question to the index, and the new record. The check after which old records are
+deleted asks the index nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+from uuid import uuid4
+
+from ..activity import Actor, acting, unnoted
+from ..errors import EntryExists, MemoryCoreError
+from ..model.encoder import pick
+from .alerts import alerts_to
+from .probes import ProbeReader, WatchedService, store_probes
+from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
+
+_SLOTS: Final = "watch/v1/slots/"
+_STOP_S: Final = 30.0
+_ATTEMPTS: Final = 5
+_ACTOR = Actor("standing proof", "system", via="the background")
+_logger = logging.getLogger("memory_core")
+
+
+class Watcher:
+    """Checks when `check` is called, and on a daemon thread after `start`.
+
+    `now` tells the time in seconds since 1970: slots are the same on every instance.
+    """
+
+    def __init__(self, service: WatchedService, *, now: Callable[[], float] = time.time) -> None:
+        self._service = service
+        self._interval_s = service.settings.watch_s
+        self._objects = service.parts.backend.objects
+        self.alerts = alerts_to(service.settings, self._objects)
+        self._reader = ProbeReader(service.parts)
+        self._now = now
+        self._checking = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="standing proof", daemon=True)
+        self._tidied = 0
+        self.proof: Proof | None = None
+        """The newest state that this process knows."""
+        self.trouble = ""
+        """Why the last check could not be made; empty if it could."""
+
+    def start(self) -> None:
+        self._thread.start()
+        # As in the background migration: `atexit` comes too late for pools of threads.
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_stop_quietly, weakref.ref(self))
+
+    def stop(self) -> None:
+        """End the thread after the check under way."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_S)
+
+    def check(self) -> Proof:
+        """Check the probes now, record it, and store new ones in place of those that are lost.
+
+        Raises:
+            BackendError, LedgerError, NotIndexed: the storage cannot be read or written; nothing
+                is known of the probes then, and nothing is recorded.
+        """
+        with self._checking, self._telling(), acting(_ACTOR), unnoted():
+            proof = self._check()
+            self._known(proof)
+            return proof
+
+    def take_slot(self) -> Proof | None:
+        """Check if no other instance has taken this interval; else read what is on record."""
+        slot = int(self._now() // self._interval_s) * self._interval_s
+        key, data = _slot_key(slot), json.dumps({"by": uuid4().hex}).encode()
+        with self._telling():
+            try:
+                self._objects.put_if_absent(key, data)
+            except EntryExists:
+                if self._objects.get(key) != data:
+                    _, proof = read_proof(self._objects, self.proof)
+                    if proof:
+                        self._known(proof)
+                        self._tidy(proof)
+                    return None
+        return self.check()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell of a storage that cannot be read or written."""
+        try:
+            yield
+        except MemoryCoreError as exc:
+            self.trouble = str(exc)
+            self.alerts.see("proof", "unread", f"The standing proof was not read: {exc}")
+            raise
+
+    def _check(self) -> Proof:
+        known = self.proof
+        number, before = read_proof(self._objects, known)
+        for _ in range(_ATTEMPTS):
+            if before is None:
+                before = self._begin(number, None)
+            tidies = before is known and self._is_untidy(before)
+            asked = None if tidies else before.number % len(before.receipt)
+            results = self._reader.read(before.receipt, asked)
+            proof = continued(before, results, self._service.settings.deployment)
+            if keep(self._objects, proof):
+                break
+            # Another instance checked meanwhile, and may have replaced the probes.
+            number, before = read_proof(self._objects, before)
+        else:
+            return proof
+        if not proof.well:
+            _logger.error("standing proof: %s", proof.sentence)
+        if tidies:
+            self._tidy(proof)
+        if proof.outcome in ("lost", "removed"):
+            return self._begin(proof.number, proof)
+        return proof
+
+    def _begin(self, number: int, before: Proof | None) -> Proof:
+        """Store new probes and record them; those of an instance that came second are forgotten."""
+        receipt = store_probes(self._service)
+        proof = begin(number + 1, receipt, before)
+        kept = keep(self._objects, proof)
+        outdated = receipt if not kept else before.receipt if before else ()
+        for user in dict.fromkeys(probe.user_id for probe in outdated):
+            # What is left of them is hidden like every probe.
+            with suppress(MemoryCoreError):
+                self._service.forget_user(user)
+        return proof if kept else read_proof(self._objects)[1] or proof
+
+    def _known(self, proof: Proof) -> None:
+        self.proof, self.trouble = proof, ""
+        evidence = "number checks failed proven_since passed_at commit instance".split()
+        self.alerts.see("proof", proof.outcome, proof.sentence, **pick(proof, *evidence))
+
+    def _is_untidy(self, proof: Proof) -> bool:
+        return proof.number // KEPT != self._tidied
+
+    def _tidy(self, proof: Proof) -> None:
+        """Delete the records and slots of two rounds ago, once in each round."""
+        if not self._is_untidy(proof):
+            return
+        self._tidied = proof.number // KEPT
+        keys, step = keys_before(proof.number), self._interval_s
+        if step:
+            last = self._now() // step - KEPT
+            keys += [_slot_key(int(last - back) * step) for back in range(2 * KEPT)]
+        self._objects.delete(keys)
+
+    def _run(self) -> None:
+        step: Callable[[], object] = self.check
+        while not self._stop.is_set():
+            try:
+                step()
+            except MemoryCoreError as exc:
+                _logger.warning("the standing proof could not be read: %s", exc)
+            step = self.take_slot
+            self._stop.wait(self._interval_s - self._now() % self._interval_s)
+
+
+def _slot_key(slot: int) -> str:
+    return f"{_SLOTS}{slot:012d}.json"
+
+
+def _stop_quietly(reference: weakref.ref[Watcher]) -> None:
+    watcher = reference()
+    if watcher is not None:
+        watcher.stop()
