@@ -112,9 +112,18 @@ class ExportWriter:
 
     def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
         users = {user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()}
-        made = self.memories, self._bytes, self._sha256.hexdigest()
-        begun = path, manifest, self._kind, self.header
-        return ExportReport(*begun, *made, resumed, users, self.left_out)
+        return ExportReport(
+            path=path,
+            manifest=manifest,
+            kind=self._kind,
+            header=self.header,
+            memories=self.memories,
+            bytes=self._bytes,
+            sha256=self._sha256.hexdigest(),
+            resumed=resumed,
+            users=users,
+            left_out=self.left_out,
+        )
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)

@@ -220,7 +220,7 @@ class S3VectorStore:
             return False
         wanted = {record["key"]: _to_vector(record) for record in request}
         return wanted.keys() == stored.keys() and all(
-            kept.payload == wanted[key].payload and bool((kept.values == wanted[key].values).all())  # type: ignore[union-attr]
+            kept.payload == wanted[key].payload and _is_same(kept.values, wanted[key].values)
             for key, kept in stored.items()
         )
 
@@ -330,6 +330,10 @@ def owned_by(user_id: UserId) -> dict[str, Any]:
     if not isinstance(user_id, str) or not user_id:
         raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
     return {"$and": [{"user_id": user_id}]}
+
+
+def _is_same(stored: NDArray[np.float32] | None, put: NDArray[np.float32] | None) -> bool:
+    return stored is not None and put is not None and bool((stored == put).all())
 
 
 def _cosine(match: dict[str, Any]) -> float | None:
