@@ -33,25 +33,24 @@ def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     value = _parse(name, decode(name, content), "the file")
     if not isinstance(value, (list, dict)):
         _refuse(name, "the file")
-    if exported := read_export(value):
-        yield from exported
-        return
-    for number, entry in enumerate(_entries(value), 1):
-        kind = "message" if is_message(entry) else "memory"
-        yield from _chunks(name, entry, f"{kind} {number}")
+    yield from _read(name, value)
 
 
 def read_jsonl(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield a chunk a line, more for a line with a list of messages in it."""
     for number, line in enumerate(decode(name, content).split("\n"), 1):
         if line.strip():
-            place = f"line {number}"
-            value = _parse(name, line, place)
-            if exported := read_export(value):
-                yield from exported
-                continue
-            for entry in _entries(value):
-                yield from _chunks(name, entry, place)
+            yield from _read(name, _parse(name, line, f"line {number}"), f"line {number}")
+
+
+def _read(name: str, value: Any, place: str = "") -> Iterator[Chunk | LeftOut]:
+    if exported := read_export(value):
+        yield from exported
+        return
+    entries = (entry for entry in records(value) if not isinstance(entry, NotAMemory))
+    for number, entry in enumerate(entries, 1):
+        kind = "message" if is_message(entry) else "memory"
+        yield from _chunks(name, entry, place or f"{kind} {number}")
 
 
 def names_users(content: bytes) -> bool:
@@ -82,10 +81,6 @@ def _parse(name: str, text: str, place: str) -> Any:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _entries(value: Any) -> list[Any]:
-    return [entry for entry in records(value) if not isinstance(entry, NotAMemory)]
 
 
 def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:

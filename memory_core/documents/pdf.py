@@ -27,8 +27,7 @@ _PAGE_NUMBER = re.compile(
 )
 _NEW_BLOCK = re.compile(r"[-*•·\u2013▪●]\s")
 _NUMBER = re.compile(r"[\[(]?\d")
-_CJK_END = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
-_CJK_START = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
 _NEAR = 0.75
@@ -297,18 +296,13 @@ def _glue(line: str, following: str, width: int, wrapped: int) -> tuple[str, str
 
     `wrapped` counts the lines around that end near one width; a single one is no paragraph.
     """
-    if not line:
-        return "", ""
-    if _NUMBER.match(following):
-        return line, "\n"
+    if not line or _NUMBER.match(following):
+        return line, "\n" if line else ""
     if _CUT_WORD.search(line):
         if _AND_OR.match(following):
             return line, " "
         return (line[:-1] if following[0].islower() else line), ""
-    if wrapped < 2:
+    is_new = len(line) < 0.6 * width or _NEW_BLOCK.match(following)
+    if wrapped < 2 or (is_new and not following[0].islower()):
         return line, "\n"
-    if not following[0].islower() and (len(line) < 0.6 * width or _NEW_BLOCK.match(following)):
-        return line, "\n"
-    if _CJK_END.search(line) and _CJK_START.match(following):
-        return line, ""
-    return line, " "
+    return line, "" if _CJK.match(line[-1]) and _CJK.match(following) else " "

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BackendError, SettingsError
@@ -106,13 +107,10 @@ class BedrockEmbedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
 
-        def request(batch: Sequence[str]) -> Vectors:
-            return self._request(batch, input_type)
-
         def embed(pieces: list[str]) -> Vectors:
             groups = list(batches(pieces, self._family.texts_in_request))
             with ThreadPoolExecutor(min(_THREADS, len(groups))) as threads:
-                return np.concatenate([*threads.map(request, groups)])
+                return np.concatenate([*threads.map(self._request, groups, repeat(input_type))])
 
         return embed_in_pieces(texts, self._family.piece_bytes, embed)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -16,24 +15,16 @@ if TYPE_CHECKING:
     from .base import Vectors
 
 
-@contextmanager
-def _root_logger_kept() -> Iterator[None]:
-    """Keep WordLlama's `logging.basicConfig` at import (0.4.0) from configuring its host."""
-    root = logging.getLogger()
-    placeholder = logging.NullHandler()
-    root.addHandler(placeholder)
-    try:
-        yield
-    finally:
-        root.removeHandler(placeholder)
-
-
 @cache
 def _model() -> Any:
     """Load the model once in a process, for all services in it: a fifth of a second, 60 MB."""
-    with _root_logger_kept():
+    # Its `logging.basicConfig` at import (0.4.0) would configure the host's logging.
+    placeholder = logging.NullHandler()
+    logging.getLogger().addHandler(placeholder)
+    try:
         import wordllama
-
+    finally:
+        logging.getLogger().removeHandler(placeholder)
     # Without the two arguments it looks for the model on a hub, over the network.
     return wordllama.WordLlama.load(
         cache_dir=Path(wordllama.__file__).parent, disable_download=True

@@ -81,28 +81,19 @@ def folder_of(user_id: UserId) -> str:
 
     Windows drops a dot at the end of a name, and NooBaa refuses "./" in a key.
     """
-    encoded = _encoded(user_id)
-    if encoded.endswith("."):
-        encoded = f"{encoded[:-1]}%2E"
-    return _folder_named(encoded, user_id)
+    return folders_of(user_id)[0]
 
 
 def folders_of(user_id: UserId) -> tuple[str, ...]:
     """Return the prefix of a user's entries, and the one in which earlier releases put them."""
-    folder, earlier = folder_of(user_id), _folder_named(_encoded(user_id), user_id)
-    return (folder,) if earlier == folder else (folder, earlier)
-
-
-def _encoded(user_id: UserId) -> str:
-    encoded = quote(user_id, safe="")
-    # "." and ".." would be the folder itself and the one above.
-    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")
-
-
-def _folder_named(encoded: str, user_id: UserId) -> str:
-    if len(encoded) > _LONGEST_FOLDER:
-        encoded = DIGEST_MARK + hashlib.sha256(user_id.encode()).hexdigest()
-    return f"{ROOT}{encoded}/"
+    earlier = quote(user_id, safe="")
+    if not earlier.strip("."):
+        # "." and ".." would be the folder itself and the one above.
+        earlier = earlier.replace(".", "%2E")
+    ours = f"{earlier[:-1]}%2E" if earlier.endswith(".") else earlier
+    digest = DIGEST_MARK + hashlib.sha256(user_id.encode()).hexdigest()
+    names = (name if len(name) <= _LONGEST_FOLDER else digest for name in (ours, earlier))
+    return tuple(f"{ROOT}{name}/" for name in dict.fromkeys(names))
 
 
 def entry_name(ulid: str, drafts: Sequence[EventDraft]) -> str:

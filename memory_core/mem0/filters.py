@@ -17,6 +17,7 @@ from ..model.user_id import UserId, normalize_user_id
 
 _IDENTITY: Final = frozenset({"user_id", "agent_id", "run_id", "actor_id"})
 _MISSING: Final = object()
+_Test = Callable[[Mapping[str, Any]], bool]
 _REFUSED: Final = {
     "timestamp": "the time of a memory is that of its save; put a date into the text",
     "reference_date": "questions are answered as of now; put the date into the question",
@@ -96,49 +97,42 @@ def read_filters(
     user, agent, run = to_ids(
         given.pop("user_id", None), given.pop("agent_id", None), given.pop("run_id", None)
     )
-    _check(given)
     scope = {"agent_id": agent, "run_id": run}
     given |= {key: value for key, value in scope.items() if value is not None}
-    return user, lambda record: _holds(given, fields_of(record))
+    holds = _read(given)
+    return user, lambda record: holds(fields_of(record))
 
 
-def _check(filters: object) -> None:
+def _read(filters: object) -> _Test:
+    """Return the test of a memory's fields that filters are."""
     if not isinstance(filters, Mapping):
         raise InvalidMemory(f"filter {filters!r} is not a mapping of names to conditions")
-    for key, condition in filters.items():
-        if key in ("AND", "OR", "NOT"):
-            if not isinstance(condition, list) or (not condition and key != "AND"):
-                raise InvalidMemory(f"filter {key} requires a list of conditions")
-            for group in condition:
-                _check(group)
-        elif isinstance(condition, Mapping):
-            for operator, wanted in condition.items():
-                if operator not in _OPERATORS:
-                    raise InvalidMemory(
-                        f"filter {key!r} has the operator {operator!r}; use one of "
-                        f"{', '.join(_OPERATORS)}"
-                    )
-                if operator in ("in", "nin") and not isinstance(wanted, (list, tuple, set)):
-                    raise InvalidMemory(f"filter {key!r}: {operator!r} requires a list of values")
+    tests = [_read_condition(key, condition) for key, condition in filters.items()]
+    return lambda fields: all(test(fields) for test in tests)
 
 
-def _holds(filters: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-    for key, condition in filters.items():
-        if key == "AND":
-            holds = all(_holds(group, fields) for group in condition)
-        elif key == "OR":
-            holds = any(_holds(group, fields) for group in condition)
-        elif key == "NOT":
-            holds = not any(_holds(group, fields) for group in condition)
-        else:
-            value = fields.get(key, _MISSING)
-            operators = condition if isinstance(condition, Mapping) else {"eq": condition}
-            holds = (condition == "*" and value is not _MISSING) or all(
-                _OPERATORS[operator](value, wanted) for operator, wanted in operators.items()
+def _read_condition(key: str, condition: Any) -> _Test:
+    if key in ("AND", "OR", "NOT"):
+        if not isinstance(condition, list) or (not condition and key != "AND"):
+            raise InvalidMemory(f"filter {key} requires a list of conditions")
+        tests = [_read(group) for group in condition]
+        some = all if key == "AND" else any
+        return lambda fields: some(test(fields) for test in tests) is not (key == "NOT")
+    operators = condition if isinstance(condition, Mapping) else {"eq": condition}
+    for operator, wanted in operators.items():
+        if operator not in _OPERATORS:
+            raise InvalidMemory(
+                f"filter {key!r} has the operator {operator!r}; use one of {', '.join(_OPERATORS)}"
             )
-        if not holds:
-            return False
-    return True
+        if operator in ("in", "nin") and not isinstance(wanted, (list, tuple, set)):
+            raise InvalidMemory(f"filter {key!r}: {operator!r} requires a list of values")
+    return lambda fields: (
+        (condition == "*" and key in fields)
+        or all(
+            _OPERATORS[operator](fields.get(key, _MISSING), wanted)
+            for operator, wanted in operators.items()
+        )
+    )
 
 
 def _equal(value: object, wanted: object) -> bool:

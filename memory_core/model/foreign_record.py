@@ -135,7 +135,7 @@ def read_record(record: Any) -> ForeignRecord:
     Fields that are not known become metadata, where they fit. Null and empty values are dropped.
 
     Raises:
-        InvalidMemory: it names two users, or the time at which it was made cannot be read.
+        InvalidMemory: it names two users.
     """
     if not isinstance(record, dict):
         return ForeignRecord({"memory": record})
@@ -292,13 +292,12 @@ def _take_times(plain: dict[str, Any], document: dict[str, Any], lost: list[str]
             continue
         try:
             moment = read_time(value).isoformat()
-        except ValueError as exc:
+        except ValueError:
             if name == "created_at":
-                raise InvalidMemory(
-                    f"created_at {str(value)[:40]!r} cannot be read; write it as "
-                    "2024-07-26T08:44:41+00:00"
-                ) from exc
-            lost.append(name)
+                # Refused with the memory, not replaced by today.
+                document[name] = value
+            else:
+                lost.append(name)
         else:
             document[name] = moment[:10] if name == "expiration_date" else moment
 

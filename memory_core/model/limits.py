@@ -70,19 +70,23 @@ def check_text(text: object, noun: str = "memory", limit: int = MAX_MEMORY_BYTES
         raise InvalidMemory(f"{noun} is {type(text).__name__}, not text; pass a string")
     if not text.strip():
         raise InvalidMemory(f"{noun} is empty; write at least one word")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as exc:
-        raise InvalidMemory(
-            f"{noun} has a broken character at position {exc.start}; check how the text was decoded"
-        ) from exc
-    if size > limit:
+    if (size := size_of_text(text, noun)) > limit:
         way_out = ", or upload it as a document, which is cut into memories"
         raise InvalidMemory(
             f"{noun} has {size:,} bytes, the limit is {limit:,}; shorten it"
             + (way_out if limit == MAX_MEMORY_BYTES and noun != "question" else "")
         )
     return text
+
+
+def size_of_text(text: str, noun: str) -> int:
+    """Return the bytes of a text; raises InvalidMemory where it is not valid Unicode."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as exc:
+        raise InvalidMemory(
+            f"{noun} has a broken character at position {exc.start}; check how the text was decoded"
+        ) from exc
 
 
 def check_scope(value: object, name: str) -> str | None:
@@ -175,12 +179,7 @@ def _check_key(key: object) -> str:
 
 def _check_value(key: str, value: object) -> Any:
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as exc:
-            raise InvalidMemory(
-                f"metadata {key!r} has a broken character; check how the text was decoded"
-            ) from exc
+        size_of_text(value, f"metadata {key!r}")
         return value
     if isinstance(value, (bool, int, float)):
         if not math.isfinite(value) or abs(value) > 2**53:

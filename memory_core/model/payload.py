@@ -10,7 +10,14 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from ..errors import InvalidMemory, InvalidUserId
-from .limits import RESERVED_KEYS, check_metadata, check_payload, check_scope, check_text
+from .limits import (
+    RESERVED_KEYS,
+    check_metadata,
+    check_payload,
+    check_scope,
+    check_text,
+    size_of_text,
+)
 from .user_id import UserId, normalize_user_id
 
 NEVER: Final = "never"
@@ -66,12 +73,7 @@ def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
     for name in RESERVED_KEYS.intersection(ours):
         if not isinstance(ours[name], str):
             raise InvalidMemory(f"{name} is {ours[name]!r}; only text can be kept there")
-        try:
-            ours[name].encode()
-        except UnicodeEncodeError as exc:
-            raise InvalidMemory(
-                f"{name} has a broken character; check how the text was decoded"
-            ) from exc
+        size_of_text(ours[name], name)
     if time_of(ours, "created_at") is None:
         ours["created_at"] = datetime.now(UTC).isoformat()
     if time_of(ours, "updated_at") is None:

@@ -25,6 +25,7 @@ class ServerManners:
 
     segments: int = 8
     top_k: int = 10_000
+    # Amazon takes 20 MiB.
     body_bytes: int = 15 * 1024 * 1024
     fixed_schema: bool = False
     odd_keys: bool = True

@@ -155,7 +155,7 @@ def probe_server(settings: Settings, bucket: str, vector_bucket: str) -> ServerC
     aws = Aws(settings, retries=_QUICK, transport=_TRANSPORT)
     run = uuid4().hex[:12]
     objects = S3Objects(aws, bucket, f"{settings.prefix}{FOLDER}{run}/")
-    probe = _Probe(aws, objects, bucket, IndexName(vector_bucket, INDEX_PREFIX + run))
+    probe = _Probe(aws, objects, IndexName(vector_bucket, INDEX_PREFIX + run))
     try:
         return probe.card()
     finally:
@@ -166,7 +166,6 @@ def probe_server(settings: Settings, bucket: str, vector_bucket: str) -> ServerC
 class _Probe:
     aws: Aws
     objects: S3Objects
-    bucket: str
     index: IndexName
     manners: ServerManners = field(default_factory=ServerManners)
     found: dict[str, Found] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from ..errors import InvalidMemory
 _LARGEST = 2 * 1024**3
 _CHUNK = 1024**2
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_BROKEN = (EOFError, RuntimeError, ValueError, BadZipFile, gzip.BadGzipFile, zlib.error)
 _MEMBER = re.compile(r"(?:.*/)?(?P<stem>[^/.][^/]*?)\.(?P<suffix>af|csv|json|jsonl)(?:\.gz)?", re.I)
 
 
@@ -47,14 +48,7 @@ def open_unpacked(path: Path) -> Iterator[BinaryIO]:
                     _copy(gzip.GzipFile(fileobj=file), unpacked, path.name)
                 else:
                     _unzip(file, unpacked, path.name)
-            except (
-                EOFError,
-                RuntimeError,
-                ValueError,
-                BadZipFile,
-                gzip.BadGzipFile,
-                zlib.error,
-            ) as exc:
+            except _BROKEN as exc:
                 raise InvalidMemory(
                     f'"{path.name}" cannot be unpacked ({exc}); check that it is whole and has no '
                     "password"

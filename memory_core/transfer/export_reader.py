@@ -100,32 +100,25 @@ class ExportReader:
         self.inactive.clear()
         self.lost.clear()
         for row in self.rows():
-            problem, document = row.problem, row.document
+            document = row.document
             try:
-                if not problem and not self.header:
-                    document = self._translated(document, inactive)
-                    if document is None:
-                        continue
-                if not problem:
-                    named = isinstance(document, dict) and document.get("user_id")
-                    owner = None if fallback and named else user_id
-                    yield from_document(document, row.line, embedder, owner)
+                if row.problem:
+                    raise InvalidMemory(row.problem)
+                if isinstance(document, NotAMemory):
+                    self.inactive[document.kind] += 1
                     continue
+                if not self.header:
+                    foreign = read_record(document)
+                    if foreign.state and not inactive:
+                        self.inactive[foreign.state] += 1
+                        continue
+                    self.lost.update(foreign.lost)
+                    document = foreign.document
+                named = isinstance(document, dict) and document.get("user_id")
+                owner = None if fallback and named else user_id
+                yield from_document(document, row.line, embedder, owner)
             except InvalidMemory as exc:
-                problem = str(exc)
-            yield Incoming(None, None, {}, line=row.line, problem=problem)
-
-    def _translated(self, record: Any, inactive: bool) -> dict[str, Any] | None:
-        """Return a record of another system in our form, None where it is left out."""
-        if isinstance(record, NotAMemory):
-            self.inactive[record.kind] += 1
-            return None
-        foreign = read_record(record)
-        if foreign.state and not inactive:
-            self.inactive[foreign.state] += 1
-            return None
-        self.lost.update(foreign.lost)
-        return foreign.document
+                yield Incoming(None, None, {}, line=row.line, problem=str(exc))
 
     def trailer(self) -> Trailer | None:
         """Return the last line, None where the file was cut off."""
@@ -148,7 +141,7 @@ class ExportReader:
             left -= len(chunk)
         changed = digest.hexdigest() != trailer.sha256
         digest.update(last)
-        if changed or (manifest is not None and digest.hexdigest() != manifest):
+        if changed or manifest not in (None, digest.hexdigest()):
             return f'"{self.name}" is not as it was exported: its checksum is another'
         return ""
 
@@ -203,8 +196,7 @@ class ExportReader:
     def _csv_rows(self) -> Iterator[Row]:
         columns: list[str] = []
         start, first = 0, 1
-        cells = self._csv_cells()
-        for row in cells:
+        for row in self._csv_cells():
             begin, start = start, self._at
             line, first = first, self._number + 1
             if self._broken:
@@ -247,19 +239,16 @@ class ExportReader:
 
     def _lines(self) -> Iterator[bytes | None]:
         """Yield lines with their ends; None for one that is too long to be kept."""
-        while line := self._read_line(_LONGEST_LINE):
-            self._number += 1
-            self._at += len(line)
-            if len(line) < _LONGEST_LINE or line.endswith(b"\n"):
-                yield line
-                continue
-            while not line.endswith(b"\n") and (line := self._read_line(_CHUNK)):
-                self._at += len(line)
-            yield None
-
-    def _read_line(self, limit: int) -> bytes:
         try:
-            return self.file.readline(limit)
+            while line := self.file.readline(_LONGEST_LINE):
+                self._number += 1
+                self._at += len(line)
+                if len(line) < _LONGEST_LINE or line.endswith(b"\n"):
+                    yield line
+                    continue
+                while not line.endswith(b"\n") and (line := self.file.readline(_CHUNK)):
+                    self._at += len(line)
+                yield None
         except OSError as exc:
             raise _unreadable(self.name, exc) from exc
 

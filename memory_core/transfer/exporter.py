@@ -36,6 +36,7 @@ from .format import (
     cells_line,
     csv_line,
     json_line,
+    mark_line,
     to_document,
 )
 from .incoming_memory import Digest, Events, newest
@@ -86,13 +87,9 @@ class ExportWriter:
 
     def begin(self) -> None:
         """Write the lines before the memories."""
-        if self._bytes:
-            return
-        if self._kind == "jsonl":
-            self._write(json_line(self.header.document()))
-            return
-        head = json.dumps(self.header.document(), ensure_ascii=False)
-        self._write(BOM + cells_line([HEAD_CELL, head]) + cells_line(COLUMNS))
+        if not self._bytes:
+            head = mark_line(self._kind, HEAD_CELL, self.header.document())
+            self._write(head if self._kind == "jsonl" else BOM + head + cells_line(COLUMNS))
 
     def add(self, document: dict[str, Any], values: Any) -> None:
         """Write one memory."""
@@ -103,18 +100,24 @@ class ExportWriter:
 
     def end(self) -> None:
         """Write the line that makes the file complete."""
-        trailer = Trailer(self.memories, len(self.users), self._sha256.hexdigest()).document()
-        if self._kind == "jsonl":
-            self._write(json_line(trailer))
-        else:
-            self._write(cells_line([TAIL_CELL, json.dumps(trailer)]))
+        trailer = Trailer(self.memories, len(self.users), self._sha256.hexdigest())
+        self._write(mark_line(self._kind, TAIL_CELL, trailer.document()))
         self._file.flush()
 
     def report(self, path: Path | None, manifest: Path | None, resumed: int) -> ExportReport:
         users = {user: UserPart(digest.count, str(digest)) for user, digest in self.users.items()}
-        made = self.memories, self._bytes, self._sha256.hexdigest()
-        begun = path, manifest, self._kind, self.header
-        return ExportReport(*begun, *made, resumed, users, self.left_out)
+        return ExportReport(
+            path=path,
+            manifest=manifest,
+            kind=self._kind,
+            header=self.header,
+            memories=self.memories,
+            bytes=self._bytes,
+            sha256=self._sha256.hexdigest(),
+            resumed=resumed,
+            users=users,
+            left_out=self.left_out,
+        )
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)

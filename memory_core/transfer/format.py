@@ -101,6 +101,13 @@ def json_line(document: Mapping[str, Any], values: Values | None = None) -> byte
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
+def mark_line(kind: Kind, cell: str, document: Mapping[str, Any]) -> bytes:
+    """Write the first or last line, which in CSV begins with the cell."""
+    if kind == "jsonl":
+        return json_line(document)
+    return cells_line([cell, json.dumps(document, ensure_ascii=False)])
+
+
 def csv_line(document: Mapping[str, Any]) -> bytes:
     """Write a line of CSV; `other` has what is in no column."""
     other = {key: value for key, value in document.items() if key not in COLUMNS and key != "hash"}

@@ -11,7 +11,7 @@ from ..errors import InvalidMemory
 from ..memories.repository import Service
 from ..model.counting import Progress, after
 from ..model.user_id import normalize_user_id
-from .export_reader import ExportReader, open_export
+from .export_reader import open_export
 from .incoming_memory import split
 from .incoming_writer import Intake
 from .reports import Existing, ImportReport
@@ -46,7 +46,14 @@ def import_memories(
     if user_id is not None:
         normalize_user_id(user_id)
     with open_export(path) as reader:
-        whole = _check(reader, path, partial)
+        # Of a file of another system it cannot be told.
+        problem = reader.check_whole(_checksum(path)) if reader.header else ""
+        if problem and not partial:
+            raise InvalidMemory(
+                f"{problem}, so nothing was imported; export it again, or take in what can be read "
+                "of it with --partial"
+            )
+        whole = not problem if reader.header else None
         trailer = reader.trailer() if reader.header else None
         total = trailer.memories if trailer else 0
         parts = service.parts
@@ -66,19 +73,6 @@ def import_memories(
     return ImportReport(
         path, reader.kind, reader.header, whole, report, reader.unit, left_out, lost
     )
-
-
-def _check(reader: ExportReader, path: Path, partial: bool) -> bool | None:
-    """Return whether the file is complete and unchanged, None where it cannot tell."""
-    if reader.header is None:
-        return None
-    problem = reader.check_whole(_checksum(path))
-    if problem and not partial:
-        raise InvalidMemory(
-            f"{problem}, so nothing was imported; export it again, or take in what can be read of "
-            "it with --partial"
-        )
-    return not problem
 
 
 def _checksum(path: Path) -> str | None:

@@ -73,11 +73,15 @@ class Totals:
         if outcome in COPIED and accepted.incoming.values is None:
             self.to_embed[accepted.user_id] += 1
         if decision.here is not None and len(self.conflicts) < LISTED:
-            ours, theirs = decision.here, accepted.payload
-            texts = str(ours["data"]), accepted.text
-            conflict_id = accepted.incoming.id or ""
             self.conflicts.append(
-                Conflict(conflict_id, accepted.user_id, *texts, _when(ours), _when(theirs))
+                Conflict(
+                    id=accepted.incoming.id or "",
+                    user_id=accepted.user_id,
+                    here=str(decision.here["data"]),
+                    theirs=accepted.text,
+                    here_at=_when(decision.here),
+                    theirs_at=_when(accepted.payload),
+                )
             )
         if outcome in FAILED:
             self._list(outcome, accepted.incoming, accepted.user_id, decision.reason)
@@ -225,17 +229,30 @@ class Intake:
             for memory_id, vector in read.items():
                 actual.add(memory_id, vector.payload["data"])
             unindexed += len(missing)
-        counts, digests = self.totals.users[user_id], (str(expected), str(actual))
         return UserResult(
-            user_id, counts, expected.count, digests[0], actual.count, digests[1], unindexed
+            user_id,
+            self.totals.users[user_id],
+            expected.count,
+            str(expected),
+            actual.count,
+            str(actual),
+            unindexed,
         )
 
     def _decide(
         self, user_id: UserId, group: Iterable[Accepted], stored: dict[str, Vector]
     ) -> _Work:
         view = self.ledger.view(user_id)
-        look = view, self._memories, self._journal, stored, self.ledger
-        resolver = Resolver(*look, self.existing, self.source, self.verdicts)
+        resolver = Resolver(
+            view,
+            self._memories,
+            self._journal,
+            stored,
+            self.ledger,
+            self.existing,
+            self.source,
+            self.verdicts,
+        )
         decisions = [resolver.decide(memory) for memory in group]
         for decision in decisions:
             self.totals.add(decision)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from ..embedders import Embedder
-from ..errors import InvalidUserId
+from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, LedgerEntry, UserView
 from ..model.counting import Progress, batches
 from ..model.payload import time_of
@@ -132,19 +132,16 @@ class Staging:
 
     def _insert(self, incoming: Incoming) -> None:
         raw = incoming.user_id or self._user
-        problem, user = incoming.problem, ""
-        if not problem and raw is None:
-            problem = "it names no user; say whose it is with --user"
-        elif not problem and raw is not None:
-            try:
-                user = _canonical(raw)
-                # Temporary tables take no broken characters.
-                (incoming.id or "").encode()
-            except InvalidUserId as exc:
-                problem = str(exc)
-            except UnicodeEncodeError:
-                problem = "its id has a broken character"
-        if problem:
+        try:
+            if incoming.problem or raw is None:
+                unowned = "it names no user; say whose it is with --user"
+                raise InvalidMemory(incoming.problem or unowned)
+            user = _canonical(raw)
+            # Temporary tables take no broken characters.
+            (incoming.id or "").encode()
+        except (InvalidMemory, InvalidUserId, UnicodeEncodeError) as exc:
+            broken = isinstance(exc, UnicodeEncodeError)
+            problem = "its id has a broken character" if broken else str(exc)
             row = (_plain(incoming.id), None, _plain(raw), None, None, None, None, None)
             self._put(*row, incoming.line, problem)
             return

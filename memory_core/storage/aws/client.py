@@ -395,9 +395,7 @@ def _session(settings: Settings) -> Any:
 
 @lru_cache(maxsize=1)
 def _shared() -> tuple[Any, Any]:
-    """Make boto3's handlers and the descriptions of services once: most of the time of a session
-    and of a client goes into them.
-    """
+    """Make once what takes most of the time of a session and a client: handlers, descriptions."""
     import botocore.session
     from botocore.hooks import HierarchicalEmitter
     from botocore.loaders import create_loader
@@ -419,8 +417,8 @@ def _check_sender(
     believed = status == 413 and endpoint.service == "s3vectors"
     if not believed and not is_marked(headers) and endpoint.own:
         # A fast parser may have read the answer before.
-        answer = customized_response_dict
-        if not answer:
+        answer: object = customized_response_dict or None
+        if answer is None:
             with suppress(ValueError):
                 answer = json.loads(response_dict["body"])
         output = operation_model.output_shape if status == 200 else None

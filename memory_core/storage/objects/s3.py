@@ -44,10 +44,8 @@ class S3Objects:
 
     def get(self, key: str) -> bytes | None:
         def read(s3: Any) -> bytes:
-            content: bytes = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)[
-                "Body"
-            ].read()
-            return content
+            answer = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            return bytes(answer["Body"].read())
 
         try:
             return self._aws.run("s3", "GetObject", self._where, read)
@@ -96,10 +94,7 @@ class S3Objects:
 
     def names_in_pages(self, prefix: str, size: int) -> Sequence[str]:
         """Return what a listing in pages of a size has, unchecked."""
-        members = {"Prefix": self._prefix + prefix, "MaxKeys": size}
-        pages = self._pages("ListObjectsV2", _NEXT_KEYS, **members)
-        listed = (each["Key"] for page in pages for each in page.get("Contents", ()))
-        return [key.removeprefix(self._prefix) for key in listed]
+        return [key for page in self._list_pages(prefix, MaxKeys=size) for key in page]
 
     def _unlisted(self, prefix: str, start_after: str, listed: set[str]) -> Iterator[str]:
         """Yield what is in folders right below `prefix` that a listing had nothing of."""
@@ -114,11 +109,14 @@ class S3Objects:
                     self.left_out.add(folder)
                 yield from keys
 
-    def _list_pages(self, prefix: str, start_after: str = "") -> Iterator[Sequence[str]]:
-        wanted = {"Prefix": self._prefix + prefix}
+    def _list_pages(
+        self, prefix: str, start_after: str = "", **wanted: Any
+    ) -> Iterator[Sequence[str]]:
         if start_after:
             wanted["StartAfter"] = self._prefix + start_after
-        for page in self._pages("ListObjectsV2", _NEXT_KEYS, **wanted):
+        for page in self._pages(
+            "ListObjectsV2", _NEXT_KEYS, Prefix=self._prefix + prefix, **wanted
+        ):
             yield [listed["Key"].removeprefix(self._prefix) for listed in page.get("Contents", ())]
 
     def folders(self, prefix: str) -> None:

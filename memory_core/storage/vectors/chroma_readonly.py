@@ -126,8 +126,8 @@ class ChromaReader:
 
     def metric(self, collection: Collection) -> str:
         """Return how the collection measures distances: l2, cosine or ip."""
-        told = "SELECT str_value FROM collection_metadata WHERE collection_id = ? AND key = ?"
-        for (space,) in self._rows(told, (collection.id, "hnsw:space")):
+        query = "SELECT str_value FROM collection_metadata WHERE collection_id = ? AND key = ?"
+        for (space,) in self._rows(query, (collection.id, "hnsw:space")):
             return str(space)
         for name in ("config_json_str", "schema_str"):
             if self._has_column("collections", name):

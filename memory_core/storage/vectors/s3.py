@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AMAZONS = ServerManners()
-MAX_BODY_BYTES = AMAZONS.body_bytes
-"""The service takes 20 MiB."""
 
 _GET_BATCH = 100
 _DELETE_BATCH = 500
@@ -81,9 +80,6 @@ class S3VectorStore:
         self._aws = aws
         self._own = aws.endpoint("s3vectors").own
         self._manners = manners
-        self._segments = min(_SEGMENTS, manners.segments)
-        self._top_k = manners.top_k
-        self._body_bytes = manners.body_bytes
         self._index = index
         self.tie = IndexTie(aws, index, info)
         self.is_tied = False
@@ -100,9 +96,7 @@ class S3VectorStore:
 
     def put(self, vectors: Sequence[Vector]) -> None:
         unique = {vector.key: vector for vector in vectors}.values()
-        index, size, manners = str(self._index), self._body_bytes, self._manners
-        requests = put_requests(unique, self._dimensions, index, max_bytes=size, manners=manners)
-        for request in requests:
+        for request in put_requests(unique, self._dimensions, str(self._index), self._manners):
             self._put(request)
 
     def wake(self) -> None:
@@ -128,22 +122,21 @@ class S3VectorStore:
 
     def keys(self) -> Iterator[str]:
         def scan(segment: int) -> list[dict[str, Any]]:
-            part = {"segmentCount": self._segments, "segmentIndex": segment}
-            return self._listing(
-                "ListVectors", maxResults=_LIST_PAGE, **(part if self._segments > 1 else {})
-            )
+            part = {"segmentCount": segments, "segmentIndex": segment} if segments > 1 else {}
+            return self._listing("ListVectors", maxResults=_LIST_PAGE, **part)
 
+        segments = min(_SEGMENTS, self._manners.segments)
         # Another server may give every key in each segment.
         known: set[str] = {TIE}
         try:
-            for listing in each(scan, range(self._segments)):
+            for listing in each(scan, range(segments)):
                 new = {listed["key"] for listed in listing} - known
                 known |= new
                 yield from new
         except BackendError as exc:
-            if not self._own or self._segments == 1 or status_of(exc) != HTTPStatus.BAD_REQUEST:
+            if not self._own or segments == 1 or status_of(exc) != HTTPStatus.BAD_REQUEST:
                 raise
-            self._segments = 1
+            self._manners = replace(self._manners, segments=1)
             yield from (key for key in self.keys() if key not in known)
 
     def sample(self) -> list[Vector]:
@@ -155,7 +148,8 @@ class S3VectorStore:
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
         # Where the filter comes last, the user's may be anywhere among the nearest.
-        asked = min(self._top_k if self._manners.filters_after else limit, self._top_k)
+        most = self._manners.top_k
+        asked = most if self._manners.filters_after else min(limit, most)
         members: dict[str, Any] = {
             "queryVector": {"float32": values.tolist()},
             "topK": asked,
@@ -170,7 +164,7 @@ class S3VectorStore:
                 is_refused = status_of(exc) == HTTPStatus.BAD_REQUEST and asked > _SMALL_TOP_K
                 if not self._own or not is_refused:
                     raise
-                self._top_k = _SMALL_TOP_K
+                self._manners = replace(self._manners, top_k=_SMALL_TOP_K)
                 return self.query(user_id, values, limit, words)
         return [(match["key"], _cosine(match)) for match in nearest[:limit]]
 
@@ -209,7 +203,8 @@ class S3VectorStore:
                 raise
             middle = len(request) // 2
             self._put(request[:middle])
-            self._body_bytes = min(self._body_bytes, max(size // 2, _LARGE_BODY))
+            taken = min(self._manners.body_bytes, max(size // 2, _LARGE_BODY))
+            self._manners = replace(self._manners, body_bytes=taken)
             self._put(request[middle:])
 
     def _has_kept(self, request: list[dict[str, Any]]) -> bool:
@@ -220,7 +215,7 @@ class S3VectorStore:
             return False
         wanted = {record["key"]: _to_vector(record) for record in request}
         return wanted.keys() == stored.keys() and all(
-            kept.payload == wanted[key].payload and bool((kept.values == wanted[key].values).all())  # type: ignore[union-attr]
+            kept.payload == wanted[key].payload and _is_same(kept.values, wanted[key].values)
             for key, kept in stored.items()
         )
 
@@ -263,12 +258,7 @@ def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
 
 
 def put_requests(
-    vectors: Iterable[Vector],
-    dimensions: int,
-    index: str,
-    *,
-    max_bytes: int = MAX_BODY_BYTES,
-    manners: ServerManners = AMAZONS,
+    vectors: Iterable[Vector], dimensions: int, index: str, manners: ServerManners = AMAZONS
 ) -> Iterator[list[dict[str, Any]]]:
     """Return lists of records, each for one PutVectors request.
 
@@ -276,7 +266,7 @@ def put_requests(
         BackendError: a vector is of another length, not finite or zero.
     """
     records = (_to_record(vector, dimensions, index, manners) for vector in vectors)
-    return batches(records, PUT_BATCH, max_bytes=max_bytes, size_of=_written_bytes)
+    return batches(records, PUT_BATCH, max_bytes=manners.body_bytes, size_of=_written_bytes)
 
 
 def shortest_decimals(values: NDArray[np.float32]) -> list[float]:
@@ -330,6 +320,10 @@ def owned_by(user_id: UserId) -> dict[str, Any]:
     if not isinstance(user_id, str) or not user_id:
         raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
     return {"$and": [{"user_id": user_id}]}
+
+
+def _is_same(stored: NDArray[np.float32] | None, put: NDArray[np.float32] | None) -> bool:
+    return stored is not None and put is not None and bool((stored == put).all())
 
 
 def _cosine(match: dict[str, Any]) -> float | None:

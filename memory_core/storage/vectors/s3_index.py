@@ -95,7 +95,7 @@ def _ensure_bucket(aws: Aws, name: IndexName) -> bool:
     except BackendError as exc:
         if exc.code != MISSING:
             raise
-        _create(aws, "CreateVectorBucket", "GetVectorBucket", where, members, members)
+        _create(aws, "CreateVectorBucket", where, members, members)
         answer = aws.ask("s3vectors", "GetVectorBucket", where, **members)
     return bool(answer.get("vectorBucket", {}).get("defaultIndexMode") == _ENHANCED)
 
@@ -115,28 +115,24 @@ def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> 
         searchable = {**metadata, _TEXTS: [{"metadataKey": SEARCHED}]}
         searchable = wanted | {"metadataConfiguration": searchable}
         try:
-            _create(aws, "CreateIndex", "GetIndex", str(name), searchable, name.address)
+            _create(aws, "CreateIndex", str(name), searchable, name.address)
             return
         except BackendError as exc:
             # Full-text search is newer than the mode, and may not have reached the region; the
             # index can be made searchable later.
             if exc.code != INVALID:
                 raise
-    _create(aws, "CreateIndex", "GetIndex", str(name), wanted, name.address)
+    _create(aws, "CreateIndex", str(name), wanted, name.address)
 
 
 def _create(
-    aws: Aws,
-    operation: str,
-    reading: str,
-    where: str,
-    members: dict[str, Any],
-    names: dict[str, str],
+    aws: Aws, operation: str, where: str, members: dict[str, Any], names: dict[str, str]
 ) -> None:
     """Create something; it may exist already, by our own request whose answer was lost.
 
-    Servers tell that in several ways, so a failure counts only where `reading` finds nothing.
+    Servers tell that in several ways, so a failure counts only where nothing is found then.
     """
+    reading = operation.replace("Create", "Get")
     own = aws.endpoint("s3vectors").own
     patience = _BRIEFLY if own else 1.0
     try:

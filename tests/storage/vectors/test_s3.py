@@ -13,7 +13,7 @@ import pytest
 from memory_core import AccessDenied, BackendError, BackendUnavailable, IndexMismatch, InvalidUserId
 from memory_core.model.limits import MAX_MEMORY_BYTES
 from memory_core.storage.vectors import Vector
-from memory_core.storage.vectors.s3 import MAX_BODY_BYTES, owned_by, put_requests, shortest_decimals
+from memory_core.storage.vectors.s3 import AMAZONS, owned_by, put_requests, shortest_decimals
 from standin.httpd import Request, Response
 from tests.support.s3_bench import DIMENSIONS, Bench, in_front, open_bench, refusal
 
@@ -63,7 +63,7 @@ def test_large_texts_are_spread_over_requests(bench: Bench) -> None:
     store.put([vector(f"k{number}", data=text) for number in range(100)])
     sizes = [one.bytes_in for one in bench.standin.requests() if one.operation == "PutVectors"]
     assert len(sizes) == 2
-    assert max(sizes) < MAX_BODY_BYTES + 1024
+    assert max(sizes) < AMAZONS.body_bytes + 1024
     assert store.get(["k7"])["k7"].payload["data"] == text
 
 
@@ -71,8 +71,8 @@ def test_a_request_is_measured_as_botocore_writes_it() -> None:
     vectors = [vector(f"k{number}", data="ü👪\n" * 5000) for number in range(200)]
     requests = list(put_requests(vectors, DIMENSIONS, "it"))
     assert [one["key"] for request in requests for one in request] == [one.key for one in vectors]
-    assert all(len(json.dumps(request)) <= MAX_BODY_BYTES for request in requests)
-    assert len(json.dumps(requests[0])) > MAX_BODY_BYTES * 0.97
+    assert all(len(json.dumps(request)) <= AMAZONS.body_bytes for request in requests)
+    assert len(json.dumps(requests[0])) > AMAZONS.body_bytes * 0.97
 
 
 def test_components_are_short_and_round_to_the_same_float32() -> None:
