@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from memory_core.activity import recording
 from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
@@ -19,7 +20,7 @@ from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
 from . import jobs, memory_reads, privacy
-from .activity_log import noted
+from .activity_log import note
 
 _COMPARISON: Final = "users/compare"
 
@@ -39,11 +40,13 @@ def known(user_id: UserId) -> UserSearch:
 
 
 @requires(Role.OPERATOR)
-@noted("search", lambda recall: f"{len(recall.ranking)} ranked" if recall.ranking else None)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
     """Return the memories that the assistant would get, and why not the others."""
     service = connection().service()
-    return service.explain(user_id, question, limit=limit, counted=memory_reads.census())
+    recall = service.explain(user_id, question, limit=limit, counted=memory_reads.census())
+    if recall.ranking:
+        note("search", user_id=user_id, detail=f"{len(recall.ranking)} ranked")
+    return recall
 
 
 @requires(Role.VIEWER)
@@ -53,10 +56,11 @@ def events_per_day(user_id: UserId) -> dict[dt.date, Counter[Kind]]:
 
 
 @requires(Role.VIEWER)
-@noted("history", privacy.shown_detail)
 def events(user_id: UserId, last: int) -> list[Event]:
     """Return the user's newest events, oldest first."""
-    return privacy.events_for_visitor(connection().service().history(user_id, last=last))
+    events = privacy.events_for_visitor(connection().service().history(user_id, last=last))
+    note("history", user_id=user_id, detail=privacy.shown_detail(events))
+    return events
 
 
 @requires(Role.OPERATOR)
@@ -96,10 +100,12 @@ def forget_user(user_id: UserId) -> Receipt:
 
 
 @requires(Role.OPERATOR)
-@noted("traces", lambda traces: None if traces.clean else "something is left")
 def traces(user_id: UserId) -> Traces:
     """Search everywhere for data left of a user."""
-    return connection().service().traces(user_id)
+    traces = connection().service().traces(user_id)
+    if not traces.clean:
+        note("traces", user_id=user_id, detail="something is left")
+    return traces
 
 
 @requires(Role.OPERATOR)
@@ -149,10 +155,10 @@ def last_comparison() -> Compared | None:
     return job.result if job else None
 
 
-@noted("compare", of=None)
 def _compare(on_progress: Progress) -> Compared:
     service = connection().service()
-    return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
+    with recording(service.activity, "compare"):
+        return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
 
 
 def _take_up(user_id: UserId) -> str:
