@@ -24,7 +24,7 @@ from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import Answered, Connection, Health, Saved, T, Trouble, connection
 from . import privacy
-from .activity_log import note, noted
+from .activity_log import note
 
 FRESH_S = 20
 """Seconds for which a read is cached."""
@@ -95,24 +95,28 @@ def call_counts() -> CallCounts:
 
 
 @requires(Role.VIEWER)
-@noted("view", privacy.shown_detail)
 def memories(user_id: UserId) -> list[MemoryRecord]:
     """Return all memories of a user, newest first; a viewer gets them without their texts."""
-    return privacy.records_for_visitor(_memories(user_id, connection().writes))
+    records = privacy.records_for_visitor(_memories(user_id, connection().writes))
+    note("view", user_id=user_id, detail=privacy.shown_detail(records))
+    return records
 
 
 @requires(Role.OPERATOR)
-@noted("search", lambda answer: f"{len(answer.result.hits)} found" if answer.result.hits else None)
 def search(user_id: UserId, question: str, limit: int) -> Answered:
     """Search a user's memories."""
-    return _search(user_id, question, limit, connection().writes)
+    answer = _search(user_id, question, limit, connection().writes)
+    if hits := answer.result.hits:
+        note("search", user_id=user_id, detail=f"{len(hits)} found")
+    return answer
 
 
 @requires(Role.VIEWER)
-@noted("history", privacy.shown_detail)
 def history(user_id: UserId, memory_id: str) -> list[Event]:
     """Return the events of one memory, oldest first."""
-    return privacy.events_for_visitor(connection().service().history(user_id, memory_id))
+    events = privacy.events_for_visitor(connection().service().history(user_id, memory_id))
+    note("history", user_id=user_id, detail=privacy.shown_detail(events))
+    return events
 
 
 @requires(Role.VIEWER)

@@ -5,16 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from memory_core import transfer
 from memory_core.errors import MigrationError
 from memory_core.model.records import MigrationStatus
-from memory_core.transfer import LOCAL, Address, apply, make_receipt, parse, plan, verify
-from memory_core.transfer.reports import (
-    MigrationPlan,
-    MigrationReport,
-    Verdict,
-    Verdicts,
-    Verification,
-)
+from memory_core.transfer import reports
 
 from ..auth.access import access
 from ..auth.roles import Role
@@ -29,8 +23,8 @@ _FILES: Final = frozenset({"chroma", "jsonl", "history"})
 class Migrated:
     """Report of a run, and its proof: every memory compared by id and content."""
 
-    report: MigrationReport
-    proof: Verification
+    report: reports.MigrationReport
+    proof: reports.Verification
     receipt: Mapping[str, Any]
 
 
@@ -51,9 +45,9 @@ def check_source(source: str) -> None:
 
 
 def _check(source: str) -> None:
-    where = parse(source)
-    named = [parse(address) for address in access().settings.migrate_from]
-    if where.kind == LOCAL or any(_is_within(where, other) for other in named):
+    where = transfer.parse(source)
+    named = [transfer.parse(address) for address in access().settings.migrate_from]
+    if where.kind == transfer.LOCAL or any(_is_within(where, other) for other in named):
         return
     settings = connection().service().settings
     own = [settings.data_dir, settings.chroma_path]
@@ -65,7 +59,7 @@ def _check(source: str) -> None:
     )
 
 
-def _is_within(where: Address, named: Address) -> bool:
+def _is_within(where: transfer.Address, named: transfer.Address) -> bool:
     """Return whether a named place includes an address."""
     if where.kind != named.kind:
         return False
@@ -93,21 +87,25 @@ def start_plan(source: str, user: str) -> None:
     """
     _check(source)
 
-    def work(progress: jobs.Progress) -> MigrationPlan:
-        return plan(connection().service(), source, user=user or None, on_progress=progress)
+    def work(progress: jobs.Progress) -> reports.MigrationPlan:
+        return transfer.plan(
+            connection().service(), source, user=user or None, on_progress=progress
+        )
 
     jobs.board().submit(work, subject=source, fingerprint=_plan(source, user))
 
 
 @requires(Role.ADMIN)
-def start_run(source: str, user: str, by_id: Mapping[str, Verdict], others: Verdict | None) -> None:
+def start_run(
+    source: str, user: str, by_id: Mapping[str, reports.Verdict], others: reports.Verdict | None
+) -> None:
     """Start to copy what is missing, then to compare everything. For callbacks.
 
     Raises:
         MigrationError: the source is not open to the dashboard.
     """
     _check(source)
-    verdicts = Verdicts(dict(by_id), others)
+    verdicts = reports.Verdicts(dict(by_id), others)
 
     def work(progress: jobs.Progress) -> Migrated:
         options: dict[str, Any] = {
@@ -115,10 +113,10 @@ def start_run(source: str, user: str, by_id: Mapping[str, Verdict], others: Verd
             "verdicts": verdicts,
             "on_progress": progress,
         }
-        report = memory_reads.write(lambda service: apply(service, source, **options))
+        report = memory_reads.write(lambda service: transfer.apply(service, source, **options))
         service = connection().service()
-        proof = verify(service, source, **options)
-        return Migrated(report, proof, make_receipt(proof, service.settings))
+        proof = transfer.verify(service, source, **options)
+        return Migrated(report, proof, transfer.make_receipt(proof, service.settings))
 
     jobs.board().submit(work, subject=source, fingerprint=_run(source, user))
 

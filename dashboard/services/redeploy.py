@@ -10,16 +10,6 @@ import streamlit as st
 from memory_core import MemoryService, redeploy_test
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import counted
-from memory_core.redeploy_test import (
-    LEVELS,
-    Level,
-    RedeployReceipt,
-    Report,
-    Verdict,
-    leftovers,
-    pending,
-    reports,
-)
 from memory_core.watch import Proof
 
 from ..auth.roles import Role
@@ -46,13 +36,13 @@ class Done:
 
 
 @requires(Role.VIEWER)
-def past_reports() -> list[Report]:
+def past_reports() -> list[redeploy_test.Report]:
     """Return the reports of redeploy tests, newest first."""
     return _test_reports(connection().tests)
 
 
 @requires(Role.VIEWER)
-def waiting_tests() -> list[RedeployReceipt]:
+def waiting_tests() -> list[redeploy_test.RedeployReceipt]:
     """Return the redeploy tests that wait for a deployment, oldest first."""
     return _waiting_tests(connection().tests)
 
@@ -85,19 +75,23 @@ def proof_check() -> jobs.Job | None:
     return jobs.board().latest(_PROOF)
 
 
-def level_name(report: Report) -> str:
+def level_name(report: redeploy_test.Report) -> str:
     """Return the kind of test in words."""
-    return f"Simulated: {LEVELS[report.level]}" if report.level in LEVELS else REAL
+    return (
+        f"Simulated: {redeploy_test.LEVELS[report.level]}"
+        if report.level in redeploy_test.LEVELS
+        else REAL
+    )
 
 
 @requires(Role.OPERATOR)
-def run_simulation(level: Level, count: int) -> str:
+def run_simulation(level: redeploy_test.Level, count: int) -> str:
     """Start a simulation; a second click returns the same job."""
 
-    def work(progress: jobs.Progress) -> Report:
+    def work(progress: jobs.Progress) -> redeploy_test.Report:
         return _change(lambda _: redeploy_test.simulate(level, count, on_step=progress.step))
 
-    subject = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
+    subject = f"{redeploy_test.LEVELS[level]}, simulated, {counted(count, 'probe')}"
     return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/run/{level}/{count}")
 
 
@@ -105,7 +99,7 @@ def run_simulation(level: Level, count: int) -> str:
 def run_begin(count: int) -> str:
     """Start a test around a real deployment: write its probes."""
 
-    def work(progress: jobs.Progress) -> RedeployReceipt:
+    def work(progress: jobs.Progress) -> redeploy_test.RedeployReceipt:
         return _change(
             lambda service: redeploy_test.begin(
                 service,
@@ -120,14 +114,14 @@ def run_begin(count: int) -> str:
 
 
 @requires(Role.OPERATOR)
-def run_check(receipt: RedeployReceipt) -> str:
+def run_check(receipt: redeploy_test.RedeployReceipt) -> str:
     """Start to check the probes of a test, unless it is being checked already."""
 
-    def work(progress: jobs.Progress) -> Report:
+    def work(progress: jobs.Progress) -> redeploy_test.Report:
         report = _change(
             lambda service: redeploy_test.verify(receipt, service.settings, on_step=progress.step)
         )
-        if report.verdict is not Verdict.INCONCLUSIVE:
+        if report.verdict is not redeploy_test.Verdict.INCONCLUSIVE:
             _logger.info("redeploy test %s: %s", report.run, report.verdict.value)
         return report
 
@@ -146,9 +140,9 @@ def check_of(run: str) -> jobs.Job | None:
 def checked_here(run: str) -> jobs.Job | None:
     """Return the job that ended with a verdict, which has steps and recount as well."""
     job = jobs.board().latest(_check(run))
-    if job is None or not isinstance(job.result, Report):
+    if job is None or not isinstance(job.result, redeploy_test.Report):
         return None
-    return job if job.result.verdict is not Verdict.INCONCLUSIVE else None
+    return job if job.result.verdict is not redeploy_test.Verdict.INCONCLUSIVE else None
 
 
 @requires(Role.OPERATOR)
@@ -213,18 +207,18 @@ def _change(call: Callable[[MemoryService], T]) -> T:
 
 
 @st.cache_data(ttl=REPORTS_FRESH_S, max_entries=2, show_spinner=False)
-def _test_reports(version: int) -> list[Report]:
-    return reports(connection().service())
+def _test_reports(version: int) -> list[redeploy_test.Report]:
+    return redeploy_test.reports(connection().service())
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
-def _waiting_tests(version: int) -> list[RedeployReceipt]:
-    return pending(connection().service())
+def _waiting_tests(version: int) -> list[redeploy_test.RedeployReceipt]:
+    return redeploy_test.pending(connection().service())
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _leftover_tests(version: int) -> list[str]:
-    return leftovers(connection().service())
+    return redeploy_test.leftovers(connection().service())
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=2, show_spinner=False)

@@ -24,7 +24,7 @@ from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
 from . import jobs, memory_reads, privacy
-from .activity_log import noted
+from .activity_log import note
 
 FileKind = ExportKind | Literal["txt"]
 _COMPARISON: Final = "users/compare"
@@ -59,11 +59,13 @@ def mentions(text: str) -> tuple[Mention, ...]:
 
 
 @requires(Role.OPERATOR)
-@noted("search", lambda recall: f"{len(recall.ranking)} ranked" if recall.ranking else None)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
     """Return the memories that the assistant would get, and why not the others."""
     service = connection().service()
-    return service.explain(user_id, question, limit=limit, counted=memory_reads.census())
+    recall = service.explain(user_id, question, limit=limit, counted=memory_reads.census())
+    if recall.ranking:
+        note("search", user_id=user_id, detail=f"{len(recall.ranking)} ranked")
+    return recall
 
 
 @requires(Role.VIEWER)
@@ -73,10 +75,11 @@ def events_per_day(user_id: UserId) -> dict[date, Counter[Kind]]:
 
 
 @requires(Role.VIEWER)
-@noted("history", privacy.shown_detail)
 def events(user_id: UserId, last: int) -> list[Event]:
     """Return the user's newest events, oldest first."""
-    return privacy.events_for_visitor(connection().service().history(user_id, last=last))
+    events = privacy.events_for_visitor(connection().service().history(user_id, last=last))
+    note("history", user_id=user_id, detail=privacy.shown_detail(events))
+    return events
 
 
 @requires(Role.OPERATOR)
@@ -116,10 +119,12 @@ def forget_user(user_id: UserId) -> Receipt:
 
 
 @requires(Role.OPERATOR)
-@noted("traces", lambda traces: None if traces.clean else "something is left")
 def traces(user_id: UserId) -> Traces:
     """Search everywhere for data left of a user."""
-    return connection().service().traces(user_id)
+    traces = connection().service().traces(user_id)
+    if not traces.clean:
+        note("traces", user_id=user_id, detail="something is left")
+    return traces
 
 
 @requires(Role.OPERATOR)
@@ -176,10 +181,10 @@ def last_comparison() -> Compared | None:
     return job.result if job else None
 
 
-@noted("compare", of=None)
 def _compare(on_progress: Progress) -> Compared:
     service = connection().service()
-    return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
+    with recording(service.activity, "compare"):
+        return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
 
 
 @st.cache_data(ttl=memory_reads.FRESH_S, max_entries=16, show_spinner=False)

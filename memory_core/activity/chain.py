@@ -73,7 +73,6 @@ class Anchor:
     previous: str
     removed: int
     until: datetime
-    sealed_with: str = ""
     seal_fits: bool | None = True
 
 
@@ -159,7 +158,6 @@ def decode_anchor(data: bytes, key: Key) -> Anchor:
         previous=str(document["previous"]),
         removed=int(document["removed"]),
         until=datetime.fromisoformat(document["until"]),
-        sealed_with=document["key"],
         seal_fits=seal_fits,
     )
 

@@ -115,12 +115,8 @@ class ActivityLog:
                 self._writer.call_within(self._flush_s)
         elif action in MUST_BE_WRITTEN:
             self._write_or_drop(entry)
-        elif waits:
-            self._put(entry)
-            self._writer.call_within(BATCH_S)
         else:
-            self._put(entry)
-            self._try_to_flush()
+            self._keep(entry, waits=waits)
 
     @contextmanager
     def operation(
@@ -255,7 +251,11 @@ class ActivityLog:
             "outcome": operation.outcome,
         }
         # With the marks of the beginning: a user forgotten in between gets no new one.
-        self._put(EntryDraft(document))
+        self._keep(EntryDraft(document), waits=waits)
+
+    def _keep(self, entry: EntryDraft, *, waits: bool) -> None:
+        """Have the entry written now, or within a minute where it waits."""
+        self._put(entry)
         if waits:
             self._writer.call_within(BATCH_S)
         else:

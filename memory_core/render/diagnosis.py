@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..doctor import CheckRun, CheckState, Diagnosis, Finding, Fix, Level
 from ..doctor.demo_director import DemoDirector
@@ -17,14 +17,6 @@ BACKENDS = {"s3_vectors": "persistent (S3 Vectors)", "chroma": "temporary (Chrom
 IN_ORDER = "The seven lines in order"
 _MARKS = {Level.ERROR: "!!", Level.WARNING: " !", Level.INFO: "  ", Level.OK: "ok"}
 _EVIDENCE = 6
-
-
-class LogTable(NamedTuple):
-    """A part of the report on a log; each row has a cell for each name of the header."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[tuple[str | int, ...]]
 
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -109,79 +101,64 @@ def logs_text(report: LogReport) -> str:
         for problem in summary.problems:
             finding = f"  ({problem.finding_id})" if problem.finding_id else ""
             lines.append(f"  {printable(problem.sentence)}{finding}")
-    for part in log_tables(report):
-        lines += ["", f"{part.title}:", *first_of(table(part.rows, part.header), 21)]
+    for title, rows in log_tables(report).items():
+        cells = table([[*row.values()] for row in rows], [*rows[0]])
+        lines += ["", f"{title}:", *first_of(cells, 21)]
     errors = ["\n".join(_error_lines(group)) for group in report.errors]
     lines += ["", "Errors and warnings:", *first_of(errors)] if errors else []
     lines += ["", *map(printable, report.notes)] if report.notes else []
     return "\n".join(lines)
 
 
-def log_tables(report: LogReport) -> list[LogTable]:
-    """Return all of the report that is a table, for the terminal and the dashboard."""
+def log_tables(report: LogReport) -> dict[str, list[dict[str, Any]]]:
+    """Return all of the report that is a table: rows by title, with the names of columns."""
     zone = " (UTC)" if report.zoned else ""
     first, last = f"First{zone}", f"Last{zone}"
-    order = report.order if len(report.order) > 1 else ()
-    tables = (
-        LogTable(
-            "The seven lines",
-            ("Line", "Times", first, last),
-            [
-                (line_words(line), seen.count if seen else 0, *_when(seen))
-                for line, seen in report.known.items()
-            ],
-        ),
-        LogTable(
-            IN_ORDER,
-            (f"From{zone}", "Line", "Times in a row"),
-            [(spot_text(seen.first), line_words(line), seen.count) for line, seen in order],
-        ),
-        LogTable(
-            "Storage over time",
-            (f"Since{zone}", "Storage", "Starts", f"After a deployment{zone}", "Instances"),
-            [
-                (
-                    spot_text(span.seen.first),
-                    BACKENDS[span.backend],
-                    span.starts,
-                    spot_text(span.deployment) if span.deployment else "",
-                    one_line(", ".join(span.instances)),
-                )
-                for span in report.spans
-            ],
-        ),
-        LogTable(
-            "Asked for under one id, saved under another",
-            ("Asked for", "Saved under", "Nothing found", "Saves", "Certain", "Why similar"),
-            [
-                (
-                    one_line(pair.asked),
-                    one_line(pair.saved),
-                    pair.asks.count,
-                    pair.saves.count,
-                    "yes" if pair.sure else "perhaps",
-                    one_line("; ".join(pair.reasons)),
-                )
-                for pair in report.other_ids
-            ],
-        ),
-        LogTable(
-            "Saved, and nothing found afterwards",
-            ("User", "Saves", "Last save", "Nothing found", "First time", "Storage"),
-            [
-                (
-                    one_line(user.user_id),
-                    user.saves.count,
-                    spot_text(user.saves.last),
-                    user.empty.count,
-                    spot_text(user.empty.first),
-                    "changed in between" if user.after_switch else "the same",
-                )
-                for user in report.found_nothing
-            ],
-        ),
-    )
-    return [part for part in tables if part.rows]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "The seven lines": [
+            {"Line": line_words(line), "Times": seen.count if seen else 0}
+            | dict(zip((first, last), _when(seen), strict=True))
+            for line, seen in report.known.items()
+        ],
+        IN_ORDER: [
+            {f"From{zone}": spot_text(seen.first), "Line": line_words(line), "In a row": seen.count}
+            for line, seen in report.order
+            if len(report.order) > 1
+        ],
+        "Storage over time": [
+            {
+                f"Since{zone}": spot_text(span.seen.first),
+                "Storage": BACKENDS[span.backend],
+                "Starts": span.starts,
+                f"After a deployment{zone}": spot_text(span.deployment) if span.deployment else "",
+                "Instances": one_line(", ".join(span.instances)),
+            }
+            for span in report.spans
+        ],
+        "Asked for under one id, saved under another": [
+            {
+                "Asked for": one_line(pair.asked),
+                "Saved under": one_line(pair.saved),
+                "Nothing found": pair.asks.count,
+                "Saves": pair.saves.count,
+                "Certain": "yes" if pair.sure else "perhaps",
+                "Why similar": one_line("; ".join(pair.reasons)),
+            }
+            for pair in report.other_ids
+        ],
+        "Saved, and nothing found afterwards": [
+            {
+                "User": one_line(user.user_id),
+                "Saves": user.saves.count,
+                "Last save": spot_text(user.saves.last),
+                "Nothing found": user.empty.count,
+                "First time": spot_text(user.empty.first),
+                "Storage": "changed in between" if user.after_switch else "the same",
+            }
+            for user in report.found_nothing
+        ],
+    }
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def line_words(line: str) -> str:

@@ -67,22 +67,24 @@ def card_lines(card: ServerCard | None) -> list[str]:
     return [*lines, ""]
 
 
+def migration_sentence(status: MigrationStatus) -> str:
+    """Return how far the migration from the local disk is; empty where there is none."""
+    steps = f"{status.done:,} of {counted(status.total, 'memory')}"
+    return {
+        "none": "",
+        "off": "Automatic migration from the local disk is off (MEMORY_AUTO_MIGRATE=0).",
+        "waiting": "Migration from the local disk is about to begin.",
+        "running": f"Migrating from the local disk: {steps}.",
+        "elsewhere": f"Another process is migrating from the local disk: {steps}.",
+        "done": f"The memories of the local disk are here; {status.copied:,} copied.",
+        "incomplete": f"The memories of the local disk are here, but {status.failed:,} need a "
+        "decision: plan it on the page Migrate.",
+        "failed": "Migration from the local disk failed.",
+        "stopped": "Migration from the local disk was stopped; the next start continues it.",
+    }[status.state]
+
+
 def _migration_lines(status: MigrationStatus) -> list[str]:
-    total = counted(status.total, "memory")
-    steps = f"{status.done:,} of {counted(status.total, 'step')} done"
-    words = {
-        "off": f"{total} on the local disk, not all on S3",
-        "waiting": f"{total} on the local disk, not yet on S3",
-        "running": steps,
-        "elsewhere": f"{steps} by another process",
-        "done": f"{counted(status.done, 'memory')} migrated from the local disk",
-        "incomplete": f"{counted(status.failed, 'memory')} of the local disk could not be migrated",
-        "failed": "the local disk could not be migrated",
-        "stopped": "interrupted; the next start resumes it",
-    }
-    if status.state not in words:
-        return []
-    line = f"migration {status.state}: {words[status.state]}"
-    if status.finished_at:
-        line += f", {utc(status.finished_at)}"
-    return [f"{line}; {one_line(status.message)}" if status.message else line]
+    ended = f" ({utc(status.finished_at)})" if status.finished_at else ""
+    lines = [f"{migration_sentence(status)}{ended}", one_line(status.message)]
+    return [line for line in lines if line] if status.state != "none" else []

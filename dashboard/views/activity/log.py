@@ -18,10 +18,8 @@ from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
 from .. import widgets
 
-AT_ONCE: Final = 100
-_MOST: Final = 2_000
+_LIMITS: Final = (100, 500, 2_000)
 _SHOWN: Final = 16
-_LIMIT: Final = "activity.limit"
 _CHECK: Final = "activity/check"
 _ANYTHING: Final = "Anything"
 _ACTIONS: Final = {_ANYTHING: "", **{
@@ -32,10 +30,8 @@ _ACTIONS: Final = {_ANYTHING: "", **{
 
 def draw() -> None:
     """Draw the filters, the newest entries that match, and the check of the chain."""
-    wanted = _draw_filters()
-    if st.session_state.get("activity.wanted") != wanted:
-        st.session_state["activity.wanted"], st.session_state[_LIMIT] = wanted, AT_ONCE
-    page = activity_log.page(wanted, st.session_state[_LIMIT])
+    wanted, limit = _draw_filters()
+    page = activity_log.page(wanted, limit)
     if page.entries:
         _draw_table(page.entries)
     else:
@@ -50,8 +46,8 @@ def draw() -> None:
     _draw_chain()
 
 
-def _draw_filters() -> Wanted:
-    """Draw the filters and return what they say; dates are UTC days, both included."""
+def _draw_filters() -> tuple[Wanted, int]:
+    """Draw the filters and the number of entries; dates are UTC days, both included."""
     with st.container(horizontal=True, gap="small", key="filters"):
         user = st.text_input(
             "User",
@@ -64,8 +60,10 @@ def _draw_filters() -> Wanted:
         action = st.selectbox("Action", list(_ACTIONS), key="activity.what")
         first = st.date_input("From", value=None, key="activity.from", format="YYYY-MM-DD")
         last = st.date_input("To", value=None, key="activity.to", format="YYYY-MM-DD")
+        limit = st.selectbox("Entries", _LIMITS, key="activity.limit")
     until = last + dt.timedelta(days=1) if last else None
-    return Wanted(who.strip(), _ACTIONS[action], user.strip(), _midnight(first), _midnight(until))
+    times = _midnight(first), _midnight(until)
+    return Wanted(who.strip(), _ACTIONS[action], user.strip(), *times), limit
 
 
 def _midnight(day: dt.date | None) -> dt.datetime | None:
@@ -108,24 +106,13 @@ def _draw_nothing(wanted: Wanted, page: Page) -> None:
 
 
 def _draw_extent(page: Page) -> None:
-    """Draw how many entries are shown, and the way to older ones."""
+    """Draw how many entries are shown, and whether there are older ones."""
     count = counted(len(page.entries), "entry")
-    with widgets.row("older"):
-        if page.before is None:
-            st.caption(f"{count}, complete, newest first; times are UTC.", width="content")
-            return
-        since = f", back to {text.utc(page.back_to)}" if page.back_to else ""
-        st.caption(f"{count}{since}; there are older ones.", width="content")
-        if st.session_state[_LIMIT] < _MOST:
-            widgets.button(
-                "Older entries", "activity.older", _show_older, icon="expand_more", kind="tertiary"
-            )
-        else:
-            st.caption("Narrow the dates to see them.", width="content")
-
-
-def _show_older() -> None:
-    st.session_state[_LIMIT] = min(_MOST, st.session_state[_LIMIT] * 2)
+    if page.before is None:
+        st.caption(f"{count}, complete, newest first; times are UTC.")
+        return
+    since = f", back to {text.utc(page.back_to)}" if page.back_to else ""
+    st.caption(f"{count}{since}; there are older ones: show more, or narrow the dates.")
 
 
 def _draw_chain() -> None:

@@ -9,7 +9,7 @@ from memory_core.doctor.findings import KIND
 from memory_core.doctor.logs import ErrorGroup, LogReport
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
-from memory_core.render.diagnosis import IN_ORDER, LogTable, log_extent, log_tables, spot_text
+from memory_core.render.diagnosis import IN_ORDER, log_extent, log_tables, spot_text
 from memory_core.render.log_summary import Problem, summarize_log
 
 from ...auth.roles import Role
@@ -118,8 +118,8 @@ def _draw_report(report: LogReport) -> None:
         st.markdown("Take the log of the backend from its host; on Render it is under Logs.")
         return
     _draw_problems(summary.problems)
-    for part in log_tables(report):
-        _draw_table(part)
+    for title, rows in log_tables(report).items():
+        _draw_table(title, pd.DataFrame(rows))
     if report.errors:
         _draw_errors(report.errors)
 
@@ -135,17 +135,14 @@ def _draw_problems(problems: tuple[Problem, ...]) -> None:
         st.caption(f"and {len(problems) - _PROBLEMS_SHOWN:,} more, among the errors below")
 
 
-def _draw_table(part: LogTable) -> None:
-    cells = [
-        [one_line(cell) if isinstance(cell, str) else cell for cell in row] for row in part.rows
-    ]
-    frame = pd.DataFrame(cells, columns=part.header)
-    if part.title != IN_ORDER:
-        st.markdown(f"**{part.title}**")
-        widgets.table(frame, part.title)
-    elif opened := widgets.folded(part.title, "doctor.log.order"):
-        with opened:
-            widgets.table(frame, part.title)
+def _draw_table(title: str, frame: pd.DataFrame) -> None:
+    cleaned = frame.map(lambda cell: one_line(cell) if isinstance(cell, str) else cell)
+    if title != IN_ORDER:
+        st.markdown(f"**{title}**")
+        widgets.table(cleaned, title)
+    elif part := widgets.folded(title, "doctor.log.order"):
+        with part:
+            widgets.table(cleaned, title)
 
 
 def _draw_errors(errors: tuple[ErrorGroup, ...]) -> None:

@@ -4,8 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from memory_core.model.counting import counted
-from memory_core.model.records import MigrationStatus
+from memory_core.render.storage_status import migration_sentence
 
 from ...services import memory_reads, migration
 from ...ui import actions
@@ -63,7 +62,7 @@ def draw_automatic() -> None:
     if status.state == "none":
         return
     with st.container(border=True, key="by-itself"):
-        st.markdown(f"**{_state_sentence(status)}**")
+        st.markdown(f"**{migration_sentence(status)}**")
         if status.source:
             st.text(one_line(status.source, 200))
         if status.message:
@@ -93,19 +92,3 @@ def _plan(beginning: str, example: str) -> None:
     if action.outcome and action.outcome.value:
         action.outcome = None
         st.query_params.from_dict({"from": source, **({"user": user} if user else {})})
-
-
-def _state_sentence(status: MigrationStatus) -> str:
-    return {
-        "none": "No memories are on the local disk.",
-        "off": "Automatic migration from the local disk is off (MEMORY_AUTO_MIGRATE=0).",
-        "waiting": "Migration from the local disk is about to begin.",
-        "running": f"Migrating from the local disk: {status.done:,} of "
-        f"{counted(status.total, 'memory')}.",
-        "elsewhere": "Another process is migrating from the local disk.",
-        "done": f"The memories of the local disk are here; {status.copied:,} copied.",
-        "incomplete": f"The memories of the local disk are here, but {status.failed:,} need a "
-        "decision: plan it below.",
-        "failed": "Migration from the local disk failed.",
-        "stopped": "Migration from the local disk was stopped; the next start continues it.",
-    }[status.state]

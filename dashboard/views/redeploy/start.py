@@ -9,17 +9,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from memory_core import redeploy_test
 from memory_core.errors import InvalidReceipt
 from memory_core.model.counting import counted
-from memory_core.redeploy_test import (
-    DEFAULT_PROBES,
-    LEVELS,
-    RedeployReceipt,
-    from_code,
-    from_file,
-    to_code,
-    to_file,
-)
 
 from ...auth.roles import Role
 from ...auth.visitor import may
@@ -81,7 +73,7 @@ def draw_waiting() -> None:
             )
 
 
-def draw_receipt(receipt: RedeployReceipt) -> None:
+def draw_receipt(receipt: redeploy_test.RedeployReceipt) -> None:
     """Draw the receipt in its three forms."""
     settings, stored = memory_reads.settings(), len(receipt.acknowledged)
     st.markdown(
@@ -90,7 +82,7 @@ def draw_receipt(receipt: RedeployReceipt) -> None:
     )
     st.caption("Keep one of these where the deployment does not reach; each of them is enough.")
     if stored == receipt.count:
-        code = to_code(receipt, settings)
+        code = redeploy_test.to_code(receipt, settings)
         st.caption("Link that opens this page with the receipt")
         st.code(_link_to(code), language=None, wrap_lines=True)
         st.caption("Code, also for reading aloud")
@@ -99,30 +91,30 @@ def draw_receipt(receipt: RedeployReceipt) -> None:
         st.caption("Some probes were not stored; only the file lists those that were.")
     widgets.download(
         "Receipt file",
-        lambda: to_file(receipt, settings),
+        lambda: redeploy_test.to_file(receipt, settings),
         f"redeploy-receipt-{receipt.run}.json",
         f"redeploy.receipt-{receipt.run}",
     )
 
 
-def waiting_words(receipt: RedeployReceipt) -> str:
+def waiting_words(receipt: redeploy_test.RedeployReceipt) -> str:
     """Return since when a test waits, and its number of probes."""
     begun = text.parsed(receipt.begun_at)
     since = f", begun {text.ago(begun)}" if begun else ""
     return f"waiting for a deployment{since}, {counted(receipt.count, 'probe')}"
 
 
-def read_receipt(code: str, content: bytes | None = None) -> RedeployReceipt:
+def read_receipt(code: str, content: bytes | None = None) -> redeploy_test.RedeployReceipt:
     """Return the receipt in a file, or else behind a code.
 
     Raises:
         InvalidReceipt: neither was given, or it cannot be used.
     """
     if content is not None:
-        return from_file(content, memory_reads.settings())
+        return redeploy_test.from_file(content, memory_reads.settings())
     if not code.strip():
         raise InvalidReceipt("there is neither a code nor a file; give one of them")
-    return from_code(code[:_CODE_CHARS], memory_reads.settings())
+    return redeploy_test.from_code(code[:_CODE_CHARS], memory_reads.settings())
 
 
 def start_job(begin: Callable[[], str]) -> None:
@@ -136,7 +128,7 @@ def start_job(begin: Callable[[], str]) -> None:
 
 def simulate_now() -> str:
     """Start the usual simulation; return its job, for the address of this page."""
-    return redeploy.run_simulation("redeploy", DEFAULT_PROBES)
+    return redeploy.run_simulation("redeploy", redeploy_test.DEFAULT_PROBES)
 
 
 def open_test(run: str) -> None:
@@ -149,7 +141,7 @@ def _draw_simulation() -> None:
     st.radio(
         "What happens to the application",
         list(_CAPTIONS),
-        format_func=lambda level: LEVELS[level],
+        format_func=lambda level: redeploy_test.LEVELS[level],
         captions=list(_CAPTIONS.values()),
         key="redeploy.level",
         persist_state="page",
@@ -197,7 +189,7 @@ def _is_running() -> bool:
 
 
 def _draw_count(key: str) -> None:
-    st.session_state.setdefault(key, DEFAULT_PROBES)
+    st.session_state.setdefault(key, redeploy_test.DEFAULT_PROBES)
     st.number_input(
         "Probes", min_value=1, max_value=MOST, step=1, key=key, persist_state="page", width=160
     )
@@ -228,7 +220,7 @@ def _link_to(code: str) -> str:
     return f"{origin}/redeploy?{RECEIPT}={code}"
 
 
-def _draw_waiting(receipt: RedeployReceipt) -> None:
+def _draw_waiting(receipt: redeploy_test.RedeployReceipt) -> None:
     run, busy = receipt.run, redeploy.check_of(receipt.run) is not None
     with st.container(border=True, key=f"waiting-{run}"):
         if busy:
@@ -282,7 +274,7 @@ def _watch(known: list[tuple[str, str]]) -> None:
         st.rerun()
 
 
-def _state(tests: list[RedeployReceipt]) -> list[tuple[str, str]]:
+def _state(tests: list[redeploy_test.RedeployReceipt]) -> list[tuple[str, str]]:
     checks: list[jobs.Job | None] = [redeploy.check_of(receipt.run) for receipt in tests]
     return [
         (receipt.run, check.id if check else "")

@@ -66,7 +66,7 @@ NEEDED: dict[Callable[..., Any], Role] = {
 
 # They write entries for the calls above, say what the visitor may see, or only put words together.
 NO_CALLS: set[Callable[..., Any]] = {
-    activity_log.note, activity_log.noted, privacy.reads_all, privacy.records_for_visitor,
+    activity_log.note, privacy.reads_all, privacy.records_for_visitor,
     privacy.events_for_visitor, privacy.shown_detail, privacy.is_hidden,
     privacy.remember_revealed, redeploy.level_name,
 }  # fmt: skip
