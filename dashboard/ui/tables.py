@@ -18,7 +18,13 @@ from .text import day, expiry, one_line
 CELL = 200
 HEADER_PX = 38
 ROW_PX = 35
-_KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "Forgotten"}
+_KINDS = {
+    Kind.ADD: "Saved",
+    Kind.UPDATE: "Changed",
+    Kind.DELETE: "Deleted",
+    Kind.FORGET: "Forgotten",
+    Kind.RESTORE: "Brought back",
+}
 
 
 def memory_frame(records: Sequence[MemoryRecord]) -> pd.DataFrame:
@@ -106,7 +112,7 @@ def _event_word(event: Event) -> str:
 
 def kind_word(kind: Kind) -> str:
     """Return the kind of an event as a word."""
-    return _KINDS.get(str(kind), "Other")
+    return _KINDS[kind]
 
 
 def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:

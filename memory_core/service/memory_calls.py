@@ -27,13 +27,13 @@ from ..model.records import (
     SearchResult,
 )
 from ..model.user_id import UserId, normalize_user_id
-from .user_calls import UserCalls
+from .past_calls import PastCalls
 
 if TYPE_CHECKING:
     from ..memories.search import Condition, Recall
 
 
-class MemoryCalls(UserCalls):
+class MemoryCalls(PastCalls):
     """Save, change, ask and read."""
 
     @noted("save", lambda saved: counted(len(saved), "memory"))
