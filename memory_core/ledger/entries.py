@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -39,7 +40,8 @@ class LedgerEntry:
     """An event of one memory. `line` is its line in a BATCH, None in an object of its own.
 
     `moved` is set if the memory came with an id from outside, or went to another user with its id.
-    `restored` is the ULID of the event whose state it brought back; None for any other event.
+    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty for a deletion; None
+    for any other event.
     """
 
     key: str
@@ -103,6 +105,7 @@ def folder_of(user_id: UserId) -> str:
     return _folder_named(encoded, user_id)
 
 
+@lru_cache(maxsize=1_000)
 def folders_of(user_id: UserId) -> tuple[str, ...]:
     """Return the prefix of a user's entries, and the one in which earlier releases put them."""
     folder, earlier = folder_of(user_id), _folder_named(_encoded(user_id), user_id)

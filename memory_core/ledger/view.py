@@ -27,7 +27,8 @@ class Live:
 
     @property
     def updated(self) -> bool:
-        return self.latest is not self.added
+        """It may have another text than the one that it was added with."""
+        return self.latest is not self.added and self.latest.restored != self.added.ulid
 
 
 @dataclass(frozen=True, slots=True)

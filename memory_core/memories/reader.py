@@ -264,7 +264,7 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         actor_id=payload.get("actor_id"),
         attributed_to=payload.get("attributed_to"),
     )
-    return replace(record, **changes)
+    return replace(record, **changes) if changes else record
 
 
 def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:

@@ -6,47 +6,39 @@ All of it is read from the ledger alone; only what a change leads to is put into
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from operator import attrgetter
-from typing import Any, Literal, overload
+from typing import Any
 
-from ..errors import (
-    BackendError,
-    InvalidMemory,
-    InvalidMove,
-    InvalidSelection,
-    MemoryNotFound,
-    NotIndexed,
-)
+from ..errors import BackendError, InvalidMove, InvalidSelection, MemoryNotFound, NotIndexed
 from ..ledger import ALL, EventDraft, Ledger, LedgerEntry, Live, UserView
 from ..ledger.entries import last_ulid_at, time_in
 from ..ledger.view import Replay
-from ..model.counting import Progress, batches
-from ..model.limits import check_payload
-from ..model.past import Change, ChangeKind, ChangeReceipt, MemoryFilter, Moment
+from ..model.counting import Progress, Steps, batches
+from ..model.past import BulkCall, Change, ChangeKind, ChangeReceipt, MemoryFilter, Moment
 from ..model.payload import differing, with_expiry
 from ..model.records import Kind, MemoryRecord
 from ..model.user_id import UserId
 from ..storage.vectors import Vector
 from ..storage.vectors.base import PUT_BATCH
 from .merge_users import Merger
-from .reader import MemoryReader, is_current, to_record
-from .repository import Repository
+from .reader import to_record
+from .repair import Repairer
 from .statistics import author_of
 
 _READ_AT_ONCE = 1_000
+_Payload = Mapping[str, Any]
+_Planned = tuple[EventDraft, _Payload | None]
+"""An event to be recorded, and the payload before it."""
 
 
 class PastMemories(Sequence[MemoryRecord]):
     """The memories that a user had at a moment, newest first.
 
     Their number and `ids` are known without reading a text; records are read when they are asked
-    for. `event_id` is the last event before the moment, empty where there was none, and `at` its
-    time. `forgotten` is the time (UTC) of a FORGET after the moment: nothing from before it is
-    left. A user who is forgotten later has no records any more, whatever was listed before.
+    for. `event_id` and `at` are the last event before the moment and its time, if there was one.
+    `forgotten` is the time (UTC) of a FORGET after the moment: nothing from before it is left.
     """
 
     def __init__(self, ledger: Ledger, view: UserView, forgotten: datetime | None) -> None:
@@ -61,11 +53,7 @@ class PastMemories(Sequence[MemoryRecord]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, place: int) -> MemoryRecord: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[MemoryRecord]: ...
-    def __getitem__(self, place: int | slice) -> MemoryRecord | list[MemoryRecord]:
+    def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return self._read(self.ids[place])
         return self._read([self.ids[place]])[0]
@@ -76,122 +64,98 @@ class PastMemories(Sequence[MemoryRecord]):
 
     def _read(self, ids: Sequence[str]) -> list[MemoryRecord]:
         payloads = self._ledger.payloads(self._live[memory_id].latest for memory_id in ids)
-        records = (_record(memory_id, self._live[memory_id], payloads) for memory_id in ids)
+        records = (_record(key, payloads.get(self._live[key].latest)) for key in ids)
         return [record for record in records if record]
-
-
-@dataclass(slots=True)
-class _Plan:
-    """Events to be recorded, what they change, and memories that cannot be changed, and why."""
-
-    drafts: list[EventDraft]
-    changes: list[Change]
-    refused: dict[str, str]
 
 
 class TimeMachine:
     """Reads the past of users from the ledger, and makes it the present again."""
 
-    def __init__(self, repository: Repository, memories: MemoryReader, merger: Merger) -> None:
-        _, _, self._ledger, self._store = repository
-        self._memories = memories
+    def __init__(self, ledger: Ledger, merger: Merger, repairer: Repairer) -> None:
+        self._ledger = ledger
         self._merger = merger
+        self._repairer = repairer
 
     def state(self, user_id: UserId, moment: Moment) -> PastMemories:
         """Return what the user had at a moment: after the last event that is not later."""
         now = self._ledger.view(user_id)
         bound = _bound(now, moment)
-        gone = bound < now.forgotten
-        forgotten = time_in(now.forgotten) if gone else None
-        past = UserView(user_id, (), {}, frozenset()) if gone else now.until(bound)
-        return PastMemories(self._ledger, past, forgotten)
+        if bound < now.forgotten:
+            return PastMemories(self._ledger, now.until(""), time_in(now.forgotten))
+        return PastMemories(self._ledger, now.until(bound), None)
 
-    def changes(
-        self, user_id: UserId, since: Moment | None = None, until: Moment | None = None
-    ) -> list[Change]:
+    def changes(self, user_id: UserId, since: Moment | None, until: Moment | None) -> list[Change]:
         """Return what changed after `since` and not after `until`, oldest first."""
         view = self._ledger.view(user_id)
-        place = partial(bisect_right, view.entries, key=attrgetter("ulid"))
-        first = max(place(_bound(view, since)) if since else 0, place(view.forgotten) - 1, 0)
-        last = place(_bound(view, until)) if until else len(view.entries)
-        before = view.entries[first - 1].ulid if first else ""
-        replay = Replay(user_id, view.until(before))
+        base = view.until(_bound(view, since) if since else "")
+        replay = Replay(user_id, base)
         steps: list[tuple[LedgerEntry, str, Live | None, Live | None]] = []
-        for entry in view.entries[first:last]:
+        for entry in view.until(_bound(view, until) if until else "~").entries[len(base.entries) :]:
+            former = replay.apply(entry)
             if entry.kind is Kind.FORGET:
-                replay.apply(entry)
-                steps.append((entry, ALL, None, None))
+                # What was before is gone for good, also where an erasure was cut off.
+                steps = [(entry, ALL, None, None)]
                 continue
-            for memory_id, old in replay.apply(entry).items():
-                new = replay.live.get(memory_id)
+            for key, old in former.items():
+                new = replay.live.get(key)
                 if (old and old.latest) != (new and new.latest):
-                    steps.append((entry, memory_id, old, new))
-        entries = [entry for entry, *_ in steps]
-        entries += [live.latest for _, _, old, new in steps for live in (old, new) if live]
-        details = self._ledger.details(dict.fromkeys(entries))
-        payloads = {entry: event.get("payload") or {} for entry, event in details.items()}
+                    steps.append((entry, key, old, new))
+        lives = (live for _, _, old, new in steps for live in (old, new) if live)
+        wanted = dict.fromkeys([*(entry for entry, *_ in steps), *(live.latest for live in lives)])
+        events = self._ledger.details(wanted)
         return [
             _change(
-                entry, details[entry], key, _record(key, old, payloads), _record(key, new, payloads)
+                memory_id,
+                events.get(old.latest, {}).get("payload") if old else None,
+                events.get(new.latest, {}).get("payload") if new else None,
+                entry,
+                events[entry],
             )
-            for entry, key, old, new in steps
-            if entry in details
+            for entry, memory_id, old, new in steps
+            if entry in events
         ]
 
     def restore(
         self,
         user_id: UserId,
         raw_user_id: str,
-        moment: Moment,
+        moment: Moment | None,
         where: MemoryFilter,
+        memory_id: str | None = None,
         *,
-        keep_newer: bool,
+        keep_newer: bool = False,
         preview: bool,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Make the chosen memories what they were at a moment.
-
-        Raises:
-            MemoryNotFound: nothing of the user or of that time is on record, or it was forgotten.
-        """
+        """Make the chosen memories, or one, what they were at a moment; None: before deletion."""
         now = self._ledger.view(user_id)
-        past = self._past(now, moment)
-        ids = self._chosen(where, past, now.live)
-        plan = self._plan_restore(now, raw_user_id, past, ids, keep_newer=keep_newer)
-        return self._carry_out("restore", now, plan, preview, on_progress)
-
-    def restore_one(
-        self,
-        user_id: UserId,
-        raw_user_id: str,
-        memory_id: str,
-        moment: Moment | None,
-        *,
-        preview: bool,
-    ) -> ChangeReceipt:
-        """Make a memory what it was at a moment, or if that is None, before it was deleted.
-
-        Raises:
-            MemoryNotFound: it did not exist then, or nothing of that time is on record.
-            InvalidMove: it moved to another user.
-        """
-        now = self._ledger.view(user_id)
-        past = self._past(now, moment) if moment else {**now.deleted, **now.live}
-        if memory_id not in past:
-            raise MemoryNotFound(
-                f"user {user_id!r} had no memory {memory_id!r} "
-                f"{'at that moment' if moment else 'that is on record'}"
-                + (f"; {_forgotten(now)}" if now.forgotten else "; see the history for its id")
-            )
-        plan = self._plan_restore(now, raw_user_id, past, [memory_id], keep_newer=True)
-        for reason in plan.refused.values():
-            raise InvalidMove(f"memory {memory_id!r} cannot be brought back: {reason}")
-        return self._carry_out("restore", now, plan, preview, None)
-
-    def _past(self, now: UserView, moment: Moment) -> Mapping[str, Live]:
-        if not now.entries or _bound(now, moment) < now.forgotten:
-            raise _gone(now)
-        return now.until(_bound(now, moment)).live
+        if not now.entries or (moment and _bound(now, moment) < now.forgotten):
+            raise _not_there(now, "nothing")
+        past = now.until(_bound(now, moment)).live if moment else {**now.deleted, **now.live}
+        if memory_id and memory_id not in past:
+            raise _not_there(now, f"no memory {memory_id!r}")
+        ids = [memory_id] if memory_id else self._chosen(where, past, now.live)
+        then = {key: past[key].latest if key in past else None for key in ids}
+        current = {key: now.live[key].latest if key in now.live else None for key in ids}
+        differ = [key for key in ids if then[key] != current[key]]
+        entries = (entry for key in differ for entry in (then[key], current[key]) if entry)
+        payloads = self._ledger.payloads(entries)
+        planned: list[_Planned] = []
+        refused = self._moved(now, then, current)
+        for key in differ:
+            source, latest = then[key], current[key]
+            target = payloads.get(source) if source else None
+            present = payloads.get(latest) if latest else None
+            if key in refused or (keep_newer and target is None):
+                continue
+            if target is not None and present is not None and not differing(target, present):
+                continue
+            kind = Kind.DELETE if target is None else Kind.UPDATE if latest else Kind.ADD
+            mark = (source.restored or source.ulid) if source else ""
+            planned.append((EventDraft(kind, key, raw_user_id, target, restored=mark), present))
+        if memory_id and refused:
+            raise InvalidMove(f"memory {memory_id!r} cannot be brought back: {refused[memory_id]}")
+        return self._carry_out("restore", now, planned, refused, preview, on_progress)
 
     def change(
         self,
@@ -204,254 +168,167 @@ class TimeMachine:
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
         """Give the chosen memories an expiry date, or delete them where that is None."""
-        now, plan = self._ledger.view(user_id), _Plan([], [], {})
-        ids = self._chosen(where, now.live)
-        payloads = self._ledger.payloads(now.live[memory_id].latest for memory_id in ids)
-        for memory_id in ids:
-            payload = payloads.get(now.live[memory_id].latest)
-            if payload is None:
-                continue
-            if expires is None:
-                draft = EventDraft(Kind.DELETE, memory_id, raw_user_id)
-            else:
-                revised = {**with_expiry(payload, expires), "updated_at": _now().isoformat()}
-                if not differing(payload, {**revised, "updated_at": payload.get("updated_at")}):
+        now = self._ledger.view(user_id)
+        entries = {now.live[key].latest: key for key in self._chosen(where, now.live)}
+        planned: list[_Planned] = []
+        for entry, payload in self._ledger.payloads(entries).items():
+            draft = EventDraft(Kind.DELETE, entries[entry], raw_user_id)
+            if expires is not None:
+                revised = with_expiry(payload, expires)
+                if not differing(payload, revised):
                     continue
-                draft = EventDraft(Kind.UPDATE, memory_id, raw_user_id, revised)
-            _add(plan, draft, payload)
-        call: Literal["delete", "expire"] = "delete" if expires is None else "expire"
-        return self._carry_out(call, now, plan, preview, on_progress)
+                revised["updated_at"] = datetime.now(UTC).isoformat()
+                draft = EventDraft(Kind.UPDATE, entries[entry], raw_user_id, revised)
+            planned.append((draft, payload))
+        call: BulkCall = "delete" if expires is None else "expire"
+        return self._carry_out(call, now, planned, {}, preview, on_progress)
 
     def _chosen(self, where: MemoryFilter, *states: Mapping[str, Live]) -> list[str]:
         """Return the memories that fit in one of the states."""
-        if where.by_id_alone:
-            every = dict.fromkeys(memory_id for state in states for memory_id in state)
-            return [key for key in every if where.ids is None or key in where.ids]
-        payloads: dict[LedgerEntry, dict[str, Any]] = {}
-        entries = dict.fromkeys(live.latest for state in states for live in state.values())
-        for part in batches(entries, _READ_AT_ONCE):
-            payloads |= self._ledger.payloads(part)
-        chosen: dict[str, None] = {}
-        for state in states:
-            for memory_id, live in state.items():
-                record = _record(memory_id, live, payloads)
-                if record and where.matches(record):
-                    chosen[memory_id] = None
-        return list(chosen)
+        pairs = [
+            (key, live.latest)
+            for state in states
+            for key, live in state.items()
+            if where.ids is None or key in where.ids
+        ]
+        if not where.by_id_alone:
+            payloads = self._ledger.payloads(dict.fromkeys(entry for _, entry in pairs))
+            records = ((_record(key, payloads.get(entry)), entry) for key, entry in pairs)
+            pairs = [(record.id, at) for record, at in records if record and where.matches(record)]
+        return [*dict.fromkeys(key for key, _ in pairs)]
 
-    def _plan_restore(
+    def _moved(
         self,
         now: UserView,
-        raw_user_id: str,
-        past: Mapping[str, Live],
-        ids: Collection[str],
-        *,
-        keep_newer: bool,
-    ) -> _Plan:
-        plan = _Plan([], [], {})
-        then = {key: past[key].latest if key in past else None for key in ids}
-        current = {key: now.live[key].latest if key in now.live else None for key in ids}
-        differ = [key for key in ids if then[key] != current[key]]
-        payloads = self._ledger.payloads(
-            entry for key in differ for entry in (then[key], current[key]) if entry
-        )
-        movements = self._movements(
-            now, [key for key in differ if not (then[key] and current[key])]
-        )
-        for memory_id in differ:
-            source, latest = then[memory_id], current[memory_id]
-            target = payloads.get(source) if source else None
-            present = payloads.get(latest) if latest else None
-            moved = movements.get(memory_id, {})
-            if source is None:
-                if "revision" in moved:
-                    plan.refused[memory_id] = (
-                        f"it came from user {moved.get('from')!r} since; undo the merge to give "
-                        "it back"
-                    )
-                elif not keep_newer:
-                    draft = EventDraft(Kind.DELETE, memory_id, raw_user_id, restored="")
-                    _add(plan, draft, present)
-                continue
-            if memory_id in now.given_away and latest is None:
-                plan.refused[memory_id] = (
-                    f"it moved to user {moved.get('to')!r}; it can come back only there"
-                )
-                continue
-            if target is None or (present is not None and not differing(target, present)):
-                continue
-            try:
-                check_payload(target)
-            except InvalidMemory as exc:
-                plan.refused[memory_id] = str(exc)
-                continue
-            kind = Kind.ADD if latest is None else Kind.UPDATE
-            draft = EventDraft(kind, memory_id, raw_user_id, target, restored=source.ulid)
-            _add(plan, draft, present)
-        return plan
-
-    def _movements(self, now: UserView, ids: Iterable[str]) -> dict[str, Mapping[str, str]]:
-        """Return where memories moved to, if they are gone, or came from, if they are here."""
-        wanted = {*ids}
-        entries = {
+        then: Mapping[str, LedgerEntry | None],
+        current: Mapping[str, LedgerEntry | None],
+    ) -> dict[str, str]:
+        """Return which memories belong to another user, or came from one, and say so."""
+        apart = {key for key in then if bool(then[key]) != bool(current[key])}
+        moves = {
             entry.memory_id: entry
             for entry in now.entries
-            if entry.moved and entry.memory_id in wanted
+            if entry.moved and entry.memory_id in apart
         }
-        events = self._ledger.details(entries.values())
-        return {entry.memory_id: event["moved"] for entry, event in events.items()}
+        refused = {}
+        for entry, event in self._ledger.details(moves.values()).items():
+            key, moved = entry.memory_id, event["moved"]
+            if key in now.given_away and not current[key]:
+                refused[key] = f"it moved to user {moved.get('to')!r}; it can come back only there"
+            elif "revision" in moved and not then[key]:
+                refused[key] = f"it came from user {moved.get('from')!r}; undo the merge instead"
+        return refused
 
     def _carry_out(
         self,
-        call: Literal["restore", "delete", "expire"],
+        call: BulkCall,
         now: UserView,
-        plan: _Plan,
+        planned: Sequence[_Planned],
+        failed: dict[str, str],
         preview: bool,
         on_progress: Progress | None,
     ) -> ChangeReceipt:
-        """Record the plan in one object, then make the store agree; safe to repeat."""
-        failed, verified = plan.refused, None
+        """Record the events in one object, then make the store agree; safe to repeat."""
+        changes = [_change(draft.memory_id, old, draft.payload) for draft, old in planned]
+        verified = None
         if not preview:
-            if plan.drafts:
-                entries = self._ledger.append(now, plan.drafts)
+            if planned:
+                entries = self._ledger.append(now, [draft for draft, _ in planned])
                 present = self._ledger.view(now.user_id)
                 if present.forgotten != now.forgotten:
                     # Nothing that was forgotten meanwhile may lie in what was just written.
                     self._ledger.erase(now.user_id, entries)
-                    raise _gone(present)
-            changed = {draft.memory_id for draft in plan.drafts}
-            failed = failed | self._settle(now.user_id, changed, on_progress)
-            verified = len(changed - failed.keys())
+                    raise _not_there(present, "nothing")
+            left = self._settle(now.user_id, [change.id for change in changes], on_progress)
+            verified = len(changes) - len(left)
+            failed = failed | left
         return ChangeReceipt(
             user_id=now.user_id,
             call=call,
-            changes=tuple(plan.changes),
+            changes=tuple(changes),
             failed=tuple(failed.items()),
             verified=verified,
             before=now.last_ulid,
             preview=preview,
-            at=_now(),
+            at=datetime.now(UTC),
         )
 
     def _settle(
-        self, user_id: UserId, changed: Collection[str], on_progress: Progress | None
+        self, user_id: UserId, changed: Sequence[str], on_progress: Progress | None
     ) -> dict[str, str]:
-        """Make the store hold what is on record of the changed; return which it does not, and why.
+        """Make the store hold what was changed; return which it does not hold, and why.
 
-        So for what an earlier restore recorded, which may have been cut off.
+        Where nothing was, an earlier restore may have been cut off here.
         """
-        view = self._ledger.view(user_id)
-        earlier = {entry.memory_id for entry in view.entries if entry.restored is not None}
-        ids = sorted(changed or earlier)
-        put = [key for key in ids if key in view.live]
-        gone = {key for key in ids if key not in view.live and key not in view.given_away}
-        reason = "it is recorded, but the index was changed by others meanwhile"
+        entries = self._ledger.view(user_id).entries
+        ids = changed or [entry.memory_id for entry in entries if entry.restored is not None]
+        left: dict[tuple[UserId, str], str] = {}
+        steps = Steps(on_progress, len(ids))
         try:
-            self._merger.store_all(user_id, put, on_progress)
-            for batch in batches(sorted(self._memories.removable(view, gone)), PUT_BATCH):
-                self._store.delete(batch)
-            left = set().union(
-                *(self._differing(user_id, batch) for batch in batches(ids, PUT_BATCH))
-            )
+            for batch in batches(dict.fromkeys(ids), PUT_BATCH):
+                # It keeps the vector of a text that is unchanged.
+                self._merger.store_all(user_id, batch)
+                left |= self._repairer.settle([(user_id, memory_id) for memory_id in batch])
+                steps.advance(len(batch))
         except (BackendError, NotIndexed) as exc:
-            left, reason = {*ids}, f"it is recorded, but not in the index: {exc}"
-        self._memories.refresh(user_id)
-        advice = "run `python -m memory_core audit --repair`"
-        return dict.fromkeys(sorted(left), f"{reason}; {advice}")
-
-    def _differing(self, user_id: UserId, ids: Sequence[str]) -> set[str]:
-        """Return which of the memories the store does not hold, or still holds, unlike the ledger.
-
-        That is read first: what others change afterwards is theirs to store.
-        """
-        view, stored = self._ledger.view(user_id), self._store.get(ids)
-        return {
-            key
-            for key in ids
-            if not (
-                is_current(stored.get(key), view, key)
-                if key in view.live
-                else key not in stored or (stored[key].payload or {}).get("user_id") != user_id
-            )
-        }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+            rest, reason = list(dict.fromkeys(ids))[steps.done :], f"not in the index yet: {exc}"
+            left |= {(user_id, memory_id): reason for memory_id in rest}
+        advice = "it is recorded; run `python -m memory_core audit --repair`"
+        return {memory_id: f"{reason}; {advice}" for (_, memory_id), reason in left.items()}
 
 
 def _bound(view: UserView, moment: Moment) -> str:
     """Return the greatest ULID that an event up to the moment can have."""
     if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return last_ulid_at(aware)
-    if all(entry.ulid != moment for entry in view.entries):
+        return last_ulid_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    at = bisect_right(view.entries, moment, key=attrgetter("ulid"))
+    known = at and view.entries[at - 1].ulid == moment
+    if not known and moment > view.forgotten:
         raise InvalidSelection(
             f"user {view.user_id!r} has no event {moment!r}; take an id from the history, or a time"
         )
     return moment
 
 
-def _record(
-    memory_id: str, live: Live | None, payloads: Mapping[LedgerEntry, Mapping[str, Any]]
-) -> MemoryRecord | None:
-    payload = payloads.get(live.latest) if live else None
+def _record(memory_id: str, payload: _Payload | None) -> MemoryRecord | None:
     return to_record(Vector(memory_id, payload)) if payload else None
 
 
 def _change(
-    entry: LedgerEntry,
-    event: Mapping[str, Any],
     memory_id: str,
-    before: MemoryRecord | None,
-    after: MemoryRecord | None,
+    before: _Payload | None,
+    after: _Payload | None,
+    entry: LedgerEntry | None = None,
+    event: _Payload | None = None,
 ) -> Change:
+    """Return a change that an entry recorded, or that is about to be recorded."""
+    event = event or {}
     moved = event.get("moved") or {}
-    kind: ChangeKind
-    if entry.kind is Kind.FORGET:
+    kind: ChangeKind = "added" if not before else "changed" if after else "deleted"
+    if memory_id == ALL:
         kind = "forgotten"
-    elif entry.restored is not None:
+    elif entry and entry.restored is not None:
         kind = "restored"
     elif "to" in moved or "revision" in moved:
         kind = "moved"
-    else:
-        kind = "added" if before is None else "changed" if after else "deleted"
     return Change(
         kind=kind,
         id=memory_id,
-        before=before,
-        after=after,
-        at=entry.at,
-        event_id=entry.ulid,
+        before=_record(memory_id, before),
+        after=_record(memory_id, after),
+        at=entry.at if entry else datetime.now(UTC),
+        event_id=entry.ulid if entry else "",
         other=moved.get("to") or moved.get("from"),
         **author_of(event),
     )
 
 
-def _gone(view: UserView) -> MemoryNotFound:
-    """Return the error for a user or a time of which nothing is on record."""
+def _not_there(view: UserView, what: str) -> MemoryNotFound:
+    """Return the error for a moment of which nothing, or not this memory, is on record."""
+    advice = "look for the id and the moment in the history"
     if view.forgotten:
-        return MemoryNotFound(f"{_forgotten(view)}; choose a later moment")
+        at = f"{time_in(view.forgotten):%Y-%m-%d %H:%M:%S} UTC"
+        advice = f"what was there before {at} was forgotten for privacy and cannot come back"
     return MemoryNotFound(
-        f"nothing is on record of user {view.user_id!r}; look for the id with "
-        "`python -m memory_core users find`"
+        f"{what} of user {view.user_id!r} is on record as of that moment; {advice}"
     )
-
-
-def _forgotten(view: UserView) -> str:
-    at = time_in(view.forgotten)
-    return (
-        f"what user {view.user_id!r} had before {at:%Y-%m-%d %H:%M:%S} UTC "
-        "was forgotten for privacy and cannot come back"
-    )
-
-
-def _add(plan: _Plan, draft: EventDraft, present: Mapping[str, Any] | None) -> None:
-    """Add an event to a plan, with the memory before and after it."""
-    before, after = (
-        to_record(Vector(draft.memory_id, payload)) if payload else None
-        for payload in (present, draft.payload)
-    )
-    kind: ChangeKind = "added" if before is None else "changed" if after else "deleted"
-    plan.drafts.append(draft)
-    plan.changes.append(Change(kind, draft.memory_id, before, after, _now()))

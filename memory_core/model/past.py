@@ -16,6 +16,7 @@ Moment = datetime | str
 """A time (UTC unless it has a zone), the id of an event, or a text that `read_moment` reads."""
 
 ChangeKind = Literal["added", "changed", "deleted", "moved", "restored", "forgotten"]
+BulkCall = Literal["restore", "delete", "expire"]
 SourceKind = Literal["text", "document", "chat"]
 """A memory said to the assistant, cut from a document, or taken from an exported chat."""
 
@@ -53,7 +54,7 @@ class ChangeReceipt:
     """
 
     user_id: UserId
-    call: Literal["restore", "delete", "expire"]
+    call: BulkCall
     changes: tuple[Change, ...]
     failed: tuple[tuple[str, str], ...]
     verified: int | None

@@ -16,6 +16,7 @@ from ..memories.reader import to_record
 from ..model.census import Census
 from ..model.counting import Progress, Steps, counted
 from ..model.limits import check_text
+from ..model.past import MemoryFilter
 from ..model.records import (
     Event,
     Hit,
@@ -221,9 +222,10 @@ class MemoryCalls(PastCalls):
         user = normalize_user_id(user_id)
         return self._searcher.explain(user, query, limit, self.find(user, counted=counted).close)
 
-    def list_memories(self, user_id: str) -> list[MemoryRecord]:
-        """Return all of the user's memories, newest first; always complete."""
-        return self._memories.records(self.parts.ledger.view(normalize_user_id(user_id)))
+    def list_memories(self, user_id: str, where: MemoryFilter | None = None) -> list[MemoryRecord]:
+        """Return all of the user's memories that fit, newest first; always complete."""
+        records = self._memories.records(self.parts.ledger.view(normalize_user_id(user_id)))
+        return records if where is None else [*filter(where.matches, records)]
 
     def get_memory(self, user_id: str, memory_id: str) -> MemoryRecord:
         """Return one memory.

@@ -49,7 +49,7 @@ class ServiceParts:
         self._auditor = Auditor(ledger, store)
         self._repairer = Repairer(self.parts, self._memories)
         self._merger = Merger(self.parts, self._memories)
-        self._time_machine = TimeMachine(self.parts, self._memories, self._merger)
+        self._time_machine = TimeMachine(ledger, self._merger, self._repairer)
         self._counter = statistics.Counter(ledger)
         self._finder = UserFinder(ledger)
         self._background: Background | None = None

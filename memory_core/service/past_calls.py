@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..activity import noted
+from ..errors import InvalidMemory
 from ..model.counting import Progress, counted
 from ..model.moments import read_moment
 from ..model.past import Change, ChangeReceipt, MemoryFilter, Moment
@@ -15,8 +16,6 @@ from .user_calls import UserCalls
 
 if TYPE_CHECKING:
     from ..memories.time_machine import PastMemories
-
-ALL_MEMORIES = MemoryFilter()
 
 
 def _changed(receipt: ChangeReceipt) -> str:
@@ -70,9 +69,9 @@ class PastCalls(UserCalls):
             InvalidMove: it moved to another user, and can come back only there.
             InvalidSelection: as `memories_at`.
         """
-        moment = None if at is None else self._moment(at)
-        return self._time_machine.restore_one(
-            normalize_user_id(user_id), str(user_id), memory_id, moment, preview=preview
+        user, moment = normalize_user_id(user_id), None if at is None else self._moment(at)
+        return self._time_machine.restore(
+            user, str(user_id), moment, MemoryFilter(), memory_id, preview=preview
         )
 
     @noted("restore", _changed, when=_changes)
@@ -81,7 +80,7 @@ class PastCalls(UserCalls):
         user_id: str,
         at: Moment,
         *,
-        where: MemoryFilter = ALL_MEMORIES,
+        where: MemoryFilter | None = None,
         keep_newer: bool = False,
         preview: bool = False,
         on_progress: Progress | None = None,
@@ -98,55 +97,37 @@ class PastCalls(UserCalls):
             normalize_user_id(user_id),
             str(user_id),
             self._moment(at),
-            where,
+            where or MemoryFilter(),
             keep_newer=keep_newer,
             preview=preview,
             on_progress=on_progress,
         )
 
-    @noted("delete-some", _changed, when=_changes)
-    def delete_memories(
+    @noted(lambda given: "delete-some" if given["delete"] else "expire-some", _changed,
+           when=_changes)  # fmt: skip
+    def change_memories(
         self,
         user_id: str,
         where: MemoryFilter,
         *,
+        delete: bool = False,
+        expires: date | str | None = None,
         preview: bool = False,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Delete the user's memories that fit a filter, in one event; their history stays.
+        """Delete the memories that fit a filter, or set their expiry, in one event.
 
-        The receipt names what failed; undo it as `restore_user`. With `preview` nothing is changed.
+        `expires` is as in `update_memory`. The receipt names what failed; undo it as
+        `restore_user`. With `preview` nothing is changed.
+
+        Raises:
+            InvalidMemory: neither `delete` nor `expires`, or both, or the expiry is no date.
         """
+        if delete == (expires is not None):
+            raise InvalidMemory("nothing is to be changed, or too much; pass delete, or expires")
+        user = normalize_user_id(user_id)
         return self._time_machine.change(
-            normalize_user_id(user_id),
-            str(user_id),
-            where,
-            None,
-            preview=preview,
-            on_progress=on_progress,
-        )
-
-    @noted("expire-some", _changed, when=_changes)
-    def expire_memories(
-        self,
-        user_id: str,
-        where: MemoryFilter,
-        expires: date | str,
-        *,
-        preview: bool = False,
-        on_progress: Progress | None = None,
-    ) -> ChangeReceipt:
-        """Give the memories that fit a filter an expiry date, or with "never" none.
-
-        As `delete_memories`; `expires` is as in `update_memory`, and raises InvalidMemory.
-        """
-        return self._time_machine.change(
-            normalize_user_id(user_id),
-            str(user_id),
-            where,
-            expires,
-            preview=preview,
-            on_progress=on_progress,
+            user, str(user_id), where, expires, preview=preview, on_progress=on_progress
         )
 
     def _moment(self, moment: Moment) -> Moment:
