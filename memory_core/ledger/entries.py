@@ -40,8 +40,8 @@ class LedgerEntry:
     """An event of one memory. `line` is its line in a BATCH, None in an object of its own.
 
     `moved` is set if the memory came with an id from outside, or went to another user with its id.
-    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty for a deletion; None
-    for any other event.
+    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty where it deleted
+    the memory, None for any other event.
     """
 
     key: str

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import memory_core
-from memory_core import MemoryService, Settings, normalize_user_id, transfer
+from memory_core import MemoryFilter, MemoryService, Settings, normalize_user_id, transfer
 from memory_core.embedders import local
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
