@@ -61,13 +61,13 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _verify = click.option("--verify/--no-verify", default=True, help="Read saved memories back by id.")
 
 
-def _change(dry_run: bool, yes: bool, call: Callable[..., ChangeReceipt], **options: Any) -> None:
+def _change(call: Callable[..., ChangeReceipt], *, dry_run: bool, yes: bool, **given: Any) -> None:
     """Preview a change of many memories; carry it out once it was confirmed."""
-    receipt = call(**options, preview=True)
+    receipt = call(**given, preview=True)
     if not dry_run:
         if receipt.changes and not yes:
             click.confirm(f"{render.change_text(receipt)}\nDo it?", abort=True, err=True)
-        receipt = call(**options)
+        receipt = call(**given)
     passed = dry_run or not receipt.failed
     output(render.change_document, render.change_text, receipt, passed=passed)
 
@@ -176,26 +176,21 @@ def get(service: MemoryService, user: str, memory_id: str) -> None:
 @_verify
 @with_service
 def update(
-    service: MemoryService,
-    user: str,
-    memory_id: str | None,
-    where: MemoryFilter | None,
-    dry_run: bool,
-    yes: bool,
-    **options: Any,
+    service: MemoryService, user: str, memory_id: str | None, dry_run: bool, yes: bool, **given: Any
 ) -> None:
     """Change a memory of USER: its text to TEXT, its expiry date, or its metadata.
 
     With --where in place of ID, change the expiry date of all memories that fit.
     """
+    where, expires = given.pop("where"), given["expires"]
     if memory_id and not where and not dry_run:
-        record = service.update_memory(user, memory_id, **options)
+        record = service.update_memory(user, memory_id, **given)
         output(render.record_document, render.record_text, record)
         return
-    if memory_id or not where or options["metadata"] or not options["expires"]:
+    if memory_id or not where or not expires or given["metadata"]:
         raise click.UsageError("give the ID of a memory, or --where with --expires alone")
-    expires, call = options["expires"], service.change_memories
-    _change(dry_run, yes, call, user_id=user, where=where, expires=expires)
+    chosen = {"user_id": user, "where": where, "expires": expires}
+    _change(service.change_memories, dry_run=dry_run, yes=yes, **chosen)
 
 
 @cli.command()
@@ -205,24 +200,17 @@ def update(
 @_dry_run
 @_yes
 @with_service
-def delete(
-    service: MemoryService,
-    user: str,
-    memory_id: str | None,
-    where: MemoryFilter | None,
-    dry_run: bool,
-    yes: bool,
-) -> None:
+def delete(service: MemoryService, user: str, memory_id: str | None, **options: Any) -> None:
     """Delete a memory of USER, or with --where all that fit; their history stays."""
-    if (memory_id is None) == (where is None):
+    if (memory_id is None) == (options["where"] is None):
         raise click.UsageError("give the ID of a memory, or --where")
-    if memory_id and not dry_run:
+    if memory_id and not options["dry_run"]:
         receipt = service.delete_memory(user, memory_id, verify=True)
         output(render.receipt_document, render.receipt_text, receipt)
         return
-    chosen = where or MemoryFilter(ids=frozenset([memory_id or ""]))
-    call = service.change_memories
-    _change(dry_run, yes, call, user_id=user, where=chosen, delete=True)
+    if memory_id:
+        options["where"] = MemoryFilter(ids=frozenset([memory_id]))
+    _change(service.change_memories, user_id=user, delete=True, **options)
 
 
 @cli.command()
@@ -279,22 +267,16 @@ def changes(service: MemoryService, user: str, since: str, until: str | None) ->
 @_yes
 @with_service
 def restore(
-    service: MemoryService,
-    user: str,
-    memory_id: str | None,
-    at: str | None,
-    dry_run: bool,
-    yes: bool,
-    **options: Any,
+    service: MemoryService, user: str, memory_id: str | None, at: str | None, **options: Any
 ) -> None:
     """Make the memories of USER, or one of them, what they were at a moment.
 
     A deleted memory comes back by its ID alone. The event that is printed undoes it.
     """
+    if (memory_id is not None and options["where"]) or not (memory_id or at):
+        raise click.UsageError("give the ID of a deleted memory, or --at with or without --where")
     if memory_id:
-        call = service.restore_memory
-        _change(dry_run, True, call, user_id=user, memory_id=memory_id, at=at)
-    elif at is None:
-        raise click.UsageError("give --at, or the ID of a deleted memory")
+        given = {"user_id": user, "memory_id": memory_id, "at": at}
+        _change(service.restore_memory, dry_run=options["dry_run"], yes=True, **given)
     else:
-        _change(dry_run, yes, service.restore_user, user_id=user, at=at, **options)
+        _change(service.restore_user, user_id=user, at=at, **options)
