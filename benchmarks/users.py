@@ -16,7 +16,7 @@ import boto3
 from streamlit.testing.v1 import AppTest
 from ulid import ULID
 
-from memory_core import Kind, Settings, UserId
+from memory_core import Kind, Settings, UserId, open_service
 from memory_core.ledger import ROOT, EventDraft, Ledger
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
 from memory_core.memories.find_user import UserFinder
@@ -31,7 +31,7 @@ from .s3_meter import open_meter
 
 _BUCKET = "users-bench"
 _EACH = 10
-_FIND_LIMIT_MS, _DRAW_LIMIT_MS = 200.0, 500.0
+_FIND_LIMIT_MS, _DRAW_LIMIT_MS, _PAST_LIMIT_MS = 200.0, 500.0, 2_000.0
 _NAMES = "alice bob carol dave erin frank grace heidi ivan judy mallory olivia peggy".split()
 _NOW = datetime.now(UTC)
 
@@ -40,6 +40,7 @@ def measure(size: Size, folder: Path) -> Iterator[Row]:
     """Measure all of it; only a few calls each, since they are long."""
     yield from _measure_counts(size, folder)
     yield from _measure_find(size, folder)
+    yield _measure_past(size, folder)
     yield _measure_page(size)
 
 
@@ -93,6 +94,21 @@ def _measure_find(size: Size, folder: Path) -> Iterator[Row]:
     for text in ("Alice.Bob13@0.example.com", "alice.bob13", "judy ivan", "42"):
         fastest = min(elapsed_ms(lambda: finder.find(text, census)) for _ in range(3))  # noqa: B023
         yield Row(f"find {text!r} among {count:,} ids", fastest, "ms", LIMIT, _FIND_LIMIT_MS, 1.0)
+
+
+def _measure_past(size: Size, folder: Path) -> Row:
+    """Show the state at a moment of one user with five events for each memory, on the disk."""
+    user_id, events = UserId("past@example.com"), size.memories * 5
+    settings = Settings.from_env({"MEMORY_DATA_DIR": str(folder / "past")})
+    with open_service(settings) as service:
+        (folder / "past" / folder_of(user_id)).mkdir(parents=True)
+        for number in range(events):
+            draft = EventDraft(Kind.ADD, f"m-{number}", user_id, {"data": "x"})
+            name = folder_of(user_id) + entry_name(str(ULID()), [draft])
+            (folder / "past" / name).write_bytes(encode_event(user_id, draft, _NOW))
+        shown = elapsed_ms(lambda: service.memories_at(user_id, "now"))
+    name = f"state at a moment, {events:,} events on disk"
+    return Row(name, shown, "ms", LIMIT, _PAST_LIMIT_MS, 1.0)
 
 
 def _measure_page(size: Size) -> Row:

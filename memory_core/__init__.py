@@ -16,6 +16,7 @@ from .errors import (
     InvalidLog,
     InvalidMemory,
     InvalidMove,
+    InvalidSelection,
     InvalidUserId,
     LedgerCorrupt,
     LedgerError,
@@ -30,6 +31,7 @@ from .errors import (
     http_status,
 )
 from .memories.repair import rebuild_index
+from .model.past import Change, ChangeReceipt, MemoryFilter
 from .model.records import (
     AuditItem,
     AuditReport,
@@ -62,6 +64,8 @@ __all__ = [
     "AuditReport",
     "BackendError",
     "BackendUnavailable",
+    "Change",
+    "ChangeReceipt",
     "EntryExists",
     "Event",
     "Hit",
@@ -70,11 +74,13 @@ __all__ = [
     "InvalidLog",
     "InvalidMemory",
     "InvalidMove",
+    "InvalidSelection",
     "InvalidUserId",
     "Kind",
     "LedgerCorrupt",
     "LedgerError",
     "MemoryCoreError",
+    "MemoryFilter",
     "MemoryNotFound",
     "MemoryRecord",
     "MemoryService",

@@ -6,6 +6,7 @@
       InvalidUserId         also a ValueError
       InvalidMemory         also a ValueError: empty, too large, unreadable, bad metadata
       InvalidMove           also a ValueError: two users that cannot be merged, a bad undo file
+      InvalidSelection      also a ValueError: a moment or a filter that cannot be read
       InvalidLog            also a ValueError: empty, compressed, or no text
       MemoryNotFound        also a KeyError; also when the memory belongs to someone else
       NotIndexed            recorded in the ledger, not yet searchable
@@ -52,6 +53,10 @@ class InvalidLog(MemoryCoreError, ValueError):
 
 class InvalidMemory(MemoryCoreError, ValueError):
     """The text, document or metadata cannot be stored; the message says the limit."""
+
+
+class InvalidSelection(MemoryCoreError, ValueError):
+    """A moment or a filter of memories cannot be read; the message says what can be given."""
 
 
 class InvalidMove(MemoryCoreError, ValueError):
@@ -165,7 +170,7 @@ class MissingExtra(SettingsError, ImportError):
 
 _HTTP_STATUS: Final[Mapping[type[BaseException], int]] = {
     **dict.fromkeys((InvalidUserId, InvalidMemory, InvalidMove, InvalidLog), 400),
-    **dict.fromkeys((InvalidReceipt, UnknownCheck), 400),
+    **dict.fromkeys((InvalidSelection, InvalidReceipt, UnknownCheck), 400),
     MemoryNotFound: 404,
     MigrationConflict: 409,
     **dict.fromkeys((NotIndexed, BackendUnavailable, EntryExists, ServiceBusy), 503),

@@ -20,7 +20,13 @@ CLICKS: Final = ("single-row", "single-cell")
 """Selections that together make a whole row react to a click."""
 HEADER_PX = 38
 ROW_PX = 35
-_KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "Forgotten"}
+_KINDS = {
+    Kind.ADD: "Saved",
+    Kind.UPDATE: "Changed",
+    Kind.DELETE: "Deleted",
+    Kind.FORGET: "Forgotten",
+    Kind.RESTORE: "Brought back",
+}
 
 
 def memory_frame(records: Sequence[MemoryRecord]) -> pd.DataFrame:
@@ -114,7 +120,7 @@ def _event_word(event: Event) -> str:
 
 def kind_word(kind: Kind) -> str:
     """Return the kind of an event as a word."""
-    return _KINDS.get(str(kind), "Other")
+    return _KINDS[kind]
 
 
 def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from .entries import (
     verb_of,
 )
 from .log import ActivityLog
-from .recorder import noted, open_log, recording, removed, unnoted
+from .recorder import current_author, noted, open_log, recording, removed, unnoted
 
 __all__ = [
     "MUST_BE_WRITTEN",
@@ -37,6 +37,7 @@ __all__ = [
     "Wanted",
     "acting",
     "current_actor",
+    "current_author",
     "noted",
     "open_log",
     "recording",

@@ -17,13 +17,13 @@ from ..model.records import Receipt
 from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import ObjectStore
-from .entries import LIBRARY, Actor, Weight, current_actor, verb_of
+from .entries import LIBRARY, Actor, Weight, current_actor, short, verb_of
 from .log import ActivityLog, Operation
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_in_noted_call: ContextVar[bool] = ContextVar("memory_core_in_noted_call", default=False)
+_noted_call: ContextVar[str | None] = ContextVar("memory_core_noted_call", default=None)
 
 _WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
 """Frequent calls of programs: written together with others, so that they take no longer."""
@@ -101,7 +101,7 @@ def recording(
             not entered.
         LedgerError: likewise.
     """
-    if _in_noted_call.get():
+    if _noted_call.get() is not None:
         yield Operation()
         return
     actor = current_actor()
@@ -110,20 +110,27 @@ def recording(
     about: dict[str, Any] = {"user_id": user_id, "other_id": other_id}
     waits = weight != "change" and not guarded
     with (
-        unnoted(),
+        unnoted(action),
         log.operation(actor, action, **about, guarded=guarded, waits=waits) as operation,
     ):
         yield operation
 
 
 @contextmanager
-def unnoted() -> Iterator[None]:
+def unnoted(call: str = "") -> Iterator[None]:
     """Leave no entries in the block, which is part of an action that is noted as a whole."""
-    token = _in_noted_call.set(True)
+    token = _noted_call.set(call)
     try:
         yield
     finally:
-        _in_noted_call.reset(token)
+        _noted_call.reset(token)
+
+
+def current_author() -> dict[str, str]:
+    """Return what the ledger records of who makes an event: name, way in, and noted call."""
+    actor = current_actor()
+    call = _noted_call.get() or ""
+    return {"who": short(actor.name), "via": short(actor.via), "call": short(call)}
 
 
 def removed(receipt: Receipt) -> str:

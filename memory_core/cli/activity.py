@@ -1,32 +1,27 @@
 """The command `activity`: show the activity log, or check it."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ..activity import VERBS, Wanted
-from ..model.payload import parse_time
+from ..model.moments import read_moment
 from ..render import activity_log
 from ..service import MemoryService
 from .base import cli, output, progress_bar, with_service
 
-_AGO = {"h": "hours", "d": "days", "w": "weeks"}
 # The log keeps the names that actions were first given; both are accepted.
 _RENAMED = {"merge": "reunite", "adopt": "take-up", "erasure-proof": "traces"}
 
 
 def _moment(value: str) -> datetime:
-    """Read a UTC day or time (2025-11-22, 2025-11-22T14:30), or a time ago: 12h, 7d, 4w."""
-    try:
-        if ago := re.fullmatch(r"(\d{1,5})([hdw])", value):
-            return datetime.now(UTC) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
-        return parse_time(value)
-    except (ValueError, OverflowError) as exc:
-        raise click.BadParameter(
-            f"{value!r} is no time; write 2025-11-22, 2025-11-22T14:30 or 7d"
-        ) from exc
+    """Read a time, or how long ago it was: 2025-11-22T14:30, 12h, 7d, 4w."""
+    moment = read_moment(value, datetime.now(UTC))
+    if isinstance(moment, str):
+        raise click.BadParameter(f"{value!r} is an event of the ledger; write a time, such as 7d")
+    return moment
 
 
 def _head(value: str) -> tuple[int, str]:

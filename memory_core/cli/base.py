@@ -16,6 +16,7 @@ from ..activity import Actor, acting
 from ..errors import BackendError, LedgerError, MemoryCoreError, NotIndexed
 from ..memories.log_lines import LOGGER
 from ..model.counting import Progress
+from ..model.past import MemoryFilter
 from ..render.text import to_json
 from ..service import open_service
 from ..settings import keep_files_private
@@ -27,7 +28,8 @@ EXIT_NO_ANSWER = 3
 FILE = click.Path(dir_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SECTIONS = {
-    "Memories of one user": "save upload query explain list get update delete forget history",
+    "Memories of one user": "save upload query explain list get update delete forget history "
+    "changes restore",
     "Users and their activity": "users normalize activity",
     "Export, import and migration": "export import migrate",
     "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test demo mcp",
@@ -46,6 +48,19 @@ def json_wanted() -> bool:
     return bool(click.get_current_context().meta.get(_JSON))
 
 
+def _filter(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> MemoryFilter | None:
+    split = (pair.partition("=") for pair in pairs)
+    return MemoryFilter.read((key, value) for key, _, value in split) if pairs else None
+
+
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_filter,
+    help="Only memories that fit, such as text=tea, source=document, created-since=7d or "
+    "expired=yes; repeatable.",
+)
 json_option = click.option(
     "--json",
     is_flag=True,

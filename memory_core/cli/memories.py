@@ -1,6 +1,6 @@
 """The commands about the memories of one user."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,19 @@ import click
 from ..errors import InvalidMemory
 from ..model.counting import counted
 from ..model.limits import MAX_UPLOAD_BYTES
+from ..model.past import ChangeReceipt, MemoryFilter
 from ..model.user_id import normalize_user_id
 from ..render import memory_records as render
 from ..service import MemoryService
-from .base import EXISTING_FILE, cli, file_errors, output, progress_bar, with_service
+from .base import (
+    EXISTING_FILE,
+    cli,
+    file_errors,
+    output,
+    progress_bar,
+    where_option,
+    with_service,
+)
 
 
 def _metadata(ctx: click.Context, option: click.Parameter, pairs: Sequence[str]) -> dict[str, str]:
@@ -44,7 +53,21 @@ _expires = click.option(
     metavar="DATE",
     help="The last day (UTC) on which questions find it, such as 2027-01-31, or never.",
 )
+_optional_id = click.argument("memory_id", metavar="[ID]", required=False)
+_dry_run = click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _verify = click.option("--verify/--no-verify", default=True, help="Read saved memories back by id.")
+
+
+def _change(call: Callable[..., ChangeReceipt], *, dry_run: bool, yes: bool, **given: Any) -> None:
+    """Preview a change of many memories; carry it out once it was confirmed."""
+    receipt = call(**given, preview=True)
+    if not dry_run:
+        if receipt.changes and not yes:
+            click.confirm(f"{render.change_text(receipt)}\nDo it?", abort=True, err=True)
+        receipt = call(**given)
+    passed = dry_run or not receipt.failed
+    output(render.change_document, render.change_text, receipt, passed=passed)
 
 
 @cli.command()
@@ -121,10 +144,11 @@ def explain(service: MemoryService, user: str, text: str, limit: int) -> None:
 
 @cli.command("list")
 @_user
+@where_option
 @with_service
-def list_(service: MemoryService, user: str) -> None:
-    """List all memories of USER, newest first."""
-    records = service.list_memories(user)
+def list_(service: MemoryService, user: str, where: MemoryFilter | None) -> None:
+    """List all memories of USER, or those that fit, newest first."""
+    records = service.list_memories(user, where)
     output(render.list_document, render.list_text, normalize_user_id(user), records)
 
 
@@ -140,31 +164,56 @@ def get(service: MemoryService, user: str, memory_id: str) -> None:
 
 @cli.command()
 @_user
-@_memory_id
+@_optional_id
 @click.argument("text", required=False)
 @_metadata_option
 @_expires
+@where_option
+@_dry_run
+@_yes
 @_verify
 @with_service
-def update(service: MemoryService, user: str, memory_id: str, **options: Any) -> None:
-    """Change a memory of USER: its text to TEXT, its expiry date, or its metadata."""
-    record = service.update_memory(user, memory_id, **options)
-    output(render.record_document, render.record_text, record)
+def update(
+    service: MemoryService, user: str, memory_id: str | None, dry_run: bool, yes: bool, **given: Any
+) -> None:
+    """Change a memory of USER: its text to TEXT, its expiry date, or its metadata.
+
+    With --where in place of ID, change the expiry date of all memories that fit.
+    """
+    where, expires = given.pop("where"), given["expires"]
+    if memory_id and not where and not dry_run:
+        record = service.update_memory(user, memory_id, **given)
+        output(render.record_document, render.record_text, record)
+        return
+    if memory_id or not where or not expires or given["metadata"]:
+        raise click.UsageError("give the ID of a memory, or --where with --expires alone")
+    chosen = {"user_id": user, "where": where, "expires": expires}
+    _change(service.change_memories, dry_run=dry_run, yes=yes, **chosen)
 
 
 @cli.command()
 @_user
-@_memory_id
+@_optional_id
+@where_option
+@_dry_run
+@_yes
 @with_service
-def delete(service: MemoryService, user: str, memory_id: str) -> None:
-    """Delete a memory of USER; its history stays."""
-    receipt = service.delete_memory(user, memory_id, verify=True)
-    output(render.receipt_document, render.receipt_text, receipt)
+def delete(service: MemoryService, user: str, memory_id: str | None, **options: Any) -> None:
+    """Delete a memory of USER, or with --where all that fit; their history stays."""
+    if (memory_id is None) == (options["where"] is None):
+        raise click.UsageError("give the ID of a memory, or --where")
+    if memory_id and not options["dry_run"]:
+        receipt = service.delete_memory(user, memory_id, verify=True)
+        output(render.receipt_document, render.receipt_text, receipt)
+        return
+    if memory_id:
+        options["where"] = MemoryFilter(ids=frozenset([memory_id]))
+    _change(service.change_memories, user_id=user, delete=True, **options)
 
 
 @cli.command()
 @_user
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@_yes
 @with_service
 def forget(service: MemoryService, user: str, yes: bool) -> None:
     """Erase all memories of USER and their history for good."""
@@ -177,9 +226,55 @@ def forget(service: MemoryService, user: str, yes: bool) -> None:
 
 @cli.command()
 @_user
-@click.argument("memory_id", metavar="[ID]", required=False)
+@_optional_id
+@click.option(
+    "--at", metavar="WHEN", help="Show the memories as they were then: 2h, yesterday, 2025-11-22."
+)
 @with_service
-def history(service: MemoryService, user: str, memory_id: str | None) -> None:
-    """Show the history of USER's memories, or of one of them."""
+def history(service: MemoryService, user: str, memory_id: str | None, at: str | None) -> None:
+    """Show the history of USER's memories or of one of them, or with --at what they were."""
+    if at is not None:
+        output(render.state_document, render.state_text, service.memories_at(user, at), memory_id)
+        return
     events = service.history(user, memory_id)
     output(render.history_document, render.history_text, normalize_user_id(user), events)
+
+
+@cli.command()
+@_user
+@click.option("--since", metavar="WHEN", default="7d", help="From then on: 7d, 2h or 2025-11-22.")
+@click.option("--until", metavar="WHEN", help="Up to then.")
+@with_service
+def changes(service: MemoryService, user: str, since: str, until: str | None) -> None:
+    """Show what changed of USER's memories: before and after, who, when and by which call."""
+    listed = service.changes(user, since, until)
+    output(render.changes_document, render.changes_text, normalize_user_id(user), listed)
+
+
+@cli.command()
+@_user
+@_optional_id
+@click.option(
+    "--at",
+    metavar="WHEN",
+    help="2h, yesterday, 2025-11-22T14:30, the id of an event, or a commit that was deployed.",
+)
+@where_option
+@click.option("--keep-newer", is_flag=True, help="Do not delete what was saved since.")
+@_dry_run
+@_yes
+@with_service
+def restore(
+    service: MemoryService, user: str, memory_id: str | None, at: str | None, **options: Any
+) -> None:
+    """Make the memories of USER, or one of them, what they were at a moment.
+
+    A deleted memory comes back by its ID alone. The event that is printed undoes it.
+    """
+    if (memory_id is not None and options["where"]) or not (memory_id or at):
+        raise click.UsageError("give the ID of a deleted memory, or --at with or without --where")
+    if memory_id:
+        given = {"user_id": user, "memory_id": memory_id, "at": at}
+        _change(service.restore_memory, dry_run=options["dry_run"], yes=True, **given)
+    else:
+        _change(service.restore_user, user_id=user, at=at, **options)

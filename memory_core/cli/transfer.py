@@ -34,6 +34,7 @@ from .base import (
     json_wanted,
     output,
     progress_bar,
+    where_option,
     with_service,
 )
 
@@ -58,6 +59,7 @@ _STDOUT = "-"
     default=_STDOUT,
     help="The file to write, with a manifest beside it; - is stdout.",
 )
+@where_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted export to that file.")
 @with_service
 def export_command(service: MemoryService, target: str, resume: bool, **options: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -22,9 +24,11 @@ ALL = "*"
 # The longest file name is 255 bytes; an id that is longer once encoded goes by its digest, and the
 # id itself is read from an event. No encoded id begins with "%~".
 _LONGEST_FOLDER = 240
+_RANDOM_BITS = 70
 DIGEST_MARK = "%~"
 # The ten characters of a ULID that tell the time, in the digits of `int`.
 _AS_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "abcdefghijklmnopqrstuv")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(
     r"[0-7][0-9A-HJKMNP-TV-Z]{25}\."
     r"(?:(?P<kind>ADD|UPDATE|DELETE|FORGET)\.(?P<id>[^./]+)\.json|BATCH\.(?P<count>\d+)\.jsonl)"
@@ -36,6 +40,8 @@ class LedgerEntry:
     """An event of one memory. `line` is its line in a BATCH, None in an object of its own.
 
     `moved` is set if the memory came with an id from outside, or went to another user with its id.
+    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty where it deleted
+    the memory, None for any other event.
     """
 
     key: str
@@ -43,6 +49,12 @@ class LedgerEntry:
     memory_id: str
     line: int | None = None
     moved: bool = False
+    restored: str | None = None
+
+    @property
+    def event_kind(self) -> Kind:
+        """The kind as the history names it: RESTORE for an event that brought a state back."""
+        return self.kind if self.restored is None else Kind.RESTORE
 
     @property
     def ulid(self) -> str:
@@ -50,13 +62,16 @@ class LedgerEntry:
 
     @property
     def at(self) -> datetime:
-        """The time in the entry's name (aware UTC, milliseconds)."""
-        return datetime.fromtimestamp(self.ms / 1000, UTC)
+        """The time in the entry's name (aware UTC, microseconds; earlier releases: a millisecond).
+
+        No entry before this one has a later time, and `last_ulid_at` of it is not before this one.
+        """
+        return time_in(self.ulid)
 
     @property
     def ms(self) -> int:
-        """The same time in milliseconds since 1970."""
-        return int(self.ulid[:10].translate(_AS_BASE_32), 32)
+        """The same time in whole milliseconds since 1970."""
+        return _as_int(self.ulid[:10])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,9 @@ class EventDraft:
 
     `moved` is the origin or destination of a memory that keeps its id: `{"from": ...}` or
     `{"to": ...}`, with the id of a user or the name of an export. `earlier` is its history there:
-    `{"kind", "at", "memory"}`, oldest first.
+    `{"kind", "at", "memory"}`, oldest first. `restored` is the ULID of the event whose state is
+    brought back. Releases that know no RESTORE read such an event by its `kind` alone: as the ADD,
+    UPDATE or DELETE that leads to the same memories.
     """
 
     kind: Kind
@@ -74,6 +91,7 @@ class EventDraft:
     payload: Mapping[str, Any] | None = None
     moved: Mapping[str, str] | None = None
     earlier: Sequence[Mapping[str, Any]] = ()
+    restored: str | None = None
 
 
 def folder_of(user_id: UserId) -> str:
@@ -84,6 +102,7 @@ def folder_of(user_id: UserId) -> str:
     return folders_of(user_id)[0]
 
 
+@lru_cache(maxsize=1_000)
 def folders_of(user_id: UserId) -> tuple[str, ...]:
     """Return the prefix of a user's entries, and the one in which earlier releases put them."""
     earlier = quote(user_id, safe="")
@@ -98,7 +117,7 @@ def folders_of(user_id: UserId) -> tuple[str, ...]:
 
 def entry_name(ulid: str, drafts: Sequence[EventDraft]) -> str:
     """Return the name of the object that records the drafts."""
-    if len(drafts) == 1 and not drafts[0].moved:
+    if len(drafts) == 1 and not drafts[0].moved and drafts[0].restored is None:
         memory_id = quote(drafts[0].memory_id, safe="*").replace(".", "%2E")
         return f"{ulid}.{drafts[0].kind}.{memory_id}.json"
     return f"{ulid}.BATCH.{len(drafts)}.jsonl"
@@ -139,24 +158,53 @@ def match_name(key: str) -> re.Match[str]:
     return match
 
 
-def next_ulid(after: str) -> str:
+def next_ulid(after: str, now: datetime) -> str:
     """Return a ULID of now, or the one that follows `after` where a clock ran ahead."""
     from ulid import ULID
 
-    fresh = str(ULID())
+    fresh = _ulid_at(now, secrets.randbits(_RANDOM_BITS))
     return fresh if fresh > after else str(ULID.from_int(int(ULID.from_str(after)) + 1))
 
 
-def encode_event(user_id: UserId, draft: EventDraft, at: datetime) -> bytes:
-    """Return the event as one line of JSON."""
+def time_in(ulid: str) -> datetime:
+    """Return the time (aware UTC) of an event with this ULID, as `LedgerEntry.at`."""
+    us = -(-_as_int(ulid[10:12]) * 1000 // 1024)
+    return _EPOCH + timedelta(milliseconds=_as_int(ulid[:10]), microseconds=us)
+
+
+def _as_int(digits: str) -> int:
+    return int(digits.translate(_AS_BASE_32), 32)
+
+
+def last_ulid_at(moment: datetime) -> str:
+    """Return the greatest ULID that an event of this microsecond can have."""
+    return _ulid_at(moment, 2**_RANDOM_BITS - 1)
+
+
+def _ulid_at(moment: datetime, rest: int) -> str:
+    """Return a ULID whose first random bits are the fraction of its millisecond."""
+    from ulid import ULID
+
+    ms, us = divmod(max(moment - _EPOCH, timedelta()) // timedelta(microseconds=1), 1000)
+    return str(ULID.from_int(((ms << 10 | us * 1024 // 1000) << _RANDOM_BITS) | rest))
+
+
+def encode_event(
+    user_id: UserId, draft: EventDraft, at: datetime, author: Mapping[str, str] | None = None
+) -> bytes:
+    """Return the event as one line of JSON; `author` is who made it, and by which call."""
     event: dict[str, Any] = {
         "v": 1,
         "kind": draft.kind,
         "id": draft.memory_id,
         "user_id": user_id,
         "raw_user_id": draft.raw_user_id,
-        "at": at.isoformat(timespec="milliseconds"),
+        "at": at.isoformat(timespec="microseconds"),
     }
+    if author:
+        event["by"] = dict(author)
+    if draft.restored is not None:
+        event["restored"] = draft.restored
     if draft.payload is not None:
         event["payload"] = dict(draft.payload)
     if draft.moved:
@@ -174,6 +222,8 @@ def decode_event(line: bytes) -> dict[str, Any]:
     if not all(isinstance(event[name], str) for name in ("id", "user_id", "raw_user_id", "at")):
         raise ValueError("not text")
     datetime.fromisoformat(event["at"])
+    if not isinstance(event.get("restored", ""), str):
+        raise ValueError("restores no event")
     writes = Kind(event["kind"]) in (Kind.ADD, Kind.UPDATE)
     if writes and not isinstance(event["payload"]["data"], str):
         raise ValueError("no text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from threading import Lock
@@ -47,11 +47,19 @@ Events = Sequence[dict[str, Any]]
 class Ledger:
     """Reads and appends; safe to share between threads, and with other processes.
 
-    A `frugal` ledger has small caches, for work that goes through all users once.
+    A `frugal` ledger has small caches, for work that goes through all users once. `author` names
+    who appends an event, and by which call.
     """
 
-    def __init__(self, objects: ObjectStore, *, frugal: bool = False) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        frugal: bool = False,
+        author: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._objects = objects
+        self._author = author
         self._views_kept = _FRUGAL_VIEWS if frugal else _VIEWS_KEPT
         self._events_kept = _FRUGAL_EVENTS if frugal else _EVENTS_KEPT
         self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
@@ -83,9 +91,9 @@ class Ledger:
         Raises:
             LedgerError: other writers took every name that was tried.
         """
-        moment = datetime.now(UTC)
-        lines = [encode_event(view.user_id, draft, moment) for draft in drafts]
-        ulid = next_ulid(view.last_ulid)
+        moment, author = datetime.now(UTC), self._author()
+        lines = [encode_event(view.user_id, draft, moment, author) for draft in drafts]
+        ulid = next_ulid(view.last_ulid, moment)
         # A user whose entries are under the name of an earlier release stays there.
         before = view.entries[-1].key if view.entries else folder_of(view.user_id)
         folder = before[: before.rindex("/") + 1]
@@ -97,17 +105,12 @@ class Ledger:
             except EntryExists:
                 # Our own write whose acknowledgement was lost counts as done.
                 if self._objects.get(key) != data:
-                    ulid = next_ulid(ulid)
+                    ulid = next_ulid(ulid, moment)
                     continue
-            batch = is_batch(key)
-            if batch:
-                self._keep(key, [decode_event(line) for line in lines])
-            return tuple(
-                LedgerEntry(
-                    key, draft.kind, draft.memory_id, at if batch else None, bool(draft.moved)
-                )
-                for at, draft in enumerate(drafts)
-            )
+            events = [decode_event(line) for line in lines] if is_batch(key) else []
+            if events:
+                self._keep(key, events)
+            return tuple(_entries(key, events))
         raise LedgerError(f"could not record an event for user {view.user_id!r}; try again")
 
     def view(self, user_id: UserId) -> UserView:
@@ -268,7 +271,8 @@ def _entries(key: str, events: Events) -> Iterator[LedgerEntry]:
     if name["kind"]:
         yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
     for line, event in enumerate(events):
-        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, bool(event.get("moved")))
+        moved, restored = bool(event.get("moved")), event.get("restored")
+        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, moved, restored)
 
 
 def _decode(key: str, data: bytes) -> Events:

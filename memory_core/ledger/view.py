@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from uuid import NAMESPACE_URL, uuid5
 
 from ..model.records import Kind
@@ -25,7 +27,8 @@ class Live:
 
     @property
     def updated(self) -> bool:
-        return self.latest is not self.added
+        """It may have another text than the one that it was added with."""
+        return self.latest is not self.added and self.latest.restored != self.added.ulid
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class UserView:
     """Ids of memories that went to another user, who holds them under these ids."""
     forgotten: str = ""
     """The ULID of the last FORGET."""
+    deleted: Mapping[str, Live] = field(default_factory=dict)
+    """Memories that were live before they were deleted, as they were then."""
 
     @property
     def all_ids(self) -> set[str]:
@@ -51,36 +56,91 @@ class UserView:
     def last_ulid(self) -> str:
         return self.entries[-1].ulid if self.entries else ""
 
+    def until(self, ulid: str) -> UserView:
+        """Return the view as it was after the last entry that is not after `ulid`."""
+        count = bisect_right(self.entries, ulid, key=attrgetter("ulid"))
+        return replay(self.user_id, self.entries[:count])
+
+
+class Replay:
+    """The state of one user while entries are applied, on top of the view `before`."""
+
+    def __init__(self, user_id: UserId, before: UserView | None = None) -> None:
+        self._user_id = user_id
+        self._before = before.entries if before else ()
+        self.live: dict[str, Live] = dict(before.live) if before else {}
+        self._deleted: dict[str, Live] = dict(before.deleted) if before else {}
+        self._twins = set(before.twins) if before else set()
+        self._away = set(before.given_away) if before else set()
+        self._forgotten = before.forgotten if before else ""
+        self._restored = False
+
+    def apply(self, entry: LedgerEntry) -> dict[str, Live | None]:
+        """Apply an entry; return, for each memory that it may have changed, its state before."""
+        memory_id = entry.memory_id
+        if memory_id == ALL:
+            gone: dict[str, Live | None] = {**self.live}
+            self._deleted |= self.live
+            self.live.clear()
+            if entry.kind is Kind.FORGET:
+                self._forgotten = entry.ulid
+                self._deleted.clear()
+            return gone
+        current = self.live.get(memory_id)
+        if entry.kind is Kind.DELETE:
+            if current:
+                self._deleted[memory_id] = self.live.pop(memory_id)
+            if entry.moved:
+                self._away.add(memory_id)
+        elif entry.restored is not None:
+            # What was forgotten, or moved to another user, while it was brought back stays away.
+            if memory_id in self._away or entry.restored < self._forgotten:
+                return {}
+            origin = current or self._deleted.pop(memory_id, None)
+            added = origin.added if origin else entry
+            self.live[memory_id] = Live(added, entry, frozenset({entry.ulid}))
+            self._restored = True
+        elif entry.kind is Kind.ADD:
+            self._away.discard(memory_id)
+            self._deleted.pop(memory_id, None)
+            live_id = _add(self.live, entry)
+            if live_id != memory_id:
+                self._twins.add(live_id)
+                return {live_id: None}
+        elif current:
+            # An update of a memory that was deleted meanwhile changes nothing.
+            revisions = frozenset({entry.ulid})
+            self.live[memory_id] = replace(current, latest=entry, revisions=revisions)
+        return {memory_id: current}
+
+    def view(self, added: tuple[LedgerEntry, ...]) -> UserView:
+        """Return the view after the entries that were added."""
+        if self._restored:
+            order = sorted(self.live.items(), key=lambda pair: _place(pair[1].added))
+            self.live = dict(order)
+        return UserView(
+            self._user_id,
+            self._before + added,
+            self.live,
+            frozenset(self._twins),
+            frozenset(self._away),
+            self._forgotten,
+            self._deleted,
+        )
+
 
 def replay(
     user_id: UserId, entries: Iterable[LedgerEntry], before: UserView | None = None
 ) -> UserView:
     """Replay entries on top of the view `before`."""
-    added = tuple(entries)
-    live: dict[str, Live] = dict(before.live) if before else {}
-    twins = set(before.twins) if before else set()
-    away = set(before.given_away) if before else set()
-    forgotten = before.forgotten if before else ""
+    added, state = tuple(entries), Replay(user_id, before)
     for entry in added:
-        if entry.kind is Kind.ADD:
-            away.discard(entry.memory_id)
-            live_id = _add(live, entry)
-            if live_id != entry.memory_id:
-                twins.add(live_id)
-        elif entry.kind is Kind.UPDATE:
-            # An update of a memory that was deleted meanwhile changes nothing.
-            if current := live.get(entry.memory_id):
-                revisions = frozenset({entry.ulid})
-                live[entry.memory_id] = replace(current, latest=entry, revisions=revisions)
-        elif entry.memory_id == ALL:
-            live.clear()
-            forgotten = entry.ulid if entry.kind is Kind.FORGET else forgotten
-        else:
-            live.pop(entry.memory_id, None)
-            if entry.moved:
-                away.add(entry.memory_id)
-    earlier = before.entries if before else ()
-    return UserView(user_id, earlier + added, live, frozenset(twins), frozenset(away), forgotten)
+        state.apply(entry)
+    return state.view(added)
+
+
+def _place(entry: LedgerEntry) -> tuple[str, int]:
+    return entry.ulid, entry.line or 0
 
 
 def _add(live: dict[str, Live], entry: LedgerEntry) -> str:

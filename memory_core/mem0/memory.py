@@ -407,7 +407,7 @@ def _to_rows(memory_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
                 "memory_id": memory_id,
                 "old_memory": before,
                 "new_memory": text,
-                "event": str(event.kind),
+                "event": "ADD" if before is None else "DELETE" if text is None else "UPDATE",
                 "created_at": rows[0]["created_at"] if rows else at,
                 "updated_at": at,
                 "is_deleted": text is None,

@@ -126,12 +126,12 @@ class Merger:
                 drafts.append(EventDraft(Kind.ADD, memory_id, former, payload, moved=origin))
             self._ledger.append(ours, drafts)
         moved = tuple(memory_id for memory_id in wanted if memory_id not in refused)
-        self._store_all(user_id, moved, on_progress)
+        self.store_all(user_id, moved, on_progress)
         self.release(former, user_id, moved)
         self._move_late_changes(former, user_id)
         self._memories.refresh(former)
         self._memories.refresh(user_id)
-        verified = self._count(user_id, moved)
+        verified = self.count_stored(user_id, moved)
         return Merge(former, user_id, moved, verified, tuple(refused.items()), datetime.now(UTC))
 
     def undo(self, merge: Merge, on_progress: Progress | None = None) -> Merge:
@@ -199,7 +199,7 @@ class Merger:
             changed = {**payload, "user_id": user_id}
             draft = EventDraft(Kind.UPDATE, newest.memory_id, former, changed)
             self._ledger.append(self._ledger.view(user_id), [draft])
-            self._store_all(user_id, [newest.memory_id])
+            self.store_all(user_id, [newest.memory_id])
 
     def _views(self, former: UserId, user_id: UserId) -> tuple[UserView, UserView]:
         if former == user_id:
@@ -235,9 +235,14 @@ class Merger:
                 payloads[memory_id] = payload
         return payloads, refused
 
-    def _store_all(
+    def store_all(
         self, user_id: UserId, ids: Sequence[str], on_progress: Progress | None = None
     ) -> None:
+        """Put what is live of the memories as recorded; repeat it if it was cut off.
+
+        Raises:
+            NotIndexed: the store could not be written.
+        """
         steps = Steps(on_progress, len(ids))
         for batch in batches(ids, PUT_BATCH):
             view = self._ledger.view(user_id)
@@ -275,7 +280,7 @@ class Merger:
             ]
         self._store.put(ready)
 
-    def _count(self, user_id: UserId, ids: Sequence[str]) -> int:
+    def count_stored(self, user_id: UserId, ids: Sequence[str]) -> int:
         """Return how many of the memories the store holds as recorded."""
         view = self._ledger.view(user_id)
         return sum(

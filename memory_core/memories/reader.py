@@ -117,7 +117,7 @@ class MemoryReader:
         if user is None:
             user = _UserMemories(view, *self.read(view, view.live))
         records = [user.record(memory_id) for memory_id in reversed(user.ids)]
-        if any(live.added.moved for live in view.live.values()):
+        if any(live.added.moved or live.latest.restored for live in view.live.values()):
             # They were recorded here long after they were made.
             records.sort(key=lambda record: record.created_at, reverse=True)
         return records
@@ -264,7 +264,7 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         actor_id=payload.get("actor_id"),
         attributed_to=payload.get("attributed_to"),
     )
-    return replace(record, **changes)
+    return replace(record, **changes) if changes else record
 
 
 def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:

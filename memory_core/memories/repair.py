@@ -106,7 +106,7 @@ class Repairer:
                 self._merger.release(former, taker, [move.pair[1] for move in cut])
         steps.advance(len(moves))
         for batch in batches([pair for pair in others if pair[1] != ALL], BATCH):
-            left |= self._settle(batch)
+            left |= self.settle(batch)
             steps.advance(len(batch))
         for group in batches(sorted(orphans, key=attrgetter("pair")), BATCH):
             left |= treat(group)
@@ -117,8 +117,8 @@ class Repairer:
             steps.advance(1)
         return left
 
-    def _settle(self, pairs: Sequence[Pair]) -> _Left:
-        """Make the store agree with the ledger as it is by now.
+    def settle(self, pairs: Sequence[Pair]) -> dict[Pair, str]:
+        """Make the store agree with the ledger as it is by now; return where it does not, and why.
 
         Each change is followed by another look, since somebody may have updated or deleted a
         memory between our reading and our writing.
@@ -168,7 +168,7 @@ class Repairer:
         for user_id, group in groupby(orphans, key=lambda orphan: orphan.pair[0]):
             left |= self._record(user_id, list(group))
         adopted = [orphan.pair for orphan in orphans if orphan.pair not in left]
-        return left | (self._settle(adopted) if adopted else {})
+        return left | (self.settle(adopted) if adopted else {})
 
     def _record(self, user_id: UserId, orphans: Sequence[Difference]) -> _Left:
         """Append what can be adopted; return what cannot."""
@@ -211,7 +211,7 @@ class Repairer:
             keys -= self._ledger.view(user_id).live.keys()
         self._store.delete(keys)
         # One that was recorded in this moment is put back.
-        left = self._settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
+        left = self.settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
         remaining = self._store.get(keys)
         for orphan in orphans:
             if orphan.pair[1] in orphaned - keys:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from ..activity import ActivityLog
+from ..activity import ActivityLog, current_author
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
 from ..extras import missing_extras
@@ -118,7 +118,7 @@ def open_repository(settings: Settings, *, create: bool = False) -> Repository:
     """
     embedder = open_embedder(settings)
     backend = select_backend(settings, embedder)
-    ledger = Ledger(backend.objects)
+    ledger = Ledger(backend.objects, author=current_author)
     if create:
         backend.drop_damaged()
     store = backend.open_store(create or ledger.is_empty())

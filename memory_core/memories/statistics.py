@@ -47,7 +47,7 @@ def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
     """Count a user's events by day (UTC) and kind, in order."""
     days: dict[date, Counted[Kind]] = {}
     for entry in ledger.view(user_id).entries:
-        days.setdefault(entry.at.date(), Counted())[entry.kind] += 1
+        days.setdefault(entry.at.date(), Counted())[entry.event_kind] += 1
     return dict(sorted(days.items()))
 
 
@@ -162,14 +162,15 @@ def _earlier(details: Mapping[str, Any], entry: LedgerEntry) -> Iterator[Event]:
             came_from=event.get("from") or here.came_from,
             went_to=None,
             expires=None,
+            event_id="",
         )
 
 
 def _to_event(details: Mapping[str, Any], entry: LedgerEntry) -> Event:
     moved, payload = details.get("moved") or {}, details.get("payload") or {}
     return Event(
-        kind=entry.kind,
-        at=datetime.fromisoformat(details["at"]),
+        kind=entry.event_kind,
+        at=entry.at,
         id=entry.memory_id,
         user_id=details["user_id"],
         raw_user_id=details["raw_user_id"],
@@ -177,4 +178,13 @@ def _to_event(details: Mapping[str, Any], entry: LedgerEntry) -> Event:
         came_from=moved.get("from"),
         went_to=moved.get("to"),
         expires=expiry_of(payload),
+        event_id=entry.ulid,
+        **author_of(details),
     )
+
+
+def author_of(details: Mapping[str, Any]) -> dict[str, str]:
+    """Return `who`, `via` and `call` of a recorded event, as far as they are on record."""
+    author = details.get("by")
+    known = author if isinstance(author, dict) else {}
+    return {key: str(known.get(key, "")) for key in ("who", "via", "call")}

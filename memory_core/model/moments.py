@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from ..errors import InvalidSelection
 from .payload import parse_time
 
 _LATEST_SECONDS = 1e11
@@ -16,6 +18,11 @@ _LATEST_SECONDS = 1e11
 
 _FORMATS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%B %d, %Y", "%d %B %Y")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DAYS_AGO = {"now": None, "today": 0, "yesterday": 1}
+EVENT_ID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+"""The id of an event of the ledger: a ULID."""
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 _CLOCK, _FRACTION = r"\d{1,2}:\d\d:\d\d", r"(?:[.,]\d{1,9})?"
 LOG_TIME = re.compile(
     rf"\[?(?:(?:(?P<iso>\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}{_FRACTION})"
@@ -25,6 +32,38 @@ LOG_TIME = re.compile(
     rf"|{_CLOCK}{_FRACTION}(?=[\s\]]))\]?[ \t]{{0,2}}"
 )
 """A time at the start of a line of a log."""
+
+
+def read_moment(
+    text: str, now: datetime, starts: Iterable[tuple[str, datetime]] = ()
+) -> datetime | str:
+    """Return the moment (aware) that a person wrote, or the id of an event.
+
+    That is an ISO 8601 day or time, in UTC unless it names a zone (a day is its first moment);
+    `30m`, `2h`, `7d` or `4w` ago; now, today or yesterday, at 0:00 UTC; or at least seven
+    characters of a commit: its last start among `starts`, pairs of commit and time.
+
+    Raises:
+        InvalidSelection: it is none of these, or no start of that commit is known.
+    """
+    given = text.strip()
+    if EVENT_ID.fullmatch(given.upper()):
+        return given.upper()
+    word = given.lower()
+    if _COMMIT.fullmatch(word) and (at := [at for commit, at in starts if commit.startswith(word)]):
+        return max(at)
+    if word in _DAYS_AGO:
+        days = _DAYS_AGO[word]
+        day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return now if days is None else day - timedelta(days=days)
+    with suppress(ValueError, OverflowError):
+        if ago := re.fullmatch(r"(\d{1,5})([mhdw])", word):
+            return now - timedelta(**{_AGO[ago[2]]: int(ago[1])})
+        return parse_time(given)
+    raise InvalidSelection(
+        f"{text[:40]!r} is no time; write 2025-11-22, 2025-11-22T14:30, 2h, 7d or yesterday, the "
+        "id of an event, or the commit of a deployment that is on record"
+    )
 
 
 def from_epoch(number: float) -> datetime:

@@ -25,12 +25,13 @@ Unexpected = Literal["keep", "adopt", "remove"]
 
 
 class Kind(StrEnum):
-    """Kinds of ledger events."""
+    """Kinds of ledger events; a RESTORE brought a memory back to an earlier state."""
 
     ADD = "ADD"
     UPDATE = "UPDATE"
     DELETE = "DELETE"
     FORGET = "FORGET"
+    RESTORE = "RESTORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,9 @@ class Event:
     """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
 
     `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
-    `expires` is the memory's expiry date after the event.
+    `expires` is the memory's expiry date after the event. `event_id`, a ULID shared by the events
+    of one call, names the moment right after it; events from before an import have none. `who`,
+    `via` and `call` are who did it, by what way and by which call; empty for older events.
     """
 
     kind: Kind
@@ -143,6 +146,10 @@ class Event:
     came_from: str | None = None
     went_to: str | None = None
     expires: date | None = None
+    event_id: str = ""
+    who: str = ""
+    via: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,13 @@ def _kept(view: UserView, until: str, count: int) -> int:
         return count
     first = {entry.memory_id: entry.kind for entry in reversed(since)}
     deleted = sum(first[memory_id] is not Kind.ADD for memory_id in set(removed))
-    return deleted + sum(memory.added.ulid <= until for memory in view.live.values())
+    # What was brought back counts once, and not at all if it was deleted before that entry.
+    apart = {entry.memory_id for entry in since if entry.kind is Kind.ADD and entry.restored}
+    apart.update(removed)
+    return deleted + sum(
+        memory.added.ulid <= until and memory_id not in apart
+        for memory_id, memory in view.live.items()
+    )
 
 
 def take_sample(parts: Repository, ledger: Ledger, real: Sequence[UserView]) -> Sample:

@@ -1,14 +1,21 @@
 """Memories, searches, events and receipts, as JSON and as text."""
 
+from __future__ import annotations
+
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..memories.search import Reason, Recall
 from ..memories.word_index import matched_words
 from ..model.counting import counted
+from ..model.past import Change, ChangeReceipt
 from ..model.records import Event, MemoryRecord, Receipt, SearchResult, Strength
 from ..model.user_id import UserId
 from .text import fields, first_of, one_line, printable, utc, visible
+
+if TYPE_CHECKING:
+    from ..memories.time_machine import PastMemories
 
 REASONS: Final[dict[Reason, str]] = {
     "limit": "behind the limit",
@@ -21,6 +28,7 @@ STRENGTHS: Final[dict[Strength, str]] = {
     "some": "Some match",
     "weak": "Weak match",
 }
+_DONE: Final = {"added": "brought back", "changed": "changed", "deleted": "deleted"}
 CHANCE: Final = "From here on, no better than chance:"
 _SHOWN_RANKS = 30
 
@@ -147,13 +155,13 @@ def record_text(record: MemoryRecord) -> str:
 
 
 def history_document(user_id: UserId, events: Iterable[Event]) -> dict[str, Any]:
-    keys = "kind at id memory raw_user_id came_from went_to expires"
+    keys = "kind at id memory raw_user_id came_from went_to expires event_id who via call"
     return {"user_id": user_id, "events": [fields(event, keys) for event in events]}
 
 
 def history_text(user_id: UserId, events: Sequence[Event]) -> str:
     lines = [
-        f"{utc(event.at)}  {event.kind:<6}  {'all memories' if event.id == '*' else event.id}"
+        f"{utc(event.at)}  {event.kind:<7}  {'all memories' if event.id == '*' else event.id}"
         + (f"  came from {one_line(event.came_from)}" if event.came_from else "")
         + (f"  went to {one_line(event.went_to)}" if event.went_to else "")
         + (f"  {one_line(event.memory)}" if event.memory else "")
@@ -161,6 +169,79 @@ def history_text(user_id: UserId, events: Sequence[Event]) -> str:
         for event in events
     ]
     return "\n".join([*lines, f"{counted(len(lines), 'event')} of {one_line(user_id)}"])
+
+
+def state_document(state: PastMemories, memory_id: str | None = None) -> dict[str, Any]:
+    records = [record for record in state if memory_id in (None, record.id)]
+    about = fields(state, "event_id at forgotten")
+    return {**about, **list_document(state.user_id, records)}
+
+
+def state_text(state: PastMemories, memory_id: str | None = None) -> str:
+    records = [record for record in state if memory_id in (None, record.id)]
+    when = f"after event {state.event_id} at {utc(state.at)}" if state.at else "before any event"
+    if state.forgotten:
+        when = f"what was there was forgotten for privacy at {utc(state.forgotten)}"
+    return f"{list_text(state.user_id, records)}, {when}"
+
+
+def changes_document(user_id: UserId, changes: Iterable[Change]) -> dict[str, Any]:
+    return {"user_id": user_id, "changes": [_change_fields(change) for change in changes]}
+
+
+def changes_text(user_id: UserId, changes: Sequence[Change]) -> str:
+    lines = [
+        f"{utc(change.at)}  {change.kind:<9}  {_difference(change)}"
+        + (f"  ({change.call} by {one_line(change.who)})" if change.who else "")
+        for change in changes
+    ]
+    return "\n".join([*lines, f"{counted(len(lines), 'change')} of {one_line(user_id)}"])
+
+
+def change_document(receipt: ChangeReceipt) -> dict[str, Any]:
+    """Return what was changed, or would be, and the event that undoes it."""
+    return {
+        **fields(receipt, "user_id call preview at verified before"),
+        "changes": [_change_fields(change) for change in receipt.changes],
+        "failed": [{"id": memory_id, "reason": reason} for memory_id, reason in receipt.failed],
+    }
+
+
+def change_text(receipt: ChangeReceipt) -> str:
+    user = one_line(receipt.user_id)
+    kinds = Counter(change.kind for change in receipt.changes)
+    parts = [f"{count:,} {_DONE[kind]}" for kind, count in kinds.items()] or ["nothing to change"]
+    lines = first_of([f"  {_difference(change)}" for change in receipt.changes])
+    lines += first_of([f"  {key} not changed: {reason}" for key, reason in receipt.failed])
+    title = f"{'Preview' if receipt.preview else 'Memories'} of {user}: {', '.join(parts)}."
+    if receipt.verified:
+        lines.append(f"{receipt.verified:,} read back. Undo: restore {user} --at {receipt.before}")
+    return "\n".join([title, *lines])
+
+
+def _change_fields(change: Change) -> dict[str, Any]:
+    texts = {
+        name: record.memory if record else None
+        for name, record in (("before", change.before), ("after", change.after))
+    }
+    return {
+        **fields(change, "kind id"),
+        **texts,
+        **fields(change, "at event_id other who via call"),
+    }
+
+
+def _difference(change: Change) -> str:
+    """Return the texts before and after, with the other expiry date where that is all."""
+    sides = [
+        one_line(record.memory) + _marks(record)
+        for record in (change.before, change.after)
+        if record
+    ]
+    signs = {"added": "+ ", "deleted": "- "}
+    sides = [*dict.fromkeys(sides)] or ["everything"]
+    other = f"  (other: {one_line(change.other)})" if change.other else ""
+    return f"{signs.get(change.kind, '')}{' -> '.join(sides)}  [{change.id}]{other}"
 
 
 def receipt_document(receipt: Receipt) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..model.call_counts import tallied
 from ..model.census import Census
 from ..model.counting import Progress, Steps, counted
 from ..model.limits import check_text
+from ..model.past import MemoryFilter
 from ..model.records import (
     Event,
     Hit,
@@ -28,13 +29,13 @@ from ..model.records import (
     SearchResult,
 )
 from ..model.user_id import UserId, normalize_user_id
-from .user_calls import UserCalls
+from .past_calls import PastCalls
 
 if TYPE_CHECKING:
     from ..memories.search import Condition, Recall
 
 
-class MemoryCalls(UserCalls):
+class MemoryCalls(PastCalls):
     """Save, change, ask and read."""
 
     @noted("save", lambda saved: counted(len(saved), "memory"))
@@ -225,9 +226,10 @@ class MemoryCalls(UserCalls):
         user = normalize_user_id(user_id)
         return self._searcher.explain(user, query, limit, self.find(user, counted=counted).close)
 
-    def list_memories(self, user_id: str) -> list[MemoryRecord]:
-        """Return all of the user's memories, newest first; always complete."""
-        return self._memories.records(self.parts.ledger.view(normalize_user_id(user_id)))
+    def list_memories(self, user_id: str, where: MemoryFilter | None = None) -> list[MemoryRecord]:
+        """Return all of the user's memories that fit, newest first; always complete."""
+        records = self._memories.records(self.parts.ledger.view(normalize_user_id(user_id)))
+        return records if where is None else [*filter(where.matches, records)]
 
     def get_memory(self, user_id: str, memory_id: str) -> MemoryRecord:
         """Return one memory.

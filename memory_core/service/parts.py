@@ -16,6 +16,7 @@ from ..memories.reader import MemoryReader
 from ..memories.repair import Repairer
 from ..memories.repository import Repository
 from ..memories.search import Searcher
+from ..memories.time_machine import TimeMachine
 from ..memories.writer import MemoryWriter
 from ..model.call_counts import CallCounts
 from ..settings import Settings
@@ -52,6 +53,7 @@ class ServiceParts:
         self._auditor = Auditor(ledger, store)
         self._repairer = Repairer(self.parts, self._memories)
         self._merger = Merger(self.parts, self._memories)
+        self._time_machine = TimeMachine(ledger, self._merger, self._repairer)
         self._counter = statistics.Counter(ledger)
         self._finder = UserFinder(ledger)
         self._background: Background | None = None

@@ -17,10 +17,11 @@ from typing import Any, BinaryIO
 from ..activity import noted
 from ..errors import BackendError, BackendUnavailable, InvalidMemory, MemoryNotFound
 from ..ledger import Ledger, UserView
-from ..memories.reader import MemoryReader
+from ..memories.reader import MemoryReader, to_record
 from ..memories.repository import Service
 from ..model.counting import Progress, batches, counted
 from ..model.encoder import encode, pick
+from ..model.past import MemoryFilter
 from ..model.user_id import is_probe, normalize_user_id
 from ..storage.vectors.base import PUT_BATCH
 from ..version import __version__
@@ -141,14 +142,16 @@ def export_memories(
     kind: Kind = "jsonl",
     vectors: bool = False,
     history: bool = False,
+    where: MemoryFilter | None = None,
     resume: bool = False,
     on_progress: Progress | None = None,
 ) -> ExportReport:
     """Write one user's memories, or everybody's, into a file, with a manifest beside it.
 
-    With `history` each memory has its earlier texts. Until the file is complete it is called
-    `<path>.part`; an earlier file stays until then. With `resume` an export that was cut off goes
-    on behind its last complete user; it begins again if a user that it has was deleted in between.
+    With `history` each memory has its earlier texts, with `where` only those that fit are written.
+    Until the file is complete it is called `<path>.part`; an earlier file stays until then. With
+    `resume` an export that was cut off goes on behind its last complete user, unless it had a
+    filter; it begins again if a user that it has was deleted in between.
 
     Raises:
         MemoryNotFound: the user has no memories.
@@ -159,7 +162,7 @@ def export_memories(
     if not path.parent.is_dir():
         raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
-    header = _header(service, user_id, kind, vectors, history)
+    header = replace(_header(service, user_id, kind, vectors, history), where=where)
     ledger = service.parts.ledger
     try:
         with _alone(part):
@@ -202,10 +205,11 @@ def export_stream(
     kind: Kind = "jsonl",
     vectors: bool = False,
     history: bool = False,
+    where: MemoryFilter | None = None,
     on_progress: Progress | None = None,
 ) -> ExportReport:
     """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
-    header = _header(service, user_id, kind, vectors, history)
+    header = replace(_header(service, user_id, kind, vectors, history), where=where)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
     return writer.report(None, None, 0)
@@ -308,6 +312,8 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
                 read, _ = memories.read(view, list(earlier))
                 vectors = [read[memory_id] for memory_id in earlier if memory_id in read]
             for vector, row in zip(vectors, values, strict=False):
+                if header.where and not header.where.matches(to_record(vector)):
+                    continue
                 events = earlier.get(vector.key)
                 writer.add(to_document(vector) | ({"history": events} if events else {}), row)
             if on_progress:

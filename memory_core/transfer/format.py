@@ -16,6 +16,7 @@ from ..errors import InvalidMemory
 from ..model.counting import counted
 from ..model.encoder import encode, pick
 from ..model.limits import RESERVED_KEYS, check_metadata
+from ..model.past import MemoryFilter
 from ..model.payload import time_of
 from ..storage.vectors import Vector
 from .incoming_memory import Events, Incoming, newest
@@ -53,6 +54,7 @@ class Header:
     embedder: str
     dimensions: int
     history: bool = False
+    where: MemoryFilter | None = None
 
     def document(self) -> dict[str, Any]:
         return {

@@ -24,6 +24,7 @@ from memory_core import (
 from memory_core import rebuild_index as rebuild
 from memory_core.activity import Actor, acting, current_actor
 from memory_core.errors import InvalidMemory, InvalidUserId, MemoryCoreError, MemoryNotFound
+from memory_core.model.past import MemoryFilter
 from memory_core.render.activity_log import entry_sentence
 from memory_core.transfer import export_bytes, export_memories, export_stream, import_memories
 
@@ -115,6 +116,19 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("owner_of", lambda s, i: s.owner_of(i.memory_id), None),
     ("get_memory", lambda s, i: s.get_memory("ann", i.memory_id), None),
     ("history", lambda s, i: s.history("ann"), None),
+    ("memories_at", lambda s, i: s.memories_at("ann", "now"), None),
+    ("changes", lambda s, i: s.changes("ann"), None),
+    ("restore_memory", lambda s, i: s.restore_memory("ann", i.memory_id),
+     "restored memories of ann: 0 memories, 0 failed"),
+    ("restore_memory", lambda s, i: s.restore_memory("ann", i.memory_id, preview=True), None),
+    ("restore_user", lambda s, i: s.restore_user("ann", "yesterday"),
+     "restored memories of ann: 1 memory, 0 failed"),
+    ("change_memories",
+     lambda s, i: s.change_memories("ann", MemoryFilter(text="RYE"), delete=True),
+     "deleted memories of ann: 1 memory, 0 failed"),
+    ("change_memories",
+     lambda s, i: s.change_memories("ann", MemoryFilter(), expires="2027-01-31"),
+     "set the expiry of memories of ann: 1 memory, 0 failed"),
     ("events_per_day", lambda s, i: s.events_per_day("ann"), None),
     ("users", lambda s, i: s.users(), None),
     ("count_users", lambda s, i: s.count_users(), None),

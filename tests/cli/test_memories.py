@@ -240,6 +240,41 @@ def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
     )
 
 
+def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
+    commands: CommandLine,
+) -> None:
+    for text in ("likes figs", "likes dates", "has a dog"):
+        commands.run("save", "kim", text)
+    chosen = ("delete", "kim", "--where", "text=likes")
+    assert "Preview of kim: 2 deleted." in ok(commands.run(*chosen, "--dry-run"))
+    assert "Aborted" in commands.run(*chosen).err
+    assert "3 memories of kim, complete" in ok(commands.run("list", "kim"))
+    document = commands.run(*chosen, "--yes", "--json").document
+    assert [(change["kind"], change["after"]) for change in document["changes"]] == [
+        ("deleted", None)
+    ] * 2
+    assert (document["failed"], document["verified"]) == ([], 2)
+    state = commands.run("history", "kim", "--at", document["before"], "--json").document
+    assert [memory["memory"] for memory in state["memories"]] == [
+        "has a dog",
+        "likes dates",
+        "likes figs",
+    ]
+    told = ok(commands.run("changes", "kim", "--since", document["before"]))
+    assert told.endswith("2 changes of kim\n")
+    assert "- likes figs" in told
+    restored = ok(commands.run("restore", "kim", "--at", document["before"], "--yes"))
+    assert "Memories of kim: 2 brought back." in restored
+    assert "2 read back. Undo: restore kim --at " in restored
+    assert "1 memory of kim" in ok(commands.run("list", "kim", "--where", "text=DATES"))
+    exported = ok(commands.run("export", "--user", "kim", "--where", "text=figs"))
+    assert len(exported.splitlines()) == 3
+    for wrong in (("restore", "kim"), ("delete", "kim"), ("update", "kim", "--where", "text=x")):
+        assert (commands.run(*wrong).code, commands.run(*wrong).out) == (2, "")
+    refused = commands.run("restore", "kim", "--at", "soon")
+    assert (refused.code, "'soon' is no time" in refused.err) == (2, True)
+
+
 def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "notes.jsonl"
     file.write_text('{"memory": "likes figs"}\n{"memory": "likes dates"}\n')

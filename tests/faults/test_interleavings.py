@@ -54,6 +54,7 @@ WORKS: dict[str, list[Step]] = {
     "update other to old": [update(OTHER, OLD)],
     "delete old": [delete(OLD)],
     "delete user": [lambda service, ids: service.delete_user("ann")],
+    "restore user": [lambda service, ids: service.restore_user("ann", ids["the beginning"])],
     "forget user": [lambda service, ids: service.forget_user("ann")],
     "save new and update": [save(NEW), update(NEW, CHANGED)],
     "delete and save old": [delete(OLD), save(OLD)],
@@ -84,6 +85,7 @@ class World:
         for user, text in (("bob", OLD), ("ann", OLD), ("ann", OTHER)):
             (record,) = first.add_text_memory(user, text)
             self.ids[text] = record.id
+        self.ids["the beginning"] = first.history("ann")[-1].event_id
 
     def copy(self) -> tuple[Path, InMemoryStore]:
         folder = self._folder / str(next(self._numbers))

@@ -1,4 +1,4 @@
-"""A reunion on S3 whose requests fail once, or whose answers are lost: the same memories moved.
+"""A reunion or restore on S3 whose requests fail once, or whose answers are lost: as ever.
 
 Those that change something: how one that reads is tried again is the same in every call.
 """
@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from memory_core import MemoryFilter
 from memory_core.embedders import Embedder
 from tests.support.s3_worlds import BEFORE, FAULTS, Cloud, open_cloud
 
@@ -32,6 +33,25 @@ def test_a_request_that_fails_once_moves_all_the_same(cloud: Cloud, operation: s
         assert set(reunion.ids) == set(ids.values()), f"{operation} {at}"
         assert reunion.verified == len(ids)
         assert (world.texts(former), world.texts(user)) == ([], BEFORE)
+        if over:
+            break
+    assert at > 1
+    assert world.service().audit().clean
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "PutVectors"])
+def test_a_request_that_fails_once_restores_all_the_same(cloud: Cloud, operation: str) -> None:
+    world = cloud.world()
+    for at in count(1):
+        user = f"user{at}"
+        world.fill(user)
+        deleted = world.service().change_memories(user, MemoryFilter(text="likes"), delete=True)
+        with cloud.failing(at, *FAULTS, operation=operation) as failed:
+            restored = world.service().restore_user(user, deleted.before)
+            over = not failed()
+        assert (restored.verified, restored.failed) == (len(BEFORE), ()), f"{operation} {at}"
+        assert world.texts(user) == BEFORE
+        assert len(world.kinds(user)) == 3
         if over:
             break
     assert at > 1

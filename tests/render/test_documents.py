@@ -14,10 +14,13 @@ import pytest
 from memory_core import transfer
 from memory_core.activity import ChainReport, Page
 from memory_core.doctor import Diagnosis, make_bundle
+from memory_core.ledger import Ledger, UserView
 from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
+from memory_core.memories.time_machine import PastMemories
 from memory_core.model.census import Adoption, Census, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.past import Change, ChangeReceipt
 from memory_core.model.records import (
     AuditReport,
     Event,
@@ -41,6 +44,7 @@ from memory_core.render import (
 from memory_core.render import transfer as render_transfer
 from memory_core.render.text import to_json
 from memory_core.settings import Settings
+from memory_core.storage.objects import LocalObjects
 from memory_core.transfer.reports import ExportReport, ImportReport
 from memory_core.watch import Proof
 from tests.support.filled import filled
@@ -57,6 +61,11 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "list": lambda: memory_records.list_document(ANN, [filled(MemoryRecord)]),
     "get": lambda: memory_records.record_document(filled(MemoryRecord)),
     "history": lambda: memory_records.history_document(ANN, [filled(Event)]),
+    "history at": lambda: memory_records.state_document(
+        PastMemories(Ledger(LocalObjects(Path("none"))), UserView(ANN, (), {}, frozenset()), NOON)
+    ),
+    "changes": lambda: memory_records.changes_document(ANN, [filled(Change)]),
+    "restore": lambda: memory_records.change_document(filled(ChangeReceipt)),
     "delete": lambda: memory_records.receipt_document(filled(Receipt)),
     "audit": lambda: audit_report.audit_document(filled(AuditReport)),
     "rebuild": lambda: audit_report.rebuild_document(filled(RebuildReport)),

@@ -121,3 +121,22 @@ def test_a_memory_of_thirty_kilobytes_is_stored_found_and_returned_whole(
 
 def test_nothing_relies_on_undocumented_behaviour(bench: Bench) -> None:
     assert bench.standin.warnings() == []
+
+
+def test_a_state_of_the_past_takes_a_listing_of_thousands_and_each_batch(
+    bench: Bench, service: MemoryService
+) -> None:
+    for number in range(3):
+        service.add_text_memory("zoe", f"Zoe has {number} cats")
+    moment = service.history("zoe")[1].event_id
+    for user, at, memories, batches in (
+        ("zoe", moment, 2, 0),
+        ("crowd", "now", CROWD, CROWD / 500),
+    ):
+        fresh = open_service(Settings.from_env())
+        bench.standin.reset_requests()
+        assert len(fresh.memories_at(user, at)) == memories
+        assert bench.asked("ListObjectsV2") == 1
+        assert bench.asked("GetObject") <= batches
+        assert bench.asked() == bench.asked("ListObjectsV2", "GetObject")
+        fresh.close()

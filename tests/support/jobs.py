@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import memory_core
-from memory_core import MemoryService, Settings, normalize_user_id, transfer
+from memory_core import MemoryFilter, MemoryService, Settings, normalize_user_id, transfer
 from memory_core.embedders import local
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
@@ -134,6 +134,10 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             service.forget_user(user)
         elif name == "reunite":
             return [[one, rest[0]] for one in service.reunite(user, rest[0]).ids]
+        elif name == "restore":
+            service.restore_user(user, service.history(user)[int(rest[0])].event_id)
+        elif name == "delete some":
+            service.change_memories(user, MemoryFilter(text=rest[0]), delete=True)
         elif name == "repair":
             service.audit(repair=True)
         elif name == "import":

@@ -1,0 +1,180 @@
+"""Changes of a user's memories, filters that select some of them, and receipts of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Final, Literal, get_args
+
+from ..errors import InvalidSelection
+from .moments import read_moment
+from .records import MemoryRecord
+from .user_id import UserId
+
+Moment = datetime | str
+"""A time (UTC unless it has a zone), the id of an event, or a text that `read_moment` reads."""
+
+ChangeKind = Literal["added", "changed", "deleted", "moved", "restored", "forgotten"]
+BulkCall = Literal["restore", "delete", "expire"]
+SourceKind = Literal["text", "document", "chat"]
+"""A memory said to the assistant, cut from a document, or taken from an exported chat."""
+
+_WORDS: Final = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A memory before and after a change; None where it did not exist.
+
+    `id` is `*` where everything was forgotten. `other` is the user that the memory moved to or from
+    ("moved"), or what it was imported from ("added"). `event_id` is the event that made the change,
+    empty in a preview. `who`, `via` and `call` are as in `Event`.
+    """
+
+    kind: ChangeKind
+    id: str
+    before: MemoryRecord | None
+    after: MemoryRecord | None
+    at: datetime
+    event_id: str = ""
+    other: str | None = None
+    who: str = ""
+    via: str = ""
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReceipt:
+    """Result of a change of many memories, or with `preview` what it would be.
+
+    `changes` were recorded, in one event. `failed` names memories and why they were not changed, or
+    why the index does not show the change yet. `verified` changes were read back from the index;
+    None in a preview. `before` is the event that came before: restoring `ids` to it undoes this.
+    """
+
+    user_id: UserId
+    call: BulkCall
+    changes: tuple[Change, ...]
+    failed: tuple[tuple[str, str], ...]
+    verified: int | None
+    before: str
+    preview: bool
+    at: datetime
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The memories that were changed."""
+        return tuple(change.id for change in self.changes)
+
+    @property
+    def undo(self) -> MemoryFilter:
+        """The filter with which restoring the user to `before` undoes this change alone."""
+        return MemoryFilter(ids=frozenset(self.ids))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """A choice of memories: those that fit everything that is given.
+
+    `text` is part of the text, in any case of letters; `document` a part of the document's name.
+    `created_until` and `changed_until` are the first moments that no longer fit (aware).
+    """
+
+    text: str = ""
+    agent: str = ""
+    run: str = ""
+    document: str = ""
+    source: SourceKind | None = None
+    created_since: datetime | None = None
+    created_until: datetime | None = None
+    changed_since: datetime | None = None
+    changed_until: datetime | None = None
+    expired: bool | None = None
+    ids: frozenset[str] | None = None
+
+    @classmethod
+    def read(cls, pairs: Iterable[tuple[str, str]], now: datetime | None = None) -> MemoryFilter:
+        """Return the filter of keys and values as people write them: `created-since`, `7d`.
+
+        `id` may be given several times. Times are as in `read_moment`, but for events.
+
+        Raises:
+            InvalidSelection: a key is unknown, was given twice, or its value cannot be read.
+        """
+        now = now or datetime.now(UTC)
+        given: dict[str, object] = {}
+        ids: set[str] = set()
+        for key, value in pairs:
+            name = key.strip().lower().replace("-", "_")
+            if name == "id":
+                ids.add(value)
+                continue
+            if name in given or name not in cls.__dataclass_fields__ or name == "ids":
+                raise InvalidSelection(
+                    f"{key!r} is no condition, or was given twice; use one each of "
+                    f"{', '.join(_KEYS)}, or id any number of times"
+                )
+            given[name] = _read(name, value, now)
+        return cls(**given, ids=frozenset(ids) if ids else None)  # type: ignore[arg-type]
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys and values from which `read` makes this filter again."""
+        for name, key in zip(_NAMES, _KEYS, strict=True):
+            value = getattr(self, name)
+            if isinstance(value, bool):
+                yield key, "yes" if value else "no"
+            elif value:
+                yield key, value.isoformat() if isinstance(value, datetime) else value
+        yield from (("id", memory_id) for memory_id in sorted(self.ids or ()))
+
+    @property
+    def by_id_alone(self) -> bool:
+        """True where it selects by ids, so that no memory has to be read."""
+        return self == MemoryFilter(ids=self.ids)
+
+    def matches(self, record: MemoryRecord) -> bool:
+        """Tell if a memory fits."""
+        document = str(record.metadata.get("document", ""))
+        return (
+            (self.ids is None or record.id in self.ids)
+            and self.text.casefold() in record.memory.casefold()
+            and self.agent in ("", record.agent_id)
+            and self.run in ("", record.run_id)
+            and self.document.casefold() in document.casefold()
+            and self.source in (None, source_of(record))
+            and _between(self.created_since, record.created_at, self.created_until)
+            and _between(self.changed_since, record.updated_at, self.changed_until)
+            and self.expired in (None, record.expired)
+        )
+
+
+_NAMES: Final = tuple(field.name for field in fields(MemoryFilter) if field.name != "ids")
+_KEYS: Final = tuple(name.replace("_", "-") for name in _NAMES)
+
+
+def source_of(record: MemoryRecord) -> SourceKind:
+    """Return the kind of source that a memory was made from."""
+    if "speaker" in record.metadata:
+        return "chat"
+    return "document" if "document" in record.metadata else "text"
+
+
+def _between(since: datetime | None, at: datetime, until: datetime | None) -> bool:
+    return (since is None or since <= at) and (until is None or at < until)
+
+
+def _read(name: str, value: str, now: datetime) -> object:
+    if name.endswith(("_since", "_until")):
+        moment = read_moment(value, now)
+        if isinstance(moment, datetime):
+            return moment
+    elif name == "expired":
+        if value.lower() in _WORDS:
+            return _WORDS[value.lower()]
+    elif value and (name != "source" or value in get_args(SourceKind)):
+        return value
+    kinds = {"source": " or ".join(get_args(SourceKind)), "expired": "yes or no"}
+    raise InvalidSelection(
+        f"{name} cannot be {value!r}; give {kinds.get(name, 'a text or a time')}"
+    )
