@@ -14,6 +14,7 @@ from ...ledger import UserView
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
 from ...model.counting import Steps, counted
+from ...model.payload import owner
 from ...model.records import SearchMode
 from ...model.user_id import is_probe, normalize_user_id
 from ...service import MemoryService
@@ -191,9 +192,13 @@ def leaks(
             ]
             shown["a question"] += not other.live.keys().isdisjoint(answers)
             if vector.values is not None:
-                # Where the filter fails, the nearest of all is the other's.
+                # Where the filter fails, the nearest of all is the other's. What names the asking
+                # user passes it: a damage of the store, which other checks find.
                 hits = [hit for hit, _ in store.query(asking.user_id, vector.values, _NEIGHBOURS)]
-                shown["the index"] += not other.live.keys().isdisjoint(hits)
+                theirs = store.get([hit for hit in hits if hit in other.live]).values()
+                shown["the index"] += any(
+                    owner(hit.payload or {}) != asking.user_id for hit in theirs
+                )
             with suppress(MemoryNotFound):
                 service.get_memory(asking.user_id, key)
                 shown["an id"] += 1
