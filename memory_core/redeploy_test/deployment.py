@@ -30,27 +30,10 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
-from .evidence import (
-    has_canary,
-    missing_users,
-    put_canary,
-    real_users,
-    take_census,
-    take_evidence,
-    take_sample,
-)
+from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
-from .records import (
-    clean_up,
-    completed,
-    keep,
-    key_of,
-    note_cleaned,
-    objects_of,
-    remains_of,
-    report_of,
-)
+from .records import clean_up_judged, completed, keep, key_of, objects_of, remains_of, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 
@@ -131,25 +114,25 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
         time.sleep(_PAUSE_S)
         for again in look(service, missing):
             if again.state is ProbeState.ENDED:
-                # Ended while it was looked for.
                 results[again.number] = again
             elif again.state is not ProbeState.LOST:
                 results[again.number] = replace(
                     again, state=ProbeState.STALE, detail="it was there only at a later look"
                 )
-    ledger, key = service.parts.ledger.tolerant(), receipt_key(service.settings)
-    real = real_users(ledger)
+    census, missing_users, sample = compare_users(
+        service.parts, receipt.census, receipt_key(service.settings)
+    )
     of_probes = [
         result if result.number in acknowledged else _never(result) for result in results.values()
     ]
     return Observation(
         evidence=take_evidence(service),
         results=(*of_probes, *unexpected(service, receipt.run, probes)),
-        census=take_census(real, key),
+        census=census,
         canary=has_canary(service.settings, receipt.run, receipt.evidence),
-        missing_users=missing_users(real, receipt.census, key) if receipt.census else 0,
+        missing_users=missing_users,
         ended=_has_ended(service, receipt.run),
-        sample=take_sample(service.parts, ledger, real),
+        sample=sample,
     )
 
 
@@ -183,8 +166,7 @@ def verify(
                 return report_of(objects, receipt.run) or report
             kept = keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
-                left = clean_up(service, receipt.run, receipt.evidence)
-                note_cleaned(objects, receipt.run, left)
+                left = clean_up_judged(service, receipt)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
         # A verdict that was kept stands, even if the clean-up fails.
@@ -196,8 +178,7 @@ def _made_up_for(service: MemoryService, receipt: RedeployReceipt, kept: Report)
     remains = remains_of(service, receipt.run)
     if not remains:
         return kept
-    left = clean_up(service, receipt.run, receipt.evidence)
-    note_cleaned(objects_of(service), receipt.run, left)
+    left = clean_up_judged(service, receipt)
     headline = (
         f"An earlier check was cut off, or is not done yet, and had left {remains}; a recount "
         f"after the clean-up finds {counted(left, 'item')}."
