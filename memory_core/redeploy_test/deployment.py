@@ -97,8 +97,8 @@ def begin(
 def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
     """Look for the probes, and compare a sample of real users' memories.
 
-    Probes that seem lost are looked for three times. For n probes and a sample of m memories at
-    most 7 n + 2 m + 60 requests go to AWS, beside one for each 1,000 entries of the ledger.
+    Probes that seem lost are looked for three times. Where all is well, `verify` sends at most
+    7 n + 2 m + 60 requests for n probes and m memories, and one for each 1,000 entries.
     """
     probes, acknowledged = receipt.probes, set(receipt.acknowledged)
     results = {result.number: result for result in look(service, probes)}
