@@ -23,7 +23,7 @@ from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
-from .damaged import Damage
+from .damaged import Damage, is_entry
 from .merge_users import unfinished
 
 BATCH = 200
@@ -155,9 +155,10 @@ class Auditor:
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
         differences = [each for each in differences if each.kind != "damaged"]
         for key, error in (self._ledger.damaged or {}).items():
-            holder, name, events = self._damage.recorded(key, self._store, keys, views)
-            pair = (holder or NOBODY, name)
-            differences.append(Difference("damaged", pair, str(error), key=key, events=events))
+            pair, events = self._damage.recorded(key, self._store, keys, views)
+            cure = "the store has what it recorded" if events else "restore it from a backup"
+            detail = f"its record is damaged; {cure}: {key}" if is_entry(key) else str(error)
+            differences.append(Difference("damaged", pair, detail, key=key, events=events))
         return Findings(
             tuple(differences),
             checked=sum(len(view.live) for view in views.values()),

@@ -46,19 +46,18 @@ class Damage:
         store: VectorStore,
         keys: Collection[str],
         views: Mapping[UserId, UserView],
-    ) -> tuple[UserId | None, str, Events]:
-        """Return the user of a damaged entry, the id of its memory, and the events it has to hold.
+    ) -> tuple[tuple[UserId, str], Events]:
+        """Return user and memory of a damaged entry, and the events it has to hold.
 
-        Of a batch the name of the object is given. No events where the store has not all of them.
-        `keys` are those of the store, `views` of the same moment.
+        No user is empty, and a batch goes by the name of the object. No events where the store has
+        not all of them. `keys` are those of the store, `views` of the same moment.
         """
-        user_id = next((user for user in views if _folder(key) in folders_of(user)), None)
+        user_id = next((user for user in views if _folder(key) in folders_of(user)), UserId(""))
         name = key.rpartition("/")[2]
-        try:
-            parts = match_name(key)
-        except LedgerCorrupt:
-            # No entry at all: whoever put it there has to take it away.
-            return user_id, name, ()
+        if not is_entry(key):
+            # Whoever put it there has to take it away.
+            return (user_id, name), ()
+        parts = match_name(key)
         at = LedgerEntry(key, Kind.ADD, ALL).at.isoformat(timespec="milliseconds")
         event = {"v": 1, "user_id": user_id, "raw_user_id": user_id, "at": at}
         events: Events = ({**event, "kind": parts["kind"], "id": unquote(parts["id"] or "")},)
@@ -77,7 +76,7 @@ class Damage:
                 and unquote(parts["id"] or held.key) == held.key
             )
         complete = user_id and len(events) == int(parts["count"] or 1)
-        return user_id, unquote(parts["id"] or name), events if complete else ()
+        return (user_id, unquote(parts["id"] or name)), events if complete else ()
 
     def _held(self, store: VectorStore, keys: Collection[str]) -> list[Vector]:
         """Return the vectors whose revision is that of a damaged entry, in order of creation."""
@@ -94,6 +93,14 @@ class Damage:
             vectors.sort(key=lambda vector: (vector.payload["created_at"], vector.key))
             self._vectors = vectors
         return self._vectors
+
+
+def is_entry(key: str) -> bool:
+    """Tell if the name of an object is that of an entry."""
+    try:
+        return bool(match_name(key))
+    except LedgerCorrupt:
+        return False
 
 
 def _folder(key: str) -> str:

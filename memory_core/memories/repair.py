@@ -29,7 +29,6 @@ from .repository import Repository, open_repository
 
 _ATTEMPTS = 3
 _RECORDED = "it is on record after all, so nothing was changed; audit once more"
-_UNKNOWN = "the store does not have all that it recorded"
 _DIFFERS = "it differs again after the repair; audit once more"
 
 _Left = dict[Pair, str]
@@ -98,9 +97,7 @@ class Repairer:
         ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
         steps.total += len(others) + len(orphans) + len(moves)
-        left: _Left = {
-            item.pair: _UNKNOWN for item in findings.differences if item.kind == "damaged"
-        }
+        left = _keep([item for item in findings.differences if item.kind == "damaged"])
         for (former, taker), cut in groupby(moves, key=lambda move: (move.pair[0], move.taker)):
             if taker:
                 self._merger.release(former, taker, [move.pair[1] for move in cut])

@@ -19,6 +19,7 @@ from ..model.user_id import UserId, is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend
 from ..storage.vectors import Vector, VectorStore
+from .damaged import Damage
 
 
 class Repository(NamedTuple):
@@ -129,10 +130,12 @@ def open_repository(settings: Settings, *, create: bool = False) -> Repository:
 def recorded_elsewhere(ledger: Ledger, vectors: Sequence[Vector]) -> bool:
     """Return whether most of the vectors that any ledger recorded are not on record in this one."""
     ledger = ledger.tolerant()
+    damage = Damage(ledger)
     known = [
         vector.key in view.all_ids or str(vector.payload["revision"]) < view.forgotten
         for vector in vectors
         if "revision" in vector.payload and (user_id := owner(vector.payload))
         for view in (ledger.view(user_id),)
+        if not damage.hides(user_id)
     ]
     return sum(known) * 2 < len(known)

@@ -30,9 +30,10 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
-from . import evidence, records
+from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
+from .records import clean_up_judged, completed, keep, key_of, objects_of, remains_of, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 
@@ -72,12 +73,12 @@ def begin(
         raise InvalidMemory(f"{counted(count, 'probe')} asked for; there can be 1 to {MOST}")
     with step(on_step, "Note where memories are", "storage, embedder, deployment"):
         run, settings = str(ULID()), service.settings
-        real = evidence.real_users(service.parts.ledger.tolerant())
-        census = evidence.take_census(real, receipt_key(settings))
-        receipt = begin_receipt(run, count, _now(), evidence.take_evidence(service), census)
+        real = real_users(service.parts.ledger.tolerant())
+        census = take_census(real, receipt_key(settings))
+        receipt = begin_receipt(run, count, _now(), take_evidence(service), census)
         on_receipt(receipt)
-        evidence.put_canary(settings, run)
-        records.objects_of(service).put_if_absent(records.key_of(run, "busy"), b"{}")
+        put_canary(settings, run)
+        objects_of(service).put_if_absent(key_of(run, "busy"), b"{}")
     with step(
         on_step,
         "Write the probes",
@@ -87,17 +88,17 @@ def begin(
             receipt = receipt.with_acknowledged(number)
             on_receipt(receipt)
     if leave:
-        objects = records.objects_of(service)
-        objects.put_if_absent(records.key_of(run, "begun"), to_file(receipt, settings))
-        objects.delete([records.key_of(run, "busy")])
+        objects = objects_of(service)
+        objects.put_if_absent(key_of(run, "begun"), to_file(receipt, settings))
+        objects.delete([key_of(run, "busy")])
     return receipt
 
 
 def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
     """Look for the probes, and compare a sample of real users' memories.
 
-    Probes that seem lost are looked for three times. For n probes and a sample of m memories at
-    most 7 n + 2 m + 60 requests go to AWS, beside one for each 1,000 entries of the ledger.
+    Probes that seem lost are looked for three times. Where all is well, `verify` sends at most
+    7 n + 2 m + 60 requests for n probes and m memories, and one for each 1,000 entries.
     """
     probes, acknowledged = receipt.probes, set(receipt.acknowledged)
     results = {result.number: result for result in look(service, probes)}
@@ -113,25 +114,25 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
         time.sleep(_PAUSE_S)
         for again in look(service, missing):
             if again.state is ProbeState.ENDED:
-                # Ended while it was looked for.
                 results[again.number] = again
             elif again.state is not ProbeState.LOST:
                 results[again.number] = replace(
                     again, state=ProbeState.STALE, detail="it was there only at a later look"
                 )
-    ledger, key = service.parts.ledger.tolerant(), receipt_key(service.settings)
-    real = evidence.real_users(ledger)
+    census, missing_users, sample = compare_users(
+        service.parts, receipt.census, receipt_key(service.settings)
+    )
     of_probes = [
         result if result.number in acknowledged else _never(result) for result in results.values()
     ]
     return Observation(
-        evidence=evidence.take_evidence(service),
+        evidence=take_evidence(service),
         results=(*of_probes, *unexpected(service, receipt.run, probes)),
-        census=evidence.take_census(real, key),
-        canary=evidence.has_canary(service.settings, receipt.run, receipt.evidence),
-        missing_users=evidence.missing_users(real, receipt.census, key) if receipt.census else 0,
+        census=census,
+        canary=has_canary(service.settings, receipt.run, receipt.evidence),
+        missing_users=missing_users,
         ended=_has_ended(service, receipt.run),
-        sample=evidence.take_sample(service.parts, ledger, real),
+        sample=sample,
     )
 
 
@@ -152,21 +153,20 @@ def verify(
             recording(service.activity, "test") as operation,
         ):
             operation.detail = f"After the deployment, {counted(receipt.count, 'probe')}"
-            objects = records.objects_of(service)
-            kept = records.report_of(objects, receipt.run)
+            objects = objects_of(service)
+            kept = report_of(objects, receipt.run)
             if kept:
                 return _made_up_for(service, receipt, kept)
-            receipt = records.completed(objects, receipt, settings)
+            receipt = completed(objects, receipt, settings)
             with step(on_step, "Look for the probes", "by id, list and question"):
                 observation = observe(service, receipt)
             report = make_report(receipt, observation)
             if report.verdict is Verdict.INCONCLUSIVE:
                 # Another process may have judged it and cleaned up meanwhile.
-                return records.report_of(objects, receipt.run) or report
-            kept = records.keep(objects, report)
+                return report_of(objects, receipt.run) or report
+            kept = keep(objects, report)
             with step(on_step, "Clean up", "forget the probes and count again"):
-                left = records.clean_up(service, receipt.run, receipt.evidence)
-                records.note_cleaned(objects, receipt.run, left)
+                left = clean_up_judged(service, receipt)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
         # A verdict that was kept stands, even if the clean-up fails.
@@ -175,11 +175,10 @@ def verify(
 
 def _made_up_for(service: MemoryService, receipt: RedeployReceipt, kept: Report) -> Report:
     """Return a kept report, after the clean-up that was cut off behind it; say what was left."""
-    remains = records.remains_of(service, receipt.run)
+    remains = remains_of(service, receipt.run)
     if not remains:
         return kept
-    left = records.clean_up(service, receipt.run, receipt.evidence)
-    records.note_cleaned(records.objects_of(service), receipt.run, left)
+    left = clean_up_judged(service, receipt)
     headline = (
         f"An earlier check was cut off, or is not done yet, and had left {remains}; a recount "
         f"after the clean-up finds {counted(left, 'item')}."

@@ -211,28 +211,38 @@ def _kept(view: UserView, until: str, count: int) -> int:
     )
 
 
-def take_sample(parts: Repository, ledger: Ledger, real: Sequence[UserView]) -> Sample:
+def compare_users(
+    parts: Repository, before: RealUsers | None, key: Key
+) -> tuple[RealUsers, int, Sample]:
+    """Count the real users now and those who lack memories, and compare a sample of memories."""
+    ledger = parts.ledger.tolerant()
+    real = real_users(ledger)
+    hidden = sum(is_batch(name) and PROBE_DOMAIN not in name for name in ledger.damaged or ())
+    missing = missing_users(real, before, key) if before else 0
+    return take_census(real, key), missing, _take_sample(parts, real, hidden)
+
+
+def _take_sample(parts: Repository, real: Sequence[UserView], hidden: int) -> Sample:
     """Read up to 100 memories, spread over all, from record and store, and embed them again.
 
-    `ledger` is the tolerant one that the users were read from. What differs is read once more
-    after a second: somebody may be saving it.
+    `hidden` batches could not be read. What differs is read once more after a second: somebody may
+    be saving it.
     """
-    pairs = [(view.user_id, key) for view in real for key in view.live]
+    pairs = [(view.user_id, memory_id) for view in real for memory_id in view.live]
     count = min(_SAMPLED, len(pairs))
     sample = [pairs[at * len(pairs) // count] for at in range(count)]
     auditor = Auditor(parts.ledger, parts.store, parts.embedder)
     if differences := auditor.compare(sample):
         time.sleep(_PAUSE_S)
         differences = auditor.compare([difference.pair for difference in differences])
-    counts = Counter("missing" if each.older else each.kind for each in differences)
-    hidden = [key for key in ledger.damaged or () if is_batch(key) and PROBE_DOMAIN not in key]
+    kinds = Counter("missing" if each.older else each.kind for each in differences)
     return Sample(
-        read=count,
-        memories=len(pairs),
-        damaged=counts["damaged"] + len(hidden),
-        altered=counts["altered"],
-        missing=counts["missing"],
-        unlike=counts["unlike"],
+        count,
+        len(pairs),
+        kinds["damaged"] + hidden,
+        kinds["altered"],
+        kinds["missing"],
+        kinds["unlike"],
     )
 
 

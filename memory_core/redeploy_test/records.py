@@ -80,10 +80,13 @@ def keep(objects: ObjectStore, report: Report) -> Report:
     return report
 
 
-def note_cleaned(objects: ObjectStore, run: str, left: int) -> None:
-    """Keep the result of the recount beside the report, which is never changed."""
+def clean_up_judged(service: MemoryService, receipt: RedeployReceipt) -> int:
+    """Clean up, and keep the result of the recount beside the report, which is never changed."""
+    left = clean_up(service, receipt.run, receipt.evidence)
     with suppress(EntryExists):
-        objects.put_if_absent(key_of(run, "cleaned"), json.dumps({"left": left}).encode())
+        cleaned = json.dumps({"left": left}).encode()
+        objects_of(service).put_if_absent(key_of(receipt.run, "cleaned"), cleaned)
+    return left
 
 
 def reports(service: MemoryService) -> list[Report]:

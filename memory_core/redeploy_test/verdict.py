@@ -154,10 +154,10 @@ def sample_words(sample: Sample) -> str:
         "are not in the vector store as recorded": sample.missing,
         "have a vector of another meaning than their text": sample.unlike,
     }
-    found = ", ".join(f"{count:,} {words}" for words, count in wrong.items() if count)
+    differences = ", ".join(f"{count:,} {words}" for words, count in wrong.items() if count)
     return (
         f"of the {counted(sample.memories, 'memory')} of real users, {sample.read:,} were read: "
-        f"{found or 'record and vector are as they should be'}"
+        f"{differences or 'record and vector are as they should be'}"
     )
 
 

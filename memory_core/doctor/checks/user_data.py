@@ -14,8 +14,9 @@ from ...ledger import UserView
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
 from ...model.counting import Steps, counted
+from ...model.payload import owner
 from ...model.records import SearchMode
-from ...model.user_id import is_probe, normalize_user_id
+from ...model.user_id import UserId, is_probe, normalize_user_id
 from ...service import MemoryService
 from ..context import Context, spread
 from ..findings import Check, Evidence, Finding, finding, listed
@@ -28,6 +29,7 @@ _SHOWN = 5
 _AHEAD = timedelta(minutes=5)
 _NEIGHBOURS = 20
 _PAIRS = 10
+_LONGEST_QUESTION = 1_000
 
 
 _BY_SORT = {
@@ -141,34 +143,45 @@ def leaks(
     service: MemoryService, pairs: Sequence[tuple[UserView, UserView]], *evidence: Evidence
 ) -> Iterator[Finding]:
     """Read as the first of each pair, in every way, what is the other's: nothing may be shown."""
-    _, _, ledger, store = service.parts
     shown: Counter[str] = Counter()
     for asking, other in pairs:
-        own = {memory.id for memory in service.list_memories(asking.user_id)}
-        shown["a listing"] += bool(own & other.live.keys())
-        shown["a count"] += len(own) > len(ledger.view(asking.user_id).live)
-        for key, vector in store.get([next(iter(other.live))], with_values=True).items():
-            text = str((vector.payload or {}).get("data") or key)
-            answers = [
-                hit.memory.id
-                for mode in get_args(SearchMode)
-                for hit in service.search(asking.user_id, text, limit=_NEIGHBOURS, mode=mode).hits
-            ]
-            shown["a question"] += not other.live.keys().isdisjoint(answers)
-            if vector.values is not None:
-                # Where the filter fails, the nearest of all is the other's.
-                hits = [hit for hit, _ in store.query(asking.user_id, vector.values, _NEIGHBOURS)]
-                shown["the index"] += not other.live.keys().isdisjoint(hits)
-            with suppress(MemoryNotFound):
-                service.get_memory(asking.user_id, key)
-                shown["an id"] += 1
-    if ways := +shown:
+        # What cannot be read is shown to nobody.
+        with suppress(LedgerCorrupt):
+            shown.update(set(_ways(service, asking.user_id, other)))
+    if shown:
         yield finding(
             "leakage.E001",
             f"Compared: {counted(len(pairs), 'pair')} of users. One was shown memories of another "
-            f"by {listed(f'{way} in {number}' for way, number in ways.items())}.",
+            f"by {listed(f'{way} in {number}' for way, number in sorted(shown.items()))}.",
             *evidence,
         )
+
+
+def _ways(service: MemoryService, asking: UserId, other: UserView) -> Iterator[str]:
+    """Yield the ways of reading by which a user is shown a memory of another one."""
+    _, _, ledger, store = service.parts
+    own = {memory.id for memory in service.list_memories(asking)}
+    if own & other.live.keys():
+        yield "a listing"
+    if len(own) > len(ledger.view(asking).live):
+        yield "a count"
+    for key, vector in store.get([next(iter(other.live))], with_values=True).items():
+        with suppress(MemoryNotFound):
+            service.get_memory(asking, key)
+            yield "an id"
+        question = str((vector.payload or {}).get("data") or key)[:_LONGEST_QUESTION]
+        for mode in get_args(SearchMode):
+            hits = service.search(asking, question, limit=_NEIGHBOURS, mode=mode).hits
+            if any(hit.memory.id in other.live for hit in hits):
+                yield "a question"
+        if vector.values is None:
+            continue
+        # Where the filter fails, the nearest of all is the other's. What names the asking user
+        # passes it: a damage of the store, which other checks find.
+        near = [hit for hit, _ in store.query(asking, vector.values, _NEIGHBOURS)]
+        theirs = store.get([hit for hit in near if hit in other.live]).values()
+        if any(owner(stored.payload or {}) != asking for stored in theirs):
+            yield "the index"
 
 
 CHECKS = (

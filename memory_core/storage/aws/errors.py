@@ -189,7 +189,6 @@ _ARCHIVED = Rule(
     "{resource} lies in an archive class of S3 ({code}) and cannot be read at once; restore it, "
     "copy it back to a class of immediate access, and take the prefix out of the bucket's "
     "lifecycle rule that archives",
-    cause="archived",
 )
 _OTHER_REGION = Rule(
     BackendError,
