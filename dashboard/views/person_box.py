@@ -46,7 +46,7 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
         "Find a person",
         key=key,
         type="search",
-        persist_state="session",
+        persist_state=None if options else "session",
         placeholder="Any id, a name, a memory's id, or a word they said",
         icon=":material/person_search:",
         max_chars=300,

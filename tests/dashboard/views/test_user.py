@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard.routes import FORMER_USER_PAGE
+from dashboard.routes import HTTP_ROUTES
 from dashboard.services import user_actions
 from memory_core import MemoryService, normalize_user_id
 from tests.support.app_test import text_of
@@ -164,6 +164,6 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
 
 
 def test_the_former_address_of_a_user_leads_to_the_page() -> None:
-    client = TestClient(Starlette(routes=[FORMER_USER_PAGE]), follow_redirects=False)
+    client = TestClient(Starlette(routes=[HTTP_ROUTES]), follow_redirects=False)
     answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"
