@@ -19,7 +19,7 @@ LINES = 12
 def draw_users_chart() -> None:
     """Draw memories per user; clicking a bar opens the user."""
     with st.container(key="per-user"):
-        st.subheader("Memories per user", anchor=False)
+        st.header("Memories per user", anchor=False)
         with st.skeleton(height=260):
             users = memory_reads.users()
             chart = charts.per_user(users)
@@ -46,7 +46,7 @@ def draw_users_chart() -> None:
 def draw_days_chart() -> None:
     """Draw the days on which the present memories were saved."""
     with st.container(key="per-day"):
-        st.subheader("Memories over time", anchor=False)
+        st.header("Memories over time", anchor=False)
         with st.skeleton(height=260):
             chart = charts.per_day(memory_reads.census().days, height=300)
             st.plotly_chart(chart.figure, key="overview.days", config=charts.CONFIG, alt=chart.alt)
@@ -56,7 +56,7 @@ def draw_days_chart() -> None:
 def draw_storage_chart(memories: int, backend: str) -> None:
     """Draw the memories by backend."""
     with st.container(key="storage"):
-        st.subheader("Where memories are stored", anchor=False)
+        st.header("Where memories are stored", anchor=False)
         if backend == "s3_vectors" and memories > memory_reads.COUNTED_UP_TO:
             st.caption(
                 "Counting reads the keys of the whole index, which costs requests: about "
@@ -71,7 +71,7 @@ def draw_storage_chart(memories: int, backend: str) -> None:
 def draw_empty() -> None:
     """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
-        st.subheader("No memories yet", anchor=False)
+        st.header("No memories yet", anchor=False)
         st.markdown("Save the first one, or load the demo data with `make demo-data`.")
         if st.button("Save a memory", type="primary", icon=":material/add:"):
             st.switch_page(routes.MEMORIES)
@@ -90,7 +90,7 @@ def draw_log() -> None:
     """Draw the last log lines of this process."""
     lines = memory_reads.recent_lines(LINES)
     with st.container(key="log"):
-        st.subheader("Recent log lines", anchor=False)
+        st.header("Recent log lines", anchor=False)
         if not lines:
             st.caption("Nothing was logged since the dashboard started.")
             return

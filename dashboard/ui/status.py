@@ -30,7 +30,7 @@ def draw_status_card(status: Status) -> None:
     """Draw the kind of storage in words, then its technical names."""
     state = "persistent" if status.persistent else "temporary"
     with st.container(border=True, height="stretch", key="status-card"):
-        st.subheader(STATES[state], anchor=False)
+        st.header(STATES[state], anchor=False)
         since = f" since {text.day(status.since)}" if status.since else ""
         where = text.backend_name(status.backend)
         # The address is below.
@@ -46,7 +46,7 @@ def draw_status_card(status: Status) -> None:
 def draw_broken_card(trouble: Trouble) -> None:
     """Draw the error of the storage and the remedy."""
     with st.container(border=True, key="status-card"):
-        st.subheader(STATES["broken"], anchor=False)
+        st.header(STATES["broken"], anchor=False)
         st.markdown(f"**{headline(trouble)}**")
         show(sentence(trouble.sentence))
         st.caption(
@@ -65,7 +65,7 @@ def draw_unavailable(sentence: str) -> None:
 def draw_steps(steps: tuple[Step, ...]) -> None:
     """Draw the steps by which the backend was chosen, the deciding one marked."""
     with st.container(border=True, height="stretch", key="decision"):
-        st.subheader("Why this storage", anchor=False)
+        st.header("Why this storage", anchor=False)
         for step in steps:
             _draw_step(step)
 
@@ -73,7 +73,7 @@ def draw_steps(steps: tuple[Step, ...]) -> None:
 def draw_server_card(card: ServerCard) -> None:
     """Draw what a server in Amazon's place can do, and what is done instead of the rest."""
     with st.container(border=True, key="server-card"):
-        st.subheader("What this server can do", anchor=False)
+        st.header("What this server can do", anchor=False)
         show(f"{sentence(card.sentence)} Tried {text.utc(card.taken_at)}.")
         for lacking in card.lacking:
             with st.container(horizontal=True, gap="small", vertical_alignment="top"):

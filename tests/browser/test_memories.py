@@ -184,5 +184,6 @@ def test_a_server_that_hangs_or_is_gone_is_said_in_a_sentence(
         expect(screen.part("answer")).to_be_visible()
         expect(alert.get_by_text("The server does not answer.")).to_have_count(0)
         screen.forgive("ERR_CONNECTION_REFUSED")
-        screen.forgive("Client Error")
+        for text in ("Client Error", "not responding"):
+            screen.forgive(text)
     expect(alert.get_by_text("The connection to the server is lost.")).to_be_visible()

@@ -31,6 +31,10 @@
   let due = 0
   const announce = () => {
     if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
+    // Else they are read out by the names that they have in the font.
+    for (const icon of document.querySelectorAll('[role=img][aria-label$=" icon"]')) {
+      icon.setAttribute('aria-hidden', 'true')
+    }
     for (const name of RESULTS) {
       const part = document.querySelector(`.st-key-${name}`)
       const text = part?.innerText.trim().slice(0, 80) ?? ''
@@ -56,6 +60,12 @@
     if (bar.textContent !== sentence) bar.textContent = sentence
     bar.hidden = !sentence
   }
+  // Streamlit marks the link that has the focus like the current page, and writes the keys of a
+  // shortcut too faintly.
+  const style = document.createElement('style')
+  style.textContent = `
+    [data-testid=stSidebar] a:focus-visible {outline: 2px solid currentColor; outline-offset: -2px}
+    button kbd {color: inherit !important; opacity: 1 !important; background: none !important}`
   let acted = 0
   let lost = 0
   let busy = 0
@@ -85,6 +95,7 @@
   }
 
   addEventListener('DOMContentLoaded', () => {
+    document.head.append(style)
     document.body.append(hidden, bar)
     watch.observe(document.getElementById('root'), {childList: true, characterData: true, subtree: true})
     for (const kind of ['click', 'keydown']) addEventListener(kind, () => (acted = performance.now()), true)

@@ -84,7 +84,7 @@ def draw() -> None:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
-            st.subheader("Not checked yet", anchor=False)
+            st.header("Not checked yet", anchor=False)
             st.markdown("Run the checks; they change nothing and take a few seconds.")
 
 
@@ -218,7 +218,7 @@ def _draw_result(last: work.Last) -> None:
     colour, icon = _MARKS[diagnosis.worst if _is_problem(diagnosis.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
         summary = diagnosis.sentence if last.whole else "Only single checks were run so far."
-        st.subheader(f":{colour}[{icon}] {summary}", anchor=False)
+        st.header(f":{colour}[{icon}] {summary}", anchor=False)
         st.caption(_dated(last))
     groups = _groups(diagnosis)
     levels, subject = _draw_filters(diagnosis, groups)

@@ -131,7 +131,7 @@ def _draw_ranking(recall: Recall) -> None:
 def _draw_other_ids(recall: Recall) -> None:
     if not recall.elsewhere:
         return
-    st.subheader("Under similar ids, so never asked", anchor=False)
+    st.header("Under similar ids, so never asked", anchor=False)
     for number, other in enumerate(recall.elsewhere):
         user_id = other.user.user_id
         with st.container(border=True, key=f"elsewhere-{number}", gap="small"):

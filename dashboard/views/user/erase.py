@@ -46,7 +46,7 @@ _STATES: Final = {
 
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the two ways of removing a user with their consequences, then the proof."""
-    st.subheader("Removal", anchor=False)
+    st.header("Removal", anchor=False)
     user = known.user
     way = st.radio("What do you want to do?", list(_WAYS), key="user.way")
     st.markdown(_WAYS[way])
@@ -76,7 +76,7 @@ def _draw_removal(user_id: UserId, way: str) -> None:
 
 def _draw_proof(user_id: UserId) -> None:
     """Draw the search for what is left, and its latest result."""
-    st.subheader("What is left of this user", anchor=False)
+    st.header("What is left of this user", anchor=False)
     st.caption(
         "Reads the whole store, the record, the memory of the service, and other places where "
         "memories may be."
