@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request, expect
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Position,
+    Request,
+    expect,
+)
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.support.waiting import wait_for
@@ -166,7 +173,11 @@ class Screen:
         found = self.page.get_by_test_id("stDataFrame").nth(table)
         expect(found.locator("canvas").first).to_be_visible()
         self.settle()
-        found.click(position={"x": x, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2})
+        # A table that has moved notices where it is once the mouse moves over it.
+        place: Position = {"x": x, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2}
+        found.hover(position=place)
+        self.settle()
+        found.click(position=place)
         self.settle()
 
     def expect_announced(self, text: str) -> None:
