@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
+from .auth.roles import Role
+
 _PAGES: Final = Path(__file__).parent.parent / "pages"
 _SCRIPT: Final = Path(__file__).parent / "ui" / "assets" / "page.js"
 OVERVIEW: Final = _PAGES / "overview.py"
@@ -19,6 +21,7 @@ REDEPLOY: Final = _PAGES / "redeploy.py"
 DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
+_LEAST: Final = {"migrate": Role.ADMIN, "activity": Role.OPERATOR}
 _HERE: Final = "dashboard.page"
 _ARRIVED: Final = "dashboard.arrived"
 
@@ -34,6 +37,11 @@ def build_pages() -> list[st.Page]:
         st.Page(MIGRATE, title="Migrate", icon=":material/move_down:"),
         st.Page(ACTIVITY, title="Activity", icon=":material/history:"),
     ]
+
+
+def is_for(page: st.Page, role: Role) -> bool:
+    """Return whether a page has something for this role; the menu shows no other."""
+    return role >= _LEAST.get(page.url_path, Role.VIEWER)
 
 
 def open_user(user_id: str, view: str = "", **parameters: str) -> None:

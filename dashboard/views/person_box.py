@@ -162,7 +162,8 @@ def _draw_meant(
         draw_changes(answer.changes)
     if not _draw_recovery(answer, user_id) and answer.stored:
         _draw_stored(answer.stored)
-    new = not (answer.user or answer.named or answer.mentions) and may(Role.OPERATOR)
+    someone = answer.user or answer.stored or answer.named or answer.mentions
+    new = not someone and may(Role.OPERATOR)
     with widgets.row():
         if answer.user and _button(key, "Open", "asked"):
             _open(key, user_id)

@@ -25,6 +25,7 @@ from memory_core.render.diagnosis import finding_text
 
 from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import diagnosis as work
 from ...services import memory_reads
 from ...ui import actions, messages, progress, text
@@ -85,7 +86,8 @@ def draw() -> None:
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
             st.header("Not checked yet", anchor=False)
-            st.markdown("Run the checks; they change nothing and take a few seconds.")
+            run = "Run the checks" if may(Role.OPERATOR) else "Ask an operator to run the checks"
+            st.markdown(f"{run}; they change nothing and take a few seconds.")
 
 
 def go_to(finding_id: str) -> None:

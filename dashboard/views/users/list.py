@@ -13,6 +13,7 @@ from memory_core.render.text import visible, visible_id
 
 from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import memory_reads, user_actions
 from ...ui import charts, tables, text
 from ...ui.messages import draw_unless
@@ -37,7 +38,8 @@ def _draw_users() -> None:
     if not census.users:
         with st.container(border=True, key="empty"):
             st.header("No users yet", anchor=False)
-            st.markdown("Save a memory, or load the demo data with `make demo-data`.")
+            if may(Role.OPERATOR):
+                st.markdown("Save a memory, or load the demo data with `make demo-data`.")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):
         st.caption(
