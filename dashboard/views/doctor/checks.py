@@ -21,6 +21,7 @@ from memory_core.render.diagnosis import finding_text
 
 from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import diagnosis as work
 from ...services import memory_reads
 from ...ui import actions, messages, progress, setting_lines, text
@@ -74,8 +75,9 @@ def draw() -> None:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
-            st.subheader("Not checked yet", anchor=False)
-            st.markdown("Run the checks; they change nothing and take a few seconds.")
+            st.header("Not checked yet", anchor=False)
+            run = "Run the checks" if may(Role.OPERATOR) else "Ask an operator to run the checks"
+            st.markdown(f"{run}; they change nothing and take a few seconds.")
 
 
 def draw_kind(kind: FindingKind) -> None:
@@ -154,7 +156,7 @@ def _start() -> None:
 def _draw_result(last: Diagnosis) -> None:
     colour, icon = _MARKS[last.worst if _is_problem(last.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
-        st.subheader(f":{colour}[{icon}] {last.sentence}", anchor=False)
+        st.header(f":{colour}[{icon}] {last.sentence}", anchor=False)
         st.caption(_dated(last))
     with st.container(gap="small", key="groups"):
         for name, (runs, findings) in _groups(last).items():

@@ -110,7 +110,7 @@ def _draw_report(report: LogReport) -> None:
     if summary.problems:
         headline = f"{counted(len(summary.problems), 'problem')} in this log."
     with st.container(key="log-sentence", gap="xsmall"):
-        st.subheader(f"{mark} {headline}", anchor=False)
+        st.header(f"{mark} {headline}", anchor=False)
         st.caption(log_extent(report))
         for note in report.notes:
             st.caption(note)

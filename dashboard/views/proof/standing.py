@@ -44,7 +44,7 @@ def draw(state: Status) -> None:
     _draw_check()
     draw_strip(memory_reads.census(), state)
     if proof and proof.losses:
-        st.subheader("What was lost", anchor=False)
+        st.header("What was lost", anchor=False)
         for loss in reversed(proof.losses):
             text.show(loss.sentence(len(proof.receipt)))
     if reports := redeploy.past_reports():
@@ -67,10 +67,10 @@ def _draw_state(proof: Proof | None, trouble: str) -> None:
             st.error("**Not readable at the moment.** The last check could not be made.")
             text.show(text.sentence(trouble))
         if proof is None:
-            st.subheader("No proof yet", anchor=False)
+            st.header("No proof yet", anchor=False)
             text.show(NO_PROOF)
             return
-        st.subheader(_MARKS[proof.outcome], anchor=False)
+        st.header(_MARKS[proof.outcome], anchor=False)
         text.show(proof.sentence)
         passed, since = text.parsed(proof.passed_at), text.parsed(proof.proven_since)
         lines = [f"{counted(proof.checks, 'check')}, {proof.failed:,} of them failed"]
@@ -100,7 +100,7 @@ def _draw_check() -> None:
 
 
 def _draw_tests(reports: Sequence[Report]) -> None:
-    st.subheader("Redeploy tests", anchor=False)
+    st.header("Redeploy tests", anchor=False)
     st.caption("Newest first; select one to open its report. Times are UTC.")
     widgets.table(
         {

@@ -56,7 +56,7 @@ def draw() -> Report | None:
         st.caption("The newest test")
         return _draw_report(reports[0])
     with st.container(border=True, key="no-tests"):
-        st.subheader("No test yet", anchor=False)
+        st.header("No test yet", anchor=False)
         st.markdown(
             "Nothing is proven about the next deployment. Run the simulation on this page: some "
             "seconds later you read here whether memories survive."
@@ -130,7 +130,7 @@ def _draw_offer(code: str) -> Report | None:
         st.caption("This receipt was checked already")
         return _draw_report(report)
     with st.container(border=True, key="offer"):
-        st.subheader("A receipt came with the link", anchor=False)
+        st.header("A receipt came with the link", anchor=False)
         st.markdown(f"The test is **{start.waiting_words(receipt)}**. Check the receipt in step 2.")
     return None
 
@@ -159,7 +159,7 @@ def _draw_steps(steps: Sequence[StepDone]) -> None:
 
 
 def _draw_probes(report: Report) -> None:
-    st.subheader("Each probe", anchor=False)
+    st.header("Each probe", anchor=False)
     if not (probes := report.probes):
         st.caption("The probes could not be searched for.")
         return
@@ -181,7 +181,7 @@ def _draw_probes(report: Report) -> None:
 
 
 def _draw_compared(report: Report) -> None:
-    st.subheader("Before and after", anchor=False)
+    st.header("Before and after", anchor=False)
     known = report.before is not None and report.after is not None
     rows = redeploy_test.compared(report.before, report.after)
     # What differs comes first.
@@ -212,7 +212,7 @@ def _draw_verdict(report: Report) -> None:
     colour, icon = MARKS[report.verdict]
     with st.container(border=True, key="verdict"):
         with st.container(gap="small"):
-            st.subheader(f":{colour}[{icon} {report.verdict.value}]", anchor=False)
+            st.header(f":{colour}[{icon} {report.verdict.value}]", anchor=False)
             st.markdown(f"**{redeploy_test.WORDS[report.verdict]}**")
         show(redeploy_test.sentence(report))
         for headline in report.headlines:
