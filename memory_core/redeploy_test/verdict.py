@@ -89,11 +89,11 @@ def _verdicts(
         yield Verdict.FAIL, _loss(acknowledged, written, after)
     sample = observation.sample or Sample(0, 0)
     if sample.damaged or sample.altered:
-        yield Verdict.FAIL, f"the probes are there, but {sample_words(sample)}"
+        yield Verdict.FAIL, f"no probe is lost, but {sample_words(sample)}"
     if observation.missing_users:
         yield (
             Verdict.FAIL,
-            f"the probes are there, but {counted(observation.missing_users, 'real user')} had more "
+            f"no probe is lost, but {counted(observation.missing_users, 'real user')} had more "
             "memories before, and nobody deleted them",
         )
     ended = count[ProbeState.ENDED]
