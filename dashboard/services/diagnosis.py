@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
+import streamlit as st
+
 from memory_core.doctor import Diagnosis, Tag, diagnose, make_bundle
 from memory_core.doctor.logs import LogReport
 from memory_core.doctor.read_log import read_log
@@ -21,21 +23,20 @@ _LOG: Final = "doctor/log/"
 @requires(Role.VIEWER)
 def last() -> Diagnosis | None:
     """Return the latest diagnosis, None before the first one."""
-    job = jobs.board().latest(_RUN, "done")
-    return job.result if job else None
+    return next(iter(_latest()), None)
 
 
 @requires(Role.OPERATOR)
 def start(tags: Collection[Tag] = ()) -> str:
     """Start the checks and return the id of the job; a run under way is not started twice."""
 
-    def work(progress: jobs.Progress) -> Diagnosis:
+    def work(progress: jobs.Progress) -> None:
         def on_progress(done: int, total: int, title: str) -> None:
             progress.step(StepDone("check", f"Checking: {title}"))
             progress(done, total)
 
         note("doctor", detail=", ".join(tags))
-        return diagnose(tags=tuple(tags), on_progress=on_progress, with_users=True)
+        _latest()[:] = [diagnose(tags=tuple(tags), on_progress=on_progress, with_users=True)]
 
     return jobs.board().submit(work, subject="The checks", fingerprint=_RUN)
 
@@ -77,3 +78,9 @@ def log(job_id: str) -> jobs.Job | None:
     """Return the analysis with this id, None when it is unknown or forgotten."""
     job = jobs.board().get(job_id)
     return job if job and job.fingerprint.startswith(_LOG) else None
+
+
+@st.cache_resource(show_spinner=False)
+def _latest() -> list[Diagnosis]:
+    """Return the list of the latest diagnosis, which is kept until the process ends."""
+    return []

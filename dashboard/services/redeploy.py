@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
@@ -26,13 +25,6 @@ REPORTS_FRESH_S: Final = 60
 
 _PROOF: Final = "redeploy/proof"
 _DEPLOY: Final = "Start the deployment"
-
-
-@dataclass(frozen=True)
-class Done:
-    """Result of a job that has only a sentence to show."""
-
-    sentence: str
 
 
 @requires(Role.VIEWER)
@@ -149,9 +141,9 @@ def checked_here(run: str) -> jobs.Job | None:
 def run_end(run: str) -> str:
     """Start to end a test without a verdict."""
 
-    def work(_: jobs.Progress) -> Done:
+    def work(_: jobs.Progress) -> str:
         remaining = _change(lambda service: redeploy_test.abandon(service, run))
-        return Done(f"Ended without a verdict; a recount finds {counted(remaining, 'probe')}.")
+        return f"Ended without a verdict; a recount finds {counted(remaining, 'probe')}."
 
     return jobs.board().submit(
         work, subject="End without a verdict", fingerprint=f"redeploy/end/{run}"
@@ -162,9 +154,9 @@ def run_end(run: str) -> str:
 def run_clean_up(runs: list[str]) -> str:
     """Start to remove the probes of abandoned tests."""
 
-    def work(progress: jobs.Progress) -> Done:
+    def work(progress: jobs.Progress) -> str:
         remaining = _change(lambda service: redeploy_test.clean_up_all(service, runs, progress))
-        return Done(
+        return (
             f"Cleaned up after {counted(len(runs), 'earlier test')}; "
             f"a recount finds {remaining:,} of the probes."
         )
@@ -177,10 +169,10 @@ def run_clean_up(runs: list[str]) -> str:
 def run_deployment() -> str:
     """Start a deployment on the hosting platform."""
 
-    def work(_: jobs.Progress) -> Done:
+    def work(_: jobs.Progress) -> str:
         activity_log.note("deploy", detail=_DEPLOY)
         redeploy_test.start_deployment(memory_reads.settings())
-        return Done(
+        return (
             "The host took the order. When the new deployment runs, it checks by itself; this "
             "page reconnects to it."
         )

@@ -250,20 +250,26 @@ class Chain:
         return last_number(self.objects, self._head.number if self._head else 0)
 
     def segments(self, numbers: Iterable[int]) -> dict[int, Segment]:
-        """Return those that are there and can be read, cached."""
+        """Return those that are there and can be read, cached; those of one number as one."""
         wanted = [*numbers]
         with self._lock:
             contents = {number: self._read[number] for number in wanted if number in self._read}
-        keys = {log_key(number): number for number in wanted if number not in contents}
-        contents |= {keys[name]: data for name, data in self.objects.get_many(keys).items()}
-        segments = {}
-        for number, data in contents.items():
-            with suppress(*UNREADABLE):
-                segments[number] = decode(data, self.key)
+        missing = [number for number in wanted if number not in contents]
+        keys = [log_key(number) for number in missing]
         if not self.objects.atomic_puts:
-            return segments | self._siblings(wanted)
+            keys = self._keys_of(missing)
+        new = self.objects.get_many(keys).items()
+        segments: dict[int, Segment] = {}
+        for number, data in (
+            *contents.items(),
+            *((number_of(key) or 0, data) for key, data in new),
+        ):
+            with suppress(*UNREADABLE):
+                segment, before = decode(data, self.key), segments.get(number)
+                segments[number] = _joined(before, segment) if before else segment
+                contents[number] = data
         with self._lock:
-            for number in segments:
+            for number in segments if self.objects.atomic_puts else ():
                 self._read[number] = contents[number]
                 self._read.move_to_end(number)
             while len(self._read) > _KEPT:
@@ -275,24 +281,11 @@ class Chain:
         keys = self.objects.list(LOG, log_key(first - 1, "z"))
         return [key for key in keys if (number_of(key) or 0) >= first]
 
-    def _siblings(self, wanted: Sequence[int]) -> dict[int, Segment]:
-        """Return, as one, the segments that several writers gave the same number."""
-        numbers = set(wanted)
-        keys = [
-            key
-            for key in takewhile(
-                lambda key: (number_of(key) or 0) <= max(numbers, default=0),
-                self.keys(min(numbers, default=1)),
-            )
-            if number_of(key) in numbers
-        ]
-        joined: dict[int, Segment] = {}
-        for data in self.objects.get_many(keys).values():
-            with suppress(*UNREADABLE):
-                segment = decode(data, self.key)
-                before = joined.get(segment.number)
-                joined[segment.number] = _joined(before, segment) if before else segment
-        return joined
+    def _keys_of(self, numbers: Sequence[int]) -> list[str]:
+        """List the segments of these numbers, which several writers may have taken."""
+        first, last = min(numbers, default=1), max(numbers, default=0)
+        keys = takewhile(lambda key: (number_of(key) or 0) <= last, self.keys(first))
+        return [key for key in keys if number_of(key) in numbers]
 
     def anchor(self) -> Anchor | None:
         """Return the newest anchor, None where nothing was ever removed.

@@ -93,9 +93,9 @@ def _draw_job(job: jobs.Job) -> Report | None:
         return _draw_test(result.run)
     if isinstance(result, Report):
         return _draw_report(result, job.steps)
-    if isinstance(result, redeploy.Done):
+    if isinstance(result, str):
         with st.container(border=True, key="run"):
-            show(sentence(result.sentence))
+            show(sentence(result))
     return None
 
 

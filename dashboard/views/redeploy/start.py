@@ -275,8 +275,5 @@ def _watch(known: list[tuple[str, str]]) -> None:
 
 
 def _state(tests: list[redeploy_test.RedeployReceipt]) -> list[tuple[str, str]]:
-    checks: list[jobs.Job | None] = [redeploy.check_of(receipt.run) for receipt in tests]
-    return [
-        (receipt.run, check.id if check else "")
-        for receipt, check in zip(tests, checks, strict=True)
-    ]
+    checks = {receipt.run: redeploy.check_of(receipt.run) for receipt in tests}
+    return [(run, check.id if check else "") for run, check in checks.items()]
