@@ -102,10 +102,10 @@ class Proof:
     def sentence(self) -> str:
         """The state in one sentence."""
         if self.outcome == "begun":
-            return f"{counted(len(self.receipt), 'probe')} were stored and are checked from now on."
+            return "The probes are stored, and are checked from now on."
         if self.outcome == "proven":
             probes, checks = counted(len(self.receipt), "probe"), counted(self.checks, "check")
-            return f"All of the {probes} are there and found by the last of {checks}."
+            return f"Each of {probes} is there and found by the last of {checks}."
         return self.losses[-1].sentence(len(self.receipt))
 
 
