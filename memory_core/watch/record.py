@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
+from uuid import uuid4
 
 from ..errors import EntryExists
 from ..model.counting import counted
@@ -69,7 +70,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """State after a check. Times are ISO 8601 in UTC, or empty.
+    """State after a check. Times are ISO 8601 in UTC, or empty; the `id` is its own.
 
     `proven_since` is the first of the good checks that nothing has interrupted since, `passed_at`
     the last good one, on `passed_commit`. `noted` are the probes of this receipt whose loss is on
@@ -80,6 +81,7 @@ class Proof:
     at: str
     outcome: Outcome
     receipt: tuple[StandingProbe, ...]
+    id: str = field(default_factory=lambda: uuid4().hex)
     checks: int = 0
     failed: int = 0
     begun_at: str = ""
@@ -100,10 +102,10 @@ class Proof:
     def sentence(self) -> str:
         """The state in one sentence."""
         if self.outcome == "begun":
-            return f"{counted(len(self.receipt), 'probe')} were stored and are checked from now on."
+            return "The probes are stored, and are checked from now on."
         if self.outcome == "proven":
             probes, checks = counted(len(self.receipt), "probe"), counted(self.checks, "check")
-            return f"All of the {probes} are there and found by the last of {checks}."
+            return f"Each of {probes} is there and found by the last of {checks}."
         return self.losses[-1].sentence(len(self.receipt))
 
 
@@ -114,6 +116,7 @@ def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> P
     proof = replace(
         before,
         number=before.number + 1,
+        id=uuid4().hex,
         at=now,
         checks=before.checks + 1,
         commit=here.commit or "",
@@ -146,7 +149,7 @@ def begin(number: int, receipt: tuple[StandingProbe, ...], before: Proof | None)
     if before is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Proof(number, now, "begun", receipt, begun_at=now)
-    return replace(before, number=number, receipt=receipt, noted=())
+    return replace(before, number=number, id=uuid4().hex, receipt=receipt, noted=())
 
 
 def read_proof(objects: ObjectStore, known: Proof | None = None) -> tuple[int, Proof | None]:

@@ -27,7 +27,7 @@ from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
 
 _SLOTS: Final = "watch/v1/slots/"
 _STOP_S: Final = 30.0
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
 _ACTOR = Actor("standing proof", "system", via="the background")
 _logger = logging.getLogger("memory_core")
 
@@ -119,8 +119,8 @@ class Watcher:
             # Another instance checked meanwhile, and may have replaced the probes.
             number, before = read_proof(self._objects, before)
         else:
-            return proof
-        if not proof.well:
+            return before or proof
+        if proof.losses != before.losses:
             _logger.error("standing proof: %s", proof.sentence)
         if tidies:
             self._tidy(proof)

@@ -41,7 +41,8 @@ class InMemoryStore:
     ) -> list[tuple[str, float | None]]:
         scored: list[tuple[str, float | None]] = [
             (vector.key, float(vector.values @ values))
-            for vector in self._vectors.values()
+            # A copy: another thread may put meanwhile.
+            for vector in tuple(self._vectors.values())
             if vector.payload["user_id"] == user_id and vector.values is not None
         ]
         return sorted(scored, key=lambda match: -(match[1] or 0.0))[:limit]

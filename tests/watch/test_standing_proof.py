@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +176,32 @@ def test_a_damaged_record_is_passed_over(watched: MemoryService) -> None:
     assert _proven(watched).number == second.number + 1
 
 
+def at_once(calls: Iterable[Callable[[], Proof | None]]) -> list[Proof | None]:
+    """Make the calls at the same time, and return their results in no order."""
+    results: list[Proof | None] = []
+    threads = [threading.Thread(target=lambda call=call: results.append(call())) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_instances_that_start_at_once_count_all_checks_and_replace_a_loss_once(
+    data_dir: Path, embedder: Embedder, store: InMemoryStore
+) -> None:
+    services = [build_service(data_dir, embedder, store) for _ in range(4)]
+    at_once(service.check_proof for service in services)
+    proof = services[0].proof()
+    assert proof is not None
+    assert (proof.outcome, proof.checks) == ("proven", 4)
+    _lose_vectors(services[0], proof)
+    at_once(service.check_proof for service in services)
+    proof = _proven(services[0])
+    assert [loss.probes for loss in proof.losses] == [(1, 2, 3)]
+    assert set(store.keys()) == {probe.id for probe in proof.receipt}, "no others are left"
+
+
 def test_of_many_instances_one_checks_in_an_interval(
     data_dir: Path, embedder: Embedder, store: InMemoryStore
 ) -> None:
@@ -188,16 +214,7 @@ def test_of_many_instances_one_checks_in_an_interval(
     watchers = [Watcher(service, now=lambda: moment[0]) for service in services]
 
     def take_all() -> list[Proof | None]:
-        taken: list[Proof | None] = []
-        threads = [
-            threading.Thread(target=lambda watcher=watcher: taken.append(watcher.take_slot()))
-            for watcher in watchers
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return taken
+        return at_once(watcher.take_slot for watcher in watchers)
 
     assert [proof.checks for proof in take_all() if proof] == [first.checks + 1]
     moment[0] += 899

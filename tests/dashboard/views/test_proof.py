@@ -32,7 +32,7 @@ def test_the_first_check_is_a_click_away_and_a_loss_stays_on_the_page(
 
     app.button(key="proof.check").click().run()
     words = run_until(app, "**Proven**")
-    assert "All of the 12 probes are there and found by the last of 1 check." in words
+    assert "Each of 12 probes is there and found by the last of 1 check." in words
     assert "1 check, 0 of them failed." in words
     assert "through 1 deployment" in words
 
