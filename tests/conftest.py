@@ -59,6 +59,8 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.disable()
     collected = yield
     gc.freeze()
+    # Libraries that are loaded later stay as well: they are looked through less often.
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
     return collected
 
