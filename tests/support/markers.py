@@ -55,6 +55,9 @@ EXHAUSTIVE = (
 )
 VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches} | {*PROFILED}
 
+FIRST = ("tests/browser/", "tests/test_packaging.py")
+"""What takes longest of what one process does alone."""
+
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 READS = "memory_core.model.child_process"
 OF_LIBRARIES = {"uname"}
@@ -201,6 +204,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in sorted(_markers_of(item, needs, codes[known])):
             # Exactly a str: what a worker reports must be plain.
             item.add_marker(str(marker))
+    # Where several processes share the files, none is left with a long one at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 _started: list[str] = []
