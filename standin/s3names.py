@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -30,26 +32,20 @@ READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 @dataclass(frozen=True, slots=True)
 class _Pattern:
     name: str
-    method: str
-    depth: int
-    """0 for the service, 1 for a bucket, 2 for an object."""
     query: frozenset[str]
     headers: frozenset[str]
 
-    def fits(self, request: Request, depth: int, query: set[str]) -> bool:
-        return (
-            (self.method, self.depth) == (request.method, depth)
-            and self.query <= query
-            and self.headers <= request.headers.keys()
-        )
+    def fits(self, request: Request, query: set[str]) -> bool:
+        return self.query <= query and self.headers <= request.headers.keys()
 
 
 def s3_operation(request: Request) -> str:
     """Return the operation's name: of all that fit, the one that asks for most."""
     bucket, key = bucket_and_key(request)
     depth = 2 if key else int(bool(bucket))
-    query = {name for name, _ in request.query} | set(_exact_pairs(request))
-    fitting = [p for p in _patterns() if p.fits(request, depth, query)]
+    pairs = request.query
+    query = {name for name, _ in pairs} | {f"{name}={value}" for name, value in pairs}
+    fitting = [p for p in _patterns()[request.method, depth] if p.fits(request, query)]
     best = max(fitting, key=lambda p: len(p.query) + len(p.headers), default=None)
     return best.name if best else "UnknownOperation"
 
@@ -71,30 +67,26 @@ def resource_arn(request: Request) -> str:
     return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket or '*'}"
 
 
-def _exact_pairs(request: Request) -> list[str]:
-    return [f"{name}={value}" for name, value in request.query]
-
-
 @cache
-def _patterns() -> tuple[_Pattern, ...]:
+def _patterns() -> Mapping[tuple[str, int], list[_Pattern]]:
+    """Map methods and depths (0 for the service, 1 for a bucket, 2 for an object) to operations."""
     model = botocore.session.get_session().get_service_model("s3")
-    found = []
+    found = defaultdict[tuple[str, int], list[_Pattern]](list)
     for name in model.operation_names:
         operation = model.operation_model(name)
         uri = urlsplit(operation.http["requestUri"])
         members = operation.input_shape.members if operation.input_shape else {}
         required = operation.input_shape.required_members if operation.input_shape else []
         places = [members[member].serialization for member in required]
-        found.append(
+        depth = len([part for part in uri.path.split("/") if part])
+        found[operation.http["method"], depth].append(
             _Pattern(
                 name=name,
-                method=operation.http["method"],
-                depth=len([part for part in uri.path.split("/") if part]),
                 query=_query_of(uri.query) | _named(places, "querystring"),
                 headers=frozenset(n.lower() for n in _named(places, "header")),
             )
         )
-    return tuple(found)
+    return found
 
 
 def _query_of(query: str) -> frozenset[str]:

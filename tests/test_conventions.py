@@ -6,7 +6,6 @@ import ast
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -66,6 +65,11 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return [*ast.walk(_tree(path))]
+
+
 def _for_typing_alone(tree: ast.Module) -> set[ast.AST]:
     return {
         inner
@@ -75,23 +79,25 @@ def _for_typing_alone(tree: ast.Module) -> set[ast.AST]:
     }
 
 
-def _imported(path: Path) -> Iterator[str]:
-    """Yield the full name of what a file imports, wherever the import stands."""
+@cache
+def _imported(path: Path) -> list[str]:
+    """Return the full name of what a file imports, wherever the import stands."""
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     skipped = _for_typing_alone(_tree(path))
-    for node in ast.walk(_tree(path)):
+    names: list[str] = []
+    for node in _nodes(path):
         if node in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package.split(".")[: package.count(".") + 2 - node.level]
                 base = ".".join([*parents, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return names
 
 
 @cache
@@ -186,7 +192,7 @@ def test_the_environment_is_read_by_settings_alone() -> None:
     readers = {
         _name(path)
         for path in [*_files("memory_core", "dashboard", "pages", "examples"), ROOT / "app.py"]
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
     assert readers == {"memory_core/settings.py"}
@@ -252,7 +258,7 @@ def test_variables_say_what_they_hold() -> None:
     vague = {
         f"{_name(path)}:{node.lineno} {name}"
         for path in [*_files("memory_core", "dashboard", "pages"), ROOT / "app.py"]
-        for node in set(ast.walk(_tree(path))) - _fields(_tree(path))
+        for node in set(_nodes(path)) - _fields(_tree(path))
         if (isinstance(node, ast.Name) and (name := node.id) in VAGUE)
         or (isinstance(node, ast.arg) and (name := node.arg) in VAGUE)
     }
@@ -287,7 +293,7 @@ def test_the_library_never_prints() -> None:
     printing = {
         _name(path)
         for path in _files("memory_core")
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +17,7 @@ from memory_core.render.activity_log import entry_sentence
 from memory_core.storage.objects import LocalObjects
 from tests.support.paths import ROOT
 from tests.support.s3_bench import Bench, open_bench
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,7 @@ def test_they_are_written_in_the_background_before_long(
 ) -> None:
     monkeypatch.setattr(log, "BATCH_S", 0.05)
     service.add_text_memory("ann", "likes rye")
-    until = time.monotonic() + 30
-    while service.activity.written is None and time.monotonic() < until:
-        time.sleep(0.005)
-    assert service.activity.written
+    assert wait_for("entries that were written", lambda: service.activity.written)
 
 
 def test_many_that_wait_are_written_sooner(
@@ -74,10 +71,7 @@ def test_many_that_wait_are_written_sooner(
     monkeypatch.setattr(log, "_AT_ONCE", 3)
     for number in range(3):
         service.add_text_memory("ann", f"number {number}")
-    until = time.monotonic() + 30
-    while service.activity.written is None and time.monotonic() < until:
-        time.sleep(0.005)
-    assert service.activity.written
+    assert wait_for("entries that were written", lambda: service.activity.written)
 
 
 def test_closing_writes_them_and_so_does_a_script_that_just_ends(

@@ -10,8 +10,6 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from memory_core import MemoryService
 from memory_core.activity import Actor, acting
@@ -25,11 +23,18 @@ TOOLS = ["explain", "find_user", "list_memories", "memory_status", "search_memor
 Call = Callable[..., Awaitable[Any]]
 
 
+def client_of(server: Any) -> Any:
+    """Return a client of a server or a transport; mcp is loaded by those who need it alone."""
+    from mcp.client.client import Client
+
+    return Client(server)
+
+
 def ask(service: MemoryService, name: str, **arguments: Any) -> tuple[dict[str, Any], str, bool]:
     """Call a tool; return its document, its text, and whether it failed."""
 
     async def call() -> Any:
-        async with Client(make_server(service)) as client:
+        async with client_of(make_server(service)) as client:
             return await client.call_tool(name, arguments)
 
     with acting(Actor("ada", "shell", "laptop", "command line")):
@@ -46,7 +51,7 @@ def filled(service: MemoryService) -> MemoryService:
 
 def test_the_tools_are_read_only_and_say_what_they_do(service: MemoryService) -> None:
     async def list_tools() -> Any:
-        async with Client(make_server(service)) as client:
+        async with client_of(make_server(service)) as client:
             return await client.list_tools(), client.instructions
 
     listed, instructions = anyio.run(list_tools)
@@ -117,6 +122,8 @@ def test_calls_are_noted_each_once_for_a_while_and_nothing_else_is_written(
 
 @pytest.mark.process
 def test_the_command_serves_the_clients_of_assistants(data_dir: Path) -> None:
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     command = StdioServerParameters(
         command=sys.executable,
         args=["-m", "memory_core", "mcp"],
@@ -125,7 +132,7 @@ def test_the_command_serves_the_clients_of_assistants(data_dir: Path) -> None:
     )
 
     async def call() -> Any:
-        async with Client(stdio_client(command)) as client:
+        async with client_of(stdio_client(command)) as client:
             return await client.call_tool("memory_status", {})
 
     result = anyio.run(call)

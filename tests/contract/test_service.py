@@ -11,6 +11,9 @@ from memory_core.errors import MemoryNotFound
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
 from memory_core.model.records import Kind
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
+from tests.support.places import OF_THE_LEDGER
+
+BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
 
 
 def test_a_saved_memory_is_listed_found_and_read(bench: Bench) -> None:
@@ -35,6 +38,7 @@ def test_the_same_text_twice_is_one_memory(bench: Bench) -> None:
     check(bench, {"ann": [TEA]})
 
 
+@BY_THE_LEDGER
 def test_every_spelling_of_a_user_id_is_the_same_user(bench: Bench) -> None:
     save(bench.service, TEA, user=" Ann@Example.COM\u200b")
     assert save(bench.service, TEA, user="ann@example.com").already_stored
@@ -44,6 +48,7 @@ def test_every_spelling_of_a_user_id_is_the_same_user(bench: Bench) -> None:
     assert event.raw_user_id == " Ann@Example.COM\u200b"
 
 
+@BY_THE_LEDGER
 def test_the_same_text_in_another_scope_is_another_memory(bench: Bench) -> None:
     scopes = [{}, {"agent_id": "chef"}, {"run_id": "chef"}, {"agent_id": "chef", "run_id": "1"}]
     saved = [save(bench.service, TEA, **scope) for scope in scopes]
@@ -75,6 +80,7 @@ def test_an_update_keeps_id_place_scope_and_creation_and_merges_metadata(bench: 
     check(bench, {"ann": [RYE, OATS]})
 
 
+@BY_THE_LEDGER
 def test_the_old_text_saved_after_an_update_is_a_new_memory(bench: Bench) -> None:
     first = save(bench.service, TEA)
     bench.service.update_memory("ann", first.id, OATS)
@@ -86,6 +92,7 @@ def test_the_old_text_saved_after_an_update_is_a_new_memory(bench: Bench) -> Non
     check(bench, {"ann": [TEA, OATS]})
 
 
+@BY_THE_LEDGER
 def test_an_update_to_anothers_text_leaves_two_memories_that_can_each_be_deleted(
     bench: Bench,
 ) -> None:
@@ -99,6 +106,7 @@ def test_an_update_to_anothers_text_leaves_two_memories_that_can_each_be_deleted
     check(bench, {"ann": [TEA]})
 
 
+@BY_THE_LEDGER
 def test_an_update_back_and_forth_ends_where_it_began(bench: Bench) -> None:
     first = save(bench.service, TEA)
     for text in (OATS, TEA, TEA, OATS, TEA):
@@ -122,6 +130,7 @@ def test_a_deleted_memory_saved_again_is_there_again(bench: Bench) -> None:
     check(bench, {"ann": [TEA, RYE]})
 
 
+@BY_THE_LEDGER
 def test_list_is_newest_first_and_complete(bench: Bench) -> None:
     many = [f"Remembers the number {number}" for number in range(40)]
     messages = [{"role": "user", "content": text} for text in many[:30]]
@@ -219,6 +228,7 @@ def test_verify_reads_back_what_was_saved_and_updated(bench: Bench) -> None:
         assert {key: pytest.approx(value) for key, value in metadata.items()} == one.metadata
 
 
+@BY_THE_LEDGER
 def test_messages_without_extraction_are_a_memory_each_whoever_spoke(bench: Bench) -> None:
     messages = [
         {"role": "system", "content": "The user is called Ann"},

@@ -10,6 +10,9 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.model.records import Kind
 from tests.support.contract import Bench
 from tests.support.openai_server import openai_server
+from tests.support.places import OF_THE_LEDGER
+
+BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
 
 # Words that occur nowhere else, in texts, metadata, names and ids.
 SECRETS = ["zebrafish", "marmalade", "xylophone", "pelican", "quokka", "ocelot", "Wombat"]
@@ -35,6 +38,7 @@ def test_after_forgetting_nothing_holds_a_word_of_it(bench: Bench) -> None:
     assert bench.place.holding(*SECRETS) == set()
 
 
+@BY_THE_LEDGER
 def test_after_forgetting_only_the_fact_is_in_the_history(bench: Bench) -> None:
     fill(bench.service)
     bench.service.forget_user(" ANN")
@@ -50,6 +54,7 @@ def test_after_forgetting_only_the_fact_is_in_the_history(bench: Bench) -> None:
         assert set(service.storage().values()) == {0}
 
 
+@BY_THE_LEDGER
 def test_forgetting_again_or_nobody_changes_nothing(bench: Bench) -> None:
     fill(bench.service)
     bench.service.forget_user("ann")

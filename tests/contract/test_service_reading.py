@@ -12,6 +12,9 @@ from memory_core.documents import SUPPORTED_SUFFIXES
 from memory_core.errors import InvalidMemory
 from memory_core.model.records import Kind, SearchMode
 from tests.support.contract import Bench
+from tests.support.places import OF_THE_LEDGER
+
+BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
 
 TEXT = b"""# Ann's notes
 
@@ -56,6 +59,7 @@ def test_looking_writes_nothing(bench: Bench) -> None:
     assert bench.place.contents() == before
 
 
+@BY_THE_LEDGER
 def test_users_are_counted_exactly_most_memories_first(bench: Bench) -> None:
     service = bench.service
     start = datetime.now(UTC) - timedelta(milliseconds=1)
@@ -81,6 +85,7 @@ def test_users_are_counted_exactly_most_memories_first(bench: Bench) -> None:
     assert status.since <= status.last_write <= status.as_of
 
 
+@BY_THE_LEDGER
 def test_memories_are_counted_by_the_day_they_were_saved(bench: Bench) -> None:
     service = bench.service
     add(service, "ann", "a1", "a2")
@@ -99,6 +104,7 @@ def test_storage_says_how_many_are_in_the_store_and_how_many_only_on_record(benc
     assert list(bench.service.storage())[1] == "ledger"
 
 
+@BY_THE_LEDGER
 def test_history_is_in_order_and_of_one_memory_when_asked(bench: Bench) -> None:
     service = bench.service
     add(service, "ann", "a1", "a2")
@@ -157,6 +163,7 @@ def test_search_follows_every_change_at_once(bench: Bench) -> None:
     assert found("tea") == set()
 
 
+@BY_THE_LEDGER
 def test_a_document_becomes_memories_that_know_where_they_stood(bench: Bench) -> None:
     told: list[tuple[int, int]] = []
     saved = bench.service.add_document(
@@ -182,6 +189,7 @@ def test_a_document_becomes_memories_that_know_where_they_stood(bench: Bench) ->
     assert len(bench.service.history("ann")) == len(saved)
 
 
+@BY_THE_LEDGER
 def test_a_document_longer_than_any_batch_is_stored_whole_once_and_in_order(bench: Bench) -> None:
     # 500 are written in one go.
     texts = [f"Entry number {n}" for n in range(510)]
@@ -198,6 +206,7 @@ def test_a_document_longer_than_any_batch_is_stored_whole_once_and_in_order(benc
     assert all(one.indexed for one in listed)
 
 
+@BY_THE_LEDGER
 def test_exported_memories_keep_their_scope_and_metadata(bench: Bench) -> None:
     lines = [
         {"memory": "likes tea", "agent_id": "chef", "metadata": {"topic": "drinks"}},
@@ -213,6 +222,7 @@ def test_exported_memories_keep_their_scope_and_metadata(bench: Bench) -> None:
     assert (found["likes oats"].agent_id, found["likes oats"].run_id) == (None, None)
 
 
+@BY_THE_LEDGER
 def test_an_unknown_document_type_names_those_that_are_known(bench: Bench) -> None:
     with pytest.raises(InvalidMemory) as caught:
         bench.service.add_document("ann", "notes.exe", TEXT)

@@ -7,7 +7,7 @@ is what a lost answer to the one before leaves, so each of the two is followed b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 
@@ -48,14 +48,16 @@ def filled(cloud: Cloud) -> World:
     return world
 
 
-def fail(cloud: Cloud, world: World, work: Work, ids: Ids, at: int, action: str) -> bool:
+def fail(
+    cloud: Cloud, world: World, work: Work, ids: Ids, at: int, action: str, user: str = "ann"
+) -> bool:
     """Do a call that meets only failures from its request `at` on; say whether it met one."""
     clock = cloud.bench.clock
     started = clock.now
     succeeded = False
     with cloud.failing(at, action, times=10_000) as failed:
         try:
-            work(world.service(), "ann", ids)
+            work(world.service(), user, ids)
         except (BackendUnavailable, NotIndexed) as exc:
             assert clock.now - started <= BUDGET_S
             assert_one_sentence(exc)
@@ -79,50 +81,54 @@ def assert_one_sentence(error: MemoryCoreError) -> None:
     assert len(text) < 500
 
 
-def prepared(cloud: Cloud, name: str) -> tuple[World, Ids]:
-    world = cloud.world()
-    ids = world.fill("ann")
-    if name == "save what is not indexed":
-        world.lose(ids, OATS)
-    return world, ids
+def cut_off(cloud: Cloud, world: World, name: str, actions: Sequence[str]) -> dict[str, Ids]:
+    """Cut the call off at each of its requests, each with a user of its own; return their ids.
+
+    The last user's call was not cut off.
+    """
+    users: dict[str, Ids] = {}
+    for at in count(1):
+        user = f"user{at}"
+        users[user] = ids = world.fill(user)
+        if name == "save what is not indexed":
+            world.lose(ids, OATS)
+        met = fail(cloud, world, WRITES[name], ids, at, actions[at % len(actions)], user)
+        assert world.texts(user) in (BEFORE, AFTER[name]), f"request {at}"
+        if not met:
+            assert at > 2
+            return users
+    raise AssertionError("never done")
 
 
-def finish(world: World, name: str, ids: Ids) -> None:
-    with suppress(MemoryNotFound):
-        WRITES[name](world.service(), "ann", ids)
-    assert world.texts("ann") == AFTER[name]
+def finish(world: World, name: str, users: dict[str, Ids]) -> None:
+    """Do the call of each user again."""
+    for user, ids in users.items():
+        with suppress(MemoryNotFound):
+            WRITES[name](world.service(), user, ids)
+        assert world.texts(user) == AFTER[name], user
+        if name == "forget":
+            assert set(world.kinds(user)) == {"FORGET"}, user
     world.assert_sound()
-    if name == "forget":
-        assert set(world.kinds("ann")) == {"FORGET"}
 
 
 @pytest.mark.parametrize("name", WRITES)
 def test_doing_it_again_finishes_a_call_that_was_refused(cloud: Cloud, name: str) -> None:
-    for at in count(1):
-        world, ids = prepared(cloud, name)
-        met = fail(cloud, world, WRITES[name], ids, at, REFUSALS[at % len(REFUSALS)])
-        assert world.texts("ann") in (BEFORE, AFTER[name]), f"request {at}"
-        finish(world, name, ids)
-        if not met:
-            break
-    assert at > 2
+    world = cloud.world()
+    finish(world, name, cut_off(cloud, world, name, REFUSALS))
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_one_repair_makes_sound_what_a_call_without_answers_left(cloud: Cloud, name: str) -> None:
-    for at in count(1):
-        world, ids = prepared(cloud, name)
-        met = fail(cloud, world, WRITES[name], ids, at, LOST)
-        found = world.texts("ann")
-        assert found in (BEFORE, AFTER[name]), f"request {at}"
-        assert world.service().audit(repair=True).clean, f"request {at}"
-        world.assert_sound()
-        assert world.look("ann") == [(one, text, True) for one, text, _ in world.look("ann")]
-        assert world.texts("ann") == found
-        finish(world, name, ids)
-        if not met:
-            break
-    assert at > 2
+def test_one_repair_makes_sound_what_calls_without_answers_left(cloud: Cloud, name: str) -> None:
+    world = cloud.world()
+    users = cut_off(cloud, world, name, [LOST])
+    found = {user: world.texts(user) for user in users}
+    assert world.service().audit(repair=True).clean
+    world.assert_sound()
+    for user, texts in found.items():
+        assert [(text, indexed) for _, text, indexed in world.look(user)] == [
+            (text, True) for text in texts
+        ], user
+    finish(world, name, users)
 
 
 @pytest.mark.parametrize("name", READS)

@@ -17,6 +17,7 @@ from memory_core.embedders import Embedder
 from memory_core.errors import NotIndexed
 from memory_core.model.records import Kind
 from tests.support.s3_worlds import Cloud, World, open_cloud
+from tests.support.waiting import wait_for
 from tests.support.zygote import Zygote
 
 BOTH = [f"number {number} of both" for number in range(15)]
@@ -42,16 +43,23 @@ def woven(mine: list[str]) -> list[str]:
 
 
 def test_two_writers_and_a_reader_end_with_exactly_the_union(
-    zygote: Zygote, world: World, tmp_path: Path
+    zygote: Zygote, world: World, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     where = {"data_dir": tmp_path, "environ": world.environ()}
     reader = zygote.start("look", **where, until=45)
     reader.wait_for(1)
-    writers = [zygote.start("save_many", **where, texts=woven(mine)) for mine in (ONE, OTHER)]
+    # Both stop until the reader has seen what they had written by then.
+    go_on = tmp_path_factory.mktemp("pause") / "go on"
+    pause = {"pause_after": 10, "go_on": go_on}
+    writers = [
+        zygote.start("save_many", **where, texts=woven(mine), **pause) for mine in (ONE, OTHER)
+    ]
+    wait_for("the reader to see 15", lambda: reader.reported()[-1], until=lambda seen: seen == 15)
+    go_on.touch()
     acknowledged = [writer.finish()[1:] for writer in writers]
     counts = reader.finish()[1:]
     assert counts == sorted(counts)
-    assert len(set(counts)) > 2, "the reader was to look while others wrote"
+    assert {15, 45} <= set(counts)
     assert list(tmp_path.iterdir()) == []
 
     assert sorted(world.texts("ann")) == sorted([*ONE, *OTHER, *BOTH])

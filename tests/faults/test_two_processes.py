@@ -11,6 +11,7 @@ from memory_core import MemoryService
 from memory_core.model.records import Kind
 from memory_core.storage.vectors.chroma import open_chroma
 from tests.support.factories import files_holding
+from tests.support.waiting import wait_for
 from tests.support.zygote import Zygote
 
 BOTH = [f"number {number} of both" for number in range(15)]
@@ -23,17 +24,26 @@ def woven(mine: list[str]) -> list[str]:
 
 
 def test_two_writers_and_a_reader_end_with_exactly_the_union(
-    zygote: Zygote, data_dir: Path, reopen: Callable[[], MemoryService]
+    zygote: Zygote,
+    data_dir: Path,
+    reopen: Callable[[], MemoryService],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     reader = zygote.start("look", data_dir=data_dir, until=45)
     reader.wait_for(1)
+    # Both stop until the reader has seen what they had written by then.
+    go_on = tmp_path_factory.mktemp("pause") / "go on"
+    pause = {"pause_after": 10, "go_on": go_on}
     writers = [
-        zygote.start("save_many", data_dir=data_dir, texts=woven(mine)) for mine in (ONE, OTHER)
+        zygote.start("save_many", data_dir=data_dir, texts=woven(mine), **pause)
+        for mine in (ONE, OTHER)
     ]
+    wait_for("the reader to see 15", lambda: reader.reported()[-1], until=lambda seen: seen == 15)
+    go_on.touch()
     acknowledged = [writer.finish()[1:] for writer in writers]
     counts = reader.finish()[1:]
     assert counts == sorted(counts)
-    assert len(set(counts)) > 2, "the reader was to look while others wrote"
+    assert {15, 45} <= set(counts)
 
     service = reopen()
     listed = service.list_memories("ann")

@@ -111,6 +111,7 @@ def nouns() -> frozenset[str]:
     return frozenset({*(str(noun).split()[-1] for noun in counts), *UNITS})
 
 
+@cache
 def plurals() -> str:
     return "|".join(sorted(counted(2, noun).partition(" ")[2] for noun in nouns()))
 

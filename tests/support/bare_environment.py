@@ -7,10 +7,12 @@ the metadata of the packages say that it is needed. No network is used.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from functools import cache
 from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path, PurePosixPath
@@ -59,13 +61,32 @@ class BareEnvironment:
     def __init__(self, folder: Path, wheel: Path, names: set[str]) -> None:
         self.folder = folder
         self.bin = folder / "bin"
-        options = ["--without-pip", "--symlinks", str(folder)]
-        subprocess.run([sys.executable, "-m", "venv", *options], check=True, timeout=TIMEOUT_S)
-        (packages,) = (folder / "lib").glob("python*/site-packages")
-        _link(packages, names)
+        self._make(names)
         pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python")]
         quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
         subprocess.run([*pip, "install", *quiet, str(wheel)], check=True, timeout=TIMEOUT_S)
+
+    def _make(self, names: set[str]) -> None:
+        options = ["--without-pip", "--symlinks", str(self.folder)]
+        subprocess.run([sys.executable, "-m", "venv", *options], check=True, timeout=TIMEOUT_S)
+        _link(self._packages, names)
+
+    @property
+    def _packages(self) -> Path:
+        (packages,) = (self.folder / "lib").glob("python*/site-packages")
+        return packages
+
+    def another(self, folder: Path, names: set[str]) -> BareEnvironment:
+        """Make one with other packages and what pip installed here, copied: pip takes seconds."""
+        made = copy(self)
+        made.folder, made.bin = folder, folder / "bin"
+        made._make(names)
+        for path in (*self._packages.glob("memory_core"), *self._packages.glob("holdfast-*")):
+            shutil.copytree(path, made._packages / path.name)
+        program = (self.bin / "holdfast").read_text().replace(str(self.bin), str(made.bin))
+        (made.bin / "holdfast").write_text(program)
+        (made.bin / "holdfast").chmod(0o755)
+        return made
 
     def run(
         self, *command: str, stdin: str = "", **environ: str

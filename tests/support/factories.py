@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from memory_core import MemoryService, Settings
 from memory_core.embedders import Embedder
 from memory_core.ledger import Ledger
-from memory_core.storage.backend import select_backend
-from memory_core.storage.objects import ObjectStore
+from memory_core.storage.backend import Backend, select_backend
+from memory_core.storage.objects import LocalObjects, ObjectStore
 from memory_core.storage.vectors import VectorStore
 from memory_core.storage.vectors.chroma import open_chroma
 from tests.support.in_memory_store import InMemoryStore
@@ -41,11 +42,17 @@ def build_service(
     objects: ObjectStore | None = None,
 ) -> MemoryService:
     """Put a service together from its parts; the ledger is below `data_dir` unless given."""
+    settings, selected = _selected(data_dir, embedder)
+    own = LocalObjects(data_dir)
+    backend = replace(selected, name=name, objects=own, open_store=lambda create: store)
+    return MemoryService(settings, backend, embedder, Ledger(objects or own), store)
+
+
+@lru_cache(maxsize=16)
+def _selected(data_dir: Path, embedder: Embedder) -> tuple[Settings, Backend]:
+    """Choose the backend of a folder once: to look for its disk takes longer than most calls."""
     settings = Settings.from_env({"MEMORY_DATA_DIR": str(data_dir)})
-    backend = replace(
-        select_backend(settings, embedder), name=name, open_store=lambda create: store
-    )
-    return MemoryService(settings, backend, embedder, Ledger(objects or backend.objects), store)
+    return settings, select_backend(settings, embedder)
 
 
 def files_holding(folder: Path, word: str) -> list[str]:

@@ -27,6 +27,7 @@ from tests.support.activity_jobs import act  # noqa: F401 - a job too
 from tests.support.factories import build_service
 from tests.support.in_memory_store import InMemoryStore
 from tests.support.program_jobs import command, program  # noqa: F401 - jobs too
+from tests.support.waiting import wait_for
 from tests.support.wrappers import Trip, TrippedObjects, TrippedStore, When, die
 from tests.support.zygote import Report
 
@@ -43,6 +44,10 @@ def preload() -> None:
         "bm25s",
         "boto3",
         "chromadb",
+        # What ChromaDB loads only as it opens a folder takes 80 ms.
+        "chromadb.api.rust",
+        "chromadb.telemetry.product.posthog",
+        "filelock",
         "Stemmer",
         "memory_core.memories.mem0_adapter",
         "memory_core.cli",
@@ -214,13 +219,20 @@ def save_many(
     texts: list[str],
     user: str = "ann",
     environ: dict[str, str] | None = None,
+    pause_after: int = 0,
+    go_on: str = "",
 ) -> None:
-    """Save one after the other by the front door; report each."""
+    """Save one after the other by the front door; report each.
+
+    After that many it waits until the file `go_on` is there.
+    """
     with front_door(data_dir, environ) as service:
         report("ready")
-        for text in texts:
+        for number, text in enumerate(texts, 1):
             (one,) = service.add_text_memory(user, text, verify=True)
             report([one.id, one.memory])
+            if number == pause_after:
+                wait_for(f"the file {go_on}", Path(go_on).exists)
 
 
 def take_in(report: Report, data_dir: str, path: str) -> None:

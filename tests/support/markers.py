@@ -20,7 +20,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -54,6 +54,9 @@ EXHAUSTIVE = (
     "tests/storage/test_request_budgets.py",
 )
 VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches} | {*PROFILED}
+
+FIRST = ("tests/browser/", "tests/test_packaging.py")
+"""What takes longest of what one process does alone."""
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 READS = "memory_core.model.child_process"
@@ -150,17 +153,38 @@ def is_exhaustive(nodeid: str, parameters: tuple[Any, ...]) -> bool:
     return nodeid.startswith(EXHAUSTIVE) or bool(VARIANTS & {*_words(parameters)})
 
 
-def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
-    parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
+@dataclass(frozen=True)
+class _Code:
+    """What a test function needs with its fixtures, whatever its parameters are."""
+
+    markers: set[str]
+    of_chosen: set[str]
+    """What the fixtures need that choose by a kind."""
+    chooses: bool
+    names_aws: bool
+
+
+def _read(item: pytest.Function, needs: Needs) -> _Code:
     function = inspect.unwrap(item.function)
-    markers = needs.of(function) | needs.of(parameters)
-    on_aws = AWS_KINDS & {*_words(parameters), *_words(function.__code__.co_consts)}
-    for definitions in item._fixtureinfo.name2fixturedefs.values():
-        fixture = inspect.unwrap(definitions[-1].func)
-        needed = needs.of(fixture)
-        if _chooses(fixture.__code__):
-            needed = (needed - {"s3"}) | ({"s3"} if on_aws else set())
-        markers |= needed
+    fixtures = [
+        inspect.unwrap(definitions[-1].func)
+        for definitions in item._fixtureinfo.name2fixturedefs.values()
+    ]
+    chosen = [fixture for fixture in fixtures if _chooses(fixture.__code__)]
+    fixed = [fixture for fixture in fixtures if fixture not in chosen]
+    return _Code(
+        needs.of(function).union(*map(needs.of, fixed)),
+        set[str]().union(*map(needs.of, chosen)) - {"s3"},
+        bool(chosen),
+        bool(AWS_KINDS & {*_words(function.__code__.co_consts)}),
+    )
+
+
+def _markers_of(item: pytest.Function, needs: Needs, code: _Code) -> set[str]:
+    parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
+    markers = code.markers | code.of_chosen | needs.of(parameters)
+    if code.chooses and (code.names_aws or AWS_KINDS & {*_words(parameters)}):
+        markers.add("s3")
     if item.nodeid.startswith("tests/browser/"):
         markers |= {"browser"}
     if is_exhaustive(item.nodeid, parameters):
@@ -170,12 +194,18 @@ def _markers_of(item: pytest.Function, needs: Needs) -> set[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    needs = Needs()
+    needs, codes = Needs(), dict[int, _Code]()
     for item in items:
         assert isinstance(item, pytest.Function)
-        for marker in sorted(_markers_of(item, needs)):
+        # Tests that differ in their parameters alone share what is known of their fixtures.
+        known = id(item._fixtureinfo)
+        if known not in codes:
+            codes[known] = _read(item, needs)
+        for marker in sorted(_markers_of(item, needs, codes[known])):
             # Exactly a str: what a worker reports must be plain.
             item.add_marker(str(marker))
+    # Where several processes share the files, none is left with a long one at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 _started: list[str] = []

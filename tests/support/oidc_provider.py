@@ -11,6 +11,7 @@ import json
 import sys
 import time
 import urllib.parse
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
 
@@ -20,9 +21,13 @@ from joserfc.jwk import RSAKey
 CLIENT, CLIENT_SECRET = "holdfast", "the provider and we know it"
 
 
+@cache
+def key_of(owner: str) -> RSAKey:
+    """Return the key that somebody signs with; making one takes long."""
+    return RSAKey.generate_key(2048, {"kid": "one"})
+
+
 class Provider(BaseHTTPRequestHandler):
-    key = RSAKey.generate_key(2048, {"kid": "one"})
-    other_key = RSAKey.generate_key(2048, {"kid": "one"})
     told: ClassVar[dict[str, Any]] = {}
     asked: ClassVar[dict[str, dict[str, str]]] = {}
 
@@ -43,7 +48,7 @@ class Provider(BaseHTTPRequestHandler):
                 }
             )
         elif url.path == "/keys":
-            self._send({"keys": [self.key.as_dict(private=False)]})
+            self._send({"keys": [key_of("the provider").as_dict(private=False)]})
         elif url.path == "/authorize":
             query = dict(urllib.parse.parse_qsl(url.query))
             code = f"code-{len(self.asked)}"
@@ -72,7 +77,7 @@ class Provider(BaseHTTPRequestHandler):
             "iss": self._issuer, "aud": CLIENT, "sub": "1", "iat": now, "exp": now + 60,
             "nonce": asked["nonce"], "email_verified": True, **self.told.get("claims", {}),
         }  # fmt: skip
-        key = self.other_key if self.told.get("foreign_key") else self.key
+        key = key_of("somebody else") if self.told.get("foreign_key") else key_of("the provider")
         token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
         if self.told.get("unsigned"):
             head = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")

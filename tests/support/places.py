@@ -36,6 +36,8 @@ KINDS = [*STORES, "s3_vectors", "s3_vectors_worst", *PROFILED, *_REAL]
 QUERIED = [*STORES, *S3_SWITCHES, *PROFILED, *_REAL]
 """For queries, which each switch of the stand-in changes in a way of its own."""
 SERVICES = [*KINDS, "async"]
+OF_THE_LEDGER = [*STORES, "s3_vectors", *_REAL, "async"]
+"""For what the service and its ledger decide, over any store that keeps its own contract."""
 FEW = [*STORES, "s3_vectors", *_REAL]
 """For what is decided before any store is asked."""
 

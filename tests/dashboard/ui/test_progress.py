@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,8 +23,9 @@ def test_the_amount_names_what_is_counted(unit: str, done: int, total: int, show
     assert progress._amount(Job("id", "it", "it", done=done, total=total), unit) == shown
 
 
-def test_the_pace_is_known_after_a_second() -> None:
-    started = time.monotonic() - 10
+def test_the_pace_is_known_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = 1_000.0
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: started + 10))
     job = Job("id", "it", "it", done=100, total=200, started=started)
     assert progress._pace(job) == ", 10 a second, about 10 seconds left"
     assert progress._pace(Job("id", "it", "it", done=0, total=200, started=started)) == ""
