@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.support.deployment import ALICE, DOCUMENT, POST, QUESTION, Backend, deployed
+from tests.support.ports import held_port
 from tests.support.s3_bench import open_bench
 from tests.support.screen import OpenScreen, Screen, link
 from tests.support.server import running_server
@@ -68,10 +69,11 @@ def _look(screen: Screen, bucket: str) -> None:
 
 def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: OpenScreen) -> None:
     disk = tmp_path / "disk"
-    with open_bench() as bench:
+    # Both versions have the same address, as after any deployment.
+    with open_bench() as bench, held_port() as port:
         with (
             deployed(disk, "version-1", **bench.environ) as backend,
-            running_server(disk, **bench.environ, **FIRST) as address,
+            running_server(disk, port=port, **bench.environ, **FIRST) as address,
         ):
             backend.save_as_alice()
             screen = open_screen(address, "/memories")
@@ -89,7 +91,7 @@ def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: Op
         assert not disk.exists()
         with (
             deployed(disk, "version-2", **bench.environ) as backend,
-            running_server(disk, **bench.environ, **NEXT) as address,
+            running_server(disk, port=port, **bench.environ, **NEXT) as address,
         ):
             # Opened at once and not touched: the check begins and ends by itself.
             screen = open_screen(address, test)

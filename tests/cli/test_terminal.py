@@ -44,7 +44,6 @@ def test_fresh_processes_print_json_and_nothing_else(commands: CommandLine) -> N
 
 
 LOCALES = {
-    "C": {"LANG": "C"},
     "C without UTF-8": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     "Latin-1": {"PYTHONIOENCODING": "latin-1"},
 }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -20,27 +20,34 @@ _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".s
 
 
 @contextmanager
-def running_server(folder: Path, *, code: Path = ROOT, **variables: str) -> Iterator[str]:
-    """Start the dashboard in `code` on a free port with a home of its own; yield its address."""
-    with open_server(folder, code=code, **variables) as (_, address):
+def running_server(
+    folder: Path, *, code: Path = ROOT, port: int | None = None, **variables: str
+) -> Iterator[str]:
+    """Start the dashboard in `code` with a home of its own; yield its address.
+
+    It listens on a free port unless one is given, which the caller holds.
+    """
+    with open_server(folder, code=code, port=port, **variables) as (_, address):
         yield address
 
 
 @contextmanager
 def open_server(
-    folder: Path, *, code: Path = ROOT, **variables: str
+    folder: Path, *, code: Path = ROOT, port: int | None = None, **variables: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Start it as `running_server`; yield its process and its address."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
     }
     environ |= {"HOME": str(folder), "MEMORY_DATA_DIR": str(folder / "data"), **variables}
-    with held_port() as port, (folder / "server.log").open("w") as log:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with ExitStack() as stack:
+        chosen = port or stack.enter_context(held_port())
+        log = stack.enter_context((folder / "server.log").open("w"))
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(chosen)]
         server = subprocess.Popen(command, cwd=code, env=environ, stdout=log, stderr=log)
         try:
-            wait_until_healthy(port, server, folder / "server.log")
-            yield server, f"http://127.0.0.1:{port}"
+            wait_until_healthy(chosen, server, folder / "server.log")
+            yield server, f"http://127.0.0.1:{chosen}"
         finally:
             server.terminate()
             server.wait(END_WITHIN_S)
