@@ -231,14 +231,19 @@ def new_id(view: UserView, scope: Scope, text: str) -> str:
     """Return an id that follows from scope and text, so that a repeated save finds the first.
 
     One that is live under another text (it was updated since), or that moved to another user, is
-    passed over.
+    passed over; behind one that was deleted the text may be live under the next.
     """
+    free = ""
     for number in count():
         derived = memory_id(scope, text, number, view.forgotten)
         live = view.live.get(derived)
-        if derived not in view.given_away and not (live and (live.updated or live.added.moved)):
-            break
-    return derived
+        if live and not (live.updated or live.added.moved):
+            return derived
+        if not live and derived not in view.given_away:
+            free = free or derived
+            if derived not in view.deleted:
+                break
+    return free
 
 
 def _id_of(view: UserView, scope: Scope, payload: Mapping[str, Any]) -> str:

@@ -47,6 +47,7 @@ class MemoriesMachine(RuleBasedStateMachine):
     """The model: for each canonical user, id -> text in the order of saving."""
 
     known = Bundle("known")
+    moments = Bundle("moments")
 
     @initialize()
     def open(self) -> None:
@@ -122,6 +123,29 @@ class MemoriesMachine(RuleBasedStateMachine):
             receipt = self.service.delete_user(user, verify=True)
         assert (receipt.removed, receipt.left) == (len(self._of(user)), 0)
         self._of(user).clear()
+
+    @rule(target=moments, user=users)
+    def note_the_state(self, user: str) -> object:
+        events = self.service.history(user, last=1)
+        return multiple(*[(user, event.event_id, dict(self._of(user))) for event in events])
+
+    @rule(moment=moments, text=texts)
+    def restore(self, moment: tuple[str, str, dict[str, str]], text: str) -> None:
+        user, event_id, then = moment
+        if self.service.memories_at(user, event_id).forgotten:
+            with pytest.raises(MemoryNotFound):
+                self.service.restore_user(user, event_id)
+            return
+        before = dict(self._of(user))
+        receipt = self.service.restore_user(user, event_id)
+        assert receipt.verified == len(receipt.changes)
+        listed = {record.id: record.memory for record in self.service.list_memories(user)}
+        assert listed == then
+        if text in TEXTS[:5]:
+            self.service.restore_user(user, receipt.before, where=receipt.undo)
+        else:
+            before = then
+        self.model[user.strip().lower()] = dict(before)
 
     @rule(one=known)
     def get(self, one: tuple[str, str]) -> None:
