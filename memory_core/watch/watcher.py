@@ -7,12 +7,10 @@ deleted asks the index nothing.
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -21,6 +19,7 @@ from uuid import uuid4
 from ..activity import Actor, acting, unnoted
 from ..errors import EntryExists, MemoryCoreError
 from ..model.encoder import pick
+from ..transfer.background import stop_at_exit
 from .alerts import alerts_to
 from .probes import ProbeReader, WatchedService, store_probes
 from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
@@ -56,9 +55,7 @@ class Watcher:
 
     def start(self) -> None:
         self._thread.start()
-        # As in the background migration: `atexit` comes too late for pools of threads.
-        register = getattr(threading, "_register_atexit", atexit.register)
-        register(_stop_quietly, weakref.ref(self))
+        stop_at_exit(self.stop)
 
     def stop(self) -> None:
         """End the thread after the check under way."""
@@ -172,9 +169,3 @@ class Watcher:
 
 def _slot_key(slot: int) -> str:
     return f"{_SLOTS}{slot:012d}.json"
-
-
-def _stop_quietly(reference: weakref.ref[Watcher]) -> None:
-    watcher = reference()
-    if watcher is not None:
-        watcher.stop()
