@@ -20,6 +20,8 @@ CLICKS: Final = ("single-row", "single-cell")
 """Selections that together make a whole row react to a click."""
 HEADER_PX = 38
 ROW_PX = 35
+_WHOLE_UP_TO = 1_000
+_PER_PAGE = 500
 _KINDS = {"ADD": "Saved", "UPDATE": "Changed", "DELETE": "Deleted", "FORGET": "Forgotten"}
 
 
@@ -53,7 +55,15 @@ def user_frame(users: Sequence[UserSummary]) -> pd.DataFrame:
 
 
 def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> UserId | None:
-    """Draw a table of users and return the selected one."""
+    """Draw a table of users, beyond 1,000 page by page, and return the selected one."""
+    if (count := len(users)) > _WHOLE_UP_TO:
+        page = st.pagination(-(-count // _PER_PAGE), key=f"{key}.page")
+        first = (page - 1) * _PER_PAGE
+        users = users[first : first + _PER_PAGE]
+        st.caption(
+            f"Users {first + 1:,} to {first + len(users):,} of {count:,}, most memories first; a "
+            "click on a heading sorts these."
+        )
     picked = st.dataframe(
         user_frame(users),
         hide_index=True,
