@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -132,7 +132,10 @@ class Background:
 
     def start(self) -> None:
         self._thread.start()
-        stop_at_exit(self.stop)
+        # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
+        # late: by then no pool of threads takes work any more (Python 3.11).
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_stop_quietly, weakref.ref(self))
 
     def stop(self) -> None:
         """End it between two batches; a later start goes on."""
@@ -211,15 +214,7 @@ class Background:
         self._status = replace(self._status, state=state, message=message, remaining_s=None)
 
 
-def stop_at_exit(stop: Callable[[], None]) -> None:
-    """Call a method when the interpreter ends in order, if its object is still there.
-
-    What `atexit` calls comes too late: no pool of threads takes work by then (Python 3.11).
-    """
-    method = weakref.WeakMethod(stop)
-
-    def call() -> None:
-        if bound := method():
-            bound()
-
-    getattr(threading, "_register_atexit", atexit.register)(call)
+def _stop_quietly(reference: weakref.ref[Background]) -> None:
+    background = reference()
+    if background is not None:
+        background.stop()

@@ -7,10 +7,12 @@ deleted asks the index nothing.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -19,7 +21,6 @@ from uuid import uuid4
 from ..activity import Actor, acting, unnoted
 from ..errors import EntryExists, MemoryCoreError
 from ..model.encoder import pick
-from ..transfer.background import stop_at_exit
 from .alerts import alerts_to
 from .probes import ProbeReader, WatchedService, store_probes
 from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
@@ -55,7 +56,10 @@ class Watcher:
 
     def start(self) -> None:
         self._thread.start()
-        stop_at_exit(self.stop)
+        # As in the background migration: `atexit` comes too late for pools of threads.
+        register = getattr(threading, "_register_atexit", atexit.register)
+        reference = weakref.WeakMethod(self.stop)
+        register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
         """End the thread after the check under way."""
