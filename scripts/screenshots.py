@@ -34,7 +34,7 @@ _PRODUCT = ("app.py", "dashboard", "memory_core", "pages", ".streamlit")
 def show_overview(screen: Screen) -> Locator:
     screen.go("/")
     expect(screen.part("per-user").locator(".point").first).to_be_visible()
-    return screen.part("doctor-link")
+    return screen.part("strip")
 
 
 def show_search(screen: Screen) -> Locator:

@@ -65,9 +65,7 @@ def draw(text: str, key: str) -> None:
     values = values_of(text, memory_reads.known_values())
     if not values:
         return
-    form = st.segmented_control(
-        "Lines for", list(FORMS), default="Render", required=True, key=f"lines.{key}"
-    )
+    form = st.radio("Lines for", list(FORMS), horizontal=True, key=f"lines.{key}")
     where, make = FORMS[str(form)]
     st.code(make(values), language=None, wrap_lines=True)
     st.caption(where)

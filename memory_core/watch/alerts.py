@@ -148,14 +148,9 @@ class Alerts:
     def _post(self, document: Mapping[str, Any]) -> tuple[bool, str]:
         """Send it once; return whether it is to be sent again, and what went wrong, if anything."""
         import urllib3
-        from urllib3.exceptions import (
-            ConnectTimeoutError,
-            HTTPError,
-            NewConnectionError,
-            ProxyError,
-            SSLError,
-        )
+        from urllib3 import exceptions as failed
 
+        unsent = failed.ConnectTimeoutError, failed.NewConnectionError, failed.SSLError
         timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
         try:
             with urllib3.PoolManager(timeout=timeout) as pool:
@@ -170,9 +165,9 @@ class Alerts:
                 )
                 status = answer.status
                 answer.close()
-        except (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError) as exc:
+        except unsent as exc:
             return True, f"no connection ({type(exc).__name__}); check MEMORY_ALERT_URL"
-        except (HTTPError, OSError) as exc:
+        except (failed.HTTPError, OSError) as exc:
             reason = type(exc).__name__
             return False, f"no answer came ({reason}), so it may have arrived or not"
         if status < 300:

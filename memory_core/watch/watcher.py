@@ -58,7 +58,8 @@ class Watcher:
         self._thread.start()
         # As in the background migration: `atexit` comes too late for pools of threads.
         register = getattr(threading, "_register_atexit", atexit.register)
-        register(_stop_quietly, weakref.ref(self))
+        reference = weakref.WeakMethod(self.stop)
+        register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
         """End the thread after the check under way."""
@@ -172,9 +173,3 @@ class Watcher:
 
 def _slot_key(slot: int) -> str:
     return f"{_SLOTS}{slot:012d}.json"
-
-
-def _stop_quietly(reference: weakref.ref[Watcher]) -> None:
-    watcher = reference()
-    if watcher is not None:
-        watcher.stop()

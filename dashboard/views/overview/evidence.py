@@ -57,13 +57,13 @@ def _draw_growth(census: Census) -> None:
     with st.container(key="per-day", gap="xsmall"):
         head = _head("Growth", "By the UTC day on which the memories were created.")
         with head:
-            period = st.segmented_control(
+            period = st.selectbox(
                 "Created in the last",
                 list(_PERIODS),
-                default=fitting,
-                required=True,
+                index=list(_PERIODS).index(fitting),
                 key="overview.period",
                 label_visibility="collapsed",
+                width=110,
             )
             total = st.toggle("Total", key="overview.total")
         days = _PERIODS[str(period)]

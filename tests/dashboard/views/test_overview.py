@@ -31,7 +31,7 @@ def test_the_state_is_said_once_with_what_to_set(app: AppTest) -> None:
     assert app.code[0].value.startswith(
         "AWS_S3_BUCKET=<name of your bucket>\nAWS_REGION=<its region"
     )
-    app.segmented_control(key="lines.what-to-set").set_value("Shell").run()
+    app.radio(key="lines.what-to-set").set_value("Shell").run()
     assert "export AWS_ACCESS_KEY_ID='<value>'" in app.code[0].value
 
 
