@@ -17,7 +17,7 @@ startup.refuse_what_is_unsafe()
 app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
-    routes=[health.route, routes.FORMER_USER_PAGE],
+    routes=[health.route, *routes.HTTP_ROUTES],
     middleware=[Middleware(SecureHeaders), Middleware(Gate), Middleware(CompressedFiles)],
     on_script_error=startup.report_script_error,
 )

@@ -7,11 +7,14 @@ from typing import Final
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.routing import Route
+
+from .auth.roles import Role
 
 ROOT: Final = Path(__file__).parent.parent
 _PAGES: Final = ROOT / "pages"
+_SCRIPT: Final = Path(__file__).parent / "ui" / "assets" / "page.js"
 OVERVIEW: Final = _PAGES / "overview.py"
 MEMORIES: Final = _PAGES / "memories.py"
 USERS: Final = _PAGES / "users.py"
@@ -19,6 +22,7 @@ REDEPLOY: Final = _PAGES / "redeploy.py"
 DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
+_LEAST: Final = {"migrate": Role.ADMIN, "activity": Role.OPERATOR}
 _HERE: Final = "dashboard.page"
 _ARRIVED: Final = "dashboard.arrived"
 
@@ -34,6 +38,11 @@ def build_pages() -> list[st.Page]:
         st.Page(MIGRATE, title="Migrate", icon=":material/move_down:"),
         st.Page(ACTIVITY, title="Activity", icon=":material/history:"),
     ]
+
+
+def is_for(page: st.Page, role: Role) -> bool:
+    """Return whether a page has something for this role; the menu shows no other."""
+    return role >= _LEAST.get(page.url_path, Role.VIEWER)
 
 
 def open_user(user_id: str, view: str = "", **parameters: str) -> None:
@@ -55,8 +64,24 @@ def arrived() -> bool:
 
 
 def _redirect(request: Request) -> RedirectResponse:
+    """Lead from the former page of a user, which had an address of its own, to the present one."""
     return RedirectResponse(f"memories?{request.url.query}")
 
 
-FORMER_USER_PAGE: Final = Route("/user", _redirect)
-"""The page of a user had an address of its own, which still leads to it."""
+def _serve_page(_: Request) -> HTMLResponse:
+    """Serve Streamlit's page, with a script of ours behind its own."""
+    page = Path(st.__file__).parent.joinpath("static", "index.html").read_text("utf-8")
+    script = '<script src="./holdfast.js"></script></head>'
+    return HTMLResponse(page.replace("</head>", script), headers={"Cache-Control": "no-cache"})
+
+
+def _serve_script(_: Request) -> FileResponse:
+    return FileResponse(_SCRIPT, headers={"Cache-Control": "no-cache"})
+
+
+HTTP_ROUTES: Final = (
+    Route("/user", _redirect),
+    Route("/holdfast.js", _serve_script),
+    *(Route(f"/{path.stem}", _serve_page) for path in _PAGES.glob("*.py")),
+    Route("/", _serve_page),
+)

@@ -84,11 +84,7 @@ else:
             if user:
                 draw_person(user)
             else:
-                users = len(memory_reads.users())
-                st.caption(
-                    "Type who it is about."
-                    if users
-                    else "**No memories yet.** Type a user's e-mail address above and save the "
-                    "first one."
-                )
+                if not memory_reads.users():
+                    save_one = "Type a user's e-mail address above and save the first one."
+                    st.caption(f"**No memories yet.** {save_one if may(Role.OPERATOR) else ''}")
                 st.page_link(routes.USERS, label="All users", icon=":material/group:")

@@ -229,7 +229,9 @@ class Gate:
         elif uploads and session and session.role < Role.OPERATOR:
             actor = actor_of(visitor_of(session))
             notes.note_refusal(actor, "overstep", "an upload needs operator")
-            await PlainTextResponse("This needs the role operator.", 403)(scope, receive, send)
+            await PlainTextResponse("Ask an operator: your role does not allow this.", 403)(
+                scope, receive, send
+            )
         elif refused := _too_large(scope):
             await refused(scope, receive, send)
         elif uploads and scope["method"] == "PUT":

@@ -19,6 +19,11 @@ class Role(IntEnum):
         """Name of the role in settings and on pages."""
         return self.name.lower()
 
+    @property
+    def somebody(self) -> str:
+        """Whom to ask for what this role may do: an operator."""
+        return f"{'a' if self is Role.VIEWER else 'an'} {self.word}"
+
     @classmethod
     def of(cls, word: str, where: str) -> Role:
         """Return the role of that name.

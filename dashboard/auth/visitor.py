@@ -101,8 +101,7 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 needed = f"{call.__qualname__} needs {role.word}"
                 notes.note_refusal(actor_of(visitor), "overstep", needed)
                 raise NotAllowed(
-                    f"this needs the role {role.word} and you are {visitor.role.word}; "
-                    f"ask somebody who is {role.word}"
+                    f"your role, {visitor.role.word}, does not allow this; ask {role.somebody}"
                 )
             with acting(actor_of(visitor)):
                 return call(*args, **kwargs)

@@ -43,7 +43,7 @@ def draw_sidebar(pages: list[st.Page], health: Health, visitor: Visitor) -> None
     with st.sidebar:
         st.markdown(word_of(health))
         with st.container(gap="xsmall", key="navigation"):
-            for page in pages:
+            for page in filter(lambda page: routes.is_for(page, visitor.role), pages):
                 st.page_link(page)
         _draw_visitor(visitor)
         st.caption(f"Version {__version__}")

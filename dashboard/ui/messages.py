@@ -15,7 +15,6 @@ from ..auth.roles import Role
 from ..connection import Trouble
 from .text import sentence, show
 
-_ARTICLES: Final = {Role.OPERATOR: "an operator", Role.ADMIN: "an admin"}
 _HEADLINES: Final = {
     "SettingsError": "A setting is missing or wrong",
     "InvalidUserId": "This user id cannot be used",
@@ -67,5 +66,5 @@ def draw_unless(role: Role) -> bool:
         return True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":gray[:material/lock:]", width="content")
-        st.caption(f"Ask {_ARTICLES[role]}: your role does not allow this.")
+        st.caption(f"Ask {role.somebody}: your role does not allow this.")
     return False

@@ -57,7 +57,7 @@ def draw_location(status: Status) -> None:
 def draw_broken_card(trouble: Trouble) -> None:
     """Draw the error of the storage and the remedy."""
     with st.container(border=True, key="status-card"):
-        st.subheader(STATES["broken"], anchor=False)
+        st.header(STATES["broken"], anchor=False)
         st.markdown(f"**{headline(trouble)}**")
         show(sentence(trouble.sentence))
         st.caption(
@@ -90,7 +90,7 @@ def draw_steps(status: Status) -> None:
 def draw_server_card(card: ServerCard) -> None:
     """Draw what a server in Amazon's place can do, and what is done instead of the rest."""
     with st.container(border=True, key="server-card"):
-        st.subheader("What this server can do", anchor=False)
+        st.header("What this server can do", anchor=False)
         show(f"{sentence(card.sentence)} Tried {text.utc(card.taken_at)}.")
         for lacking in card.lacking:
             with st.container(horizontal=True, gap="small", vertical_alignment="top"):

@@ -46,7 +46,7 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
         "Find a person",
         key=key,
         type="search",
-        persist_state="session",
+        persist_state=None if options else "session",
         placeholder="Any id, a name, a memory's id, or a word they said",
         icon=":material/person_search:",
         max_chars=300,
@@ -115,7 +115,7 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
             if _button(key, "Open", f"mention.{mention.user_id}"):
                 _open(key, mention.user_id, view="Ask", q=asked)
     if answer.close:
-        st.subheader("Users" if answer.named else "Similar ids", anchor=False)
+        st.header("Users" if answer.named else "Similar ids", anchor=False)
         draw_similar(key, answer.close, into or _likeliest(answer))
         st.caption("Whether two ids are one person is for you to decide.")
     if answer.elsewhere:
@@ -126,7 +126,7 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
                 show(one_line(f"{visible(user.user_id or '')}: {missing} in {place.where}", 400))
     _draw_depth(key, answer)
     if answer.placeholders and not answer.named:
-        st.subheader("Under a placeholder id", anchor=False)
+        st.header("Under a placeholder id", anchor=False)
         st.markdown("Programs write such ids for unknown users; people may be mixed there.")
         if chosen := tables.pick_user(answer.placeholders, f"{key}.placeholders"):
             _open(key, chosen)
@@ -162,7 +162,8 @@ def _draw_meant(
         draw_changes(answer.changes)
     if not _draw_recovery(answer, user_id) and answer.stored:
         _draw_stored(answer.stored)
-    new = not (answer.user or answer.named or answer.mentions) and may(Role.OPERATOR)
+    someone = answer.user or answer.stored or answer.named or answer.mentions
+    new = not someone and may(Role.OPERATOR)
     with widgets.row():
         if answer.user and _button(key, "Open", "asked"):
             _open(key, user_id)

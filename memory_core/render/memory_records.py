@@ -13,7 +13,7 @@ from ..model.user_id import UserId
 from .text import fields, first_of, one_line, printable, utc, visible
 
 REASONS: Final[dict[Reason, str]] = {
-    "limit": "behind the limit",
+    "limit": "beyond the first {limit}",
     "expired": "past its expiry date",
     "not indexed": "not in the index that was searched",
     "missed": "missed by the approximate search",
@@ -203,7 +203,8 @@ def recall_document(recall: Recall) -> dict[str, Any]:
 def recall_text(recall: Recall) -> str:
     lines = [f"{'rank':>4}  {'answer':>6}  score"]
     for ranked in recall.ranking[:_SHOWN_RANKS]:
-        hit, reason = ranked.hit, f"  ({REASONS[ranked.reason]})" if ranked.reason else ""
+        hit = ranked.hit
+        reason = f"  ({reason_text(recall, ranked.reason)})" if ranked.reason else ""
         reason += _marks(hit.memory)
         lines.append(
             f"{hit.rank:>4}  {ranked.place or '-':>6}  {hit.score:.2f}  "
@@ -224,9 +225,16 @@ def recall_text(recall: Recall) -> str:
 def recall_sentence(recall: Recall) -> str:
     """Return in one sentence how many memories are in the answer, and why the others are not."""
     answered = f"{len(recall.answer.hits):,} of {counted(recall.memories, 'memory')} answered"
-    left_out = [f"{count:,} {REASONS[reason]}" for reason, count in recall.left_out.items()]
+    left_out = [
+        f"{count:,} {reason_text(recall, reason)}" for reason, count in recall.left_out.items()
+    ]
     method = "ranked exactly" if recall.answer.complete else "searched by the index"
     return f"{', '.join([answered, *left_out])}; {method}."
+
+
+def reason_text(recall: Recall, reason: Reason) -> str:
+    """Return why a memory is not in the answer."""
+    return REASONS[reason].format(limit=recall.limit)
 
 
 def _marks(record: MemoryRecord) -> str:

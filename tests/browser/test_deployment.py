@@ -25,6 +25,8 @@ WANDA = "Pears and plums give Wanda hives."
 def _save_as_wanda(screen: Screen) -> None:
     expect(screen.page.get_by_text("talks to a stand-in for Amazon S3")).to_be_visible()
     screen.choose_user("Wanda@Example.com ")
+    screen.page.get_by_role("button", name="Save under this new id").click()
+    screen.settle()
     screen.save(WANDA)
     stored = re.compile("Stored 1 memory, verified, in [0-9,]+ ms")
     expect(screen.page.get_by_text(stored)).to_be_visible()

@@ -30,10 +30,10 @@ def test_hostile_text_is_shown_as_it_is(address: str, open_screen: OpenScreen) -
     whole = screen.page.get_by_test_id("stCode").filter(has_text="unbroken" * 3_900)
     expect(whole).to_be_visible()
     _check(screen, NARROW, WIDE)
-    screen.open_tab("Browse")
+    screen.open_tab("Memories")
     screen.resize(NARROW)
     for number, text in enumerate(reversed(TEXTS)):
-        screen.select_row(number)
+        screen.select_row(number, x=18)
         # The first row is that of the headings.
         row = screen.page.locator(f"[role=row][aria-rowindex='{number + 2}'][aria-selected=true]")
         expect(row).to_have_count(1)

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import re
+import signal
+from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.support.screen import OpenScreen, link
+from tests.support.server import open_server
 
 
 def test_saved_under_one_form_of_the_id_found_under_another(
     address: str, open_screen: OpenScreen
 ) -> None:
     screen = open_screen(address, "/memories")
-    screen.choose_user("\u200b ")
-    refusal = screen.page.get_by_role("alert").get_by_text("This user id cannot be used")
-    expect(refusal).to_be_visible()
-    expect(screen.page.get_by_text("has no visible character; pass the user's")).to_be_visible()
     screen.choose_user("Wanda@Example.com ")
-    expect(refusal).to_have_count(0)
+    expect(screen.part("answer")).to_contain_text("Nothing was ever saved under wanda@example.com")
     expect(screen.page.get_by_text("1 space removed; lower-cased")).to_be_visible()
+    screen.page.get_by_role("button", name="Save under this new id").click()
+    screen.settle()
     screen.save("Cashews and pistachios give Wanda hives.")
     expect(
         screen.page.get_by_text(re.compile("Stored 1 memory, verified, in [0-9,]+ ms"))
     ).to_be_visible()
     screen.save("Her sister lives in Lisbon.")
 
-    screen = open_screen(address, "/memories")
-    screen.choose_user("wanda@example.com")
-    screen.open_tab("Search")
+    screen.choose_user("WANDA@example.com")
+    screen.open_tab("Ask")
     screen.ask("Which nuts must she avoid?")
     expect(
         screen.page.get_by_text(re.compile("searched all 2 memories in [0-9,]+ ms"))
     ).to_be_visible()
     expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios give Wanda hives.")
-    for parameter in ("user=wanda%40example[.]com", "q=Which", "tab=Search"):
+    for parameter in ("user=wanda%40example[.]com", "q=Which", "view=Ask"):
         expect(screen.page).to_have_url(re.compile(f"[?&]{parameter}"))
 
 
@@ -42,6 +42,7 @@ def test_a_document_is_uploaded_and_its_result_survives_a_reload(
     address: str, open_screen: OpenScreen
 ) -> None:
     screen = open_screen(address, link("ursula@example.com"))
+    screen.page.get_by_text("Save a memory").click()
     screen.page.get_by_text("File", exact=True).click()
     screen.settle()
     paragraphs = [f"Chapter {n}. " + f"The garden of number {n} is green. " * 20 for n in range(40)]
@@ -60,13 +61,12 @@ def test_a_document_is_uploaded_and_its_result_survives_a_reload(
     screen.page.reload()
     expect(stored).to_be_visible()
     expect(screen.part("job")).to_contain_text("garden.txt")
-    screen.open_tab("Browse")
     expect(
         screen.page.get_by_text(re.compile("1 to 20 of [0-9]+ memories, complete"))
     ).to_be_visible()
 
 
-def test_a_link_opens_the_answer_and_its_details_for_a_colleague(
+def test_back_leads_from_the_details_to_the_answer_of_a_link(
     address: str, open_screen: OpenScreen
 ) -> None:
     question = "Which nuts does she have to avoid?"
@@ -75,9 +75,39 @@ def test_a_link_opens_the_answer_and_its_details_for_a_colleague(
     expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios")
     screen.part("hit-1").get_by_role("button", name="Details").click()
     screen.settle()
-    expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")
+    tab = screen.page.get_by_role("tab", name="Memories")
+    expect(tab).to_have_attribute("aria-selected", "true")
     expect(screen.part("detail")).to_contain_text("Cashews and pistachios")
     expect(screen.page.locator("[aria-current=page]").last).to_have_text("2")
+    expect(screen.page).to_have_url(re.compile("[?&]memory="))
+    screen.page.go_back()
+    expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios")
+    expect(screen.page.get_by_label("Question")).to_have_value(question)
+
+
+def test_a_click_on_a_name_opens_it_and_back_takes_each_step_once(
+    address: str, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(address, "/users")
+    screen.choose_user("Alice")
+    screen.expect_announced("One user matches.")
+    screen.page.get_by_role("button", name="Open").click()
+    expect(screen.part("canonical")).to_contain_text("alice@example.com")
+    screen.open_tab("Timeline")
+    screen.open_tab("Export and removal")
+    for step in ("Timeline", "Memories"):
+        screen.page.go_back()
+        tab = screen.page.get_by_role("tab", name=step)
+        expect(tab).to_have_attribute("aria-selected", "true")
+    screen.page.go_back()
+    expect(screen.part("answer")).to_contain_text("One user matches.")
+    expect(screen.page.get_by_label("Find a person")).to_have_value("Alice")
+    screen.choose_user("")
+    screen.select_row(0)
+    expect(screen.part("canonical")).to_contain_text("@")
+    screen.resize((390, 844))
+    screen.select_row(3)
+    expect(screen.part("detail")).to_be_in_viewport(ratio=1)
 
 
 def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
@@ -85,7 +115,6 @@ def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
 ) -> None:
     screen = open_screen(address, link("edith@example.com"))
     screen.save("Prefers tea.")
-    screen.open_tab("Browse")
     screen.select_row(0)
     screen.part("detail").get_by_role("button", name="Edit").click()
     screen.settle()
@@ -125,19 +154,36 @@ def test_a_refused_text_stays_in_the_field_and_a_double_click_saves_once(
     expect(screen.page.get_by_text(re.compile("Stored 1 memory, verified"))).to_be_visible()
 
 
-def test_a_user_opened_from_the_table_stays_while_pages_change(
-    address: str, open_screen: OpenScreen
-) -> None:
-    screen = open_screen(address, "/memories")
-    screen.select_row(0)
-    expect(screen.part("canonical")).to_contain_text("@")
-    for parameter in ("tab=Browse", "user="):
-        expect(screen.page).to_have_url(re.compile(f"[?&]{parameter}"))
-    chosen = screen.part("canonical").get_by_text("@").inner_text()
+def test_a_user_and_a_draft_stay_while_pages_change(address: str, open_screen: OpenScreen) -> None:
+    screen = open_screen(address, link("draft@example.com", tab="Save"))
+    screen.page.get_by_role("textbox", name="Text").fill("Half a sentence")
+    screen.open_tab("Ask")
+    chosen = screen.part("canonical").get_by_text("@").first.inner_text()
     screen.page.get_by_role("link", name="Overview").click()
     expect(screen.page).to_have_title("Overview · Holdfast")
     screen.settle()
     screen.page.get_by_role("link", name="Memories", exact=True).click()
     expect(screen.page).to_have_title("Memories · Holdfast")
-    expect(screen.part("canonical").get_by_text("@")).to_have_text(chosen)
-    expect(screen.page.get_by_role("tab", name="Browse")).to_have_attribute("aria-selected", "true")
+    expect(screen.part("canonical").get_by_text("@").first).to_have_text(chosen)
+    expect(screen.page.get_by_role("textbox", name="Text")).to_have_value("Half a sentence")
+
+
+def test_a_server_that_hangs_or_is_gone_is_said_in_a_sentence(
+    tmp_path: Path, open_screen: OpenScreen
+) -> None:
+    with open_server(tmp_path) as (server, address):
+        screen = open_screen(address, "/memories")
+        alert = screen.page.get_by_role("alert")
+        server.send_signal(signal.SIGSTOP)
+        try:
+            screen.page.get_by_label("Find a person").fill("ann")
+            screen.page.keyboard.press("Enter")
+            expect(alert.get_by_text("The server does not answer.")).to_be_visible()
+        finally:
+            server.send_signal(signal.SIGCONT)
+        expect(screen.part("answer")).to_be_visible()
+        expect(alert.get_by_text("The server does not answer.")).to_have_count(0)
+        screen.forgive("ERR_CONNECTION_REFUSED")
+        for text in ("Client Error", "not responding"):
+            screen.forgive(text)
+    expect(alert.get_by_text("The connection to the server is lost.")).to_be_visible()

@@ -60,7 +60,7 @@ def _walk(node: object) -> Iterator[tuple[str, str]]:
 def text_of(app: AppTest) -> str:
     """Return all plain text, Markdown, captions, alerts and code of the page."""
     groups = (
-        app.title, app.subheader, app.markdown, app.caption, app.text, app.code,
+        app.title, app.header, app.markdown, app.caption, app.text, app.code,
         app.error, app.warning, app.success, app.info,
     )  # fmt: skip
     return "\n".join(str(element.value) for group in groups for element in group)

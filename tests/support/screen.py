@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request, expect
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Position,
+    Request,
+    expect,
+)
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.support.waiting import wait_for
@@ -134,11 +141,9 @@ class Screen:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
     def choose_user(self, typed: str) -> None:
-        """Type into the user field and confirm."""
-        box = self.page.get_by_role("combobox", name="User")
-        box.click()
-        box.press("Control+a")
-        self.page.keyboard.insert_text(typed)
+        """Type into the box for a person and confirm."""
+        box = self.page.get_by_label("Find a person")
+        box.fill(typed)
         box.press("Enter")
         self.settle()
 
@@ -149,24 +154,50 @@ class Screen:
 
     def save(self, text: str) -> None:
         """Write a text and save it."""
-        self.page.get_by_role("textbox", name="Text").fill(text)
+        field = self.page.get_by_role("textbox", name="Text")
+        if not field.is_visible():
+            self.page.get_by_text("Save a memory").click()
+        field.fill(text)
         self.page.get_by_role("button", name="Save").click()
         self.settle()
 
     def ask(self, question: str) -> None:
-        """Ask on the Search tab."""
+        """Ask on the tab Ask."""
         field = self.page.get_by_label("Question")
         field.fill(question)
         field.press("Enter")
         self.settle()
 
-    def select_row(self, number: int, table: int = 0) -> None:
-        """Select a row of a table that is on the page; a canvas knows only places."""
+    def select_row(self, number: int, table: int = 0, *, x: int = 150) -> None:
+        """Click a row of a table that is on the page; a canvas knows only places."""
         found = self.page.get_by_test_id("stDataFrame").nth(table)
         expect(found.locator("canvas").first).to_be_visible()
         self.settle()
-        found.click(position={"x": 18, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2})
+        # A table that has moved notices where it is once the mouse moves over it.
+        place: Position = {"x": x, "y": HEADER_PX + ROW_PX * number + ROW_PX // 2}
+        found.hover(position=place)
         self.settle()
+        found.click(position=place)
+        self.settle()
+
+    def expect_announced(self, text: str) -> None:
+        """Wait until a status that screen readers read by themselves says the text."""
+        devtools = self.page.context.new_cdp_session(self.page)
+
+        def announced() -> bool:
+            nodes = devtools.send("Accessibility.getFullAXTree")["nodes"]
+            parents = {child: node for node in nodes for child in node.get("childIds", ())}
+            says = [node for node in nodes if text in str(node.get("name", {}).get("value", ""))]
+            roles = {
+                parents[node["nodeId"]].get("role", {}).get("value")
+                for node in says
+                if node["nodeId"] in parents
+            }
+            if "status" not in roles:
+                raise AssertionError(f"{text!r} is read in {roles}")
+            return True
+
+        wait_for(f"{text!r} to be announced", announced)
 
     def part(self, key: str) -> Locator:
         """Return the part of the page that the script gave this key."""

@@ -22,6 +22,15 @@ _OURS = "AWS_ CHROMA_ DASHBOARD_ MEM0_ MEMORY_ OPENAI_ PORT RENDER STREAMLIT_".s
 @contextmanager
 def running_server(folder: Path, *, code: Path = ROOT, **variables: str) -> Iterator[str]:
     """Start the dashboard in `code` on a free port with a home of its own; yield its address."""
+    with open_server(folder, code=code, **variables) as (_, address):
+        yield address
+
+
+@contextmanager
+def open_server(
+    folder: Path, *, code: Path = ROOT, **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start it as `running_server`; yield its process and its address."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(tuple(_OURS))
     }
@@ -31,7 +40,7 @@ def running_server(folder: Path, *, code: Path = ROOT, **variables: str) -> Iter
         server = subprocess.Popen(command, cwd=code, env=environ, stdout=log, stderr=log)
         try:
             wait_until_healthy(port, server, folder / "server.log")
-            yield f"http://127.0.0.1:{port}"
+            yield server, f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(END_WITHIN_S)

@@ -102,10 +102,10 @@ def _role(entry: ActivityEntry) -> str:
 def _draw_nothing(wanted: Wanted, page: Page) -> None:
     with st.container(border=True, key="empty"):
         if wanted == Wanted() and page.before is None:
-            st.subheader("No activity yet", anchor=False)
+            st.header("No activity yet", anchor=False)
             st.markdown("Everything done from now on is listed here; open a user to see it begin.")
         else:
-            st.subheader("No matching entries", anchor=False)
+            st.header("No matching entries", anchor=False)
             st.markdown("Remove a filter, or look further back.")
 
 
@@ -133,7 +133,7 @@ def _show_older() -> None:
 def _draw_chain() -> None:
     """Draw the check of the chain of digests, while it runs and with its result."""
     with st.container(key="chain"):
-        st.subheader("Check that the log is unchanged", anchor=False)
+        st.header("Check that the log is unchanged", anchor=False)
         job = jobs.board().latest(_CHECK)
         if job and not job.finished:
             watch(job.id, "segment")

@@ -25,6 +25,7 @@ from memory_core.render.diagnosis import finding_text
 
 from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import diagnosis as work
 from ...services import memory_reads
 from ...ui import actions, messages, progress, setting_lines, text
@@ -84,8 +85,9 @@ def draw() -> None:
         _draw_result(last)
     elif not work.running():
         with st.container(border=True, key="doctor-empty"):
-            st.subheader("Not checked yet", anchor=False)
-            st.markdown("Run the checks; they change nothing and take a few seconds.")
+            st.header("Not checked yet", anchor=False)
+            run = "Run the checks" if may(Role.OPERATOR) else "Ask an operator to run the checks"
+            st.markdown(f"{run}; they change nothing and take a few seconds.")
 
 
 def go_to(finding_id: str) -> None:
@@ -218,7 +220,7 @@ def _draw_result(last: work.Last) -> None:
     colour, icon = _MARKS[diagnosis.worst if _is_problem(diagnosis.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
         summary = diagnosis.sentence if last.whole else "Only single checks were run so far."
-        st.subheader(f":{colour}[{icon}] {summary}", anchor=False)
+        st.header(f":{colour}[{icon}] {summary}", anchor=False)
         st.caption(_dated(last))
     groups = _groups(diagnosis)
     levels, subject = _draw_filters(diagnosis, groups)

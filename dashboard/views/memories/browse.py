@@ -35,7 +35,8 @@ _ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
 
 def select(memory_id: str) -> None:
     """Go to this memory in detail. For callbacks."""
-    st.query_params.update({"view": "Memories", _MEMORY: memory_id})
+    user = st.query_params["user"]
+    st.query_params.from_dict({"user": user, "view": "Memories", _MEMORY: memory_id})
     st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
     st.session_state.pop(_START, None)
 

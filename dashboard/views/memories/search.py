@@ -11,7 +11,7 @@ from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.records import Hit
 from memory_core.model.user_id import UserId
-from memory_core.render.memory_records import REASONS, STRENGTHS, recall_sentence
+from memory_core.render.memory_records import STRENGTHS, reason_text, recall_sentence
 from memory_core.render.text import visible
 
 from ... import routes
@@ -109,7 +109,7 @@ def _draw_ranking(recall: Recall) -> None:
     columns: dict[str, list[object]] = {
         "Rank": [ranked.hit.rank for ranked in recall.ranking],
         "Answered": [
-            f"as {ranked.place}" if ranked.place else REASONS[ranked.reason or "limit"]
+            f"as {ranked.place}" if ranked.place else reason_text(recall, ranked.reason or "limit")
             for ranked in recall.ranking
         ],
         "Score": [ranked.hit.score for ranked in recall.ranking],
@@ -131,7 +131,7 @@ def _draw_ranking(recall: Recall) -> None:
 def _draw_other_ids(recall: Recall) -> None:
     if not recall.elsewhere:
         return
-    st.subheader("Under similar ids, so never asked", anchor=False)
+    st.header("Under similar ids, so never asked", anchor=False)
     for number, other in enumerate(recall.elsewhere):
         user_id = other.user.user_id
         with st.container(border=True, key=f"elsewhere-{number}", gap="small"):

@@ -92,7 +92,7 @@ def draw_receipt(migrated: migration.Migrated) -> None:
             "Every user of the source, with the memories expected and present here",
         )
     if proof.differences:
-        st.subheader("Not as in the source", anchor=False)
+        st.header("Not as in the source", anchor=False)
         for difference in proof.differences[:_DIFFERENCES_SHOWN]:
             where = f"{difference.user_id}  {difference.id or ''}"
             st.text(one_line(f"{where}: {difference.detail}", 300))
@@ -117,7 +117,7 @@ def _numbers(plan: MigrationPlan) -> pd.DataFrame:
 def _draw_users(plan: MigrationPlan) -> None:
     if not (users := plan.users):
         return
-    st.subheader("User by user", anchor=False)
+    st.header("User by user", anchor=False)
     widgets.table(
         {
             "User": [one_line(user.user_id, 100) for user in users],
@@ -135,7 +135,7 @@ def _draw_users(plan: MigrationPlan) -> None:
 def _draw_refused(plan: MigrationPlan) -> None:
     if not (refused := plan.intake.refused):
         return
-    st.subheader("Cannot be stored", anchor=False)
+    st.header("Cannot be stored", anchor=False)
     widgets.table(
         {
             "Memory": [one_line(memory.id or "", 60) for memory in refused],
@@ -150,7 +150,7 @@ def _draw_conflicts(plan: MigrationPlan) -> tuple[dict[str, Verdict], Verdict | 
     """Draw each id with two texts side by side; return the decisions."""
     if not plan.conflicts:
         return {}, None
-    st.subheader("The same id with two texts", anchor=False)
+    st.header("The same id with two texts", anchor=False)
     st.caption("These stay as they are on both sides until you decide.")
     others = _VERDICTS[st.selectbox("For all of them", list(_VERDICTS), key="migrate.others")]
     by_id: dict[str, Verdict] = {}

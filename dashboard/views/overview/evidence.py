@@ -137,7 +137,7 @@ def _head(title: str, about: str | None = None) -> DeltaGenerator:
     """Draw the title of a chart; return its row, for options."""
     row = widgets.row()
     with row:
-        st.subheader(title, anchor=False, width="stretch", help=about)
+        st.header(title, anchor=False, width="stretch", help=about)
     return row
 
 

@@ -38,7 +38,7 @@ def draw_figures(state: Status) -> None:
 def draw_empty() -> None:
     """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
-        st.subheader("No memories yet", anchor=False)
+        st.header("No memories yet", anchor=False)
         st.markdown("Save the first one, or load the demo data with `make demo-data`.")
         if st.button("Save a memory", type="primary", icon=":material/add:"):
             st.switch_page(routes.MEMORIES)

@@ -37,7 +37,7 @@ def draw() -> None:
     reports = past_reports()
     if not reports:
         return
-    st.subheader("Timeline of runs", anchor=False)
+    st.header("Timeline of runs", anchor=False)
     chart = _survival(reports)
     st.plotly_chart(
         chart.figure,

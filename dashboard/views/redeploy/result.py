@@ -59,7 +59,7 @@ def draw() -> Report | None:
         st.caption("The newest test")
         return _draw_report(reports[0])
     with st.container(border=True, key="no-tests"):
-        st.subheader("No test yet", anchor=False)
+        st.header("No test yet", anchor=False)
         st.markdown(
             "Nothing is proven about the next deployment. Run the simulation on this page: some "
             "seconds later you read here whether memories survive."
@@ -133,7 +133,7 @@ def _draw_offer(code: str) -> Report | None:
         st.caption("This receipt was checked already")
         return _draw_report(report)
     with st.container(border=True, key="offer"):
-        st.subheader("A receipt came with the link", anchor=False)
+        st.header("A receipt came with the link", anchor=False)
         st.markdown(f"The test is **{start.waiting_words(receipt)}**.")
         if draw_unless(Role.OPERATOR):
             widgets.button(
@@ -171,7 +171,7 @@ def _draw_steps(steps: Sequence[StepDone]) -> None:
 
 
 def _draw_probes(report: Report) -> None:
-    st.subheader("Each probe", anchor=False)
+    st.header("Each probe", anchor=False)
     if not (probes := report.probes):
         st.caption("The probes could not be searched for.")
         return
@@ -193,7 +193,7 @@ def _draw_probes(report: Report) -> None:
 
 
 def _draw_compared(report: Report) -> None:
-    st.subheader("Before and after", anchor=False)
+    st.header("Before and after", anchor=False)
     rows = redeploy_test.compared(report.before, report.after)
     if not rows:
         st.caption("Nothing is known of either side.")
@@ -230,7 +230,7 @@ def _draw_verdict(report: Report) -> None:
     colour, icon = MARKS[report.verdict]
     with st.container(border=True, key="verdict"):
         with st.container(gap="small"):
-            st.subheader(f":{colour}[{icon} {report.verdict.value}]", anchor=False)
+            st.header(f":{colour}[{icon} {report.verdict.value}]", anchor=False)
             st.markdown(f"**{redeploy_test.WORDS[report.verdict]}**")
         show(redeploy_test.sentence(report))
         for headline in report.headlines:

@@ -46,7 +46,7 @@ _STATES: Final = {
 
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the two ways of removing a user with their consequences, then the proof."""
-    st.subheader("Removal", anchor=False)
+    st.header("Removal", anchor=False)
     user = known.user
     way = st.radio("What do you want to do?", list(_WAYS), key="user.way")
     st.markdown(_WAYS[way])
@@ -76,7 +76,7 @@ def _draw_removal(user_id: UserId, way: str) -> None:
 
 def _draw_proof(user_id: UserId) -> None:
     """Draw the search for what is left, and its latest result."""
-    st.subheader("What is left of this user", anchor=False)
+    st.header("What is left of this user", anchor=False)
     st.caption(
         "Reads the whole store, the record, the memory of the service, and other places where "
         "memories may be."
@@ -108,7 +108,7 @@ def _draw_traces(traces: Traces) -> None:
         st.caption(text.both(traces.as_of))
         widgets.download(
             "Download the proof",
-            lambda: f"{_heading(traces)}\n\n{erasure_proof_text(traces)}\n",
+            lambda: proof_text(traces),
             summary.file_name("proof", traces.user_id, "txt"),
             "user.proof",
         )
@@ -120,13 +120,14 @@ def _draw_traces(traces: Traces) -> None:
         )
 
 
-def _heading(traces: Traces) -> str:
-    """Return whom a proof is about, where it was looked, and who looked."""
+def proof_text(traces: Traces) -> str:
+    """Return a proof for people: whom it is about, what was searched and by whom, what is left."""
     state = memory_reads.health().status
-    where = ", ".join([text.backend_name(state.backend), *state.location.values()]) if state else ""
+    where = [text.backend_name(state.backend), *state.location.values()] if state else []
     return (
         f"What is left of {visible(traces.user_id)} in Holdfast\n"
-        f"Searched: {where}, by {visitor.current().name}, {text.utc(traces.as_of)}"
+        f"Searched: {', '.join(where)}, by {visitor.current().name}, {text.utc(traces.as_of)}\n\n"
+        f"{erasure_proof_text(traces)}\n"
     )
 
 

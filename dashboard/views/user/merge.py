@@ -47,7 +47,7 @@ def draw(user_id: UserId, known: UserSearch) -> None:
     else:
         st.caption("No other id is similar to this one.")
     if draw_unless(Role.ADMIN):
-        st.subheader("Merge another id into this user", anchor=False)
+        st.header("Merge another id into this user", anchor=False)
         st.caption(
             "For one person with two ids. Ids, texts and times of the memories stay. Whether both "
             "ids belong to one person is for you to decide; ask the customer if in doubt."
@@ -87,7 +87,7 @@ def _draw_earlier(user_id: UserId) -> None:
     earlier = user_actions.merges(user_id)
     if not earlier:
         return
-    st.subheader("Merged before", anchor=False)
+    st.header("Merged before", anchor=False)
     busy = actions.action(_UNDO).busy
     for number, merged in enumerate(reversed(earlier)):
         with st.container(border=True, key=f"earlier-{number}", gap="small"):

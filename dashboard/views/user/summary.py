@@ -113,7 +113,7 @@ def draw_timeline(user_id: UserId, known: UserSearch) -> None:
 
 def draw_export(user_id: UserId, known: UserSearch) -> None:
     """Draw the choice of the format, and the download."""
-    st.subheader("Export", anchor=False)
+    st.header("Export", anchor=False)
     count = known.user.memories if known.user else 0
     if not count:
         st.caption("This user has no memories to export.")

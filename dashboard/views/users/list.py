@@ -13,6 +13,7 @@ from memory_core.render.text import visible, visible_id
 
 from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import memory_reads, user_actions
 from ...ui import charts, tables, text
 from ...ui.messages import draw_unless
@@ -36,8 +37,9 @@ def _draw_users() -> None:
     census = memory_reads.census()
     if not census.users:
         with st.container(border=True, key="empty"):
-            st.subheader("No users yet", anchor=False)
-            st.markdown("Save a memory, or load the demo data with `make demo-data`.")
+            st.header("No users yet", anchor=False)
+            if may(Role.OPERATOR):
+                st.markdown("Save a memory, or load the demo data with `make demo-data`.")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):
         st.caption(
@@ -54,7 +56,7 @@ def _draw_users() -> None:
         "Click a row to open the user; a click on a heading sorts, the magnifying glass searches."
     )
     with st.container(key="distribution"):
-        st.subheader("How many users have how many memories", anchor=False)
+        st.header("How many users have how many memories", anchor=False)
         chart = charts.distribution(census.users)
         st.plotly_chart(chart.figure, key="users.distribution", config=charts.CONFIG, alt=chart.alt)
 
@@ -62,7 +64,7 @@ def _draw_users() -> None:
 def _draw_comparison() -> None:
     """Draw the comparison of storage and record: its button, how far it is, its result."""
     with st.container(key="compare"):
-        st.subheader("Check storage against the record", anchor=False)
+        st.header("Check storage against the record", anchor=False)
         job = user_actions.comparison()
         if job and not job.finished:
             watch(job.id, "memory")

@@ -77,6 +77,9 @@ def test_the_sidebar_says_who_is_here(signed_in: Callable[[str], AppTest]) -> No
         app = signed_in(name).run()
         assert app.sidebar.text[0].value == name
         assert app.sidebar.caption[0].value == f"Signed in as {role}"
+        menu = {link.proto.label for link in app.sidebar.get("page_link")}
+        assert "Doctor" in menu
+        assert ("Activity" in menu, "Migrate" in menu) == (role != "viewer", role == "admin")
         assert "Sign out" in _buttons(app)
 
 
@@ -149,6 +152,7 @@ def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
 ) -> None:
     app = _on(signed_in("vera"), "doctor")
     assert "Ask an operator: your role does not allow this." in text_of(app)
+    assert "Ask an operator to run the checks" in text_of(app)
     assert "Your address as the dashboard sees it: 203.0.113.9." in text_of(app)
     assert "Run the checks" not in _buttons(app)
     app = _on(signed_in("vera"), "doctor", tab="Logs")

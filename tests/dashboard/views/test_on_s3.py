@@ -117,5 +117,5 @@ def test_the_overview_shows_what_another_server_can_do(
         assert not app.exception
         words = text_of(app)
     assert "a stand-in for NooBaa at" in words
-    assert "What this server can do" in [heading.value for heading in app.subheader]
+    assert "What this server can do" in [heading.value for heading in app.header]
     assert "Of eight simultaneous puts of a new object one wins" in words

@@ -9,9 +9,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard.routes import FORMER_USER_PAGE
+from dashboard.routes import HTTP_ROUTES
 from dashboard.services import user_actions
-from memory_core import MemoryService, normalize_user_id
+from dashboard.views.user import erase
+from dashboard.views.user.summary import file_name
+from memory_core import MemoryService, UserId, normalize_user_id
 from tests.support.app_test import text_of
 
 ANN, OTHER = "ann.lee@gmail.com", "annlee@googlemail.com"
@@ -161,9 +163,23 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert [event.kind for event in shared.history(ANN)] == ["FORGET"]
     assert "Nothing is left of this user" in press(page, "Prove nothing is left")
     assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
+    names = [button.proto.label for button in page.get("download_button")]
+    assert names == ["Download the proof", "As JSON"]
+    traces = page.session_state["dashboard.actions"]["user.traces"].outcome.value
+    heading = erase.proof_text(traces)
+    assert heading.startswith(f"What is left of {ANN} in Holdfast\nSearched: ChromaDB, ")
+    assert ", by local, " in heading
+    assert "Nothing is left of this user" in heading
+
+
+def test_a_file_about_a_user_is_named_after_the_user() -> None:
+    assert re.fullmatch(
+        r"proof-_img_src_x_@ex[.]com-\d{8}[.]txt",
+        file_name("proof", UserId("<img/src=x>@ex.com"), "txt"),
+    )
 
 
 def test_the_former_address_of_a_user_leads_to_the_page() -> None:
-    client = TestClient(Starlette(routes=[FORMER_USER_PAGE]), follow_redirects=False)
+    client = TestClient(Starlette(routes=HTTP_ROUTES), follow_redirects=False)
     answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"

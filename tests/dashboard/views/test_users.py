@@ -87,11 +87,28 @@ def test_the_store_is_compared_and_orphans_are_recovered(
     assert page.dataframe[2].value["Where"].tolist() == ["without a user, under agent chef only"]
     page.text_input(key="who").set_value("ANN@x.com").run()
     words = text_of(page)
+    assert "ann@x.com has 1 memory." in words
     assert "The assistant looks here and nowhere else." in words
     assert "1 is stored under <U+0020>Ann@X.com" in words
     page.button(key="users.take-up").click()
-    run_until(page, "Recovered 1 memory")
+    words = run_until(page, "Recovered 1 memory")
+    assert "ann@x.com has 2 memories." in words
+    assert "In storage: 2" not in words
     assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
+
+
+def test_what_another_program_stored_is_no_contradiction(
+    page: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory("bob@x.com", "tea")
+    put_stray(shared, "by-hand", user_id="Ann@x.com", data="oats")
+    assert "Nothing was ever saved under ann@x.com." in asked(page, "ann@x.com")
+    page.button(key="who.compare").click()
+    words = run_until(page, "In storage under ann@x.com, never registered: 1 orphan.")
+    assert "Nothing was ever saved" not in words
+    assert "Save under this new id" not in {button.label for button in page.button}
+    page.button(key="users.take-up").click()
+    assert "ann@x.com has 1 memory." in run_until(page, "Recovered 1 memory")
 
 
 def test_who_is_meant_and_which_ids_are_similar(page: AppTest, shared: MemoryService) -> None:

@@ -1,0 +1,104 @@
+// What Streamlit's page does not do by itself: one step of Back for one step forward, results that
+// are announced and brought into view, and a sentence when the server does not answer.
+(() => {
+  const RESULTS = ['answer', 'saved', 'job', 'detail', 'traces', 'chain']
+  const TICK_MS = 2000
+  const PATIENCE_MS = 4000
+  const app = () => document.querySelector('[data-testid=stApp]')
+
+  // To open another page with parameters, Streamlit first pushes the old path with the new
+  // parameters: an address that was never shown. The second push takes its place.
+  const push = history.pushState.bind(history)
+  let half = null
+  history.pushState = (state, unused, url) => {
+    const from = new URL(location.href)
+    const to = new URL(url, from)
+    const completes = half !== null && performance.now() - half.at < PATIENCE_MS
+      && half.path === from.pathname && half.search === to.search && from.pathname !== to.pathname
+    half = from.pathname === to.pathname
+      ? {at: performance.now(), path: to.pathname, search: to.search} : null
+    if (completes) history.replaceState(state, unused, url)
+    else push(state, unused, url)
+  }
+
+  // In a shadow root, so that what searches the page finds each text once.
+  const hidden = document.createElement('div')
+  hidden.style.cssText = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)'
+  const region = document.createElement('div')
+  region.setAttribute('role', 'status')
+  hidden.attachShadow({mode: 'closed'}).append(region)
+  const said = {}
+  let due = 0
+  const announce = () => {
+    if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
+    // Else they are read out by the names that they have in the font.
+    for (const icon of document.querySelectorAll('[role=img][aria-label$=" icon"]')) {
+      icon.setAttribute('aria-hidden', 'true')
+    }
+    for (const name of RESULTS) {
+      const part = document.querySelector(`.st-key-${name}`)
+      const text = part?.innerText.trim().slice(0, 80) ?? ''
+      if (text === (said[name] ?? '')) continue
+      said[name] = text
+      if (!text || part.contains(document.activeElement)) continue
+      region.textContent = part.innerText.trim().slice(0, 300)
+      part.style.scrollMargin = '4.5rem 0 1rem'
+      part.scrollIntoView({block: part.clientHeight > innerHeight - 100 ? 'start' : 'nearest'})
+    }
+  }
+  const watch = new MutationObserver(() => {
+    clearTimeout(due)
+    due = setTimeout(announce, 150)
+  })
+
+  const bar = document.createElement('div')
+  bar.setAttribute('role', 'alert')
+  bar.style.cssText = 'position:fixed;inset:0 0 auto;z-index:1000001;padding:.6rem 1rem;'
+    + 'background:#92400e;color:#fff;font:1rem sans-serif;text-align:center'
+  bar.hidden = true
+  const tell = (sentence) => {
+    if (bar.textContent !== sentence) bar.textContent = sentence
+    bar.hidden = !sentence
+  }
+  // Streamlit marks the link that has the focus like the current page, and writes the keys of a
+  // shortcut too faintly.
+  const style = document.createElement('style')
+  style.textContent = `
+    [data-testid=stSidebar] a:focus-visible {outline: 2px solid currentColor; outline-offset: -2px}
+    button kbd {color: inherit !important; opacity: 1 !important; background: none !important}`
+  let acted = 0
+  let lost = 0
+  let busy = 0
+  const answers = async () => {
+    try {
+      const options = {cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS)}
+      return (await fetch('./_stcore/health', options)).ok
+    } catch {
+      return false
+    }
+  }
+  const look = async () => {
+    const {testConnectionState: connection, testScriptState: script} = app()?.dataset ?? {}
+    const now = performance.now()
+    lost = connection === 'CONNECTED' || !connection ? 0 : lost || now
+    busy = script === 'notRunning' ? 0 : busy || now
+    const asked = acted && now - acted > PATIENCE_MS
+    if (lost && now - lost > TICK_MS) {
+      tell('The connection to the server is lost. This page goes on by itself when it is back; '
+        + 'what you typed stays.')
+    } else if (!bar.hidden || asked || (busy && now - busy > 2 * PATIENCE_MS)) {
+      acted = 0
+      tell(await answers() ? '' : 'The server does not answer. What you did last may not have been '
+        + 'done yet; this page goes on by itself as soon as the server answers.')
+    }
+    setTimeout(look, TICK_MS)
+  }
+
+  addEventListener('DOMContentLoaded', () => {
+    document.head.append(style)
+    document.body.append(hidden, bar)
+    watch.observe(document.getElementById('root'), {childList: true, characterData: true, subtree: true})
+    for (const kind of ['click', 'keydown']) addEventListener(kind, () => (acted = performance.now()), true)
+    setTimeout(look, TICK_MS)
+  })
+})()
