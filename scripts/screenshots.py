@@ -38,16 +38,14 @@ def show_overview(screen: Screen) -> Locator:
 
 
 def show_search(screen: Screen) -> Locator:
-    screen.go(link(USER, tab="Search", q=QUESTION))
+    screen.go(link(USER, view="Ask", q=QUESTION))
     expect(screen.part("hit-1")).to_contain_text("Cashews and pistachios")
     return screen.part("hit-3")
 
 
 def show_user(screen: Screen) -> Locator:
-    screen.go(f"/user?user={USER}&view=What is remembered")
-    expect(screen.part("who")).to_contain_text(USER)
-    screen.ask(QUESTION)
-    expect(screen.page.get_by_text("The assistant gets")).to_be_visible()
+    screen.go(link(USER, view="Timeline"))
+    expect(screen.part("canonical")).to_contain_text(USER)
     return screen.page.get_by_test_id("stDataFrame").first
 
 
