@@ -22,6 +22,7 @@ from ...ui.text import expiry, one_line, show_memory
 from .. import widgets
 from . import browse
 
+_LIMITS: Final = (5, 10, 20, 50)
 _RANK_PX: Final = 24
 _PARTS: Final = (
     "Cosine is nearness of meaning, BM25 the words that the memory shares with the question; the "
@@ -32,13 +33,15 @@ _PARTS: Final = (
 
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the question and the ranked list of its answers, then what was left out."""
-    question, limit = widgets.question(
-        "q",
-        "n",
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    question = left.text_input(
+        "Question",
+        key="q",
         bind="query-params",
         icon=":material/search:",
         placeholder="What the customer asked the assistant",
-    )
+    ).strip()
+    limit = right.selectbox("Results", _LIMITS, index=1, key="n", bind="query-params")
     if not question:
         st.caption("Ask in your own words; the memories need not contain them.")
         return

@@ -164,7 +164,7 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert "Nothing is left of this user" in press(page, "Prove nothing is left")
     assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
     names = [button.proto.label for button in page.get("download_button")]
-    assert names == ["Download the proof", "As JSON"]
+    assert names == ["Download the proof"]
     traces = page.session_state["dashboard.actions"]["user.traces"].outcome.value
     heading = erase.proof_text(traces)
     assert heading.startswith(f"What is left of {ANN} in Holdfast\nSearched: ChromaDB, ")
