@@ -24,5 +24,5 @@ with st.skeleton(height=320):
     health = memory_reads.health()
 frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, page.url_path)
-routes.note_arrival(page)
 page.run()
+routes.note_page(page)

@@ -24,8 +24,7 @@ DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
 _LEAST: Final = {"migrate": Role.ADMIN, "activity": Role.OPERATOR}
-_HERE: Final = "dashboard.page"
-_ARRIVED: Final = "dashboard.arrived"
+_BEFORE: Final = "dashboard.page"
 
 
 def build_pages() -> list[st.Page]:
@@ -54,15 +53,14 @@ def open_user(user_id: str, view: str = "", **parameters: str) -> None:
     st.switch_page(MEMORIES, query_params={"user": user_id, **parameters})
 
 
-def note_arrival(page: st.Page) -> None:
-    """Remember whether this run comes from another page. For the router."""
-    st.session_state[_ARRIVED] = st.session_state.get(_HERE) != page.url_path
-    st.session_state[_HERE] = page.url_path
+def arrived(page: str) -> bool:
+    """Return whether the visitor comes to a page, named by its path, from another one."""
+    return st.session_state.get(_BEFORE) != page
 
 
-def arrived() -> bool:
-    """Return whether the visitor comes from another page."""
-    return bool(st.session_state.get(_ARRIVED))
+def note_page(page: st.Page) -> None:
+    """Remember which page was drawn last. For the router."""
+    st.session_state[_BEFORE] = page.url_path
 
 
 def _redirect(request: Request) -> RedirectResponse:

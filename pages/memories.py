@@ -25,23 +25,21 @@ FORMER = {
     "Remove": "Export and removal",
 }
 """Names that views had, in links of old."""
-LAST = "memories.last"
-BOX = "person"
 
 
-def settle_user() -> str:
+def settled_user() -> str:
     """Return the user's id in the address; after a visit to another page, the last one."""
-    raw = st.query_params.get("user", "")
-    last = st.session_state.get(LAST)
-    if not raw and last and routes.arrived() and BOX not in st.query_params:
-        st.query_params["user"] = raw = last
-    st.session_state[LAST] = raw
-    return raw
+    last = st.session_state.get("memories.last", "")
+    if last and "user" not in st.query_params and routes.arrived("memories"):
+        st.query_params["user"] = last
+    st.session_state["memories.last"] = st.query_params.get("user", "")
+    return st.session_state["memories.last"]
 
 
 def draw_person(raw: str) -> None:
     """Draw the user, then the views that the visitor's role allows."""
     user_id = normalize_user_id(raw)
+    save.keep_drafts(user_id)
     known = summary.draw(user_id, raw)
 
     def draw_memories() -> None:
@@ -79,9 +77,8 @@ if memory_reads.health().trouble:
     status.draw_unavailable("Memories cannot be shown or saved")
 else:
     with friendly_errors():
-        user = settle_user()
-        if not person_box.draw(BOX, opens=True, bind="query-params"):
-            if user:
+        if not person_box.draw("person", opens=True, bind="query-params"):
+            if user := settled_user():
                 draw_person(user)
             else:
                 if not memory_reads.users():

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Final, Literal
 
 import streamlit as st
@@ -45,11 +46,10 @@ def find(text: str) -> UserSearch:
     Who is not in the latest count may have come since: then users are counted now.
     """
     service, compared = connection().service(), last_comparison()
-    scans = (compared.scan, compared.elsewhere) if compared else (None, None)
-    search = service.find(text, scan=scans[0], elsewhere=scans[1], counted=memory_reads.census())
-    if search.answered:
-        return search
-    return service.find(text, scan=scans[0], elsewhere=scans[1])
+    scan, elsewhere = (compared.scan, compared.elsewhere) if compared else (None, None)
+    find = partial(service.find, text, scan=scan, elsewhere=elsewhere)
+    search = find(counted=memory_reads.census())
+    return search if search.answered else find()
 
 
 @requires(Role.OPERATOR)

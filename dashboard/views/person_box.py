@@ -26,8 +26,7 @@ from ..ui.progress import watch
 from ..ui.text import draw_changes, one_line, sentence, show
 from . import widgets
 
-_AT_ONCE: Final = 5
-_IN_TABLE: Final = 200
+_AT_ONCE: Final = 8
 _LEFT_SHOWN: Final = 12
 _SAMPLES: Final = 2
 
@@ -67,27 +66,11 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
 
 
 def draw_similar(key: str, similar: tuple[CloseUser, ...], into: UserId | None) -> None:
-    """Draw similar users with counts and texts: the first few in full, others in a table."""
+    """Draw the likeliest of similar users, with counts and texts."""
     for number, close in enumerate(similar[:_AT_ONCE]):
         _draw_user(key, number, close, into)
-    others = similar[_AT_ONCE : _AT_ONCE + _IN_TABLE]
-    if not others:
-        return
-    widgets.table(
-        {
-            "User": [visible(close.user_id) for close in others],
-            "Memories": [close.user.memories if close.user else 0 for close in others],
-            "Last write": [close.user and close.user.last_write for close in others],
-            "Why similar": ["; ".join(close.reasons) for close in others],
-        },
-        "Users whose id is similar to the one asked for",
-        key=f"{key}.similar",
-        on_select="rerun",
-        column_config={"Last write": widgets.AGO},
-    )
-    st.caption(f"{len(others):,} of {len(similar) - _AT_ONCE:,} more. Click one to open it.")
-    if (selected := widgets.selected_row(f"{key}.similar", len(others))) is not None:
-        _open(key, others[selected].user_id)
+    if (others := len(similar) - _AT_ONCE) > 0:
+        st.caption(f"And {others:,} more; type more of the id or the name to see them.")
 
 
 def draw_samples(user_id: UserId) -> None:

@@ -18,7 +18,6 @@ from ..ui.messages import show_trouble
 AGO: Final = st.column_config.DatetimeColumn(format="distance")
 EXACT: Final = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone="UTC")
 
-_LIMITS: Final = (5, 10, 20, 50)
 _MIME: Final = {
     "csv": "text/csv",
     "json": "application/json",
@@ -52,15 +51,6 @@ def button(
         on_click=on_click,
         args=args,
     )
-
-
-def question(key: str, limit_key: str, **options: Any) -> tuple[str, int]:
-    """Draw the field for a question beside that for the number of answers; return both."""
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    bind = options.get("bind")
-    asked = left.text_input("Question", key=key, **options)
-    limit = right.selectbox("Results", _LIMITS, index=1, key=limit_key, bind=bind)
-    return asked.strip(), limit
 
 
 def folded(label: str, key: str) -> DeltaGenerator | None:

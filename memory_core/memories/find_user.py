@@ -339,18 +339,10 @@ def _reasons(asked: str, other: str, words: Sequence[str], *, guess: bool = Fals
 
 
 def _share_a_name(parts: Set[str], others: Set[str]) -> bool:
-    """Return whether all parts of one name are in the other, where a letter may be an initial."""
-    fewer, further = sorted((parts, others), key=len)
-    same = {part for part in fewer & further if len(part) >= _NAME_FROM and not part.isdigit()}
-    return bool(same) and all(_is_initial(part, further - same) for part in fewer - further)
-
-
-def _is_initial(part: str, others: Iterable[str]) -> bool:
-    """Return whether a part stands for one of the others, or the other way round."""
-    return any(
-        part.isalpha() and other.isalpha() and 1 in (len(part), len(other)) and part[0] == other[0]
-        for other in others
-    )
+    """Return whether all parts of one name are in the other, and one of them tells anything."""
+    same = parts & others
+    telling = any(len(part) >= _NAME_FROM and not part.isdigit() for part in same)
+    return telling and same in (parts, others)
 
 
 def _parts(name: str) -> Set[str]:

@@ -35,7 +35,6 @@ _FILES: Final = "save.files"
 
 def draw(user_id: UserId, raw: str) -> None:
     """Draw what was stored, and the form of the chosen kind: folded until it is wanted."""
-    _keep_drafts(user_id)
     wanted = "new" in st.query_params or st.query_params.get("tab") == "Save"
     drafted = any(st.session_state.get(name) for name in _DRAFTS)
     if saved := widgets.outcome(_ACTION):
@@ -49,8 +48,8 @@ def draw(user_id: UserId, raw: str) -> None:
         _draw_kinds(user_id, raw)
 
 
-def _keep_drafts(user_id: UserId) -> None:
-    """Put away what was typed for another user, and bring back what was typed for this one."""
+def keep_drafts(user_id: UserId) -> None:
+    """Put away what was typed and done for another user, and bring back what was typed for this."""
     kept = st.session_state.setdefault("save.drafts", {})
     before = st.session_state.get("save.for")
     if before == user_id:

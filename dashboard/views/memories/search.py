@@ -14,7 +14,6 @@ from memory_core.model.user_id import UserId
 from memory_core.render.memory_records import STRENGTHS, reason_text, recall_sentence
 from memory_core.render.text import visible
 
-from ... import routes
 from ...connection import Answered
 from ...services import memory_reads, user_actions
 from ...ui import text
@@ -22,6 +21,7 @@ from ...ui.text import expiry, one_line, show_memory
 from .. import widgets
 from . import browse
 
+_LIMITS: Final = (5, 10, 20, 50)
 _RANK_PX: Final = 24
 _PARTS: Final = (
     "Cosine is nearness of meaning, BM25 the words that the memory shares with the question; the "
@@ -32,13 +32,15 @@ _PARTS: Final = (
 
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the question and the ranked list of its answers, then what was left out."""
-    question, limit = widgets.question(
-        "q",
-        "n",
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    question = left.text_input(
+        "Question",
+        key="q",
         bind="query-params",
         icon=":material/search:",
         placeholder="What the customer asked the assistant",
-    )
+    ).strip()
+    limit = right.selectbox("Results", _LIMITS, index=1, key="n", bind="query-params")
     if not question:
         st.caption("Ask in your own words; the memories need not contain them.")
         return
@@ -129,15 +131,10 @@ def _draw_ranking(recall: Recall) -> None:
 
 
 def _draw_other_ids(recall: Recall) -> None:
-    if not recall.elsewhere:
-        return
-    st.header("Under similar ids, so never asked", anchor=False)
-    for number, other in enumerate(recall.elsewhere):
-        user_id = other.user.user_id
-        with st.container(border=True, key=f"elsewhere-{number}", gap="small"):
-            st.text(f"{visible(user_id)}  ·  {'; '.join(other.user.reasons)}")
-            show_memory(other.best.memory.memory, key=f"user.elsewhere.{number}")
-            with widgets.row():
-                st.caption(STRENGTHS[other.best.strength], width="content")
-                if st.button("Open", key=f"user.elsewhere.open.{number}", type="tertiary"):
-                    routes.open_user(user_id, "Ask", q=recall.question)
+    if recall.elsewhere:
+        st.header("Under similar ids, so never asked", anchor=False)
+    for other in recall.elsewhere:
+        with st.container(border=True, gap=None):
+            st.text(f"{visible(other.user.user_id)}  ·  {'; '.join(other.user.reasons)}")
+            st.text(one_line(other.best.memory.memory, 300))
+            st.caption(STRENGTHS[other.best.strength])

@@ -12,10 +12,9 @@ from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
 from memory_core.model.records import Receipt
 from memory_core.model.user_id import UserId
-from memory_core.render.text import to_json, visible
+from memory_core.render.text import visible
 from memory_core.render.user_tables import (
     SENTENCES,
-    erasure_proof_document,
     erasure_proof_text,
 )
 
@@ -111,12 +110,6 @@ def _draw_traces(traces: Traces) -> None:
             lambda: proof_text(traces),
             summary.file_name("proof", traces.user_id, "txt"),
             "user.proof",
-        )
-        widgets.download(
-            "As JSON",
-            lambda: to_json(erasure_proof_document(traces)),
-            summary.file_name("proof", traces.user_id, "json"),
-            "user.proof.json",
         )
 
 

@@ -164,7 +164,7 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert "Nothing is left of this user" in press(page, "Prove nothing is left")
     assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
     names = [button.proto.label for button in page.get("download_button")]
-    assert names == ["Download the proof", "As JSON"]
+    assert names == ["Download the proof"]
     traces = page.session_state["dashboard.actions"]["user.traces"].outcome.value
     heading = erase.proof_text(traces)
     assert heading.startswith(f"What is left of {ANN} in Holdfast\nSearched: ChromaDB, ")
@@ -179,7 +179,9 @@ def test_a_file_about_a_user_is_named_after_the_user() -> None:
     )
 
 
-def test_the_former_address_of_a_user_leads_to_the_page() -> None:
+def test_pages_have_our_script_and_the_former_address_of_a_user_leads_on() -> None:
     client = TestClient(Starlette(routes=HTTP_ROUTES), follow_redirects=False)
+    assert '<script src="./holdfast.js"></script></head>' in client.get("/memories").text
+    assert client.get("/holdfast.js").headers["content-type"].startswith("text/javascript")
     answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"
