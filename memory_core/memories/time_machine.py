@@ -146,7 +146,7 @@ class TimeMachine:
             source, latest = then[key], current[key]
             target = payloads.get(source) if source else None
             present = payloads.get(latest) if latest else None
-            if key in refused or (keep_newer and target is None):
+            if key in refused or (target is None and (keep_newer or source)):
                 continue
             if target is not None and present is not None and not differing(target, present):
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,9 @@ class PastCalls(UserCalls):
     def _moment(self, moment: Moment) -> Moment:
         if not isinstance(moment, str):
             return moment
-        starts: Iterable[Any] = getattr(self, "starts", tuple)()
-        known = [(start.commit or "", start.at) for start in starts]
-        return read_moment(moment, datetime.now(UTC), known)
+        return read_moment(moment, datetime.now(UTC), self._commits())
+
+    def _commits(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the commit and time of each start; asks for them only where they are wanted."""
+        for start in getattr(self, "starts", tuple)():
+            yield start.commit, start.at
