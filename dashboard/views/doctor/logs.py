@@ -65,8 +65,8 @@ def _draw_input() -> None:
         "The log of the backend, as its host shows it: Render, JSON lines, Python's own, or plain "
         "text. It is read here and not kept."
     )
-    way = st.radio(
-        "Way", [_PASTE, _FILE], key="doctor.log.way", horizontal=True, label_visibility="collapsed"
+    way = st.segmented_control(
+        "Way", [_PASTE, _FILE], default=_PASTE, key="doctor.log.way", label_visibility="collapsed"
     )
     if way == _FILE:
         st.file_uploader("Log file", key="doctor.log.file", max_upload_size=MOST_MB)
