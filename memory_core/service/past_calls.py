@@ -137,5 +137,5 @@ class PastCalls(UserCalls):
 
     def _commits(self) -> Iterator[tuple[str, datetime]]:
         """Yield the commit and time of each start; asks for them only where they are wanted."""
-        for start in getattr(self, "starts", tuple)():
+        for start in self.starts():
             yield start.commit, start.at

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.support.log_texts import LOG
-from tests.support.screen import OpenScreen
+from tests.support.screen import OF_COLOURS, OpenScreen
 
 
 def test_the_doctor_is_asked_and_reads_a_log(
@@ -32,6 +32,9 @@ def test_the_doctor_is_asked_and_reads_a_log(
     log = tmp_path / "backend.log"
     log.write_text(LOG)
     screen.page.get_by_role("tab", name="Logs").click()
+    screen.show("dark")
+    screen.expect_usable_by_all(OF_COLOURS)
+    screen.show("light")
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(log)
     screen.page.get_by_role("button", name="Read the log").click()
     expect(screen.part("log-sentence")).to_contain_text("problems in this log.")
