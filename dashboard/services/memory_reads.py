@@ -36,7 +36,7 @@ PLACED_S = 300
 """Seconds for which the comparison with the store and the starts are cached."""
 
 COUNTED_UP_TO = 10_000
-"""Memories on S3 Vectors that are counted unasked: reading their keys takes 20 requests."""
+"""Memories whose ids in the store are counted unasked: on S3 that takes 20 requests."""
 
 
 @requires(Role.VIEWER)
