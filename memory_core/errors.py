@@ -23,6 +23,7 @@
         VerificationFailed  migrated memories are missing or differ; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
       RedeployTestFailed    the test itself could not be made
+      DemoRefused           also a ValueError: a demo must not, or cannot, do this here
       UnknownCheck          also a ValueError: the doctor has no check or finding of that name
       ServiceBusy           more calls wait for a thread than may; trying later helps
 

@@ -12,7 +12,7 @@ from memory_core.errors import MemoryCoreError, http_status
 KINDS = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass)
          if issubclass(kind, MemoryCoreError)}  # fmt: skip
 OF_REQUESTS = {"InvalidUserId", "InvalidMemory", "InvalidMove", "InvalidLog", "InvalidReceipt",
-               "InvalidSelection", "UnknownCheck"}  # fmt: skip
+               "InvalidSelection", "UnknownCheck", "DemoRefused"}  # fmt: skip
 PASSING = {"NotIndexed", "BackendUnavailable", "EntryExists", "ServiceBusy"}
 
 

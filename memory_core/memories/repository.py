@@ -58,9 +58,7 @@ class Repository(NamedTuple):
         )
 
     def _live(self) -> dict[UserId, frozenset[str]]:
-        # A ledger of its own: what all users have on record is not worth keeping.
-        users = Ledger(self.backend.objects, frugal=True).users()
-        return {view.user_id: frozenset(view.live) for view in users}
+        return {view.user_id: frozenset(view.live) for view in self.ledger.users()}
 
     def status(self, census: Census) -> Status:
         """Return the decision on the backend, and how much it holds as of the census."""

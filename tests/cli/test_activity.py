@@ -80,7 +80,7 @@ def test_the_filters_and_the_check(data_dir: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--since", "yesterday"),
+        ("--since", "last week"),
         ("--since", "999999w"),
         ("--check", "--known", "9"),
         ("--known", "1:" + "a" * 64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def environ(
     if request.param == "stand-in":
         variables |= {**cloud.environ(), "AWS_S3_BUCKET": "demo"}
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
         for name, value in variables.items():
             patch.setenv(name, value)
         with open_service() as service:

@@ -40,7 +40,7 @@ def draw(state: Status) -> None:
 def _draw_users(census: Census) -> None:
     compared = user_actions.last_comparison()
     differing = {user.user_id for user in compared.scan.differing} if compared else set()
-    if not _is_costly(census.memories):
+    if census.memories <= memory_reads.COUNTED_UP_TO:
         differing |= memory_reads.placement().missing.keys()
     with st.container(key="per-user", gap="xsmall"):
         count = len(census.users)
@@ -76,15 +76,16 @@ def _draw_should_be(state: Status) -> None:
     """Draw what is on record beside what is in the store, with its time."""
     with st.container(key="should-be", gap="xsmall"):
         head = _head("Is everything where it should be?")
-        if _is_costly(state.memories):
+        if state.memories > memory_reads.COUNTED_UP_TO:
             with head:
                 counting = st.button(
                     "Count the index", key="overview.count", icon=":material/123:", type="tertiary"
                 )
             if not counting:
+                costs = f"about {state.memories // 500:,} requests on S3, else some seconds"
                 st.caption(
-                    "Counting reads the keys of the whole index, which costs requests: about "
-                    f"{state.memories // 500:,} for {counted(state.memories, 'memory')}."
+                    f"Counting {counted(state.memories, 'memory')} reads the ids of the whole "
+                    f"index: {costs}."
                 )
                 return
         placement, compared = memory_reads.placement(), user_actions.last_comparison()
@@ -125,13 +126,6 @@ def _draw_answers() -> None:
                     st.caption(f"{counted(count.calls, noun)}, {speed}", width="content")
         if _draw_chart("answers", charts.answers(hours, 170), head) is not None:
             st.switch_page(routes.DOCTOR, query_params={"tab": logs.NAME})
-
-
-def _is_costly(memories: int) -> bool:
-    """Tell if the ids in the store are to be counted on demand alone: on S3 that takes requests."""
-    backend = memory_reads.health().status
-    on_s3 = backend is not None and backend.backend == "s3_vectors"
-    return on_s3 and memories > memory_reads.COUNTED_UP_TO
 
 
 def _head(title: str, about: str | None = None) -> DeltaGenerator:

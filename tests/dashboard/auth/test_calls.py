@@ -15,6 +15,7 @@ from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
 from dashboard.services import (
     activity_log,
+    demonstration,
     diagnosis,
     memory_reads,
     migration,
@@ -27,7 +28,7 @@ from tests.support.paths import ROOT
 
 VIEWER = {
     board, Jobs.get, Jobs.latest,  migration.migration_status,
-    diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
+    demonstration.director, diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
     memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
     memory_reads.placement, memory_reads.check_again, memory_reads.starts,
     memory_reads.call_counts, memory_reads.known_values, memory_reads.memories, memory_reads.reveal,
@@ -40,10 +41,11 @@ VIEWER = {
 }  # fmt: skip
 OPERATOR = {
     Jobs.submit, Jobs.cancel, activity_log.page, activity_log.days, activity_log.check,
+    demonstration.load, demonstration.begin, demonstration.put_right, demonstration.reset,
     diagnosis.start, diagnosis.start_log, diagnosis.bundle,
     memory_reads.search, memory_reads.save_text, memory_reads.save_messages,
     memory_reads.save_document, memory_reads.change_memory, memory_reads.delete_memory,
-    memory_reads.write,
+    memory_reads.write, memory_reads.forget_reads,
     redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
     redeploy.run_proof_check,
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
