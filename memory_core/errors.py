@@ -171,7 +171,7 @@ class MissingExtra(SettingsError, ImportError):
 
 _HTTP_STATUS: Final[Mapping[type[BaseException], int]] = {
     **dict.fromkeys((InvalidUserId, InvalidMemory, InvalidMove, InvalidLog), 400),
-    **dict.fromkeys((InvalidSelection, InvalidReceipt, UnknownCheck), 400),
+    **dict.fromkeys((InvalidSelection, InvalidReceipt, UnknownCheck, DemoRefused), 400),
     MemoryNotFound: 404,
     MigrationConflict: 409,
     **dict.fromkeys((NotIndexed, BackendUnavailable, EntryExists, ServiceBusy), 503),

@@ -113,8 +113,8 @@ def test_every_message_is_one_sentence_that_says_what_to_do(code: str) -> None:
     assert "\n" not in text
     assert "{" not in text
     assert not text.endswith(".")
-    assert re.search(r"[;,] (or |so |then |try|check|set|allow|renew|correct|have|enable|restore|install"
-                     r"|report|create|make)", text)  # fmt: skip
+    assert re.search(r"[;,] (or |so |then |try|check|set|allow|renew|correct|have|enable|restore"
+                     r"|install|report|create|make)", text)  # fmt: skip
 
 
 @pytest.mark.parametrize("code", [code for code, rule in RULES.items() if rule.renew])
