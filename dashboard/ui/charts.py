@@ -283,7 +283,13 @@ def storage_strip(
     _stack(fix(figure, height=128), margin=26, legend_at=1.02)
     figure.update_layout(
         yaxis={"categoryarray": ["storage", "test"], "categoryorder": "array", "showgrid": False},
-        yaxis2={"overlaying": "y", "side": "right", "rangemode": "tozero", "nticks": 3},
+        yaxis2={
+            "overlaying": "y",
+            "side": "right",
+            "rangemode": "tozero",
+            "tickvals": counts[-1:],
+            "tickformat": ",d",
+        },
     )
     figure.update_xaxes(type="date", range=[since, until], nticks=8, showgrid=False)
     latest = f"{text.backend_name(starts[-1].backend)} now" if starts else "no start on record"
