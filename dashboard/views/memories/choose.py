@@ -73,7 +73,7 @@ def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
         row_height=tables.ROW_PX,
         on_select="rerun",
         selection_mode="multi-row",
-        height=tables.table_height(len(shown), at_most=12),
+        height=tables.whole_height(len(shown), at_most=12),
         alt="Memories that match, to choose some of them",
         column_config={"Saved": widgets.AGO, "Changed": widgets.AGO},
     )

@@ -93,7 +93,7 @@ def _draw_receipt(job_id: str, receipt: ChangeReceipt) -> None:
         with widgets.row():
             if receipt.changes and may(Role.OPERATOR):
                 undo = ManyChange("restore_user", {"at": receipt.before, "where": receipt.undo})
-                widgets.button("Undo", "many.undo", _start, receipt.user_id, undo, icon="undo")
+                widgets.button("Undo", "many.undo", ask, undo, icon="undo")
             widgets.button("Close", "many.close", _close, job_id, icon="close", kind="tertiary")
 
 

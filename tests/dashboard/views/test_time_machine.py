@@ -54,6 +54,7 @@ def test_a_state_is_stepped_to_brought_back_and_undone(
     words = run_until(page, "read back from the index")
     assert texts(shared) == {"likes rye", "likes oats"}
     press(page, "Undo")
+    press(page, "Change 3 memories")
     run_until(page, "1 memory changed back")
     assert texts(shared) == {"hates rye", "rides a bike"}
 
@@ -83,7 +84,8 @@ def test_some_or_all_that_match_are_changed(page: AppTest, shared: MemoryService
     assert "25 read back from the index" in run_until(page, "read back from the index")
     assert texts(shared) == {"hates rye", "rides a bike"}
     press(page, "Undo")
-    run_until(page, "25 memories brought back")
+    press(page, "Change 25 memories")
+    run_until(page, "25 memories brought back**; 25 read back")
     assert page.query_params["document"] == "hand"
     press(page, "Clear the filters")
     assert "document" not in page.query_params
