@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from memory_core import MemoryService, Settings, open_service
+from memory_core import MemoryService, Settings, normalize_user_id, open_service
+from memory_core.activity import RecallLog
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.memories.search import EXACT_UP_TO
 
@@ -15,6 +16,7 @@ from .rows import LIMIT, Row, Size, elapsed_ms, medians_ms
 
 _BATCH = 2_000
 _EXACT_MS = 3.0
+_RECEIPT_MS = 0.2
 _PLACES = ("Lisbon", "Porto", "Oslo", "Rome", "Kyoto", "Quito", "Accra", "Hanoi", "Turin", "Lagos")
 _THINGS = ("dog", "bicycle", "piano", "garden", "passport", "laptop", "camera", "tent", "kettle")
 
@@ -52,6 +54,9 @@ def _measure(size: Size, folder: Path, memories: int, users: int, name: str) -> 
             theirs(number)
         query, bare_query = medians_ms(ours, theirs, size.calls)
         yield Row(name, query, "ms", "chromadb query", bare_query, 2.0)
+        if users == 1:
+            receipt = _receipt_ms(service, size)
+            yield Row(f"{name}, its recall receipt", receipt, "ms", LIMIT, _RECEIPT_MS, 1.0)
         if memories // users > EXACT_UP_TO:
             yield Row(f"{name}, exact", _exact_ms(service, size), "ms", LIMIT, _EXACT_MS, 1.0)
 
@@ -63,6 +68,16 @@ def _exact_ms(service: MemoryService, size: Size) -> float:
         for number in range(size.calls + 1)
     ]
     return median(spent[1:])
+
+
+def _receipt_ms(service: MemoryService, size: Size) -> float:
+    """Note what questions were given, which is written in the background."""
+    receipts = RecallLog(service.parts.backend.objects, days=1)
+    user_id = normalize_user_id("user0")
+    answers = [service.search(user_id, ask(number)) for number in range(size.calls)]
+    spent = [elapsed_ms(lambda: receipts.note(user_id, answer, "agent")) for answer in answers]  # noqa: B023
+    receipts.close()
+    return median(spent)
 
 
 def make_texts(count: int) -> list[str]:

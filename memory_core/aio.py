@@ -150,6 +150,7 @@ class AsyncMemoryService:
     history = _on_thread(MemoryService.history)
     memories_at = _on_thread(MemoryService.memories_at, long=True)
     changes = _on_thread(MemoryService.changes, long=True)
+    recalls = _on_thread(MemoryService.recalls, long=True)
     restore_memory = _on_thread(MemoryService.restore_memory)
     restore_user = _on_thread(MemoryService.restore_user, long=True)
     change_memories = _on_thread(MemoryService.change_memories, long=True)

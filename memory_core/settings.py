@@ -295,6 +295,7 @@ class Settings:
     auto_migrate: bool = _variable(lambda read: read.flag("MEMORY_AUTO_MIGRATE", default=True))
     activity_days: int = _variable(lambda read: read.number("MEMORY_ACTIVITY_DAYS", 365, 0, 36_500))
     activity_key: str | None = _text("MEMORY_ACTIVITY_KEY", secret=True)
+    recall_days: int = _variable(lambda read: read.number("MEMORY_RECALL_LOG", 0, 0, 36_500))
     watch_s: int = _variable(lambda read: read.interval("MEMORY_WATCH", 5))
     alert_url: str | None = _variable(lambda read: read.web_hook("MEMORY_ALERT_URL"), secret=True)
     dashboard_url: str | None = _variable(lambda read: next(iter(_dashboard_urls(read)), None))

@@ -12,7 +12,7 @@ from dashboard.ui import frame, status
 from dashboard.ui.messages import draw_unless, friendly_errors
 from dashboard.views import person_box
 from dashboard.views.memories import browse, save, search
-from dashboard.views.user import erase, merge, summary
+from dashboard.views.user import erase, merge, summary, timeline
 from memory_core import normalize_user_id
 
 require_access()
@@ -47,6 +47,10 @@ def draw_person(raw: str) -> None:
             save.draw(user_id, raw)
         browse.draw(user_id)
 
+    def draw_questions() -> None:
+        search.draw(user_id, known)
+        timeline.draw_given(user_id)
+
     def draw_removal() -> None:
         summary.draw_export(user_id, known)
         if draw_unless(Role.ADMIN):
@@ -54,8 +58,8 @@ def draw_person(raw: str) -> None:
 
     views: dict[str, tuple[Role, Callable[[], None]]] = {
         "Memories": (Role.VIEWER, draw_memories),
-        "Ask": (Role.OPERATOR, lambda: search.draw(user_id, known)),
-        "Timeline": (Role.VIEWER, lambda: summary.draw_timeline(user_id, known)),
+        "Ask": (Role.OPERATOR, draw_questions),
+        "Timeline": (Role.VIEWER, lambda: timeline.draw(user_id)),
         "Similar ids": (Role.VIEWER, lambda: merge.draw(user_id, known)),
         "Export and removal": (Role.OPERATOR, draw_removal),
     }

@@ -65,6 +65,7 @@ VARIABLES = [
     ("MEMORY_RECEIPT_KEY", "s3cret", "receipt_key", "s3cret"),
     ("MEMORY_ACTIVITY_KEY", "s3cret", "activity_key", "s3cret"),
     ("MEMORY_ACTIVITY_DAYS", "30", "activity_days", 30),
+    ("MEMORY_RECALL_LOG", "30", "recall_days", 30),
     ("MEMORY_AUTO_MIGRATE", "0", "auto_migrate", False),
     ("MEMORY_WATCH", "15m", "watch_s", 900),
     ("MEMORY_WATCH", "5s", "watch_s", 5),

@@ -14,7 +14,8 @@ from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
 from memory_core.model.census import Adoption, Mention, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.counting import Progress, counted
-from memory_core.model.records import Event, Kind, Receipt
+from memory_core.model.past import MemoryFilter
+from memory_core.model.records import Kind, Receipt
 from memory_core.model.user_id import UserId
 from memory_core.render.memory_records import record_text
 from memory_core.render.text import utc
@@ -24,7 +25,7 @@ from memory_core.transfer.format import Kind as ExportKind
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
-from . import jobs, memory_reads, privacy
+from . import jobs, memory_reads
 from .activity_log import note
 
 FileKind = ExportKind | Literal["txt"]
@@ -74,14 +75,6 @@ def events_per_day(user_id: UserId) -> dict[date, Counter[Kind]]:
     return connection().service().events_per_day(user_id)
 
 
-@requires(Role.VIEWER)
-def events(user_id: UserId, last: int) -> list[Event]:
-    """Return the user's newest events, oldest first."""
-    events = privacy.events_for_visitor(connection().service().history(user_id, last=last))
-    note("history", user_id=user_id, detail=privacy.shown_detail(events))
-    return events
-
-
 @requires(Role.OPERATOR)
 def merges(user_id: UserId) -> list[Merge]:
     """Return the merges into this user that can be undone, oldest first."""
@@ -128,13 +121,15 @@ def traces(user_id: UserId) -> Traces:
 
 
 @requires(Role.OPERATOR)
-def export(user_id: UserId, kind: FileKind, vectors: bool) -> bytes:
+def export(
+    user_id: UserId, kind: FileKind, vectors: bool, where: MemoryFilter | None = None
+) -> bytes:
     """Return a user's memories as a file."""
     service = connection().service()
     if kind != "txt":
-        return export_bytes(service, user_id, kind=kind, vectors=vectors)
+        return export_bytes(service, user_id, kind=kind, vectors=vectors, where=where)
     with recording(service.activity, "export", user_id=user_id) as operation:
-        records = service.list_memories(user_id)
+        records = service.list_memories(user_id, where)
         operation.detail = counted(len(records), "memory")
     about = f"{operation.detail} of {user_id}, complete, as of {utc(datetime.now(UTC))}"
     return "\n\n\n".join([about, *map(record_text, records)]).encode()

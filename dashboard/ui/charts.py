@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -12,6 +13,7 @@ from typing import Any, Final, get_args
 import plotly.graph_objects as go
 
 from memory_core import ServiceStart
+from memory_core.ledger.entries import time_in
 from memory_core.model.call_counts import CallCount, CallKind
 from memory_core.model.census import Census, Origin, Placement
 from memory_core.model.counting import counted
@@ -40,6 +42,13 @@ BACKEND_COLOURS: Final = {"s3_vectors": "#0F766E", "chroma": "#D97706"}
 _GREY, _RED = "#64807B", "#DC2626"
 _VIOLET: Final = "#7E5AED"
 _EDGE: Final = {"width": 2, "color": "#10201E"}
+_MARKS: Final = {
+    "deployment": "triangle-up",
+    "redeploy test": "star",
+    "migration": "diamond",
+    "merge": "square",
+    "import": "cross",
+}
 _VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
 
@@ -130,8 +139,28 @@ def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
     )
 
 
-def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
-    """Draw a user's events by UTC day, a colour for each kind."""
+def marks(
+    starts: Sequence[ServiceStart], reports: Sequence[Report], moves: Mapping[str, Origin]
+) -> list[tuple[dt.datetime, str, str]]:
+    """Return when something happened around a user's memories, what, and in which words."""
+    judged = [(at, report) for report in reports if (at := text.parsed(report.ended_at))]
+    return [
+        *((start.at, "deployment", _start_words(start)) for start in _deployments(starts)),
+        *((at, "redeploy test", report.verdict.value) for at, report in judged),
+        *((time_in(event_id), origin, origin) for event_id, origin in moves.items()),
+    ]
+
+
+def timeline(
+    days: Mapping[dt.date, Mapping[Kind, int]],
+    marks: Sequence[tuple[dt.datetime, str, str]],
+    chosen: dt.datetime,
+    height: int,
+) -> Chart:
+    """Draw a user's events by UTC day, a colour for each kind, marks above, and the chosen moment.
+
+    A click on a mark gives its time, one on a bar the end of its day, in ISO 8601.
+    """
     parts = {
         tables.kind_word(kind): {day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)}
         for kind in Kind
@@ -139,9 +168,34 @@ def events(days: Mapping[dt.date, Mapping[Kind, int]], height: int) -> Chart:
     present = {name: counts for name, counts in parts.items() if counts}
     figure = _over_time(present, height, _DAY_MS * 0.8)
     margin = dt.timedelta(days=max(1, FEW_DAYS - len(days)))
-    figure.update_xaxes(range=[min(days) - margin, max(days) + margin])
+    for bar in figure.data:
+        bar.customdata = [f"{day}T23:59:59.999999" for day in bar.x]
+    first = dt.datetime.combine(min(days) - margin, dt.time(), dt.UTC)
+    shown = [mark for mark in marks if mark[0] >= first]
+    for kind, symbol in _MARKS.items():
+        own = [mark for mark in shown if mark[1] == kind]
+        figure.add_scatter(
+            x=[at for at, *_ in own],
+            y=[1] * len(own),
+            yaxis="y2",
+            mode="markers",
+            name=f"{kind}: {len(own):,}",
+            showlegend=bool(own),
+            marker={"symbol": symbol, "size": 11, "color": "#FFFFFF", "line": _EDGE},
+            customdata=[at.isoformat() for at, *_ in own],
+            hovertext=[words for *_, words in own],
+            hovertemplate="%{x|%-d %b %Y, %H:%M}, %{hovertext}<extra></extra>",
+        )
+    figure.add_vline(x=chosen, line={"color": _RED, "width": 2})
+    figure.update_layout(yaxis2={"overlaying": "y", "visible": False, "range": [0, 1.08]})
+    latest = max([max(days), *(at.date() for at, *_ in shown)])
+    figure.update_xaxes(range=[min(days) - margin, latest + margin])
     totals = {day: sum(by_kind.values()) for day, by_kind in days.items()}
-    return Chart(figure, f"Events by day, {_busiest(totals)}")
+    counts = ", ".join(
+        counted(n, kind) for kind, n in Counter(kind for _, kind, _ in shown).items()
+    )
+    said = f" Marks: {counts}." if counts else ""
+    return Chart(figure, f"Events by day, {_busiest(totals)}{said}")
 
 
 def distribution(users: Sequence[UserSummary]) -> Chart:

@@ -22,6 +22,7 @@ from .entries import (
     verb_of,
 )
 from .log import ActivityLog
+from .recalls import RecallLog, RecallReceipt
 from .recorder import current_author, noted, open_log, recording, removed, unnoted
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Named",
     "Outcome",
     "Page",
+    "RecallLog",
+    "RecallReceipt",
     "Wanted",
     "acting",
     "current_actor",

@@ -253,6 +253,16 @@ def changes(service: MemoryService, user: str, since: str, until: str | None) ->
 
 @cli.command()
 @_user
+@click.option("--since", metavar="WHEN", default="7d", help="From then on: 7d, 2h or 2025-11-22.")
+@with_service
+def recalls(service: MemoryService, user: str, since: str) -> None:
+    """Show which memories questions about USER were given (MEMORY_RECALL_LOG)."""
+    receipts = service.recalls(user, since)
+    output(render.recalls_document, render.recalls_text, normalize_user_id(user), receipts)
+
+
+@cli.command()
+@_user
 @_optional_id
 @click.option(
     "--at",

@@ -154,11 +154,13 @@ class Memory:
         check_text(question, "question", MAX_QUERY_BYTES)
         is_plain = filters is not None and filters.keys() == {"user_id"} and not show_expired
         mode: SearchMode = "auto" if is_plain else "exact"
+        agent = (filters or {}).get("agent_id")
+        agent = agent if isinstance(agent, str) else None
         hits = [
             hit
             for owner in self._users(user)
             for hit in self.service.search(
-                owner, question, limit=limit or 1, mode=mode, where=where
+                owner, question, limit=limit or 1, mode=mode, where=where, agent_id=agent
             ).hits
             if _nearness(hit) >= least
         ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from ..activity import ActivityLog, current_author
+from ..activity import ActivityLog, RecallLog, current_author
 from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
 from ..extras import missing_extras
@@ -103,6 +103,9 @@ class Service(Protocol):
 
     @property
     def activity(self) -> ActivityLog: ...
+
+    @property
+    def recall_log(self) -> RecallLog: ...
 
 
 def open_repository(settings: Settings, *, create: bool = False) -> Repository:

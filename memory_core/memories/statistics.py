@@ -133,10 +133,16 @@ def _created(entry: LedgerEntry, event: Mapping[str, Any]) -> tuple[int, Origin]
     # Here it was written later.
     at = time_of(payload, "created_at")
     day = at.astimezone(UTC).date().toordinal() - _EPOCH if at else entry.ms // _DAY_MS
-    if "revision" in moved:
-        return day, "merge"
+    return day, origin_of(event)
+
+
+def origin_of(event: Mapping[str, Any]) -> Origin:
+    """Return how the memory of an event that moved it came here, or went."""
+    moved = event.get("moved") or {}
+    if "revision" in moved or "to" in moved:
+        return "merge"
     origin = str(moved.get("from"))
-    return day, "migration" if origin == "local" or ":" in origin else "import"
+    return "migration" if origin == "local" or ":" in origin else "import"
 
 
 def _summary(tally: _UserTally, week: int) -> UserSummary:

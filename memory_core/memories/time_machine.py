@@ -15,6 +15,7 @@ from ..errors import BackendError, InvalidMove, InvalidSelection, MemoryNotFound
 from ..ledger import ALL, EventDraft, Ledger, LedgerEntry, Live, UserView
 from ..ledger.entries import last_ulid_at, time_in
 from ..ledger.view import Replay
+from ..model.census import Origin
 from ..model.counting import Progress, Steps, batches
 from ..model.past import BulkCall, Change, ChangeKind, ChangeReceipt, MemoryFilter, Moment
 from ..model.payload import differing, with_expiry
@@ -25,7 +26,7 @@ from ..storage.vectors.base import PUT_BATCH
 from .merge_users import Merger
 from .reader import to_record
 from .repair import Repairer
-from .statistics import author_of
+from .statistics import author_of, origin_of
 
 _READ_AT_ONCE = 1_000
 _Payload = Mapping[str, Any]
@@ -49,20 +50,35 @@ class PastMemories(Sequence[MemoryRecord]):
         self.event_id = view.last_ulid
         self.at = view.entries[-1].at if view.entries else None
         self.forgotten = forgotten
+        self._entries = view.entries
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The ids of the events up to the moment, oldest first; each is the moment after it."""
+        return tuple(dict.fromkeys(entry.ulid for entry in self._entries))
+
+    def moves(self) -> dict[str, Origin]:
+        """Return how memories came here, or went, by the event: a merge, migration or import."""
+        moved = {entry.ulid: entry for entry in self._entries if entry.moved}
+        details = self._ledger.details(moved.values())
+        return {
+            entry.ulid: origin_of(details[entry]) for entry in moved.values() if entry in details
+        }
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return self._read(self.ids[place])
-        return self._read([self.ids[place]])[0]
+            return self.read(self.ids[place])
+        return self.read([self.ids[place]])[0]
 
     def __iter__(self) -> Iterator[MemoryRecord]:
         for ids in batches(self.ids, _READ_AT_ONCE):
-            yield from self._read(ids)
+            yield from self.read(ids)
 
-    def _read(self, ids: Sequence[str]) -> list[MemoryRecord]:
+    def read(self, ids: Sequence[str]) -> list[MemoryRecord]:
+        """Return memories of the state by their ids, in this order."""
         payloads = self._ledger.payloads(self._live[memory_id].latest for memory_id in ids)
         records = (_record(key, payloads.get(self._live[key].latest)) for key in ids)
         return [record for record in records if record]

@@ -78,7 +78,9 @@ class MemoryFilter:
     """A choice of memories: those that fit everything that is given.
 
     `text` is part of the text, in any case of letters; `document` a part of the document's name.
-    `created_until` and `changed_until` are the first moments that no longer fit (aware).
+    `created_until` and `changed_until` are the first moments that no longer fit (aware). `asked`
+    chooses by recall receipts: whether a question was given it. The service puts the ids that
+    were into `asked_for`.
     """
 
     text: str = ""
@@ -91,7 +93,9 @@ class MemoryFilter:
     changed_since: datetime | None = None
     changed_until: datetime | None = None
     expired: bool | None = None
+    asked: bool | None = None
     ids: frozenset[str] | None = None
+    asked_for: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, pairs: Iterable[tuple[str, str]], now: datetime | None = None) -> MemoryFilter:
@@ -110,7 +114,7 @@ class MemoryFilter:
             if name == "id":
                 ids.add(value)
                 continue
-            if name in given or name not in cls.__dataclass_fields__ or name == "ids":
+            if name in given or name not in cls.__dataclass_fields__ or name in _SETS:
                 raise InvalidSelection(
                     f"{key!r} is no condition, or was given twice; use one each of "
                     f"{', '.join(_KEYS)}, or id any number of times"
@@ -146,10 +150,12 @@ class MemoryFilter:
             and _between(self.created_since, record.created_at, self.created_until)
             and _between(self.changed_since, record.updated_at, self.changed_until)
             and self.expired in (None, record.expired)
+            and self.asked in (None, record.id in self.asked_for)
         )
 
 
-_NAMES: Final = tuple(field.name for field in fields(MemoryFilter) if field.name != "ids")
+_SETS: Final = ("ids", "asked_for")
+_NAMES: Final = tuple(item.name for item in fields(MemoryFilter) if item.name not in _SETS)
 _KEYS: Final = tuple(name.replace("_", "-") for name in _NAMES)
 
 
@@ -169,12 +175,16 @@ def _read(name: str, value: str, now: datetime) -> object:
         moment = read_moment(value, now)
         if isinstance(moment, datetime):
             return moment
-    elif name == "expired":
+    elif name in ("expired", "asked"):
         if value.lower() in _WORDS:
             return _WORDS[value.lower()]
     elif value and (name != "source" or value in get_args(SourceKind)):
         return value
-    kinds = {"source": " or ".join(get_args(SourceKind)), "expired": "yes or no"}
+    kinds = {
+        "source": " or ".join(get_args(SourceKind)),
+        "expired": "yes or no",
+        "asked": "yes or no",
+    }
     raise InvalidSelection(
         f"{name} cannot be {value!r}; give {kinds.get(name, 'a text or a time')}"
     )

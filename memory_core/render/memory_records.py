@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ..activity import RecallReceipt
 from ..memories.search import Reason, Recall
 from ..memories.word_index import matched_words
 from ..model.counting import counted
@@ -196,6 +197,26 @@ def changes_text(user_id: UserId, changes: Sequence[Change]) -> str:
         for change in changes
     ]
     return "\n".join([*lines, f"{counted(len(lines), 'change')} of {one_line(user_id)}"])
+
+
+def recalls_document(user_id: UserId, receipts: Iterable[RecallReceipt]) -> dict[str, Any]:
+    documents = []
+    for receipt in receipts:
+        given = [
+            {"id": memory_id, "rank": rank, "score": score}
+            for rank, (memory_id, score) in enumerate(receipt.given, 1)
+        ]
+        documents.append({**fields(receipt, "at agent mode"), "given": given})
+    return {"user_id": user_id, "recalls": documents}
+
+
+def recalls_text(user_id: UserId, receipts: Sequence[RecallReceipt]) -> str:
+    lines = []
+    for receipt in receipts:
+        agent = f" by agent {one_line(receipt.agent)}" if receipt.agent else ""
+        lines.append(f"{utc(receipt.at)}  asked{agent} ({receipt.mode}), given:")
+        lines += [f"  {score:.2f}  {memory_id}" for memory_id, score in receipt.given]
+    return "\n".join([*lines, f"{counted(len(receipts), 'question')} of {one_line(user_id)}"])
 
 
 def change_document(receipt: ChangeReceipt) -> dict[str, Any]:

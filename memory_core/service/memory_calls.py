@@ -182,20 +182,29 @@ class MemoryCalls(PastCalls):
         self.activity.forget(user)
         receipt = self._saver.forget(user)
         self.activity.forget(user)
+        self.recall_log.forget(user)
         self.parts.backend.objects.sweep()
         return receipt
 
     # Read
 
     def query_memories(
-        self, user_id: str, query: str, *, limit: int = 10, mode: SearchMode = "auto"
+        self,
+        user_id: str,
+        query: str,
+        *,
+        limit: int = 10,
+        mode: SearchMode = "auto",
+        agent_id: str | None = None,
     ) -> list[Hit]:
         """Return the memories that answer the question best, best first.
+
+        `agent_id` is who asks, for the recall receipt alone: it leaves no memory out.
 
         Raises:
             InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
         """
-        return list(self.search(user_id, query, limit=limit, mode=mode).hits)
+        return list(self.search(user_id, query, limit=limit, mode=mode, agent_id=agent_id).hits)
 
     @tallied("search", lambda result: not result.telling)
     def search(
@@ -206,6 +215,7 @@ class MemoryCalls(PastCalls):
         limit: int = 10,
         mode: SearchMode = "auto",
         where: Condition | None = None,
+        agent_id: str | None = None,
     ) -> SearchResult:
         """As `query_memories`, and how many memories were ranked and whether that is all.
 
@@ -213,6 +223,7 @@ class MemoryCalls(PastCalls):
         """
         user = normalize_user_id(user_id)
         result = self._searcher.search(user, query, limit, mode, where=where)
+        self.recall_log.note(user, result, agent_id)
         return replace(result, more_to_come=True) if self.more_to_come else result
 
     def explain(
@@ -228,8 +239,10 @@ class MemoryCalls(PastCalls):
 
     def list_memories(self, user_id: str, where: MemoryFilter | None = None) -> list[MemoryRecord]:
         """Return all of the user's memories that fit, newest first; always complete."""
-        records = self._memories.records(self.parts.ledger.view(normalize_user_id(user_id)))
-        return records if where is None else [*filter(where.matches, records)]
+        user = normalize_user_id(user_id)
+        records = self._memories.records(self.parts.ledger.view(user))
+        chosen = self.recall_log.resolve(user, where)
+        return records if chosen is None else [*filter(chosen.matches, records)]
 
     def get_memory(self, user_id: str, memory_id: str) -> MemoryRecord:
         """Return one memory.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ..activity import open_log
+from ..activity import RecallLog, open_log
 from ..embedders import Embedder
 from ..ledger import Ledger
 from ..memories import statistics
@@ -44,6 +44,8 @@ class ServiceParts:
         """The parts below the calls of the service."""
         self.activity = open_log(backend.objects, settings)
         """Who did what with memories. Calls that change or export something note themselves."""
+        self.recall_log = RecallLog(backend.objects, settings.recall_days)
+        """Which memories the questions of programs were given; see `PastCalls.recalls`."""
         self.counts = CallCounts()
         """How many saves and questions there were since this service was opened."""
         self._memories = MemoryReader(ledger, store, embedder)
@@ -77,5 +79,6 @@ class ServiceParts:
             self._background.stop()
         if self._watcher is not None:
             self._watcher.stop()
+        self.recall_log.close()
         self.activity.close()
         self.parts.store.close()

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..activity import noted
+from ..activity import RecallReceipt, noted
 from ..errors import InvalidMemory
+from ..ledger.entries import time_in
 from ..model.counting import Progress, counted
 from ..model.moments import read_moment
 from ..model.past import Change, ChangeReceipt, MemoryFilter, Moment
@@ -55,6 +56,22 @@ class PastCalls(UserCalls):
         bounds = (moment and self._moment(moment) for moment in (since, until))
         return self._time_machine.changes(normalize_user_id(user_id), *bounds)
 
+    def recalls(self, user_id: str, since: Moment | None = None) -> list[RecallReceipt]:
+        """Return which memories questions of programs were given, newest first.
+
+        As far back as `MEMORY_RECALL_LOG` says; nothing where it is off. Other processes write
+        within five seconds. Without what was forgotten; raises as `memories_at`.
+        """
+        user = normalize_user_id(user_id)
+        bound = None if since is None else self._moment(since)
+        if isinstance(bound, str):
+            bound = time_in(bound)
+        forgotten = self.parts.ledger.view(user).forgotten
+        receipts = self.recall_log.receipts(user, bound)
+        if forgotten:
+            receipts = [receipt for receipt in receipts if receipt.at > time_in(forgotten)]
+        return receipts[::-1]
+
     @noted("restore", _changed, when=_changes)
     def restore_memory(
         self, user_id: str, memory_id: str, *, at: Moment | None = None, preview: bool = False
@@ -93,11 +110,12 @@ class PastCalls(UserCalls):
         `preview` nothing is changed. Restore to the receipt's `before`, `where=receipt.undo`, to
         undo it.
         """
+        user = normalize_user_id(user_id)
         return self._time_machine.restore(
-            normalize_user_id(user_id),
+            user,
             str(user_id),
             self._moment(at),
-            where or MemoryFilter(),
+            self.recall_log.resolve(user, where) or MemoryFilter(),
             keep_newer=keep_newer,
             preview=preview,
             on_progress=on_progress,
@@ -126,8 +144,9 @@ class PastCalls(UserCalls):
         if delete == (expires is not None):
             raise InvalidMemory("nothing is to be changed, or too much; pass delete, or expires")
         user = normalize_user_id(user_id)
+        chosen = self.recall_log.resolve(user, where) or where
         return self._time_machine.change(
-            user, str(user_id), where, expires, preview=preview, on_progress=on_progress
+            user, str(user_id), chosen, expires, preview=preview, on_progress=on_progress
         )
 
     def _moment(self, moment: Moment) -> Moment:

@@ -162,7 +162,7 @@ def export_memories(
     if not path.parent.is_dir():
         raise InvalidMemory(f"there is no folder {str(path.parent)!r}; make it, and export again")
     part = path.with_name(f"{path.name}.part")
-    header = replace(_header(service, user_id, kind, vectors, history), where=where)
+    header = _header(service, user_id, kind, vectors, history, where)
     ledger = service.parts.ledger
     try:
         with _alone(part):
@@ -209,19 +209,17 @@ def export_stream(
     on_progress: Progress | None = None,
 ) -> ExportReport:
     """Write an export as `export_memories` does, into an open file; it ends with a trailer."""
-    header = replace(_header(service, user_id, kind, vectors, history), where=where)
+    header = _header(service, user_id, kind, vectors, history, where)
     writer = ExportWriter(file, kind, header)
     _write(service, writer, on_progress)
     return writer.report(None, None, 0)
 
 
 @noted("export", lambda content: counted(len(content), "byte"))
-def export_bytes(
-    service: Service, user_id: str, *, kind: Kind = "jsonl", vectors: bool = False
-) -> bytes:
-    """Return one user's export; raises as `export_memories`."""
+def export_bytes(service: Service, user_id: str, *, kind: Kind = "jsonl", **options: Any) -> bytes:
+    """Return one user's export; options and errors are those of `export_stream`."""
     file = io.BytesIO()
-    export_stream(service, file, user_id=user_id, kind=kind, vectors=vectors)
+    export_stream(service, file, user_id=user_id, kind=kind, **options)
     return file.getvalue()
 
 
@@ -254,7 +252,12 @@ def _write_manifest(report: ExportReport) -> None:
 
 
 def _header(
-    service: Service, user_id: str | None, kind: Kind, vectors: bool, history: bool
+    service: Service,
+    user_id: str | None,
+    kind: Kind,
+    vectors: bool,
+    history: bool,
+    where: MemoryFilter | None,
 ) -> Header:
     for name in [name for name, asked in (("vectors", vectors), ("history", history)) if asked]:
         if kind == "csv":
@@ -274,6 +277,7 @@ def _header(
         embedder=embedder.name,
         dimensions=embedder.dimensions,
         history=history,
+        where=service.recall_log.resolve(user, where),
     )
 
 

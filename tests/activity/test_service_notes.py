@@ -118,6 +118,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("history", lambda s, i: s.history("ann"), None),
     ("memories_at", lambda s, i: s.memories_at("ann", "now"), None),
     ("changes", lambda s, i: s.changes("ann"), None),
+    ("recalls", lambda s, i: s.recalls("ann"), None),
     ("restore_memory", lambda s, i: s.restore_memory("ann", i.memory_id),
      "restored memories of ann: 0 memories, 0 failed"),
     ("restore_memory", lambda s, i: s.restore_memory("ann", i.memory_id, preview=True), None),

@@ -32,6 +32,7 @@ COMMANDS: list[tuple[str, str, str | None]] = [
     ("restore", "ann {id}", "restored memories of ann: 0 memories, 0 failed"),
     ("restore", "ann --at 1w --yes", "restored memories of ann: 1 memory, 0 failed"),
     ("restore", "ann --at 1w --dry-run", None),
+    ("recalls", "ann", None),
     ("forget", "zoe --yes", "forgot a forgotten user"),
     ("export", "", "exported the memories of all users"),
     ("export", "--user ann", "exported the memories of ann"),

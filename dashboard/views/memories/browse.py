@@ -11,10 +11,12 @@ from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord
 from memory_core.model.user_id import UserId
 
+from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import memory_reads, privacy
 from ...ui import tables
 from .. import widgets
-from . import detail
+from . import choose, detail, many
 
 PAGE: Final = 20
 _TIME_PX: Final = 120
@@ -46,6 +48,7 @@ def draw(user_id: UserId) -> None:
     with st.skeleton(height=320):
         records = memory_reads.memories(user_id)
     detail.draw_outcome()
+    many.draw(user_id)
     if not records:
         st.markdown("**No memories yet.**")
         return
@@ -60,20 +63,28 @@ def draw(user_id: UserId) -> None:
     if selected is None:
         if memory_id:
             st.warning("This memory does not exist any more.", icon=":material/search_off:")
-        _draw_table(records, None)
+        _draw_table(user_id, records, None)
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _draw_table(records, selected)
+        _draw_table(user_id, records, selected)
     with right:
         detail.draw(selected, of=len(records), close=_close)
 
 
-def _draw_table(records: list[MemoryRecord], selected: MemoryRecord | None) -> None:
-    needle, order = _draw_controls()
-    kept = [record for record in records if needle in record.memory.casefold()]
+def _draw_table(
+    user_id: UserId, records: list[MemoryRecord], selected: MemoryRecord | None
+) -> None:
+    where = choose.draw_filters(user_id)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    order = left.selectbox("Order", list(_ORDERS), key="browse.order", persist_state="page")
+    several = may(Role.OPERATOR) and right.toggle("Choose several", key="browse.several")
+    kept = [*filter(where.matches, records)]
     key, descending = _ORDERS[order]
     kept.sort(key=key, reverse=descending)
+    if several and kept:
+        choose.draw_chosen(user_id, kept)
+        return
     pages = max(1, -(-len(kept) // PAGE))
     slot = st.container()
     number = _draw_pages(pages, kept, selected)
@@ -82,21 +93,6 @@ def _draw_table(records: list[MemoryRecord], selected: MemoryRecord | None) -> N
         st.caption(_count(len(kept), len(records), shown, number))
         if shown:
             _draw_rows(shown, selected)
-
-
-def _draw_controls() -> tuple[str, str]:
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    needle = left.text_input(
-        "Filter",
-        key="browse.filter",
-        type="search",
-        live="300ms",
-        icon=":material/filter_list:",
-        placeholder="Words in the text",
-        persist_state="page",
-    )
-    order = right.selectbox("Order", list(_ORDERS), key="browse.order", persist_state="page")
-    return needle.strip().casefold(), order
 
 
 def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | None) -> int:
@@ -151,7 +147,7 @@ def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str
     part = f"{first:,} to {first + len(shown) - 1:,} of " if len(shown) < kept else ""
     if kept == total:
         return f"{part}{counted(total, 'memory')}, complete. Click one to see it in full."
-    return f"{part}{kept:,} of {counted(total, 'memory')} with the words of the filter"
+    return f"{part}{kept:,} of {counted(total, 'memory')} that match the filter"
 
 
 def _close() -> None:

@@ -1,4 +1,4 @@
-"""The user's id, counts and similar ids; the timeline of events; the export."""
+"""The user's id, counts and similar ids; the export."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from memory_core.render.text import visible
 from memory_core.render.user_tables import search_sentence
 
 from ...services import user_actions
-from ...ui import charts, tables, text
+from ...ui import text
 from ...ui.text import draw_changes, one_line
 from .. import widgets
 
-LAST: Final = 200
 _SIMILAR_SHOWN: Final = 3
-_CHART_PX: Final = 200
 _KINDS: Final[dict[str, user_actions.FileKind]] = {
     "Text, for a person to read": "txt",
     "CSV": "csv",
@@ -84,31 +82,6 @@ def _draw_similar(known: UserSearch) -> None:
 
 def _show_similar() -> None:
     st.query_params["view"] = "Similar ids"
-
-
-def draw_timeline(user_id: UserId, known: UserSearch) -> None:
-    """Draw a bar for each day with events, and the newest events as a table."""
-    days = user_actions.events_per_day(user_id)
-    total = sum(sum(kinds.values()) for kinds in days.values())
-    if not total:
-        st.caption("No events under this id.")
-        return
-    if known.user:
-        st.caption(
-            f"First event {text.both(known.user.first_write)}  \n"
-            f"Last event {text.both(known.user.last_write)}"
-        )
-    chart = charts.events(days, _CHART_PX)
-    st.plotly_chart(chart.figure, key="user.events", config=charts.CONFIG, theme="streamlit")
-    st.caption(chart.alt)
-    newest = user_actions.events(user_id, LAST)[::-1]
-    widgets.table(
-        tables.event_frame(newest),
-        "The newest events of this user",
-        column_config={"When": widgets.EXACT},
-    )
-    shown = "complete" if len(newest) == total else f"the newest {len(newest):,}"
-    st.caption(f"{counted(total, 'event')} on record, {shown}; times are UTC")
 
 
 def draw_export(user_id: UserId, known: UserSearch) -> None:

@@ -126,7 +126,7 @@ def test_what_one_viewer_revealed_stays_hidden_from_another(
 PAGES = [
     ("memories", {"tab": "Search", "q": "Where does her sister live?"}, "Ask an operator"),
     ("memories", {"tab": "Save"}, "Texts are hidden"),
-    ("memories", {"view": "Timeline"}, "event"),
+    ("memories", {"view": "Timeline"}, "Event 1 of 1"),
     ("memories", {"view": "What is remembered"}, "Ask an operator"),
     ("memories", {"view": "Merge users"}, "Ask an admin"),
     ("memories", {"view": "Export"}, "Ask an operator"),

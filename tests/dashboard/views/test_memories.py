@@ -218,8 +218,8 @@ def test_browse_lists_all_memories_and_says_that_they_are_all(
     _open(memories, ALICE, "Browse")
     assert "1 to 20 of 23 memories, complete" in text_of(memories)
     assert memories.dataframe[0].value["Memory"].tolist()[0] == "note number 22"
-    memories.text_input(key="browse.filter").set_value("number 2").run()
-    assert "4 of 23 memories with the words of the filter" in text_of(memories)
+    memories.text_input(key="text").set_value("number 2").run()
+    assert "4 of 23 memories that match the filter" in text_of(memories)
     memories.selectbox(key="browse.order").set_value("Oldest first").run()
     assert memories.dataframe[0].value["Memory"].tolist()[0] == "note number 2"
 

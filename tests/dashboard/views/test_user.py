@@ -105,8 +105,8 @@ def test_what_happened_is_a_chart_and_a_table(page: AppTest, shared: MemoryServi
     shared.update_memory(ANN, memory.id, "Likes oolong")
     shared.delete_memory(ANN, memory.id)
     words = view(page, "Timeline")
-    assert "3 events on record, complete" in words
-    assert page.dataframe[0].value["What"].tolist() == ["Deleted", "Changed", "Saved"]
+    assert "Event 3 of 3" in words
+    assert page.dataframe[0].value.values.tolist() == [["deleted", "Likes oolong", ""]]
 
 
 def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:

@@ -1,0 +1,128 @@
+"""The past of a user, and changes of many of their memories: preview, job, receipt."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from memory_core import MemoryService
+from memory_core.activity import RecallReceipt
+from memory_core.model.past import Change, ChangeReceipt, MemoryFilter
+from memory_core.model.records import MemoryRecord
+from memory_core.model.user_id import UserId
+
+from ..auth.roles import Role
+from ..auth.visitor import requires
+from ..connection import connection
+from . import jobs, memory_reads, privacy
+from .activity_log import note
+
+if TYPE_CHECKING:
+    from memory_core.memories.time_machine import PastMemories
+
+LATEST: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class ManyChange:
+    """A call of the service that changes many memories, and its options but `preview`."""
+
+    call: Literal["restore_user", "change_memories"]
+    options: Mapping[str, Any]
+
+    def do(self, service: MemoryService, user_id: UserId, **how: Any) -> ChangeReceipt:
+        """Make the call."""
+        receipt: ChangeReceipt = getattr(service, self.call)(user_id, **self.options, **how)
+        return receipt
+
+
+@requires(Role.VIEWER)
+def past(user_id: UserId, moment: dt.datetime | str) -> PastMemories:
+    """Return what the user had at a moment; its texts are for `records`."""
+    return connection().service().memories_at(user_id, moment)
+
+
+@requires(Role.VIEWER)
+def records(state: PastMemories, ids: Iterable[str]) -> dict[str, MemoryRecord]:
+    """Return memories of a state by their ids, as the visitor sees them."""
+    known = state.read([*filter(set(state.ids).__contains__, ids)])
+    return {record.id: record for record in privacy.records_for_visitor(known)}
+
+
+@requires(Role.VIEWER)
+def step(user_id: UserId, before: str | None, event_id: str) -> list[Change]:
+    """Return what one event changed."""
+    return _for_visitor(connection().service().changes(user_id, before, event_id))
+
+
+@requires(Role.VIEWER)
+def difference(
+    user_id: UserId, at: dt.datetime | str, ids: frozenset[str] | None = None
+) -> ChangeReceipt:
+    """Return what would make all memories, or some, what they were; as the visitor sees it."""
+    service, where = connection().service(), MemoryFilter(ids=ids)
+    receipt = service.restore_user(user_id, at, where=where, preview=True)
+    changes = tuple(_for_visitor(receipt.changes))
+    records = [change.before or change.after for change in changes]
+    note("history", user_id=user_id, detail=privacy.shown_detail([*filter(None, records)]))
+    return replace(receipt, changes=changes)
+
+
+@requires(Role.OPERATOR)
+def recalls(user_id: UserId) -> list[RecallReceipt] | None:
+    """Return what questions of programs were given, newest first; None where nothing is kept."""
+    service = connection().service()
+    return service.recalls(user_id) if service.settings.recall_days else None
+
+
+@requires(Role.VIEWER)
+def resolve(user_id: UserId, where: MemoryFilter) -> MemoryFilter:
+    """Return the filter with what was asked for."""
+    return connection().service().recall_log.resolve(user_id, where) or where
+
+
+@requires(Role.OPERATOR)
+def preview(user_id: UserId, change: ManyChange) -> ChangeReceipt:
+    """Return what a change would do."""
+    return change.do(connection().service(), user_id, preview=True)
+
+
+@requires(Role.OPERATOR)
+def start(user_id: UserId, change: ManyChange) -> str:
+    """Start a change, and return the id of its job. For callbacks.
+
+    Raises:
+        TooBusy: another one of this user's memories is under way.
+    """
+    running = latest(user_id)
+    if running and not running.finished:
+        raise jobs.TooBusy("this user's memories are being changed; try again when that is done")
+
+    def work(on_progress: jobs.Progress) -> ChangeReceipt:
+        return memory_reads.write(
+            lambda service: change.do(service, user_id, on_progress=on_progress)
+        )
+
+    return jobs.board().submit(work, subject="Change", fingerprint=_fingerprint(user_id))
+
+
+@requires(Role.VIEWER)
+def latest(user_id: UserId) -> jobs.Job | None:
+    """Return the newest change of many of the user's memories."""
+    return jobs.board().latest(_fingerprint(user_id))
+
+
+def _for_visitor(changes: tuple[Change, ...] | list[Change]) -> list[Change]:
+    def shown(record: MemoryRecord | None) -> MemoryRecord | None:
+        return record and privacy.records_for_visitor([record])[0]
+
+    return [
+        replace(change, before=shown(change.before), after=shown(change.after))
+        for change in changes
+    ]
+
+
+def _fingerprint(user_id: UserId) -> str:
+    return f"user/many/{user_id}"
