@@ -15,6 +15,7 @@ from memory_core.version import __version__
 from .. import routes
 from ..auth.visitor import LOCAL, Visitor
 from ..connection import Health
+from ..services import demonstration
 from . import setting_lines
 from .text import one_line
 
@@ -29,8 +30,8 @@ STATES: Final = {
 
 
 def word_of(health: Health) -> str:
-    """Return the state as constant Markdown; for a server in Amazon's place whose it is."""
-    if health.status and health.status.stand_in:
+    """Return the state as constant Markdown; for a demo that, for another's server whose it is."""
+    if health.status and (health.status.stand_in or demonstration.is_all(health)):
         return ":blue[:material/theater_comedy: **Demo**]"
     if health.status and health.status.server:
         return ":blue[:material/dns: **Own server**]"
