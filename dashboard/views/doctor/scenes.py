@@ -29,7 +29,7 @@ _TOUR: Final = (
     ("A question in other words", "Finds the cashews and pistachios, though nobody said “avoid”.",
      routes.MEMORIES,
      {"user": _ALICE, "view": "Ask", "q": "Which nuts does she have to avoid?"}),
-    ("The same person, written differently", "Finds the memories of alice@example.com.",
+    ("The same person, written differently", "Finds what is stored under the id in small letters.",
      routes.MEMORIES,
      {"user": "ALICE @Example.com", "view": "Ask", "q": "Which pet is scared by rockets?"}),
     ("As the customer says it", "Finds who is meant by a name, and how many memories there are.",

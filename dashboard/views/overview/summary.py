@@ -39,7 +39,7 @@ def draw_empty() -> None:
     """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
         st.header("No memories yet", anchor=False)
-        st.markdown("Save the first one, or look around among invented people.")
+        st.markdown("Save the first one.")
         with widgets.row():
             if may(Role.OPERATOR) and st.button(
                 "Save a memory", type="primary", icon=":material/add:"

@@ -40,7 +40,7 @@ def _draw_users() -> None:
         with st.container(border=True, key="empty"):
             st.header("No users yet", anchor=False)
             if may(Role.OPERATOR):
-                st.markdown("Save a memory, or look around among invented people.")
+                st.markdown("Save a memory first.")
             scenes.draw_load_button("users.load")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -148,7 +149,7 @@ def test_a_place_of_last_year_without_a_recorded_start_is_grey_until_now() -> No
 
 
 def test_questions_are_answered_find_nothing_or_fail() -> None:
-    count = CallCount(calls=5, empty=1, failed=1)
+    count = CallCount(calls=5, empty=1, errors=Counter(["BackendError"]))
     chart = charts.answers({(NOW, "search"): count, (NOW, "save"): CallCount(calls=3)}, 170)
     assert chart.alt == (
         "Questions and failures by hour: answered: 3, nothing found: 1, failed: 1, "
