@@ -7,10 +7,11 @@ import streamlit as st
 from dashboard import routes
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import may, require_access
-from dashboard.services import memory_reads
+from dashboard.services import demonstration, memory_reads
 from dashboard.ui import frame, status
 from dashboard.ui.messages import draw_unless, friendly_errors
 from dashboard.views import person_box
+from dashboard.views.doctor import scenes
 from dashboard.views.memories import browse, save, search
 from dashboard.views.user import erase, merge, summary, timeline
 from memory_core import normalize_user_id
@@ -85,7 +86,8 @@ else:
             if user := settled_user():
                 draw_person(user)
             else:
-                if not memory_reads.users():
+                if not memory_reads.users() or demonstration.is_loading():
                     save_one = "Type a user's e-mail address above and save the first one."
                     st.caption(f"**No memories yet.** {save_one if may(Role.OPERATOR) else ''}")
+                    scenes.draw_load_button("memories.load")
                 st.page_link(routes.USERS, label="All users", icon=":material/group:")

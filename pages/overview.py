@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads
+from dashboard.services import demonstration, memory_reads
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
 from dashboard.views import person_box
@@ -20,7 +20,7 @@ elif state := health.status:
     person_box.draw("overview.who")
     with friendly_errors():
         summary.draw_figures(state)
-        if state.memories:
+        if state.memories and not demonstration.is_loading():
             evidence.draw(state)
         else:
             summary.draw_empty()

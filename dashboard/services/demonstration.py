@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
+from urllib.request import Request, urlopen
 
-from memory_core import MemoryService, Settings
-from memory_core.doctor.demo_director import DemoDirector, DemoState, Scene
+from memory_core import MemoryService, Settings, redeploy_test
+from memory_core.doctor.demo_director import PEOPLE, DemoDirector, DemoState, Scene
 from memory_core.errors import DemoRefused, SettingsError
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import connection
-from . import memory_reads
+from ..connection import Health, connection
+from . import jobs, memory_reads
 
 T = TypeVar("T")
+_ROOT: Final = PEOPLE.parents[2]
+_BUCKET: Final = "holdfast-demo"
+_LOAD: Final = "demo/load"
 _WAIT_S: Final = 10.0
 
 
@@ -28,10 +36,47 @@ def director() -> DemoDirector | None:
         return None
 
 
+@requires(Role.VIEWER)
+def is_all(health: Health) -> bool:
+    """Return whether nobody is stored here but the invented people."""
+    if not health.status or health.status.backend != "chroma" or not (place := director()):
+        return False
+    return health.status.users <= len(place.state.people) > 0
+
+
 @requires(Role.OPERATOR)
-def load() -> tuple[str, ...]:
-    """Load the invented people."""
-    return memory_reads.write(lambda service: _director().load(service))
+def start_load() -> None:
+    """Start to load the invented people, as the job that `load_job` returns."""
+
+    def work(progress: jobs.Progress) -> tuple[str, ...]:
+        return memory_reads.write(lambda service: _director().load(service, progress))
+
+    jobs.board().submit(work, subject="Load invented people", fingerprint=_LOAD)
+
+
+@requires(Role.VIEWER)
+def load_job() -> jobs.Job | None:
+    """Return the newest job that loads the invented people."""
+    return jobs.board().latest(_LOAD)
+
+
+@requires(Role.VIEWER)
+def is_loading() -> bool:
+    """Return whether the invented people are being loaded."""
+    job = load_job()
+    return job is not None and not job.finished
+
+
+@requires(Role.OPERATOR)
+def simulate_on_stand_in() -> str:
+    """Start the usual simulation against a stand-in for S3 Vectors of its own; return the job."""
+
+    def work(progress: jobs.Progress) -> redeploy_test.Report:
+        with _stand_in() as environ:
+            return redeploy_test.simulate(environ=environ, on_step=progress.step)
+
+    subject = "A new deployment, simulated on a stand-in for Amazon S3 Vectors"
+    return jobs.board().submit(work, subject=subject, fingerprint="demo/stand-in")
 
 
 @requires(Role.OPERATOR)
@@ -54,6 +99,32 @@ def reset() -> DemoState:
 
 def _director() -> DemoDirector:
     return DemoDirector(Settings.from_env())
+
+
+@contextmanager
+def _stand_in() -> Iterator[dict[str, str]]:
+    """Run a stand-in with an empty bucket; yield the variables that lead to it alone.
+
+    Raises:
+        DemoRefused: it does not start, since it is a part of a checkout with its tools for tests.
+    """
+    command = [sys.executable, "-m", "standin"]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            if not server.stdout or not (line := server.stdout.readline()):
+                raise DemoRefused(
+                    "the stand-in does not start here; use a checkout and `make demo`"
+                )
+            ready = json.loads(line)
+            urlopen(Request(f"{ready['url_s3']}/{_BUCKET}", method="PUT"), timeout=_WAIT_S).close()
+            kept = {
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("AWS_", "CHROMA_", "MEMORY_"))
+            }
+            yield {**kept, **ready["environ"], "AWS_S3_BUCKET": _BUCKET}
+        finally:
+            server.terminate()
 
 
 @contextmanager

@@ -255,8 +255,7 @@ def should_be(placement: Placement, elsewhere: int | None) -> Chart:
             marker_color=colour,
             hovertemplate="%{fullData.name}<extra></extra>",
         )
-    _stack(fix(figure, height=58), margin=34, legend_at=1.2)
-    figure.update_layout(bargap=0, legend_traceorder="normal")
+    fix(figure, height=32).update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(visible=False, range=[0, max(1, sum(count for count, _ in parts.values()))])
     figure.update_yaxes(visible=False)
     said = ", ".join(f"{trace.name}" for trace in figure.data)
@@ -340,12 +339,12 @@ def storage_strip(
         yaxis2={
             "overlaying": "y",
             "side": "right",
-            "rangemode": "tozero",
+            "range": [0, 1.2 * max([1, *counts])],
             "tickvals": counts[-1:],
             "tickformat": ",d",
         },
     )
-    figure.update_xaxes(type="date", range=[since, until], nticks=8, showgrid=False)
+    figure.update_xaxes(type="date", range=[since, until], nticks=5, showgrid=False)
     latest = f"{text.backend_name(starts[-1].backend)} now" if starts else "no start on record"
     return Chart(
         figure,

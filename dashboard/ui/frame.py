@@ -15,6 +15,7 @@ from memory_core.version import __version__
 from .. import routes
 from ..auth.visitor import LOCAL, Visitor
 from ..connection import Health
+from ..services import demonstration
 from . import setting_lines
 from .text import one_line
 
@@ -29,8 +30,8 @@ STATES: Final = {
 
 
 def word_of(health: Health) -> str:
-    """Return the state as constant Markdown; for a server in Amazon's place whose it is."""
-    if health.status and health.status.stand_in:
+    """Return the state as constant Markdown; for a demo that, for another's server whose it is."""
+    if health.status and (health.status.stand_in or demonstration.is_all(health)):
         return ":blue[:material/theater_comedy: **Demo**]"
     if health.status and health.status.server:
         return ":blue[:material/dns: **Own server**]"
@@ -77,20 +78,21 @@ def _draw_state(health: Health, *, with_way_out: bool) -> None:
             "**The storage cannot be used.** Nothing can be saved or found until it works again.",
             icon=":material/heart_broken:",
         )
-    elif health.word == "temporary":
-        st.warning(
-            "**Temporary storage.** The next deployment deletes all memories.",
-            icon=":material/hourglass_bottom:",
-        )
+    elif health.status and health.word == "temporary":
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.warning(
+                "**Temporary storage.** The next deployment deletes all memories.",
+                icon=":material/hourglass_bottom:",
+            )
+            if with_way_out:
+                setting_lines.draw_to_keep(health.status)
     elif health.status and health.status.stand_in:
         st.info(
             f"**Stand-in storage.** This dashboard talks to {_stand_in(health.status)}, not "
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
-    if with_way_out and health.status and health.word == "temporary":
-        setting_lines.draw_to_keep(health.status)
-    elif with_way_out and health.word == "broken":
+    if with_way_out and health.word == "broken":
         with st.container(key="ask-the-doctor"):
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"

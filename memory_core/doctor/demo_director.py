@@ -255,7 +255,10 @@ class DemoDirector:
 
     def _note(self, **changes: Any) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._state.write_text(json.dumps(asdict(replace(self.state, **changes))))
+        # In one step, for a page may read it meanwhile.
+        staged = self._state.with_suffix(".new")
+        staged.write_text(json.dumps(asdict(replace(self.state, **changes))))
+        staged.replace(self._state)
 
     def _arm(self, scene: Scene) -> None:
         # An account meets throttling at S3 Vectors first.

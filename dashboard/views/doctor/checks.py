@@ -125,7 +125,7 @@ def draw_link() -> None:
         ]
         result = " and ".join(counts) or "nothing wrong"
         label = f"The doctor found {result}, {text.ago(last.taken_at)}"
-    with st.container(key="doctor-link"):
+    with st.container(key="doctor-link", width="content"):
         st.page_link(routes.DOCTOR, label=label, icon=":material/stethoscope:")
 
 

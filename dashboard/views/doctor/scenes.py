@@ -1,4 +1,4 @@
-"""The tab Demo: things that go wrong in real life, made on purpose, found and put right."""
+"""The tab Demo: invented people, a tour in two minutes, and things broken on purpose."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ import streamlit as st
 from memory_core.doctor.demo_director import Scene
 from memory_core.model.counting import counted
 
+from ... import routes
 from ...auth.roles import Role
+from ...auth.visitor import may
 from ...services import demonstration
 from ...ui import actions, messages
+from ...ui.progress import watch
 from ...ui.text import show
 from .. import widgets
+from ..redeploy import start
 
 NAME: Final = "Demo"
 _ACTION: Final = "demo"
 _CHOICES: Final = {"data": "Memories", "deep": "All memories"}
+_ALICE: Final = "alice@example.com"
+_TOUR: Final = (
+    ("A question in other words", "Finds the cashews and pistachios, though nobody said “avoid”.",
+     routes.MEMORIES,
+     {"user": _ALICE, "view": "Ask", "q": "Which nuts does she have to avoid?"}),
+    ("The same person, written differently", "Finds what is stored under the id in small letters.",
+     routes.MEMORIES,
+     {"user": "ALICE @Example.com", "view": "Ask", "q": "Which pet is scared by rockets?"}),
+    ("As the customer says it", "Finds who is meant by a name, and how many memories there are.",
+     routes.USERS, {"who": "Alice Example <ALICE@Example.com>"}),
+)  # fmt: skip
 
 
 def draw() -> None:
@@ -36,24 +51,56 @@ def draw() -> None:
         return
     _run()
     state = director.state
-    with widgets.row("demo-people"):
-        st.markdown(f"**{counted(len(state.people), 'invented person', 'invented people')}** here")
-        if not state.people:
-            draw_load_button("demo.load")
-        if state.people or state.scenes:
+    if demonstration.is_loading() or not state.people:
+        draw_load_button("demo.load")
+    if state.people or state.scenes:
+        with widgets.row("demo-people"):
+            people = counted(len(state.people), "invented person", "invented people")
+            st.markdown(f"**{people}** here", width="content")
             _button("Remove all that the demo made", "reset", demonstration.reset, "restart_alt")
+    if state.people:
+        _draw_tour(director.stand_in is not None)
+    st.header("Break something on purpose", anchor=False)
     for scene in director.scenes():
         _draw_scene(scene, scene.name in state.scenes, bool(state.people))
 
 
 def draw_load_button(key: str) -> None:
-    """Draw the button that fills an empty place, where a demo may."""
-    if demonstration.director() is None:
-        return
-    widgets.button(
-        "Load twelve invented people", key, _ask, "load", demonstration.load, icon="group_add"
-    )
-    _run()
+    """Draw the button that fills an empty place, where a demo may, and how far that is."""
+    job = demonstration.load_job()
+    if job and not job.finished:
+        watch(job.id, "file", doing="Loading invented people")
+    elif may(Role.OPERATOR) and demonstration.director():
+        widgets.button(
+            "Load twelve invented people", key, demonstration.start_load, icon="group_add"
+        )
+        widgets.draw_failure(job, "Loading was cancelled; load again, or remove what is there.")
+
+
+def _draw_tour(on_stand_in: bool) -> None:
+    with st.container(border=True, key="demo-tour"):
+        st.header("Show me in two minutes", anchor=False)
+        for title, effect, page, parameters in _TOUR:
+            with widgets.row():
+                st.page_link(page, label=title, icon=":material/search:", query_params=parameters)
+                st.caption(effect, width="content")
+        here = "Passes: S3 Vectors outlives" if on_stand_in else "Fails: this disk goes with"
+        _draw_simulation(
+            "Simulate a deployment here", f"{here} the deployment.", start.simulate_now
+        )
+        if not on_stand_in:
+            _draw_simulation(
+                "The same on a stand-in for Amazon S3 Vectors",
+                "Passes, without an account.",
+                demonstration.simulate_on_stand_in,
+            )
+
+
+def _draw_simulation(label: str, effect: str, begin: Callable[[], str]) -> None:
+    with widgets.row():
+        if st.button(label, icon=":material/play_arrow:", type="tertiary"):
+            st.switch_page(routes.REDEPLOY, query_params={start.JOB: begin()})
+        st.caption(effect, width="content")
 
 
 def _draw_scene(scene: Scene, under_way: bool, loaded: bool) -> None:

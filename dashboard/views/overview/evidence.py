@@ -20,7 +20,7 @@ from .. import widgets
 from ..doctor import logs
 from ..redeploy import start
 
-_PERIODS: Final = {"30 days": 30, "90 days": 90, "1 year": 365, "All": 0}
+_PERIODS: Final = {"30 days": 30, "90": 90, "365": 365, "All": 0}
 _HEIGHT: Final = 222
 
 
@@ -95,6 +95,10 @@ def _draw_should_be(state: Status) -> None:
             widgets.button(
                 "Check", "overview.check", memory_reads.check_again, icon="refresh", kind="tertiary"
             )
+        # Beside the chart a legend would be cut off on a phone.
+        colours = ("blue" if state.backend == "s3_vectors" else "orange", "red", "violet", "gray")
+        parts = zip(colours, chart.figure.data, strict=True)
+        st.markdown(" · ".join(f":{colour}[■] {part.name}" for colour, part in parts))
         if _draw_chart("should-be", chart, head) is not None:
             st.switch_page(routes.USERS)
 

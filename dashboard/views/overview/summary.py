@@ -16,7 +16,7 @@ from ...services.redeploy import past_reports, waiting_tests
 from ...ui import status, tables, text
 from ...ui.text import one_line
 from .. import widgets
-from ..doctor import checks
+from ..doctor import checks, scenes
 from ..redeploy import result, start
 
 _LINES = 40
@@ -39,9 +39,13 @@ def draw_empty() -> None:
     """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
         st.header("No memories yet", anchor=False)
-        st.markdown("Save the first one, or load the demo data with `make demo-data`.")
-        if st.button("Save a memory", type="primary", icon=":material/add:"):
-            st.switch_page(routes.MEMORIES)
+        st.markdown("Save the first one.")
+        with widgets.row():
+            if may(Role.OPERATOR) and st.button(
+                "Save a memory", type="primary", icon=":material/add:"
+            ):
+                st.switch_page(routes.MEMORIES)
+            scenes.draw_load_button("overview.load")
 
 
 def draw_details(state: Status) -> None:

@@ -11,14 +11,13 @@ from memory_core import ServiceStart
 from memory_core.model.counting import counted
 from memory_core.model.records import Status
 from memory_core.redeploy_test import Report
-from memory_core.render.redeploy_test import NO_PROOF
 from memory_core.storage.aws.client import REQUESTS
 from memory_core.watch import Proof
 
 from ... import routes
 from ...auth.roles import Role
 from ...services import memory_reads, redeploy
-from ...ui import actions, text
+from ...ui import actions, setting_lines, text
 from ...ui.messages import draw_unless
 from ...ui.progress import watch
 from .. import widgets
@@ -68,7 +67,8 @@ def _draw_state(proof: Proof | None, trouble: str) -> None:
             text.show(text.sentence(trouble))
         if proof is None:
             st.header("No proof yet", anchor=False)
-            text.show(NO_PROOF)
+            st.markdown("Check now stores probes, which stay, and reads them back. To repeat it:")
+            setting_lines.draw("MEMORY_WATCH=15m", "proof")
             return
         st.header(_MARKS[proof.outcome], anchor=False)
         text.show(proof.sentence)

@@ -14,12 +14,13 @@ from memory_core.render.text import visible, visible_id
 from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import memory_reads, user_actions
+from ...services import demonstration, memory_reads, user_actions
 from ...ui import charts, tables, text
 from ...ui.messages import draw_unless
 from ...ui.progress import watch
 from ...ui.text import one_line, sentence, show
 from .. import widgets
+from ..doctor import scenes
 
 _USERS_SHOWN: Final = 15
 _WHO: Final = "who"
@@ -35,11 +36,12 @@ def draw() -> None:
 def _draw_users() -> None:
     """Draw every user; a row opens the user."""
     census = memory_reads.census()
-    if not census.users:
+    if not census.users or demonstration.is_loading():
         with st.container(border=True, key="empty"):
             st.header("No users yet", anchor=False)
             if may(Role.OPERATOR):
-                st.markdown("Save a memory, or load the demo data with `make demo-data`.")
+                st.markdown("Save a memory first.")
+            scenes.draw_load_button("users.load")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="counted"):
         st.caption(

@@ -136,11 +136,12 @@ def test_every_subject_has_the_name_that_the_document_gives_it() -> None:
 
 
 def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTest) -> None:
+    assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
     page.run()
-    assert "0 invented people** here" in text_of(page)
-    page.button(key="demo.load").click().run()
-    assert "12 invented people** here" in text_of(page)
+    page.button(key="demo.load").click()
+    assert "Show me in two minutes" in run_until(page, "12 invented people** here")
+    assert "**Demo**" in page.sidebar.markdown[0].value
     page.button(key="demo.break.lost-vectors").click().run()
     assert "**Three vectors are lost** · broken now" in text_of(page)
     assert "The doctor finds records.E001" in text_of(page)
@@ -149,8 +150,17 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTes
     page.button(key="demo.break.wipe").click().run()
     assert "**A deployment wipes the disk** · broken now" in text_of(page)
     page.button(key="demo.reset").click().run()
-    assert "0 invented people** here" in text_of(page)
+    assert "invented people** here" not in text_of(page)
+    assert "**Temporary**" in page.sidebar.markdown[0].value
+    assert page.button(key="demo.load")
     assert not page.exception
+
+
+@pytest.mark.parametrize("name", ["overview", "users", "memories"])
+def test_an_empty_place_offers_invented_people(app: AppTest, name: str) -> None:
+    app.run()
+    app.switch_page(f"../pages/{name}.py").run()
+    assert app.button(key=f"{name}.load").label == "Load twelve invented people"
 
 
 def test_there_is_no_demo_where_an_account_is_set_up(

@@ -28,7 +28,8 @@ def test_the_first_check_is_a_click_away_and_a_loss_stays_on_the_page(
 ) -> None:
     app.run()
     app.switch_page(PAGE).run()
-    assert "There is no standing proof yet; set MEMORY_WATCH" in text_of(app)
+    assert "No proof yet" in text_of(app)
+    assert app.code[0].value == "MEMORY_WATCH=15m"
 
     app.button(key="proof.check").click().run()
     words = run_until(app, "**Proven**")
