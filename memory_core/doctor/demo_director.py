@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,15 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from ..activity import recording, unnoted
 from ..errors import DemoRefused
 from ..model.counting import Progress, Steps
 from ..model.user_id import normalize_user_id
 from ..settings import Settings
+from ..storage.objects import LocalObjects
+from ..storage.objects.local import make_private_folder
 from ..storage.vectors import Vector
 from .findings import Tag
 
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
 PEOPLE: Final = Path(__file__).parents[2] / "examples" / "memories" / "people"
 _ACTION: Final = "demo"
 _WIPE: Final = "wipe"
-_KEPT: Final = "demo-kept"
-_STATE: Final = "demo.json"
+_KEPT: Final = ".demo-kept"
+"""Ends the name that a folder has while it is wiped."""
 _LOST: Final = 3
 _WAIT_S: Final = 5.0
 _STRAYS: Final = {
@@ -110,23 +113,27 @@ class DemoDirector:
                 "a demo breaks things on purpose, and AWS is set up here; "
                 "use the embedded default or `make demo`"
             )
-        self._folder = settings.data_dir
-        self._state = self._folder / _STATE
+        self._folder, self._chroma = settings.data_dir.absolute(), settings.chroma_path.absolute()
+        self._lock = FileLock(self._folder / "demo.lock", timeout=0)
+        self._files = LocalObjects(self._folder)
+        # What was loaded into one place must never be removed from another.
+        self._file = f"demo-{settings.bucket}.json" if settings.bucket else "demo.json"
 
     @property
     def state(self) -> DemoState:
         """What the demo has made here so far."""
-        if not self._state.exists():
-            return DemoState()
-        stored = json.loads(self._state.read_bytes())
-        return DemoState(*(tuple(stored[key]) for key in ("people", "scenes", "strays")))
+        stored = json.loads(self._files.get(self._file) or "{}")
+        state = DemoState(**{name: tuple(ids) for name, ids in stored.items()})
+        # The disk is wiped for every place.
+        wiped = _WIPE not in state.scenes and self._kept()
+        return replace(state, scenes=(*state.scenes, _WIPE)) if wiped else state
 
     def scenes(self) -> tuple[Scene, ...]:
         """Return the scenes that can be played here."""
         return tuple(scene for scene in SCENES if self.stand_in or not scene.fault)
 
     def load(self, service: MemoryService, on_progress: Progress | None = None) -> tuple[str, ...]:
-        """Load the invented people, and return those loaded; who has memories is left alone.
+        """Load the invented people, and return those loaded; who has a history is left alone.
 
         Raises:
             DemoRefused: their files are not there.
@@ -135,12 +142,12 @@ class DemoDirector:
         if not files:
             raise DemoRefused("the invented people are not part of the package; use a checkout")
         steps = Steps(on_progress, len(files))
-        taken = {user.user_id for user in service.users()} - {*self.state.people}
-        with recording(service.activity, _ACTION) as operation:
+        with self._alone(), recording(service.activity, _ACTION) as operation:
             operation.detail = "load"
             for file in files:
                 user_id = normalize_user_id(file.stem)
-                if user_id not in taken:
+                # Deleted memories can be brought back: a reset must not erase them either.
+                if user_id in self.state.people or not service.parts.ledger.view(user_id).all_ids:
                     # Noted before, so that a reset finds what a load that was cut off has made.
                     self._note(people=(*dict.fromkeys((*self.state.people, user_id)),))
                     service.add_document(file.stem, file.name, file.read_bytes(), isolate=False)
@@ -153,61 +160,88 @@ class DemoDirector:
         Raises:
             DemoRefused: no such scene here, it is under way, or nobody is loaded.
         """
-        scene = self._scene(name)
-        if name in self.state.scenes:
-            raise DemoRefused(f"{scene.title!r} is under way; put it right first")
-        if name != _WIPE and not scene.fault and not self.state.people:
-            raise DemoRefused("nobody is loaded yet; load the invented people first")
-        # Noted before, so that a scene that was cut off in the middle is put right as well.
-        self._note(scenes=(*self.state.scenes, name))
-        with open_service() as service, recording(service.activity, _ACTION) as operation:
-            operation.detail = f"break {name}"
-            if not scene.fault and name != _WIPE:
-                self._damage(name, service)
-        if scene.fault:
-            self._arm(scene)
-        elif name == _WIPE:
-            (self._folder / _KEPT).mkdir(parents=True, exist_ok=True)
-            for path in [*self._folder.iterdir()]:
-                if path.name not in (_STATE, _KEPT):
-                    path.rename(self._folder / _KEPT / path.name)
-        return scene
+        with self._alone():
+            scene = self._scene(name)
+            if name in self.state.scenes:
+                raise DemoRefused(f"{scene.title!r} is under way; put it right first")
+            if name != _WIPE and not scene.fault and not self.state.people:
+                raise DemoRefused("nobody is loaded yet; load the invented people first")
+            if name == _WIPE and self._folder.is_relative_to(self._chroma):
+                raise DemoRefused("CHROMA_PATH is around MEMORY_DATA_DIR; give each its own folder")
+            # Noted before, so that a scene that was cut off in the middle is put right as well.
+            self._note(scenes=(*self.state.scenes, name))
+            with open_service() as service, recording(service.activity, _ACTION) as operation:
+                operation.detail = f"break {name}"
+                if not scene.fault and name != _WIPE:
+                    self._damage(name, service)
+            if scene.fault:
+                self._arm(scene)
+            elif name == _WIPE:
+                # Nothing but our own folders: others may share this disk.
+                for path in {*(path.parent for path in self._folder.glob("*/v1")), self._chroma}:
+                    if path.exists():
+                        path.rename(path.with_name(path.name + _KEPT))
+            return scene
 
     def put_right(self, name: str, open_service: Open) -> Scene:
         """Repair what a scene has done, as a person would; raises as `begin`."""
-        scene = self._scene(name)
-        if name not in self.state.scenes:
-            raise DemoRefused(f"{scene.title!r} is not under way; there is nothing to put right")
-        if scene.fault:
-            self._control("clear_faults")
-            for other in self._under_way():
-                if other.fault and other != scene:
-                    self._arm(other)
-        elif name == _WIPE:
-            for kept in [*(self._folder / _KEPT).iterdir()]:
+        with self._alone():
+            scene = self._scene(name)
+            if name not in self.state.scenes:
+                raise DemoRefused(
+                    f"{scene.title!r} is not under way; there is nothing to put right"
+                )
+            if scene.fault:
+                self._control("clear_faults")
+                for other in self._under_way():
+                    if other.fault and other != scene:
+                        self._arm(other)
+            while name == _WIPE and (kept := next(iter(self._kept()), None)):
                 # What was saved meanwhile stands in the way of what was there before.
-                there = self._folder / kept.name
-                shutil.rmtree(there) if there.is_dir() else there.unlink(missing_ok=True)
+                there = kept.with_name(kept.name.removesuffix(_KEPT))
+                if there.exists():
+                    shutil.rmtree(there)
                 kept.rename(there)
-        with open_service() as service, recording(service.activity, _ACTION) as operation:
-            operation.detail = f"fix {name}"
-            self._repair(name, service)
-        self._note(scenes=tuple(other for other in self.state.scenes if other != name))
-        return scene
+            with open_service() as service, recording(service.activity, _ACTION) as operation:
+                operation.detail = f"fix {name}"
+                self._repair(name, service)
+            self._note(scenes=tuple(other for other in self.state.scenes if other != name))
+            return scene
 
     def reset(self, open_service: Open) -> DemoState:
         """Put everything right and remove all that the demo has made; return what that was."""
-        made = self.state
-        with unnoted():
-            for scene in reversed(self._under_way()):
-                self.put_right(scene.name, open_service)
-        with open_service() as service, recording(service.activity, _ACTION) as operation:
-            operation.detail = "reset"
-            service.parts.store.delete(made.strays)
-            for user_id in made.people:
-                service.forget_user(user_id)
-        self._state.unlink(missing_ok=True)
-        return made
+        with self._alone():
+            made = self.state
+            with unnoted():
+                for scene in reversed(self._under_way()):
+                    self.put_right(scene.name, open_service)
+            with open_service() as service, recording(service.activity, _ACTION) as operation:
+                operation.detail = "reset"
+                service.parts.store.delete(made.strays)
+                for user_id in made.people:
+                    service.forget_user(user_id)
+            self._files.delete([self._file])
+            return made
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Work while no other demo does: two at once would take what is real for what is made."""
+        try:
+            make_private_folder(self._folder)
+            with self._lock:
+                yield
+        except Timeout as exc:
+            raise DemoRefused("another demo is at work here; try again once it has ended") from exc
+        except OSError as exc:
+            raise DemoRefused(
+                f"the demo cannot change {str(exc.filename or self._folder)!r}: "
+                f"{exc.strerror or exc}; let this user write there, or set MEMORY_DATA_DIR"
+            ) from exc
+
+    def _kept(self) -> list[Path]:
+        """Return the folders of a wiped disk, under the names that they have meanwhile."""
+        folders = (self._folder, self._chroma.parent)
+        return [path for folder in folders for path in folder.glob(f"*{_KEPT}")]
 
     def _scene(self, name: str) -> Scene:
         scenes = {scene.name: scene for scene in self.scenes()}
@@ -221,6 +255,8 @@ class DemoDirector:
     def _damage(self, name: str, service: MemoryService) -> None:
         people = self.state.people
         store, ids = service.parts.store, self._ids(service, people)
+        if not ids:
+            raise DemoRefused("the invented people have no memories now; load them again")
         if name == "lost-vectors":
             store.delete(ids[:_LOST])
         elif name == "other-embedder":
@@ -239,10 +275,9 @@ class DemoDirector:
             store.put([Vector(stray, payload, _values(vector))])
 
     def _repair(self, name: str, service: MemoryService) -> None:
-        if name == "other-form":
+        if name in _STRAYS:
+            # Nobody else's orphans are touched.
             service.take_up(self.state.people[0])
-        elif name == "second-program":
-            service.audit(repair=True, unexpected="adopt")
         elif name == "lost-vectors":
             service.audit(repair=True)
         elif name == "other-embedder":
@@ -254,11 +289,7 @@ class DemoDirector:
         return [record.id for user in people for record in service.list_memories(user)]
 
     def _note(self, **changes: Any) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # In one step, for a page may read it meanwhile.
-        staged = self._state.with_suffix(".new")
-        staged.write_text(json.dumps(asdict(replace(self.state, **changes))))
-        staged.replace(self._state)
+        self._files.replace(self._file, json.dumps(asdict(replace(self.state, **changes))).encode())
 
     def _arm(self, scene: Scene) -> None:
         # An account meets throttling at S3 Vectors first.

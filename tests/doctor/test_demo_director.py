@@ -80,11 +80,16 @@ def test_a_scene_is_found_and_put_right(director: DemoDirector, name: str) -> No
     assert before.keys() == after.keys()
 
 
-def test_a_reset_removes_what_the_demo_made_and_nothing_else(director: DemoDirector) -> None:
+def test_a_reset_removes_what_the_demo_made_and_nothing_else(
+    director: DemoDirector, environ: dict[str, str], cloud: StandIn
+) -> None:
     with open_quietly() as service:
         service.add_text_memory("real@example.com", "Was here before")
     director.begin("lost-vectors", open_quietly)
     director.begin("wipe", open_quietly)
+    # What a demo has loaded elsewhere is not to be removed here.
+    elsewhere = {**environ, **cloud.environ(), "AWS_S3_BUCKET": "other"}
+    assert DemoDirector(Settings.from_env(elsewhere)).state.people == ()
     made = director.reset(open_quietly)
     assert len(made.people) == 12
     assert made.scenes == ("lost-vectors", "wipe")
@@ -108,10 +113,52 @@ def test_a_person_who_has_memories_is_left_alone(
         director.begin("lost-vectors", open_quietly)
     with open_quietly() as service:
         service.add_text_memory("alice@example.com", "My own")
-        assert "alice@example.com" not in director.load(service)
+        (deleted,) = service.add_text_memory("bob@example.com", "Can be brought back")
+        service.delete_memory("bob@example.com", deleted.id)
+        assert not {"alice@example.com", "bob@example.com"} & {*director.load(service)}
         director.reset(lambda: service)
     with open_quietly() as service:
         assert [user.user_id for user in service.users()] == ["alice@example.com"]
+        assert service.restore_memory("bob@example.com", deleted.id).ids == (deleted.id,)
+
+
+def test_a_wipe_that_is_cut_off_or_put_right_twice_at_once_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    monkeypatch.setenv("MEMORY_DATA_DIR", str(folder))
+    monkeypatch.setenv("CHROMA_PATH", str(tmp_path / "vectors"))
+    with open_quietly() as service:
+        service.add_text_memory("ann", "My own")
+    (folder / "of another program").mkdir()
+    director = DemoDirector(Settings.from_env())
+    director.begin("wipe", open_quietly)
+    assert {path.name for path in folder.iterdir() if "." not in path.name} == {
+        "of another program"
+    }
+    assert not (tmp_path / "vectors").exists()
+    # As after kill -9 while the folders are brought back, with the note of it lost.
+    (folder / "ledger.demo-kept").rename(folder / "ledger")
+    (folder / "demo.json").unlink()
+    with director._alone(), pytest.raises(DemoRefused, match="another demo is at work here"):
+        DemoDirector(Settings.from_env()).put_right("wipe", open_quietly)
+    director.put_right("wipe", open_quietly)
+    assert director.state == DemoState()
+    with open_quietly() as service:
+        assert [memory.memory for memory in service.list_memories("ann")] == ["My own"]
+        assert service.audit().clean
+    monkeypatch.setenv("CHROMA_PATH", str(tmp_path))
+    with pytest.raises(DemoRefused, match="CHROMA_PATH is around MEMORY_DATA_DIR"):
+        DemoDirector(Settings.from_env()).begin("wipe", open_quietly)
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "file" / "data"))
+    with pytest.raises(DemoRefused, match=r"cannot change '.*file.*Not a directory; let this"):
+        DemoDirector(Settings.from_env()).begin("wipe", open_quietly)
 
 
 @pytest.mark.parametrize(
