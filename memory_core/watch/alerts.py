@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
+from urllib.parse import unquote
 from uuid import uuid4
 
 from ..errors import BackendError, EntryExists
@@ -103,8 +104,12 @@ class Alerts:
         assert objects is not None
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
         last = _read(objects.get(claims[-1])) if claims else {}
-        latest = last.get("evidence", {}).get("number", -1)
-        if latest >= document["evidence"].get("number", latest + 1):
+        told, evidence = last.get("evidence", {}), document["evidence"]
+        if (
+            "number" in evidence
+            and told.get("begun_at") == evidence.get("begun_at")
+            and told.get("number", -1) >= evidence["number"]
+        ):
             # Another instance told of this check already, or of a later one.
             return None
         before = _rank(last.get("state", "well")) if claims else None
@@ -150,15 +155,24 @@ class Alerts:
         import urllib3
         from urllib3 import exceptions as failed
 
-        unsent = failed.ConnectTimeoutError, failed.NewConnectionError, failed.SSLError
+        unsent = (
+            failed.ConnectTimeoutError,
+            failed.LocationValueError,
+            failed.NewConnectionError,
+            failed.SSLError,
+        )
+        headers = {"Content-Type": "application/json"}
         timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
         try:
+            # Credentials in an address are not sent by themselves.
+            if account := urllib3.util.parse_url(self._url or "").auth:
+                headers |= urllib3.make_headers(basic_auth=unquote(account))
             with urllib3.PoolManager(timeout=timeout) as pool:
                 answer = pool.request(
                     "POST",
                     self._url or "",
                     body=_encoded(document),
-                    headers={"Content-Type": "application/json"},
+                    headers=headers,
                     redirect=False,
                     retries=False,
                     preload_content=False,
@@ -199,8 +213,9 @@ def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
 
 
 def _claims(keys: Iterable[str], kind: AlertKind) -> list[str]:
-    folder, ending = f"{ALERTS}{kind}/", _outcome(".json")
-    return sorted(key for key in keys if key.startswith(folder) and not key.endswith(ending))
+    folder = f"{ALERTS}{kind}/"
+    numbers = (key.removeprefix(folder).removesuffix(".json") for key in keys)
+    return [f"{folder}{number}.json" for number in sorted(numbers) if number.isdecimal()]
 
 
 def _outcome(key: str) -> str:
@@ -218,5 +233,5 @@ def _rank(state: str) -> int:
 def _read(data: bytes | None) -> dict[str, Any]:
     try:
         return dict(json.loads(data or b""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}

@@ -143,7 +143,7 @@ class Watcher:
 
     def _known(self, proof: Proof) -> None:
         self.proof, self.trouble = proof, ""
-        evidence = "number checks failed proven_since passed_at commit instance".split()
+        evidence = "number begun_at checks failed proven_since passed_at commit instance".split()
         self.alerts.see("proof", proof.outcome, proof.sentence, **pick(proof, *evidence))
 
     def _is_untidy(self, proof: Proof) -> bool:
