@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
 from urllib.parse import unquote
+from urllib.request import getproxies, proxy_bypass
 from uuid import uuid4
 
 from ..errors import BackendError, EntryExists
@@ -152,33 +153,17 @@ class Alerts:
 
     def _post(self, document: Mapping[str, Any]) -> tuple[bool, str]:
         """Send it once; return whether it is to be sent again, and what went wrong, if anything."""
-        import urllib3
         from urllib3 import exceptions as failed
 
         unsent = (
             failed.ConnectTimeoutError,
             failed.LocationValueError,
             failed.NewConnectionError,
+            failed.ProxyError,
             failed.SSLError,
         )
-        headers = {"Content-Type": "application/json"}
-        timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
         try:
-            # Credentials in an address are not sent by themselves.
-            if account := urllib3.util.parse_url(self._url or "").auth:
-                headers |= urllib3.make_headers(basic_auth=unquote(account))
-            with urllib3.PoolManager(timeout=timeout) as pool:
-                answer = pool.request(
-                    "POST",
-                    self._url or "",
-                    body=_encoded(document),
-                    headers=headers,
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                )
-                status = answer.status
-                answer.close()
+            status = post(self._url or "", _encoded(document), self._timeout_s)
         except unsent as exc:
             return True, f"no connection ({type(exc).__name__}); check MEMORY_ALERT_URL"
         except (failed.HTTPError, OSError) as exc:
@@ -196,6 +181,39 @@ def alerts_to(settings: Settings, objects: ObjectStore | None = None) -> Alerts:
     """Return alerts to the address of the settings, with a link to the page Proof."""
     page = settings.dashboard_url and f"{settings.dashboard_url.rstrip('/')}/proof"
     return Alerts(settings.alert_url, page or "", objects)
+
+
+def post(url: str, body: bytes, timeout_s: float) -> int:
+    """Post JSON, or nothing, once; return the status of the answer, without following it.
+
+    Credentials in the address are sent, and https goes through the proxy of HTTPS_PROXY.
+
+    Raises:
+        urllib3.exceptions.HTTPError, OSError: it was not sent, or no answer came.
+    """
+    import urllib3
+
+    target, timeout = urllib3.util.parse_url(url), urllib3.Timeout(timeout_s, timeout_s)
+    headers = {"Content-Type": "application/json"} if body else {}
+    if target.auth:
+        headers |= urllib3.make_headers(basic_auth=unquote(target.auth))
+    proxy = getproxies().get("https") if target.scheme == "https" else None
+    if proxy and not proxy_bypass(target.host or ""):
+        pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, timeout=timeout)
+    else:
+        pool = urllib3.PoolManager(timeout=timeout)
+    with pool:
+        answer = pool.request(
+            "POST",
+            url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
+        answer.close()
+    return answer.status
 
 
 def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
