@@ -12,6 +12,7 @@ import logging
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -196,7 +197,7 @@ def post(url: str, body: bytes, timeout_s: float) -> int:
     target, timeout = urllib3.util.parse_url(url), urllib3.Timeout(timeout_s, timeout_s)
     headers = {"Content-Type": "application/json"} if body else {}
     if target.auth:
-        headers |= urllib3.make_headers(basic_auth=unquote(target.auth))
+        headers["Authorization"] = f"Basic {b64encode(unquote(target.auth).encode()).decode()}"
     proxy = getproxies().get("https") if target.scheme == "https" else None
     if proxy and not proxy_bypass(target.host or ""):
         pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, timeout=timeout)

@@ -149,7 +149,7 @@ def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> P
         outcome=next(word for word in _WORST_FIRST if any(word == each.outcome for each in bad)),
         failed=before.failed + 1,
         losses=losses[-_LOSSES_KEPT:],
-        noted=tuple({each.number for each in bad}.union(before.noted)),
+        noted=tuple(sorted({each.number for each in bad}.union(before.noted))),
     )
 
 
