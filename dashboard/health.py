@@ -159,12 +159,15 @@ async def metrics(request: Request) -> Response:
     if token is None:
         return PlainTextResponse("Not Found", 404, _NO_STORE)
     given = request.headers.get("authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode()):
         challenge = {**_NO_STORE, "WWW-Authenticate": "Bearer"}
         return PlainTextResponse("Give the token of MEMORY_METRICS_TOKEN.", 401, challenge)
     from memory_core.render.metrics import CONTENT_TYPE, exposition
 
-    text = await asyncio.to_thread(lambda: exposition(connection().service()))
+    try:
+        text = await asyncio.to_thread(lambda: exposition(connection().service()))
+    except MemoryCoreError as exc:
+        return PlainTextResponse(str(exc), 503, _NO_STORE)
     return Response(text, 200, _NO_STORE, CONTENT_TYPE)
 
 

@@ -152,9 +152,12 @@ class VariableReader:
         value = self.text(name)
         try:
             url = urlsplit(value or "")
-            host = url.hostname or ""
+            host, _ = url.hostname or "", url.port
         except ValueError:
             url, host = urlsplit(""), ""
+        if re.search(r"[\s\\]", value or ""):
+            # Parsers differ on where the host ends.
+            host = ""
         here = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host)
         if value is None or (host and url.scheme == "https") or (here and url.scheme == "http"):
             return value

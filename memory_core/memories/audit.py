@@ -159,10 +159,11 @@ class Auditor:
             cure = "the store has what it recorded" if events else "restore it from a backup"
             detail = f"its record is damaged; {cure}: {key}" if is_entry(key) else str(error)
             differences.append(Difference("damaged", pair, detail, key=key, events=events))
+        real = [view for view in views.values() if view.live and not is_probe(view.user_id)]
         return Findings(
             tuple(differences),
-            checked=sum(len(view.live) for view in views.values()),
-            users=sum(bool(view.live) for view in views.values()),
+            checked=sum(len(view.live) for view in real),
+            users=len(real),
             left_out=tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted)))),
         )
 

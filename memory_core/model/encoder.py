@@ -1,4 +1,4 @@
-"""One encoder of values for JSON."""
+"""One encoder of values for JSON, and what reads their fields back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Value = TypeVar("_Value", bound="DataclassInstance")
 
 
 def encode(value: Any) -> Any:
@@ -40,3 +45,9 @@ def encode(value: Any) -> Any:
 def pick(value: object, *names: str) -> dict[str, Any]:
     """Encode some attributes of a value for JSON, in this order."""
     return {name: encode(getattr(value, name)) for name in names}
+
+
+def known(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
+    """Make a value of its decoded fields; those of a newer release are left out."""
+    names = {attribute.name for attribute in fields(kind)}
+    return kind(**{name: data[name] for name in names.intersection(data)})

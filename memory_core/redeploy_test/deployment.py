@@ -5,12 +5,9 @@ The deployment itself can be started by Render's deploy hook, an address that ta
 
 from __future__ import annotations
 
-import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +27,7 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
+from ..watch import post
 from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
@@ -222,6 +220,8 @@ def start_deployment(settings: Settings) -> None:
         SettingsError: there is no hook, or it is no https address (http on this machine alone).
         BackendUnavailable: the host did not accept it; the address is a secret and is not shown.
     """
+    import urllib3
+
     url = settings.deployment.hook_url
     if not url:
         raise SettingsError(
@@ -230,15 +230,12 @@ def start_deployment(settings: Settings) -> None:
         )
     if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
         raise SettingsError("RENDER_DEPLOY_HOOK_URL is no https address; copy it from Render")
-    request = urllib.request.Request(url, method="POST", data=b"")
-    try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_HOOK_TIMEOUT_S):
+    failure = "did not answer"
+    with suppress(urllib3.exceptions.HTTPError, OSError):
+        # A redirect would turn the POST into a GET, which starts nothing.
+        if (status := post(url, b"", _HOOK_TIMEOUT_S)) < 300:
             return
-    except urllib.error.HTTPError as exc:
-        exc.close()
-        failure = f"answered {exc.code}"
-    except (OSError, ValueError, http.client.HTTPException):
-        failure = "did not answer"
+        failure = f"answered {status}"
     raise BackendUnavailable(
         f"the deploy hook {failure}, so no deployment was started; check RENDER_DEPLOY_HOOK_URL, "
         "or start the deployment on the host",
@@ -258,13 +255,6 @@ def step(on_step: OnStep, name: str, detail: str = "") -> Iterator[None]:
     finally:
         ms = round((time.monotonic() - started) * 1000)
         on_step(StepDone(name, detail, ms, failed=failed))
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: they would turn the POST into a GET, which starts nothing."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
 
 
 def _has_ended(service: MemoryService, run: str) -> bool:

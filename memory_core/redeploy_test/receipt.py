@@ -14,12 +14,12 @@ from ulid import ULID
 
 from ..errors import InvalidReceipt
 from ..model.counting import counted
-from ..model.encoder import pick
+from ..model.encoder import known, pick
 from ..model.signature import Key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
 from .probes import MOST, make_probes
-from .report import Installation, Probe, RealUsers, known
+from .report import Installation, Probe, RealUsers
 
 _VERSION = 1
 _NO_KEY = b"holdfast"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ..model.counting import StepDone
+from ..model.encoder import known
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -197,7 +198,7 @@ class Report:
 
 def observation_from(data: Mapping[str, Any]) -> Observation:
     """Read what `encode` wrote of an observation."""
-    return known(Observation, {**data, "results": _results(data["results"])})
+    return _whole(Observation, {**data, "results": _results(data["results"])})
 
 
 def report_from(data: Mapping[str, Any]) -> Report:
@@ -206,7 +207,7 @@ def report_from(data: Mapping[str, Any]) -> Report:
     Raises:
         KeyError, TypeError, ValueError: it is no report.
     """
-    return known(
+    return _whole(
         Report,
         {
             **data,
@@ -225,14 +226,10 @@ _PARTS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def known(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
-    """Make a value of its fields and their parts; those of a newer release are left out."""
-    return kind(
-        **{
-            name: known(_PARTS[name], data[name]) if name in _PARTS and data[name] else data[name]
-            for name in {attribute.name for attribute in fields(kind)}.intersection(data)
-        }
-    )
+def _whole(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
+    """Make a value of its fields and their parts."""
+    parts = {name: known(part, data[name]) for name, part in _PARTS.items() if data.get(name)}
+    return known(kind, {**data, **parts})
 
 
 def _results(items: Any) -> tuple[ProbeResult, ...]:

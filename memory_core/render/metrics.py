@@ -87,7 +87,7 @@ class _Metrics(Collector):
         yield "proof_well", "1 if the last check found all.", proof.well and not trouble
         if proof.passed_at:
             age = datetime.now(UTC) - datetime.fromisoformat(proof.passed_at)
-            yield "proof_age_seconds", "Time since the last proof.", age.total_seconds()
+            yield "proof_age_seconds", "Time since the last proof.", max(0.0, age.total_seconds())
 
 
 def _census(service: MemoryService) -> Census:

@@ -12,10 +12,13 @@ import logging
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
+from urllib.parse import unquote
+from urllib.request import getproxies, proxy_bypass
 from uuid import uuid4
 
 from ..errors import BackendError, EntryExists
@@ -103,8 +106,12 @@ class Alerts:
         assert objects is not None
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
         last = _read(objects.get(claims[-1])) if claims else {}
-        latest = last.get("evidence", {}).get("number", -1)
-        if latest >= document["evidence"].get("number", latest + 1):
+        told, evidence = last.get("evidence", {}), document["evidence"]
+        if (
+            "number" in evidence
+            and told.get("begun_at") == evidence.get("begun_at")
+            and told.get("number", -1) >= evidence["number"]
+        ):
             # Another instance told of this check already, or of a later one.
             return None
         before = _rank(last.get("state", "well")) if claims else None
@@ -147,24 +154,17 @@ class Alerts:
 
     def _post(self, document: Mapping[str, Any]) -> tuple[bool, str]:
         """Send it once; return whether it is to be sent again, and what went wrong, if anything."""
-        import urllib3
         from urllib3 import exceptions as failed
 
-        unsent = failed.ConnectTimeoutError, failed.NewConnectionError, failed.SSLError
-        timeout = urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s)
+        unsent = (
+            failed.ConnectTimeoutError,
+            failed.LocationValueError,
+            failed.NewConnectionError,
+            failed.ProxyError,
+            failed.SSLError,
+        )
         try:
-            with urllib3.PoolManager(timeout=timeout) as pool:
-                answer = pool.request(
-                    "POST",
-                    self._url or "",
-                    body=_encoded(document),
-                    headers={"Content-Type": "application/json"},
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                )
-                status = answer.status
-                answer.close()
+            status = post(self._url or "", _encoded(document), self._timeout_s)
         except unsent as exc:
             return True, f"no connection ({type(exc).__name__}); check MEMORY_ALERT_URL"
         except (failed.HTTPError, OSError) as exc:
@@ -184,6 +184,39 @@ def alerts_to(settings: Settings, objects: ObjectStore | None = None) -> Alerts:
     return Alerts(settings.alert_url, page or "", objects)
 
 
+def post(url: str, body: bytes, timeout_s: float) -> int:
+    """Post JSON, or nothing, once; return the status of the answer, without following it.
+
+    Credentials in the address are sent, and https goes through the proxy of HTTPS_PROXY.
+
+    Raises:
+        urllib3.exceptions.HTTPError, OSError: it was not sent, or no answer came.
+    """
+    import urllib3
+
+    target, timeout = urllib3.util.parse_url(url), urllib3.Timeout(timeout_s, timeout_s)
+    headers = {"Content-Type": "application/json"} if body else {}
+    if target.auth:
+        headers["Authorization"] = f"Basic {b64encode(unquote(target.auth).encode()).decode()}"
+    proxy = getproxies().get("https") if target.scheme == "https" else None
+    if proxy and not proxy_bypass(target.host or ""):
+        pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, timeout=timeout)
+    else:
+        pool = urllib3.PoolManager(timeout=timeout)
+    with pool:
+        answer = pool.request(
+            "POST",
+            url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
+        answer.close()
+    return answer.status
+
+
 def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
     """Yield kind, time and failure of the newest change of each kind that was not delivered."""
     keys = list(objects.list(ALERTS))
@@ -199,8 +232,9 @@ def failed_alerts(objects: ObjectStore) -> Iterator[tuple[AlertKind, str, str]]:
 
 
 def _claims(keys: Iterable[str], kind: AlertKind) -> list[str]:
-    folder, ending = f"{ALERTS}{kind}/", _outcome(".json")
-    return sorted(key for key in keys if key.startswith(folder) and not key.endswith(ending))
+    folder = f"{ALERTS}{kind}/"
+    numbers = (key.removeprefix(folder).removesuffix(".json") for key in keys)
+    return [f"{folder}{number}.json" for number in sorted(numbers) if number.isdecimal()]
 
 
 def _outcome(key: str) -> str:
@@ -218,5 +252,5 @@ def _rank(state: str) -> int:
 def _read(data: bytes | None) -> dict[str, Any]:
     try:
         return dict(json.loads(data or b""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}

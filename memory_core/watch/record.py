@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from ..errors import EntryExists
 from ..model.counting import counted
-from ..model.encoder import encode
+from ..model.encoder import encode, known
 from ..model.user_id import UserId
 from ..settings import Deployment
 from ..storage.objects import ObjectStore
@@ -132,16 +132,25 @@ def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> P
             passed_commit=proof.commit,
             noted=(),
         )
-    outcome = next(word for word in _WORST_FIRST if any(word == each.outcome for each in bad))
-    new = tuple(each.number for each in bad if each.number not in before.noted)
-    losses = before.losses
-    if new:
-        first = next(each for each in bad if each.outcome == outcome)
-        detail = f"probe {first.number}, {first.detail}"
-        place = before.passed_at, before.passed_commit, proof.commit, host
-        losses = (*losses, Loss(now, outcome, new, detail, *place))[-_LOSSES_KEPT:]
-    noted = (*before.noted, *new)
-    return replace(proof, outcome=outcome, failed=before.failed + 1, losses=losses, noted=noted)
+    # A probe that was only missed before, and is lost now, is told again.
+    new = [
+        each
+        for each in bad
+        if each.number not in before.noted or before.outcome == "missed" != each.outcome
+    ]
+    place, losses = (before.passed_at, before.passed_commit, proof.commit, host), before.losses
+    for outcome in reversed(_WORST_FIRST):
+        if same := [each for each in new if each.outcome == outcome]:
+            numbers = tuple(each.number for each in same)
+            detail = f"probe {numbers[0]}, {same[0].detail}"
+            losses = (*losses, Loss(now, outcome, numbers, detail, *place))
+    return replace(
+        proof,
+        outcome=next(word for word in _WORST_FIRST if any(word == each.outcome for each in bad)),
+        failed=before.failed + 1,
+        losses=losses[-_LOSSES_KEPT:],
+        noted=tuple(sorted({each.number for each in bad}.union(before.noted))),
+    )
 
 
 def begin(number: int, receipt: tuple[StandingProbe, ...], before: Proof | None) -> Proof:
@@ -152,21 +161,25 @@ def begin(number: int, receipt: tuple[StandingProbe, ...], before: Proof | None)
     return replace(before, number=number, id=uuid4().hex, receipt=receipt, noted=())
 
 
-def read_proof(objects: ObjectStore, known: Proof | None = None) -> tuple[int, Proof | None]:
-    """Return the newest number and state, those of `known` if there is none after it.
+def read_proof(objects: ObjectStore, latest: Proof | None = None) -> tuple[int, Proof | None]:
+    """Return the newest number and state, those of `latest` if there is none after it.
 
     The state is None before the first check. One request, and one more to read a new state;
     damaged objects are passed over.
     """
-    after = _key(known.number) if known else ""
-    keys = sorted(key for key in objects.list(_PROOF, after) if key > after)
+    after = _key(latest.number) if latest else ""
+    keys = sorted(
+        key
+        for key in objects.list(_PROOF, after)
+        if key > after and key[len(_PROOF) :].removesuffix(".json").isdecimal()
+    )
     newest = int(keys[-1][len(_PROOF) :].partition(".")[0]) if keys else 0
     for key in reversed(keys[-_READ_BACK:]):
         try:
             return newest, replace(_decode(objects.get(key) or b""), number=newest)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
-    return (newest or known.number, known) if known else (newest, None)
+    return (newest or latest.number, latest) if latest else (newest, None)
 
 
 def keep(objects: ObjectStore, proof: Proof) -> bool:
@@ -194,11 +207,15 @@ def _key(number: int) -> str:
 
 
 def _decode(data: bytes) -> Proof:
-    fields: dict[str, Any] = json.loads(data)
-    probes = (
-        StandingProbe(**{**probe, "user_id": UserId(probe["user_id"])})
-        for probe in fields["receipt"]
+    document: dict[str, Any] = json.loads(data)
+    receipt = tuple(
+        known(StandingProbe, {**probe, "user_id": UserId(probe["user_id"])})
+        for probe in document["receipt"]
     )
-    losses = (Loss(**{**loss, "probes": tuple(loss["probes"])}) for loss in fields["losses"])
-    noted = tuple(fields["noted"])
-    return Proof(**{**fields, "receipt": tuple(probes), "losses": tuple(losses), "noted": noted})
+    losses = tuple(
+        known(Loss, {**loss, "probes": tuple(loss["probes"])}) for loss in document["losses"]
+    )
+    if not receipt or document["outcome"] not in get_args(Outcome):
+        raise ValueError("no state of a standing proof")
+    parts = {"receipt": receipt, "losses": losses, "noted": tuple(document["noted"])}
+    return known(Proof, {**document, **parts})

@@ -28,6 +28,7 @@ from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
 _SLOTS: Final = "watch/v1/slots/"
 _STOP_S: Final = 30.0
 _ATTEMPTS: Final = 20
+_MOST_IDLE: Final = 3
 _ACTOR = Actor("standing proof", "system", via="the background")
 _logger = logging.getLogger("memory_core")
 
@@ -49,6 +50,7 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="standing proof", daemon=True)
         self._tidied = 0
+        self._idle = 0
         self.proof: Proof | None = None
         """The newest state that this process knows."""
         self.trouble = ""
@@ -75,12 +77,15 @@ class Watcher:
                 is known of the probes then, and nothing is recorded.
         """
         with self._checking, self._telling(), acting(_ACTOR), unnoted():
-            proof = self._check()
+            proof, self._idle = self._check(), 0
             self._known(proof)
             return proof
 
     def take_slot(self) -> Proof | None:
-        """Check if no other instance has taken this interval; else read what is on record."""
+        """Check if no other instance has taken this interval; else read what is on record.
+
+        If nobody checked in three intervals that are taken, as after a clock was set back, check.
+        """
         slot = int(self._now() // self._interval_s) * self._interval_s
         key, data = _slot_key(slot), json.dumps({"by": uuid4().hex}).encode()
         with self._telling():
@@ -88,11 +93,14 @@ class Watcher:
                 self._objects.put_if_absent(key, data)
             except EntryExists:
                 if self._objects.get(key) != data:
-                    _, proof = read_proof(self._objects, self.proof)
+                    latest = self.proof
+                    _, proof = read_proof(self._objects, latest)
+                    self._idle = self._idle + 1 if proof is latest else 0
                     if proof:
                         self._known(proof)
                         self._tidy(proof)
-                    return None
+                    if self._idle < _MOST_IDLE:
+                        return None
         return self.check()
 
     @contextmanager
@@ -113,6 +121,9 @@ class Watcher:
                 before = self._begin(number, None)
             tidies = before is known and self._is_untidy(before)
             asked = None if tidies else before.number % len(before.receipt)
+            # What a question missed is asked for again, until it is found.
+            if before.outcome == "missed":
+                asked = before.noted[-1] - 1
             results = self._reader.read(before.receipt, asked)
             proof = continued(before, results, self._service.settings.deployment)
             if keep(self._objects, proof):
@@ -143,7 +154,7 @@ class Watcher:
 
     def _known(self, proof: Proof) -> None:
         self.proof, self.trouble = proof, ""
-        evidence = "number checks failed proven_since passed_at commit instance".split()
+        evidence = "number begun_at checks failed proven_since passed_at commit instance".split()
         self.alerts.see("proof", proof.outcome, proof.sentence, **pick(proof, *evidence))
 
     def _is_untidy(self, proof: Proof) -> bool:

@@ -66,6 +66,13 @@ def test_metrics_are_for_the_token_alone(
     answer = monitor.get("/metrics", headers=TOKEN)
     assert answer.status_code == 200
     assert "holdfast_storage_persistent 0.0" in answer.text
+    monkeypatch.setenv("MEMORY_METRICS_TOKEN", "s3crét")
+    token = {"Authorization": "Bearer s3crét".encode()}
+    assert monitor.get("/metrics", headers=token).status_code == 200
+    monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
+    connection().close()
+    answer = monitor.get("/metrics", headers=token)
+    assert (answer.status_code, "MEMORY_BACKEND is 'pinecone'" in answer.text) == (503, True)
     assert monitor.get("/metrics/x").status_code == 303, "everything else is for the login"
 
 

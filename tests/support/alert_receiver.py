@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from email.message import Message
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +15,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.posts: list[dict[str, Any]] = []
+        self.headers: list[Message] = []
         self.ways: list[str] = []
         self.over = threading.Event()
         receiver = self
@@ -21,6 +23,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.headers.append(self.headers)
                 receiver.posts.append(json.loads(body))
                 way = receiver.ways.pop(0) if receiver.ways else "204"
                 if way == "hang":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from memory_core import Settings
 from memory_core.embedders import Embedder
+from memory_core.errors import SettingsError
 from memory_core.storage.objects import LocalObjects
 from memory_core.watch import Alerts, failed_alerts
 from tests.support.alert_receiver import Receiver
@@ -68,6 +70,43 @@ def test_a_server_that_is_not_there_is_tried_again_and_told_of(objects: LocalObj
     assert kind == "doctor"
     assert "no connection" in reason
     assert "127.0.0.1" not in reason, "the address may hold a token"
+
+
+def test_credentials_of_the_address_are_sent_and_never_shown(
+    receiver: Receiver, objects: LocalObjects
+) -> None:
+    receiver.ways = ["401"]
+    alerts = alerts_on(objects, receiver.url.replace("://", "://hook:s3cr%C3%A9t@"))
+    alerts.see("proof", "lost", "sentence")
+    assert alerts.wait(60)
+    expected = "Basic " + b64encode("hook:s3crét".encode()).decode()
+    assert [headers["Authorization"] for headers in receiver.headers] == [expected]
+    ((_, _, reason),) = failed_alerts(objects)
+    assert reason == "the server refused it with 401"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/", "https://x:99999/", "https://x:abc/", "https://exa mple.com/",
+        "http://evil.example\\@127.0.0.1/", "http://127.0.0.1@evil.example/", "https://[::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_or_leads_elsewhere_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is no https address") as caught:
+        Settings.from_env({"MEMORY_ALERT_URL": url})
+    assert url not in str(caught.value)
+
+
+def test_objects_of_others_and_a_proof_that_began_anew_silence_nothing(
+    receiver: Receiver, objects: LocalObjects
+) -> None:
+    objects.put_if_absent("watch/v1/alerts/proof/copy.json", b"{}")
+    alerts = alerts_on(objects, receiver.url)
+    alerts.see("proof", "lost", "sentence", number=900, begun_at="2026-01-01")
+    alerts.see("proof", "proven", "sentence", number=2, begun_at="2026-05-05")
+    assert alerts.wait(60)
+    assert [post["state"] for post in receiver.posts] == ["lost", "proven"]
 
 
 def test_only_changes_to_worse_and_to_well_are_told_and_by_one_instance(

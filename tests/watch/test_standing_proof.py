@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable
+from memory_core.model.encoder import encode
 from memory_core.model.user_id import is_probe
 from memory_core.redeploy_test import leftovers
 from memory_core.storage.objects import ObjectStore
@@ -58,6 +60,7 @@ def test_probes_are_stored_and_proven_and_are_nobodys(watched: MemoryService) ->
     assert all(is_probe(user) and is_standing(user) for user in users)
     assert watched.users() == []
     assert watched.status().memories == 0
+    assert watched.audit().checked == 0
     assert watched.memories_per_day() == {}
     assert not watched.find(second.receipt[0].id).memories
     assert leftovers(watched) == [], "no clean-up of redeploy tests removes them"
@@ -143,6 +146,39 @@ def test_a_model_that_changed_under_one_name_is_found_by_questions(
     assert len(_proven(watched).losses) == 1
 
 
+def test_a_loss_behind_what_was_only_missed_is_told_and_each_kind_is_counted_apart(
+    watched: MemoryService, store: InMemoryStore
+) -> None:
+    before = _proven(watched)
+    ids = [probe.id for probe in before.receipt]
+    for vector in store.get(ids, with_values=True).values():
+        assert vector.values is not None
+        store.put([replace(vector, values=vector.values[::-1].copy())])
+    assert watched.check_proof().outcome == "missed"
+    store.delete(ids[:2])
+    _delete_one(watched, before)
+    after = watched.check_proof()
+    assert [(loss.outcome, loss.probes) for loss in after.losses[1:]] == [
+        ("removed", (5,)), ("lost", (1, 2)),
+    ]  # fmt: skip
+    assert after.sentence.startswith("2 of 12 probes were lost")
+
+
+def test_a_record_of_a_newer_release_is_read_and_one_that_is_none_passed_over(
+    watched: MemoryService,
+) -> None:
+    before, objects = _proven(watched), _objects(watched)
+    document = {**encode(before), "new": 1, "receipt": [
+        {**encode(probe), "new": 1} for probe in before.receipt
+    ]}  # fmt: skip
+    for number, fields in ((50, {}), (51, {"outcome": "<script>"}), (52, {"receipt": []})):
+        data = json.dumps({**document, **fields}).encode()
+        objects.put_if_absent(f"watch/v1/proof/{number:012d}.json", data)
+    objects.put_if_absent("watch/v1/proof/copy.json", b"[" * 100_000)
+    number, proof = read_proof(objects)
+    assert (number, proof) == (52, replace(before, number=52))
+
+
 def test_a_process_that_died_before_it_replaced_a_loss_is_continued(
     watched: MemoryService, data_dir: Path, embedder: Embedder
 ) -> None:
@@ -222,6 +258,35 @@ def test_of_many_instances_one_checks_in_an_interval(
     moment[0] += 1
     assert [proof.checks for proof in take_all() if proof] == [first.checks + 2]
     assert all(watcher.proof for watcher in watchers), "the others know of it"
+
+
+def test_a_clock_that_is_set_back_ends_no_watch(
+    data_dir: Path, embedder: Embedder, store: InMemoryStore
+) -> None:
+    service = build_service(data_dir, embedder, store)
+    service.settings = replace(service.settings, watch_s=900)
+    slots = [*range(1_000, 1_006), *range(1_000, 1_004)]
+    moments = [900.0 * slot for slot in slots]
+    watcher = Watcher(service, now=lambda: moments[0])
+    checked = []
+    while moments:
+        checked.append(watcher.take_slot() is not None)
+        moments.pop(0)
+    assert checked == [True] * 6 + [False, False, True, False]
+
+
+def test_what_the_index_missed_is_asked_for_until_it_is_found(
+    watched: MemoryService, store: InMemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _proven(watched)
+    query, blind = store.query, _proven(watched).receipt[4].user_id
+    monkeypatch.setattr(
+        store, "query", lambda user, *rest: [] if user == blind else query(user, *rest)
+    )
+    outcomes = [watched.check_proof().outcome for _ in range(14)]
+    assert set(outcomes[outcomes.index("missed") :]) == {"missed"}
+    monkeypatch.undo()
+    assert len(_proven(watched).losses) == 1
 
 
 def test_a_storage_that_cannot_be_read_is_no_loss_and_is_said(
