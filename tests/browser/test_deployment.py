@@ -58,8 +58,10 @@ def _look(screen: Screen, bucket: str) -> None:
     """Check what Overview says of the storage and the test, and what both users are told."""
     screen.page.get_by_role("link", name="Overview").click()
     expect(screen.part("key-figures")).to_contain_text("PASS")
-    expect(screen.part("status-card")).to_contain_text("Persistent")
-    expect(screen.part("status-card")).to_contain_text(bucket)
+    line = screen.part("status-line")
+    expect(line).to_contain_text("3 memories last as long as this server keeps them")
+    screen.page.get_by_text("Why this storage").click()
+    expect(screen.page.get_by_text(bucket).first).to_be_visible()
     screen.go(link(ALICE, q=QUESTION))
     expect(screen.page.get_by_text("searched all 2 memories")).to_be_visible()
     expect(screen.part("hit-1")).to_contain_text(POST)
