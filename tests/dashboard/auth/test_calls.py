@@ -16,6 +16,7 @@ from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
 from dashboard.services import (
     activity_log,
     diagnosis,
+    many,
     memory_reads,
     migration,
     privacy,
@@ -35,15 +36,16 @@ VIEWER = {
     memory_reads.settings, memory_reads.try_again,
     redeploy.past_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
     redeploy.checked_here, redeploy.standing_proof, redeploy.proof_check,
-    user_actions.find, user_actions.events_per_day, user_actions.events, user_actions.adoption,
+    user_actions.find, user_actions.events_per_day, user_actions.adoption,
+    many.past, many.records, many.step, many.difference, many.resolve, many.latest,
     user_actions.comparison, user_actions.last_comparison,
 }  # fmt: skip
 OPERATOR = {
     Jobs.submit, Jobs.cancel, activity_log.page, activity_log.days, activity_log.check,
     diagnosis.start, diagnosis.start_log, diagnosis.bundle,
     memory_reads.search, memory_reads.save_text, memory_reads.save_messages,
-    memory_reads.save_document, memory_reads.change_memory, memory_reads.delete_memory,
-    memory_reads.write,
+    memory_reads.save_document, memory_reads.change_memory,
+    memory_reads.write, many.recalls, many.preview, many.start,
     redeploy.run_simulation, redeploy.run_begin, redeploy.run_check, redeploy.run_end,
     redeploy.run_proof_check,
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
