@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import streamlit as st
+
 from memory_core import MemoryService
 from memory_core.activity import RecallReceipt
 from memory_core.model.past import Change, ChangeReceipt, MemoryFilter
@@ -27,14 +29,15 @@ LATEST: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class ManyChange:
-    """A call of the service that changes many memories, and its options but `preview`."""
+    """A call of the service that changes memories of a user, and its options but `preview`."""
 
+    user_id: UserId
     call: Literal["restore_user", "change_memories"]
     options: Mapping[str, Any]
 
-    def do(self, service: MemoryService, user_id: UserId, **how: Any) -> ChangeReceipt:
+    def do(self, service: MemoryService, **how: Any) -> ChangeReceipt:
         """Make the call."""
-        receipt: ChangeReceipt = getattr(service, self.call)(user_id, **self.options, **how)
+        receipt: ChangeReceipt = getattr(service, self.call)(self.user_id, **self.options, **how)
         return receipt
 
 
@@ -62,8 +65,7 @@ def difference(
     user_id: UserId, at: dt.datetime | str, ids: frozenset[str] | None = None
 ) -> ChangeReceipt:
     """Return what would make all memories, or some, what they were; as the visitor sees it."""
-    service, where = connection().service(), MemoryFilter(ids=ids)
-    receipt = service.restore_user(user_id, at, where=where, preview=True)
+    receipt = _difference(user_id, at, ids, connection().writes)
     changes = tuple(_for_visitor(receipt.changes))
     records = [change.before or change.after for change in changes]
     note("history", user_id=user_id, detail=privacy.shown_detail([*filter(None, records)]))
@@ -84,28 +86,26 @@ def resolve(user_id: UserId, where: MemoryFilter) -> MemoryFilter:
 
 
 @requires(Role.OPERATOR)
-def preview(user_id: UserId, change: ManyChange) -> ChangeReceipt:
+def preview(change: ManyChange) -> ChangeReceipt:
     """Return what a change would do."""
-    return change.do(connection().service(), user_id, preview=True)
+    return change.do(connection().service(), preview=True)
 
 
 @requires(Role.OPERATOR)
-def start(user_id: UserId, change: ManyChange) -> str:
+def start(change: ManyChange) -> str:
     """Start a change, and return the id of its job. For callbacks.
 
     Raises:
         TooBusy: another one of this user's memories is under way.
     """
-    running = latest(user_id)
+    running = latest(change.user_id)
     if running and not running.finished:
         raise jobs.TooBusy("this user's memories are being changed; try again when that is done")
 
     def work(on_progress: jobs.Progress) -> ChangeReceipt:
-        return memory_reads.write(
-            lambda service: change.do(service, user_id, on_progress=on_progress)
-        )
+        return memory_reads.write(lambda service: change.do(service, on_progress=on_progress))
 
-    return jobs.board().submit(work, subject="Change", fingerprint=_fingerprint(user_id))
+    return jobs.board().submit(work, subject="Change", fingerprint=_fingerprint(change.user_id))
 
 
 @requires(Role.VIEWER)
@@ -126,3 +126,11 @@ def _for_visitor(changes: tuple[Change, ...] | list[Change]) -> list[Change]:
 
 def _fingerprint(user_id: UserId) -> str:
     return f"user/many/{user_id}"
+
+
+@st.cache_data(ttl=memory_reads.FRESH_S, max_entries=8, show_spinner=False)
+def _difference(
+    user_id: UserId, at: dt.datetime | str, ids: frozenset[str] | None, version: int
+) -> ChangeReceipt:
+    where = MemoryFilter(ids=ids)
+    return connection().service().restore_user(user_id, at, where=where, preview=True)

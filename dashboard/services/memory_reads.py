@@ -18,7 +18,7 @@ from memory_core.memories import log_lines
 from memory_core.model.call_counts import CallCounts
 from memory_core.model.census import Census, Placement
 from memory_core.model.counting import Progress
-from memory_core.model.records import Event, MemoryRecord, Receipt, SavedMemories, UserSummary
+from memory_core.model.records import Event, MemoryRecord, SavedMemories, UserSummary
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
@@ -192,12 +192,6 @@ def change_memory(
 ) -> MemoryRecord:
     """Replace the text of one memory, and its expiry date where one is given; read it back."""
     return write(lambda s: s.update_memory(user_id, memory_id, text, expires=expires, verify=True))
-
-
-@requires(Role.OPERATOR)
-def delete_memory(user_id: UserId, memory_id: str) -> Receipt:
-    """Delete one memory and verify the deletion."""
-    return write(lambda s: s.delete_memory(user_id, memory_id, verify=True))
 
 
 @requires(Role.VIEWER)

@@ -94,8 +94,8 @@ class RecallLog:
         listed = [
             _read(fields)
             for content in stored.values()
-            for pseudonym, fields in _lines(content)
-            if user_id is None or fields["user"] == pseudonym(user_id)
+            for salt, fields in _lines(content)
+            if user_id is None or fields["user"] == _pseudonym(salt, user_id)
         ]
         with self._lock:
             listed += [asked for user, asked in self._waiting if user_id in (None, user)]
@@ -126,7 +126,7 @@ class RecallLog:
             for key, content in self._objects.get_many(self._keys(user_id)).items():
                 lines = content.splitlines()
                 theirs = [
-                    fields["user"] == pseudonym(user_id) for pseudonym, fields in _lines(content)
+                    fields["user"] == _pseudonym(salt, user_id) for salt, fields in _lines(content)
                 ]
                 if theirs and not any(theirs):
                     continue
@@ -166,14 +166,13 @@ class RecallLog:
     def _put_all(self, asked: Sequence[_Asked]) -> None:
         now = datetime.now(UTC)
         ulid = next_ulid("", now)
-        pseudonym = _Pseudonyms(ulid)
         digests = "".join(sorted({_digest(user_id) for user_id, _ in asked}))
         if len(digests) > 6 * _MOST_NAMED:
             digests = _ANYBODY
         documents: list[dict[str, Any]] = [{"v": 1, "salt": ulid}]
         for user_id, receipt in asked:
             documents.append({
-                "user": pseudonym(user_id), "at": receipt.at.isoformat(),
+                "user": _pseudonym(ulid, user_id), "at": receipt.at.isoformat(),
                 "agent": receipt.agent, "mode": receipt.mode, "given": receipt.given,
             })  # fmt: skip
         lines = [json.dumps(document, ensure_ascii=False).encode() for document in documents]
@@ -202,14 +201,8 @@ class RecallLog:
         self._objects.delete(old)
 
 
-class _Pseudonyms:
-    """Names users in one object."""
-
-    def __init__(self, salt: str) -> None:
-        self._key = Key(salt.encode())
-
-    def __call__(self, user_id: UserId) -> str:
-        return self._key.fingerprint(user_id.encode(), 16)
+def _pseudonym(salt: str, user_id: UserId) -> str:
+    return Key(salt.encode()).fingerprint(user_id.encode(), 16)
 
 
 def _digest(user_id: UserId) -> str:
@@ -220,12 +213,11 @@ def _digests(joined: str) -> set[str]:
     return {joined[at : at + 6] for at in range(0, len(joined), 6)}
 
 
-def _lines(content: bytes) -> Iterator[tuple[_Pseudonyms, dict[str, Any]]]:
-    """Yield each receipt of an object, with what names its users; none of a damaged one."""
+def _lines(content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each receipt of an object, with the salt of its pseudonyms; none of a damaged one."""
     with suppress(ValueError, KeyError):
         header, *documents = map(json.loads, content.splitlines())
-        pseudonyms = _Pseudonyms(header["salt"])
-        yield from ((pseudonyms, document) for document in documents)
+        yield from ((header["salt"], document) for document in documents)
 
 
 def _read(fields: dict[str, Any]) -> RecallReceipt:

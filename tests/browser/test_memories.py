@@ -129,13 +129,13 @@ def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
 
     screen.part("detail").get_by_role("button", name="Delete").click()
     dialog = screen.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 of 1 memory of this user will be deleted, and none stays.")
-    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_contain_text("To be done: 1 memory deleted.")
+    dialog.get_by_role("button", name="Keep as it is").click()
     expect(dialog).to_have_count(0)
     screen.settle()
     screen.part("detail").get_by_role("button", name="Delete").click()
-    dialog.get_by_role("button", name="Delete memory").click()
-    expect(screen.page.get_by_text("Deleted 1 memory; a recount finds 0 of it.")).to_be_visible()
+    dialog.get_by_role("button", name="Delete 1 memory").click()
+    expect(screen.page.get_by_text("1 memory deleted; 1 read back from the index")).to_be_visible()
     expect(dialog).to_have_count(0)
     expect(screen.page.get_by_text("No memories yet.")).to_be_visible()
 

@@ -51,7 +51,7 @@ def test_what_is_read_follows_every_write(backend: str) -> None:
     memory_reads.change_memory(record.user_id, record.id, "likes coffee")
     assert memory_reads.memories(record.user_id)[0].memory == "likes coffee"
 
-    memory_reads.delete_memory(record.user_id, record.id)
+    memory_reads.write(lambda service: service.delete_memory(record.user_id, record.id))
     assert memory_reads.memories(record.user_id) == []
     assert memory_reads.users() == []
     health = memory_reads.health()

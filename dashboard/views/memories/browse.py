@@ -69,7 +69,7 @@ def draw(user_id: UserId) -> None:
     with left:
         _draw_table(user_id, records, selected)
     with right:
-        detail.draw(selected, of=len(records), close=_close)
+        detail.draw(selected, close=_close)
 
 
 def _draw_table(

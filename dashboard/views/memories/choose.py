@@ -64,11 +64,13 @@ def draw_filters(user_id: UserId) -> MemoryFilter:
 
 def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
     """Draw the memories that match, to choose some or all of them, and what can be done."""
-    everything = st.checkbox(f"All {len(records):,} that match", key="choose.all")
+    # Of other memories none are chosen.
+    version = hash(tuple(record.id for record in records))
+    everything = st.checkbox(f"All {len(records):,} that match", key=f"choose.all.{version}")
     shown = records[:_ROWS]
     picked = st.dataframe(
         tables.memory_frame(shown),
-        key=f"choose.{hash(tuple(record.id for record in records))}",
+        key=f"choose.rows.{version}",
         hide_index=True,
         row_height=tables.ROW_PX,
         on_select="rerun",
@@ -88,16 +90,16 @@ def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
 
 
 def _draw_actions(user_id: UserId, where: MemoryFilter, *, nothing: bool) -> None:
-    delete = ManyChange("change_memories", {"where": where, "delete": True})
+    delete = ManyChange(user_id, "change_memories", {"where": where, "delete": True})
     widgets.button("Delete", "choose.delete", many_view.ask, delete, icon="delete",
                    disabled=nothing)  # fmt: skip
     with st.popover("Set expiry", icon=":material/event_busy:", disabled=nothing):
         day = st.date_input("Last day on which questions find them (UTC)", key="choose.day")
-        expiry = ManyChange("change_memories", {"where": where, "expires": day})
+        expiry = ManyChange(user_id, "change_memories", {"where": where, "expires": day})
         widgets.button("Preview", "choose.expire", many_view.ask, expiry)
     with st.popover("Restore", icon=":material/history:", disabled=nothing):
         at = st.text_input("To what they were at", key="choose.at", placeholder="2h, yesterday")
-        restore = ManyChange("restore_user", {"where": where, "at": at})
+        restore = ManyChange(user_id, "restore_user", {"where": where, "at": at})
         widgets.button("Preview", "choose.restore", many_view.ask, restore, disabled=not at)
     if not nothing:
         widgets.download(

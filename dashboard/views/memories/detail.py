@@ -1,4 +1,4 @@
-"""One memory in full: text, metadata, times, id, history, change and deletion."""
+"""One memory in full: text, metadata, times, id, history, and its change."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Final
 import streamlit as st
 
 from memory_core.model.counting import counted
+from memory_core.model.past import MemoryFilter
 from memory_core.model.payload import NEVER
 from memory_core.model.records import MemoryRecord
 
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import memory_reads, privacy
+from ...services.many import ManyChange
 from ...ui import actions, tables, text
 from ...ui.messages import friendly_errors
-from ...ui.text import one_line, shorten, show, show_memory
+from ...ui.text import one_line, shorten, show_memory
 from .. import widgets
+from . import many
 
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
@@ -28,10 +31,9 @@ _HIDDEN: Final = (
     "Past its expiry date, so questions do not find it. Edit shows and changes the date."
 )
 _EDITED: Final = "detail.edited"
-_ASKED: Final = "detail.asked"
 
 
-def draw(record: MemoryRecord, of: int, close: Callable[[], None]) -> None:
+def draw(record: MemoryRecord, close: Callable[[], None]) -> None:
     """Draw the memory and what can be done with it."""
     with st.container(border=True, key="detail"):
         if st.session_state.get(_EDITED) == record.id:
@@ -45,15 +47,13 @@ def draw(record: MemoryRecord, of: int, close: Callable[[], None]) -> None:
         with st.container(horizontal=True, gap="small"):
             if may(Role.OPERATOR):
                 st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
-                st.button("Delete", icon=":material/delete:", on_click=_ask_delete, args=(record,))
+                st.button("Delete", icon=":material/delete:", on_click=_delete, args=(record,))
             st.button("Close", icon=":material/close:", type="tertiary", on_click=close)
         _draw_history(record)
-    if st.session_state.get(_ASKED) == record.id:
-        _confirm(record, of)
 
 
 def draw_outcome() -> None:
-    """Draw the result of the last change or deletion."""
+    """Draw the result of the last change."""
     if done := widgets.outcome(_ACTION):
         st.success(done, icon=":material/check_circle:")
 
@@ -171,40 +171,10 @@ def _change(record: MemoryRecord, action: actions.Action) -> None:
     action.ask(change, record.id, changed_text, expires)
 
 
-def _ask_delete(record: MemoryRecord) -> None:
-    actions.action(_ACTION).outcome = None
-    st.session_state[_ASKED] = record.id
-
-
-def _stop_asking() -> None:
-    st.session_state.pop(_ASKED, None)
-
-
-@st.dialog("Delete this memory", icon=":material/delete:", on_dismiss=_stop_asking)
-def _confirm(record: MemoryRecord, of: int) -> None:
-    if st.session_state.get(_ASKED) != record.id:
-        # The callback of a button below has answered; a full run closes the dialog.
-        st.rerun()
-    show(record.memory, 300)
-    others = counted(of - 1, "memory stays", "memories stay") if of > 1 else "none stays"
-    st.markdown(
-        f"1 of {counted(of, 'memory')} of this user will be deleted, and {others}. It will no "
-        "longer be found; the history keeps the fact that it existed."
-    )
-    with st.container(horizontal=True, gap="small"):
-        st.button(":red[Delete memory]", on_click=_delete, args=(record,))
-        st.button("Keep it", on_click=_stop_asking)
-
-
 def _delete(record: MemoryRecord) -> None:
-    def delete() -> str:
-        receipt = memory_reads.delete_memory(record.user_id, record.id)
-        return (
-            f"Deleted {counted(receipt.removed, 'memory')}; a recount finds {receipt.left:,} of it."
-        )
-
-    _stop_asking()
-    actions.action(_ACTION).do(delete)
+    actions.action(_ACTION).outcome = None
+    where = MemoryFilter(ids=frozenset([record.id]))
+    many.ask(ManyChange(record.user_id, "change_memories", {"where": where, "delete": True}))
 
 
 def _draw_fact(label: str, fact: str | dt.datetime) -> None:

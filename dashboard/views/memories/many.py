@@ -53,8 +53,8 @@ def draw(user_id: UserId) -> None:
         elif job.result:
             _draw_receipt(job.id, job.result)
     change = st.session_state.get(_ASKED)
-    if change:
-        _confirm(user_id, change)
+    if change and change.user_id == user_id:
+        _confirm(change)
 
 
 def sentence(receipt: ChangeReceipt) -> str:
@@ -92,7 +92,8 @@ def _draw_receipt(job_id: str, receipt: ChangeReceipt) -> None:
         _draw_failed(receipt)
         with widgets.row():
             if receipt.changes and may(Role.OPERATOR):
-                undo = ManyChange("restore_user", {"at": receipt.before, "where": receipt.undo})
+                options = {"at": receipt.before, "where": receipt.undo}
+                undo = ManyChange(receipt.user_id, "restore_user", options)
                 widgets.button("Undo", "many.undo", ask, undo, icon="undo")
             widgets.button("Close", "many.close", _close, job_id, icon="close", kind="tertiary")
 
@@ -108,25 +109,26 @@ def _draw_failed(receipt: ChangeReceipt) -> None:
 
 @st.dialog("Change these memories", icon=":material/checklist:", width="medium",
            on_dismiss=lambda: _stop_asking())  # fmt: skip
-def _confirm(user_id: UserId, change: ManyChange) -> None:
+def _confirm(change: ManyChange) -> None:
     if st.session_state.get(_ASKED) != change:
         st.rerun()
     with friendly_errors():
-        preview = many.preview(user_id, change)
+        preview = many.preview(change)
         st.markdown(f"To be done: **{sentence(preview)}**. The receipt can undo it.")
         if preview.changes:
             widgets.table(frame(preview.changes), "Each memory before and after", at_most=_SHOWN)
         _draw_failed(preview)
         with st.container(horizontal=True, gap="small"):
             if preview.changes:
-                label = f":red[Change {counted(len(preview.changes), 'memory')}]"
-                widgets.button(label, "many.do", _start, user_id, change)
-            widgets.button("Leave as it is", "many.leave", _stop_asking)
+                verb = "Delete" if change.options.get("delete") else "Change"
+                label = f":red[{verb} {counted(len(preview.changes), 'memory')}]"
+                widgets.button(label, "many.do", _start, change)
+            widgets.button("Keep as it is", "many.leave", _stop_asking)
 
 
-def _start(user_id: UserId, change: ManyChange) -> None:
+def _start(change: ManyChange) -> None:
     _stop_asking()
-    actions.action(_ACTION).do(lambda: many.start(user_id, change))
+    actions.action(_ACTION).do(lambda: many.start(change))
 
 
 def _stop_asking() -> None:

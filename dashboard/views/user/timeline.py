@@ -156,13 +156,13 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
     chosen = frozenset([*rows][row] for row in picked.selection.rows if row < len(rows))
     keep = st.toggle("Keep what was saved since", key="time.keep")
     options = {"at": then.event_id, "keep_newer": keep}
-    some = ManyChange("restore_user", {**options, "where": MemoryFilter(ids=chosen)})
+    some = ManyChange(user_id, "restore_user", {**options, "where": MemoryFilter(ids=chosen)})
     with widgets.row():
         label = f"Bring back {counted(len(chosen), 'chosen memory', 'chosen memories')}"
         widgets.button(label, "time.chosen", many_view.ask, some, icon="restore",
                        disabled=not chosen)  # fmt: skip
         widgets.button("Bring back all of this moment", "time.all", many_view.ask,
-                       ManyChange("restore_user", options), icon="history")  # fmt: skip
+                       ManyChange(user_id, "restore_user", options), icon="history")  # fmt: skip
 
 
 def draw_given(user_id: UserId) -> None:

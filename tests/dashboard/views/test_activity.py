@@ -56,8 +56,8 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
         memory_reads.change_memory(BOB, saved.id, "likes zebrafish a lot")
         user_actions.export(BOB, "csv", False)
         with pytest.raises(MemoryNotFound):
-            memory_reads.delete_memory(BOB, "not there")
-        memory_reads.delete_memory(BOB, saved.id)
+            memory_reads.write(lambda service: service.delete_memory(BOB, "not there"))
+        memory_reads.write(lambda service: service.delete_memory(BOB, saved.id))
         memory_reads.memories(BOB)
         user_actions.traces(BOB)
     told = [one.partition(": ") for one in sentences(page)]

@@ -78,9 +78,9 @@ def test_some_or_all_that_match_are_changed(page: AppTest, shared: MemoryService
     page.toggle(key="browse.several").set_value(True).run()
     assert page.dataframe[0].value.shape[0] == 25
     assert "0 memories chosen" in text_of(page)
-    page.checkbox(key="choose.all").check().run()
+    page.checkbox[0].check().run()
     assert "25 memories deleted" in press(page, "Delete")
-    press(page, "Change 25 memories")
+    press(page, "Delete 25 memories")
     assert "25 read back from the index" in run_until(page, "read back from the index")
     assert texts(shared) == {"hates rye", "rides a bike"}
     press(page, "Undo")
