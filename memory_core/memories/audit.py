@@ -49,10 +49,10 @@ _Unowned = tuple[str | None, str | None]
 class Difference:
     """Something that is not as recorded.
 
-    `wanted` is what the store should hold, still without values. `orphan` is a vector that was
-    never recorded; only the user of the pair may adopt it. `taker` is who has a memory whose move
-    from its user was cut off. `key` is a damaged entry of the ledger, `events` what it has to hold:
-    none where the store has not all of it. An `unlike` vector is not that of its text.
+    `wanted` is what the store should hold, without values. `orphan` was never recorded; only the
+    user of the pair may adopt it. `taker` has a memory whose move was cut off. `key` is a damaged
+    entry of the ledger, `events` what it has to hold: none where the store has not all of it. An
+    `unlike` vector is not that of its text.
     """
 
     kind: Sort
