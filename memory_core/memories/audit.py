@@ -480,8 +480,7 @@ def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEn
     revision = stored.payload.get("revision") if stored else None
     if revision not in live.revisions or revision == live.latest.ulid:
         return live.latest
-    same = (entry for entry in view.entries if entry.memory_id == memory_id)
-    return next((entry for entry in same if entry.ulid == revision), live.latest)
+    return next((entry for entry in view.entries if entry.ulid == revision), live.latest)
 
 
 def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
