@@ -467,8 +467,8 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
     if owner(stored.payload) in (user_id, None):
         return Difference("undeleted", (user_id, stored.key), _UNDELETED)
     # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
-    detail = "never recorded, under the id of a memory that another user has deleted"
-    return Difference("unexpected", (user_id, stored.key), detail, orphan=stored)
+    unrecorded = "never recorded, under the id of a memory that another user has deleted"
+    return Difference("unexpected", (user_id, stored.key), unrecorded, orphan=stored)
 
 
 def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
@@ -480,7 +480,8 @@ def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEn
     revision = stored.payload.get("revision") if stored else None
     if revision not in live.revisions or revision == live.latest.ulid:
         return live.latest
-    return next((entry for entry in view.entries if entry.ulid == revision), live.latest)
+    same = (entry for entry in view.entries if entry.memory_id == memory_id)
+    return next((entry for entry in same if entry.ulid == revision), live.latest)
 
 
 def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
@@ -491,10 +492,8 @@ def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
     revision = payload.get("revision")
     if any(entry.ulid == revision for entry in view.entries):
         return True
-    if not view.forgotten:
-        return False
-    if isinstance(revision, str):
-        return revision < view.forgotten
+    if not view.forgotten or isinstance(revision, str):
+        return bool(view.forgotten) and str(revision) < view.forgotten
     created_at = time_of(payload, "created_at")
-    forgotten_at = max(entry.at for entry in view.entries if entry.kind is Kind.FORGET)
-    return created_at is None or created_at < forgotten_at
+    forgotten = (entry.at for entry in view.entries if entry.kind is Kind.FORGET)
+    return created_at is None or created_at < max(forgotten)
