@@ -133,14 +133,13 @@ def _draw_step(changes: list[Change], event_id: str) -> None:
 def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
     receipt = many.difference(user_id, then.event_id)
     st.header("Then and now", anchor=False)
-    same = len(then) - sum(change.after is not None for change in receipt.changes)
+    differing = {*receipt.ids, *dict(receipt.failed)}
+    alike = [memory_id for memory_id in then.ids if memory_id not in differing]
     st.markdown(
         f"**{counted(len(then), 'memory')} then, {len(now):,} now.** "
-        f"{counted(len(receipt.changes), 'difference')}, {same:,} the same."
+        f"{counted(len(receipt.changes), 'difference')}, {len(alike):,} the same."
     )
-    changed = {change.id for change in receipt.changes}
-    alike = [memory_id for memory_id in then.ids if memory_id not in changed][:_SAME_SHOWN]
-    rows = _beside(then, receipt, alike)
+    rows = _beside(then, receipt, alike[:_SAME_SHOWN])
     picked = st.dataframe(
         pd.DataFrame(rows.values()),
         key=f"time.table.{then.event_id}.{hash(tuple(rows))}",
@@ -149,8 +148,8 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
         selection_mode="multi-row",
         alt="Each memory as it was at that moment, and as it is now",
     )
-    if same > len(alike):
-        st.caption(f"{same - len(alike):,} more are the same then and now.")
+    if len(alike) > _SAME_SHOWN:
+        st.caption(f"{len(alike) - _SAME_SHOWN:,} more are the same then and now.")
     if not receipt.changes or not may(Role.OPERATOR):
         return
     chosen = frozenset([*rows][row] for row in picked.selection.rows if row < len(rows))

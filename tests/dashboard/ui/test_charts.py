@@ -11,9 +11,10 @@ import pytest
 
 from dashboard.ui import charts
 from memory_core import ServiceStart
+from memory_core.ledger.entries import next_ulid
 from memory_core.model.call_counts import CallCount
 from memory_core.model.census import Census, Origin, Placement
-from memory_core.model.records import UserId, UserSummary
+from memory_core.model.records import Kind, UserId, UserSummary
 from tests.support.redeploy_reports import make_report
 
 NOW = dt.datetime(2025, 11, 12, tzinfo=dt.UTC)
@@ -172,3 +173,19 @@ def test_questions_are_answered_find_nothing_or_fail() -> None:
 def test_the_clicked_user_is_read_from_the_bar(points: list[object], chosen: str | None) -> None:
     event = SimpleNamespace(selection=SimpleNamespace(points=points))
     assert charts.clicked(event) == chosen
+
+
+def test_the_line_of_a_user_has_marks_that_lead_to_their_moment() -> None:
+    starts = [
+        ServiceStart(NOW + dt.timedelta(hours=hour), "chroma", "", commit, "web", "")
+        for hour, commit in enumerate(("aaaaaaa", "bbbbbbb"))
+    ]
+    merge = next_ulid("", NOW + dt.timedelta(hours=3))
+    marks = charts.marks(starts, [make_report()], {merge: "merge"})
+    assert [kind for _, kind, _ in marks] == ["deployment", "redeploy test", "merge"]
+    chart = charts.timeline({NOW.date(): {Kind.ADD: 2}}, marks, NOW, 200)
+    assert "1 deployment, 1 merge" in chart.alt.replace("1 redeploy test, ", "")
+    points = {trace.name: list(trace.customdata) for trace in chart.figure.data}
+    assert points["Saved: 2"] == ["2025-11-12T23:59:59.999999"]
+    assert points["deployment: 1"] == [starts[1].at.isoformat()]
+    assert points["merge: 1"] == [(NOW + dt.timedelta(hours=3)).isoformat()]
