@@ -61,12 +61,10 @@
     bar.hidden = !sentence
   }
   // Streamlit marks the link that has the focus like the current page, and writes the keys of a
-  // shortcut and the chosen one of several options too faintly.
+  // shortcut too faintly.
   const style = document.createElement('style')
   style.textContent = `
     [data-testid=stSidebar] a:focus-visible {outline: 2px solid currentColor; outline-offset: -2px}
-    [data-testid=stBaseButton-segmented_controlActive], [data-testid=stBaseButton-pillsActive] {
-      color: inherit !important; font-weight: 600}
     button kbd {color: inherit !important; opacity: 1 !important; background: none !important}`
   let acted = 0
   let lost = 0
