@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import dashboard_memory, importing, migrating, querying, retrieval, s3, saving, users
+from . import dashboard_memory, importing, migrating, querying, retrieval, s3, saving, tasks, users
 from .rows import Part
 
 PARTS: Mapping[str, Part] = {
@@ -15,5 +15,6 @@ PARTS: Mapping[str, Part] = {
     "migrating": Part(migrating.measure, "Migrating a ChromaDB folder to S3 Vectors"),
     "users": Part(users.measure, "Counting, finding and drawing many users"),
     "dashboard-memory": Part(dashboard_memory.measure, "Memory that the running dashboard takes"),
+    "tasks": Part(tasks.measure, "Clicks, keys and seconds of seven tasks in the dashboard"),
     "retrieval": Part(retrieval.measure, "Recall over the example questions; higher is better"),
 }

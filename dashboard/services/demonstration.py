@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from urllib.request import Request, urlopen
 from memory_core import MemoryService, Settings, redeploy_test
 from memory_core.doctor.demo_director import PEOPLE, DemoDirector, DemoState, Scene
 from memory_core.errors import DemoRefused, SettingsError
+from memory_core.settings import child_environment
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
@@ -119,7 +119,7 @@ def _stand_in() -> Iterator[dict[str, str]]:
             urlopen(Request(f"{ready['url_s3']}/{_BUCKET}", method="PUT"), timeout=_WAIT_S).close()
             kept = {
                 name: value
-                for name, value in os.environ.items()
+                for name, value in child_environment().items()
                 if not name.startswith(("AWS_", "CHROMA_", "MEMORY_"))
             }
             yield {**kept, **ready["environ"], "AWS_S3_BUCKET": _BUCKET}

@@ -145,9 +145,7 @@ def run_end(run: str) -> str:
         remaining = _change(lambda service: redeploy_test.abandon(service, run))
         return f"Ended without a verdict; a recount finds {counted(remaining, 'probe')}."
 
-    return jobs.board().submit(
-        work, subject="End without a verdict", fingerprint=f"redeploy/end/{run}"
-    )
+    return jobs.board().submit(work, subject="Cancel test", fingerprint=f"redeploy/end/{run}")
 
 
 @requires(Role.OPERATOR)

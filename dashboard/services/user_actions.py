@@ -148,7 +148,7 @@ def start_adoption(user_id: UserId) -> None:
     def work(progress: jobs.Progress) -> Adoption:
         return adopt_orphans(user_id, progress)
 
-    jobs.board().submit(work, subject="Take up", fingerprint=_take_up(user_id))
+    jobs.board().submit(work, subject="Recover orphans", fingerprint=_take_up(user_id))
 
 
 @requires(Role.VIEWER)

@@ -339,7 +339,7 @@ def storage_strip(
         yaxis2={
             "overlaying": "y",
             "side": "right",
-            "range": [0, 1.2 * max([1, *counts])],
+            "range": [0, 1.08 * max([1, *counts])],
             "tickvals": counts[-1:],
             "tickformat": ",d",
         },

@@ -60,6 +60,7 @@ def draw_broken_card(trouble: Trouble) -> None:
         st.header(STATES["broken"], anchor=False)
         st.markdown(f"**{headline(trouble)}**")
         show(sentence(trouble.sentence))
+        setting_lines.draw(trouble.sentence, "broken")
         st.caption(
             "Acknowledged memories are not lost by this. Correct what the sentence names, then try "
             "again; a changed variable needs a restart of the dashboard."

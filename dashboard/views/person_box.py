@@ -60,7 +60,8 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
         # The field is emptied once somebody is settled, so that it does not stand above them.
         st.session_state[f"{key}.empties"] = opens or into is not None
         if opens and answer.user and answer.user.memories:
-            _open(key, answer.user.user_id)
+            # Who asks, and then chooses another person, goes on asking.
+            _open(key, answer.user.user_id, view=st.query_params.get("view", ""))
         _draw_answer(key, asked, answer, into)
     return True
 

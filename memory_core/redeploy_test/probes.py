@@ -17,7 +17,7 @@ from ..service import MemoryService
 from .report import Probe, ProbeResult, ProbeState
 
 MOST = 200
-KINDS = ("short", "long", "non-ASCII", "agent", "run", "messy id")
+KINDS = ("short", "long", "non-ASCII", "agent", "run", "id with capitals and spaces")
 _COLOURS = (
     "amber azure beige black brown coral cyan green grey indigo".split()
     + ("ivory khaki lilac maroon olive orange pink purple scarlet teal").split()
@@ -128,7 +128,9 @@ def _make(run: str, number: int, at: int) -> Probe:
         number=number,
         kind=kind,
         id=memory_id(scope, text),
-        raw_user_id=f" {user_id.upper()}{_MESSY} " if kind == "messy id" else user_id,
+        raw_user_id=f" {user_id.upper()}{_MESSY} "
+        if kind == "id with capitals and spaces"
+        else user_id,
         user_id=normalize_user_id(user_id),
         text=text,
         question=f"Probe {number}: where does the {colour} {thing} wait?",
@@ -226,7 +228,7 @@ def _trace(service: MemoryService, probe: Probe) -> str:
     """Return what remains of a probe that its user has lost."""
     vector = service.parts.store.get([probe.id]).get(probe.id)
     if vector is None:
-        return "nothing of it is there"
+        return "missing"
     holder = (vector.payload or {}).get("user_id")
     if holder != probe.user_id:
         return f"its vector belongs to {holder!r} now"

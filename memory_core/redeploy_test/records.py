@@ -48,7 +48,7 @@ def clean_up(service: MemoryService, run: str, before: Installation | None = Non
     return left
 
 
-@noted("test", lambda _: "End without a verdict", of=None)
+@noted("test", lambda _: "Cancel test", of=None)
 def abandon(service: MemoryService, run: str) -> int:
     """End a test without a verdict; return the number of items that a recount still finds."""
     return clean_up(service, run)

@@ -112,7 +112,7 @@ def search_text(user_id: UserId, result: SearchResult, question: str = "") -> st
         )
     if result.telling < len(lines):
         lines.insert(result.telling, CHANCE)
-    scope = "complete over" if result.complete else "approximate, by the index, over"
+    scope = "searched all" if result.complete else "approximate, by the index, among"
     return "\n".join([*lines, f"{scope} {counted(result.searched, 'memory')} of {user}"])
 
 

@@ -143,7 +143,7 @@ def user_search_text(search: UserSearch) -> str:
         rows.append(("looked for", visible(search.user_id)))
         rows += [("", change) for change in search.changes]
         rows.append(("on record", _recorded(search.user)))
-        rows.append(("", "the application asks for this id and for no other"))
+        rows.append(("", "the assistant looks here and nowhere else"))
         if search.scan:
             rows.append(("in store", _in_store(search.stored)))
             rows += [("", form_text(form)) for form in _other_forms(search.stored)]

@@ -180,7 +180,7 @@ FUNCTIONS: list[tuple[str, Call, str | None]] = [
     ("redeploy.verify", lambda s, i: redeploy_test.verify(_begin(s), s.settings),
      "ran a redeploy test: After the deployment, 2 probes"),
     ("redeploy.abandon", lambda s, i: redeploy_test.abandon(s, _begin(s).run),
-     "ran a redeploy test: End without a verdict"),
+     "ran a redeploy test: Cancel test"),
     ("redeploy.clean_up_all", lambda s, i: redeploy_test.clean_up_all(s, [_begin(s).run]),
      "ran a redeploy test: Clean up"),
 ]  # fmt: skip

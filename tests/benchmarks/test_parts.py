@@ -15,9 +15,10 @@ MARKS = {
     "importing": (pytest.mark.process,),
     "migrating": (pytest.mark.process, pytest.mark.s3),
     "s3": (pytest.mark.process, pytest.mark.s3),
+    "tasks": (pytest.mark.browser, pytest.mark.process),
     "users": (pytest.mark.process, pytest.mark.s3),
 }
-UNITS = {"ms", "s", "calls", "MB", "recall"}
+UNITS = {"ms", "s", "calls", "clicks", "keys", "MB", "recall"}
 # The memory grown between the first batch and the last, which at the tiny size are one.
 MAY_BE_ZERO = "memory grown"
 

@@ -132,7 +132,7 @@ def test_query_ranks(commands: CommandLine, tea: str) -> None:
     told = ok(commands.run("query", "ann@x.com", "Which tea?"))
     assert told.splitlines()[0].split()[0] == "1"
     assert TEA in told.splitlines()[0]
-    assert "complete over 2 memories of ann@x.com" in told
+    assert "searched all 2 memories of ann@x.com" in told
     assert "nobody has no memories" in ok(commands.run("query", "nobody", "tea"))
 
 

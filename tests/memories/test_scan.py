@@ -209,7 +209,7 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
     assert close["an.n@example.com"].user is None
     assert close["an.n@example.com"].stored.stored == 1
     told = user_search_text(found)
-    assert "the application asks for this id and for no other" in told
+    assert "the assistant looks here and nowhere else" in told
     assert "in store    4 in the store" in told
     assert "an.n@example.com  nothing, ever, 1 in the store: dots" in told
     assert "1 memory under <U+200B>, which is no valid id" in told

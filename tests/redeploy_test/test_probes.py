@@ -41,7 +41,9 @@ def test_probes_are_of_two_reserved_users_and_of_every_kind() -> None:
     assert {one.user_id for one in probes} == set(probe_users(RUN))
     assert all(is_probe(one.user_id) for one in probes)
     assert all(normalize_user_id(one.raw_user_id) == one.user_id for one in probes)
-    assert {one.kind for one in probes if one.raw_user_id != one.user_id} == {"messy id"}
+    assert {one.kind for one in probes if one.raw_user_id != one.user_id} == {
+        "id with capitals and spaces"
+    }
     assert {one.kind for one in probes if one.agent_id} == {"agent"}
     assert {one.kind for one in probes if one.run_id} == {"run"}
     assert {one.kind for one in probes if not one.text.isascii()} == {"non-ASCII"}

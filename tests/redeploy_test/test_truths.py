@@ -183,7 +183,7 @@ TABLE = {
     "nothing lost": Row(deploy, PASS, "5 probes, .* commit commit-1 runs, it was commit-0"),
     "one lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
-        FAIL, "1 of 5 are lost: probe 3: nothing of it is there", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 are lost: probe 3: missing", {ProbeState.LOST: 1},
     ),
     "all lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes)),

@@ -70,7 +70,13 @@ def _draw_removal(user_id: UserId, way: str) -> None:
             f"{receipt.left or 0:,}.",
             icon=":material/check_circle:",
         )
-    draw_typed(name, user_id, way, lambda: work(user_id))
+    # Who forgets a user wants the proof; the other way it is on demand.
+    prove = (lambda: _ask_for_proof(user_id)) if forget else (lambda: None)
+    draw_typed(name, user_id, way, lambda: work(user_id), prove)
+
+
+def _ask_for_proof(user_id: UserId) -> None:
+    actions.action(_TRACES).ask(lambda: user_actions.traces(user_id), user_id)
 
 
 def _draw_proof(user_id: UserId) -> None:
@@ -88,7 +94,8 @@ def _draw_proof(user_id: UserId) -> None:
         "Prove nothing is left",
         icon=":material/policy:",
         disabled=action.busy,
-        on_click=lambda: action.ask(lambda: user_actions.traces(user_id), user_id),
+        on_click=_ask_for_proof,
+        args=(user_id,),
     )
     action.run("Reading the whole store…")
 
