@@ -36,6 +36,13 @@ def _metadata(ctx: click.Context, option: click.Parameter, pairs: Sequence[str])
     return metadata
 
 
+def _not_empty(ctx: click.Context, argument: click.Parameter, memory_id: str | None) -> str | None:
+    # A script whose variable is not set would mean all memories by it.
+    if memory_id == "":
+        raise click.UsageError("the ID is empty; give the ID of a memory, or leave it out")
+    return memory_id
+
+
 _user = click.argument("user")
 _memory_id = click.argument("memory_id", metavar="ID")
 _text = click.argument("text")
@@ -53,7 +60,7 @@ _expires = click.option(
     metavar="DATE",
     help="The last day (UTC) on which questions find it, such as 2027-01-31, or never.",
 )
-_optional_id = click.argument("memory_id", metavar="[ID]", required=False)
+_optional_id = click.argument("memory_id", metavar="[ID]", required=False, callback=_not_empty)
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _verify = click.option("--verify/--no-verify", default=True, help="Read saved memories back by id.")
@@ -207,7 +214,7 @@ def delete(service: MemoryService, user: str, memory_id: str | None, **options: 
         output(render.receipt_document, render.receipt_text, receipt)
         return
     if memory_id:
-        options["where"] = MemoryFilter(ids=frozenset([memory_id]))
+        options["where"] = MemoryFilter(ids=frozenset([service.get_memory(user, memory_id).id]))
     _change(service.change_memories, user_id=user, delete=True, **options)
 
 

@@ -103,10 +103,13 @@ class TimeMachine:
     def changes(self, user_id: UserId, since: Moment | None, until: Moment | None) -> list[Change]:
         """Return what changed after `since` and not after `until`, oldest first."""
         view = self._ledger.view(user_id)
-        base = view.until(_bound(view, since) if since else "")
+        first, last = (_bound(view, at) if at else "" for at in (since, until))
+        if first > last > "":
+            raise InvalidSelection(f"{since} is after {until}; start from an earlier moment")
+        base = view.until(first)
         replay = Replay(user_id, base)
         steps: list[tuple[LedgerEntry, str, Live | None, Live | None]] = []
-        for entry in view.until(_bound(view, until) if until else "~").entries[len(base.entries) :]:
+        for entry in view.until(last or "~").entries[len(base.entries) :]:
             former = replay.apply(entry)
             if entry.kind is Kind.FORGET:
                 # What was before is gone for good, also where an erasure was cut off.
@@ -145,9 +148,10 @@ class TimeMachine:
     ) -> ChangeReceipt:
         """Make the chosen memories, or one, what they were at a moment; None: before deletion."""
         now = self._ledger.view(user_id)
-        if not now.entries or (moment and _bound(now, moment) < now.forgotten):
+        bound = _bound(now, moment) if moment else ""
+        if not now.entries or (moment and bound < now.forgotten):
             raise _not_there(now, "nothing")
-        past = now.until(_bound(now, moment)).live if moment else {**now.deleted, **now.live}
+        past = now.until(bound).live if moment else {**now.deleted, **now.live}
         if memory_id and memory_id not in past:
             raise _not_there(now, f"no memory {memory_id!r}")
         ids = [memory_id] if memory_id else self._chosen(where, past, now.live)
@@ -157,7 +161,7 @@ class TimeMachine:
         entries = (entry for key in differ for entry in (then[key], current[key]) if entry)
         payloads = self._ledger.payloads(entries)
         planned: list[_Planned] = []
-        refused = self._moved(now, then, current)
+        refused = self._moved(now, bound, then, current)
         for key in differ:
             source, latest = then[key], current[key]
             target = payloads.get(source) if source else None
@@ -184,6 +188,7 @@ class TimeMachine:
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
         """Give the chosen memories an expiry date, or delete them where that is None."""
+        with_expiry({}, expires)  # Refused also where no memory fits.
         now = self._ledger.view(user_id)
         entries = {now.live[key].latest: key for key in self._chosen(where, now.live)}
         planned: list[_Planned] = []
@@ -216,15 +221,16 @@ class TimeMachine:
     def _moved(
         self,
         now: UserView,
+        since: str,
         then: Mapping[str, LedgerEntry | None],
         current: Mapping[str, LedgerEntry | None],
     ) -> dict[str, str]:
-        """Return which memories belong to another user, or came from one, and say so."""
+        """Return which memories belong to another user, or came from one since, and say so."""
         apart = {key for key in then if bool(then[key]) != bool(current[key])}
         moves = {
             entry.memory_id: entry
             for entry in now.entries
-            if entry.moved and entry.memory_id in apart
+            if entry.moved and entry.ulid > since and entry.memory_id in apart
         }
         refused = {}
         for entry, event in self._ledger.details(moves.values()).items():

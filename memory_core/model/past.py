@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
@@ -112,7 +112,7 @@ class MemoryFilter:
         for key, value in pairs:
             name = key.strip().lower().replace("-", "_")
             if name == "id":
-                ids.add(value)
+                ids.add(str(_read(name, value, now)))
                 continue
             if name in given or name not in cls.__dataclass_fields__ or name in _SETS:
                 raise InvalidSelection(
@@ -121,16 +121,6 @@ class MemoryFilter:
                 )
             given[name] = _read(name, value, now)
         return cls(**given, ids=frozenset(ids) if ids else None)  # type: ignore[arg-type]
-
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys and values from which `read` makes this filter again."""
-        for name, key in zip(_NAMES, _KEYS, strict=True):
-            value = getattr(self, name)
-            if isinstance(value, bool):
-                yield key, "yes" if value else "no"
-            elif value:
-                yield key, value.isoformat() if isinstance(value, datetime) else value
-        yield from (("id", memory_id) for memory_id in sorted(self.ids or ()))
 
     @property
     def by_id_alone(self) -> bool:

@@ -53,7 +53,7 @@ class PastCalls(UserCalls):
         From after `since` (the beginning if None) up to `until` (now if None); each with the
         memory before and after, who did it, when and by which call. Raises as `memories_at`.
         """
-        bounds = (moment and self._moment(moment) for moment in (since, until))
+        bounds = (None if at is None else self._moment(at) for at in (since, until))
         return self._time_machine.changes(normalize_user_id(user_id), *bounds)
 
     def recalls(self, user_id: str, since: Moment | None = None) -> list[RecallReceipt]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from memory_core import Settings, open_service
 from memory_core.cli import cli
 from tests.support.command_line import CommandLine, Result
 from tests.support.paths import ROOT
@@ -269,10 +270,31 @@ def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
     assert "1 memory of kim" in ok(commands.run("list", "kim", "--where", "text=DATES"))
     exported = ok(commands.run("export", "--user", "kim", "--where", "text=figs"))
     assert len(exported.splitlines()) == 3
-    for wrong in (("restore", "kim"), ("delete", "kim"), ("update", "kim", "--where", "text=x")):
-        assert (commands.run(*wrong).code, commands.run(*wrong).out) == (2, "")
+    for wrong in (
+        ("restore", "kim"),
+        # As of a script whose variable is not set.
+        ("restore", "kim", "", "--at", "now", "--yes"),
+        ("delete", "kim", ""),
+        ("delete", "kim", "none", "--dry-run"),
+        ("update", "kim", "--where", "text=x"),
+    ):
+        refused = commands.run(*wrong)
+        assert (refused.code, refused.out) == (2, ""), wrong
     refused = commands.run("restore", "kim", "--at", "soon")
     assert (refused.code, "'soon' is no time" in refused.err) == (2, True)
+
+
+def test_a_commit_that_was_deployed_is_a_moment(zygote: Zygote, tmp_path: Path) -> None:
+    line = CommandLine(zygote, tmp_path)
+    line.run("save", "ann", "likes tea")
+    deployed = line.environ(RENDER_GIT_COMMIT="c0ffee1" + "0" * 33)
+    with open_service(Settings.from_env(deployed)) as service:
+        (start,) = service.starts()
+    line.run("save", "ann", "likes rye")
+    state = line.run("history", "ann", "--at", start.commit[:7].upper(), "--json").document
+    assert [memory["memory"] for memory in state["memories"]] == ["likes tea"]
+    unknown = line.run("history", "ann", "--at", "c0ffee2")
+    assert (unknown.code, "is no time" in unknown.err) == (2, True)
 
 
 def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path) -> None:

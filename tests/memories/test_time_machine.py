@@ -11,7 +11,7 @@ import pytest
 
 from memory_core import MemoryFilter, MemoryService
 from memory_core.embedders import Embedder
-from memory_core.errors import InvalidMove, InvalidSelection, MemoryNotFound
+from memory_core.errors import InvalidMemory, InvalidMove, InvalidSelection, MemoryNotFound
 from memory_core.ledger import ALL, EventDraft, Ledger
 from memory_core.model.moments import read_moment
 from memory_core.model.past import ChangeReceipt
@@ -127,6 +127,9 @@ def test_changes_name_both_texts_and_who_and_lead_from_one_state_to_the_next(
         *["added"] * 2,
     ]
     assert service.changes("ann", "now") == []
+    for since, until in (("2h", "3h"), ("", None), (None, "")):
+        with pytest.raises(InvalidSelection, match=r"is after|'' is no time"):
+            service.changes("ann", since, until)
 
 
 def test_the_event_says_who_did_it_by_what_way_and_by_which_call(
@@ -217,6 +220,10 @@ def test_what_moved_comes_back_only_with_its_owner(service: MemoryService) -> No
     service.delete_memory("bob", hers.id)
     service.restore_memory("bob", hers.id)
     assert {memory[1] for memory in state_of(service, "bob")} == {"tea", "rye"}
+    # A merge that lies before the moment is no reason to refuse it.
+    receipt = service.restore_user("bob", service.history("bob")[-2].event_id)
+    assert (receipt.ids, receipt.failed) == ((hers.id,), ())
+    service.restore_user("bob", receipt.before)
     assert service.owner_of(hers.id) == "bob"
     (merge,) = service.reunions("bob")
     service.undo_reunion(merge)
@@ -277,6 +284,8 @@ def test_many_memories_are_deleted_or_expire_and_that_is_undone(service: MemoryS
         memory.memory for memory in service.list_memories("ann", MemoryFilter(expired=True))
     ] == ["rye number 3"]
     assert service.change_memories("ann", where, delete=True).changes == ()
+    with pytest.raises(InvalidMemory, match="'soon' is not a date"):
+        service.change_memories("ann", where, expires="soon", preview=True)
     sound(service)
     for receipt in receipts:
         service.restore_user("ann", receipt.before, where=receipt.undo)
@@ -311,11 +320,10 @@ def test_a_filter_is_written_as_keys_and_values(
     pairs = [(key, value) for key, _, value in (word.partition("=") for word in written.split())]
     where = MemoryFilter.read(pairs)
     assert {memory.memory for memory in service.list_memories("ann", where)} == fitting
-    assert MemoryFilter.read(where.pairs()) == where
 
 
 @pytest.mark.parametrize("written", ["colour=red", "text=a text=b", "expired=maybe", "source=book",
-                                     "text="])  # fmt: skip
+                                     "text=", "id="])  # fmt: skip
 def test_a_filter_that_cannot_be_read_names_what_can(written: str) -> None:
     pairs = [(key, value) for key, _, value in (word.partition("=") for word in written.split())]
     with pytest.raises(InvalidSelection, match=written.partition("=")[0].split("-")[0]):
