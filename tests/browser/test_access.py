@@ -112,3 +112,17 @@ def test_the_keyboard_alone_is_enough(address: str, open_screen: OpenScreen) -> 
     page.keyboard.type("Which device is not needed?")
     page.keyboard.press("Enter")
     expect(screen.part("hit-1")).to_contain_text("Uses no mouse.")
+
+
+def test_a_result_is_brought_into_view_and_a_later_visit_begins_at_the_top(
+    address: str, open_screen: OpenScreen
+) -> None:
+    screen = open_screen(address, "/activity", size=(1440, 900))
+    screen.page.get_by_role("button", name="Check the chain").click()
+    expect(screen.part("checked")).to_be_in_viewport(ratio=1)
+    screen.page.get_by_role("link", name="Proof").click()
+    expect(screen.page).to_have_title("Proof · Holdfast")
+    screen.page.get_by_role("link", name="Activity").click()
+    expect(screen.part("checked")).to_be_attached()
+    screen.settle()
+    expect(screen.page.get_by_role("heading", name="Activity")).to_be_in_viewport(ratio=1)

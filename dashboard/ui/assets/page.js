@@ -1,7 +1,9 @@
 // What Streamlit's page does not do by itself: one step of Back for one step forward, results that
 // are announced and brought into view, and a sentence when the server does not answer.
 (() => {
-  const RESULTS = ['answer', 'saved', 'job', 'detail', 'traces', 'chain']
+  const RESULTS = ['answer', 'saved', 'job', 'detail', 'traces', 'checked', 'compared']
+  // These stay for later visits, which are not about them.
+  const LASTING = ['checked', 'compared']
   const TICK_MS = 2000
   const PATIENCE_MS = 4000
   const app = () => document.querySelector('[data-testid=stApp]')
@@ -29,18 +31,22 @@
   hidden.attachShadow({mode: 'closed'}).append(region)
   const said = {}
   let due = 0
+  let path = ''
   const announce = () => {
     if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
     // Else they are read out by the names that they have in the font.
     for (const icon of document.querySelectorAll('[role=img][aria-label$=" icon"]')) {
       icon.setAttribute('aria-hidden', 'true')
     }
+    const arrived = path !== location.pathname
+    path = location.pathname
     for (const name of RESULTS) {
       const part = document.querySelector(`.st-key-${name}`)
       const text = part?.innerText.trim().slice(0, 80) ?? ''
       if (text === (said[name] ?? '')) continue
       said[name] = text
       if (!text || part.contains(document.activeElement)) continue
+      if (arrived && LASTING.includes(name)) continue
       region.textContent = part.innerText.trim().slice(0, 300)
       part.style.scrollMargin = '4.5rem 0 1rem'
       part.scrollIntoView({block: part.clientHeight > innerHeight - 100 ? 'start' : 'nearest'})

@@ -92,6 +92,9 @@ def _draw_job(job: jobs.Job) -> Report | None:
     if isinstance(result, RedeployReceipt):
         return _draw_test(result.run)
     if isinstance(result, Report):
+        if start.JOB in st.query_params:
+            # It is not kept here, so it was about another place.
+            show(one_line(job.subject))
         return _draw_report(result, job.steps)
     if isinstance(result, str):
         with st.container(border=True, key="run"):

@@ -84,9 +84,10 @@ def _draw_comparison() -> None:
                 icon="compare_arrows",
             )
         if compared := user_actions.last_comparison():
-            _draw_scan(compared.scan)
-            for place in compared.elsewhere.places:
-                _draw_place(place)
+            with st.container(key="compared"):
+                _draw_scan(compared.scan)
+                for place in compared.elsewhere.places:
+                    _draw_place(place)
 
 
 def _draw_scan(scan: StoreScan) -> None:
