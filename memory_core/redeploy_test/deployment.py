@@ -83,7 +83,7 @@ def begin(
         f"{counted(count, 'memory')}, each read by id, list and question",
     ):
         for number in _acknowledged(service, make_probes(run, count)):
-            receipt = receipt.with_acknowledged(number)
+            receipt = replace(receipt, acknowledged=(*receipt.acknowledged, number))
             on_receipt(receipt)
     if leave:
         objects = objects_of(service)

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from ..errors import BackendError, EntryExists
 from ..settings import Settings
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 
 ALERTS: Final = "watch/v1/alerts/"
 AlertKind = Literal["proof", "storage", "doctor"]
@@ -121,14 +121,9 @@ class Alerts:
         if rank == (before or 0) or 0 < rank < (before or 0):
             return None
         number = int(claims[-1].rpartition("/")[2].partition(".")[0]) + 1 if claims else 0
-        key, data = f"{ALERTS}{kind}/{number:08d}.json", _encoded(document)
-        try:
-            objects.put_if_absent(key, data)
-        except EntryExists:
-            # Our own write whose acknowledgement was lost counts as done.
-            if objects.get(key) != data:
-                return None
-        return key if rank == 2 or before is not None else None
+        key = f"{ALERTS}{kind}/{number:08d}.json"
+        taken = take(objects, key, _encoded(document))
+        return key if taken and (rank == 2 or before is not None) else None
 
     def _unclaimable(self, kind: AlertKind, state: str) -> str | None:
         """Return an empty key where a failure is to be told although nothing can be claimed."""
