@@ -20,10 +20,10 @@ from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 from ..watch import is_standing
 from .evidence import remove_canary
-from .probes import MOST, make_probes, probe_users, run_of
+from .probes import MOST, make_probes, probe_users
 from .receipt import RedeployReceipt, from_file
 from .report import Installation, Report, report_from
 
@@ -73,11 +73,8 @@ def clean_up_all(
 def keep(objects: ObjectStore, report: Report) -> Report:
     """Keep a report for the timeline; the first report of a test counts."""
     data = json.dumps(encode(report), ensure_ascii=False).encode()
-    try:
-        objects.put_if_absent(key_of(report.run, "report"), data)
-    except EntryExists:
-        return report_of(objects, report.run) or report
-    return report
+    kept = take(objects, key_of(report.run, "report"), data)
+    return report if kept else report_of(objects, report.run) or report
 
 
 def clean_up_judged(service: MemoryService, receipt: RedeployReceipt) -> int:
@@ -122,7 +119,7 @@ def leftovers(service: MemoryService) -> list[str]:
     objects = objects_of(service)
     waiting = _waiting(objects) | {run for run in _runs(objects, "busy") if _is_recent(run)}
     stored = _runs(objects, "begun") | {
-        run_of(view.user_id)
+        view.user_id.partition(".")[0].upper()
         for view in service.parts.ledger.users()
         if is_probe(view.user_id) and not is_standing(view.user_id) and _has_traces(view)
     }

@@ -106,11 +106,11 @@ class Alerts:
         assert objects is not None
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
         last = _read(objects.get(claims[-1])) if claims else {}
-        told, evidence = last.get("evidence", {}), document["evidence"]
+        last_evidence, evidence = last.get("evidence", {}), document["evidence"]
         if (
             "number" in evidence
-            and told.get("begun_at") == evidence.get("begun_at")
-            and told.get("number", -1) >= evidence["number"]
+            and last_evidence.get("begun_at") == evidence.get("begun_at")
+            and last_evidence.get("number", -1) >= evidence["number"]
         ):
             # Another instance told of this check already, or of a later one.
             return None
