@@ -27,7 +27,7 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
-from ..watch import post
+from ..watch.alerts import post
 from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file

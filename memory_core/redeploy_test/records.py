@@ -13,7 +13,6 @@ from ulid import ULID
 
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
-from ..ledger import UserView
 from ..model.counting import Progress, counted
 from ..model.encoder import encode
 from ..model.records import Kind
@@ -121,7 +120,9 @@ def leftovers(service: MemoryService) -> list[str]:
     stored = _runs(objects, "begun") | {
         view.user_id.partition(".")[0].upper()
         for view in service.parts.ledger.users()
-        if is_probe(view.user_id) and not is_standing(view.user_id) and _has_traces(view)
+        if is_probe(view.user_id)
+        and not is_standing(view.user_id)
+        and any(entry.kind is not Kind.FORGET for entry in view.entries)
     }
     return sorted(stored - waiting)
 
@@ -161,11 +162,6 @@ def remains_of(service: MemoryService, run: str) -> str:
     files = len(objects_of(service).get_many([key_of(run, "begun"), key_of(run, "busy")]))
     left = [(entries, "entry"), (files, "object of the test")]
     return " and ".join(counted(count, word) for count, word in left if count)
-
-
-def _has_traces(view: UserView) -> bool:
-    """Find entries of a user beside those that forget."""
-    return any(entry.kind is not Kind.FORGET for entry in view.entries)
 
 
 def _waiting(objects: ObjectStore) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from ..model.counting import counted
 from .evidence import changes, digest_of, place_digest
@@ -15,13 +14,6 @@ from .report import Control, Installation, Observation, ProbeResult, ProbeState,
 _GONE = (ProbeState.LOST, ProbeState.ALTERED, ProbeState.UNEXPECTED)
 _WEAK = (ProbeState.STALE, ProbeState.DUPLICATED)
 _RESTART = "restart"
-
-
-class DeploymentChange(NamedTuple):
-    """Evidence for, or against, another deployment in the second phase."""
-
-    words: str
-    proven: bool = True
 
 
 def judge(
@@ -38,14 +30,13 @@ def judge(
     if observation.evidence is None:
         reason = f"the storage could not be read, so nothing is proven: {observation.error}"
         return Verdict.INCONCLUSIVE, reason, ()
+    headlines: tuple[str, ...] = ()
     if receipt.evidence:
         headlines = tuple(changes(receipt.evidence, observation.evidence))
     elif place_digest(observation.evidence) != receipt.marks[1]:
         headlines = (
             "The place of memories changed since the test began; the receipt file says how.",
         )
-    else:
-        headlines = ()
     verdict, reason = next(_verdicts(receipt, observation, observation.evidence, level, control))
     return verdict, reason, headlines
 
@@ -97,11 +88,11 @@ def _verdicts(
             Verdict.INCONCLUSIVE,
             "the test was ended before: its probes were removed on purpose; begin a new one",
         )
-    deployment = see_deployment(receipt, observation, after)
-    if not deployment.proven and level != _RESTART:
+    deployed, evidence = see_deployment(receipt, observation, after)
+    if not deployed and level != _RESTART:
         yield (
             Verdict.INCONCLUSIVE,
-            f"all that was stored is there, but no new deployment was seen: {deployment.words}",
+            f"all that was stored is there, but no new deployment was seen: {evidence}",
         )
     if weak := sum(count[state] for state in _WEAK):
         yield (
@@ -127,7 +118,7 @@ def _verdicts(
             "users were not compared: the storage has the receipt of the test no more, and its "
             "short code does not count them; next time use the receipt file",
         )
-    shown = f", and {deployment.words}" if deployment.proven else ""
+    shown = f", and {evidence}" if deployed else ""
     if ended:
         shown += f"; not compared: {counted(ended, 'probe')} that a call on record ended since"
     if sample.read:
@@ -158,8 +149,8 @@ def sample_words(sample: Sample) -> str:
 
 def see_deployment(
     receipt: RedeployReceipt, observation: Observation, after: Installation
-) -> DeploymentChange:
-    """Find out whether the second phase ran on another deployment than the first."""
+) -> tuple[bool, str]:
+    """Return whether the second phase ran on another deployment than the first, and why."""
     reason = ""
     if before := receipt.evidence:
         if before.service and before.service != after.service:
@@ -167,7 +158,7 @@ def see_deployment(
         elif before.deployment and not after.deployment:
             reason = "it began on a host that names its deployments, and this is another"
         elif before.commit and after.commit and before.commit != after.commit:
-            return DeploymentChange(f"commit {after.commit[:8]} runs, it was {before.commit[:8]}")
+            return True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}"
         elif (before.process, before.host) == (after.process, after.host):
             reason = "the same deployment is still running"
     words = _other_machine(receipt, observation, after)
@@ -179,7 +170,7 @@ def see_deployment(
             f"{words}, but by its clock this process ran already when the test began, as on "
             "another machine of the same deployment"
         )
-    return DeploymentChange(reason or words, not reason)
+    return not reason, reason or words
 
 
 def survived(results: Sequence[ProbeResult]) -> int:

@@ -84,9 +84,7 @@ class Alerts:
                 "link": self._link,
             }
             try:
-                key = (
-                    self._claim(kind, document) if self.objects else self._unclaimable(kind, state)
-                )
+                key = self._claim(kind, document)
             except BackendError:
                 key = self._unclaimable(kind, state)
             if key is not None:
@@ -103,7 +101,8 @@ class Alerts:
     def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
         """Return the key of the change, None if there is none or another instance tells it."""
         objects, rank = self.objects, _rank(document["state"])
-        assert objects is not None
+        if objects is None:
+            return self._unclaimable(kind, document["state"])
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
         last = _read(objects.get(claims[-1])) if claims else {}
         last_evidence, evidence = last.get("evidence", {}), document["evidence"]
