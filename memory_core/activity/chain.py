@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from ..errors import EntryExists, LedgerError
 from ..model.signature import Key
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 
 ROOT: Final = "activity/v1/"
 LOG: Final = f"{ROOT}log/"
@@ -226,13 +226,9 @@ class Chain:
                 data = encode(head, self._writer, datetime.now(UTC), entries, self.key)
                 alone = "" if self.objects.atomic_puts else self._writer
                 key = log_key(head.number + 1, alone)
-                try:
-                    self.objects.put_if_absent(key, data)
-                except EntryExists:
-                    # Our own write whose acknowledgement was lost counts as done.
-                    if self.objects.get(key) != data:
-                        head = self._look(head.number)
-                        continue
+                if not take(self.objects, key, data):
+                    head = self._look(head.number)
+                    continue
                 self._head = Head(head.number + 1, digest_of(data))
                 return self._head
             raise LedgerError(

@@ -10,10 +10,10 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
-from ..errors import EntryExists, LedgerCorrupt, LedgerError
+from ..errors import LedgerCorrupt, LedgerError
 from ..model.records import Kind
 from ..model.user_id import UserId
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 from .entries import (
     DIGEST_MARK,
     ROOT,
@@ -100,13 +100,9 @@ class Ledger:
         for _ in range(_APPEND_ATTEMPTS):
             key = folder + entry_name(ulid, drafts)
             data = b"\n".join(lines)
-            try:
-                self._objects.put_if_absent(key, data)
-            except EntryExists:
-                # Our own write whose acknowledgement was lost counts as done.
-                if self._objects.get(key) != data:
-                    ulid = next_ulid(ulid, moment)
-                    continue
+            if not take(self._objects, key, data):
+                ulid = next_ulid(ulid, moment)
+                continue
             events = [decode_event(line) for line in lines] if is_batch(key) else []
             if events:
                 self._keep(key, events)

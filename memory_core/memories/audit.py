@@ -149,9 +149,8 @@ class Auditor:
             differences.append(Difference("altered", pair, detail, taker=taker))
         for user_id, view in views.items():
             if (count := len(left_behind(view))) and not self._damage.hides(user_id):
-                detail = (
-                    f"forgotten, but the ledger still has {counted(count, 'event')} of the user"
-                )
+                events_left = counted(count, "event")
+                detail = f"forgotten, but the ledger still has {events_left} of the user"
                 differences.append(Difference("undeleted", (user_id, ALL), detail))
         differences = [each for each in differences if each.kind != "damaged"]
         for key, error in (self._ledger.damaged or {}).items():

@@ -27,7 +27,7 @@ from ..model.counting import OnStep, StepDone, counted
 from ..model.records import Kind
 from ..service import MemoryService, open_service
 from ..settings import Settings
-from ..watch import post
+from ..watch.alerts import post
 from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
 from .probes import MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
@@ -83,7 +83,7 @@ def begin(
         f"{counted(count, 'memory')}, each read by id, list and question",
     ):
         for number in _acknowledged(service, make_probes(run, count)):
-            receipt = receipt.with_acknowledged(number)
+            receipt = replace(receipt, acknowledged=(*receipt.acknowledged, number))
             on_receipt(receipt)
     if leave:
         objects = objects_of(service)

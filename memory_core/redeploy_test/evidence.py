@@ -92,13 +92,6 @@ def changes(before: Installation, after: Installation) -> Iterator[str]:
         yield "The index was created again after the probes were written."
 
 
-def is_other_place(before: Installation, after: Installation) -> bool:
-    """Return True if memories were read from another place than they were written to."""
-    return before.backend != after.backend or any(
-        before.location.get(name) != after.location.get(name) for name in _PLACE
-    )
-
-
 def digest_of(*parts: object) -> bytes:
     """Return four bytes that identify the parts in a short code."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]

@@ -56,11 +56,6 @@ def probe_users(run: str) -> list[UserId]:
     return [UserId(f"{run.lower()}.{name}@{PROBE_DOMAIN}") for name in ("a", "b")]
 
 
-def run_of(user_id: str) -> str:
-    """Return the test that a reserved user belongs to."""
-    return user_id.partition(".")[0].upper()
-
-
 def write(service: MemoryService, probe: Probe) -> bool:
     """Save a probe and read it by id, list and question; return True if each finds it."""
     (record,) = service.add_text_memory(

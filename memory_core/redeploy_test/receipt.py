@@ -49,10 +49,6 @@ class RedeployReceipt:
         """The probes, made again from the test's id."""
         return make_probes(self.run, self.count)
 
-    def with_acknowledged(self, number: int) -> RedeployReceipt:
-        """Return the receipt with another probe acknowledged."""
-        return replace(self, acknowledged=(*self.acknowledged, number))
-
 
 def begin_receipt(
     run: str, count: int, begun_at: str, evidence: Installation, census: RealUsers

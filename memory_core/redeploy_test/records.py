@@ -13,17 +13,16 @@ from ulid import ULID
 
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
-from ..ledger import UserView
 from ..model.counting import Progress, counted
 from ..model.encoder import encode
 from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
 from ..settings import Settings
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 from ..watch import is_standing
 from .evidence import remove_canary
-from .probes import MOST, make_probes, probe_users, run_of
+from .probes import MOST, make_probes, probe_users
 from .receipt import RedeployReceipt, from_file
 from .report import Installation, Report, report_from
 
@@ -73,11 +72,8 @@ def clean_up_all(
 def keep(objects: ObjectStore, report: Report) -> Report:
     """Keep a report for the timeline; the first report of a test counts."""
     data = json.dumps(encode(report), ensure_ascii=False).encode()
-    try:
-        objects.put_if_absent(key_of(report.run, "report"), data)
-    except EntryExists:
-        return report_of(objects, report.run) or report
-    return report
+    kept = take(objects, key_of(report.run, "report"), data)
+    return report if kept else report_of(objects, report.run) or report
 
 
 def clean_up_judged(service: MemoryService, receipt: RedeployReceipt) -> int:
@@ -122,9 +118,11 @@ def leftovers(service: MemoryService) -> list[str]:
     objects = objects_of(service)
     waiting = _waiting(objects) | {run for run in _runs(objects, "busy") if _is_recent(run)}
     stored = _runs(objects, "begun") | {
-        run_of(view.user_id)
+        view.user_id.partition(".")[0].upper()
         for view in service.parts.ledger.users()
-        if is_probe(view.user_id) and not is_standing(view.user_id) and _has_traces(view)
+        if is_probe(view.user_id)
+        and not is_standing(view.user_id)
+        and any(entry.kind is not Kind.FORGET for entry in view.entries)
     }
     return sorted(stored - waiting)
 
@@ -164,11 +162,6 @@ def remains_of(service: MemoryService, run: str) -> str:
     files = len(objects_of(service).get_many([key_of(run, "begun"), key_of(run, "busy")]))
     left = [(entries, "entry"), (files, "object of the test")]
     return " and ".join(counted(count, word) for count, word in left if count)
-
-
-def _has_traces(view: UserView) -> bool:
-    """Find entries of a user beside those that forget."""
-    return any(entry.kind is not Kind.FORGET for entry in view.entries)
 
 
 def _waiting(objects: ObjectStore) -> set[str]:

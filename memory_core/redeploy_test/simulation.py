@@ -112,7 +112,10 @@ def simulate(
     settings = Settings.from_env(environ)
     backend = select_backend(settings, open_embedder(settings))
     sandbox = Path(tempfile.mkdtemp(prefix="holdfast-redeploy-")).resolve()
-    kept = _make_kept_folder(settings) if backend.name == "chroma" and backend.persistent else None
+    kept = None
+    if backend.name == "chroma" and backend.persistent:
+        make_private_folder(settings.data_dir)
+        kept = Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
     with closing(open_log(backend.objects, settings)) as log, recording(log, "test") as operation:
         operation.detail = f"{LEVELS[level]}, simulated, {counted(count, 'probe')}"
         try:
@@ -215,11 +218,6 @@ def _control(receipt: Path, settings: Settings, observation: Observation) -> Con
         item.state not in (ProbeState.LOST, ProbeState.NEVER) for item in observation.results
     )
     return Control(len(written), kept)
-
-
-def _make_kept_folder(settings: Settings) -> Path:
-    make_private_folder(settings.data_dir)
-    return Path(tempfile.mkdtemp(prefix=".redeploy-", dir=settings.data_dir)).resolve()
 
 
 def _kill_halfway(writer: subprocess.Popen[bytes], receipt: Path, count: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from ..model.counting import counted
-from .evidence import changes, digest_of, is_other_place, place_digest
+from .evidence import changes, digest_of, place_digest
 from .receipt import RedeployReceipt
 from .report import Control, Installation, Observation, ProbeResult, ProbeState, Sample, Verdict
 
@@ -17,42 +16,29 @@ _WEAK = (ProbeState.STALE, ProbeState.DUPLICATED)
 _RESTART = "restart"
 
 
-class Judgement(NamedTuple):
-    """A verdict, its reason, and what changed between the phases."""
-
-    verdict: Verdict
-    reason: str
-    headlines: tuple[str, ...]
-
-
-class DeploymentChange(NamedTuple):
-    """Evidence for, or against, another deployment in the second phase."""
-
-    proven: bool
-    words: str
-
-
 def judge(
     receipt: RedeployReceipt,
     observation: Observation,
     *,
     level: str = "",
     control: Control | None = None,
-) -> Judgement:
-    """Judge a test; `level` is the simulated one, and empty for a real deployment."""
+) -> tuple[Verdict, str, tuple[str, ...]]:
+    """Return the verdict, its reason, and what changed between the phases.
+
+    `level` is the simulated one, and empty for a real deployment.
+    """
     if observation.evidence is None:
         reason = f"the storage could not be read, so nothing is proven: {observation.error}"
-        return Judgement(Verdict.INCONCLUSIVE, reason, ())
+        return Verdict.INCONCLUSIVE, reason, ()
+    headlines: tuple[str, ...] = ()
     if receipt.evidence:
         headlines = tuple(changes(receipt.evidence, observation.evidence))
-    elif _is_other_place(receipt, observation.evidence):
+    elif place_digest(observation.evidence) != receipt.marks[1]:
         headlines = (
             "The place of memories changed since the test began; the receipt file says how.",
         )
-    else:
-        headlines = ()
     verdict, reason = next(_verdicts(receipt, observation, observation.evidence, level, control))
-    return Judgement(verdict, reason, headlines)
+    return verdict, reason, headlines
 
 
 def _verdicts(
@@ -79,7 +65,7 @@ def _verdicts(
         yield Verdict.INCONCLUSIVE, "the control was never stored, so its loss shows nothing"
     if not written:
         yield Verdict.INCONCLUSIVE, "no probe was stored before, so there was nothing to lose"
-    if _is_other_place(receipt, after):
+    if place_digest(after) != receipt.marks[1]:
         yield (
             Verdict.INCONCLUSIVE,
             "the memories were looked for in another place than they were written to, where the "
@@ -102,11 +88,11 @@ def _verdicts(
             Verdict.INCONCLUSIVE,
             "the test was ended before: its probes were removed on purpose; begin a new one",
         )
-    deployment = see_deployment(receipt, observation)
-    if not deployment.proven and level != _RESTART:
+    deployed, evidence = see_deployment(receipt, observation, after)
+    if not deployed and level != _RESTART:
         yield (
             Verdict.INCONCLUSIVE,
-            f"all that was stored is there, but no new deployment was seen: {deployment.words}",
+            f"all that was stored is there, but no new deployment was seen: {evidence}",
         )
     if weak := sum(count[state] for state in _WEAK):
         yield (
@@ -132,7 +118,7 @@ def _verdicts(
             "users were not compared: the storage has the receipt of the test no more, and its "
             "short code does not count them; next time use the receipt file",
         )
-    shown = f", and {deployment.words}" if deployment.proven else ""
+    shown = f", and {evidence}" if deployed else ""
     if ended:
         shown += f"; not compared: {counted(ended, 'probe')} that a call on record ended since"
     if sample.read:
@@ -161,37 +147,30 @@ def sample_words(sample: Sample) -> str:
     )
 
 
-def see_deployment(receipt: RedeployReceipt, observation: Observation) -> DeploymentChange:
-    """Find out whether the second phase ran on another deployment than the first."""
-    after, before = observation.evidence, receipt.evidence
-    if after is None:
-        return DeploymentChange(False, "the storage could not be opened")
-    if before:
+def see_deployment(
+    receipt: RedeployReceipt, observation: Observation, after: Installation
+) -> tuple[bool, str]:
+    """Return whether the second phase ran on another deployment than the first, and why."""
+    reason = ""
+    if before := receipt.evidence:
         if before.service and before.service != after.service:
-            return DeploymentChange(
-                False, f"this is not the service {before.service} that it began on"
-            )
-        if before.deployment and not after.deployment:
+            reason = f"this is not the service {before.service} that it began on"
+        elif before.deployment and not after.deployment:
             reason = "it began on a host that names its deployments, and this is another"
-            return DeploymentChange(False, reason)
-        if before.commit and after.commit and before.commit != after.commit:
-            return DeploymentChange(
-                True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}"
-            )
-        if (before.process, before.host) == (after.process, after.host):
-            return DeploymentChange(False, "the same deployment is still running")
+        elif before.commit and after.commit and before.commit != after.commit:
+            return True, f"commit {after.commit[:8]} runs, it was {before.commit[:8]}"
+        elif (before.process, before.host) == (after.process, after.host):
+            reason = "the same deployment is still running"
     words = _other_machine(receipt, observation, after)
-    if not words:
-        reason = "the process was started again, but on the same disk, commit and instance"
-        return DeploymentChange(False, reason)
     begun_at = datetime.fromisoformat(receipt.begun_at)
-    if after.started_at and datetime.fromisoformat(after.started_at) < begun_at:
-        return DeploymentChange(
-            False,
+    if not reason and not words:
+        reason = "the process was started again, but on the same disk, commit and instance"
+    elif not reason and after.started_at and datetime.fromisoformat(after.started_at) < begun_at:
+        reason = (
             f"{words}, but by its clock this process ran already when the test began, as on "
-            "another machine of the same deployment",
+            "another machine of the same deployment"
         )
-    return DeploymentChange(True, words)
+    return not reason, reason or words
 
 
 def survived(results: Sequence[ProbeResult]) -> int:
@@ -208,12 +187,6 @@ def _other_machine(receipt: RedeployReceipt, observation: Observation, after: In
     elif before.instance and after.instance and before.instance != after.instance:
         return f"instance {after.instance} runs, it was {before.instance}"
     return "the local disk is a new one" if observation.canary is False else ""
-
-
-def _is_other_place(receipt: RedeployReceipt, after: Installation) -> bool:
-    if receipt.evidence:
-        return is_other_place(receipt.evidence, after)
-    return place_digest(after) != receipt.marks[1]
 
 
 def _loss(results: Sequence[ProbeResult], written: int, after: Installation) -> str:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from ..errors import BackendError, BackendUnavailable, EntryExists
 from ..model.encoder import pick
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 from .reports import MigrationReport
 
 TTL_S = 300.0
@@ -125,12 +125,8 @@ class Lease:
         data = json.dumps(document).encode()
         alone = "" if self._objects.atomic_puts else f"-{self._holder}"
         key = f"{_LEASES}{number:012d}{alone}.json"
-        try:
-            self._objects.put_if_absent(key, data)
-        except EntryExists:
-            # Our own write whose acknowledgement was lost counts as done.
-            if self._objects.get(key) != data:
-                return False
+        if not take(self._objects, key, data):
+            return False
         others = (name for name in self._objects.list(_LEASES) if name != key) if alone else ()
         if any(_number(name) == number for name in others):
             # Another took the number: whoever wrote later sees the one before.

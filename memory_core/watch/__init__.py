@@ -7,7 +7,7 @@
 Of several instances the first to write an object has the interval, the number or the change.
 """
 
-from .alerts import AlertKind, Alerts, alerts_to, failed_alerts, post
+from .alerts import AlertKind, Alerts, alerts_to, failed_alerts
 from .probes import is_standing
 from .record import Loss, Proof, read_proof
 from .watcher import Watcher
@@ -21,6 +21,5 @@ __all__ = [
     "alerts_to",
     "failed_alerts",
     "is_standing",
-    "post",
     "read_proof",
 ]

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from ..errors import BackendError, EntryExists
 from ..settings import Settings
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 
 ALERTS: Final = "watch/v1/alerts/"
 AlertKind = Literal["proof", "storage", "doctor"]
@@ -84,9 +84,7 @@ class Alerts:
                 "link": self._link,
             }
             try:
-                key = (
-                    self._claim(kind, document) if self.objects else self._unclaimable(kind, state)
-                )
+                key = self._claim(kind, document)
             except BackendError:
                 key = self._unclaimable(kind, state)
             if key is not None:
@@ -103,14 +101,15 @@ class Alerts:
     def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
         """Return the key of the change, None if there is none or another instance tells it."""
         objects, rank = self.objects, _rank(document["state"])
-        assert objects is not None
+        if objects is None:
+            return self._unclaimable(kind, document["state"])
         claims = _claims(objects.list(f"{ALERTS}{kind}/"), kind)
         last = _read(objects.get(claims[-1])) if claims else {}
-        told, evidence = last.get("evidence", {}), document["evidence"]
+        last_evidence, evidence = last.get("evidence", {}), document["evidence"]
         if (
             "number" in evidence
-            and told.get("begun_at") == evidence.get("begun_at")
-            and told.get("number", -1) >= evidence["number"]
+            and last_evidence.get("begun_at") == evidence.get("begun_at")
+            and last_evidence.get("number", -1) >= evidence["number"]
         ):
             # Another instance told of this check already, or of a later one.
             return None
@@ -121,14 +120,9 @@ class Alerts:
         if rank == (before or 0) or 0 < rank < (before or 0):
             return None
         number = int(claims[-1].rpartition("/")[2].partition(".")[0]) + 1 if claims else 0
-        key, data = f"{ALERTS}{kind}/{number:08d}.json", _encoded(document)
-        try:
-            objects.put_if_absent(key, data)
-        except EntryExists:
-            # Our own write whose acknowledgement was lost counts as done.
-            if objects.get(key) != data:
-                return None
-        return key if rank == 2 or before is not None else None
+        key = f"{ALERTS}{kind}/{number:08d}.json"
+        taken = take(objects, key, _encoded(document))
+        return key if taken and (rank == 2 or before is not None) else None
 
     def _unclaimable(self, kind: AlertKind, state: str) -> str | None:
         """Return an empty key where a failure is to be told although nothing can be claimed."""

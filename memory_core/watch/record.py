@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 from uuid import uuid4
 
-from ..errors import EntryExists
 from ..model.counting import counted
 from ..model.encoder import encode, known
 from ..model.user_id import UserId
 from ..settings import Deployment
-from ..storage.objects import ObjectStore
+from ..storage.objects import ObjectStore, take
 from .probes import ReadBack, StandingProbe
 
 _PROOF: Final = "watch/v1/proof/"
@@ -185,12 +184,7 @@ def read_proof(objects: ObjectStore, latest: Proof | None = None) -> tuple[int, 
 def keep(objects: ObjectStore, proof: Proof) -> bool:
     """Write the state; return False if another instance wrote one of that number before."""
     data = json.dumps(encode(proof), ensure_ascii=False).encode()
-    try:
-        objects.put_if_absent(_key(proof.number), data)
-    except EntryExists:
-        # Our own write whose acknowledgement was lost counts as done.
-        return objects.get(_key(proof.number)) == data
-    return True
+    return take(objects, _key(proof.number), data)
 
 
 def keys_before(number: int) -> list[str]:

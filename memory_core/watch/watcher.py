@@ -19,8 +19,9 @@ from typing import Final
 from uuid import uuid4
 
 from ..activity import Actor, acting, unnoted
-from ..errors import EntryExists, MemoryCoreError
+from ..errors import MemoryCoreError
 from ..model.encoder import pick
+from ..storage.objects import take
 from .alerts import alerts_to
 from .probes import ProbeReader, WatchedService, store_probes
 from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
@@ -89,18 +90,15 @@ class Watcher:
         slot = int(self._now() // self._interval_s) * self._interval_s
         key, data = _slot_key(slot), json.dumps({"by": uuid4().hex}).encode()
         with self._telling():
-            try:
-                self._objects.put_if_absent(key, data)
-            except EntryExists:
-                if self._objects.get(key) != data:
-                    latest = self.proof
-                    _, proof = read_proof(self._objects, latest)
-                    self._idle = self._idle + 1 if proof is latest else 0
-                    if proof:
-                        self._known(proof)
-                        self._tidy(proof)
-                    if self._idle < _MOST_IDLE:
-                        return None
+            if not take(self._objects, key, data):
+                latest = self.proof
+                _, proof = read_proof(self._objects, latest)
+                self._idle = self._idle + 1 if proof is latest else 0
+                if proof:
+                    self._known(proof)
+                    self._tidy(proof)
+                if self._idle < _MOST_IDLE:
+                    return None
         return self.check()
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Object stores, loaded when a backend asks for one."""
 
-from .base import ObjectStore
+from .base import ObjectStore, take
 from .local import LocalObjects
 from .s3 import S3Objects
 
-__all__ = ["LocalObjects", "ObjectStore", "S3Objects"]
+__all__ = ["LocalObjects", "ObjectStore", "S3Objects", "take"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from typing import Protocol
 
+from ...errors import EntryExists
+
 
 class ObjectStore(Protocol):
     """Blobs under `/`-separated keys, written once and never changed.
@@ -68,3 +70,13 @@ class ObjectStore(Protocol):
 
     def version(self, prefix: str) -> str | None:
         """Return a token that differs when `list(prefix)` may, or None where none is cheap."""
+
+
+def take(objects: ObjectStore, key: str, data: bytes) -> bool:
+    """Write an object that one writer alone may write; return False if another one did."""
+    try:
+        objects.put_if_absent(key, data)
+    except EntryExists:
+        # Our own write whose acknowledgement was lost counts as done.
+        return objects.get(key) == data
+    return True
