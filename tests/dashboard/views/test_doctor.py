@@ -7,7 +7,7 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.services import diagnosis
+from dashboard.services import diagnosis, jobs
 from dashboard.views.doctor import checks
 from memory_core import MemoryService, doctor
 from memory_core.doctor import KINDS, SUBJECTS
@@ -135,6 +135,7 @@ def test_every_subject_has_the_name_that_the_document_gives_it() -> None:
         assert f"\n## {title}\n" in document
 
 
+@pytest.mark.process
 def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTest) -> None:
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
@@ -142,6 +143,15 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTes
     page.button(key="demo.load").click()
     assert "Show me in two minutes" in run_until(page, "12 invented people** here")
     assert "**Demo**" in page.sidebar.markdown[0].value
+    label = "The same on a stand-in for Amazon S3 Vectors"
+    next(button for button in page.button if button.label == label).click().run()
+    page.switch_page("../pages/redeploy.py")
+    page.query_params["job"] = jobs.board().latest("demo/stand-in").id
+    assert "12 of 12 probes survived" in run_until(page, "Memories survive")
+    assert "simulated on a stand-in for Amazon S3 Vectors" in text_of(page)
+    page.switch_page(DOCTOR)
+    page.query_params["tab"] = "Demo"
+    page.run()
     page.button(key="demo.break.lost-vectors").click().run()
     assert "**Three vectors are lost** · broken now" in text_of(page)
     assert "The doctor finds records.E001" in text_of(page)
