@@ -108,13 +108,16 @@ def output(
         click.get_current_context().exit(EXIT_CHECK_FAILED)
 
 
-def with_service(command: Callable[..., None]) -> Callable[..., None]:
-    """Open the service for a command and close it; add the option --json."""
+def with_service(command: Callable[..., None], *, index: bool = True) -> Callable[..., None]:
+    """Open the service for a command and close it; add the option --json.
+
+    With `index` False a command that reads the ledger alone works while the index is broken.
+    """
 
     @json_option
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        with open_service(migrate=False) as service:
+        with open_service(migrate=False, index=index) as service:
             command(service, *args, **kwargs)
 
     return run

@@ -1,6 +1,7 @@
 """The commands about the memories of one user."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ def _change(call: Callable[..., ChangeReceipt], *, dry_run: bool, yes: bool, **g
         receipt = call(**given)
     passed = dry_run or not receipt.failed
     output(render.change_document, render.change_text, receipt, passed=passed)
+
+
+_with_record = partial(with_service, index=False)
 
 
 @cli.command()
@@ -237,7 +241,7 @@ def forget(service: MemoryService, user: str, yes: bool) -> None:
 @click.option(
     "--at", metavar="WHEN", help="Show the memories as they were then: 2h, yesterday, 2025-11-22."
 )
-@with_service
+@_with_record
 def history(service: MemoryService, user: str, memory_id: str | None, at: str | None) -> None:
     """Show the history of USER's memories or of one of them, or with --at what they were."""
     if at is not None:
@@ -251,7 +255,7 @@ def history(service: MemoryService, user: str, memory_id: str | None, at: str | 
 @_user
 @click.option("--since", metavar="WHEN", default="7d", help="From then on: 7d, 2h or 2025-11-22.")
 @click.option("--until", metavar="WHEN", help="Up to then.")
-@with_service
+@_with_record
 def changes(service: MemoryService, user: str, since: str, until: str | None) -> None:
     """Show what changed of USER's memories: before and after, who, when and by which call."""
     listed = service.changes(user, since, until)
@@ -261,7 +265,7 @@ def changes(service: MemoryService, user: str, since: str, until: str | None) ->
 @cli.command()
 @_user
 @click.option("--since", metavar="WHEN", default="7d", help="From then on: 7d, 2h or 2025-11-22.")
-@with_service
+@_with_record
 def recalls(service: MemoryService, user: str, since: str) -> None:
     """Show which memories questions about USER were given (MEMORY_RECALL_LOG)."""
     receipts = service.recalls(user, since)
@@ -280,7 +284,7 @@ def recalls(service: MemoryService, user: str, since: str) -> None:
 @click.option("--keep-newer", is_flag=True, help="Do not delete what was saved since.")
 @_dry_run
 @_yes
-@with_service
+@_with_record
 def restore(
     service: MemoryService, user: str, memory_id: str | None, at: str | None, **options: Any
 ) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import NamedTuple, Protocol
+from functools import cache, partial
+from typing import Any, NamedTuple, Protocol, cast
 
 from ..activity import ActivityLog, RecallLog, current_author
 from ..embedders import Embedder, open_embedder
@@ -108,11 +108,28 @@ class Service(Protocol):
     def recall_log(self) -> RecallLog: ...
 
 
-def open_repository(settings: Settings, *, create: bool = False) -> Repository:
+class _StoreOnDemand:
+    """Opens the store at its first use, so that what the ledger answers works without it."""
+
+    def __init__(self, open_store: Callable[[], VectorStore]) -> None:
+        self._open = cache(open_store)
+
+    def close(self) -> None:
+        if self._open.cache_info().currsize:
+            self._open().close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._open(), name)
+
+
+def open_repository(
+    settings: Settings, *, create: bool = False, on_demand: bool = False
+) -> Repository:
     """Choose the backend and open everything that belongs to it.
 
     A missing index is made where nothing is on record yet; with `create` in any case, and files of
-    the index that are damaged are removed.
+    the index that are damaged are removed. With `on_demand` the index is opened by the first call
+    that needs it, which then raises what is wrong with it.
 
     Raises:
         SettingsError: the configuration is missing something, or contradicts itself.
@@ -125,8 +142,13 @@ def open_repository(settings: Settings, *, create: bool = False) -> Repository:
     ledger = Ledger(backend.objects, author=current_author)
     if create:
         backend.drop_damaged()
-    store = backend.open_store(create or ledger.is_empty())
-    backend.tie(store, partial(recorded_elsewhere, ledger))
+
+    def open_store() -> VectorStore:
+        store = backend.open_store(create or ledger.is_empty())
+        backend.tie(store, partial(recorded_elsewhere, ledger))
+        return store
+
+    store = cast(VectorStore, _StoreOnDemand(open_store)) if on_demand else open_store()
     return Repository(backend, embedder, ledger, store)
 
 

@@ -17,20 +17,24 @@ if TYPE_CHECKING:
     from ..watch import Proof, Watcher
 
 
-def open_service(settings: Settings | None = None, *, migrate: bool = True) -> MemoryService:
+def open_service(
+    settings: Settings | None = None, *, migrate: bool = True, index: bool = True
+) -> MemoryService:
     """Choose the backend, open it and return the service, a context manager.
 
     On S3 it begins to migrate memories from the local disk, in the background, unless
     `MEMORY_AUTO_MIGRATE` is 0. With `migrate` False it only looks into the store: nothing is
     migrated, and the start is not recorded (see `MemoryService.starts`). With `MEMORY_WATCH` the
-    standing proof is checked now and in every interval, unless `migrate` is False.
+    standing proof is checked now and in every interval, unless `migrate` is False. With `index`
+    False the vector store is opened by the first call that needs it, so that the past of a user
+    can be read, from the ledger alone, while the index is missing or broken.
 
     Raises:
         SettingsError: the configuration is missing something, or contradicts itself.
         BackendError: the chosen store cannot be used; there is no silent fallback.
     """
     settings = settings or Settings.from_env()
-    parts = open_repository(settings)
+    parts = open_repository(settings, on_demand=not index)
     parts.backend.objects.sweep()
     parts.backend.announce()
     service = MemoryService(settings, *parts)
