@@ -88,7 +88,7 @@ def _measure_find(size: Size, folder: Path) -> Iterator[Row]:
         for at in range(count)
     ]
     users = tuple(UserSummary(user_id, 1, _NOW, _NOW) for user_id in ids)
-    census = Census(users, (), count, {}, _NOW)
+    census = Census(users, (), count, {}, {}, _NOW)
     finder = UserFinder(Ledger(LocalObjects(folder / "empty")))
     finder.find("warm@example.com", census)
     for text in ("Alice.Bob13@0.example.com", "alice.bob13", "judy ivan", "42"):

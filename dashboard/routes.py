@@ -76,7 +76,8 @@ def _serve_page(_: Request) -> HTMLResponse:
 
 
 def _serve_script(_: Request) -> FileResponse:
-    return FileResponse(_SCRIPT, headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache"}
+    return FileResponse(_SCRIPT, media_type="text/javascript", headers=headers)
 
 
 HTTP_ROUTES: Final = (

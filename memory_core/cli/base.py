@@ -29,7 +29,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SECTIONS = {
     "Memories of one user": "save upload query explain list get update delete forget history "
-    "changes restore",
+    "changes restore recalls",
     "Users and their activity": "users normalize activity",
     "Export, import and migration": "export import migrate",
     "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test demo mcp",

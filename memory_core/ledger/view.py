@@ -149,9 +149,11 @@ def _add(live: dict[str, Live], entry: LedgerEntry) -> str:
     if current is None:
         live[entry.memory_id] = Live(entry, entry, frozenset({entry.ulid}))
     elif not current.updated:
-        # A save that was repeated, or made by two writers at once.
-        revisions = current.revisions | {entry.ulid}
-        live[entry.memory_id] = replace(current, revisions=revisions)
+        # A save that was repeated, or made by two writers at once. Of one that was made while the
+        # same text was brought back, what was brought back counts, with its times.
+        if current.latest.restored is None:
+            revisions = current.revisions | {entry.ulid}
+            live[entry.memory_id] = replace(current, revisions=revisions)
     else:
         # Its writer did not see that the memory was updated: both texts were acknowledged, so both
         # are kept, the later one under an id that every reader derives alike.

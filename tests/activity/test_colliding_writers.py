@@ -26,9 +26,8 @@ class Overwriting(LocalObjects):
     atomic_puts = False
 
     def put_if_absent(self, key: str, data: bytes) -> None:
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        self._path(key).parent.mkdir(parents=True, exist_ok=True)
+        self.replace(key, data)
 
 
 class Colliding(Overwriting):

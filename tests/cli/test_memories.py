@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -363,3 +364,14 @@ def test_help_names_every_command_and_needs_no_backend(commands: CommandLine) ->
         assert re.search(rf"^  {name} ", told, re.MULTILINE), name
         assert "Usage: python -m memory_core" in ok(commands.run(name, "-h", MEMORY_BACKEND="x"))
     assert "holdfast" in ok(commands.run("--version"))
+
+
+def test_the_past_is_read_while_the_index_is_gone(zygote: Zygote, tmp_path: Path) -> None:
+    commands = CommandLine(zygote, tmp_path)
+    assert commands.run("save", "ann", "likes tea").code == 0
+    shutil.rmtree(commands.data_dir / "chroma")
+    assert commands.run("list", "ann").code == 3
+    state = commands.run("history", "ann", "--at", "now", "--json").document
+    assert [memory["memory"] for memory in state["memories"]] == ["likes tea"]
+    assert "likes tea" in commands.run("changes", "ann").out
+    assert commands.run("restore", "ann", "--at", "1w", "--dry-run").code == 0

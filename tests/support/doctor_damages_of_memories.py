@@ -60,7 +60,7 @@ def corrupt(system: System) -> None:
 def ahead(system: System) -> None:
     """Save on a machine whose clock is years ahead."""
     later = str(ULID.from_datetime(datetime.now(UTC) + timedelta(days=1000)))
-    system.monkeypatch.setattr("memory_core.ledger.ledger.next_ulid", lambda after: later)
+    system.monkeypatch.setattr("memory_core.ledger.ledger.next_ulid", lambda *_: later)
     saves(BOB)(system)
 
 

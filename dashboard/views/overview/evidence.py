@@ -82,7 +82,8 @@ def _draw_should_be(state: Status) -> None:
                     "Count the index", key="overview.count", icon=":material/123:", type="tertiary"
                 )
             if not counting:
-                costs = f"about {state.memories // 500:,} requests on S3, else some seconds"
+                requests = counted(state.memories // 500, "request")
+                costs = f"about {requests} on S3, else some seconds"
                 st.caption(
                     f"Counting {counted(state.memories, 'memory')} reads the ids of the whole "
                     f"index: {costs}."
