@@ -143,6 +143,8 @@ def find_both_ids(hand: Hand) -> None:
 
 def hand_over_a_proof(hand: Hand) -> None:
     hand.write("Find a person", "alice.old")
+    hand.wait("answer", "One user matches")
+    expect(hand.screen.page.get_by_text(f"{USER} ·").first).to_be_visible()
     hand.press("Open")
     hand.press("Export and removal", "tab")
     with hand.screen.page.expect_download():
@@ -184,7 +186,8 @@ def measure(size: Size, folder: Path) -> Iterator[Row]:
     with running_server(folder) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         screen = Screen(browser.new_context(), address, (1440, 900), "light")
-        for task in TASKS:
+        # Of a tiny run those that need nothing stored, since the others load people or simulate.
+        for task in TASKS if size.questions is None else TASKS[2:4]:
             screen.go("/")
             hand = Hand(screen)
             task.do(hand)

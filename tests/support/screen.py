@@ -156,8 +156,11 @@ class Screen:
         """Write a text and save it."""
         field = self.page.get_by_role("textbox", name="Text")
         if not field.is_visible():
+            self.settle()
             self.page.get_by_text("Save a memory").click()
         field.fill(text)
+        field.blur()
+        self.settle()
         self.page.get_by_role("button", name="Save").click()
         self.settle()
 
