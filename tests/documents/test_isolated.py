@@ -96,7 +96,8 @@ def test_what_takes_too_much_is_refused_in_a_sentence(
     assert said.startswith((f'"{name}" ', f'"{name}", ')), said
     assert sentence in said
     assert len(said) < 300
-    assert max(peaks.children.values()) < 200 * MB
+    # A child that is quick may end before its memory is looked at.
+    assert max(peaks.children.values(), default=0) < 200 * MB
     assert peaks.grown < 20 * MB
 
 
