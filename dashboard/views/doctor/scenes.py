@@ -51,7 +51,8 @@ def draw() -> None:
         return
     _run()
     state = director.state
-    if demonstration.is_loading() or not state.people:
+    load = demonstration.load_job()
+    if not state.people or (load and load.state != "done"):
         draw_load_button("demo.load")
     if state.people or state.scenes:
         with widgets.row("demo-people"):

@@ -14,6 +14,7 @@ from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
 from tests.support.log_texts import LOG
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_for
 
 DOCTOR = "../pages/doctor.py"
 
@@ -140,8 +141,16 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTes
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
     page.run()
-    page.button(key="demo.load").click()
-    assert "Show me in two minutes" in run_until(page, "12 invented people** here")
+    page.button(key="demo.load").click().run()
+    load = wait_for(
+        "everybody is loaded",
+        lambda: jobs.board().latest("demo/load"),
+        until=lambda job: job.finished,
+    )
+    assert load.state == "done", load.trouble
+    page.run()
+    assert "12 invented people** here" in text_of(page)
+    assert "Show me in two minutes" in text_of(page)
     assert "**Demo**" in page.sidebar.markdown[0].value
     label = "The same on a stand-in for Amazon S3 Vectors"
     next(button for button in page.button if button.label == label).click().run()
