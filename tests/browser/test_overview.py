@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import expect
 
 from memory_core import open_service
@@ -63,9 +65,10 @@ def _check_story(screen: Screen) -> None:
     assert screen.page.locator("[data-testid=stMain] .js-plotly-plot").count() >= 4
 
 
-def test_scripts_and_styles_are_sent_compressed(address: str, open_screen: OpenScreen) -> None:
+def test_scripts_and_styles_are_sent_compressed(address: str) -> None:
     """Most of a first visit; Streamlit itself leaves them as they are."""
-    page = open_screen(address, path=None).page
-    with page.expect_response(lambda answer: "/static/js/" in answer.url) as response:
-        page.goto(address)
-    assert response.value.headers["content-encoding"] == "gzip"
+    page = httpx.get(address, timeout=60).text
+    script = re.search(r'src="\./(static/js/[^"]+)"', page)
+    assert script
+    sent = httpx.get(f"{address}/{script[1]}", headers={"Accept-Encoding": "gzip"}, timeout=60)
+    assert sent.headers["content-encoding"] == "gzip"

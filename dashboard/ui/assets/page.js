@@ -32,13 +32,15 @@
   const said = {}
   let due = 0
   let path = ''
+  let arrivedAt = 0
+  let touchedAt = 0
   const announce = () => {
     if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
     // Else they are read out by the names that they have in the font.
     for (const icon of document.querySelectorAll('[role=img][aria-label$=" icon"]')) {
       icon.setAttribute('aria-hidden', 'true')
     }
-    const arrived = path !== location.pathname
+    if (path !== location.pathname) arrivedAt = performance.now()
     path = location.pathname
     for (const name of RESULTS) {
       const part = document.querySelector(`.st-key-${name}`)
@@ -46,7 +48,7 @@
       if (text === (said[name] ?? '')) continue
       said[name] = text
       if (!text || part.contains(document.activeElement)) continue
-      if (arrived && LASTING.includes(name)) continue
+      if (touchedAt < arrivedAt && LASTING.includes(name)) continue
       region.textContent = part.innerText.trim().slice(0, 300)
       part.style.scrollMargin = '4.5rem 0 1rem'
       part.scrollIntoView({block: part.clientHeight > innerHeight - 100 ? 'start' : 'nearest'})
@@ -105,7 +107,7 @@
     document.head.append(style)
     document.body.append(hidden, bar)
     watch.observe(document.getElementById('root'), {childList: true, characterData: true, subtree: true})
-    for (const kind of ['click', 'keydown']) addEventListener(kind, () => (acted = performance.now()), true)
+    for (const kind of ['click', 'keydown']) addEventListener(kind, () => (acted = touchedAt = performance.now()), true)
     setTimeout(look, TICK_MS)
   })
 })()
