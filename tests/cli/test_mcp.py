@@ -132,7 +132,7 @@ def test_the_command_serves_the_clients_of_assistants(data_dir: Path) -> None:
     )
 
     async def call() -> Any:
-        async with client_of(stdio_client(command)) as client:
+        async with client_of(stdio_client(command, errlog=sys.__stderr__)) as client:
             return await client.call_tool("memory_status", {})
 
     result = anyio.run(call)
