@@ -7,9 +7,11 @@ import logging
 import threading
 import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from ..activity import Actor, acting
 from ..errors import BackendUnavailable, MemoryCoreError
@@ -27,7 +29,7 @@ from .reports import SourceSurvey
 
 _AGAIN_S = (15.0, 60.0, 300.0)
 """The waits before further tries; the last repeats."""
-_STOP_S = 60.0
+_JOIN_S: Final = 60.0
 _ACTOR = Actor("migration", "system", via="the background")
 _logger = logging.getLogger("memory_core")
 
@@ -112,30 +114,45 @@ def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
     )
 
 
-class Background:
-    """A daemon thread that migrates the local disk; `stop` ends it between two batches."""
+class BackgroundThread(ABC):
+    """A daemon thread that ends in order: when it is told to, and before the interpreter does.
 
-    def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
-        self._service = service
-        self._again_s = again_s
-        self.status = MigrationStatus("waiting", LOCAL)
+    It runs `_run` after `start`; that looks at `_stop`, which `stop` sets, between its
+    steps.
+    """
+
+    def __init__(self, name: str) -> None:
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="migration", daemon=True)
-        self._began = 0.0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @abstractmethod
+    def _run(self) -> None: ...
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
-        # An interpreter that ends in order lets it finish its batch. What `atexit` calls comes too
+        # An interpreter that ends in order lets it finish its step. What `atexit` calls comes too
         # late: by then no pool of threads takes work any more (Python 3.11).
         register = getattr(threading, "_register_atexit", atexit.register)
         reference = weakref.WeakMethod(self.stop)
         register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
-        """End it between two batches; a later start goes on."""
+        """End the thread after the step under way; from the thread itself it does not wait."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_S)
+            self._thread.join(_JOIN_S)
+
+
+class Background(BackgroundThread):
+    """A daemon thread that migrates the local disk; `stop` ends it between two batches."""
+
+    def __init__(self, service: Service, *, again_s: Sequence[float] = _AGAIN_S) -> None:
+        super().__init__("migration")
+        self._service = service
+        self._again_s = again_s
+        self.status = MigrationStatus("waiting", LOCAL)
+        self._began = 0.0
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until it has ended; return whether it has."""

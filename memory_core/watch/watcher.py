@@ -7,12 +7,10 @@ deleted asks the index nothing.
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -22,25 +20,26 @@ from ..activity import Actor, acting, unnoted
 from ..errors import MemoryCoreError
 from ..model.encoder import pick
 from ..storage.objects import take
+from ..transfer.background import BackgroundThread
 from .alerts import alerts_to
 from .probes import ProbeReader, WatchedService, store_probes
 from .record import KEPT, Proof, begin, continued, keep, keys_before, read_proof
 
 _SLOTS: Final = "watch/v1/slots/"
-_STOP_S: Final = 30.0
 _ATTEMPTS: Final = 20
 _MOST_IDLE: Final = 3
 _ACTOR = Actor("standing proof", "system", via="the background")
 _logger = logging.getLogger("memory_core")
 
 
-class Watcher:
+class Watcher(BackgroundThread):
     """Checks when `check` is called, and on a daemon thread after `start`.
 
     `now` tells the time in seconds since 1970: slots are the same on every instance.
     """
 
     def __init__(self, service: WatchedService, *, now: Callable[[], float] = time.time) -> None:
+        super().__init__("standing proof")
         self._service = service
         self._interval_s = service.settings.watch_s
         self._objects = service.parts.backend.objects
@@ -48,27 +47,12 @@ class Watcher:
         self._reader = ProbeReader(service.parts)
         self._now = now
         self._checking = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="standing proof", daemon=True)
         self._tidied = 0
         self._idle = 0
         self.proof: Proof | None = None
         """The newest state that this process knows."""
         self.trouble = ""
         """Why the last check could not be made; empty if it could."""
-
-    def start(self) -> None:
-        self._thread.start()
-        # As in the background migration: `atexit` comes too late for pools of threads.
-        register = getattr(threading, "_register_atexit", atexit.register)
-        reference = weakref.WeakMethod(self.stop)
-        register(lambda: (stop := reference()) and stop())
-
-    def stop(self) -> None:
-        """End the thread after the check under way."""
-        self._stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_S)
 
     def check(self) -> Proof:
         """Check the probes now, record it, and store new ones in place of those that are lost.
