@@ -72,9 +72,9 @@ def runs_of(pattern: re.Pattern[str]) -> set[str]:
     return characters | texts | {text + character for text in texts for character in characters}
 
 
-LENGTH = 750
-QUICK_S = 0.004
-"""Four times that length takes longer in anything quadratic."""
+LENGTH = 375
+QUICK_S = 0.001
+"""Eight times that length takes longer in anything quadratic."""
 
 
 def in_proportion(work: Callable[[str], object], run: str) -> bool:
