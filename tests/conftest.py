@@ -26,10 +26,12 @@ from tests.support.markers import (  # noqa: F401
     pytest_runtest_teardown,
 )
 from tests.support.memory_disk import use_memory_disk
+from tests.support.paths import ROOT
 from tests.support.places import LIVE, PROFILED, S3_SWITCHES, Folder, Place
 from tests.support.scheduling import ByFile
 from tests.support.zygote import Zygote
 
+_OWN_DATA = ROOT / "data"
 _OURS = (
     "AWS_",
     "BACKEND_",
@@ -74,12 +76,19 @@ def given_environ() -> Mapping[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away every variable that Holdfast reads, and point the data folder to a new one."""
+def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take away every variable that Holdfast reads, and point the data folder to a new one.
+
+    A test that makes the data folder of the checkout all the same fails: `make run` would show
+    what it stored.
+    """
     for name in list(os.environ):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "data"))
+    before = _OWN_DATA.exists()
+    yield
+    assert _OWN_DATA.exists() == before, f"{_OWN_DATA} was made during this test"
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Final, TypeVar
 from urllib.request import Request, urlopen
 
@@ -122,7 +123,10 @@ def _stand_in() -> Iterator[dict[str, str]]:
                 for name, value in child_environment().items()
                 if not name.startswith(("AWS_", "CHROMA_", "MEMORY_"))
             }
-            yield {**kept, **ready["environ"], "AWS_S3_BUCKET": _BUCKET}
+            # The verdict is about the stand-in: it is kept no longer than that, and not here.
+            with TemporaryDirectory(prefix="holdfast-stand-in-") as folder:
+                given = {"AWS_S3_BUCKET": _BUCKET, "MEMORY_DATA_DIR": folder}
+                yield {**kept, **ready["environ"], **given}
         finally:
             server.terminate()
 
