@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from ..errors import BackendError, EntryExists, InvalidSelection
 from ..ledger.entries import last_ulid_at, next_ulid, time_in
+from ..model.encoder import decode
 from ..model.past import MemoryFilter
 from ..model.records import SearchMode, SearchResult
 from ..model.signature import Key
@@ -92,7 +93,7 @@ class RecallLog:
         since = max(since, kept) if since else kept
         stored = self._objects.get_many(self._keys(user_id, since))
         listed = [
-            _read(fields)
+            decode(RecallReceipt, fields)
             for content in stored.values()
             for salt, fields in _lines(content)
             if user_id is None or fields["user"] == _pseudonym(salt, user_id)
@@ -218,9 +219,3 @@ def _lines(content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
     with suppress(ValueError, KeyError):
         header, *documents = map(json.loads, content.splitlines())
         yield from ((header["salt"], document) for document in documents)
-
-
-def _read(fields: dict[str, Any]) -> RecallReceipt:
-    given = tuple((str(memory_id), float(score)) for memory_id, score in fields["given"])
-    at = datetime.fromisoformat(fields["at"])
-    return RecallReceipt(at, fields["agent"], fields["mode"], given)

@@ -1,4 +1,4 @@
-"""One encoder of values for JSON, and what reads their fields back."""
+"""One encoder of values for JSON, and the decoder of what it wrote."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_Value = TypeVar("_Value", bound="DataclassInstance")
+_Value = TypeVar("_Value")
 
 
 def encode(value: Any) -> Any:
@@ -47,7 +45,19 @@ def pick(value: object, *names: str) -> dict[str, Any]:
     return {name: encode(getattr(value, name)) for name in names}
 
 
-def known(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
-    """Make a value of its decoded fields; those of a newer release are left out."""
-    names = {attribute.name for attribute in fields(kind)}
-    return kind(**{name: data[name] for name in names.intersection(data)})
+def decode(kind: type[_Value], data: object) -> _Value:
+    """Read what `encode` wrote of a dataclass; fields of a newer release are left out.
+
+    Raises:
+        ValueError: a field is missing, or is not of its type.
+    """
+    value: _Value = _reader(kind).validate_python(data)
+    return value
+
+
+@cache
+def _reader(kind: type) -> Any:
+    # Not at the top: few calls read anything back.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -14,7 +14,7 @@ from ulid import ULID
 
 from ..errors import InvalidReceipt
 from ..model.counting import counted
-from ..model.encoder import known, pick
+from ..model.encoder import decode, pick
 from ..model.signature import Key
 from ..settings import Settings
 from .evidence import digest_of, place_digest
@@ -167,7 +167,7 @@ def _from_body(data: Mapping[str, Any]) -> RedeployReceipt:
         raise InvalidReceipt(
             f"the receipt names {counted(count, 'probe')}; there can be 1 to {MOST}"
         )
-    evidence, census = known(Installation, data["evidence"]), known(RealUsers, data["census"])
+    evidence, census = decode(Installation, data["evidence"]), decode(RealUsers, data["census"])
     receipt = begin_receipt(run, count, data["begun_at"], evidence, census)
     return replace(receipt, acknowledged=tuple(data["acknowledged"]))
 

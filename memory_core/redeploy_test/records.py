@@ -14,7 +14,7 @@ from ulid import ULID
 from ..activity import noted
 from ..errors import EntryExists, InvalidReceipt
 from ..model.counting import Progress, counted
-from ..model.encoder import encode
+from ..model.encoder import decode, encode
 from ..model.records import Kind
 from ..model.user_id import is_probe
 from ..service import MemoryService
@@ -24,7 +24,7 @@ from ..watch import is_standing
 from .evidence import remove_canary
 from .probes import MOST, make_probes, probe_users
 from .receipt import RedeployReceipt, from_file
-from .report import Installation, Report, report_from
+from .report import Installation, Report
 
 ROOT = "redeploy/v1/"
 _KEPT = 200
@@ -191,7 +191,7 @@ def _report(stored: Mapping[str, bytes], run: str) -> Report | None:
     """Return a report; None if it is damaged, or of another release."""
     cleaned = stored.get(key_of(run, "cleaned"))
     try:
-        report = report_from(json.loads(stored.get(key_of(run, "report"), b"")))
+        report = decode(Report, json.loads(stored.get(key_of(run, "report"), b"")))
         left = json.loads(cleaned)["left"] if cleaned else report.left_behind
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

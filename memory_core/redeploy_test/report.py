@@ -1,19 +1,13 @@
-"""The values of a redeploy test, from probes to report; `model.encoder` writes all as JSON."""
+"""The values of a redeploy test, from probes to report; `model.encoder` turns them into JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 from ..model.counting import StepDone
-from ..model.encoder import known
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_Value = TypeVar("_Value", bound="DataclassInstance")
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
 """A simulated event: see `simulate`."""
@@ -194,43 +188,3 @@ class Report:
     left_behind: int | None = None
     steps: tuple[StepDone, ...] = ()
     sample: Sample | None = None
-
-
-def observation_from(data: Mapping[str, Any]) -> Observation:
-    """Read what `encode` wrote of an observation."""
-    return _whole(Observation, {**data, "results": _results(data["results"])})
-
-
-def report_from(data: Mapping[str, Any]) -> Report:
-    """Read what `encode` wrote of a report, in this release or another.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is no report.
-    """
-    return _whole(
-        Report,
-        {
-            **data,
-            "verdict": Verdict(data["verdict"]),
-            "headlines": tuple(data["headlines"]),
-            "probes": _results(data["probes"]),
-            "steps": tuple(known(StepDone, step) for step in data["steps"]),
-        },
-    )
-
-
-_PARTS: Final[Mapping[str, Any]] = {
-    "evidence": Installation, "before": Installation, "after": Installation,
-    "census": RealUsers, "census_before": RealUsers, "census_after": RealUsers,
-    "control": Control, "sample": Sample,
-}  # fmt: skip
-
-
-def _whole(kind: type[_Value], data: Mapping[str, Any]) -> _Value:
-    """Make a value of its fields and their parts."""
-    parts = {name: known(part, data[name]) for name, part in _PARTS.items() if data.get(name)}
-    return known(kind, {**data, **parts})
-
-
-def _results(items: Any) -> tuple[ProbeResult, ...]:
-    return tuple(known(ProbeResult, {**item, "state": ProbeState(item["state"])}) for item in items)

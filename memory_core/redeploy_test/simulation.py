@@ -25,6 +25,7 @@ from ..activity import open_log, recording
 from ..embedders import open_embedder
 from ..errors import BackendUnavailable, InvalidMemory, MemoryCoreError, RedeployTestFailed
 from ..model.counting import OnStep, StepDone, counted
+from ..model.encoder import decode
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
 from ..storage.objects.local import make_private_folder
@@ -32,7 +33,7 @@ from .deployment import DEFAULT_PROBES, ignore, make_report, step
 from .probes import MOST
 from .receipt import from_file
 from .records import keep
-from .report import LEVELS, Control, Level, Observation, ProbeState, Report, observation_from
+from .report import LEVELS, Control, Level, Observation, ProbeState, Report
 from .worker import EXIT_NO_ANSWER
 
 _SOURCES = Path(__file__).parent.parent.parent
@@ -174,10 +175,10 @@ def _simulate(stage: _Stage, count: int, tell: OnStep) -> Report:
             ):
                 looking = threads.submit(_finish, control.run("look", receipts[1]))
                 answer = _finish(after.run("look", receipts[0]))
-                of_control = observation_from(looking.result()["seen"])
+                of_control = decode(Observation, looking.result()["seen"])
         receipt = from_file(receipts[0].read_bytes(), stage.settings)
         judged = _control(receipts[1], stage.settings, of_control)
-        observation = observation_from(answer["seen"])
+        observation = decode(Observation, answer["seen"])
         report = make_report(receipt, observation, level=level, control=judged)
     except BaseException:
         # A failed test must not leave its probes in a real bucket.

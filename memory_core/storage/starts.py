@@ -13,13 +13,13 @@ import logging
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from ..errors import BackendError, EntryExists
-from ..model.encoder import pick
+from ..model.encoder import decode, encode
 from ..settings import Settings
 from .backend import Backend
 from .objects import ObjectStore
@@ -85,9 +85,8 @@ def keep_start(objects: ObjectStore, start: ServiceStart) -> None:
     """
     from ulid import ULID
 
-    document = pick(start, "at", "backend", "reason", "commit", "instance", "disk")
     key = f"{_ROOT}{ULID.from_datetime(start.at)}.json"
-    objects.put_if_absent(key, json.dumps(document, ensure_ascii=False).encode())
+    objects.put_if_absent(key, json.dumps(encode(start), ensure_ascii=False).encode())
     objects.delete(sorted(objects.list(_ROOT))[:-_KEPT])
 
 
@@ -96,11 +95,9 @@ def read_starts(objects: ObjectStore) -> list[ServiceStart]:
     stored = objects.get_many(objects.list(_ROOT))
     starts = []
     for key in sorted(stored):
-        with suppress(ValueError, KeyError, TypeError):
-            fields = json.loads(stored[key])
-            names = ("backend", "reason", "commit", "instance", "disk")
-            at = datetime.fromisoformat(fields["at"]).astimezone(UTC)
-            starts.append(ServiceStart(at, *(str(fields[name]) for name in names)))
+        with suppress(ValueError):
+            start = decode(ServiceStart, json.loads(stored[key]))
+            starts.append(replace(start, at=start.at.astimezone(UTC)))
     return starts
 
 

@@ -20,14 +20,13 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ..errors import BackendError, BackendUnavailable, EntryExists
-from ..model.encoder import pick
+from ..model.encoder import decode, pick
 from ..storage.objects import ObjectStore, take
 from .reports import MigrationReport
 
 TTL_S = 300.0
 _LEASES = "migration/v1/lease/"
 _DONE = "migration/v1/done/"
-_READ = ("host", "source", "expires_at", "started_at", "done", "total", "released")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,8 @@ def read_holder(objects: ObjectStore) -> Holder | None:
     if key is None or data is None:
         return None
     try:
-        document = json.loads(data)
-        for name in ("expires_at", "started_at"):
-            document[name] = datetime.fromisoformat(document[name])
-        return Holder(_number(key), **{name: document[name] for name in _READ})
-    except (ValueError, KeyError, TypeError):
+        return decode(Holder, {**json.loads(data), "number": _number(key)})
+    except (ValueError, TypeError):
         # Damaged: nobody holds it, and the next number is free.
         long_ago = datetime.fromtimestamp(0, UTC)
         return Holder(_number(key), "", "", long_ago, long_ago, 0, 0, True)
@@ -160,10 +156,8 @@ def read_done(objects: ObjectStore, digest: str) -> Done | None:
     key = max(objects.list(f"{_DONE}{digest}/"), default=None)
     data = objects.get(key) if key else None
     try:
-        document = json.loads(data or b"")
-        finished = datetime.fromisoformat(document["finished_at"])
-        return Done(finished, int(document["copied"]), int(document["failed"]))
-    except (ValueError, KeyError, TypeError):
+        return decode(Done, json.loads(data or b""))
+    except ValueError:
         return None
 
 

@@ -10,12 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 from uuid import uuid4
 
 from ..model.counting import counted
-from ..model.encoder import encode, known
-from ..model.user_id import UserId
+from ..model.encoder import decode, encode
 from ..settings import Deployment
 from ..storage.objects import ObjectStore, take
 from .probes import ReadBack, StandingProbe
@@ -176,7 +175,7 @@ def read_proof(objects: ObjectStore, latest: Proof | None = None) -> tuple[int, 
     for key in reversed(keys[-_READ_BACK:]):
         try:
             return newest, replace(_decode(objects.get(key) or b""), number=newest)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
     return (newest or latest.number, latest) if latest else (newest, None)
 
@@ -201,15 +200,7 @@ def _key(number: int) -> str:
 
 
 def _decode(data: bytes) -> Proof:
-    document: dict[str, Any] = json.loads(data)
-    receipt = tuple(
-        known(StandingProbe, {**probe, "user_id": UserId(probe["user_id"])})
-        for probe in document["receipt"]
-    )
-    losses = tuple(
-        known(Loss, {**loss, "probes": tuple(loss["probes"])}) for loss in document["losses"]
-    )
-    if not receipt or document["outcome"] not in get_args(Outcome):
+    proof = decode(Proof, json.loads(data))
+    if not proof.receipt:
         raise ValueError("no state of a standing proof")
-    parts = {"receipt": receipt, "losses": losses, "noted": tuple(document["noted"])}
-    return known(Proof, {**document, **parts})
+    return proof

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from memory_core.errors import BackendError, InvalidMemory, RedeployTestFailed
-from memory_core.model.encoder import encode
+from memory_core.model.encoder import decode, encode
 from memory_core.model.records import Step
 from memory_core.redeploy_test import Level, ProbeState, Report, Verdict, leftovers, simulate
-from memory_core.redeploy_test.report import report_from
 from tests.support.forked_workers import fork_workers
 from tests.support.installation import ANN, Installation, MakeInstallation
 from tests.support.zygote import Zygote
@@ -73,7 +72,7 @@ def check(installation: Installation, report: Report, level: Level, probes: int)
         kept = list(service.parts.backend.objects.list("redeploy/"))
         data = service.parts.backend.objects.get(kept[0]) or b""
     assert kept == [f"redeploy/v1/{report.run}.report.json"]
-    assert report_from(json.loads(data)) == report == report_from(encode(report))
+    assert decode(Report, json.loads(data)) == report == decode(Report, encode(report))
 
 
 @pytest.mark.parametrize("level", ON_S3)
