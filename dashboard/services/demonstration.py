@@ -48,11 +48,11 @@ def is_all(health: Health) -> bool:
 @requires(Role.OPERATOR)
 def start_load() -> None:
     """Start to load the invented people, as the job that `load_job` returns."""
-
-    def work(progress: jobs.Progress) -> tuple[str, ...]:
-        return memory_reads.write(lambda service: _director().load(service, progress))
-
-    jobs.board().submit(work, subject="Load invented people", fingerprint=_LOAD)
+    jobs.board().submit(
+        lambda job: memory_reads.write(lambda service: _director().load(service, job)),
+        subject="Load invented people",
+        fingerprint=_LOAD,
+    )
 
 
 @requires(Role.VIEWER)

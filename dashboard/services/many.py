@@ -101,11 +101,11 @@ def start(change: ManyChange) -> str:
     running = latest(change.user_id)
     if running and not running.finished:
         raise jobs.TooBusy("this user's memories are being changed; try again when that is done")
-
-    def work(on_progress: jobs.Progress) -> ChangeReceipt:
-        return memory_reads.write(lambda service: change.do(service, on_progress=on_progress))
-
-    return jobs.board().submit(work, subject="Change", fingerprint=_fingerprint(change.user_id))
+    return jobs.board().submit(
+        lambda job: memory_reads.write(lambda service: change.do(service, on_progress=job)),
+        subject="Change",
+        fingerprint=_fingerprint(change.user_id),
+    )
 
 
 @requires(Role.VIEWER)

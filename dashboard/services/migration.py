@@ -41,10 +41,6 @@ def check_source(source: str) -> None:
     Whoever uses the page must not read with the rights of the server: open are the own data folder
     and what `DASHBOARD_MIGRATE_FROM` names.
     """
-    _check(source)
-
-
-def _check(source: str) -> None:
     where = transfer.parse(source)
     named = [transfer.parse(address) for address in access().settings.migrate_from]
     if where.kind == transfer.LOCAL or any(_is_within(where, other) for other in named):
@@ -85,14 +81,14 @@ def start_plan(source: str, user: str) -> None:
     Raises:
         MigrationError: the source is not open to the dashboard.
     """
-    _check(source)
-
-    def work(progress: jobs.Progress) -> reports.MigrationPlan:
-        return transfer.plan(
-            connection().service(), source, user=user or None, on_progress=progress
-        )
-
-    jobs.board().submit(work, subject=source, fingerprint=_plan(source, user))
+    check_source(source)
+    jobs.board().submit(
+        lambda job: transfer.plan(
+            connection().service(), source, user=user or None, on_progress=job
+        ),
+        subject=source,
+        fingerprint=_plan(source, user),
+    )
 
 
 @requires(Role.ADMIN)
@@ -104,7 +100,7 @@ def start_run(
     Raises:
         MigrationError: the source is not open to the dashboard.
     """
-    _check(source)
+    check_source(source)
     verdicts = reports.Verdicts(dict(by_id), others)
 
     def work(progress: jobs.Progress) -> Migrated:

@@ -54,11 +54,9 @@ def standing_proof() -> tuple[Proof | None, str]:
 @requires(Role.OPERATOR)
 def run_proof_check() -> str:
     """Start to check the standing proof; the first check stores its probes."""
-
-    def work(_: jobs.Progress) -> Proof:
-        return _change(lambda service: service.check_proof())
-
-    return jobs.board().submit(work, subject="Check the proof", fingerprint=_PROOF)
+    return jobs.board().submit(
+        lambda _: _change(MemoryService.check_proof), subject="Check the proof", fingerprint=_PROOF
+    )
 
 
 @requires(Role.VIEWER)
@@ -79,12 +77,11 @@ def level_name(report: redeploy_test.Report) -> str:
 @requires(Role.OPERATOR)
 def run_simulation(level: redeploy_test.Level, count: int) -> str:
     """Start a simulation; a second click returns the same job."""
-
-    def work(progress: jobs.Progress) -> redeploy_test.Report:
-        return _change(lambda _: redeploy_test.simulate(level, count, on_step=progress.step))
-
-    subject = f"{redeploy_test.LEVELS[level]}, simulated, {counted(count, 'probe')}"
-    return jobs.board().submit(work, subject=subject, fingerprint=f"redeploy/run/{level}/{count}")
+    return jobs.board().submit(
+        lambda job: _change(lambda _: redeploy_test.simulate(level, count, on_step=job.step)),
+        subject=f"{redeploy_test.LEVELS[level]}, simulated, {counted(count, 'probe')}",
+        fingerprint=f"redeploy/run/{level}/{count}",
+    )
 
 
 @requires(Role.OPERATOR)

@@ -144,10 +144,7 @@ def adopt_orphans(user_id: UserId, on_progress: Progress) -> Adoption:
 @requires(Role.OPERATOR)
 def start_adoption(user_id: UserId) -> None:
     """Start to adopt a user's orphan vectors. For callbacks."""
-
-    def work(progress: jobs.Progress) -> Adoption:
-        return adopt_orphans(user_id, progress)
-
+    work = partial(adopt_orphans, user_id)
     jobs.board().submit(work, subject="Recover orphans", fingerprint=_take_up(user_id))
 
 

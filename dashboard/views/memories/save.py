@@ -175,10 +175,8 @@ def _submit(user_id: UserId, raw: str, key: str) -> None:
             fingerprint=f"{user_id}/{name}/{digest}",
         )
 
-    action = actions.action(_UPLOAD)
-    action.do(submit)
-    if action.outcome and action.outcome.value:
-        st.query_params["job"] = action.outcome.value
+    if job_id := actions.action(_UPLOAD).do(submit):
+        st.query_params["job"] = job_id
         # A new key empties the field.
         st.session_state[_FILES] = st.session_state.get(_FILES, 0) + 1
 

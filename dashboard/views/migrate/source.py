@@ -39,12 +39,8 @@ def draw() -> None:
         max_chars=300,
     )
     widgets.outcome(_ACTION)
-    st.button(
-        "Plan",
-        type="primary",
-        icon=":material/fact_check:",
-        on_click=_plan,
-        args=(beginning, example),
+    widgets.button(
+        "Plan", "migrate.plan", _plan, beginning, example, icon="fact_check", kind="primary"
     )
     st.caption(
         "The dashboard reads from its own data folder and from the places that "
@@ -83,12 +79,7 @@ def _plan(beginning: str, example: str) -> None:
     user = str(st.session_state.get("migrate.user", "")).strip()
     source = f"{beginning}{typed or _own_folder(beginning) or example}"
 
-    def plan() -> str:
-        migration.check_source(source)
-        migration.start_plan(source, user)
-        return source
-
-    action.do(plan)
-    if action.outcome and action.outcome.value:
+    action.do(lambda: migration.start_plan(source, user))
+    if action.outcome and not action.outcome.trouble:
         action.outcome = None
         st.query_params.from_dict({"from": source, **({"user": user} if user else {})})

@@ -119,11 +119,9 @@ def read_receipt(code: str, content: bytes | None = None) -> redeploy_test.Redep
 
 def start_job(begin: Callable[[], str]) -> None:
     """Start a job and put it into the address. For callbacks."""
-    action = actions.action(_ACTION)
-    action.do(begin)
-    if action.outcome and action.outcome.value:
+    if job_id := actions.action(_ACTION).do(begin):
         st.query_params.pop(TEST, None)
-        st.query_params[JOB] = action.outcome.value
+        st.query_params[JOB] = job_id
 
 
 def simulate_now() -> str:
