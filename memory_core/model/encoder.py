@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -45,7 +45,7 @@ def pick(value: object, *names: str) -> dict[str, Any]:
     return {name: encode(getattr(value, name)) for name in names}
 
 
-def decode(kind: type[_Value], data: object) -> _Value:
+def decode(kind: Callable[..., _Value], data: object) -> _Value:
     """Read what `encode` wrote of a dataclass; fields of a newer release are left out.
 
     Raises:
@@ -56,7 +56,7 @@ def decode(kind: type[_Value], data: object) -> _Value:
 
 
 @cache
-def _reader(kind: type) -> Any:
+def _reader(kind: Any) -> Any:
     # Not at the top: few calls read anything back.
     from pydantic import TypeAdapter
 

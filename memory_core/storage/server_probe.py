@@ -6,12 +6,14 @@ Everything is made below `probe/` and in an index of its own, and removed at the
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from threading import Barrier
 from typing import Any, Final
 from uuid import uuid4
@@ -55,81 +57,9 @@ class _Trial:
 
 
 _TRIALS: Final = {
-    trial.name: trial
-    for trial in (
-        _Trial(
-            "atomic puts",
-            "Of eight simultaneous puts of a new object one wins",
-            "the activity log, the lease of a migration and sign-outs take names nobody else has",
-            "writers at the same moment are not put in one order in the activity log",
-        ),
-        _Trial(
-            "listings",
-            "A listing in pages has every object",
-            "each page is checked against its last folder, and what is missing is read from there",
-            "a count or an export that saw this is not called complete",
-        ),
-        _Trial("second create", "Creating what exists is refused as that", "it is looked for"),
-        _Trial(
-            "described keys",
-            "An index tells its non-filterable keys",
-            "they are not checked",
-            "an index of other tools is not recognized by its keys",
-        ),
-        _Trial(
-            "empty index",
-            "An index answers before its first vector",
-            "a vector is put into a new index, and deleted",
-        ),
-        _Trial(
-            "new keys",
-            "A later vector may have other keys of metadata",
-            "every vector has the same keys; own metadata is one JSON text",
-            "other tools find own metadata in that text only, and cannot filter by it",
-        ),
-        _Trial(
-            "odd keys",
-            "A key of metadata may have a dot or begin with an underscore",
-            "such keys are in one JSON text",
-            "other tools find them in that text only",
-        ),
-        _Trial("lists", "Metadata may be lists", "they are part of that JSON text"),
-        _Trial("nulls", "Absent keys are absent", "a null counts as absent"),
-        _Trial("unknown keys", "Vectors that do not exist are left out", "a key alone is none"),
-        _Trial("segments", "A listing of vectors can be split", "it is read in one piece"),
-        _Trial(
-            "many vectors",
-            "A put beyond 256 vectors is answered with success",
-            "after a failure the vectors are read back, and count if they are there",
-            "each save takes a request more",
-        ),
-        _Trial("body of 4 MiB", "A request may have 4 MiB", "requests are smaller"),
-        _Trial("body of 8 MiB", "A request may have 8 MiB", "requests are smaller"),
-        _Trial(
-            "filter",
-            "A search filters by user before it takes the nearest",
-            "more is asked for, and up to 2,000 memories of a user are ranked here",
-            "beyond 2,000 memories of a user a search may find fewer",
-        ),
-        _Trial("topK", "A search may return 10,000 vectors", "100 are asked for"),
-        _Trial(
-            "scores",
-            "Distances are exact",
-            "up to 2,000 memories of a user are ranked here, exactly",
-            "scores of the mode `index` are rounded",
-        ),
-        _Trial("tags", "An index can have tags"),
-        _Trial("modes", "Indexes are ENHANCED"),
-        _Trial(
-            "text search",
-            "The index is searched by words too",
-            "up to 2,000 memories of a user are searched for words here",
-            "beyond that only the vectors are searched",
-        ),
-    )
+    name: _Trial(name, **texts)
+    for name, texts in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 }
-
-
 _MANNERS: Final[dict[str, dict[str, Any]]] = {
     "atomic puts": {"atomic_puts": False},
     "listings": {"lists_all": False},

@@ -1,4 +1,4 @@
-"""Translation of failures of AWS and boto3 into our errors, by one table.
+"""Translation of failures of AWS and boto3 into our errors, by the table in `errors.toml`.
 
 Its keys are the error codes of the services, and the class names of botocore's exceptions.
 """
@@ -6,7 +6,9 @@ Its keys are the error codes of the services, and the class names of botocore's 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
 
 from ...errors import (
     AccessDenied,
@@ -45,6 +47,10 @@ _WRITTEN = re.compile(
 )
 _OF_VECTORS = re.compile(r"(?:[Vv]ector|\bindex|Index)(?:es|s|Bucket|Buckets)?\b")
 _LONGEST_QUOTE = 300
+_ERRORS = {
+    error.__name__: error
+    for error in (AccessDenied, BackendError, BackendUnavailable, IndexMismatch, SettingsError)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,189 +104,22 @@ class Rule:
     cause: str = ""
 
 
-_BUSY = Rule(
-    BackendUnavailable,
-    "{title} could not do {operation} on {resource} within {elapsed:.0f} seconds ({code}); "
-    "try again later",
-    patience=1.0,
-    cause="busy",
-)
-# Of a server that was set by hand: it may answer so for ever.
-_BROKEN = Rule(
-    BackendUnavailable,
-    "{title} answered {operation} on {resource} with 500 ({code}: {said}) {times} within "
-    "{elapsed:.0f} seconds; look into the log of that server, and for {operation} on the card of "
-    "`python -m memory_core doctor --tag live`",
-    patience=1.0,
-    cause="busy",
-)
-_INTERRUPTED = Rule(
-    BackendUnavailable,
-    "the connection to {title} broke off during {operation} on {resource} ({code}); check the "
-    "network and try again",
-    patience=1.0,
-    cause="unreachable",
-)
-# A wrong address fails like this too, and somebody waits for the answer.
-_UNREACHABLE = Rule(
-    BackendUnavailable,
-    "{title} could not be reached for {operation} on {resource} ({code}); check the network, "
-    "AWS_REGION and the AWS_ENDPOINT_URL variables, then try again",
-    patience=0.25,
-    cause="unreachable",
-)
-_IMPOSTOR = Rule(
-    BackendUnavailable,
-    "something other than {title} answered {operation} on {resource} ({said}); check the "
-    "AWS_ENDPOINT_URL variables and what stands between here and AWS, or try again later",
-    patience=0.25,
-    cause="impostor",
-)
-_GATEWAY = replace(_IMPOSTOR, patience=1.0)
-_DENIED = Rule(
-    AccessDenied,
-    "{who} refused {action} on {where}; allow it in the IAM policy of the credentials in use",
-    cause="denied",
-)
-_EXPIRED = Rule(
-    AccessDenied,
-    "the AWS credentials have expired ({code}), so {action} was refused; renew them where they "
-    "come from, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again",
-    renew=True,
-    cause="expired",
-)
-_BAD_KEY = Rule(
-    AccessDenied,
-    "{who} does not accept the credentials ({code}), so {action} was refused; check "
-    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones, AWS_SESSION_TOKEN",
-    renew=True,
-    cause="key",
-)
-_NO_KEY = Rule(
-    AccessDenied,
-    "no AWS credentials could be had for {action} ({code}); set AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
-    renew=True,
-    cause="no key",
-)
-_CLOCK = Rule(
-    AccessDenied,
-    "{who} refused {action} because the clock of this machine is wrong ({code}); set the clock",
-    cause="clock",
-)
-_NO_INDEX = Rule(
-    IndexMismatch,
-    "{resource} does not exist; check MEMORY_VECTOR_BUCKET, MEMORY_INDEX and AWS_REGION, or make "
-    "it from the record with `python -m memory_core rebuild`",
-    cause="no index",
-)
-_NO_BUCKET = Rule(
-    BackendError,
-    "{resource} does not exist ({code}); create the bucket, or correct AWS_S3_BUCKET",
-    cause="no bucket",
-)
-_NO_MODEL = Rule(
-    BackendError,
-    "{title} does not offer {resource} here ({code}: {said}); check MEMORY_EMBEDDER and AWS_REGION",
-    cause="no model",
-)
-_ARCHIVED = Rule(
-    BackendError,
-    "{resource} lies in an archive class of S3 ({code}) and cannot be read at once; restore it, "
-    "copy it back to a class of immediate access, and take the prefix out of the bucket's "
-    "lifecycle rule that archives",
-)
-_OTHER_REGION = Rule(
-    BackendError,
-    "{resource} lies in another region ({code}); set AWS_REGION to the region of the bucket",
-    cause="elsewhere",
-)
-_QUOTA = Rule(
-    BackendError,
-    "{operation} on {resource} exceeds a quota of the AWS account ({said}); have it raised in the "
-    "AWS console under Service Quotas",
-)
-_KMS = Rule(
-    BackendError,
-    "the KMS key of {resource} cannot be used for {operation} ({code}: {said}); enable the key "
-    "and allow kms:Decrypt and kms:GenerateDataKey on it",
-)
-_REFUSED = Rule(
-    BackendError,
-    "{title} refused {operation} on {resource} ({code}: {said}); if it lasts, report it with "
-    "this message",
-)
-_REGION = Rule(
-    SettingsError, "{title} cannot be used in that region ({said}); set AWS_REGION, as us-east-1"
-)
-_PROFILE = Rule(
-    SettingsError, "the AWS configuration cannot be used ({said}); correct AWS_PROFILE or the file"
-)
-_ENDPOINT = Rule(
-    SettingsError, "{title} has no usable address ({said}); check the AWS_ENDPOINT_URL variables"
-)
-_OLD_BOTO3 = Rule(
-    SettingsError,
-    "the installed boto3 is too old for {title} ({said}); install boto3 1.44",
-    cause="old boto3",
-)
+def _read_rules() -> dict[str, tuple[Rule, list[str]]]:
+    """Return the rules of `errors.toml` by their names, each with its codes."""
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    rules = {}
+    for name, own in table.items():
+        entry = {**table.get(own.pop("like", ""), {}), **own}
+        codes = entry.pop("codes", "").split()
+        rules[name] = Rule(**{**entry, "error": _ERRORS[entry["error"]]}), codes
+    return rules
 
-_CODES = {
-    _BUSY: (
-        "ConditionalRequestConflict InternalError InternalServerException ModelErrorException "
-        "ModelNotReadyException ModelTimeoutException OperationAborted "
-        "RequestLimitExceeded RequestThrottled RequestTimeout RequestTimeoutException "
-        "ServiceUnavailable ServiceUnavailableException SlowDown Throttling ThrottlingException "
-        "TooManyRequestsException"
-    ),
-    _INTERRUPTED: (
-        "ConnectionClosedError FlexibleChecksumError HTTPClientError IncompleteReadError "
-        "ReadTimeoutError ResponseStreamingError"
-    ),
-    _UNREACHABLE: (
-        "ConnectTimeoutError ConnectionError EndpointConnectionError ProxyConnectionError SSLError"
-    ),
-    _IMPOSTOR: "NotFromAws",
-    _GATEWAY: "GatewayFailed",
-    _DENIED: "AccessDenied AccessDeniedException AllAccessDisabled",
-    _EXPIRED: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
-    _BAD_KEY: (
-        "IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException "
-        "InvalidToken MissingAuthenticationToken MissingAuthenticationTokenException "
-        "SignatureDoesNotMatch UnrecognizedClientException"
-    ),
-    _NO_KEY: (
-        "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError "
-        "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError "
-        "SSOTokenLoadError TokenRetrievalError UnauthorizedSSOTokenError"
-    ),
-    _CLOCK: "RequestExpired RequestTimeTooSkewed",
-    _NO_INDEX: "NotFoundException",
-    _NO_BUCKET: "NoSuchBucket",
-    _NO_MODEL: "ResourceNotFoundException",
-    _ARCHIVED: "InvalidObjectState",
-    _OTHER_REGION: (
-        "AuthorizationHeaderMalformed IllegalLocationConstraintException PermanentRedirect"
-    ),
-    _QUOTA: "ServiceQuotaExceededException",
-    _KMS: (
-        "KmsDisabledException KmsInvalidKeyUsageException KmsInvalidStateException "
-        "KmsNotFoundException"
-    ),
-    _REFUSED: (
-        "BotoCoreError ConflictException InvalidPageToken NoSuchKey NotImplemented "
-        "NotImplementedException PreconditionFailed RequestTooLarge SerializationException "
-        "ValidationException"
-    ),
-    _REGION: "InvalidRegionError NoRegionError UnknownRegionError",
-    _PROFILE: (
-        "ConfigNotFound ConfigParseError InfiniteLoopConfigError InvalidConfigError "
-        "ProfileNotFound UnknownCredentialError"
-    ),
-    _ENDPOINT: "EndpointProviderError ValueError",
-    _OLD_BOTO3: "UnknownServiceError",
-}
-RULES = {code: rule for rule, codes in _CODES.items() for code in codes.split()}
+
+_RULES = _read_rules()
+_BUSY, _BROKEN, _DENIED, _REFUSED = (
+    _RULES[name][0] for name in ("busy", "broken", "denied", "refused")
+)
+RULES = {code: rule for rule, codes in _RULES.values() for code in codes}
 """By error code or name of a botocore exception; a base class stands for those below it.
 
 Of those below, the ones that logs name most often are listed too.
