@@ -4,8 +4,6 @@ The health path always answers 200: a platform restarts what is unhealthy, and a
 repair storage; it would only take down the page that says what is broken. Monitors read the words.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import threading

@@ -1,7 +1,5 @@
 """Pages: their files, titles, and the links between them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Life of the process around the scripts: logging, warm-up, start line, shutdown, error page."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import logging

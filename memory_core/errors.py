@@ -30,8 +30,6 @@
 Every message is one sentence: what happened, to which thing, what to do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

@@ -4,8 +4,6 @@
 S3 Vectors and the local embedder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from importlib import util
 from typing import Final

@@ -1,7 +1,5 @@
 """The version of Holdfast, in one place, and those of the libraries it runs on."""
 
-from __future__ import annotations
-
 import sys
 from importlib.metadata import PackageNotFoundError, distributions
 

@@ -1,7 +1,5 @@
 """Calls of a demo: invented people, and things broken on purpose; never with an AWS account."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

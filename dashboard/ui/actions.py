@@ -6,8 +6,6 @@ call, so none may come between the work and storing its outcome. One session run
 time, because `.streamlit/config.toml` switches fast reruns off.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

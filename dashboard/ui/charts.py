@@ -1,7 +1,5 @@
 """Charts, each with a sentence that says the same."""
 
-from __future__ import annotations
-
 import bisect
 import datetime as dt
 from collections import Counter

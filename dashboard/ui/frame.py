@@ -1,7 +1,5 @@
 """Frame of every page: sidebar, the band that warns about the storage, and tabs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final

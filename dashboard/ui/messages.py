@@ -1,7 +1,5 @@
 """Messages: errors and refusals as people read them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final

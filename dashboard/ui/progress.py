@@ -1,7 +1,5 @@
 """The progress of a job, drawn anew every second, with a button that stops it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 

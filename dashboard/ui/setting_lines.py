@@ -1,7 +1,5 @@
 """The exact lines that set variables: for Render, a shell and Docker Compose, with known values."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """State of the storage: in one line, why it was chosen, and its error."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Tables: data frames with cleaned, short cells and nothing private."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 

@@ -4,8 +4,6 @@ Memory texts, user ids, file names, metadata, log lines and error sentences pass
 then only into elements that render no markup: `st.text`, `st.code`, table cells, input values.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import html
 import re

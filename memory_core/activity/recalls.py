@@ -6,8 +6,6 @@ Six digits of a user's digest in the name find a user's receipts without reading
 object a user is a pseudonym, which only the id itself can be compared with.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

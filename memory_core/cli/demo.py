@@ -1,7 +1,5 @@
 """The command `demo`: invented people, and things that are broken on purpose and put right."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import click

@@ -1,7 +1,5 @@
 """Embedders, chosen in one place and loaded late."""
 
-from __future__ import annotations
-
 from ..errors import SettingsError
 from ..settings import Settings, split_model
 from .base import Embedder, embed_question, languages_of

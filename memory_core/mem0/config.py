@@ -1,7 +1,5 @@
 """mem0's configuration as settings of Holdfast, with a sentence on what becomes of each part."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import replace

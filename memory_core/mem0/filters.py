@@ -4,8 +4,6 @@ Operators are those of mem0ai 2.2.1 (`Memory.search`), applied to the memories t
 ChromaDB mem0 makes `contains` an equality and takes "*" for no condition at all.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -3,8 +3,6 @@
 The deployment itself can be started by Render's deploy hook, an address that takes a POST.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

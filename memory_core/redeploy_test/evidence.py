@@ -1,7 +1,5 @@
 """Evidence of the place of memories, the deployment and the real users, before and after."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """Probes: made from the test's id alone, written, acknowledged, and looked for again."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple

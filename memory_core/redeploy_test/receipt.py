@@ -1,7 +1,5 @@
 """Receipts: the expectations of a test, kept by the tester and not by the tested storage."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

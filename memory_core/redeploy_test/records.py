@@ -1,7 +1,5 @@
 """The objects of a test in storage: receipt, report and marks, kept and cleaned up."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -5,8 +5,6 @@ users. On ChromaDB they use a folder of their own, never the real one: on the sa
 that counts as kept, else on a disk that the deployment wipes.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """The verdict of a test: expectations against observations, with the reason in a sentence."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime

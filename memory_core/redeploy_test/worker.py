@@ -3,8 +3,6 @@
 Run as `python -m memory_core.redeploy_test.worker TASK RECEIPT`.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Metrics of a process in Prometheus' text format; no label has a user, a memory or a text."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """What every call of the service works with."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Self
 
 from ..activity import RecallLog, open_log

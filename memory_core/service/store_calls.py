@@ -1,7 +1,5 @@
 """The calls of MemoryService about the whole store."""
 
-from __future__ import annotations
-
 from ..activity import noted
 from ..model.census import Adoption, Census, OtherPlaces, Placement, StoreScan
 from ..model.counting import Progress, counted

@@ -5,8 +5,6 @@ only while it cannot have arrived: where the connection failed, or the server sa
 that is lost may have followed the arrival; the doctor names such an alert, and it is not repeated.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import socket

@@ -1,7 +1,5 @@
 """Standing probes: twelve memories of reserved users, their receipt, and how each is read back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol

@@ -4,8 +4,6 @@ Each holds the whole state, with the receipt of the probes, so that the newest i
 older ones are kept in case it is damaged.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -5,8 +5,6 @@ for the probes, one question to the index, and the new record. The check after w
 deleted asks the index nothing.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

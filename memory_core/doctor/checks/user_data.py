@@ -1,7 +1,5 @@
 """Checks of memories: stored as recorded, under canonical ids, and found by their user alone."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
