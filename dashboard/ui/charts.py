@@ -160,7 +160,9 @@ def timeline(
     A click on a mark gives its time, one on a bar the end of its day, in ISO 8601.
     """
     parts = {
-        tables.kind_word(kind): {day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)}
+        tables.KIND_WORDS[kind]: {
+            day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)
+        }
         for kind in Kind
     }
     present = {name: counts for name, counts in parts.items() if counts}
@@ -331,7 +333,7 @@ def storage_strip(
         yaxis="y2",
         hovertemplate="%{x|%-d %b %Y}: %{y:,} memories<extra></extra>",
     )
-    _stack(fix(figure, height=128), margin=26, legend_at=1.02)
+    _stack(fix(figure, height=128))
     figure.update_layout(
         yaxis={"categoryarray": ["storage", "test"], "categoryorder": "array", "showgrid": False},
         yaxis2={
@@ -429,20 +431,16 @@ def _over_time(
         else:
             colour = colours[number] if colours else None
             figure.add_bar(width=width_ms, marker_color=colour, **options)
-    _stack(fix(figure, height), margin=26, legend_at=1.02)
+    _stack(fix(figure, height))
     figure.update_xaxes(type="date", nticks=6, showgrid=False)
     figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
     return figure
 
 
-def _stack(figure: go.Figure, margin: int, legend_at: float) -> None:
+def _stack(figure: go.Figure) -> None:
     """Stack the bars, with a legend above them."""
-    figure.update_layout(
-        barmode="stack",
-        margin_t=margin,
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": legend_at, "yanchor": "bottom"},
-    )
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(barmode="stack", margin_t=26, showlegend=True, legend=legend)
 
 
 def _busiest(days: Mapping[dt.date, int]) -> str:

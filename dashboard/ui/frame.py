@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 from streamlit.elements.lib.mutable_tab_container import TabContainer
 
-from memory_core.model.records import MigrationStatus, Status
+from memory_core.model.records import MigrationStatus
 from memory_core.version import __version__
 
 from .. import routes
@@ -85,8 +85,9 @@ def _draw_state(health: Health, *, with_way_out: bool) -> None:
             if with_way_out:
                 setting_lines.draw_to_keep(health.status)
     elif health.status and health.status.stand_in:
+        place = one_line((health.status.server or "").rpartition(" at ")[0] or "a stand-in")
         st.info(
-            f"**Stand-in storage.** This dashboard talks to {_stand_in(health.status)}, not "
+            f"**Stand-in storage.** This dashboard talks to {place}, not "
             "to Amazon; nothing here is in an AWS account.",
             icon=":material/theater_comedy:",
         )
@@ -95,10 +96,6 @@ def _draw_state(health: Health, *, with_way_out: bool) -> None:
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"
             )
-
-
-def _stand_in(status: Status) -> str:
-    return one_line((status.server or "").rpartition(" at ")[0] or "a stand-in")
 
 
 def _draw_migration(status: MigrationStatus) -> None:
@@ -128,7 +125,8 @@ def draw_tabs(
 
     `parameter` holds the name of the open tab in the address, so that Back leads to the one before.
     """
-    labels = {name: _label(name) for name in names}
+    # Coloured, because Streamlit's accent for the open tab is too dark on a dark background.
+    labels = {name: f":blue[{name}]" for name in names}
     asked = st.query_params.get(parameter, "")
     st.session_state[key] = labels.get(asked, labels[first])
 
@@ -138,8 +136,3 @@ def draw_tabs(
 
     tabs = st.tabs(list(labels.values()), key=key, on_change=follow)
     return dict(zip(labels, tabs, strict=True))
-
-
-def _label(name: str) -> str:
-    # Coloured, because Streamlit's accent for the open tab is too dark on a dark background.
-    return f":blue[{name}]"

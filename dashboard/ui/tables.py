@@ -20,7 +20,7 @@ HEADER_PX = 38
 ROW_PX = 35
 _WHOLE_UP_TO = 1_000
 _PER_PAGE = 500
-_KINDS = {
+KIND_WORDS: Final = {
     Kind.ADD: "Saved",
     Kind.UPDATE: "Changed",
     Kind.DELETE: "Deleted",
@@ -123,12 +123,7 @@ def _event_word(event: Event) -> str:
         return f"Came from {one_line(event.came_from, 60)}"
     if event.went_to:
         return f"Went to {one_line(event.went_to, 60)}"
-    return kind_word(event.kind)
-
-
-def kind_word(kind: Kind) -> str:
-    """Return the kind of an event as a word."""
-    return _KINDS[kind]
+    return KIND_WORDS[event.kind]
 
 
 def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:

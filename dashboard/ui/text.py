@@ -61,10 +61,10 @@ def one_line(value: object, limit: int = 120) -> str:
     return clean(" ".join(clean(value, limit * 4).split()), limit)
 
 
-def shorten(value: object, keep: int = 6) -> str:
+def shorten(value: object) -> str:
     """Return an id without its middle."""
     text = one_line(value, 400)
-    return text if len(text) <= 2 * keep + 3 else f"{text[:keep]}…{text[-keep:]}"
+    return text if len(text) <= 15 else f"{text[:6]}…{text[-6:]}"
 
 
 def chart_label(value: object, limit: int = 28) -> str:

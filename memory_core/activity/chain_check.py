@@ -127,7 +127,8 @@ def _read(chain: Chain, number: int, data: bytes, state: _ChainState) -> Segment
     try:
         segment = decode(data, chain.key)
     except UNREADABLE:
-        state.problems.append(f"segment {number:,} was changed: it cannot be read{_after(state)}")
+        after = f"; the one before is of {_utc(state.last.at)}" if state.last else ""
+        state.problems.append(f"segment {number:,} was changed: it cannot be read{after}")
         return None
     if segment.number != number:
         state.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
@@ -195,10 +196,6 @@ def _compare(
         state.problems.append(f"segment {number:,} is another one than was written")
     elif number not in digests and number and not (anchor and number < anchor.number):
         state.problems.append(f"segment {number:,}, which is known, is not there")
-
-
-def _after(state: _ChainState) -> str:
-    return f"; the one before is of {_utc(state.last.at)}" if state.last else ""
 
 
 def _utc(at: datetime) -> str:

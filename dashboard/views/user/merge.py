@@ -104,14 +104,10 @@ def _draw_earlier(user_id: UserId) -> None:
                 )
                 widgets.download(
                     "Undo file",
-                    partial(_undo_file, merged),
+                    partial(json.dumps, merge_document(merged), indent=1),
                     f"reunion-{merged.at:%Y%m%dT%H%M%SZ}.json",
                     f"user.undofile.{number}",
                 )
-
-
-def _undo_file(merged: Merge) -> str:
-    return json.dumps(merge_document(merged), indent=1)
 
 
 def _ask_undo(merged: Merge) -> None:

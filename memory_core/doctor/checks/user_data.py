@@ -45,7 +45,7 @@ def readable(context: Context) -> Iterator[Finding]:
     try:
         last = {view.user_id: view.entries[-1].at for view in context.views if view.entries}
     except LedgerCorrupt as exc:
-        yield _corrupt(exc)
+        yield finding("records.E005", f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
         return
     ahead = {user_id: at for user_id, at in last.items() if at > limit}
     if ahead:
@@ -198,10 +198,6 @@ CHECKS = (
           "leakage.E001", needs=("records.readable", "index.fits", "index.tied"), tags=("data",),
           of_index=True, limit_s=60.0),
 )  # fmt: skip
-
-
-def _corrupt(exc: LedgerCorrupt) -> Finding:
-    return finding("records.E005", f"{exc}.", Evidence("entry", exc.key, "ledger", "user"))
 
 
 def _is_canonical(user_id: str) -> bool:
