@@ -1,7 +1,5 @@
 """Shapes that the pages share: rows, buttons, folded parts, tables, downloads, and failures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final, Literal
 

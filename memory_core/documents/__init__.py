@@ -4,8 +4,6 @@ Nothing is kept of a document that cannot be read as a whole: the first thing wr
 The libraries that read PDF, Word and unknown encodings are imported when a file needs them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import BinaryIO

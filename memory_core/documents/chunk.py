@@ -1,7 +1,5 @@
 """Chunks of documents, what is left out of them, and the names of files."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import zlib

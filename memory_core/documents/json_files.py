@@ -1,7 +1,5 @@
 """JSON and JSON Lines: lists of texts, exported memories, chats."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn

@@ -1,7 +1,5 @@
 """PDF: the text of neighbouring pages as one, the page each piece begins on, and filled forms."""
 
-from __future__ import annotations
-
 import logging
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Tables as sentences: each row names its columns, where it is certain what they are called."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

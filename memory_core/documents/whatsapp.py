@@ -5,8 +5,6 @@ Android writes `8/8/19, 1:25 PM - Alice: Hi`, iOS `[08.08.19, 13:25:33] Alice: H
 time and the digits. iOS puts U+200E before what the program says itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -4,8 +4,6 @@ The store is read whole and by payload, so that vectors under any form of the id
 the ledger, the cache of the running service, and other places where memories may lie.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The log lines people grep for, and the most recent lines of this process."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections import deque

@@ -5,8 +5,6 @@ them since has left its memories on S3. Nothing is made or changed in the other 
 no lock, no index.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing

@@ -3,8 +3,6 @@
 All of it is read from the ledger alone; only what a change leads to is put into the vector store.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime

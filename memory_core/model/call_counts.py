@@ -1,7 +1,5 @@
 """Counts of a service's own calls, saves and questions by hour, and of requests to AWS."""
 
-from __future__ import annotations
-
 import time
 from bisect import bisect_left
 from collections import Counter

@@ -5,8 +5,6 @@ this process's variables, which hold secrets. Linux holds it to all limits; macO
 memory, and Windows only the time, which this process watches.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import signal

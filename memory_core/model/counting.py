@@ -1,7 +1,5 @@
 """Counting: items in batches, progress towards a total, and numbers with what they count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock

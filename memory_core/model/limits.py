@@ -4,8 +4,6 @@ The numbers are those of Amazon S3 Vectors where it is the narrowest store, so t
 on any backend can move to any other. Sizes are UTF-8 bytes.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Moments as programs write them: ISO 8601, as in mails and in syslog, or seconds since 1970."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from contextlib import suppress

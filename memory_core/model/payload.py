@@ -1,7 +1,5 @@
 """Payloads of stored memories: compared, identified, and adopted from other writers."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

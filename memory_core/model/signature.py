@@ -1,7 +1,5 @@
 """Signatures of receipts and of the activity log: HMAC-SHA256."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

@@ -5,8 +5,6 @@ every form to one, and never brings two people together: only case, whitespace a
 characters go; whatever tells two mailboxes apart (`+ . _ -`) stays.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import re

@@ -3,8 +3,6 @@
 One that cannot be read without writing, after a crash or in WAL mode, is read from a copy.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import tempfile

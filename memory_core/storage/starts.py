@@ -6,8 +6,6 @@ A process writes one for each place of memories, when an application opens it. W
 a store (a command, the worker of a redeploy test) opens it without.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

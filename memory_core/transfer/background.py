@@ -1,7 +1,5 @@
 """Automatic migration: memories of the local disk are copied to S3 while the service is used."""
 
-from __future__ import annotations
-
 import atexit
 import logging
 import threading

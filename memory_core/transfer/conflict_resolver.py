@@ -3,8 +3,6 @@
 The decisions of one call are kept in a temporary database: they may be more than memory holds.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Reading an export line by line, and checking that it is complete and unchanged."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import hashlib

@@ -1,7 +1,5 @@
 """Writing an export: streamed user by user, and unmistakably incomplete until it is done."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Importing an export: checked as a whole first, then taken in, then read back."""
 
-from __future__ import annotations
-
 import json
 from itertools import chain
 from pathlib import Path

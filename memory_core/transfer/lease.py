@@ -8,8 +8,6 @@ process can. An expired lease is free for the next. On a server whose put-if-abs
 the holder is part of the name, and who then sees another of the same number gives way.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Callable

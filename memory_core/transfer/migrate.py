@@ -1,7 +1,5 @@
 """Migrating into the service: `plan` and `apply` read the source once and decide alike."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Sources of a migration, by address: ChromaDB, S3 Vectors, an export, mem0's history.db."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager

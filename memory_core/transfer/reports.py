@@ -1,7 +1,5 @@
 """Reports of exports, imports and migrations: plans, outcomes, counts and proofs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

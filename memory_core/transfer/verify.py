@@ -5,8 +5,6 @@ user's link is the SHA-256 of the link before it and of the user's part, as JSON
 Changing a user changes every link after it and the last, which is signed with `MEMORY_RECEIPT_KEY`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The tab Demo: invented people, a tour in two minutes, and things broken on purpose."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final

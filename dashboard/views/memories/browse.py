@@ -1,7 +1,5 @@
 """All memories of a user in a table, the one that the address names in detail beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """One memory in full: text, metadata, times, id, history, and its change."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Callable
 from typing import Final

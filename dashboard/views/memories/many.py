@@ -1,7 +1,5 @@
 """A change of many memories: its preview to confirm, its progress, its receipt with Undo."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final

@@ -1,7 +1,5 @@
 """Saving for a user: text, chat messages or a file."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Final
 

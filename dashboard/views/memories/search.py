@@ -1,7 +1,5 @@
 """The view Ask: a question, what the assistant gets for it, and why it does not get the rest."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """The charts of the Overview; each has its numbers in a table, and a click leads somewhere."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The head of the Overview: figures with their time, the last proof, why this storage, the log."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from memory_core.model.counting import counted

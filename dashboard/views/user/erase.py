@@ -1,7 +1,5 @@
 """Delete or forget a user: the consequences, the typed id, and the proof that nothing is left."""
 
-from __future__ import annotations
-
 from typing import Final, cast
 
 import pandas as pd

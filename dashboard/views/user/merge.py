@@ -1,7 +1,5 @@
 """Merge another id of the same person into this user, and undo it."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from typing import Final

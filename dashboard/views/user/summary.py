@@ -1,7 +1,5 @@
 """The user's id, counts and similar ids; the export."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from typing import Final

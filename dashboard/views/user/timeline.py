@@ -1,7 +1,5 @@
 """The time machine: the events of a user step by step, the state then beside now, bringing back."""
 
-from __future__ import annotations
-
 import datetime as dt
 from bisect import bisect_right
 from collections.abc import Sequence

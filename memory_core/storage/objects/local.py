@@ -1,7 +1,5 @@
 """Objects as files below one directory, safe against kill -9 and against other processes."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

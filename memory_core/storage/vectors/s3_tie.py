@@ -4,8 +4,6 @@ A tag of the index names the ledger. Where tags are refused or unknown, as by a 
 releases or a compatible server, a reserved vector does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
