@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +19,9 @@ from memory_core.model.records import MemoryRecord, SearchResult, Status
 
 T = TypeVar("T")
 _logger = logging.getLogger("dashboard")
+
+PATIENCE_S = 0.5
+"""Seconds for which the first count is waited for before the figures of the last one are shown."""
 
 RETRY_S = 10
 """Seconds for which a failure to open the store is repeated before a retry."""
@@ -49,6 +52,8 @@ class Health:
 
     status: Status | None
     trouble: Trouble | None
+    counting: bool = False
+    """The figures are those of the last count by whatever process; a new count is under way."""
 
     @property
     def word(self) -> str:
@@ -86,6 +91,9 @@ class Connection:
         self.settings: Settings | None = None
         self._idle = threading.Condition()
         self._under_way = 0
+        self._first_count: threading.Thread | None = None
+        self._patient_until = 0.0
+        self.counted = False
         self.writes = 0
         self.tests = 0
 
@@ -139,6 +147,19 @@ class Connection:
                 if head := self._service.activity.written:
                     _logger.info("the activity log ends at %d:%s", *head)
             self._service = self._error = None
+
+    def count_in_background(self, count: Callable[[], object]) -> bool:
+        """Begin the first count of this process; return whether it is still under way.
+
+        A fast one is waited for, so that nothing but its result is shown.
+        """
+        with self._lock:
+            if self._first_count is None:
+                self._first_count = threading.Thread(target=count, name="first count", daemon=True)
+                self._first_count.start()
+                self._patient_until = time.monotonic() + PATIENCE_S
+        self._first_count.join(max(0.0, self._patient_until - time.monotonic()))
+        return self._first_count.is_alive()
 
     def forget_failure(self) -> None:
         """Let the next caller retry to open the store."""

@@ -78,7 +78,8 @@ def draw_person(raw: str) -> None:
 
 
 st.title("Memories", anchor=False)
-if memory_reads.health().trouble:
+health = memory_reads.health()
+if health.status is None:
     status.draw_unavailable("Memories cannot be shown or saved")
 else:
     with friendly_errors():
@@ -86,7 +87,7 @@ else:
             if user := settled_user():
                 draw_person(user)
             else:
-                if not memory_reads.users() or demonstration.is_loading():
+                if not health.status.users or demonstration.is_loading():
                     save_one = "Type a user's e-mail address above and save the first one."
                     st.caption(f"**No memories yet.** {save_one if may(Role.OPERATOR) else ''}")
                     scenes.draw_load_button("memories.load")

@@ -19,8 +19,10 @@ elif state := health.status:
     status.draw_line(health, state)
     person_box.draw("overview.who")
     with friendly_errors():
-        summary.draw_figures(state)
-        if state.memories and not demonstration.is_loading():
+        summary.draw_figures(state, counting=health.counting)
+        if health.counting:
+            st.caption("The charts follow as soon as all users are counted.")
+        elif state.memories and not demonstration.is_loading():
             evidence.draw(state)
         else:
             summary.draw_empty()

@@ -18,7 +18,7 @@ from memory_core.memories import log_lines
 from memory_core.model.call_counts import CallCounts
 from memory_core.model.census import Census, Placement
 from memory_core.model.counting import Progress
-from memory_core.model.records import Event, MemoryRecord, SavedMemories, UserSummary
+from memory_core.model.records import Event, MemoryRecord, SavedMemories
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
@@ -39,10 +39,19 @@ COUNTED_UP_TO = 10_000
 
 @requires(Role.VIEWER)
 def health() -> Health:
-    """Return the state of the storage; never raises a `MemoryCoreError`."""
+    """Return the state of the storage; never raises a `MemoryCoreError`.
+
+    A process that has not counted yet shows the figures of the last count, and counts meanwhile.
+    """
+    shared = connection()
     try:
+        service = shared.service()
+        last = None if shared.counted else service.last_figures()
+        if last and shared.count_in_background(lambda: _counted(shared.writes)):
+            return Health(service.status(last), None, counting=True)
+        shared.counted = True
         # One count serves the status as well, so that nothing is listed twice.
-        return Health(connection().service().status(census()), None)
+        return Health(service.status(census()), None)
     except MemoryCoreError as error:
         return Health(None, Trouble.of(error))
 
@@ -63,12 +72,6 @@ def census() -> Census:
 def count_again() -> None:
     """Forget the count of users, so that they are counted anew. For callbacks."""
     _counted.clear()
-
-
-@requires(Role.VIEWER)
-def users() -> list[UserSummary]:
-    """Return every user that has memories, most memories first."""
-    return list(census().users)
 
 
 @requires(Role.VIEWER)
@@ -253,7 +256,7 @@ def _ms_since(started: float) -> int:
 @st.cache_resource(ttl=FRESH_S, max_entries=2, show_spinner=False)
 def _counted(version: int) -> Census | MemoryCoreError:
     try:
-        return connection().service().count_users()
+        return connection().service().count_users(keep=True)
     except MemoryCoreError as error:
         return error
     finally:

@@ -15,9 +15,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from ..errors import EntryExists
-from ..ledger.entries import ALL, DIGEST_MARK, LedgerEntry, folder_of, folders_of
+from ..ledger.entries import DIGEST_MARK, folder_of, folders_of, is_forget, last_ulid_at
 from ..ledger.entries import ROOT as LEDGER
-from ..model.records import Kind
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore
 from .chain import ROOT
@@ -101,9 +100,9 @@ class Names:
 
     def _is_forgotten(self, user_id: UserId, since: datetime) -> bool:
         return any(
-            ".FORGET." in key.rpartition("/")[2] and LedgerEntry(key, Kind.FORGET, ALL).at > since
+            is_forget(key)
             for folder in folders_of(user_id)
-            for key in self._objects.list(folder)
+            for key in self._objects.list(folder, folder + last_ulid_at(since))
         )
 
     def _keys(self, user_id: UserId) -> list[str]:

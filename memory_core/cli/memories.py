@@ -259,7 +259,8 @@ def history(service: MemoryService, user: str, memory_id: str | None, at: str | 
 def changes(service: MemoryService, user: str, since: str, until: str | None) -> None:
     """Show what changed of USER's memories: before and after, who, when and by which call."""
     listed = service.changes(user, since, until)
-    output(render.changes_document, render.changes_text, normalize_user_id(user), listed)
+    document = partial(render.changes_document, since=since, until=until)
+    output(document, render.changes_text, normalize_user_id(user), listed)
 
 
 @cli.command()

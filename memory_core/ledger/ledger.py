@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
-from ..errors import LedgerCorrupt, LedgerError
-from ..model.records import Kind
+from ..errors import BackendError, LedgerCorrupt, LedgerError
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore, take
 from .entries import (
@@ -22,13 +23,14 @@ from .entries import (
     check_place,
     decode_event,
     encode_event,
+    entries_of,
     entry_name,
     folder_of,
     folders_of,
     is_batch,
-    match_name,
     next_ulid,
 )
+from .snapshots import OVERLAP, PAGE, Snapshot, Snapshots, tail_of
 from .view import UserView, replay
 
 _APPEND_ATTEMPTS = 8
@@ -39,9 +41,21 @@ _EVENTS_KEPT = 50_000
 _FRUGAL_VIEWS = 20
 _FRUGAL_EVENTS = 2_000
 USERS_AT_ONCE = 50
+_SLOW = timedelta(seconds=5)
+"""Time after which others may have written more than `OVERLAP` entries meanwhile."""
 
 Events = Sequence[dict[str, Any]]
 """The events that one object records."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A user's view, and the folder that it is of; `kept` keys are in a snapshot, or were tried."""
+
+    version: str | None
+    keys: tuple[str, ...]
+    view: UserView
+    kept: int = 0
 
 
 class Ledger:
@@ -59,10 +73,11 @@ class Ledger:
         author: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._objects = objects
+        self.snapshots = Snapshots(objects)
         self._author = author
         self._views_kept = _FRUGAL_VIEWS if frugal else _VIEWS_KEPT
         self._events_kept = _FRUGAL_EVENTS if frugal else _EVENTS_KEPT
-        self._views: dict[UserId, tuple[str | None, tuple[str, ...], UserView]] = {}
+        self._views: dict[UserId, _Known] = {}
         self._batches: dict[str, Events] = {}
         self._lock = Lock()
         self.damaged: dict[str, LedgerCorrupt] | None = None
@@ -106,7 +121,9 @@ class Ledger:
             events = [decode_event(line) for line in lines] if is_batch(key) else []
             if events:
                 self._keep(key, events)
-            return tuple(_entries(key, events))
+            if datetime.now(UTC) - moment > _SLOW and not self._objects.lists_freely:
+                self.snapshots.remove(folder, ulid)
+            return tuple(entries_of(key, events))
         raise LedgerError(f"could not record an event for user {view.user_id!r}; try again")
 
     def view(self, user_id: UserId) -> UserView:
@@ -114,23 +131,58 @@ class Ledger:
         known = self._views.get(user_id)
         for folder in folders_of(user_id):
             version = self._objects.version(folder)
-            if known and version is not None and version == known[0]:
-                return known[2]
+            if known and version is not None and version == known.version:
+                return known.view
             # The version is read before the listing: the next call sees a change in between.
-            keys = tuple(self._objects.list(folder))
+            keys, first = self._list(user_id, folder, known)
             if keys:
                 break
-        if known and keys[: len(known[1])] == known[1]:
-            # Entries are never changed: only those behind the known ones are to be read.
-            new = keys[len(known[1]) :]
-            view = self._replay(user_id, new, known[2]) if new else known[2]
-        else:
-            view = self._replay(user_id, keys)
+        view, kept = self._view_of(user_id, keys, first), first.kept if first else 0
+        if self._may_use_snapshots and len(keys) > max(PAGE, kept + OVERLAP):
+            listed = tuple(self._objects.list(folder)) if first else keys
+            if listed[: len(keys)] != keys:
+                # Later than all that is listed again: somebody put it back, for example.
+                keys, view = listed, self._replay(user_id, listed)
+            if kept := len(keys):
+                self.snapshots.keep(folder, Snapshot(keys, view.entries))
         with self._lock:
             self._views.pop(user_id, None)
-            self._views[user_id] = (version, keys, view)
+            self._views[user_id] = _Known(version, keys, view, kept)
             trim(self._views, self._views_kept)
         return view
+
+    def _list(
+        self, user_id: UserId, folder: str, known: _Known | None
+    ) -> tuple[tuple[str, ...], _Known | None]:
+        """Return the keys of a folder, and what is known of the first of them.
+
+        Where a listing takes requests and there are many, only the last ones are listed.
+        """
+        listing, first = self._objects.list(folder), tuple[str, ...]()
+        if not self._may_use_snapshots:
+            return tuple(listing), known
+        if not (known and len(known.keys) > PAGE and known.keys[0].startswith(folder)):
+            first = tuple(islice(listing, PAGE))
+            if len(first) < PAGE or not (snapshot := self.snapshots.newest(folder)):
+                return (*first, *listing), known
+            view = replay(user_id, snapshot.entries)
+            known = _Known(None, snapshot.keys, view, len(snapshot.keys))
+        if (tail := tail_of(self._objects, folder, known.keys)) is not None:
+            return known.keys + tail, known
+        with suppress(BackendError):
+            self.snapshots.remove(folder)
+        return (*first, *listing), None
+
+    @property
+    def _may_use_snapshots(self) -> bool:
+        return not self._objects.lists_freely and self.damaged is None
+
+    def _view_of(self, user_id: UserId, keys: tuple[str, ...], known: _Known | None) -> UserView:
+        if known and keys[: len(known.keys)] == known.keys:
+            # Entries are never changed: only those behind the known ones are to be read.
+            new = keys[len(known.keys) :]
+            return self._replay(user_id, new, known.view) if new else known.view
+        return self._replay(user_id, keys)
 
     def details(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
         """Return the recorded events: kind, id, user_id, raw_user_id, at, payload.
@@ -187,10 +239,15 @@ class Ledger:
         if user_id is None:
             return None
         known = self._views.get(user_id)
-        return known[2] if known and known[1] == tuple(keys) else self._replay(user_id, keys)
+        return known.view if known and known.keys == tuple(keys) else self._replay(user_id, keys)
 
     def erase(self, user_id: UserId, entries: Sequence[LedgerEntry]) -> None:
-        """Remove a user's entries for good: the content of what they recorded is gone."""
+        """Remove a user's entries for good: the content of what they recorded is gone.
+
+        Snapshots go first, so that a call that was cut off is repeated for them as well.
+        """
+        for folder in folders_of(user_id):
+            self.snapshots.remove(folder)
         self._objects.delete(dict.fromkeys(entry.key for entry in entries))
         with self._lock:
             self._views.pop(user_id, None)
@@ -204,7 +261,7 @@ class Ledger:
         entries: list[LedgerEntry] = []
         for key in keys:
             try:
-                entries += _entries(key, batches.get(key, ()))
+                entries += entries_of(key, batches.get(key, ()))
             except LedgerCorrupt as exc:
                 self._leave_out(exc)
         return replay(user_id, entries, before)
@@ -259,16 +316,6 @@ def by_folder(keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
         return ROOT + name + slash
 
     return ((name, tuple(group)) for name, group in groupby(keys, key=folder))
-
-
-def _entries(key: str, events: Events) -> Iterator[LedgerEntry]:
-    """Yield the entries of one object; `events` are those of a BATCH."""
-    name = match_name(key)
-    if name["kind"]:
-        yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
-    for line, event in enumerate(events):
-        moved, restored = bool(event.get("moved")), event.get("restored")
-        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, moved, restored)
 
 
 def _decode(key: str, data: bytes) -> Events:

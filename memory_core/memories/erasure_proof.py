@@ -22,7 +22,7 @@ from ..model.records import Kind
 from ..model.user_id import UserId, is_probe
 from .reader import MemoryReader
 
-State = Literal["forgotten", "deleted", "never there", "there"]
+State = Literal["forgotten", "deleted", "traces", "never there", "there"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,11 @@ class Traces:
 
     `memories` are live on record, `texts` are in the history still, `events` are all entries;
     `stored` is in the store under the id, in whatever form, None for nothing; `remembered` is what
-    the running service would still list. `elsewhere` are the user's memories in other places.
-    `former` are users whose history has texts of memories that moved to this one. `close` are users
-    with a close id, who may be the same person: that is for a human to decide.
+    the running service would still list. `receipts` are recall receipts, `snapshots` those of the
+    record: both name ids alone, and are to be gone with the last text. `elsewhere` are the user's
+    memories in other places. `former` are users whose history has texts of memories that moved to
+    this one. `close` are users with a close id, who may be the same person: that is for a human to
+    decide.
     """
 
     user_id: UserId
@@ -51,6 +53,8 @@ class Traces:
     last: Kind | None
     stored: ComparedUser | None
     remembered: int
+    receipts: int
+    snapshots: int
     elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...]
     unread: tuple[OtherPlace, ...]
     former: tuple[FormerOwner, ...]
@@ -66,6 +70,8 @@ class Traces:
             return "there"
         if self.texts or self.former:
             return "deleted"
+        if self.receipts or self.snapshots:
+            return "traces"
         return "forgotten" if self.events else "never there"
 
     @property
@@ -75,7 +81,12 @@ class Traces:
 
 
 def find_traces(
-    ledger: Ledger, user_id: UserId, memories: MemoryReader, search: UserSearch, others: OtherPlaces
+    ledger: Ledger,
+    user_id: UserId,
+    memories: MemoryReader,
+    search: UserSearch,
+    others: OtherPlaces,
+    receipts: int,
 ) -> Traces:
     """Return what is left of the user, given a search of the store and of other places."""
     view = ledger.view(user_id)
@@ -87,6 +98,8 @@ def find_traces(
         last=view.entries[-1].kind if view.entries else None,
         stored=search.stored if search.stored and search.stored.stored else None,
         remembered=len(memories.records(view)),
+        receipts=receipts,
+        snapshots=ledger.snapshots.count(user_id),
         elsewhere=tuple(
             (place, user) for place, user in search.elsewhere if user.user_id == user_id
         ),

@@ -15,6 +15,7 @@ from typing import get_args
 from ..activity import open_log, recording
 from ..errors import AccessDenied, BackendError, BackendUnavailable, InvalidMemory, InvalidUserId
 from ..ledger import ALL, EventDraft
+from ..ledger.snapshots import SNAPSHOTS
 from ..model.census import Adoption, StoredForm
 from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import adopt, identity
@@ -97,7 +98,10 @@ class Repairer:
         ]
         treat = {"keep": _keep, "adopt": self._adopt, "remove": self._remove}[unexpected]
         steps.total += len(others) + len(orphans) + len(moves)
-        left = _keep([item for item in findings.differences if item.kind == "damaged"])
+        damaged = {item.key: item for item in findings.differences if item.kind == "damaged"}
+        spare = [key for key in damaged if key.startswith(SNAPSHOTS)]
+        self._ledger.objects.delete(spare)
+        left = _keep([item for key, item in damaged.items() if key not in spare])
         for (former, taker), cut in groupby(moves, key=lambda move: (move.pair[0], move.taker)):
             if taker:
                 self._merger.release(former, taker, [move.pair[1] for move in cut])

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from ..errors import BackendError
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
-from ..model.census import Census, Origin
+from ..model.census import Census, CensusFigures, Origin
 from ..model.counting import Progress
+from ..model.encoder import encode
 from ..model.payload import expiry_of, time_of
 from ..model.records import Event, Kind, UserSummary
 from ..model.user_id import UserId, is_probe
+from ..storage.objects import ObjectStore
 
+_FIGURES: Final = "census/v1/figures.json"
 WEEKS = 12
 RECENT_DAYS = 7
 _DAY_MS = 24 * 3600 * 1000
 _EPOCH = date(1970, 1, 1).toordinal()
+_logger = logging.getLogger("memory_core")
 
 
 def read_history(
@@ -90,6 +97,32 @@ class Counter:
             as_of=as_of,
             left_out=self._ledger.left_out(),
         )
+
+
+def keep_figures(objects: ObjectStore, figures: CensusFigures) -> None:
+    """Write the figures for the next process; a storage that refuses is let be."""
+    try:
+        objects.replace(_FIGURES, json.dumps(encode(figures)).encode())
+    except BackendError as exc:
+        _logger.info("the figures of this count are not kept: %s", exc)
+
+
+def read_figures(objects: ObjectStore) -> CensusFigures | None:
+    """Return the figures that were kept last; None where nobody had memories, or they are damaged.
+
+    Raises:
+        BackendError: the storage cannot be read.
+    """
+    try:
+        fields = json.loads(objects.get(_FIGURES) or b"")
+        memories, users = (int(fields[name]) for name in ("memories", "users"))
+        times = (
+            datetime.fromisoformat(fields[name]).astimezone(UTC)
+            for name in ("first_write", "last_write", "as_of")
+        )
+        return CensusFigures(memories, users, *times) if min(memories, users) > 0 else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class TimeMachine:
             planned.append((EventDraft(kind, key, raw_user_id, target, restored=mark), present))
         if memory_id and refused:
             raise InvalidMove(f"memory {memory_id!r} cannot be brought back: {refused[memory_id]}")
-        return self._carry_out("restore", now, planned, refused, preview, on_progress)
+        return self._carry_out("restore", now, ids, planned, refused, preview, on_progress)
 
     def change(
         self,
@@ -188,7 +188,8 @@ class TimeMachine:
         """Give the chosen memories an expiry date, or delete them where that is None."""
         with_expiry({}, expires)  # Refused also where no memory fits.
         now = self._ledger.view(user_id)
-        entries = {now.live[key].latest: key for key in self._chosen(where, now.live)}
+        ids = self._chosen(where, now.live)
+        entries = {now.live[key].latest: key for key in ids}
         planned: list[_Planned] = []
         for entry, payload in self._ledger.payloads(entries).items():
             draft = EventDraft(Kind.DELETE, entries[entry], raw_user_id)
@@ -200,7 +201,7 @@ class TimeMachine:
                 draft = EventDraft(Kind.UPDATE, entries[entry], raw_user_id, revised)
             planned.append((draft, payload))
         call: BulkCall = "delete" if expires is None else "expire"
-        return self._carry_out(call, now, planned, {}, preview, on_progress)
+        return self._carry_out(call, now, ids, planned, {}, preview, on_progress)
 
     def _chosen(self, where: MemoryFilter, *states: Mapping[str, Live]) -> list[str]:
         """Return the memories that fit in one of the states."""
@@ -243,6 +244,7 @@ class TimeMachine:
         self,
         call: BulkCall,
         now: UserView,
+        chosen: Sequence[str],
         planned: Sequence[_Planned],
         failed: dict[str, str],
         preview: bool,
@@ -250,6 +252,8 @@ class TimeMachine:
     ) -> ChangeReceipt:
         """Record the events in one object, then make the store agree; safe to repeat."""
         changes = [_change(draft.memory_id, old, draft.payload) for draft, old in planned]
+        changed = {change.id for change in changes}
+        unchanged = tuple(key for key in chosen if key not in changed and key not in failed)
         verified = None
         if not preview:
             if planned:
@@ -269,6 +273,7 @@ class TimeMachine:
             failed=tuple(failed.items()),
             verified=verified,
             before=now.last_ulid,
+            unchanged=unchanged,
             preview=preview,
             at=datetime.now(UTC),
         )

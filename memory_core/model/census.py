@@ -44,6 +44,20 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class CensusFigures:
+    """The sums of a census, which name nobody: what a new process shows until it has counted.
+
+    `first_write` and `last_write` are None where no user has memories.
+    """
+
+    memories: int
+    users: int
+    first_write: datetime | None
+    last_write: datetime | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Census(_Counted):
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
@@ -61,6 +75,16 @@ class Census(_Counted):
     recent: Mapping[UserId, int]
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
+
+    @property
+    def figures(self) -> CensusFigures:
+        return CensusFigures(
+            memories=self.memories,
+            users=len(self.users),
+            first_write=min((user.first_write for user in self.users), default=None),
+            last_write=max((user.last_write for user in self.users), default=None),
+            as_of=self.as_of,
+        )
 
     @property
     def days(self) -> dict[date, int]:

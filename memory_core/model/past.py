@@ -49,8 +49,9 @@ class ChangeReceipt:
     """Result of a change of many memories, or with `preview` what it would be.
 
     `changes` were recorded, in one event. `failed` names memories and why they were not changed, or
-    why the index does not show the change yet. `verified` changes were read back from the index;
-    None in a preview. `before` is the event that came before: restoring `ids` to it undoes this.
+    why the index does not show the change yet; `unchanged` ones were as wanted. `verified` changes
+    were read back from the index; None in a preview. `before` is the event that came before:
+    restoring `ids` to it undoes this.
     """
 
     user_id: UserId
@@ -61,6 +62,7 @@ class ChangeReceipt:
     before: str
     preview: bool
     at: datetime
+    unchanged: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:

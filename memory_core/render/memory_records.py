@@ -186,8 +186,15 @@ def state_text(state: PastMemories, memory_id: str | None = None) -> str:
     return f"{list_text(state.user_id, records)}, {when}"
 
 
-def changes_document(user_id: UserId, changes: Iterable[Change]) -> dict[str, Any]:
-    return {"user_id": user_id, "changes": [_change_fields(change) for change in changes]}
+def changes_document(
+    user_id: UserId,
+    changes: Iterable[Change],
+    since: str | None = None,
+    until: str | None = None,
+) -> dict[str, Any]:
+    """Return the changes, and the bounds as they were asked for."""
+    listed = [_change_fields(change) for change in changes]
+    return {"user_id": user_id, "since": since, "until": until, "changes": listed}
 
 
 def changes_text(user_id: UserId, changes: Sequence[Change]) -> str:
@@ -224,6 +231,8 @@ def change_document(receipt: ChangeReceipt) -> dict[str, Any]:
     return {
         **fields(receipt, "user_id call preview at verified before"),
         "changes": [_change_fields(change) for change in receipt.changes],
+        **({"restored": receipt.ids} if receipt.call == "restore" else {}),
+        "unchanged": receipt.unchanged,
         "failed": [{"id": memory_id, "reason": reason} for memory_id, reason in receipt.failed],
     }
 

@@ -35,6 +35,7 @@ SENTENCES: Final[dict[State, str]] = {
     "forgotten": "Nothing is left of this user but the fact that something was forgotten.",
     "never there": "Nothing was ever stored under this id.",
     "deleted": "The memories are gone, but the history still has their texts.",
+    "traces": "No text is left, but other traces are; forget the user once more.",
     "there": "There are still memories of this user.",
 }
 
@@ -207,6 +208,7 @@ def erasure_proof_document(proof: Traces) -> dict[str, Any]:
         "record": fields(proof, "memories texts_in_history=texts events last"),
         "store": {"vectors_read": proof.vectors, "of_the_user": _compared(proof.stored)},
         "running_service": fields(proof, "memories=remembered"),
+        "ids": fields(proof, "recall_receipts=receipts snapshots"),
         "elsewhere": [
             {**fields(place, "backend where"), "memories": user.memories}
             for place, user in proof.elsewhere
@@ -231,6 +233,11 @@ def erasure_proof_text(proof: Traces) -> str:
         ("record", f"{memories}, {texts} in the history, {counted(proof.events, 'event')}"),
         ("store", f"{stored:,} of {counted(proof.vectors, 'vector')}, all read"),
         ("service", f"{counted(proof.remembered, 'memory')} in its cache"),
+        (
+            "ids",
+            f"{counted(proof.receipts, 'recall receipt')}, "
+            f"{counted(proof.snapshots, 'snapshot')} of the record",
+        ),
     ]
     for place, user in proof.elsewhere:
         rows.append(("elsewhere", f"{counted(user.memories, 'memory')} in {one_line(place.where)}"))

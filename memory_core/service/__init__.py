@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..memories.repository import open_repository
-from ..model.census import Census
+from ..model.census import Census, CensusFigures
 from ..model.records import MigrationStatus, Status
 from ..settings import Settings
 from ..storage.starts import note_start
@@ -54,8 +54,8 @@ class MemoryService(MemoryCalls):
     `BackendError` when the store or the ledger cannot be reached.
     """
 
-    def status(self, counted: Census | None = None) -> Status:
-        """Return the backend in use, why it was chosen, and how much it holds."""
+    def status(self, counted: Census | CensusFigures | None = None) -> Status:
+        """Return the backend in use, why it was chosen, and what it holds: counted now if None."""
         status = self.parts.status(counted or self.count_users())
         return replace(status, migration=self.migration_status())
 

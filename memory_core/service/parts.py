@@ -17,6 +17,7 @@ from ..memories.search import Searcher
 from ..memories.time_machine import TimeMachine
 from ..memories.writer import MemoryWriter
 from ..model.call_counts import CallCounts
+from ..model.census import CensusFigures
 from ..settings import Settings
 from ..storage.backend import Backend
 from ..storage.vectors import VectorStore
@@ -55,6 +56,7 @@ class ServiceParts:
         self._merger = Merger(self.parts, self._memories)
         self._time_machine = TimeMachine(ledger, self._merger, self._repairer)
         self._counter = statistics.Counter(ledger)
+        self._figures_kept: CensusFigures | None = None
         self._finder = UserFinder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None

@@ -59,7 +59,8 @@ class UserCalls(StoreCalls):
         user = normalize_user_id(user_id)
         scan, others = self.scan_store(on_progress), self.elsewhere()
         search = self.find(user, scan=scan, elsewhere=others)
-        return find_traces(self.parts.ledger, user, self._memories, search, others)
+        receipts = self.recall_log.count(user)
+        return find_traces(self.parts.ledger, user, self._memories, search, others, receipts)
 
     def plan_reunion(self, former: str, user_id: str) -> MergePlan:
         """Preview `reunite`: what it would move, and what it could not; changes nothing.

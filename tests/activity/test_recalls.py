@@ -11,7 +11,9 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.activity import Actor, acting
 from memory_core.activity.recalls import ROOT
 from memory_core.errors import InvalidSelection
+from memory_core.ledger.snapshots import SNAPSHOTS
 from memory_core.model.past import MemoryFilter
+from memory_core.render.user_tables import erasure_proof_text
 
 NEVER_ASKED = MemoryFilter(asked=False)
 
@@ -53,8 +55,16 @@ def test_questions_of_programs_leave_receipts_that_forget_erases(
         (receipt,) = service.recalls("ann", since="1h")
         assert receipt == waiting
         assert (receipt.ids, receipt.agent, receipt.mode) == ((rye.id,), "baker", "exact")
+        assert service.traces("ann").receipts == 1
         service.forget_user("ann")
         assert service.recalls("ann") == []
+        # As an earlier release would leave it, which knows no snapshots.
+        service.parts.backend.objects.put_if_absent(f"{SNAPSHOTS}ann/x.json.z", b"")
+        left = service.traces("ann")
+        assert (left.state, left.clean, left.receipts, left.snapshots) == ("traces", False, 0, 1)
+        assert "0 recall receipts, 1 snapshot of the record" in erasure_proof_text(left)
+        service.forget_user("ann")
+        assert service.traces("ann").clean
         (text,) = contents(service)
         assert rye.id not in text
         assert oats.id in text

@@ -265,7 +265,13 @@ def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
     told = ok(commands.run("changes", "kim", "--since", document["before"]))
     assert told.endswith("2 changes of kim\n")
     assert "- likes figs" in told
-    restored = ok(commands.run("restore", "kim", "--at", document["before"], "--yes"))
+    since = commands.run("changes", "kim", "--since", "1h", "--json").document
+    assert (since["since"], since["until"]) == ("1h", None)
+    back = ("restore", "kim", "--at", document["before"])
+    planned = commands.run(*back, "--dry-run", "--json").document
+    assert sorted(planned["restored"]) == sorted(item["id"] for item in document["changes"])
+    assert (len(planned["unchanged"]), planned["failed"], planned["preview"]) == (1, [], True)
+    restored = ok(commands.run(*back, "--yes"))
     assert "Memories of kim: 2 brought back." in restored
     assert "2 read back. Undo: restore kim --at " in restored
     assert "1 memory of kim" in ok(commands.run("list", "kim", "--where", "text=DATES"))

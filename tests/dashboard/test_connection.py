@@ -35,12 +35,12 @@ def test_health_is_a_value_also_when_nothing_works(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_read_follows_every_write(backend: str) -> None:
-    assert memory_reads.users() == []
+    assert memory_reads.census().users == ()
     saved = memory_reads.save_text("Alice@Example.com ", "likes tea", infer=False)
     record = saved.records[0]
     assert record.verified
     assert saved.ms >= 1
-    assert [user.memories for user in memory_reads.users()] == [1]
+    assert [user.memories for user in memory_reads.census().users] == [1]
     assert memory_reads.memories(record.user_id) == [
         connection().service().list_memories("alice@example.com")[0]
     ]
@@ -53,7 +53,7 @@ def test_what_is_read_follows_every_write(backend: str) -> None:
 
     memory_reads.write(lambda service: service.delete_memory(record.user_id, record.id))
     assert memory_reads.memories(record.user_id) == []
-    assert memory_reads.users() == []
+    assert memory_reads.census().users == ()
     health = memory_reads.health()
     assert health.status is not None
     assert health.status.memories == 0

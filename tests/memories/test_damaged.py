@@ -168,3 +168,20 @@ def test_a_rebuild_goes_on_past_a_damaged_record(tmp_path: Path, embedder: Embed
         assert {one.memory for one in opened.list_memories(BOB)} == {
             one.memory for one in before[BOB]
         }
+
+
+def test_a_spoilt_snapshot_is_named_and_removed_alone(
+    service: MemoryService, tmp_path: Path
+) -> None:
+    fill(service)
+    name = f"{service.parts.ledger.view(ANN).last_ulid}.{'0' * 32}.json.z"  # type: ignore[arg-type]
+    path = entry_of(tmp_path, ANN).parents[3] / "snapshots" / "v1" / "ann%40example.com" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"cut off")
+    (item,) = service.audit().damaged
+    assert (item.user_id, item.id, item.repaired) == (ANN, name, False)
+    assert path.exists()
+    assert service.audit(repair=True).clean
+    assert not path.exists()
+    assert service.audit().found == ()
+    assert len(service.list_memories(ANN)) == 2

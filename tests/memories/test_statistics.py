@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ulid import ULID
 from memory_core import Kind, UserId
 from memory_core.ledger import ALL, EventDraft, Ledger, user_index
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
-from memory_core.memories.statistics import WEEKS, Counter
+from memory_core.memories.statistics import WEEKS, Counter, keep_figures, read_figures
 from memory_core.model.census import Census
 from memory_core.model.user_id import PROBE_DOMAIN
 from memory_core.storage.objects import LocalObjects, ObjectStore
@@ -203,3 +204,18 @@ def test_a_count_tells_how_far_it_is_and_goes_on_where_it_was_cancelled(
     assert len(census.users) == 10
     assert told[-1] == (10, 10)
     assert all(done <= total for done, total in told)
+
+
+def test_figures_are_kept_for_the_next_process_without_a_name(objects: ObjectStore) -> None:
+    assert read_figures(objects) is None
+    put(objects, "ann", "m1", "m2")
+    figures = Counter(Ledger(objects)).count().figures
+    assert (figures.memories, figures.users) == (2, 1)
+    for kept in (replace(figures, memories=7), figures):
+        keep_figures(objects, kept)
+        assert read_figures(objects) == kept
+    whole = objects.get("census/v1/figures.json") or b""
+    assert b"ann" not in whole
+    for damaged in (whole[:-9], b"", b"[]", b"{}", whole.replace(b": 2", b": -2")):
+        objects.replace("census/v1/figures.json", damaged)
+        assert read_figures(objects) is None

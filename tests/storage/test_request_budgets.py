@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memory_core import MemoryService, Settings, open_service
+from memory_core import Kind, MemoryService, Settings, UserId, open_service
+from memory_core.ledger import EventDraft
+from memory_core.ledger.entries import encode_event, entry_name, folder_of, last_ulid_at
 from tests.support.s3_bench import Bench, open_bench
 
 CROWD = 4_000
 USERS = ("ann", "bob", "eve", "joe")
 LONG = "The long letter of Ada. " + "x" * 30_000
+
+
+def old_events(user: str, count: int) -> dict[str, bytes]:
+    """Make the objects of memories saved one by one since 2025; all but the last ten are gone."""
+    objects = {}
+    for number in range(count):
+        at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+        draft = EventDraft(Kind.DELETE, f"m{number - 1}", user)
+        if number % 2 == 0 or number >= count - 10:
+            payload = {"data": f"Number {number}", "user_id": user, "created_at": at.isoformat()}
+            draft = EventDraft(Kind.ADD, f"m{number}", user, payload)
+        key = folder_of(UserId(user)) + entry_name(last_ulid_at(at), [draft])
+        objects[key] = encode_event(UserId(user), draft, at)
+    return objects
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +157,28 @@ def test_a_state_of_the_past_takes_a_listing_of_thousands_and_each_batch(
         assert bench.asked("GetObject") <= batches
         assert bench.asked() == bench.asked("ListObjectsV2", "GetObject")
         fresh.close()
+
+
+def test_thousands_of_single_events_take_three_listings_once_there_is_a_snapshot(
+    bench: Bench, service: MemoryService
+) -> None:
+    bench.fill_objects(old_events("old", 3_400))
+    wanted = service.memories_at("old", "now")
+    # A listing for each thousand, then a snapshot, and a look whether the user was forgotten.
+    assert bench.asked("ListObjectsV2") <= 4 + 3
+    assert (len(wanted), bench.asked("GetObject")) == (10, 0)
+    moment = wanted.events[1_700]
+    for call in (
+        lambda fresh: fresh.memories_at("old", moment),
+        lambda fresh: fresh.list_memories("old"),
+        lambda fresh: fresh.add_text_memory("old", "Likes plums", verify=True),
+    ):
+        with open_service(Settings.from_env()) as fresh:
+            bench.standin.reset_requests()
+            assert call(fresh)
+            assert bench.asked("ListObjectsV2") <= 3
+    with open_service(Settings.from_env()) as fresh:
+        assert fresh.memories_at("old", moment).ids == ("m1700",)
+        assert len(fresh.memories_at("old", "now")) == 11
+        assert fresh.forget_user("old").left == 0
+        assert list(fresh.parts.backend.objects.list("snapshots/v1/old/")) == []

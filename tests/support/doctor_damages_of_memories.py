@@ -64,6 +64,12 @@ def ahead(system: System) -> None:
     saves(BOB)(system)
 
 
+def spoil_a_snapshot(system: System) -> None:
+    place = system.data_dir / "snapshots" / "v1" / ANN.replace("@", "%40")
+    place.mkdir(parents=True)
+    (place / f"{ULID()}.{'0' * 32}.json.z").write_bytes(b"cut off")
+
+
 def saves(*users: str) -> Do:
     def save(system: System) -> None:
         with system.open() as service:
@@ -119,6 +125,7 @@ MEMORIES = [
     Damage("never recorded", ("records.W001",), "chroma", put_stray(user_id=ANN, data="Hi"),
            tags=("deep",)),
     Damage("the future", ("records.W002",), "chroma", ahead, tags=("data",)),
+    Damage("a spoilt snapshot", ("records.W003",), "chroma", spoil_a_snapshot, tags=("deep",)),
     Damage("an id with a capital", ("identity.E001",), "chroma",
            put_stray(user_id="Ann@Example.com ", data="Hi"), tags=("data",)),
     Damage("nobody's", ("identity.E002",), "s3", put_stray(data="Hi"), tags=("data",)),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from moto.s3.models import s3_backends
 
 from memory_core.settings import Settings
 from memory_core.storage.aws import Aws, Retries
@@ -93,6 +95,12 @@ class Bench:
             for name, count in counts.items()
             if not operations or name.partition(":")[2] in operations
         )
+
+    def fill_objects(self, contents: Mapping[str, bytes], prefix: str = "memory/") -> None:
+        """Put objects into the bucket at once, without a request for each."""
+        backend = s3_backends[self.standin._s3_state.account]["aws"]
+        for key, content in contents.items():
+            backend.put_object(self.bucket, prefix + key, content)
 
     def close(self) -> None:
         for aws in self._opened:

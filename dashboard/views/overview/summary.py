@@ -18,13 +18,16 @@ from ..doctor import checks, scenes
 from ..redeploy import result, start
 
 _LINES = 40
+_LOOK_EVERY_S = {False: 30, True: 1}
+"""Seconds between two looks at the figures, by whether a count is under way."""
 
 
-def draw_figures(state: Status) -> None:
+def draw_figures(state: Status, *, counting: bool) -> None:
     """Draw the figures, the last redeploy test and what the doctor said, in one row."""
     reports, tests = past_reports(), waiting_tests()
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="key-figures"):
-        _draw_counts(state)
+        every = _LOOK_EVERY_S[counting]
+        st.fragment(_draw_counts, run_every=every)(state, counting=counting)
         if tests:
             label = f"A redeploy test is {start.waiting_words(tests[0])}"
             st.page_link(routes.REDEPLOY, label=label, icon=":material/hourglass_top:")
@@ -71,19 +74,29 @@ def draw_log() -> None:
         )
 
 
-@st.fragment(run_every="30s")
-def _draw_counts(drawn: Status) -> None:
-    """Draw the counts with their age; on the local disk, where counting is cheap, count again."""
+def _draw_counts(drawn: Status, *, counting: bool) -> None:
+    """Draw the counts with their age; on the local disk, where counting is cheap, count again.
+
+    Those of the last count are replaced, with the rest of the page, once there are new ones.
+    """
     state = drawn
-    if drawn.backend == "chroma":
-        state = memory_reads.health().status or drawn
-        if (state.memories, state.users) != (drawn.memories, drawn.users):
+    if counting or drawn.backend == "chroma":
+        health = memory_reads.health()
+        state = health.status or drawn
+        if (state.memories, state.users, health.counting) != (
+            drawn.memories,
+            drawn.users,
+            counting,
+        ):
             st.rerun()
     written = f"last write {text.ago(state.last_write)}" if state.last_write else "no write yet"
     whole = ", perhaps not all" if state.left_out else ""
+    age = f"counted {text.ago(state.as_of)}"
+    if counting:
+        age = f"as of {text.utc(state.as_of)}, counting again…"
     st.markdown(
         f"**{counted(state.memories, 'memory')} · {counted(state.users, 'user')}**{whole} · "
-        f"{written} · counted {text.ago(state.as_of)}",
+        f"{written} · {age}",
         width="content",
     )
 

@@ -34,6 +34,7 @@ _STATES: Final = {
     "forgotten": (":green", "check_circle"),
     "never there": (":green", "check_circle"),
     "deleted": (":orange", "history"),
+    "traces": (":orange", "history"),
     "there": (":red", "error"),
 }
 
@@ -133,6 +134,8 @@ def _frame(traces: Traces) -> pd.DataFrame:
         ("Texts in the history", traces.texts, ""),
         ("Vectors in the store", stored, f"of {traces.vectors:,}, all read"),
         ("Held by the service", traces.remembered, ""),
+        ("Recall receipts", traces.receipts, "ids only"),
+        ("Snapshots of the record", traces.snapshots, "ids only"),
         *(
             ("In another place", user.memories, one_line(place.where, 100))
             for place, user in traces.elsewhere

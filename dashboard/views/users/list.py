@@ -35,6 +35,13 @@ def draw() -> None:
 
 def _draw_users() -> None:
     """Draw every user; a row opens the user."""
+    health = memory_reads.health()
+    if health.counting and health.status:
+        last = health.status
+        st.caption(
+            f"{counted(last.memories, 'memory')} of {counted(last.users, 'user')} as of "
+            f"{text.utc(last.as_of)}, counting again…"
+        )
     census = memory_reads.census()
     if not census.users or demonstration.is_loading():
         with st.container(border=True, key="empty"):

@@ -9,6 +9,7 @@ from typing import get_args
 
 from ...errors import InvalidUserId, LedgerCorrupt, MemoryNotFound
 from ...ledger import UserView
+from ...ledger.snapshots import SNAPSHOTS
 from ...memories.audit import NOBODY, Auditor, Difference
 from ...memories.find_user import is_placeholder, look_alikes
 from ...model.counting import Steps, counted
@@ -71,10 +72,12 @@ def as_recorded(context: Context) -> Iterator[Finding]:
         differences = tuple(auditor.compare(sample))
     groups: dict[str, list[Difference]] = {}
     for difference in differences:
-        moved = difference.kind == "altered" and "user_id" in difference.item.detail
-        groups.setdefault("records.E004" if moved else _BY_SORT[difference.kind], []).append(
-            difference
-        )
+        finding_id = _BY_SORT[difference.kind]
+        if difference.kind == "altered" and "user_id" in difference.item.detail:
+            finding_id = "records.E004"
+        elif difference.key.startswith(SNAPSHOTS):
+            finding_id = "records.W003"
+        groups.setdefault(finding_id, []).append(difference)
     for kind, group in groups.items():
         yield finding(
             kind,
@@ -188,7 +191,8 @@ CHECKS = (
     Check("identity.record", "Each user has one id", distinct, "identity.W001 identity.W002",
           needs=("records.readable",), tags=("data",), limit_s=60.0),
     Check("records.store", "The store matches the record", as_recorded,
-          "records.E001 records.E002 records.E003 records.E004 records.W001 records.E005",
+          "records.E001 records.E002 records.E003 records.E004 records.W001 records.E005 "
+          "records.W003",
           needs=("records.readable", "index.fits", "index.age"), tags=("data", "deep"),
           of_index=True, limit_s=600.0),
     Check("identity.store", "Stored memories name canonical users", canonical,

@@ -44,7 +44,7 @@ class ObjectStore(Protocol):
         """
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write in place of an object that is damaged, durably and atomically."""
+        """Write durably and atomically, in place of what is there: damaged, or only a cache."""
         ...
 
     def get(self, key: str) -> bytes | None:

@@ -51,6 +51,7 @@ class LocalObjects:
         target = self._path(key)
         try:
             with self._staged(data) as staged:
+                make_private_folder(target.parent)
                 staged.replace(target)
                 self._sync(target, with_parents=False)
         except OSError as exc:

@@ -32,7 +32,7 @@ VIEWER = {
     demonstration.director, demonstration.is_all, demonstration.load_job,
     demonstration.is_loading,
     diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
-    memory_reads.health, memory_reads.census, memory_reads.count_again, memory_reads.users,
+    memory_reads.health, memory_reads.census, memory_reads.count_again,
     memory_reads.placement, memory_reads.check_again, memory_reads.starts,
     memory_reads.call_counts, memory_reads.known_values, memory_reads.memories, memory_reads.reveal,
     memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,

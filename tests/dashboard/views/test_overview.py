@@ -6,8 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.services import memory_reads
+from dashboard.ui.text import utc
 from memory_core import MemoryService, open_service
-from tests.support.app_test import text_of
+from tests.support.app_test import run_until, text_of
 
 
 def test_an_empty_storage_teaches_the_next_step(app: AppTest) -> None:
@@ -69,6 +70,27 @@ def test_another_process_is_counted_by_the_next_look(app: AppTest, shared: Memor
     memory_reads.count_again()
     app.run()
     assert "**2 memories · 2 users**" in text_of(app)
+
+
+def test_a_new_process_shows_the_last_figures_until_it_has_counted(
+    app: AppTest, shared: MemoryService
+) -> None:
+    shared.add_text_memory("alice@example.com", "likes tea")
+    with open_service(shared.settings) as other:
+        last = other.count_users(keep=True)
+    shared.add_text_memory("bob@example.com", "likes rye")
+    # Whoever counts waits for the one before.
+    with shared._counter._survey._lock:
+        for words in (text_of(app.run()), text_of(app.run())):
+            assert "**1 memory · 1 user** · last write just now · as of" in words
+            assert f"as of {utc(last.as_of)}, counting again…" in words
+            assert "The charts follow" in words
+        assert not app.get("plotly_chart")
+    run_until(app, "**2 memories · 2 users** · last write just now · counted just now")
+    assert app.get("plotly_chart")
+    kept = shared.parts.backend.objects.get("census/v1/figures.json") or b""
+    assert b'"memories": 2' in kept
+    assert b"alice" not in kept
 
 
 def test_known_log_lines_are_marked_without_a_highlighter(

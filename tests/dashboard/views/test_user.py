@@ -162,7 +162,7 @@ def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: Memory
     assert shared.list_memories(ANN) == []
     assert [event.kind for event in shared.history(ANN)] == ["FORGET"]
     assert "Nothing is left of this user" in text_of(page)
-    assert page.dataframe[0].value["Left"].tolist() == [0, 0, 0, 0]
+    assert page.dataframe[0].value["Left"].tolist() == [0] * 6
     names = [button.proto.label for button in page.get("download_button")]
     assert names == ["Download the proof"]
     traces = page.session_state["dashboard.actions"]["user.traces"].outcome.value
