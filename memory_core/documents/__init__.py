@@ -17,7 +17,7 @@ from .archive import read_archive
 from .chunk import Chunk, Document, LeftOut, add_up, clean_name, suffix_of
 from .conversation import is_typed_chat, parse_chat, read_message, say
 from .docx import read_docx
-from .json_files import IMPORT_IT, names_users, read_json, read_jsonl
+from .json_files import names_users, read_json, read_jsonl, refuse_export
 from .pdf import read_pdf
 from .prose import decode, read_markdown, read_plain
 from .tables import read_csv
@@ -113,12 +113,9 @@ def read_document(
 def _read(source: BinaryIO, name: str, size_bytes: int) -> Document:
     reader, content = _READERS[suffix_of(name)], source.read(size_bytes)
     if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_EXPORTS) or (
-        reader in (_read_text, read_markdown) and names_users(content)
+        reader in (_read_text, read_markdown) and names_users(decode(name, content))
     ):
-        raise InvalidMemory(
-            f'"{name}" is an export of memories; {IMPORT_IT}, which keeps every memory with its '
-            "user, id and times"
-        )
+        refuse_export(name)
     chunks: list[Chunk] = []
     left_out: list[LeftOut] = []
     for piece in reader(name, content):

@@ -12,6 +12,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from ..errors import InvalidMemory
 from .chat_exports import read_export
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
+from .json_files import names_users, refuse_export
 from .prose import decode
 from .whatsapp import is_whatsapp, read_whatsapp
 
@@ -57,6 +58,8 @@ def read_archive(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
                 if isinstance(piece, Chunk)
                 else piece
             )
+    if not is_chat and any(names_users(text) for text in parts.values() if text):
+        refuse_export(name)
     if not is_chat:
         raise InvalidMemory(
             f'"{name}" holds no conversation of ChatGPT, Claude, Telegram, WhatsApp, Slack or '

@@ -25,7 +25,6 @@ _REPLACED = LeftOut("message of a replaced version")
 _CITATION = re.compile("\ue200[^\ue200\ue201]*\ue201")
 _SLACK_SAID = (None, "", "bot_message", "me_message", "thread_broadcast", "file_share")
 _SLACK_MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
-_TELEGRAM_MEDIA = ("photo", "file", "media_type", "poll", "location_information")
 
 
 class _Chat(NamedTuple):
@@ -162,7 +161,8 @@ def _read_telegram(message: _Message) -> Utterance:
         text,
         _text(speaker),
         moment(message.get("date_unixtime")) or moment(message.get("date")),
-        media=int(any(message.get(key) for key in _TELEGRAM_MEDIA)),
+        # Contacts, places, invoices and the like have no text either.
+        media=int("photo" in message or "file" in message or not text.strip()),
         unsaid="" if message.get("type") == "message" else _SERVICE,
     )
 
@@ -170,9 +170,10 @@ def _read_telegram(message: _Message) -> Utterance:
 def _read_slack(users: Mapping[str, str], message: _Message) -> Utterance:
     said = message.get("subtype") in _SLACK_SAID and message.get("type") == "message"
     text = _text(message.get("text"))
-    if not text.strip() and message.get("subtype") == "bot_message":
+    if not text.strip():
         attached = _objects(message.get("attachments"))
-        text = "\n".join(_text(item.get("text") or item.get("fallback")) for item in attached)
+        texts = [_text(item.get("text") or item.get("fallback")) for item in attached]
+        text = "\n".join(filter(None, texts or _texts_in(message.get("blocks"))))
     user = _text(message.get("user"))
     speaker = (
         users.get(user)
@@ -190,6 +191,16 @@ def _read_slack(users: Mapping[str, str], message: _Message) -> Utterance:
         media=len(_objects(message.get("files"))),
         unsaid="" if said else _SERVICE,
     )
+
+
+def _texts_in(blocks: object) -> Iterator[str]:
+    """Yield the texts in the blocks of a message, where a program wrote no other."""
+    for block in _objects(blocks):
+        inner = block.get("text") or block.get("url")
+        parts = [inner, *_objects(block.get("elements")), *_objects(block.get("fields"))]
+        between = "" if block.get("type") == "rich_text_section" else "\n"
+        if text := inner if isinstance(inner, str) else between.join(_texts_in(parts)):
+            yield text
 
 
 def _slack_text(text: str, users: Mapping[str, str]) -> str:

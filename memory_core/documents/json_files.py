@@ -1,11 +1,21 @@
 """JSON and JSON Lines: lists of texts, exported memories, chats."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
-from ..model.foreign_record import NotAMemory, json_values, owner_of, records, state_of
+from ..model.foreign_record import (
+    TEXTS,
+    USERS,
+    NotAMemory,
+    json_values,
+    owner_of,
+    records,
+    spelling,
+    state_of,
+)
 from ..model.limits import (
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
@@ -51,15 +61,26 @@ def _read(name: str, value: Any, place: str = "") -> Iterator[Chunk | LeftOut]:
         yield from _chunks(name, entry, place or f"{kind} {number}")
 
 
-def names_users(content: bytes) -> bool:
-    """Tell if a text without a suffix of its own is JSON whose entries name users."""
+def names_users(text: str) -> bool:
+    """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
+    head = text.lstrip().partition("\n")[0]
+    columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
+    if not columns.isdisjoint(TEXTS) and not columns.isdisjoint(USERS):
+        return True
     try:
-        text = content.decode("utf-8-sig")
-        return text.lstrip().startswith(("{", "[")) and any(
+        return head.startswith(("{", "[")) and any(
             owner_of(entry) for value in json_values(text) for entry in records(value)
         )
     except (ValueError, RecursionError):
         return False
+
+
+def refuse_export(name: str) -> NoReturn:
+    """Raise `InvalidMemory`: the command for memories of several users is another."""
+    raise InvalidMemory(
+        f'"{name}" is an export of memories; {IMPORT_IT}, which keeps every memory with its '
+        "user, id and times"
+    )
 
 
 def _parse(name: str, text: str, place: str) -> Any:

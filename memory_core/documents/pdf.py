@@ -37,7 +37,8 @@ _UNREADABLE_ENCODINGS = ("/Identity-H", "/Identity-V")
 _BULLET_CHARS = 2
 _NO_LETTERS = ("Cc", "Cn", "Co")
 _PASSWORD, _PUSH_BUTTON = 1 << 13, 1 << 16
-_UNREAD_NOTES = ("/Text", "/Highlight", "/Underline", "/StrikeOut", "/Squiggly", "/Stamp")
+_NO_NOTES = ("/Link", "/Popup", "/Widget", "/FreeText")
+"""Annotations whose contents are no comment; shapes, marks, stamps and ink may have one."""
 
 
 class _Page(NamedTuple):
@@ -158,7 +159,7 @@ def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
     kind, contents = _entry(annotation, "/Subtype"), str(_entry(annotation, "/Contents") or "")
     if kind == "/FreeText" and contents.strip():
         fields.append(" ".join(contents.split()))
-    elif kind in _UNREAD_NOTES and contents.strip():
+    elif kind not in _NO_NOTES and contents.strip():
         yield "page with comments"
     elif kind == "/Widget" and (value := _field_value(annotation)):
         named = str(annotation.get_inherited("/TU") or annotation.get_inherited("/T") or "")
@@ -175,8 +176,11 @@ def _field_value(widget: Any) -> str:
     if kind == "/Btn":
         state = str(_entry(widget, "/AS") or value)
         # Of several radio buttons the chosen one is in the state that is the field's value.
-        chosen = state == str(value) and state != "/Off" and not flags & _PUSH_BUTTON
-        return state.removeprefix("/") if chosen else ""
+        if state != str(value) or state == "/Off" or flags & _PUSH_BUTTON:
+            return ""
+        # Radio buttons may be numbered, and named in a list.
+        state, names = state.removeprefix("/"), widget.get_inherited("/Opt") or ()
+        return str(names[int(state)]) if state.isdecimal() and int(state) < len(names) else state
     options = {
         str(option[0]): str(option[1])
         for option in widget.get_inherited("/Opt") or ()

@@ -152,6 +152,10 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
     least = max(2, width - 1) if width > 1 else 1
     filled = [sum(map(bool, row)) >= min(least, width) for row in sample]
     above = filled.index(True) if True in filled and not has_header else 0
+    # Rows of text may fill all columns but one, as a header does whose first one has no name.
+    full = next((at for at, row in enumerate(sample) if sum(map(bool, row)) == width), 0)
+    if not has_header and full > above and _is_header(sample[full], sample[full + 1 :], width):
+        above = full
     head, body = sample[above], [row for row in sample[above + 1 :] if any(row)]
     if _is_pair_of_names(head):
         return _Layout(above, head, width, labelled=True)

@@ -32,7 +32,7 @@ _ATTACHED = re.compile(
     r"[^\n]*\.\w{2,4} \(\w+ \w+\))(?=\n|$)"
 )
 _MARKED = re.compile(r"\u200e<[^<>\n]*>")
-_EDITED = re.compile(r"\s?\u200e?<\w+(?: \w+){2,}\.?>$")
+_EDITED = re.compile(r"(?<=[^\s\u200e])\s?\u200e?<\w+(?: \w+){2,}\.?>$")
 _DELETED = re.compile(
     r"this message was deleted|you deleted this message|diese nachricht wurde gelöscht|"
     r"du hast diese nachricht gelöscht|se eliminó este mensaje|eliminaste este mensaje|"

@@ -22,7 +22,7 @@ from .limits import RESERVED_KEYS, check_metadata
 from .moments import read_time
 
 TEXTS = ("memory", "text", "data", "content", "fact", "page_content", "summary")
-_USERS = ("user_id", "userid", "user", "user_email")
+USERS = ("user_id", "userid", "user", "user_email")
 _TAGS = ("container_tag", "space_container_tag", "container_tags")
 _SPELLINGS = {
     "id": "id memory_id uuid _id",
@@ -35,23 +35,33 @@ _SPELLINGS = {
 }
 _LISTS = tuple(
     "memoryEntries memories messages results facts edges nodes episodes passages documents items "
-    "data".split()
+    "data points static dynamic".split()
 )
+_HOLDERS = tuple("data result response profile payload memory value".split())
+"""Fields that hold the record or the page as a whole, as answers of services and Qdrant have it."""
 _MADE_ANEW = tuple(
     "hash vector embedding revision exact_numbers text_lemmatized raw_user_id".split()
 )
 
-_INACTIVE = frozenset("deleted archived paused inactive forgotten removed superseded".split())
+_INACTIVE = frozenset(
+    "deleted trashed archived paused suspended inactive disabled expired obsolete forgotten "
+    "removed superseded".split()
+)
 _WHERE_SET = {
-    "deleted": "deleted", "is_deleted": "deleted", "deleted_at": "deleted",
+    "deleted": "deleted", "is_deleted": "deleted", "deleted_at": "deleted", "deleted_on": "deleted",
+    "trashed": "deleted", "removed_at": "deleted", "disabled": "disabled",
     "archived": "archived", "is_archived": "archived", "archived_at": "archived",
-    "is_paused": "paused", "is_forgotten": "forgotten",
+    "paused": "paused", "is_paused": "paused", "is_forgotten": "forgotten",
     "expired_at": "superseded", "invalid_at": "superseded",
 }  # fmt: skip
-_WHERE_NOT_SET = {"is_latest": "superseded", "is_active": "inactive", "active": "inactive"}
+_WHERE_NOT_SET = {
+    "is_latest": "superseded", "is_active": "inactive", "active": "inactive", "enabled": "disabled",
+}  # fmt: skip
 _UNDERSTOOD = frozenset((*_MADE_ANEW, *_WHERE_SET, *_WHERE_NOT_SET))
 _NO = ("", "0", "false", "no", "none", "null")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
+_NULLS = ("NULL", "null", "None", "\\N", "NaN", "nan")
+"""How tables write that there is nothing."""
 
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _MARK = re.compile(r"\S")
@@ -89,6 +99,11 @@ def records(value: Any, owner: str | None = None, depth: int = 8) -> Iterator[An
     if not isinstance(value, dict):
         yield {"memory": value, "user_id": owner} if owner and isinstance(value, str) else value
         return
+    holder = next((key for key in _HOLDERS if isinstance(value.get(key), dict)), None)
+    if holder and depth and _text_key(value) is None:
+        rest = {key: item for key, item in value.items() if key != holder}
+        yield from records({**rest, **value[holder]}, owner, depth - 1)
+        return
     own = owner_of(value)
     lists = [_rows(value, key) for key in _LISTS if isinstance(value.get(key), list)]
     if isinstance(value.get("core_memory") or value.get("blocks"), list):
@@ -121,12 +136,18 @@ def spelling(name: object) -> str:
 
 def owner_of(record: Any) -> str | None:
     """Return the user whom a record names, None where it names nobody."""
-    return _owner(_plain(record))[1] if isinstance(record, dict) else None
+    if not isinstance(record, dict):
+        return None
+    plain = _plain(record)
+    return _owner(plain)[1] or _user_in(_take(plain, "metadata"))
 
 
 def state_of(record: Any) -> str:
     """Return why a record is not in use in its system (`deleted`), empty where it is."""
-    return _take_state(_plain(record)) if isinstance(record, dict) else ""
+    if not isinstance(record, dict):
+        return ""
+    plain = _plain(record)
+    return _take_state(plain) or _deleted_in(_take(plain, "metadata"))
 
 
 def read_record(record: Any) -> ForeignRecord:
@@ -144,6 +165,7 @@ def read_record(record: Any) -> ForeignRecord:
     lost: list[str] = []
     state = _take_state(plain)
     attached = _take(plain, "metadata")
+    state = state or _deleted_in(attached)
     text = _text_key(plain)
     if "role" in plain and "content" in plain and text in (None, "content"):
         document["content"] = plain.pop("content")
@@ -152,7 +174,7 @@ def read_record(record: Any) -> ForeignRecord:
     field, owner = _owner(plain)
     if owner:
         document["user_id"] = owner
-    if field in _USERS:
+    if field in USERS:
         del plain[field]
     for name in ("id", "agent_id", "run_id"):
         if (value := _take(plain, name)) is not None:
@@ -219,19 +241,23 @@ def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that hold something, by spelling."""
     plain: dict[str, Any] = {}
     for name, value in record.items():
-        if value not in _EMPTY and str(name).strip():
+        is_null = value in _EMPTY or (value in _NULLS and spelling(name) not in TEXTS)
+        if not is_null and str(name).strip():
             plain.setdefault(spelling(name), value)
     return plain
 
 
 def _text_key(plain: Mapping[str, Any]) -> str | None:
-    return next((key for key in TEXTS if isinstance(plain.get(key), str)), None)
+    # A block of Letta has its text under "value".
+    keys = (*TEXTS, "value") if "label" in plain else TEXTS
+    return next((key for key in keys if isinstance(plain.get(key), str)), None)
 
 
 def _take_state(plain: dict[str, Any]) -> str:
     """Return the state, and remove the word for it."""
-    for key in ("state", "status"):
+    for key in ("state", "status", "event"):
         word = str(plain.get(key, "")).strip().lower().removeprefix("memorystate.")
+        word = "deleted" if word == "delete" else word
         if word in (*_INACTIVE, "active"):
             del plain[key]
         if word in _INACTIVE:
@@ -247,12 +273,22 @@ def _take_state(plain: dict[str, Any]) -> str:
     return _WHERE_NOT_SET[switched_off[0]] if switched_off else ""
 
 
+def _deleted_in(attached: Any) -> str:
+    """Return "deleted" where metadata says so; its other words for a state may be the owner's."""
+    word = _take_state(_plain(attached)) if isinstance(attached, dict) else ""
+    return word if word == "deleted" else ""
+
+
+def _user_in(attached: Any) -> str | None:
+    return _name(_plain(attached).get("user_id")) if isinstance(attached, dict) else None
+
+
 def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the field that names the user, and the name.
 
     A tag of Supermemory names one where it is the only one; its projects are no users.
     """
-    for key in _USERS:
+    for key in USERS:
         value = plain.get(key)
         if isinstance(value, dict):
             value = value.get("user_id") or value.get("email") or value.get("id")
@@ -310,11 +346,11 @@ def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, 
     if not isinstance(attached, dict):
         lost += ["metadata"] if attached is not None else []
         return {}
-    second = _name(attached.get("user_id"))
+    second = _user_in(attached)
     first = document.setdefault("user_id", second) if second else None
     if second and first and second.strip().lower() != first.strip().lower():
         raise InvalidMemory(f"it names two users, {first!r} and {second!r}; correct it")
-    return {key: value for key, value in attached.items() if key != "user_id"}
+    return {key: value for key, value in attached.items() if spelling(key) != "user_id"}
 
 
 def _fitting(own: Mapping[str, Any], extra: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:

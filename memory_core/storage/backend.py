@@ -131,13 +131,9 @@ def select_backend(settings: Settings, embedder: Embedder, aws: Aws | None = Non
             without its configuration, a key for it was copied with blanks or line breaks, or the
             name of an index or vector bucket is not allowed.
     """
-    if settings.spoiled_keys and settings.bucket and settings.backend != "chroma":
-        raise SettingsError(
-            f"{' and '.join(settings.spoiled_keys)} was copied with a blank, a line break, a "
-            "quotation mark or another character that no key has, and AWS would refuse it; copy "
-            "it again, without anything around it"
-        )
     forced = settings.backend != "auto"
+    if settings.spoiled_keys and (settings.bucket or forced) and settings.backend != "chroma":
+        raise SettingsError(_spoiled(settings))
     detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
     steps = [
         Step("MEMORY_BACKEND", True, detail, deciding=forced),
@@ -163,6 +159,15 @@ def disk_step(settings: Settings) -> Step:
     return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
 
 
+def _spoiled(settings: Settings) -> str:
+    verb, them = ("has", "it") if len(settings.spoiled_keys) == 1 else ("have", "them")
+    return (
+        f"{' and '.join(settings.spoiled_keys)} {verb} a blank, a line break, a quotation mark or "
+        f"another character that no key has, so that AWS would refuse {them}; copy {them} again, "
+        "without anything around"
+    )
+
+
 def _credentials_step(settings: Settings) -> Step:
     name = "AWS credentials"
     if settings.bucket and settings.region:
@@ -171,6 +176,8 @@ def _credentials_step(settings: Settings) -> Step:
         except SettingsError as exc:
             return Step(name, False, str(exc))
         return Step(name, source is not None, _SOURCES.get(source or "", source) or _NONE_FOUND)
+    if settings.spoiled_keys:
+        return Step(name, False, _spoiled(settings))
     if settings.aws_access_key_id:
         return Step(name, True, "AWS_ACCESS_KEY_ID")
     if settings.aws_profile:

@@ -177,7 +177,7 @@ def from_document(
     if memory_id is not None and not isinstance(memory_id, str):
         raise InvalidMemory(f"the id {memory_id!r} is not text")
     if not named and not user_id:
-        raise InvalidMemory("it names no user; say whose it is with --user")
+        raise InvalidMemory("it names no user; write it in, or see what --user does")
     own = {key: document[key] for key in _OWN if document.get(key) is not None}
     own = {key: val for key, val in own.items() if val != "" or key not in _MAY_BE_EMPTY}
     payload = {**check_metadata(document.get("metadata")), **own, "data": text}

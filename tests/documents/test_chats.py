@@ -194,6 +194,22 @@ def test_a_caption_is_kept_and_its_photo_counted() -> None:
     document = read("result.json", {"messages": [{**message, "text": "My new flat"}]})
     assert said(document) == [("Ann", "2025-07-11T15:36:12", "My new flat")]
     assert document.left_out == ("1 media file",)
+    contact = {**message, "text": "", "contact_information": {"first_name": "Bob"}}
+    del contact["photo"]
+    sent = read("result.json", {"messages": [{**message, "text": "See Bob"}, contact]})
+    assert sent.left_out == ("2 media files",)
+
+
+def test_what_programs_write_on_slack_is_read_from_their_blocks() -> None:
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "Deploy &amp; test"}}
+    line = [{"type": "text", "text": "see "}, {"type": "link", "url": "https://a.example"}]
+    rich = {"type": "rich_text",
+            "elements": [{"type": "rich_text_section", "elements": line}]}  # fmt: skip
+    message = {"type": "message", "ts": "1748770001.0", "bot_id": "B1", "username": "Bot"}
+    written = {"blocks": [section, {"type": "divider"}, rich, 7]}
+    document = read("day.json", [{**message, **written}, {**message, "text": ""}])
+    time = "2025-06-01T09:26:41+00:00"
+    assert said(document) == [("Bot", time, "Deploy & test\nsee https://a.example")]
 
 
 def test_a_zip_of_slack_names_its_people() -> None:
@@ -292,6 +308,7 @@ def test_day_and_month_are_told_apart_by_the_whole_chat(stamps: list[str], days:
     [
         ("Ann: <Medien ausgeschlossen>", None, "1 media file"),
         ("Ann: null", None, "1 media file"),
+        ("Ann: <Medya dahil edilmedi>", None, "1 media file"),
         ("Ann: IMG-20190808-WA0001.jpg (file attached)", None, "1 media file"),
         ("Ann: plan.pdf (Datei angehängt)\nfor the flat", "for the flat", "1 media file"),
         ("Ann: \u200e<attached: 00000012-PHOTO-2019-08-08.jpg>", None, "1 media file"),

@@ -95,13 +95,14 @@ def test_a_filled_form_gives_its_answers() -> None:
         field("/Ch", "city", V="P", Opt=[["B", "Braga"], ["P", "Porto"]]),
         field("/Ch", "days", V=["Mon", "Tue"]),
         *radio,
+        field("/Btn", "meal", V="/1", AS="/1", Opt=["meat", "vegan"]),
         named(Subtype="/FreeText", Contents="Typed on the page"),
     )
     document = read_here("a.pdf", content)
     assert texts(document) == [
         "Name\nAllergies",
         "Name: Ruth\nallergies: Cashews, figs\nvegan: Yes\ncity: Porto\ndays: Mon, Tue\n"
-        "Married?: No\nTyped on the page",
+        "Married?: No\nmeal: vegan\nTyped on the page",
     ]
     assert document.chunks[1].place == "page 1, form"
     assert document.left_out == ()
@@ -122,7 +123,7 @@ def test_comments_attachments_and_broken_fields_of_a_pdf_are_named() -> None:
             io.BytesIO(
                 with_annotations(
                     [[SENTENCE]],
-                    named(Subtype="/Text", Contents="wrong floor"),
+                    named(Subtype="/Square", Contents="wrong floor"),
                     named(Subtype="/Link", Contents="x"),
                     named(Subtype="/Widget", FT="/Tx", V="x", Ff="many"),
                 )
@@ -189,6 +190,23 @@ def test_text_boxes_are_read_after_the_paragraph_they_stand_in() -> None:
     box = "<w:txbxContent><w:p><w:r><w:t>In the box</w:t></w:r></w:p></w:txbxContent>"
     body = f"<w:p><w:r><w:t>Before </w:t><w:pict>{box}</w:pict><w:t>and after</w:t></w:r></w:p>"
     assert texts(read_here("a.docx", docx_of_body(body))) == ["Before and after\n\nIn the box"]
+
+
+def test_what_is_chosen_in_a_form_of_word_is_read() -> None:
+    def chosen(field: str) -> str:
+        begin = f'<w:fldChar w:fldCharType="begin"><w:ffData>{field}</w:ffData></w:fldChar>'
+        return f"<w:r>{begin}</w:r>"
+
+    cities = '<w:listEntry w:val="Braga"/><w:listEntry w:val="Porto"/>'
+    fields = [
+        f'<w:ddList><w:result w:val="1"/>{cities}</w:ddList>',
+        f"<w:ddList>{cities}</w:ddList>",
+        '<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>',
+        '<w:checkBox><w:default w:val="0"/></w:checkBox>',
+    ]
+    body = "".join(f"<w:p><w:r><w:t>It:</w:t></w:r>{chosen(field)}</w:p>" for field in fields)
+    document = read_here("a.docx", docx_of_body(body))
+    assert texts(document) == ["It: Porto\n\nIt: Braga\n\nIt: ☒\n\nIt: ☐"]
 
 
 def test_headers_comments_and_pictures_are_named() -> None:

@@ -47,6 +47,14 @@ def test_text_above_the_header_is_kept_as_it_stands(padding: str) -> None:
     assert places(content) == ["above the table", "above the table", "row 1", "row 2"]
 
 
+def test_a_row_above_the_header_may_fill_all_columns_but_one() -> None:
+    assert rows(f"Guests;;\nas of:;May, 2025;\nName;Note;City\n{PEOPLE}")[:3] == [
+        "Guests",
+        "as of:; May, 2025",
+        "Name: Alice; Note: likes cheese; City: Braga",
+    ]
+
+
 @pytest.mark.parametrize(
     "content",
     [

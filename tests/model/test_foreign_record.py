@@ -75,6 +75,7 @@ def test_spellings(name: object, snake: str) -> None:
         ({"spaceContainerTag": "ann", "user_id": ""}, "ann"), ({"user_id": None}, None),
         ({"userId": "account", "chunkCount": 2, "containerTags": ["ann"]}, "ann"),
         ({"userId": "account", "chunkCount": 2}, None),
+        ({"metadata": {"userId": "bob"}}, "bob"), ({"user_id": "NULL"}, None),
         ({"user_id": True}, None), ({}, None), ("text", None), ([], None),
     ],
 )  # fmt: skip
@@ -93,7 +94,9 @@ def test_who_is_named(record: Any, owner: str | None) -> None:
         ({"archived_at": 1751536800}, "archived"), ({"expired_at": "2025-01-01"}, "superseded"),
         ({"invalid_at": "2999-01-01T00:00:00Z"}, ""), ({"isForgotten": True}, "forgotten"),
         ({"isLatest": False}, "superseded"), ({"isLatest": True}, ""),
-        ({"is_active": "false"}, "inactive"), ("text", ""),
+        ({"is_active": "false"}, "inactive"), ("text", ""), ({"enabled": False}, "disabled"),
+        ({"state": "expired"}, "expired"), ({"event": "DELETE"}, "deleted"), ({"event": "ADD"}, ""),
+        ({"metadata": {"deletedAt": MOMENT}}, "deleted"), ({"metadata": {"state": "paused"}}, ""),
     ],
 )  # fmt: skip
 def test_what_is_not_in_use(record: Any, state: str) -> None:
@@ -120,7 +123,26 @@ def test_metadata_is_json_in_a_table_and_names_no_second_user() -> None:
     assert (document["metadata"], document["user_id"]) == ({"a": 1}, "ann")
     assert read_record({"text": "x", "metadata": "plain"}).lost == ("metadata",)
     with pytest.raises(InvalidMemory, match="names two users, 'ann' and 'bob'"):
-        read_record({"text": "x", "user_id": "ann", "metadata": {"user_id": "bob"}})
+        read_record({"text": "x", "user_id": "ann", "metadata": {"userId": "bob"}})
+    table = {"id": "1", "text": "null", "created_at": "NULL", "updated_at": "\\N", "note": "nan"}
+    assert read_record(table).document == {"id": "1", "memory": "null", "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"success": True, "data": {"memories": [{"content": "x", "user_id": "ann"}]}},
+        {"result": {"points": [{"id": 1, "payload": {"data": "x", "user_id": "ann"}}]}},
+        {"user_id": "ann", "profile": {"static": ["x"], "dynamic": []}},
+        {"user_id": "ann", "namespace": ["memories"], "value": {"content": "x"}},
+        {"user_id": "ann", "blocks": None, "memory": {"blocks": [{"label": "a", "value": "x"}]}},
+        [{"user_id": "ann", "label": "human", "value": "x", "limit": 5000}],
+    ],
+)
+def test_what_lies_in_an_answer_is_found(answer: Any) -> None:
+    [record] = records(answer)
+    assert read_record(record).document["memory"] == "x"
+    assert owner_of(record) in ("ann", None)
 
 
 def test_an_agent_file_of_letta_is_its_blocks() -> None:

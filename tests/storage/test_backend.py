@@ -93,6 +93,15 @@ def test_half_of_the_credentials_is_named(decide: Decide) -> None:
     assert "AWS_SECRET_ACCESS_KEY" in step.detail
 
 
+def test_keys_with_characters_that_no_key_has_are_named_before_all_is_set(decide: Decide) -> None:
+    spoiled = {name: f"{value}\r" for name, value in KEYS.items()}
+    (step,) = [step for step in decide(spoiled).steps if step.name == "AWS credentials"]
+    assert not step.ok
+    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a blank" in step.detail
+    with pytest.raises(SettingsError, match=r"have a blank.*copy them again"):
+        decide({**spoiled, "MEMORY_BACKEND": "s3_vectors"})
+
+
 def test_a_profile_that_does_not_exist_is_named(decide: Decide) -> None:
     backend = decide({**BUCKET, **REGION, "AWS_PROFILE": "nobody"})
     (step,) = [step for step in backend.steps if step.name == "AWS credentials"]

@@ -310,6 +310,10 @@ UPLOADS: dict[str, Any] = {
     "camel.json": b'[{"text": "x", "userId": "bob"}]',
     "around.json": b'{"user_id": "bob", "memories": ["x"]}',
     "number.json": b'[{"memory": "x", "user": 7}]',
+    "inside.json": b'[{"memory": "x", "metadata": {"userId": "bob"}}]',
+    "wide.txt": json.dumps([{"memory": "x", "user_id": "bob"}]).encode("utf-16"),
+    "table.txt": b"User ID;Memory\nbob;x\n",
+    "backup.zip": (FOREIGN / "memories_export_dan.zip").read_bytes(),
     "long.json": json.dumps([{"memory": "x", "user_id": "b" * 300}]).encode(),
 }
 
