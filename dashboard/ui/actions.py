@@ -110,9 +110,13 @@ def draw_typed(
     """
     drawn = action(name)
     with st.form(f"{name}.form", border=False):
-        st.caption(f"To confirm, type the {noun}:")
         st.text(one_line(expected, 300))
-        st.text_input(f"The {noun}", key=f"{name}.typed", autocomplete="off", max_chars=300)
+        st.text_input(
+            f"To {label[0].lower()}{label[1:]}, type the {noun}",
+            key=f"{name}.typed",
+            autocomplete="off",
+            max_chars=300,
+        )
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,

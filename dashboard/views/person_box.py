@@ -5,6 +5,7 @@ It takes an id in any form, `Name <address>`, a name, a domain, a memory's id, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -66,9 +67,11 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
     return True
 
 
-def draw_similar(key: str, similar: tuple[CloseUser, ...], into: UserId | None) -> None:
-    """Draw the likeliest of similar users, with counts and texts."""
-    for number, close in enumerate(similar[:_AT_ONCE]):
+def draw_similar(
+    key: str, similar: Sequence[CloseUser], into: UserId | None, first: int = 0
+) -> None:
+    """Draw the likeliest of similar users, with counts and texts, numbered from `first`."""
+    for number, close in enumerate(similar[:_AT_ONCE], first):
         _draw_user(key, number, close, into)
     if (others := len(similar) - _AT_ONCE) > 0:
         st.caption(f"And {others:,} more; type more of the id or the name to see them.")
@@ -99,8 +102,12 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
             if _button(key, "Open", f"mention.{mention.user_id}"):
                 _open(key, mention.user_id, view="Ask", q=asked)
     if answer.close:
-        st.header("Users" if answer.named else "Similar ids", anchor=False)
-        draw_similar(key, answer.close, into or _likeliest(answer))
+        others = [close for close in answer.close if close.user_id not in answer.named]
+        named = [close for close in answer.close if close not in others]
+        draw_similar(key, named, into or _likeliest(answer))
+        if others:
+            st.header("Similar ids", anchor=False)
+            draw_similar(key, others, into or _likeliest(answer), len(named))
         st.caption("Whether two ids are one person is for you to decide.")
     if answer.elsewhere:
         with st.container(border=True, key="elsewhere"):

@@ -38,8 +38,8 @@ _TESTS: Final = "proof.tests"
 
 def draw(state: Status) -> None:
     """Draw the state, and below it what it is made of."""
-    proof, trouble = redeploy.standing_proof()
-    _draw_state(proof, trouble)
+    proof, _ = redeploy.standing_proof()
+    _draw_state(proof)
     _draw_check()
     draw_strip(memory_reads.census(), state)
     if proof and proof.losses:
@@ -60,7 +60,12 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
     return len({(start.commit, start.instance, start.disk) for start in (*running, *later)})
 
 
-def _draw_state(proof: Proof | None, trouble: str) -> None:
+@st.fragment(run_every="30s")
+def _draw_state(drawn: Proof | None) -> None:
+    """Draw the state, and read it again by itself; where it changed, draw the whole page anew."""
+    proof, trouble = redeploy.standing_proof()
+    if proof != drawn:
+        st.rerun()
     with st.container(border=True, key="proof"):
         if trouble:
             st.error("**Not readable at the moment.** The last check could not be made.")

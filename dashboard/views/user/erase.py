@@ -42,14 +42,12 @@ _STATES: Final = {
 def draw(user_id: UserId, known: UserSearch) -> None:
     """Draw the two ways of removing a user with their consequences, then the proof."""
     st.header("Removal", anchor=False)
-    user = known.user
-    way = st.radio("What do you want to do?", list(_WAYS), key="user.way")
-    st.markdown(_WAYS[way])
-    st.markdown(
-        f"**{counted(user.memories if user else 0, 'memory')}** of this user will be deleted."
-    )
-    if user:
-        _draw_removal(user_id, way)
+    if user := known.user:
+        for part, way in zip(st.columns(2), _WAYS, strict=True):
+            with part:
+                st.markdown(f"**{way}** · {counted(user.memories, 'memory')}")
+                st.caption(_WAYS[way])
+                _draw_removal(user_id, way)
     else:
         st.caption("Nothing was ever saved under this id.")
     _draw_proof(user_id)

@@ -73,7 +73,7 @@ def _draw_users() -> None:
 def _draw_comparison() -> None:
     """Draw the comparison of storage and record: its button, how far it is, its result."""
     with st.container(key="compare"):
-        st.header("Check storage against the record", anchor=False)
+        st.header("Storage and record", anchor=False)
         job = user_actions.comparison()
         if job and not job.finished:
             watch(job.id, "memory")
@@ -82,10 +82,10 @@ def _draw_comparison() -> None:
             "Counts come from the ledger, which records every save first. This check also reads "
             "the store itself, and other places where memories may be. It changes nothing."
         )
-        widgets.draw_failure(job, "The last comparison was cancelled.")
+        widgets.draw_failure(job, "The last check was cancelled.")
         if draw_unless(Role.OPERATOR):
             widgets.button(
-                "Compare with the store",
+                "Check storage against the record",
                 "users.compare",
                 user_actions.start_comparison,
                 icon="compare_arrows",

@@ -153,9 +153,7 @@ def test_the_memories_are_a_file(page: AppTest, shared: MemoryService) -> None:
 
 
 def test_a_user_is_forgotten_once_the_id_was_typed(page: AppTest, shared: MemoryService) -> None:
-    page.session_state["user.way"] = "Forget the user"
-    words = view(page, "Remove")
-    assert "**1 memory** of this user will be deleted." in words
+    assert "**Forget the user** · 1 memory" in view(page, "Remove")
     assert "nothing was changed" in press(page, "Forget the user")
     page.text_input(key="user.forget.typed").input(ANN)
     assert "Forgot 1 memory; a recount by their ids finds 0." in press(page, "Forget the user")

@@ -36,9 +36,11 @@ def test_without_users_it_says_what_to_do(page: AppTest) -> None:
 
 def test_an_id_is_found_as_it_was_pasted(page: AppTest, shared: MemoryService) -> None:
     shared.add_text_memory("ann@x.com", "tea")
+    shared.add_text_memory("ann+work@x.com", "rye")
     words = asked(page, '"Ann Lee" <mailto:Ann@x.com>')
     assert "One user matches." in words
     assert "ann@x.com  ·  1 memory" in words
+    assert [header.value for header in page.header] == ["Similar ids"]
     assert "quotation marks, brackets or mailto:" in words
     assert "“tea”" in words
 
