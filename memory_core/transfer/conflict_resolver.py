@@ -285,6 +285,13 @@ class Resolver:
         return max(entry.at for entry in self.view.entries if entry.kind is Kind.FORGET)
 
 
+def adds(decision: Decision, here: Vector) -> bool:
+    """Return whether metadata or an expiry that came in is not what the memory has here."""
+    theirs = decision.accepted.payload
+    made_here = {*_INCIDENTAL, "created_at", "raw_user_id"}
+    return not made_here.issuperset(theirs.keys() & differing(here.payload or {}, theirs))
+
+
 def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     keys = set(differing(ours, theirs)) - _INCIDENTAL
     if time_of(ours, "created_at") == time_of(theirs, "created_at"):

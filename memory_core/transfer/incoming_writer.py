@@ -17,7 +17,7 @@ from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
-from .conflict_resolver import Decision, Journal, Resolver
+from .conflict_resolver import Decision, Journal, Resolver, adds
 from .incoming_memory import Accepted, Digest, Incoming, accept
 from .reports import (
     COPIED,
@@ -62,6 +62,7 @@ class Totals:
     renamed: int = 0
     brought_back: int = 0
     healed: int = 0
+    unlike: int = 0
     embedded: int = 0
 
     def add(self, decision: Decision) -> None:
@@ -202,6 +203,7 @@ class Intake:
             renamed=totals.renamed,
             brought_back=totals.brought_back,
             healed=totals.healed,
+            unlike=totals.unlike,
             embedded=totals.embedded,
             refused=tuple(totals.listed[Outcome.REFUSED]),
             conflicts=tuple(totals.listed[Outcome.CONFLICT]),
@@ -263,6 +265,11 @@ class Intake:
         read, missing = self._memories.read(view, doubtful)
         lost = [at_revision(read[key], view.live[key].latest) for key in missing]
         self.totals.healed += len(lost)
+        here = {**stored, **read}
+        self.totals.unlike += sum(
+            each.outcome is Outcome.ALREADY and each.kept in here and adds(each, here[each.kept])
+            for each in decisions
+        )
         return _Work(view, [decision for decision in decisions if decision.draft], lost)
 
     def _write(self, works: Sequence[_Work]) -> None:
