@@ -10,9 +10,10 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import names_users
 from .chat_exports import read_export
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
-from .json_files import names_users, refuse_export
+from .json_files import refuse_export
 from .prose import decode
 from .whatsapp import is_whatsapp, read_whatsapp
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
-from ..model.foreign_record import (
-    TEXTS,
-    USERS,
-    NotAMemory,
-    json_values,
-    owner_of,
-    records,
-    spelling,
-    state_of,
-)
+from ..model.foreign_record import NotAMemory, owner_of, records, state_of
 from ..model.limits import (
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
@@ -61,20 +51,6 @@ def _read(name: str, value: Any, place: str = "") -> Iterator[Chunk | LeftOut]:
     for number, entry in enumerate(entries, 1):
         kind = "message" if is_message(entry) else "memory"
         yield from _chunks(name, entry, place or f"{kind} {number}")
-
-
-def names_users(text: str) -> bool:
-    """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
-    head = text.lstrip().partition("\n")[0]
-    columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
-    if not columns.isdisjoint(TEXTS) and not columns.isdisjoint(USERS):
-        return True
-    try:
-        return head.startswith(("{", "[")) and any(
-            owner_of(entry) for value in json_values(text) for entry in records(value)
-        )
-    except (ValueError, RecursionError):
-        return False
 
 
 def refuse_export(name: str) -> NoReturn:
