@@ -63,7 +63,7 @@ def refuse_export(name: str) -> NoReturn:
 
 def _parse(name: str, text: str, place: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=lambda _: None)
     except RecursionError as exc:
         raise InvalidMemory(f'"{name}" is nested too deeply ({place}); upload {_SHAPES}') from exc
     except ValueError as exc:
@@ -74,10 +74,6 @@ def _parse(name: str, text: str, place: str) -> Any:
         raise InvalidMemory(
             f'"{name}" is not valid JSON ({where}); correct it and upload it again'
         ) from exc
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:

@@ -130,16 +130,12 @@ def spelling(name: object) -> str:
 
 def owner_of(record: Any) -> str | None:
     """Return the user whom a record names, None where it names nobody."""
-    if not isinstance(record, dict):
-        return None
     plain = _plain(record)
     return _owner(plain)[1] or _user_in(_take(plain, "metadata"))
 
 
 def state_of(record: Any) -> str:
     """Return why a record is not in use in its system (`deleted`), empty where it is."""
-    if not isinstance(record, dict):
-        return ""
     plain = _plain(record)
     return _take_state(plain) or _deleted_in(_take(plain, "metadata"))
 
@@ -212,10 +208,8 @@ def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
     agents = _rows(agent_file, "agents", dict) or [agent_file]
     for block in _rows(agent_file, "blocks", dict) or _rows(agent_file, "core_memory", dict):
         users = [agent for agent in agents if block.get("id") in _rows(agent, "block_ids")]
-        labels = {"label": block.get("label"), "agent_name": (users or agents)[0].get("name")}
-        kept = {key: block.get(key) for key in ("metadata", "created_at", "updated_at")}
-        text = block.get("value")
-        yield {**labels, **kept, "memory": text} if text else NotAMemory("empty block")
+        known = {**block, "id": None, "agent_name": (users or agents)[0].get("name")}
+        yield known if block.get("value") else NotAMemory("empty block")
     for agent in agents:
         yield from [NotAMemory("message of a conversation")] * len(_rows(agent, "messages"))
 
@@ -245,10 +239,10 @@ def _rows(value: Mapping[str, Any], key: str, kind: type = object) -> list[Any]:
     return [row for row in rows if isinstance(row, kind)] if isinstance(rows, list) else []
 
 
-def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that hold something, by spelling."""
+def _plain(record: Any) -> dict[str, Any]:
+    """Return the fields that hold something, by spelling; none of what is no record."""
     plain: dict[str, Any] = {}
-    for name, value in record.items():
+    for name, value in record.items() if isinstance(record, dict) else ():
         is_null = value in _EMPTY or (value in _NULLS and spelling(name) not in TEXTS)
         if not is_null and str(name).strip():
             plain.setdefault(spelling(name), value)
@@ -285,12 +279,11 @@ def _take_state(plain: dict[str, Any]) -> str:
 
 def _deleted_in(attached: Any) -> str:
     """Return "deleted" where metadata says so; its other words for a state may be the owner's."""
-    word = _take_state(_plain(attached)) if isinstance(attached, dict) else ""
-    return word if word == "deleted" else ""
+    return "deleted" if _take_state(_plain(attached)) == "deleted" else ""
 
 
 def _user_in(attached: Any) -> str | None:
-    return _name(_plain(attached).get("user_id")) if isinstance(attached, dict) else None
+    return _name(_plain(attached).get("user_id"))
 
 
 def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
-from .conflict_resolver import Decision, Journal, Resolver, adds
+from .conflict_resolver import Decision, Journal, Resolver, differing_in
 from .incoming_memory import Accepted, Digest, Incoming, accept
 from .reports import (
     COPIED,
@@ -266,10 +266,11 @@ class Intake:
         lost = [at_revision(read[key], view.live[key].latest) for key in missing]
         self.totals.healed += len(lost)
         here = {**stored, **read}
-        self.totals.unlike += sum(
-            each.outcome is Outcome.ALREADY and each.kept in here and adds(each, here[each.kept])
-            for each in decisions
-        )
+        for each in decisions:
+            if each.outcome is Outcome.ALREADY and each.kept in here:
+                came = each.accepted.incoming.payload.keys() - {"created_at"}
+                other = differing_in(each.accepted, here[each.kept].payload)
+                self.totals.unlike += not came.isdisjoint(other)
         return _Work(view, [decision for decision in decisions if decision.draft], lost)
 
     def _write(self, works: Sequence[_Work]) -> None:

@@ -96,6 +96,11 @@ def test_overwriting_brings_metadata_back_too(world: MemoryService) -> None:
     assert said(take(world, other, expiring)) == {"already_there": 2, "unlike": 1}
     take(world, came, existing="overwrite")
     assert world.get_memory("ann", "m-1").metadata == {"topic": "drinks"}
+    undated = carried("m-1", "ann", "green tea", created_at=None)
+    take(world, undated, existing="overwrite")
+    assert world.get_memory("ann", "m-1").created_at.isoformat() == EARLY
+    assert said(take(world, undated, existing="overwrite")) == {"already_there": 1}
+    take(world, came, existing="overwrite")
     assert said(take(world, came, existing="overwrite")) == {"already_there": 1}
 
 
