@@ -131,7 +131,7 @@ def spelling(name: object) -> str:
 def owner_of(record: Any) -> str | None:
     """Return the user whom a record names, None where it names nobody."""
     plain = _plain(record)
-    return _owner(plain)[1] or _user_in(_take(plain, "metadata"))
+    return _owner(plain)[1] or _name(_plain(_take(plain, "metadata")).get("user_id"))
 
 
 def state_of(record: Any) -> str:
@@ -282,10 +282,6 @@ def _deleted_in(attached: Any) -> str:
     return "deleted" if _take_state(_plain(attached)) == "deleted" else ""
 
 
-def _user_in(attached: Any) -> str | None:
-    return _name(_plain(attached).get("user_id"))
-
-
 def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the field that names the user, and the name.
 
@@ -349,7 +345,7 @@ def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, 
     if not isinstance(attached, dict):
         lost += ["metadata"] if attached is not None else []
         return {}
-    second = _user_in(attached)
+    second = _name(_plain(attached).get("user_id"))
     first = document.setdefault("user_id", second) if second else None
     if second and first and second.strip().lower() != first.strip().lower():
         raise InvalidMemory(f"it names two users, {first!r} and {second!r}; correct it")
