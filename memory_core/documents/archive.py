@@ -73,7 +73,7 @@ def check_parts(name: str, infos: list[ZipInfo]) -> None:
     size = sum(info.file_size for info in infos)
     if size > MAX_UNZIPPED_BYTES or len(infos) > _MAX_PARTS:
         raise InvalidMemory(
-            f'"{name}" unpacks to {size:,} bytes in {len(infos):,} parts, the limits are '
+            f'"{name}" unpacks to {size:,} bytes, parts: {len(infos):,}; the limits are '
             f"{MAX_UNZIPPED_BYTES:,} and {_MAX_PARTS:,}; split it and upload the parts"
         )
     # zipfile unpacks other methods without a bound; Word uses none of them.

@@ -350,7 +350,7 @@ PARTS = {
     ],
 }
 MESSAGES = [
-    {"role": "system", "content": "Be kind."},
+    {"role": "System", "content": "Be kind."},
     {"role": "developer", "content": None},
     PARTS,
     CALL,
