@@ -144,12 +144,11 @@ def names_users(text: str) -> bool:
     """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
     head = text.lstrip().partition("\n")[0]
     columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
-    if not columns.isdisjoint(TEXTS) and not columns.isdisjoint(_USERS):
-        return True
+    is_table = not (columns.isdisjoint(TEXTS) or columns.isdisjoint(_USERS))
+    is_json = head.startswith(("{", "["))
     try:
-        return head.startswith(("{", "[")) and any(
-            owner_of(entry) for value in json_values(text) for entry in records(value)
-        )
+        entries = (entry for value in json_values(text) for entry in records(value))
+        return is_table or (is_json and any(map(owner_of, entries)))
     except (ValueError, RecursionError):
         return False
 

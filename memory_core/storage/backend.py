@@ -162,11 +162,10 @@ def disk_step(settings: Settings) -> Step:
 def _credentials_step(settings: Settings) -> Step:
     name = "AWS credentials"
     if settings.spoiled_keys:
-        verb, them = ("has", "it") if len(settings.spoiled_keys) == 1 else ("have", "them")
         detail = (
-            f"{' and '.join(settings.spoiled_keys)} {verb} a blank, a line break, a quotation mark "
-            f"or another character that no key has, so that AWS would refuse {them}; copy {them} "
-            "again, without anything around"
+            "a blank, a line break, a quotation mark or another character that no key has is in "
+            f"{' and in '.join(settings.spoiled_keys)}, so that AWS would refuse every request; "
+            "copy what AWS showed, without anything around"
         )
         return Step(name, False, detail)
     if settings.bucket and settings.region:
