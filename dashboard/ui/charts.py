@@ -96,8 +96,8 @@ def per_user(
     return Chart(
         figure,
         f"{one_line(users[0].user_id, 60)} has the most of {counted(len(users), 'user')}, "
-        f"{counted(users[0].memories, 'memory')}; {sum(recent.values()):,} were created in seven "
-        f"days{wrong}.",
+        f"{counted(users[0].memories, 'memory')}; created in seven days: "
+        f"{sum(recent.values()):,}{wrong}.",
         {
             "User": [one_line(user.user_id) for user in top],
             "Memories": counts,

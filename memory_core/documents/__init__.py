@@ -12,12 +12,13 @@ from ..errors import InvalidMemory
 from ..extras import require
 from ..model.child_process import ChildEnded, call_in_child
 from ..model.counting import Progress
+from ..model.foreign_record import names_users
 from ..model.limits import MAX_UPLOAD_BYTES
 from .archive import read_archive
 from .chunk import Chunk, Document, LeftOut, add_up, clean_name, suffix_of
 from .conversation import is_typed_chat, parse_chat, read_message, say
 from .docx import read_docx
-from .json_files import names_users, read_json, read_jsonl, refuse_export
+from .json_files import read_json, read_jsonl, refuse_export
 from .pdf import read_pdf
 from .prose import decode, read_markdown, read_plain
 from .tables import read_csv

@@ -10,9 +10,10 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from ..errors import InvalidMemory
+from ..model.foreign_record import names_users
 from .chat_exports import read_export
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
-from .json_files import names_users, refuse_export
+from .json_files import refuse_export
 from .prose import decode
 from .whatsapp import is_whatsapp, read_whatsapp
 
@@ -72,7 +73,7 @@ def check_parts(name: str, infos: list[ZipInfo]) -> None:
     size = sum(info.file_size for info in infos)
     if size > MAX_UNZIPPED_BYTES or len(infos) > _MAX_PARTS:
         raise InvalidMemory(
-            f'"{name}" unpacks to {size:,} bytes in {len(infos):,} parts, the limits are '
+            f'"{name}" unpacks to {size:,} bytes, parts: {len(infos):,}; the limits are '
             f"{MAX_UNZIPPED_BYTES:,} and {_MAX_PARTS:,}; split it and upload the parts"
         )
     # zipfile unpacks other methods without a bound; Word uses none of them.

@@ -173,7 +173,7 @@ def _read_slack(users: Mapping[str, str], message: _Message) -> Utterance:
     if not text.strip():
         attached = _objects(message.get("attachments"))
         texts = [_text(item.get("text") or item.get("fallback")) for item in attached]
-        text = "\n".join(filter(None, texts or _texts_in(message.get("blocks"))))
+        text = "\n".join(texts) or " ".join(_texts_in(message.get("blocks")))
     user = _text(message.get("user"))
     speaker = (
         users.get(user)
@@ -196,11 +196,9 @@ def _read_slack(users: Mapping[str, str], message: _Message) -> Utterance:
 def _texts_in(blocks: object) -> Iterator[str]:
     """Yield the texts in the blocks of a message, where a program wrote no other."""
     for block in _objects(blocks):
-        inner = block.get("text") or block.get("url")
-        parts = [inner, *_objects(block.get("elements")), *_objects(block.get("fields"))]
-        between = "" if block.get("type") == "rich_text_section" else "\n"
-        if text := inner if isinstance(inner, str) else between.join(_texts_in(parts)):
-            yield text
+        text = block.get("text") or block.get("url")
+        inner = [text, *_objects(block.get("elements")), *_objects(block.get("fields"))]
+        yield from [text] if isinstance(text, str) else _texts_in(inner)
 
 
 def _slack_text(text: str, users: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ def read_message(message: Mapping[str, Any]) -> Utterance | None:
         next((time for time in times if time), None),
         role,
         media_in(content),
-        UNSAID_ROLES.get(role, ""),
+        UNSAID_ROLES.get(role.lower(), ""),
     )
 
 

@@ -34,7 +34,6 @@ _WRAPPERS = {_W + tag for tag in ("sdt", "sdtContent", "customXml", "ins", "move
 _TEXTS = (_W + "t", _MATH + "t")
 _GAPS = (_W + "tab", _W + "br", _W + "cr", _PARAGRAPH)
 _HYPHEN = _W + "noBreakHyphen"
-_CHECK_BOX, _DROP_DOWN = _W + "checkBox", _W + "ddList"
 _HIDDEN = (_W + "moveFrom", _W + "del", _COMPAT + "Fallback")
 _BOX = _W + "txbxContent"
 _NOTES = {"footnote": _W + "footnoteReference", "endnote": _W + "endnoteReference"}
@@ -125,7 +124,10 @@ def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]
     kinds, notes = _style_kinds(document), _read_notes(parts)
     elements = _children(body, _PARAGRAPH, _TABLE)
     blocks = [block for element in elements for block in _blocks_of(element, kinds, notes)]
-    return blocks, [item for what in _UNREAD for item in _count_unread(what, parts)]
+    unread = [item for what in _UNREAD for item in _count_unread(what, parts)]
+    # Word draws these fields; of newer ones it writes the text.
+    choices = body.iter(_W + "checkBox", _W + "ddList")
+    return blocks, unread + [LeftOut("choice in a form") for _ in choices]
 
 
 def _without_hidden(root: Any) -> Any:
@@ -206,24 +208,11 @@ def _blocks_of(
 
 def _text_of(element: Any) -> str:
     parts = []
-    for node in element.iter(*_TEXTS, *_GAPS, _HYPHEN, _CHECK_BOX, _DROP_DOWN):
-        if node.tag in _TEXTS:
-            parts.append(node.text or "")
-        elif node.tag in (_CHECK_BOX, _DROP_DOWN):
-            parts.append(f" {_chosen(node)} ")
-        else:
-            parts.append("-" if node.tag == _HYPHEN else " ")
+    for node in element.iter(*_TEXTS, *_GAPS, _HYPHEN):
+        parts.append(
+            (node.text or "") if node.tag in _TEXTS else "-" if node.tag == _HYPHEN else " "
+        )
     return " ".join("".join(parts).split())
-
-
-def _chosen(field: Any) -> str:
-    """Return what is chosen in a field of a form, which Word draws and does not write as text."""
-    states = [field.find(_W + tag) for tag in ("result", "checked", "default")]
-    state = next((node.get(_W + "val", "1") for node in states if node is not None), "0")
-    if field.tag == _CHECK_BOX:
-        return "☐" if state in ("0", "false", "off") else "☒"
-    names = [entry.get(_W + "val") or "" for entry in field.iter(_W + "listEntry")]
-    return names[int(state)] if int(state) < len(names) else ""
 
 
 def _table_rows(table: Any) -> Iterator[str]:

@@ -1,21 +1,11 @@
 """JSON and JSON Lines: lists of texts, exported memories, chats."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidMemory
-from ..model.foreign_record import (
-    TEXTS,
-    USERS,
-    NotAMemory,
-    json_values,
-    owner_of,
-    records,
-    spelling,
-    state_of,
-)
+from ..model.foreign_record import NotAMemory, owner_of, records, state_of
 from ..model.limits import (
     MAX_SCOPE_BYTES,
     MAX_UPLOAD_BYTES,
@@ -61,20 +51,6 @@ def _read(name: str, value: Any, place: str = "") -> Iterator[Chunk | LeftOut]:
         yield from _chunks(name, entry, place or f"{kind} {number}")
 
 
-def names_users(text: str) -> bool:
-    """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
-    head = text.lstrip().partition("\n")[0]
-    columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
-    if not columns.isdisjoint(TEXTS) and not columns.isdisjoint(USERS):
-        return True
-    try:
-        return head.startswith(("{", "[")) and any(
-            owner_of(entry) for value in json_values(text) for entry in records(value)
-        )
-    except (ValueError, RecursionError):
-        return False
-
-
 def refuse_export(name: str) -> NoReturn:
     """Raise `InvalidMemory`: the command for memories of several users is another."""
     raise InvalidMemory(
@@ -85,7 +61,7 @@ def refuse_export(name: str) -> NoReturn:
 
 def _parse(name: str, text: str, place: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=lambda _: None)
     except RecursionError as exc:
         raise InvalidMemory(f'"{name}" is nested too deeply ({place}); upload {_SHAPES}') from exc
     except ValueError as exc:
@@ -96,10 +72,6 @@ def _parse(name: str, text: str, place: str) -> Any:
         raise InvalidMemory(
             f'"{name}" is not valid JSON ({where}); correct it and upload it again'
         ) from exc
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:

@@ -22,7 +22,7 @@ from .limits import RESERVED_KEYS, check_metadata
 from .moments import read_time
 
 TEXTS = ("memory", "text", "data", "content", "fact", "page_content", "summary")
-USERS = ("user_id", "userid", "user", "user_email")
+_USERS = ("user_id", "userid", "user", "user_email")
 _TAGS = ("container_tag", "space_container_tag", "container_tags")
 _SPELLINGS = {
     "id": "id memory_id uuid _id",
@@ -47,17 +47,11 @@ _INACTIVE = frozenset(
     "deleted trashed archived paused suspended inactive disabled expired obsolete forgotten "
     "removed superseded".split()
 )
-_WHERE_SET = {
-    "deleted": "deleted", "is_deleted": "deleted", "deleted_at": "deleted", "deleted_on": "deleted",
-    "trashed": "deleted", "removed_at": "deleted", "disabled": "disabled",
-    "archived": "archived", "is_archived": "archived", "archived_at": "archived",
-    "paused": "paused", "is_paused": "paused", "is_forgotten": "forgotten",
-    "expired_at": "superseded", "invalid_at": "superseded",
-}  # fmt: skip
-_WHERE_NOT_SET = {
-    "is_latest": "superseded", "is_active": "inactive", "active": "inactive", "enabled": "disabled",
-}  # fmt: skip
-_UNDERSTOOD = frozenset((*_MADE_ANEW, *_WHERE_SET, *_WHERE_NOT_SET))
+_WHERE_SET = re.compile(
+    "(?:is_)?(deleted|trashed|removed|forgotten|archived|paused|disabled)(?:_at|_on)?|"
+    "(?:expired|invalid)_at"
+)
+_WHERE_NOT_SET = {"latest": "superseded", "active": "inactive", "enabled": "disabled"}
 _NO = ("", "0", "false", "no", "none", "null")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NULLS = ("NULL", "null", "None", "\\N", "NaN", "nan")
@@ -136,18 +130,27 @@ def spelling(name: object) -> str:
 
 def owner_of(record: Any) -> str | None:
     """Return the user whom a record names, None where it names nobody."""
-    if not isinstance(record, dict):
-        return None
     plain = _plain(record)
-    return _owner(plain)[1] or _user_in(_take(plain, "metadata"))
+    return _owner(plain)[1] or _name(_plain(_take(plain, "metadata")).get("user_id"))
 
 
 def state_of(record: Any) -> str:
     """Return why a record is not in use in its system (`deleted`), empty where it is."""
-    if not isinstance(record, dict):
-        return ""
     plain = _plain(record)
     return _take_state(plain) or _deleted_in(_take(plain, "metadata"))
+
+
+def names_users(text: str) -> bool:
+    """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
+    head = text.lstrip().partition("\n")[0]
+    columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
+    is_table = not (columns.isdisjoint(TEXTS) or columns.isdisjoint(_USERS))
+    is_json = head.startswith(("{", "["))
+    try:
+        entries = (entry for value in json_values(text) for entry in records(value))
+        return is_table or (is_json and any(map(owner_of, entries)))
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_record(record: Any) -> ForeignRecord:
@@ -174,7 +177,7 @@ def read_record(record: Any) -> ForeignRecord:
     field, owner = _owner(plain)
     if owner:
         document["user_id"] = owner
-    if field in USERS:
+    if field in _USERS:
         del plain[field]
     for name in ("id", "agent_id", "run_id"):
         if (value := _take(plain, name)) is not None:
@@ -184,8 +187,8 @@ def read_record(record: Any) -> ForeignRecord:
         value = plain.pop(name)
         if name not in (*_MADE_ANEW, "user_id") and isinstance(value, (str, int, float)):
             document[name] = str(value)
-    for name in _UNDERSTOOD.intersection(plain):
-        del plain[name]
+    for name in _MADE_ANEW:
+        plain.pop(name, None)
     if any("kind" in event for event in _rows(plain, "history", dict)):
         document["history"] = plain.pop("history")
     names = {spelling(name): str(name) for name in record}
@@ -204,10 +207,8 @@ def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
     agents = _rows(agent_file, "agents", dict) or [agent_file]
     for block in _rows(agent_file, "blocks", dict) or _rows(agent_file, "core_memory", dict):
         users = [agent for agent in agents if block.get("id") in _rows(agent, "block_ids")]
-        labels = {"label": block.get("label"), "agent_name": (users or agents)[0].get("name")}
-        kept = {key: block.get(key) for key in ("metadata", "created_at", "updated_at")}
-        text = block.get("value")
-        yield {**labels, **kept, "memory": text} if text else NotAMemory("empty block")
+        known = {**block, "id": None, "agent_name": (users or agents)[0].get("name")}
+        yield known if block.get("value") else NotAMemory("empty block")
     for agent in agents:
         yield from [NotAMemory("message of a conversation")] * len(_rows(agent, "messages"))
 
@@ -237,10 +238,10 @@ def _rows(value: Mapping[str, Any], key: str, kind: type = object) -> list[Any]:
     return [row for row in rows if isinstance(row, kind)] if isinstance(rows, list) else []
 
 
-def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that hold something, by spelling."""
+def _plain(record: Any) -> dict[str, Any]:
+    """Return the fields that hold something, by spelling; none of what is no record."""
     plain: dict[str, Any] = {}
-    for name, value in record.items():
+    for name, value in record.items() if isinstance(record, dict) else ():
         is_null = value in _EMPTY or (value in _NULLS and spelling(name) not in TEXTS)
         if not is_null and str(name).strip():
             plain.setdefault(spelling(name), value)
@@ -254,33 +255,30 @@ def _text_key(plain: Mapping[str, Any]) -> str | None:
 
 
 def _take_state(plain: dict[str, Any]) -> str:
-    """Return the state, and remove the word for it."""
+    """Return the state, and remove the words for it."""
+    state = ""
     for key in ("state", "status", "event"):
         word = str(plain.get(key, "")).strip().lower().removeprefix("memorystate.")
         word = "deleted" if word == "delete" else word
         if word in (*_INACTIVE, "active"):
             del plain[key]
-        if word in _INACTIVE:
-            return word
-    for key in filter(plain.__contains__, _WHERE_SET):
-        value = plain[key]
+        state = state or (word if word in _INACTIVE else "")
+    for key in list(plain):
+        is_set, other = _WHERE_SET.fullmatch(key), _WHERE_NOT_SET.get(key.removeprefix("is_"))
+        if not (is_set or other):
+            continue
+        value = plain.pop(key)
         with suppress(ValueError):
-            if key.endswith("_at") and read_time(value) > datetime.now(UTC):
+            if key.endswith(("_at", "_on")) and read_time(value) > datetime.now(UTC):
                 continue
-        if str(value).strip().lower() not in _NO:
-            return _WHERE_SET[key]
-    switched_off = [key for key in _WHERE_NOT_SET if str(plain.get(key, 1)).lower() in _NO]
-    return _WHERE_NOT_SET[switched_off[0]] if switched_off else ""
+        if (str(value).strip().lower() in _NO) is not bool(is_set):
+            state = state or other or (is_set and is_set[1]) or "superseded"
+    return state
 
 
 def _deleted_in(attached: Any) -> str:
     """Return "deleted" where metadata says so; its other words for a state may be the owner's."""
-    word = _take_state(_plain(attached)) if isinstance(attached, dict) else ""
-    return word if word == "deleted" else ""
-
-
-def _user_in(attached: Any) -> str | None:
-    return _name(_plain(attached).get("user_id")) if isinstance(attached, dict) else None
+    return "deleted" if _take_state(_plain(attached)) == "deleted" else ""
 
 
 def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -288,7 +286,7 @@ def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
 
     A tag of Supermemory names one where it is the only one; its projects are no users.
     """
-    for key in USERS:
+    for key in _USERS:
         value = plain.get(key)
         if isinstance(value, dict):
             value = value.get("user_id") or value.get("email") or value.get("id")
@@ -346,7 +344,7 @@ def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, 
     if not isinstance(attached, dict):
         lost += ["metadata"] if attached is not None else []
         return {}
-    second = _user_in(attached)
+    second = _name(_plain(attached).get("user_id"))
     first = document.setdefault("user_id", second) if second else None
     if second and first and second.strip().lower() != first.strip().lower():
         raise InvalidMemory(f"it names two users, {first!r} and {second!r}; correct it")

@@ -133,14 +133,14 @@ def _verdicts(
 def sample_words(sample: Sample) -> str:
     """Say what was compared of real users' memories, and what is not as it should be."""
     wrong = {
-        "cannot be read on record": sample.damaged,
-        "differ from the record in the vector store": sample.altered,
-        "are not in the vector store as recorded": sample.missing,
-        "have a vector of another meaning than their text": sample.unlike,
+        "not to be read on record": sample.damaged,
+        "other in the vector store than on record": sample.altered,
+        "not in the vector store as recorded": sample.missing,
+        "with a vector of another meaning than their text": sample.unlike,
     }
     differences = ", ".join(f"{count:,} {words}" for words, count in wrong.items() if count)
     return (
-        f"of the {counted(sample.memories, 'memory')} of real users, {sample.read:,} were read: "
+        f"of the {counted(sample.memories, 'memory')} of real users, {sample.read:,} read: "
         f"{differences or 'record and vector are as they should be'}"
     )
 

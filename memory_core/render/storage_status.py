@@ -77,8 +77,8 @@ def migration_sentence(status: MigrationStatus) -> str:
         "running": f"Migrating from the local disk: {steps}.",
         "elsewhere": f"Another process is migrating from the local disk: {steps}.",
         "done": f"The memories of the local disk are here; {status.copied:,} copied.",
-        "incomplete": f"The memories of the local disk are here, but {status.failed:,} need a "
-        "decision: plan it on the page Migrate.",
+        "incomplete": "The memories of the local disk are here, but for those that need a decision "
+        f"({status.failed:,}): plan it on the page Migrate.",
         "failed": "Migration from the local disk failed.",
         "stopped": "Migration from the local disk was stopped; the next start continues it.",
     }[status.state]

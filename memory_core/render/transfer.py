@@ -71,7 +71,7 @@ def import_document(report: ImportReport) -> dict[str, Any]:
         **fields(report, "file=path format=kind whole"),
         **fields(intake, "existing dry_run read"),
         **{str(outcome): intake.counts[outcome] for outcome in list(_OUTCOMES)[:7]},
-        **fields(intake, "renamed brought_back healed embedded"),
+        **fields(intake, "renamed brought_back healed unlike embedded"),
         "conflicts": intake.counts[Outcome.CONFLICT],
         "refused_count": intake.counts[Outcome.REFUSED],
         **fields(report, "left_out not_carried"),
@@ -98,6 +98,7 @@ def import_text(report: ImportReport) -> str:
         (intake.renamed, "of these under a new id: theirs belongs to another user"),
         (intake.brought_back, "of these restored: they had been deleted or forgotten here"),
         (intake.healed, "of these put into the store again, which had lost them"),
+        (intake.unlike, "of these with other metadata or another expiry here, which stays"),
     ]
     lines += _outcomes(intake, "added")
     lines += table(row for row in rows if row[0])

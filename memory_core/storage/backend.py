@@ -132,8 +132,6 @@ def select_backend(settings: Settings, embedder: Embedder, aws: Aws | None = Non
             name of an index or vector bucket is not allowed.
     """
     forced = settings.backend != "auto"
-    if settings.spoiled_keys and (settings.bucket or forced) and settings.backend != "chroma":
-        raise SettingsError(_spoiled(settings))
     detail = f"set to {settings.backend}" if forced else "not set, so the configuration decides"
     steps = [
         Step("MEMORY_BACKEND", True, detail, deciding=forced),
@@ -141,6 +139,8 @@ def select_backend(settings: Settings, embedder: Embedder, aws: Aws | None = Non
         Step("AWS_S3_BUCKET", settings.bucket is not None, settings.bucket or _NOT_SET),
         Step("AWS_REGION", settings.region is not None, settings.region or _NOT_SET),
     ]
+    if settings.spoiled_keys and (settings.bucket or forced) and settings.backend != "chroma":
+        raise SettingsError(steps[1].detail)
     if settings.backend == "s3_vectors" or (
         settings.backend == "auto" and all(step.ok for step in steps[1:])
     ):
@@ -159,25 +159,21 @@ def disk_step(settings: Settings) -> Step:
     return Step("disk", True, f"{settings.data_dir} is on {mount}, a mounted disk of its own")
 
 
-def _spoiled(settings: Settings) -> str:
-    verb, them = ("has", "it") if len(settings.spoiled_keys) == 1 else ("have", "them")
-    return (
-        f"{' and '.join(settings.spoiled_keys)} {verb} a blank, a line break, a quotation mark or "
-        f"another character that no key has, so that AWS would refuse {them}; copy {them} again, "
-        "without anything around"
-    )
-
-
 def _credentials_step(settings: Settings) -> Step:
     name = "AWS credentials"
+    if settings.spoiled_keys:
+        detail = (
+            "a blank, a line break, a quotation mark or another character that no key has is in "
+            f"{' and in '.join(settings.spoiled_keys)}, so that AWS would refuse every request; "
+            "copy what AWS showed, without anything around"
+        )
+        return Step(name, False, detail)
     if settings.bucket and settings.region:
         try:
             source = credentials_source(settings)
         except SettingsError as exc:
             return Step(name, False, str(exc))
         return Step(name, source is not None, _SOURCES.get(source or "", source) or _NONE_FOUND)
-    if settings.spoiled_keys:
-        return Step(name, False, _spoiled(settings))
     if settings.aws_access_key_id:
         return Step(name, True, "AWS_ACCESS_KEY_ID")
     if settings.aws_profile:

@@ -169,7 +169,7 @@ class _Probe:
         mode = described.get("indexMode")
         enhanced = mode == "ENHANCED"
         for name, trial in (
-            ("described keys", lambda: (ATTACHED in keys, f"{len(keys)} keys told")),
+            ("described keys", lambda: (ATTACHED in keys, f"keys told: {len(keys)}")),
             ("modes", lambda: (enhanced, mode or "it tells no mode")),
             ("second create", self._create_again),
             ("empty index", self._list_empty),
@@ -244,7 +244,7 @@ class _Probe:
         keys = [row["key"] for row in parts]
         whole = {row["key"] for row in self._ask("ListVectors")["vectors"]}
         if len(keys) != len(set(keys)) or set(keys) != whole:
-            return False, f"{len(keys)} keys in 8 segments, of {len(whole)}"
+            return False, f"keys in 8 segments: {len(keys)}, of {len(whole)}"
         return True, ""
 
     def _filter(self) -> Found:

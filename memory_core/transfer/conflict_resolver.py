@@ -179,7 +179,10 @@ class Resolver:
                 return Decision(accepted, Outcome.CONFLICT, reason=reason)
             if self.existing == "keep-both":
                 return self._beside(accepted, Outcome.KEPT_BOTH)
-        if self.existing == "overwrite" and _differ(ours, accepted.payload):
+        if self.existing == "overwrite" and differing_in(accepted, ours):
+            if not accepted.incoming.payload.get("created_at"):
+                dated = {**accepted.payload, "created_at": ours.get("created_at")}
+                accepted = replace(accepted, payload=dated)
             return self._write(Kind.UPDATE, accepted, wanted, Outcome.OVERWRITTEN)
         return Decision(accepted, Outcome.ALREADY, wanted)
 
@@ -283,9 +286,10 @@ class Resolver:
         return max(entry.at for entry in self.view.entries if entry.kind is Kind.FORGET)
 
 
-def _differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+def differing_in(accepted: Accepted, ours: Mapping[str, Any]) -> set[str]:
+    """Return the keys of what came in, or of what is here, that are not the same in both."""
+    theirs = accepted.payload
     keys = set(differing(ours, theirs)) - _INCIDENTAL
-    if time_of(ours, "created_at") == time_of(theirs, "created_at"):
-        # One moment may be written in several time zones.
-        keys.discard("created_at")
-    return bool(keys)
+    moments = [time_of(payload, "created_at") for payload in (ours, accepted.incoming.payload)]
+    # One moment may be written in several time zones; none came in where the source has none.
+    return keys - {"created_at"} if moments[1] in (None, moments[0]) else keys

@@ -17,7 +17,7 @@ from ..model.counting import Progress, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
-from .conflict_resolver import Decision, Journal, Resolver
+from .conflict_resolver import Decision, Journal, Resolver, differing_in
 from .incoming_memory import Accepted, Digest, Incoming, accept
 from .reports import (
     COPIED,
@@ -40,6 +40,7 @@ LISTED = 1_000
 _WINDOW = 4 * PUT_BATCH
 _WINDOW_BYTES = 16 * 1024**2
 _LENGTH_TOLERANCE = 1e-3
+_ASIDES = ("renamed", "brought_back", "healed", "unlike", "embedded")
 
 
 def _when(payload: Mapping[str, Any]) -> str:
@@ -59,17 +60,14 @@ class Totals:
     """The first conflicts that a person has to decide, with both texts."""
     to_embed: Counter[UserId] = field(default_factory=Counter)
     """Memories to be stored whose source has no vector for them, by user."""
-    renamed: int = 0
-    brought_back: int = 0
-    healed: int = 0
-    embedded: int = 0
+    asides: Counter[str] = field(default_factory=Counter)
+    """What `IntakeReport` counts beside the outcomes."""
 
     def add(self, decision: Decision) -> None:
         accepted, outcome = decision.accepted, decision.outcome
         self.counts[outcome] += 1
         self.users.setdefault(accepted.user_id, Counter())[outcome] += 1
-        self.renamed += decision.renamed
-        self.brought_back += decision.brought_back
+        self.asides.update(renamed=decision.renamed, brought_back=decision.brought_back)
         if outcome in COPIED and accepted.incoming.values is None:
             self.to_embed[accepted.user_id] += 1
         if decision.here is not None and len(self.conflicts) < LISTED:
@@ -199,10 +197,7 @@ class Intake:
             existing=self.existing,
             dry_run=self.dry_run,
             counts={outcome: totals.counts[outcome] for outcome in Outcome},
-            renamed=totals.renamed,
-            brought_back=totals.brought_back,
-            healed=totals.healed,
-            embedded=totals.embedded,
+            **{name: totals.asides[name] for name in _ASIDES},
             refused=tuple(totals.listed[Outcome.REFUSED]),
             conflicts=tuple(totals.listed[Outcome.CONFLICT]),
             users=tuple(
@@ -262,7 +257,13 @@ class Intake:
         doubtful = {key for key in unwritten if not is_current(stored.get(key), view, key)}
         read, missing = self._memories.read(view, doubtful)
         lost = [at_revision(read[key], view.live[key].latest) for key in missing]
-        self.totals.healed += len(lost)
+        self.totals.asides["healed"] += len(lost)
+        here = {**stored, **read}
+        for each in decisions:
+            if each.outcome is Outcome.ALREADY and each.kept in here:
+                came = each.accepted.incoming.payload.keys() - {"created_at"}
+                other = differing_in(each.accepted, here[each.kept].payload)
+                self.totals.asides["unlike"] += not came.isdisjoint(other)
         return _Work(view, [decision for decision in decisions if decision.draft], lost)
 
     def _write(self, works: Sequence[_Work]) -> None:
@@ -293,7 +294,7 @@ class Intake:
             texts |= dict.fromkeys(vector.payload["data"] for vector in work.lost)
         for part in batches(list(texts), PUT_BATCH):
             texts |= zip(part, self.embedder.embed(part), strict=True)
-        self.totals.embedded += len(texts)
+        self.totals.asides["embedded"] += len(texts)
         for work in works:
             work.values = [
                 texts[decision.accepted.text] if row is None else row

@@ -107,9 +107,10 @@ class IntakeReport:
     """The result for everything that came in from `source`.
 
     `counts` has every outcome. Of those that were stored, `renamed` got an id of their own since
-    theirs is another user's here, and `brought_back` had been deleted or forgotten here. `healed`
-    were there already, but not in the store. `embedded` texts had no vector that could be kept.
-    `refused` and `conflicts` list the first of each.
+    theirs is another user's here, and `brought_back` had been deleted or forgotten here. Of those
+    that were there already, `healed` were not in the store, and `unlike` came with other metadata
+    or another expiry. `embedded` texts had no vector that could be kept. `refused` and `conflicts`
+    list the first of each.
     """
 
     source: str
@@ -119,6 +120,7 @@ class IntakeReport:
     renamed: int
     brought_back: int
     healed: int
+    unlike: int
     embedded: int
     refused: tuple[RefusedMemory, ...]
     conflicts: tuple[RefusedMemory, ...]

@@ -209,7 +209,7 @@ def test_what_programs_write_on_slack_is_read_from_their_blocks() -> None:
     written = {"blocks": [section, {"type": "divider"}, rich, 7]}
     document = read("day.json", [{**message, **written}, {**message, "text": ""}])
     time = "2025-06-01T09:26:41+00:00"
-    assert said(document) == [("Bot", time, "Deploy & test\nsee https://a.example")]
+    assert said(document) == [("Bot", time, "Deploy & test see  https://a.example")]
 
 
 def test_a_zip_of_slack_names_its_people() -> None:
@@ -350,7 +350,7 @@ PARTS = {
     ],
 }
 MESSAGES = [
-    {"role": "system", "content": "Be kind."},
+    {"role": "System", "content": "Be kind."},
     {"role": "developer", "content": None},
     PARTS,
     CALL,

@@ -75,7 +75,7 @@ def is_read_or_refused(name: str, content: bytes) -> bool:
         ("a.csv", 'a,b\n1,"2\n3,4\n', "not readable as CSV at line 3", "check the quotes"),
         ("a.csv", "Name;Stadt\n", "has a header and no rows", "add rows"),
         ("a.json", '["a",\n"b"', "not valid JSON (line 2, column 4", "correct it"),
-        ("a.json", "[NaN]", "not valid JSON (the file: NaN is not JSON)", "correct it"),
+        ("a.json", "[NaN]", "memory 1 is not of a shape that is understood", "use a list of texts"),
         ("a.json", "[" * 100_000, "nested too deeply", "a list of texts"),
         ("a.json", "42", "the file is not of a shape", '"memory", "text", "data" or "content"'),
         ("a.json", '["a", {"b": 1}]', "memory 2 is not of a shape", '"role" and "content"'),

@@ -97,8 +97,8 @@ def test_keys_with_characters_that_no_key_has_are_named_before_all_is_set(decide
     spoiled = {name: f"{value}\r" for name, value in KEYS.items()}
     (step,) = [step for step in decide(spoiled).steps if step.name == "AWS credentials"]
     assert not step.ok
-    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a blank" in step.detail
-    with pytest.raises(SettingsError, match=r"have a blank.*copy them again"):
+    assert "no key has is in AWS_ACCESS_KEY_ID and in AWS_SECRET_ACCESS_KEY, so" in step.detail
+    with pytest.raises(SettingsError, match=r"no key has.*copy what AWS showed"):
         decide({**spoiled, "MEMORY_BACKEND": "s3_vectors"})
 
 

@@ -84,7 +84,7 @@ def take(
 def said(report: IntakeReport) -> Mapping[str, int]:
     """Return what was counted, without what was not."""
     asides = {"renamed": report.renamed, "brought back": report.brought_back}
-    asides |= {"healed": report.healed, "embedded": report.embedded}
+    asides |= {"healed": report.healed, "unlike": report.unlike, "embedded": report.embedded}
     counts = {str(outcome): report.counts[outcome] for outcome in Outcome}
     return {word: number for word, number in {**counts, **asides}.items() if number}
 

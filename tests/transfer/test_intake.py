@@ -89,9 +89,18 @@ def test_overwriting_brings_metadata_back_too(world: MemoryService) -> None:
     came = carried("m-1", "ann", "tea", topic="drinks")
     take(world, came)
     world.update_memory("ann", "m-1", "tea", metadata={"topic": "food"})
-    assert said(take(world, came)) == {"already_there": 1}
+    # What is not taken is told: other metadata, under another id too, and an expiry.
+    assert said(take(world, came)) == {"already_there": 1, "unlike": 1}
+    other = carried("m-2", "ann", "tea", topic="food")
+    expiring = carried("m-3", "ann", "tea", expiration_date="2030-01-01")
+    assert said(take(world, other, expiring)) == {"already_there": 2, "unlike": 1}
     take(world, came, existing="overwrite")
     assert world.get_memory("ann", "m-1").metadata == {"topic": "drinks"}
+    undated = carried("m-1", "ann", "green tea", created_at=None)
+    take(world, undated, existing="overwrite")
+    assert world.get_memory("ann", "m-1").created_at.isoformat() == EARLY
+    assert said(take(world, undated, existing="overwrite")) == {"already_there": 1}
+    take(world, came, existing="overwrite")
     assert said(take(world, came, existing="overwrite")) == {"already_there": 1}
 
 

@@ -57,7 +57,7 @@ def draw(user_id: UserId, known: UserSearch) -> None:
 
 def _draw_plan(plan: MergePlan) -> None:
     with st.container(border=True, key="reunion"):
-        stay = f"; {len(plan.refused):,} cannot and stay" if plan.refused else ""
+        stay = f"; not to be moved: {len(plan.refused):,}" if plan.refused else ""
         st.markdown(
             f"**{counted(plan.memories, 'memory')} will move** to this user, who has "
             f"{counted(plan.theirs, 'memory')}{stay}. They come from:"

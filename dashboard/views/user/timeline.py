@@ -147,7 +147,7 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
         alt="Each memory as it was at that moment, and as it is now",
     )
     if len(alike) > _SAME_SHOWN:
-        st.caption(f"{len(alike) - _SAME_SHOWN:,} more are the same then and now.")
+        st.caption(f"The same then and now: {len(alike) - _SAME_SHOWN:,} more.")
     if not receipt.changes or not may(Role.OPERATOR):
         return
     chosen = frozenset([*rows][row] for row in picked.selection.rows if row < len(rows))

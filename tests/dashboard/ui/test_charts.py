@@ -35,8 +35,8 @@ def test_the_top_ten_have_a_bar_each_and_the_rest_none() -> None:
     assert list(bars.text)[:3] == ["9,990", "9,989 (+4)", "9,988"]
     assert len({*bars.marker.color}) == 2
     assert chart.alt == (
-        "user0@example.com has the most of 9,990 users, 9,990 memories; 4 were created in seven "
-        "days; 1 user not all in place."
+        "user0@example.com has the most of 9,990 users, 9,990 memories; created in seven days: "
+        "4; 1 user not all in place."
     )
 
 
