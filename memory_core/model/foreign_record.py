@@ -180,9 +180,14 @@ def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
     The ids (`block-0`) count within the file, so they are left behind.
     """
     agents = _rows(agent_file, "agents", dict) or [agent_file]
+    holders = {
+        _name(block_id): agent.get("name")
+        for agent in reversed(agents)
+        for block_id in _rows(agent, "block_ids")
+    }
     for block in _rows(agent_file, "blocks", dict) or _rows(agent_file, "core_memory", dict):
-        users = [agent for agent in agents if block.get("id") in _rows(agent, "block_ids")]
-        labels = {"label": block.get("label"), "agent_name": (users or agents)[0].get("name")}
+        holder = holders.get(_name(block.get("id")), agents[0].get("name"))
+        labels = {"label": block.get("label"), "agent_name": holder}
         kept = {key: block.get(key) for key in ("metadata", "created_at", "updated_at")}
         text = block.get("value")
         yield {**labels, **kept, "memory": text} if text else NotAMemory("empty block")

@@ -134,6 +134,7 @@ def test_an_address_cannot_try_many_names(open_site: Open) -> None:
         ({"RENDER": "true"}, "203.0.113.9", ("10.0.0.2", 5), "203.0.113.9"),
         ({"DASHBOARD_PROXIES": "1"}, "203.0.113.9:61000", ("10.0.0.2", 5), "203.0.113.9"),
         ({"DASHBOARD_PROXIES": "1"}, "[2001:db8::1]:443", ("10.0.0.2", 5), "2001:db8::1"),
+        ({"DASHBOARD_PROXIES": "1"}, "2001:db8::1%ERROR a line", ("10.0.0.2", 5), "2001:db8::1"),
         ({"DASHBOARD_PROXIES": "1"}, "a line\nof a log", ("10.0.0.2", 5), "10.0.0.2"),
         ({"DASHBOARD_PROXIES": "1"}, "", ("10.0.0.2", 5), "10.0.0.2"),
     ],
