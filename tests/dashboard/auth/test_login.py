@@ -340,6 +340,7 @@ def test_it_starts_only_where_strangers_cannot_reach_it(
         {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('t=5', 't=11')}"},
         {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('p=1', 'p=64')}"},
         {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('t=5', 't=4')}"},
+        {"DASHBOARD_USERS": f"anna:admin:{hashed().replace('v=19', 'v=16')}"},
         {"DASHBOARD_USERS": ";"},
         {"DASHBOARD_USERS_FILE": "/dev/null"},
         {"DASHBOARD_USERS_FILE": "/nowhere/users"},
