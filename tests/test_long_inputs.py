@@ -19,9 +19,10 @@ from dashboard.auth.accounts import normalize_name
 from dashboard.auth.login_form import safe_next
 from memory_core import MemoryService, describe_changes, get_user_id_from_request, normalize_user_id
 from memory_core.documents import clean_name, parse_chat
-from memory_core.errors import InvalidUserId, MemoryCoreError
+from memory_core.errors import InvalidSelection, InvalidUserId, MemoryCoreError
 from memory_core.memories.ranking import terms
 from memory_core.model.limits import MOST_MARKS, normalized
+from memory_core.model.past import MemoryFilter
 from memory_core.transfer import parse
 
 MARKED = "a" + "\u0301\u0323" * 80_000
@@ -58,12 +59,22 @@ def test_an_id_is_refused_by_its_length_as_it_was_given() -> None:
 
 @pytest.mark.parametrize("text", [MARKED, f"{MARKED} {MARKED}", "x" * 500_000, "a " * 250_000])
 def test_a_search_for_a_user_says_that_it_is_no_id(service: MemoryService, text: str) -> None:
-    service.add_text_memory("ann@example.com", "likes tea")
+    (saved,) = service.add_text_memory("ann@example.com", "likes tea")
+    # What stands that far behind is not looked for: each address is compared with every user.
+    text += f" ann@example.com {saved.id}"
     began = time.thread_time()
     search = service.find(text)
     assert time.thread_time() - began < WITHIN_S
-    assert (search.user_id, search.close) == (None, ())
+    assert (search.user_id, search.close, search.memories) == (None, (), ())
     assert "the limit is 254; pass a shorter id" in search.problem
+
+
+def test_a_condition_is_refused_by_its_length() -> None:
+    with pytest.raises(InvalidSelection, match="text has 160,001 characters, the limit is 1,000"):
+        MemoryFilter.read([("text", MARKED)])
+    with pytest.raises(InvalidSelection) as caught:
+        MemoryFilter.read([("x" * 160_000, "y")])
+    assert len(str(caught.value)) < 500
 
 
 def test_a_question_of_marks_is_answered(service: MemoryService) -> None:

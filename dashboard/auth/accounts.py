@@ -94,7 +94,7 @@ def is_hash(value: str) -> bool:
     except (InvalidHashError, ValueError):
         return False
     return (
-        value.startswith("$argon2id$")
+        value.startswith("$argon2id$v=19$")
         and asked.hash_len in _HASH_LENGTHS
         and asked.salt_len >= _LEAST_SALT
         and _LEAST_MEMORY_KIB <= asked.memory_cost <= _MOST_MEMORY_KIB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from asyncio.transports import BaseTransport
 from itertools import count
 from typing import Any, Final, cast
@@ -17,8 +18,14 @@ from websockets.http11 import Request
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together; also trailers."""
 
+MOST_HEADERS: Final = 200
+"""Headers of a request: one of four bytes takes fifty times that in memory."""
+
+MOST_PIPELINED: Final = 16
+"""Requests of a connection that wait for the answer to the one before; browsers send none."""
+
 HALF_OPEN_S: Final = 20.0
-"""Time for a request to arrive; for a long body, for each further `LEAST_BYTES` of it."""
+"""Time for a request to arrive, or an answer to be read; if long, for each `LEAST_BYTES` of it."""
 
 LEAST_BYTES: Final = 16 * 1024
 MOST_CONNECTIONS: Final = 400
@@ -32,6 +39,7 @@ ALLOW_BYTES: Final = "holdfast.allow_bytes"
 """Key in the extensions of a socket's scope: a call that sets the longest message, in bytes."""
 
 _PIECE: Final = 16 * 1024
+_TOO_LARGE: Final = "The headers are too large."
 _FULL: Final = "Too many connections are open. Try again in a moment."
 _logger = logging.getLogger("dashboard")
 _numbers = count(1)
@@ -84,6 +92,7 @@ class BoundedHttp(HttpToolsProtocol):
         # The clock of the loop stands still while it accepts several.
         self._number = next(_numbers)
         self._due: asyncio.TimerHandle | None = None
+        self._unread_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -102,8 +111,11 @@ class BoundedHttp(HttpToolsProtocol):
             super().data_received(piece)
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, "The headers are too large.")
+            if self._head_bytes > MAX_HEAD_BYTES or (self._head_bytes and self._has_many_headers()):
+                self._refuse(431, _TOO_LARGE)
+                return
+            if len(self.pipeline) > MOST_PIPELINED:
+                self._refuse(429, "Wait for each answer.")
                 return
         if self._due is None and self._waits_for_client():
             self._expect()
@@ -118,7 +130,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
+        if size > MAX_HEAD_BYTES or self._has_many_headers():
             self.app = cast(Any, _head_too_large)
         self._head_bytes = 0
         super().on_headers_complete()
@@ -132,6 +144,26 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._received()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        if self._unread_due is not None:
+            self._unread_due.cancel()
+        super().resume_writing()
+
+    def _expect_reading(self, unread: float = math.inf) -> None:
+        """Drop a client that has not read enough of the answer since this much was `unread`."""
+        left = self.transport.get_write_buffer_size()
+        if unread - left < LEAST_BYTES:
+            self.transport.abort()
+        else:
+            self._unread_due = self.loop.call_later(HALF_OPEN_S, self._expect_reading, left)
+
+    def _has_many_headers(self) -> bool:
+        return len(self.headers or ()) > MOST_HEADERS
 
     def _waits_for_client(self) -> bool:
         return self._idle() or self.cycle.more_body
@@ -158,12 +190,14 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(408, "The request did not arrive in time.")
 
     def _make_room(self) -> None:
-        """Drop the oldest connection without a whole request, or this one if there is none."""
+        """Drop the oldest connection that waits for its client, or this one if there is none."""
         open_now = [each for each in self.connections if not each.transport.is_closing()]
         waiting = [
             each
             for each in open_now
-            if isinstance(each, BoundedHttp) and each is not self and each._waits_for_client()
+            if isinstance(each, BoundedHttp)
+            and each is not self
+            and (each._waits_for_client() or each.flow.write_paused)
         ]
         if len(open_now) <= MOST_CONNECTIONS:
             return
@@ -185,4 +219,4 @@ class BoundedHttp(HttpToolsProtocol):
 async def _head_too_large(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 431, "headers": headers})
-    await send({"type": "http.response.body", "body": b"The headers are too large."})
+    await send({"type": "http.response.body", "body": _TOO_LARGE.encode()})

@@ -236,8 +236,11 @@ def address_of(scope: Scope, access: Access) -> str:
 
 
 def _bare(hop: str) -> str:
-    """Return the address of an entry, which may have a port: 1.2.3.4:5, [::1]:5."""
-    hop = hop.strip()
+    """Return the address of an entry, which may have a port: 1.2.3.4:5, [::1]:5.
+
+    Without its zone, which may be any text.
+    """
+    hop = hop.strip().partition("%")[0]
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 SHORTEST = 6
 """Length of the shortest secret that is masked: a shorter one is part of ordinary words."""
@@ -11,8 +11,10 @@ _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
     r"key|secret|token|passw|pwd|credential|hook|alert|auth|cookie|dsn|private|signature", re.I
 )
-_PARAMETER = re.compile(r"(?<=[?&;#])([\w.%-]{1,100})=([^\s&;#'\"<>]+)")
-_MORE_PARAMETERS = frozenset({"sig", "code"})
+_PARAMETER = re.compile(r"(?<=[?&;#])([\w.%[\]-]{1,100})=([^\s&;#'\"<>]+)")
+_MORE_PARAMETERS = frozenset(
+    "sig code pass jwt session session_id sessionid sid sas otp pin ticket samlresponse".split()
+)
 """Names of parameters for secrets of storage links and sign-ins."""
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):([^/\s@'\"]+)(?=@)")
@@ -78,8 +80,13 @@ class Masker:
 
 def _hidden_parameter(match: re.Match[str]) -> str:
     name, value = match.groups()
-    secret = is_secret(name) or name.lower() in _MORE_PARAMETERS
-    return f"{name}={tail(value)}" if secret else match[0]
+    plain = unquote(name).lower()
+    if is_secret(plain) or plain in _MORE_PARAMETERS:
+        return f"{name}={tail(value)}"
+    # It may be an address of its own, to which somebody is sent afterwards.
+    inner = unquote(value)
+    hidden = _PARAMETER.sub(_hidden_parameter, inner) if inner != value else inner
+    return match[0] if hidden == inner else f"{name}={hidden}"
 
 
 def _forms(secret: str) -> set[str]:

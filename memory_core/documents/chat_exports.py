@@ -6,7 +6,6 @@ them is at https://slack.com/help/articles/220556107 and https://core.telegram.o
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -202,7 +201,7 @@ def _texts_in(blocks: object) -> Iterator[str]:
 
 
 def _slack_text(text: str, users: Mapping[str, str]) -> str:
-    """Undo Slack's marks: `<@U1>`, `<https://a.example|label>` and `&amp;`."""
+    """Undo Slack's marks: `<@U1>`, `<https://a.example|label>`, `&amp;`, `&lt;` and `&gt;`."""
 
     def plain(match: re.Match[str]) -> str:
         sign, target, label = match.groups()
@@ -211,7 +210,8 @@ def _slack_text(text: str, users: Mapping[str, str]) -> str:
             return f"{'#' if sign == '#' else '@'}{name.lstrip('@#')}"
         return f"{label} ({target})" if label and label not in target else label or target
 
-    return html.unescape(_SLACK_MARK.sub(plain, text))
+    unmarked = _SLACK_MARK.sub(plain, text)
+    return unmarked.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _read_google(message: _Message) -> Utterance:

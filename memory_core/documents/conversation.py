@@ -224,5 +224,6 @@ def _short(value: object, limit: int) -> str | None:
     """Return a label on one line and of at most `limit` bytes, None if there is none."""
     if not isinstance(value, str):
         return None
-    label = " ".join(_whole(value).split())
+    # Every message of a conversation repeats its title.
+    label = " ".join(_whole(value[: 10 * limit]).split())
     return label.encode()[:limit].decode(errors="ignore").strip() or None

@@ -187,7 +187,7 @@ def _children(parent: Any, *tags: str) -> Iterator[Any]:
 
 
 def _blocks_of(
-    element: Any, kinds: Mapping[str, str], notes: Mapping[tuple[str, str], str]
+    element: Any, kinds: Mapping[str, str], notes: dict[tuple[str, str], str]
 ) -> Iterator[tuple[str, str]]:
     """Yield a paragraph or a table as blocks, and after it its notes and text boxes."""
     boxes = list(element.iter(_BOX))
@@ -199,7 +199,8 @@ def _blocks_of(
         listed = element.find(f"{_W}pPr/{_W}numPr") is not None
         yield kinds.get(element.style or "", "list" if listed else "paragraph"), text
     for reference in element.iter(*_NOTES.values()):
-        if note := notes.get((reference.tag, reference.get(_W + "id"))):
+        # Once, or a long note would stand there as often as it is referred to.
+        if note := notes.pop((reference.tag, reference.get(_W + "id")), ""):
             yield "paragraph", note
     for box in boxes:
         for inner in _children(box, _PARAGRAPH, _TABLE):

@@ -97,7 +97,8 @@ def _is_bare(headings: Sequence[Heading], index: int, text: str, piece: Piece) -
 
 
 def _short(title: str) -> str:
-    title = " ".join(title.split())
+    # A heading may be as long as the file, and is cut into many pieces.
+    title = " ".join(title[: 10 * _MAX_TITLE_CHARS].split())
     return title if len(title) <= _MAX_TITLE_CHARS else title[: _MAX_TITLE_CHARS - 1] + "…"
 
 

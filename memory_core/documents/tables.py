@@ -159,7 +159,7 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
     head, body = sample[above], [row for row in sample[above + 1 :] if any(row)]
     if _is_pair_of_names(head):
         return _Layout(above, head, width, labelled=True)
-    if has_header is None:
+    if has_header is None or max(map(len, head)) > TARGET_CHARS[1]:
         has_header = _is_header(head, body, width)
         if width == 2 and _is_labelled([head, *body], has_header):
             return _Layout(above, (), width, labelled=True)

@@ -98,7 +98,8 @@ class UserFinder:
         away = _by_user(elsewhere)
         known = recorded.keys() | stored.keys() | away.keys()
         words = _words(text) if user_id else []
-        inside = _canonical(_ids_in(text)) - {user_id}
+        looked_at = text[:_LONGEST_QUESTION]
+        inside = _canonical(_ids_in(looked_at)) - {user_id}
         with self._lock:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words, guess=user_id not in known) if user_id else {}
@@ -124,7 +125,7 @@ class UserFinder:
             placeholders=tuple(
                 recorded[other] for other in sorted(index.placeholders) if other in recorded
             ),
-            memories=tuple(self._holders(_UUID.findall(text.lower()))),
+            memories=tuple(self._holders(_UUID.findall(looked_at.lower()))),
             users=len(known),
             stored=stored.get(user_id) if user_id else None,
             scan=scan,
@@ -171,8 +172,9 @@ class UserFinder:
 
     def _holders(self, memory_ids: Sequence[str]) -> Iterator[MemoryOwner]:
         for view in self._ledger.users() if memory_ids else ():
+            known = set() if is_probe(view.user_id) else view.all_ids
             for memory_id in dict.fromkeys(memory_ids):
-                if not is_probe(view.user_id) and memory_id in view.all_ids:
+                if memory_id in known:
                     yield MemoryOwner(view.user_id, memory_id, memory_id in view.live)
 
 

@@ -205,9 +205,14 @@ def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
     The ids (`block-0`) count within the file, so they are left behind.
     """
     agents = _rows(agent_file, "agents", dict) or [agent_file]
+    holders = {
+        _name(block_id): agent.get("name")
+        for agent in reversed(agents)
+        for block_id in _rows(agent, "block_ids")
+    }
     for block in _rows(agent_file, "blocks", dict) or _rows(agent_file, "core_memory", dict):
-        users = [agent for agent in agents if block.get("id") in _rows(agent, "block_ids")]
-        known = {**block, "id": None, "agent_name": (users or agents)[0].get("name")}
+        holder = holders.get(_name(block.get("id")), agents[0].get("name"))
+        known = {**block, "id": None, "agent_name": holder}
         yield known if block.get("value") else NotAMemory("empty block")
     for agent in agents:
         yield from [NotAMemory("message of a conversation")] * len(_rows(agent, "messages"))

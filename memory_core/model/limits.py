@@ -4,7 +4,6 @@ The numbers are those of Amazon S3 Vectors where it is the narrowest store, so t
 on any backend can move to any other. Sizes are UTF-8 bytes.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -96,7 +95,8 @@ def check_scope(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InvalidMemory(f"{name} {value!r} is not text; pass a string or leave it out")
+        kind = type(value).__name__
+        raise InvalidMemory(f"{name} is {kind}, not text; pass a string or leave it out")
     scope = check_text(value, name).strip()
     if len(scope.encode()) > MAX_SCOPE_BYTES or any(char.isspace() for char in scope):
         raise InvalidMemory(
@@ -180,9 +180,10 @@ def _check_value(key: str, value: object) -> Any:
         size_of_text(value, f"metadata {key!r}")
         return value
     if isinstance(value, (bool, int, float)):
-        if not math.isfinite(value) or abs(value) > 2**53:
+        # Also not a number; and a whole one may be too large for the `math` module, or to be shown.
+        if not abs(value) <= 2**53:
             raise InvalidMemory(
-                f"metadata {key!r} is {value!r}; use a finite number up to 2**53, or text"
+                f"metadata {key!r} is no finite number up to 2**53; use one, or text"
             )
         return value
     if isinstance(value, (list, tuple)) and value:

@@ -21,6 +21,7 @@ SourceKind = Literal["text", "document", "chat"]
 """A memory said to the assistant, cut from a document, or taken from an exported chat."""
 
 _WORDS: Final = {"yes": True, "no": False}
+_LONGEST_VALUE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class MemoryFilter:
                 continue
             if name in given or name not in cls.__dataclass_fields__ or name in _SETS:
                 raise InvalidSelection(
-                    f"{key!r} is no condition, or was given twice; use one each of "
+                    f"{key[:80]!r} is no condition, or was given twice; use one each of "
                     f"{', '.join(_KEYS)}, or id any number of times"
                 )
             given[name] = _read(name, value, now)
@@ -163,6 +164,10 @@ def _between(since: datetime | None, at: datetime, until: datetime | None) -> bo
 
 
 def _read(name: str, value: str, now: datetime) -> object:
+    if len(value) > _LONGEST_VALUE:
+        raise InvalidSelection(
+            f"{name} has {len(value):,} characters, the limit is {_LONGEST_VALUE:,}; give fewer"
+        )
     if name.endswith(("_since", "_until")):
         moment = read_moment(value, now)
         if isinstance(moment, datetime):
@@ -178,5 +183,5 @@ def _read(name: str, value: str, now: datetime) -> object:
         "asked": "yes or no",
     }
     raise InvalidSelection(
-        f"{name} cannot be {value!r}; give {kinds.get(name, 'a text or a time')}"
+        f"{name} cannot be {value[:80]!r}; give {kinds.get(name, 'a text or a time')}"
     )

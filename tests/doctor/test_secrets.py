@@ -59,6 +59,9 @@ def _texts(value: Any) -> Iterator[str]:
         "https://bucket/o?X-Amz-Security-Token={}&X-Amz-Signature={}", "https://h/o?sp=r&sig={}",
         "https://host/callback?code={}&state=1", "postgres://anna:{}@host/db", "redis://:{}@host",
         "the address 'https://host/?api_key={}' does not answer", "https://h/?PASSWORD={}",
+        "https://h/?pass={}", "GET /?session_id={}", "https://h/?%74oken={}", "https://h/?auth[key]={}",
+        "https://h/?next=https%3A%2F%2Fi%2F%3Fa%3D1%26token%3D{}",
+        "https://h/?next=%2F%3Fnext%3D%252F%253Fkey%253D{}",
     ],
 )  # fmt: skip
 def test_secrets_in_an_address_are_hidden_whatever_holds_it(address: str) -> None:
@@ -66,7 +69,7 @@ def test_secrets_in_an_address_are_hidden_whatever_holds_it(address: str) -> Non
     hidden = Masker({}).hide(address.format(*[secret] * 2))
     assert secret[:-4] not in hidden
     assert hidden.count("…b7e8") == address.count("{}")
-    left = "https://host/user?user=ann&tab=Browse#codes: 1 key; a=b"
+    left = "https://host/user?user=ann&tab=Browse#codes: 1 key; a=b&next=%2Fa%3Fb%3Dc"
     assert Masker({}).hide(left) == left
 
 

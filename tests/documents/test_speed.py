@@ -13,7 +13,7 @@ import pytest
 from memory_core.documents import read_document
 from memory_core.errors import InvalidMemory
 from tests.documents.test_isolated import pdf_of
-from tests.support.document_files import docx_of_body
+from tests.support.document_files import W, docx_of_body, with_part
 from tests.support.proportion import is_in_proportion
 
 QUICK_S = 0.02
@@ -59,6 +59,21 @@ FILES: dict[str, Callable[[int], bytes | str]] = {
     "stars.md": lambda size: "*a " * (size // 3),
     "quotes.md": lambda size: "> " * (size // 2),
     "bars.md": lambda size: "|a" * (size // 2) + "\n" + "|-" * (size // 2),
+    "title.md": lambda size: "# " + "a " * (size // 2),
+    "notes.docx": lambda size: with_part(
+        docx_of_body(
+            "<w:p>" + '<w:r><w:footnoteReference w:id="2"/></w:r>' * (size // 60) + "</w:p>"
+        ),
+        "word/footnotes.xml",
+        f'<w:footnotes xmlns:w="{W}"><w:footnote w:id="2"><w:p><w:r><w:t>{"x " * (size // 2)}'
+        "</w:t></w:r></w:p></w:footnote></w:footnotes>".encode(),
+    ),
+    "agents.json": lambda size: json.dumps(
+        {
+            "agents": [{"block_ids": ["b"]}] * (size // 60),
+            "blocks": [{"id": "a", "value": "x"}] * (size // 60),
+        }
+    ),
     "texts.json": lambda size: json.dumps(["x"] * (size // 5)),
     "text.json": lambda size: json.dumps(["x " * (size // 2)]),
     "escapes.json": lambda size: '["' + "\\n" * (size // 2) + 'x"]',
@@ -95,6 +110,9 @@ CHATS: dict[str, Callable[[int], bytes | str]] = {
     ),
     "marks.json": lambda size: json.dumps(
         [{"type": "message", "ts": "1", "text": "<" * size, "user": "U1"}]
+    ),
+    "title.json": lambda size: json.dumps(
+        {"name": "T " * (size // 2), "chat_messages": [{"text": "x"}] * (size // 80)}
     ),
     "telegram.json": lambda size: json.dumps(
         {"messages": [{"type": "message", "date": "x", "text": ["a"] * (size // 5)}]}

@@ -127,8 +127,8 @@ def test_whole_and_broken_numbers_in_one_list_become_broken_ones() -> None:
     "value",
     [
         None, {}, {"a": 1}, [], (), [[1]], ["a", 1], [True], [None], [True, 1], object(), b"x",
-        math.nan, math.inf, -math.inf, 2**53 + 1, [math.nan], [1, 2**60], "\ud800", ["\ud800"],
-        {1}, 1j,
+        math.nan, math.inf, -math.inf, 2**53 + 1, [math.nan], [1, 2**60], [10**400], [10**5000],
+        "\ud800", ["\ud800"], {1}, 1j,
     ],
 )  # fmt: skip
 def test_any_other_value_is_refused_by_its_key(value: object) -> None:

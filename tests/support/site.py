@@ -33,11 +33,13 @@ class Inner:
     """What is behind the gate: it notes each request and whose it is said to be."""
 
     reached: list[tuple[str, str]] = field(default_factory=list)
+    cookies: str = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
         names = dict(scope["headers"])
+        self.cookies = names.get(b"cookie", b"").decode()
         self.reached.append((scope["path"], names.get(b"x-holdfast-session", b"").decode()))
         if scope["type"] == "websocket":
             socket = WebSocket(scope, receive, send)

@@ -14,11 +14,20 @@ from websockets import ConnectionClosed
 from websockets.sync.client import connect
 
 from dashboard.auth import connections
-from dashboard.auth.connections import ALLOW_BYTES, MAX_HEAD_BYTES, PEER
+from dashboard.auth.connections import (
+    ALLOW_BYTES,
+    MAX_HEAD_BYTES,
+    MOST_HEADERS,
+    MOST_PIPELINED,
+    PEER,
+)
 from tests.support.waiting import wait_for
 
 HEAD = b"GET /there HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"POST /there HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+MUCH = 12 * 1024**2
+"""Bytes that no system keeps for a client that does not read them."""
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -31,6 +40,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] == "websocket.receive":
             size = str(len(message["bytes"]))
             await send({"type": "websocket.send", "text": f"{size} {scope['state'][PEER][0]}"})
+        return
+    if scope["path"] == "/much":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(MUCH)})
         return
     size, more = 0, True
     while more:
@@ -130,6 +143,47 @@ def test_many_small_headers_count_together(client: Callable[[], socket.socket]) 
     connection = client()
     _send_all(connection, iter([HEAD + b"X: 0\r\n" * (MAX_HEAD_BYTES // 5) + b"\r\n"]))
     assert b"200 OK" not in _until_closed(connection)
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["half of the headers", "a whole request"])
+def test_only_so_many_headers_are_kept(client: Callable[[], socket.socket], end: bytes) -> None:
+    connection = client()
+    connection.sendall(HEAD + b"X:\r\n" * (MOST_HEADERS + 2) + end)
+    assert b" 431 " in _until_closed(connection)
+
+
+def test_requests_that_do_not_wait_for_answers_are_not_collected(
+    client: Callable[[], socket.socket],
+) -> None:
+    connection = client()
+    _send_all(connection, iter([(HEAD + b"\r\n") * 1_000] * 20))
+    assert _until_closed(connection).count(b"200 OK") <= MOST_PIPELINED
+    few = client()
+    few.sendall((HEAD + b"\r\n") * MOST_PIPELINED + HEAD + b"Connection: close\r\n\r\n")
+    assert _until_closed(few).count(b"200 OK") == MOST_PIPELINED + 1
+
+
+def test_a_client_that_reads_no_answer_is_dropped(client: Callable[[], socket.socket]) -> None:
+    connection = client()
+    connection.sendall(b"GET /much HTTP/1.0\r\n\r\n")
+
+    def dropped() -> bool:
+        try:
+            connection.sendall(b"0")
+        except OSError:
+            return True
+        return False
+
+    wait_for("the client to be dropped", dropped, 20)
+
+
+def test_a_client_that_reads_slowly_gets_all(client: Callable[[], socket.socket]) -> None:
+    connection, going_on, size = client(), threading.Event(), 0
+    connection.sendall(b"GET /much HTTP/1.0\r\n\r\n")
+    while part := connection.recv(1024**2, socket.MSG_WAITALL):
+        size += len(part)
+        going_on.wait(0.15)
+    assert size > MUCH
 
 
 @pytest.mark.parametrize(

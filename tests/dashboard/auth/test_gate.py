@@ -66,6 +66,16 @@ def test_a_stranger_reaches_nothing_whatever_is_asked(path: str, method: str, co
     assert [reached for reached, _ in inner.reached if reached != "/_stcore/health"] == []
 
 
+def test_cookies_that_take_long_to_read_go_no_further(site: Site) -> None:
+    _enter(site, "vera")
+    own = f"{COOKIE}={site.client.cookies[COOKIE]}"
+    # Half a minute in Python before 3.11.10, in which nobody else is served.
+    escapes = "\\" * 60_000
+    answer = site.another().get("/", headers={"Cookie": f'a="{escapes}"; {own}; b="\\1"; c=d'})
+    assert answer.text == "inner"
+    assert site.inner.cookies == f" {own}; c=d"
+
+
 @pytest.mark.parametrize("name", ["X-Holdfast-Session", "x_holdfast_session", "X-HOLDFAST-SESSION"])
 def test_nobody_says_themselves_who_they_are(site: Site, name: str) -> None:
     _enter(site, "vera")
