@@ -82,7 +82,7 @@ def _draw_counts(drawn: Status) -> None:
         if (state.memories, state.users) != (drawn.memories, drawn.users):
             st.rerun()
     written = f"last write {text.ago(state.last_write)}" if state.last_write else "no write yet"
-    whole = ", perhaps not all" if state.left_out else ""
+    whole = ", perhaps not all" if state.left_out or state.damaged else ""
     st.markdown(
         f"**{counted(state.memories, 'memory')} · {counted(state.users, 'user')}**{whole} · "
         f"{written} · counted {text.ago(state.as_of)}",

@@ -210,6 +210,11 @@ _REFUSED = Rule(
     "{title} refused {operation} on {resource} ({code}: {said}); if it lasts, report it with "
     "this message",
 )
+_S3_ALONE = Rule(
+    BackendError,
+    "{title} refused {operation} on {resource} in XML ({code}), as a server of S3 alone does; set "
+    "AWS_ENDPOINT_URL_S3VECTORS to one that speaks S3 Vectors, or MEMORY_BACKEND to chroma",
+)
 _REGION = Rule(
     SettingsError, "{title} cannot be used in that region ({said}); set AWS_REGION, as us-east-1"
 )
@@ -292,7 +297,7 @@ def rule_for(failure: Failure) -> Rule:
     for name in failure.names:
         if name in RULES:
             return RULES[name]
-    if failure.status in (408, 429) or failure.status >= 500:
+    if failure.status in (408, 429) or (failure.status >= 500 and failure.status != 501):
         return _BUSY
     return _DENIED if failure.status == 403 else _REFUSED
 
@@ -302,6 +307,8 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     rule = rule_for(failure)
     if rule is _BUSY and failure.status == 500 and call.endpoint and call.endpoint.own:
         rule = _BROKEN
+    if rule is _REFUSED and call.service == "s3vectors" and failure.said.startswith("<"):
+        rule = _S3_ALONE
     action, where = call.action, call.resource
     # The service names the missing permission, which may be another than the operation's: a
     # filtered QueryVectors needs GetVectors.
