@@ -271,8 +271,6 @@ class MannerlyVectors:
             body = {"Code": manners.missing, "Message": "NoSuchKey", "HostId": "standin"}
             response = replace(response, body=json.dumps(body).encode())
         if not manners.marked:
-            if response.status < 300 and not response.body:
-                response = replace(response, body=b"{}")
             code = dict(headers).get("x-amzn-errortype")
             headers = [(n, v) for n, v in headers if not n.lower().startswith("x-amz")]
             if code:

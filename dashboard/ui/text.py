@@ -40,7 +40,7 @@ _TAME = re.compile(
 )
 
 BACKENDS: Final = {
-    "s3_vectors": "Amazon S3 Vectors",
+    "s3_vectors": "S3 Vectors",
     "chroma": "ChromaDB",
 }
 

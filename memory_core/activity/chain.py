@@ -226,7 +226,7 @@ class Chain:
                 data = encode(head, self._writer, datetime.now(UTC), entries, self.key)
                 alone = "" if self.objects.atomic_puts else self._writer
                 key = log_key(head.number + 1, alone)
-                if not take(self.objects, key, data):
+                if not take(self.objects, key, data, own_name=bool(alone)):
                     head = self._look(head.number)
                     continue
                 self._head = Head(head.number + 1, digest_of(data))
@@ -241,6 +241,11 @@ class Chain:
         """The newest segment that this process wrote or linked to."""
         return self._head
 
+    @property
+    def _may_share(self) -> bool:
+        """Several may have one number; their names depend on what was known of the server then."""
+        return not (self.objects.atomic_puts and self.objects.in_order)
+
     def last(self) -> int:
         """Return the number of the newest segment, 0 where there is none."""
         return last_number(self.objects, self._head.number if self._head else 0)
@@ -252,7 +257,7 @@ class Chain:
             contents = {number: self._read[number] for number in wanted if number in self._read}
         missing = [number for number in wanted if number not in contents]
         keys = [log_key(number) for number in missing]
-        if not self.objects.atomic_puts:
+        if self._may_share:
             keys = self._keys_of(missing)
         new = self.objects.get_many(keys).items()
         segments: dict[int, Segment] = {}
@@ -265,7 +270,7 @@ class Chain:
                 segments[number] = _joined(before, segment) if before else segment
                 contents[number] = data
         with self._lock:
-            for number in segments if self.objects.atomic_puts else ():
+            for number in () if self._may_share else segments:
                 self._read[number] = contents[number]
                 self._read.move_to_end(number)
             while len(self._read) > _KEPT:
@@ -349,7 +354,7 @@ class Chain:
         """Return the newest segment of all processes."""
         number = last_number(self.objects, after)
         key = log_key(number)
-        if number and not self.objects.atomic_puts:
+        if number and self._may_share:
             key = next(iter(self.keys(number)), key)
         data = self.objects.get(key) if number else None
         return Head(number, digest_of(data) if data is not None else "")

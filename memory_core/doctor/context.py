@@ -106,8 +106,7 @@ class Context:
     def manners(self) -> ServerManners:
         """The ways of the server, by its card; Amazon's where there is none."""
         cards = self.backend.cards if self.aws.on_own_server else None
-        kept = cards.find() if cards else None
-        return kept.manners if kept else ServerManners()
+        return cards.known() if cards else ServerManners()
 
     @cached_property
     def store(self) -> VectorStore:

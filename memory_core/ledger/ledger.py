@@ -115,7 +115,7 @@ class Ledger:
         for _ in range(_APPEND_ATTEMPTS):
             key = folder + entry_name(ulid, drafts)
             data = b"\n".join(lines)
-            if not take(self._objects, key, data):
+            if not take(self._objects, key, data, own_name=True):
                 ulid = next_ulid(ulid, moment)
                 continue
             events = [decode_event(line) for line in lines] if is_batch(key) else []
@@ -222,9 +222,15 @@ class Ledger:
 
     def left_out(self) -> tuple[UserId, ...]:
         """Return the users of whom a listing was seen to leave entries out."""
-        folders = [folder for folder in self._objects.left_out if folder.startswith(ROOT)]
-        users = (self._user_of(_named(folder), [*self._objects.list(folder)]) for folder in folders)
-        return tuple(sorted(set(filter(None, users))))
+        return self.users_in(key for key in self._objects.left_out if key.startswith(ROOT))
+
+    def users_in(self, keys: Iterable[str]) -> tuple[UserId, ...]:
+        """Return whose keys these are; where an entry has to tell and cannot, the folder's name."""
+        users = {
+            self._user_of(name, [*self._objects.list(f"{ROOT}{name}/")]) or UserId(name)
+            for name in set(map(_named, keys))
+        }
+        return tuple(sorted(users))
 
     def read_ahead(self, keys: Iterable[str]) -> None:
         """Read at once the batches that `look` would read user by user."""
@@ -304,7 +310,7 @@ class Ledger:
 
 
 def _named(folder: str) -> str:
-    """Return the name of a user's folder."""
+    """Return the name of a user's folder, also of a key in it."""
     return folder[len(ROOT) :].partition("/")[0]
 
 

@@ -1,7 +1,8 @@
 """A small value for every user, computed again only for those whose entries have changed.
 
 A folder on a disk whose version is unchanged is not read. In a bucket all keys are listed, in
-parallel ranges of about equal size by the last listing, and compared by their digest.
+parallel ranges of about equal size by the last listing, and compared by their digest. A user with
+an entry that cannot be read gets a value without it, anew by each call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from itertools import islice, takewhile
 from threading import Lock
 from typing import Generic, TypeVar
 
+from ..errors import LedgerCorrupt
 from ..model.counting import Progress, Steps
+from ..model.user_id import UserId
 from ..storage.aws.client import each
 from .entries import ROOT
 from .ledger import USERS_AT_ONCE, Ledger, by_folder
@@ -40,7 +43,9 @@ class UserIndex(Generic[_Made]):
     """Looks through all users; safe to share between threads, which wait for each other."""
 
     def __init__(self, ledger: Ledger, make: Callable[[UserView], _Made | None]) -> None:
-        self._ledger = ledger
+        self._ledger = ledger.tolerant()
+        self._unread: dict[str, LedgerCorrupt] = {}
+        self._ledger.damaged = self._unread
         self._objects = ledger.objects
         self._make = make
         self._states: dict[str, _FolderState[_Made]] = {}
@@ -53,6 +58,7 @@ class UserIndex(Generic[_Made]):
         are kept for the next one.
         """
         with self._lock:
+            self._unread.clear()
             steps = Steps(on_progress, len(self._states), every=_REPORT_EVERY)
             folders = self._objects.folders(ROOT)
             present = self._list_ranges(steps) if folders is None else self._walk(folders, steps)
@@ -60,6 +66,11 @@ class UserIndex(Generic[_Made]):
                 del self._states[folder]
             steps.end(len(present))
             return [state.made for state in self._states.values() if state.made is not None]
+
+    def damaged(self) -> tuple[UserId, ...]:
+        """Return the users without all of whose entries the last call made its values."""
+        with self._lock:
+            return self._ledger.users_in(self._unread)
 
     def _walk(self, folders: Iterator[str], steps: Steps) -> set[str]:
         present = set()
@@ -129,6 +140,8 @@ class UserIndex(Generic[_Made]):
             # Forgotten, or removed, since it was listed.
             self._states.pop(folder, None)
         else:
+            if not self._unread.keys().isdisjoint(keys):
+                version, digest = None, b""
             self._states[folder] = _FolderState(version, digest, len(keys), self._make(view))
 
 

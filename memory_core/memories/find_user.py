@@ -144,16 +144,17 @@ class UserFinder:
         """
         wanted = [re.compile(rf"(?<!\w){re.escape(word)}") for word in _words(text)]
         counts: defaultdict[UserId, int] = defaultdict(int)
+        ledger = self._ledger.tolerant()
         held = (
             (memory_id, view.user_id, live.latest)
-            for view in (self._ledger.users() if wanted else ())
+            for view in (ledger.users() if wanted else ())
             if not is_probe(view.user_id)
             for memory_id, live in view.live.items()
         )
         while part := list(islice(held, _READ_AT_ONCE)):
             stored = store.get(memory_id for memory_id, _, _ in part)
             absent = [entry for memory_id, _, entry in part if memory_id not in stored]
-            recorded = self._ledger.payloads(absent) if absent else {}
+            recorded = ledger.payloads(absent) if absent else {}
             for memory_id, user_id, entry in part:
                 vector = stored.get(memory_id)
                 payload = vector.payload if vector else recorded.get(entry, {})
@@ -171,7 +172,7 @@ class UserFinder:
         )
 
     def _holders(self, memory_ids: Sequence[str]) -> Iterator[MemoryOwner]:
-        for view in self._ledger.users() if memory_ids else ():
+        for view in self._ledger.tolerant().users() if memory_ids else ():
             known = set() if is_probe(view.user_id) else view.all_ids
             for memory_id in dict.fromkeys(memory_ids):
                 if memory_id in known:

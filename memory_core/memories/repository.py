@@ -12,6 +12,7 @@ from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
 from ..extras import missing_extras
 from ..ledger import Ledger
+from ..ledger.entries import match_name
 from ..model.census import Census, CensusFigures, Placement
 from ..model.payload import owner
 from ..model.records import Status, Step
@@ -19,7 +20,7 @@ from ..model.user_id import UserId, is_probe
 from ..settings import Settings
 from ..storage.backend import Backend, select_backend
 from ..storage.vectors import Vector, VectorStore
-from .damaged import Damage
+from .damaged import Damage, is_entry
 
 
 class Repository(NamedTuple):
@@ -38,27 +39,28 @@ class Repository(NamedTuple):
 
         What is saved or deleted meanwhile is no difference: the ledger is read before and after.
         """
-        as_of, before = datetime.now(UTC), self._live()
+        ledger = self.ledger.tolerant()
+        as_of, before = datetime.now(UTC), _live(ledger)
         try:
             stored = set(self.store.keys())
         except IndexDamaged:
             stored = set()
-        after = before if stored == set().union(*before.values()) else self._live()
+        after = before if stored == set().union(*before.values()) else _live(ledger)
         real = {user_id: live for user_id, live in after.items() if not is_probe(user_id)}
         missing = {
             user_id: len((live & before.get(user_id, frozenset())) - stored)
             for user_id, live in real.items()
         }
+        hidden = sum(
+            int(match_name(key)["count"] or 0) for key in ledger.damaged or () if is_entry(key)
+        )
         return Placement(
             backend=self.backend.name,
             both=sum(map(len, real.values())) - sum(missing.values()),
             missing={user_id: count for user_id, count in missing.items() if count},
-            orphans=len(stored.difference(*before.values(), *after.values())),
+            orphans=max(0, len(stored.difference(*before.values(), *after.values())) - hidden),
             as_of=as_of,
         )
-
-    def _live(self) -> dict[UserId, frozenset[str]]:
-        return {view.user_id: frozenset(view.live) for view in self.ledger.users()}
 
     def status(self, census: Census | CensusFigures) -> Status:
         """Return the decision on the backend, and how much it holds as of the census."""
@@ -80,6 +82,7 @@ class Repository(NamedTuple):
             server=self.backend.server,
             card=self.backend.card,
             left_out=census.left_out if isinstance(census, Census) else (),
+            damaged=census.damaged if isinstance(census, Census) else (),
             missing_extras=missing_extras(),
         )
 
@@ -90,6 +93,10 @@ class Repository(NamedTuple):
                 self.store.describe()
         except IndexDamaged as exc:
             yield Step("vector files", False, str(exc))
+
+
+def _live(ledger: Ledger) -> dict[UserId, frozenset[str]]:
+    return {view.user_id: frozenset(view.live) for view in ledger.users()}
 
 
 class Service(Protocol):

@@ -96,6 +96,7 @@ class Counter:
             recent=recent,
             as_of=as_of,
             left_out=self._ledger.left_out(),
+            damaged=self._survey.damaged(),
         )
 
 
@@ -138,8 +139,8 @@ class _UserTally:
 
 
 def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
-    """Count one user; None for those of redeploy tests."""
-    if is_probe(view.user_id):
+    """Count one user; None for those of redeploy tests, or without an entry that can be read."""
+    if is_probe(view.user_id) or not view.entries:
         return None
     entries = view.entries
     added = [live.added for live in view.live.values()]

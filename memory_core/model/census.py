@@ -16,31 +16,41 @@ Origin = Literal["saved", "document", "import", "migration", "merge"]
 _NAMED = 5
 
 
-def scope(left_out: Sequence[str]) -> str:
-    """Return the word complete, or why not: whose entries a listing left out."""
-    if not left_out:
-        return "complete"
-    names = ", ".join(left_out[:_NAMED])
-    others = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
-    return (
-        f"perhaps not all: the storage's listing left out entries of {names}{others}, which were "
-        "read from the folder of each; whom else it leaves out is not known"
-    )
+def scope(left_out: Sequence[str], damaged: Sequence[str] = ()) -> str:
+    """Return the word complete, or why not: entries that a listing left out, or are damaged."""
+    reasons = []
+    if left_out:
+        reasons.append(
+            f"the storage's listing left out entries of {_names(left_out)}, which were read from "
+            "the folder of each; whom else it leaves out is not known"
+        )
+    if damaged:
+        reasons.append(
+            f"the record of {_names(damaged)} has entries that cannot be read; "
+            "`python -m memory_core audit` lists them"
+        )
+    return f"perhaps not all: {'; '.join(reasons)}" if reasons else "complete"
+
+
+def _names(users: Sequence[str]) -> str:
+    others = f" and {len(users) - _NAMED:,} more" if len(users) > _NAMED else ""
+    return ", ".join(users[:_NAMED]) + others
 
 
 class _Counted:
-    """A count of all users; `left_out` are those of whom a listing left entries out."""
+    """A count of all users: `left_out` by a listing in part, or with `damaged` entries."""
 
     __slots__ = ()
     left_out: tuple[UserId, ...]
+    damaged: tuple[UserId, ...] = ()
 
     @property
     def complete(self) -> bool:
-        return not self.left_out
+        return not (self.left_out or self.damaged)
 
     @property
     def scope(self) -> str:
-        return scope(self.left_out)
+        return scope(self.left_out, self.damaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,8 @@ class Census(_Counted):
     by the day (UTC) they were created, in order, and by how they came here: one that was imported
     keeps the day it has in its source. `recent` are those created on the last seven days, by user.
     `left_out` are users of whom the storage's listing was seen to leave entries out: they are
-    counted whole, and it is not known who else was.
+    counted whole, and it is not known who else was. `damaged` are users with entries that cannot be
+    read, counted without what those recorded.
     """
 
     users: tuple[UserSummary, ...]
@@ -75,6 +86,7 @@ class Census(_Counted):
     recent: Mapping[UserId, int]
     as_of: datetime
     left_out: tuple[UserId, ...] = ()
+    damaged: tuple[UserId, ...] = ()
 
     @property
     def figures(self) -> CensusFigures:
@@ -96,7 +108,8 @@ class Census(_Counted):
 class Placement:
     """Where memories are, by their ids alone: on record and in the store, or only in one of them.
 
-    `missing` counts, by user, what is on record only; `orphans` are in the store only.
+    `missing` counts, by user, what is on record only; `orphans` are in the store only. Entries
+    that cannot be read are left out of all three.
     """
 
     backend: str

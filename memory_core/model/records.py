@@ -252,7 +252,7 @@ class Status:
     `missing_extras` are sentences on packages that are not installed, by extra.
     `location` maps a word ("folder", "bucket", "index") to a name. `server` names a server in
     Amazon's place, `card` is what it can do; `stand_in` is the address of our own stand-in.
-    `left_out` is as in `Census`. `migration` is that of memories on the local disk.
+    `left_out` and `damaged` are as in `Census`. `migration` is that of memories on the local disk.
     """
 
     backend: str
@@ -271,6 +271,7 @@ class Status:
     server: str | None = None
     card: ServerCard | None = None
     left_out: tuple[UserId, ...] = ()
+    damaged: tuple[UserId, ...] = ()
     migration: MigrationStatus = MigrationStatus()
     missing_extras: Mapping[str, str] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ def status_document(status: Status) -> dict[str, Any]:
         **fields(status, "location memories users since last_write as_of stand_in server"),
         "card": encode(status.card),
         "left_out": list(status.left_out),
+        "damaged": list(status.damaged),
         "migration": migration,
         **fields(status, "missing_extras"),
     }
@@ -33,6 +34,7 @@ def status_text(status: Status) -> str:
         *((key, printable(val)) for key, val in status.location.items()),
     ]
     total = f"{counted(status.memories, 'memory')} of {counted(status.users, 'user')}"
+    whole = scope(status.left_out, status.damaged)
     return "\n".join(
         [
             f"{word}: {printable(status.reason)}.",
@@ -46,7 +48,7 @@ def status_text(status: Status) -> str:
             "",
             *card_lines(status.card),
             total
-            + (f", {one_line(scope(status.left_out))}" if status.left_out else "")
+            + (f", {one_line(whole)}" if whole != "complete" else "")
             + (f", last write {utc(status.last_write)}" if status.last_write else ""),
             *_migration_lines(status.migration),
             *(f"not installed: {sentence}" for sentence in status.missing_extras.values()),

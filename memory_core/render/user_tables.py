@@ -41,7 +41,7 @@ SENTENCES: Final[dict[State, str]] = {
 
 
 def users_document(census: Census) -> dict[str, Any]:
-    return fields(census, "complete left_out as_of users")
+    return fields(census, "complete left_out damaged as_of users")
 
 
 def users_text(census: Census) -> str:

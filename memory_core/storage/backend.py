@@ -208,7 +208,7 @@ def _s3_vectors(
         if create:
             objects.check_region()
         manners = cards.find_or_make() if aws.on_own_server else ServerManners()
-        objects.atomic_puts = manners.atomic_puts
+        objects.manners = lambda: manners
         where = IndexName(vector_bucket, index)
         return open_s3_vectors(
             aws, where, embedder.dimensions, manners, create=create, ledger=ledger
@@ -231,6 +231,8 @@ def _s3_vectors(
 
     endpoint = settings.endpoint_s3vectors or settings.endpoint_s3
     cards = CardKeeper(objects, endpoint or "", probe)
+    # For what is written before the index is opened, or without it.
+    objects.manners = lambda: cards.known() if aws.on_own_server else ServerManners()
     forced = settings.backend == "s3_vectors"
     detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
     location = {

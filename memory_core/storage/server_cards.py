@@ -15,6 +15,8 @@ from ..model.server_card import Capability, ServerCard, ServerManners
 from .objects import ObjectStore
 
 _ROOT: Final = "server/v1/"
+# Of a server that could not be tried: what loses nothing on any.
+_UNKNOWN: Final = ServerManners(atomic_puts=False, lists_all=False)
 _logger = logging.getLogger("memory_core")
 
 
@@ -37,17 +39,19 @@ class CardKeeper:
         self.card = card if card and card.endpoint == self._endpoint else None
         return self.card
 
-    def find_or_make(self) -> ServerManners:
-        """Return the manners on the card; the first time the server is tried.
+    def known(self) -> ServerManners:
+        """Return the manners on the card; where there is none, Amazon's but of nothing lost."""
+        card = self.card or self.find()
+        return card.manners if card else _UNKNOWN
 
-        Where that fails the server is taken to be like Amazon.
-        """
+    def find_or_make(self) -> ServerManners:
+        """Return the manners as `known`; the first time the server is tried."""
         try:
-            card = self.find() or self.renew()
+            self.card = self.find() or self.renew()
         except MemoryCoreError as exc:
             _logger.warning("what the server can do could not be tried: %s", exc)
-            return ServerManners()
-        return card.manners
+            return _UNKNOWN
+        return self.known()
 
     def renew(self) -> ServerCard:
         """Try the server, and keep the card in place of earlier ones."""

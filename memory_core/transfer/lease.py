@@ -119,7 +119,7 @@ class Lease:
         data = json.dumps(document).encode()
         alone = "" if self._objects.atomic_puts else f"-{self._holder}"
         key = f"{_LEASES}{number:012d}{alone}.json"
-        if not take(self._objects, key, data):
+        if not take(self._objects, key, data, own_name=bool(alone)):
             return False
         others = (name for name in self._objects.list(_LEASES) if name != key) if alone else ()
         if any(_number(name) == number for name in others):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -12,9 +12,10 @@ import pytest
 from memory_core.activity.chain import LOG, Chain
 from memory_core.activity.chain_check import check_chain
 from memory_core.errors import BackendUnavailable
+from memory_core.ledger.entries import next_ulid, time_in
 from memory_core.model.signature import Key
 from memory_core.render.activity_log import check_text
-from memory_core.storage.objects import LocalObjects
+from memory_core.storage.objects import LocalObjects, take
 from memory_core.transfer.lease import Lease, read_holder
 
 WRITERS, EACH = 4, 10
@@ -28,6 +29,31 @@ class Overwriting(LocalObjects):
     def put_if_absent(self, key: str, data: bytes) -> None:
         self._path(key).parent.mkdir(parents=True, exist_ok=True)
         self.replace(key, data)
+
+
+class Overtaken(Overwriting):
+    """As that; another writer's put of the same moment comes last."""
+
+    def put_if_absent(self, key: str, data: bytes) -> None:
+        super().put_if_absent(key, data)
+        super().put_if_absent(key, b"another's")
+
+
+def test_a_name_that_several_take_is_held_by_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_core.storage.objects.base._SAME_MOMENT_S", 0.0)
+    assert not take(Overtaken(tmp_path), "watch/1", b"ours")
+    assert take(Overwriting(tmp_path), "watch/2", b"ours")
+    assert take(Overtaken(tmp_path), "log/1.ours", b"ours", own_name=True)
+
+
+def test_two_that_follow_a_clock_ahead_take_two_names() -> None:
+    ahead = next_ulid("", datetime.now(UTC) + timedelta(hours=1))
+    first, second = (next_ulid(ahead, datetime.now(UTC)) for _ in range(2))
+    assert first != second
+    assert min(first, second) > ahead
+    assert time_in(first) == time_in(second) == time_in(ahead)
 
 
 class Colliding(Overwriting):

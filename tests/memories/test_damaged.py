@@ -13,6 +13,8 @@ import pytest
 from memory_core import LedgerCorrupt, MemoryService, Settings, open_service, rebuild_index
 from memory_core.embedders import Embedder
 from memory_core.model.records import AuditReport, MemoryRecord
+from memory_core.render.storage_status import status_text
+from memory_core.render.user_tables import users_document, users_text
 from tests.support.damage import ANN, BOB, found_in, stored
 from tests.support.factories import build_service
 from tests.support.in_memory_store import InMemoryStore
@@ -154,6 +156,33 @@ def test_adoption_and_scan_say_what_cannot_be_read(service: MemoryService, tmp_p
         with pytest.raises(LedgerCorrupt, match=path.name):
             call()
     assert fresh.take_up(ANN).taken == 0
+
+
+def test_a_damaged_batch_stops_no_count_and_is_told(service: MemoryService, tmp_path: Path) -> None:
+    fill(service, batch=True)
+    path = entry_of(tmp_path, BOB)
+    whole = path.read_bytes()
+    damage(tmp_path)
+    path.with_name("notes.txt").write_bytes(b"mine")
+    fresh = build_service(tmp_path, service.parts.embedder, service.parts.store)
+    for _ in range(2):
+        census = fresh.count_users()
+        assert {user.user_id: user.memories for user in census.users} == {ANN: 2, CAROL: 2}
+        assert (census.complete, census.damaged, census.left_out) == (False, (BOB,), ())
+        assert f"perhaps not all: the record of {BOB} has entries that" in users_text(census)
+    assert users_document(census)["damaged"] == [BOB]
+    assert f"4 memories of 2 users, perhaps not all: the record of {BOB}" in status_text(
+        fresh.status()
+    )
+    placement = fresh.placement()
+    assert (placement.both, placement.missing, placement.orphans) == (4, {}, 0)
+    assert len(fresh.list_memories(ANN)) == 2
+    with pytest.raises(LedgerCorrupt, match=path.name):
+        fresh.list_memories(BOB)
+    path.write_bytes(whole)
+    path.with_name("notes.txt").unlink()
+    census = fresh.count_users()
+    assert (census.memories, census.complete) == (6, True)
 
 
 def test_a_rebuild_goes_on_past_a_damaged_record(tmp_path: Path, embedder: Embedder) -> None:

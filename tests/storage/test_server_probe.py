@@ -94,4 +94,5 @@ def test_a_server_that_does_not_let_itself_be_tried_is_used_all_the_same(
         standin.add_fault("deny", operation="CreateIndex")
         with open_service(settings) as service:
             assert service.status().card is None
+            assert not service.parts.backend.objects.atomic_puts
     assert "what the server can do could not be tried" in caplog.text

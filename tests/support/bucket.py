@@ -86,7 +86,7 @@ class Bucket:
     @cached_property
     def _backend(self) -> Backend:
         objects = S3Objects(self._aws, self._objects["Bucket"], self._objects["Prefix"])
-        objects.atomic_puts = self._manners.atomic_puts
+        objects.manners = lambda: self._manners
         return replace(
             select_backend(self._settings, self._embedder),
             objects=objects,

@@ -90,7 +90,7 @@ def _draw_counts(drawn: Status, *, counting: bool) -> None:
         ):
             st.rerun()
     written = f"last write {text.ago(state.last_write)}" if state.last_write else "no write yet"
-    whole = ", perhaps not all" if state.left_out else ""
+    whole = ", perhaps not all" if state.left_out or state.damaged else ""
     age = f"counted {text.ago(state.as_of)}"
     if counting:
         age = f"as of {text.utc(state.as_of)}, counting again…"

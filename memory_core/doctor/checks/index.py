@@ -16,7 +16,6 @@ _METRIC = "cosine"
 _OF_MEM0 = "mem0migrations"
 _SAMPLE = 100
 _SHOWN = 20
-_REBUILD = "python -m memory_core rebuild"
 
 
 def exists(context: Context) -> Iterator[Finding]:
@@ -152,5 +151,5 @@ def _neighbours(context: Context) -> list[str]:
             )
         except (AccessDenied, IndexMismatch):
             return []
-        names = sorted(str(index["indexName"]) for index in answer["indexes"])
+        names = sorted(str(index["indexName"]) for index in answer.get("indexes", ()))
     return [name for name in names if name != context.index_name]

@@ -420,7 +420,7 @@ def _check_sender(
         answer: object = customized_response_dict or None
         if answer is None:
             with suppress(ValueError):
-                answer = json.loads(response_dict["body"])
+                answer = json.loads(response_dict["body"] or b"{}")
         output = operation_model.output_shape if status == 200 else None
         believed = (status == 200 or status >= 400) and endpoint.fits(answer, output)
     if not believed:

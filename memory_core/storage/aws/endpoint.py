@@ -33,6 +33,8 @@ _KINDS: Final = {
     "sts": "an STS server",
     "bedrock-runtime": "a server of models",
 }
+# Members that the model requires, which some servers leave out and nothing here reads.
+_UNREAD: Final = frozenset({"indexArn", "vectorBucketArn", "distanceMetric"})
 _SHAPES: Final = {"structure": dict, "list": list, "string": str}
 
 
@@ -67,6 +69,11 @@ class Endpoint:
         Our stand-in with the manners of Amazon is treated as Amazon is.
         """
         return self.foreign and not self._manners.startswith("aws")
+
+    @property
+    def unmarked(self) -> bool:
+        """The server was set by hand and has not marked an answer, so an empty one is no proof."""
+        return self.own and not self._marks
 
     @property
     def server(self) -> str:
@@ -109,14 +116,15 @@ class Endpoint:
             return False
         if not isinstance(answer, dict):
             return False
-        members = output.members if output else {}
-        present = {name: value for name, value in answer.items() if name in members}
-        whole = all(name in present for name in (output.required_members if output else ()))
-        if not members:
+        if not (output and output.members):
             return self._fits
+        members = output.members
+        present = {name: val for name, val in answer.items() if name in members and val is not None}
+        whole = present.keys() >= {*output.required_members} - _UNREAD
         right = all(
             isinstance(value, _SHAPES.get(members[name].type_name, object))
             for name, value in present.items()
         )
-        self._fits = self._fits or (whole and right and bool(present))
-        return whole and right and bool(present)
+        fits = whole and right and bool(present)
+        self._fits |= fits
+        return fits

@@ -116,8 +116,8 @@ def _read_rules() -> dict[str, tuple[Rule, list[str]]]:
 
 
 _RULES = _read_rules()
-_BUSY, _BROKEN, _DENIED, _REFUSED = (
-    _RULES[name][0] for name in ("busy", "broken", "denied", "refused")
+_BUSY, _BROKEN, _DENIED, _REFUSED, _S3_ALONE = (
+    _RULES[name][0] for name in ("busy", "broken", "denied", "refused", "s3-alone")
 )
 RULES = {code: rule for rule, codes in _RULES.values() for code in codes}
 """By error code or name of a botocore exception; a base class stands for those below it.
@@ -131,7 +131,7 @@ def rule_for(failure: Failure) -> Rule:
     for name in failure.names:
         if name in RULES:
             return RULES[name]
-    if failure.status in (408, 429) or failure.status >= 500:
+    if failure.status in (408, 429) or (failure.status >= 500 and failure.status != 501):
         return _BUSY
     return _DENIED if failure.status == 403 else _REFUSED
 
@@ -141,6 +141,8 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     rule = rule_for(failure)
     if rule is _BUSY and failure.status == 500 and call.endpoint and call.endpoint.own:
         rule = _BROKEN
+    if rule is _REFUSED and call.service == "s3vectors" and failure.said.startswith("<"):
+        rule = _S3_ALONE
     action, where = call.action, call.resource
     # The service names the missing permission, which may be another than the operation's: a
     # filtered QueryVectors needs GetVectors.

@@ -39,8 +39,10 @@ def _handler(read: Callable[[bytes], Answer]) -> Callable[..., None]:
 
 
 def _read_vectors(body: bytes) -> Answer:
-    """Return the answer unchanged: JSON has all the types that it uses."""
+    """Return the answer unchanged: JSON has all the types that it uses. A null is an empty list."""
     answer = json.loads(body)
+    if isinstance(answer, dict) and answer.get("vectors", ()) is None:
+        answer["vectors"] = []
     if not isinstance(answer, dict) or not isinstance(answer.get("vectors"), list):
         raise ValueError("no vectors")
     return answer

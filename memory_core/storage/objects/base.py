@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Set
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 
 from ...errors import EntryExists
+
+_SAME_MOMENT_S: Final = 0.3
 
 
 class ObjectStore(Protocol):
@@ -72,11 +76,16 @@ class ObjectStore(Protocol):
         """Return a token that differs when `list(prefix)` may, or None where none is cheap."""
 
 
-def take(objects: ObjectStore, key: str, data: bytes) -> bool:
-    """Write an object that one writer alone may write; return False if another one did."""
-    try:
+def take(objects: ObjectStore, key: str, data: bytes, *, own_name: bool = False) -> bool:
+    """Write an object that one writer alone may write; return False if another one did.
+
+    With `own_name` nobody else takes the name. Else, where puts are not atomic, the object is read
+    back once those of the same moment are through: the last of them counts.
+    """
+    with suppress(EntryExists):
         objects.put_if_absent(key, data)
-    except EntryExists:
-        # Our own write whose acknowledgement was lost counts as done.
-        return objects.get(key) == data
-    return True
+        if own_name or objects.atomic_puts:
+            return True
+        time.sleep(_SAME_MOMENT_S)
+    # Our own write whose acknowledgement was lost counts as done.
+    return objects.get(key) == data

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from ...errors import BackendError, EntryExists, SettingsError
 from ...model.counting import batches
+from ...model.server_card import ServerManners
 from ..aws import Aws
 from ..aws.client import each
 
@@ -25,7 +27,11 @@ class S3Objects:
         self._bucket = bucket
         self._prefix = prefix
         self.left_out: set[str] = set()
-        self.atomic_puts = True
+        self.manners: Callable[[], ServerManners] = ServerManners
+
+    @property
+    def atomic_puts(self) -> bool:
+        return self.manners().atomic_puts
 
     @property
     def in_order(self) -> bool:
@@ -66,31 +72,35 @@ class S3Objects:
         """Yield the keys as `ObjectStore.list`; a server set by hand is checked against itself.
 
         Where a page ends within a folder the rest is read from the folder itself. If the next page
-        does not have it too, the listing loses keys, and all folders are read by themselves.
+        does not have it too, or the server is known to lose keys, folders that were not listed are
+        looked for. A folder that is listed again is passed over.
         """
-        early: dict[str, str] = {}
-        folders: set[str] = set()
+        early, done, pages = set[str](), set[str](), 0
         for page in self._list_pages(prefix, start_after):
-            keys = [key for key in page if early.pop(key, None) is None]
-            yield from keys
+            pages += 1
             if self.in_order or not page:
+                yield from page
                 continue
-            folders.update(map(_folder, page))
-            folder = _folder(page[-1])
-            if len(folder) > len(prefix):
-                for rest in self._list_pages(folder, page[-1]):
-                    new = [key for key in rest if key not in early]
-                    early |= dict.fromkeys(new, folder)
-                    yield from new
+            folder, repeated = "", False
+            for folder, keys in groupby(page, key=_folder):
+                part, repeated = [*keys], folder in done
+                yield from () if repeated else [key for key in part if key not in early]
+                early.difference_update(part)
+                if len(folder) > len(prefix):
+                    done.add(folder)
+            if folder in done and not repeated:
+                rest = {key for keys in self._list_pages(folder, page[-1]) for key in keys}
+                early |= rest
+                yield from sorted(rest)
         # Deleted in the meantime, or left out.
         lost = {
             folder
-            for folder in set(early.values())
+            for folder in map(_folder, early)
             if any(key in early for part in self._list_pages(folder) for key in part)
         }
-        if lost:
-            self.left_out |= lost
-            yield from self._unlisted(prefix, start_after, folders)
+        self.left_out |= lost
+        if pages > 1 and done and (lost or not self.manners().lists_all):
+            yield from self._unlisted(prefix, start_after, done)
 
     def names_in_pages(self, prefix: str, size: int) -> Sequence[str]:
         """Return what a listing in pages of a size has, unchecked."""
@@ -98,11 +108,12 @@ class S3Objects:
 
     def _unlisted(self, prefix: str, start_after: str, listed: set[str]) -> Iterator[str]:
         """Yield what is in folders right below `prefix` that a listing had nothing of."""
+        known = {prefix + name[len(prefix) :].partition("/")[0] + "/" for name in listed}
         members = {"Prefix": self._prefix + prefix, "Delimiter": "/"}
         for page in self._pages("ListObjectsV2", _NEXT_KEYS, **members):
             for common in page.get("CommonPrefixes", ()):
                 folder = common["Prefix"].removeprefix(self._prefix)
-                if any(name.startswith(folder) for name in listed):
+                if folder in known:
                     continue
                 keys = [key for key in self.list(folder) if key > start_after]
                 if keys:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,9 @@ _SAMPLE = 20
 _SEGMENTS = 8
 _LISTING_STARTS = 3
 _NEXT = {"nextToken": "nextToken"}
-_SMALL_TOP_K = 100
+_TOP_KS = (1_000, 100, 30, 10)
+# Of a listing in parts; another failure would be the same without.
+_REFUSED_PARTS = frozenset({400, 405, 422, 500, 501})
 _LARGE_BODY = 1024 * 1024
 _WAKING = "holdfast-waking"
 _MAX_KEY_BYTES = 1024
@@ -116,8 +119,8 @@ class S3VectorStore:
         return {
             row["key"]: _to_vector(row)
             for answer in each(read, wanted)
-            for row in answer["vectors"]
-            if not self._own or row.get(member)
+            for row in answer.get("vectors", ())
+            if not self._own or row.get(member) is not None
         }
 
     def keys(self) -> Iterator[str]:
@@ -134,7 +137,7 @@ class S3VectorStore:
                 known |= new
                 yield from new
         except BackendError as exc:
-            if not self._own or segments == 1 or status_of(exc) != HTTPStatus.BAD_REQUEST:
+            if not self._own or segments == 1 or status_of(exc) not in _REFUSED_PARTS:
                 raise
             self._manners = replace(self._manners, segments=1)
             yield from (key for key in self.keys() if key not in known)
@@ -142,7 +145,7 @@ class S3VectorStore:
     def sample(self) -> list[Vector]:
         """Return a few vectors with their payloads, whichever the service lists first."""
         answer = self._ask("ListVectors", maxResults=_SAMPLE, returnMetadata=True)
-        return [_to_vector(listed) for listed in answer["vectors"] if listed["key"] != TIE]
+        return [_to_vector(listed) for listed in answer.get("vectors", ()) if listed["key"] != TIE]
 
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
@@ -161,10 +164,10 @@ class S3VectorStore:
             try:
                 nearest = self._listing("QueryVectors", **members, returnDistance=True)
             except BackendError as exc:
-                is_refused = status_of(exc) == HTTPStatus.BAD_REQUEST and asked > _SMALL_TOP_K
-                if not self._own or not is_refused:
+                fewer = next((most for most in _TOP_KS if most < asked), 0)
+                if not self._own or status_of(exc) != HTTPStatus.BAD_REQUEST or not fewer:
                     raise
-                self._manners = replace(self._manners, top_k=_SMALL_TOP_K)
+                self._manners = replace(self._manners, top_k=fewer)
                 return self.query(user_id, values, limit, words)
         return [(match["key"], _cosine(match)) for match in nearest[:limit]]
 
@@ -172,6 +175,7 @@ class S3VectorStore:
         for batch in batches(filter(_is_possible, dict.fromkeys(keys)), _DELETE_BATCH):
             self._pace.take(len(batch))
             self._ask("DeleteVectors", keys=batch)
+            self._confirm("DeleteVectors", partial(self.get, batch))
 
     def erase(self, keys: Iterable[str]) -> None:
         self.delete(keys)
@@ -188,7 +192,7 @@ class S3VectorStore:
         size = sum(map(_written_bytes, request))
         large = self._own and size > _LARGE_BODY and len(request) > 1
         try:
-            self._ask("PutVectors", 0.0, vectors=request)
+            self._send(request, patience=0.0)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -197,15 +201,25 @@ class S3VectorStore:
                 _logger.warning("%s; the vectors are there all the same", exc)
                 return
             if failed and not large:
-                self._ask("PutVectors", vectors=request)
+                self._send(request)
                 return
-            if len(request) == 1 or not (failed or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            if status not in ((400, 413, 500) if large else (413,)) or len(request) == 1:
                 raise
             middle = len(request) // 2
             self._put(request[:middle])
             taken = min(self._manners.body_bytes, max(size // 2, _LARGE_BODY))
             self._manners = replace(self._manners, body_bytes=taken)
             self._put(request[middle:])
+
+    def _send(self, request: list[dict[str, Any]], *, patience: float = 1.0) -> None:
+        self._ask("PutVectors", patience, vectors=request)
+        self._confirm("PutVectors", lambda: not self._has_kept(request))
+
+    def _confirm(self, operation: str, lacks: Callable[[], object]) -> None:
+        """Believe an empty answer of a server that marks none only by what it did."""
+        if self._aws.endpoint("s3vectors").unmarked and lacks():
+            said = "200, and nothing was changed"
+            raise self._aws.error("s3vectors", operation, str(self._index), "NotFromAws", said)
 
     def _has_kept(self, request: list[dict[str, Any]]) -> bool:
         """Tell if the index holds the records of a request that was answered with a failure."""
@@ -239,7 +253,7 @@ class S3VectorStore:
             starts += 1
             try:
                 pages = self._aws.pages("s3vectors", operation, where, _NEXT, **members)
-                return [listed for page in pages for listed in page["vectors"]]
+                return [listed for page in pages for listed in page.get("vectors", ())]
             except BackendError as exc:
                 if exc.code != INVALID_PAGE_TOKEN or starts == _LISTING_STARTS:
                     raise
@@ -254,7 +268,9 @@ def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
     whole = {"maxResults": _PAYLOAD_PAGE, "returnData": True, "returnMetadata": True}
     members = {**index.address, **whole}
     for page in aws.pages("s3vectors", "ListVectors", str(index), _NEXT, **members):
-        yield from (_to_vector(listed) for listed in page["vectors"] if listed["key"] != TIE)
+        yield from (
+            _to_vector(listed) for listed in page.get("vectors", ()) if listed["key"] != TIE
+        )
 
 
 def put_requests(
@@ -327,7 +343,7 @@ def _is_same(stored: NDArray[np.float32] | None, put: NDArray[np.float32] | None
 
 
 def _cosine(match: dict[str, Any]) -> float | None:
-    gap = match.get("distance", match.get("scores", {}).get("vectorDistance"))
+    gap = match.get("distance", (match.get("scores") or {}).get("vectorDistance"))
     # Rounding gives even an identical vector a small distance, or a negative one.
     return None if gap is None else min(1.0, max(-1.0, 1.0 - gap))
 

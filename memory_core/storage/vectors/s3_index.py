@@ -68,7 +68,7 @@ def open_index(
 
 def describe_index(aws: Aws, name: IndexName) -> IndexInfo:
     """Return the description of the index; the service does not count its vectors."""
-    index = aws.ask("s3vectors", "GetIndex", str(name), **name.address)["index"]
+    index = aws.ask("s3vectors", "GetIndex", str(name), **name.address).get("index") or {}
     configuration = index.get("metadataConfiguration") or {}
     return IndexInfo(
         "s3_vectors",

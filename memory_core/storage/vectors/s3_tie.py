@@ -115,7 +115,7 @@ class IndexTie:
                 raise
             # A compatible server may fail until the first vector is put.
             return ""
-        notes = [(vector.get("metadata") or {}).get(_NOTE) for vector in answer["vectors"]]
+        notes = [(vector.get("metadata") or {}).get(_NOTE) for vector in answer.get("vectors", ())]
         return str(notes[0] or "") if notes else ""
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_the_parts_of_what_should_be_and_is() -> None:
     chart = charts.should_be(placement, None)
     assert chart.figure.data[0].marker.color == charts.BACKEND_COLOURS["s3_vectors"]
     assert chart.alt == (
-        "Memories on record beside those in Amazon S3 Vectors: in both: 3, missing: 2, orphans: 1, "
+        "Memories on record beside those in S3 Vectors: in both: 3, missing: 2, orphans: 1, "
         "elsewhere: not checked."
     )
     assert list(charts.should_be(placement, 4).table["Memories"]) == [3, 2, 1, 4]
@@ -132,14 +132,14 @@ def test_the_strip_shows_storage_deployments_and_verdicts() -> None:
     days = {NOW.date(): 2, (NOW + day).date(): 3}
     chart = charts.storage_strip(starts, [report], days, NOW - day, NOW + 4 * day)
     traces = {trace.name: trace for trace in chart.figure.data}
-    assert [len(traces[name].x) for name in ("Not recorded", "ChromaDB", "Amazon S3 Vectors")] == [
+    assert [len(traces[name].x) for name in ("Not recorded", "ChromaDB", "S3 Vectors")] == [
         1, 3, 1,
     ]  # fmt: skip
     assert (len(traces["start"].x), len(traces["deployment"].x)) == (3, 1)
     assert list(traces["redeploy test"].customdata) == [report.run]
     assert list(traces["memories"].y) == [2, 5, 5]
     assert chart.alt == (
-        "Storage since 11 Nov 2025: Amazon S3 Vectors now, 4 starts, 1 deployment, 1 redeploy test."
+        "Storage since 11 Nov 2025: S3 Vectors now, 4 starts, 1 deployment, 1 redeploy test."
     )
 
 

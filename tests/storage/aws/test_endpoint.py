@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from memory_core.errors import BackendUnavailable
+from memory_core.model.user_id import UserId
 from memory_core.storage.aws import Retries
 from memory_core.storage.aws.client import Aws, Transport
 from memory_core.storage.aws.endpoint import Endpoint
+from memory_core.storage.aws.errors import Call, Failure, translate
 from memory_core.storage.vectors import Vector
 from memory_core.storage.vectors.s3 import S3VectorStore, open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
@@ -63,6 +66,9 @@ def output(operation: str) -> Any:
         ("GetIndex", None, False),
         ("GetIndex", {"status": "ok"}, False),
         ("ListVectors", {"vectors": []}, True),
+        ("ListVectors", {"vectors": [], "nextToken": None}, True),
+        ("ListVectors", {"vectors": None}, False),
+        ("QueryVectors", {"vectors": []}, True),
         ("ListVectors", {"vectors": {}}, False),
         ("QueryVectors", [1, 2], False),
         ("PutVectors", {}, False),
@@ -104,7 +110,7 @@ def fronted() -> Iterator[tuple[Front, S3VectorStore, Clock]]:
     front, clock = Front(), Clock()
     with (
         server("supabase") as (standin, settings),
-        in_front(standin, "s3vectors", front.watch) as url,
+        in_front(standin, "s3vectors", lambda request: front.watch(request)) as url,
     ):
         retries = Retries(sleep=clock.sleep, clock=clock, random=lambda: 1.0)
         addressed = replace(settings, endpoint_s3vectors=url)
@@ -165,6 +171,64 @@ def test_a_500_that_lasts_ends_in_one_sentence_and_is_not_waited_for_again(
     assert len(front.sizes) <= before + 2
     front.answer = None
     store.put(vectors(1, 1))
+
+
+def test_an_empty_answer_counts_as_far_as_it_is_seen_to_be_true() -> None:
+    with server("s3mock") as (standin, settings):
+        eaten = dict.fromkeys(("/PutVectors", "/DeleteVectors"), Response(200, (), b""))
+        swallow = False
+
+        def watch(request: Request) -> Response | None:
+            return eaten.get(request.path) if swallow else None
+
+        with in_front(standin, "s3vectors", watch) as url:
+            aws = Aws(replace(settings, endpoint_s3vectors=url), transport=Transport(attempts=1))
+            store = open_s3_vectors(aws, INDEX, DIMENSIONS, create=True)
+            first, second = vectors(2, 1)
+            store.put([first])
+            swallow = True
+            for call in (lambda: store.put([second]), lambda: store.delete([first.key])):
+                with pytest.raises(BackendUnavailable, match="200, and nothing was changed"):
+                    call()
+            swallow = False
+            store.delete([first.key])
+            assert store.get([first.key, second.key]) == {}
+            aws.close()
+
+
+def test_what_a_server_refuses_is_asked_for_in_less(
+    fronted: tuple[Front, S3VectorStore, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front, store, _ = fronted
+    saved = vectors(3, 1)
+
+    def watch(request: Request) -> Response | None:
+        asked = json.loads(request.body)
+        if asked.get("topK", 0) > 30:
+            return Response(400, JSON, b"{}")
+        if asked.get("keys") == ["none"]:
+            return Response(200, JSON, b'{"vectors": null}')
+        return Response(501, JSON, b"{}") if "segmentCount" in asked else None
+
+    monkeypatch.setattr(front, "watch", watch)
+    store.put(saved)
+    assert {*store.keys()} == {vector.key for vector in saved}
+    values = saved[0].values
+    assert values is not None
+    assert len(store.query(UserId("ann"), values, 60)) == 3
+    assert store.get(["none"]) == {}
+
+
+def test_a_server_of_s3_alone_is_told_as_that() -> None:
+    call = Call("s3vectors", "GetIndex", "the index", endpoint=Endpoint("s3vectors", URL))
+    for status in (400, 405, 501):
+        said = str(
+            translate(Failure((str(status),), status, "<?xml version='1.0'?><Error/>"), call)
+        )
+        assert said.startswith(
+            f"an S3 Vectors server at {URL} refused GetIndex on the index in XML"
+        )
+        assert "set AWS_ENDPOINT_URL_S3VECTORS to one that speaks S3 Vectors" in said
 
 
 def test_a_put_that_failed_and_was_kept_counts(
