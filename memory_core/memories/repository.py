@@ -12,7 +12,7 @@ from ..embedders import Embedder, open_embedder
 from ..errors import IndexDamaged
 from ..extras import missing_extras
 from ..ledger import Ledger
-from ..model.census import Census, CensusFigures, Placement
+from ..model.census import Census, Placement
 from ..model.payload import owner
 from ..model.records import Status, Step
 from ..model.user_id import UserId, is_probe
@@ -60,9 +60,8 @@ class Repository(NamedTuple):
     def _live(self) -> dict[UserId, frozenset[str]]:
         return {view.user_id: frozenset(view.live) for view in self.ledger.users()}
 
-    def status(self, census: Census | CensusFigures) -> Status:
+    def status(self, census: Census) -> Status:
         """Return the decision on the backend, and how much it holds as of the census."""
-        figures = census.figures if isinstance(census, Census) else census
         return Status(
             backend=self.backend.name,
             persistent=self.backend.persistent,
@@ -71,15 +70,15 @@ class Repository(NamedTuple):
             embedder=self.embedder.name,
             dimensions=self.embedder.dimensions,
             location=self.backend.location,
-            memories=figures.memories,
-            users=figures.users,
-            since=figures.first_write,
-            last_write=figures.last_write,
-            as_of=figures.as_of,
+            memories=census.memories,
+            users=len(census.users),
+            since=census.since,
+            last_write=census.last_write,
+            as_of=census.as_of,
             stand_in=self.backend.stand_in,
             server=self.backend.server,
             card=self.backend.card,
-            left_out=census.left_out if isinstance(census, Census) else (),
+            left_out=census.left_out,
             missing_extras=missing_extras(),
         )
 
