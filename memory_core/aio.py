@@ -161,7 +161,7 @@ class AsyncMemoryService:
     reunions = _on_thread(MemoryService.reunions)
     undo_reunion = _on_thread(MemoryService.undo_reunion, long=True)
     count_users = _on_thread(MemoryService.count_users, long=True)
-    last_figures = _on_thread(MemoryService.last_figures)
+    last_status = _on_thread(MemoryService.last_status)
     scan_store = _on_thread(MemoryService.scan_store, long=True)
     elsewhere = _on_thread(MemoryService.elsewhere, long=True)
     traces = _on_thread(MemoryService.traces, long=True)

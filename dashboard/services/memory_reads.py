@@ -46,9 +46,9 @@ def health() -> Health:
     shared = connection()
     try:
         service = shared.service()
-        last = None if shared.counted else service.last_figures()
+        last = None if shared.counted else service.last_status()
         if last and shared.count_in_background(lambda: _counted(shared.writes)):
-            return Health(service.status(last), None, counting=True)
+            return Health(last, None, counting=True)
         shared.counted = True
         # One count serves the status as well, so that nothing is listed twice.
         return Health(service.status(census()), None)

@@ -35,6 +35,8 @@ FLUSH_S: Final = 5.0
 _MOST_WAITING: Final = 5_000
 _MOST_NAMED: Final = 30
 _ANYBODY: Final = "any"
+_EVER: Final = 10_000
+"""Days from before there were receipts."""
 _SWEEP_EVERY_S: Final = 6 * 3600.0
 _logger = logging.getLogger("memory_core")
 
@@ -84,22 +86,25 @@ class RecallLog:
         self._writer.call_within(FLUSH_S)
 
     def receipts(
-        self, user_id: UserId | None, since: datetime | None = None
+        self, user_id: UserId | None, since: datetime | None = None, *, old: bool = False
     ) -> list[RecallReceipt]:
-        """Return the receipts of a user, or of all for None, oldest first; those that wait too."""
-        kept = datetime.now(UTC) - timedelta(days=self.days)
+        """Return the receipts of a user, or of all for None, oldest first; those that wait too.
+
+        With `old` also those that are to be removed, or from when more days were kept.
+        """
+        kept = datetime.now(UTC) - timedelta(days=_EVER if old else self.days)
         since = max(since, kept) if since else kept
-        listed = [decode(RecallReceipt, fields) for fields in self._stored(user_id, since)]
+        stored = self._objects.get_many(self._keys(user_id, since))
+        listed = [
+            decode(RecallReceipt, fields)
+            for content in stored.values()
+            for salt, fields in _lines(content)
+            if user_id is None or fields["user"] == _pseudonym(salt, user_id)
+        ]
         with self._lock:
             listed += [asked for user, asked in self._waiting if user_id in (None, user)]
         chosen = {receipt for receipt in listed if receipt.at >= since}
         return sorted(chosen, key=lambda receipt: receipt.at)
-
-    def count(self, user_id: UserId) -> int:
-        """Return the number of a user's receipts of any age, whether more are kept or not."""
-        with self._lock:
-            waiting = sum(user == user_id for user, _ in self._waiting)
-        return waiting + sum(1 for _ in self._stored(user_id))
 
     def resolve(self, user_id: UserId | None, where: MemoryFilter | None) -> MemoryFilter | None:
         """Return the filter with what was asked for, if that is one of its conditions.
@@ -181,14 +186,6 @@ class RecallLog:
         # One that exists is our own, whose acknowledgement was lost.
         with suppress(EntryExists):
             self._objects.put_if_absent(key, b"\n".join(lines))
-
-    def _stored(
-        self, user_id: UserId | None, since: datetime | None = None
-    ) -> Iterator[dict[str, Any]]:
-        for content in self._objects.get_many(self._keys(user_id, since)).values():
-            for salt, fields in _lines(content):
-                if user_id is None or fields["user"] == _pseudonym(salt, user_id):
-                    yield fields
 
     def _keys(self, user_id: UserId | None, since: datetime | None = None) -> Iterator[str]:
         """List the objects that may have receipts of the user, from a time on."""

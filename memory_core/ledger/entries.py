@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -162,16 +162,6 @@ def match_name(key: str) -> re.Match[str]:
             f"{key!r} is not the name of a ledger entry; move the file out of the ledger", key
         )
     return match
-
-
-def entries_of(key: str, events: Sequence[Mapping[str, Any]]) -> Iterator[LedgerEntry]:
-    """Yield the entries of one object; `events` are those of a BATCH."""
-    name = match_name(key)
-    if name["kind"]:
-        yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
-    for line, event in enumerate(events):
-        moved, restored = bool(event.get("moved")), event.get("restored")
-        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, moved, restored)
 
 
 def next_ulid(after: str, now: datetime) -> str:

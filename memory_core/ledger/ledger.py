@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..errors import BackendError, LedgerCorrupt, LedgerError
+from ..model.records import Kind
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore, take
 from .entries import (
@@ -23,14 +24,14 @@ from .entries import (
     check_place,
     decode_event,
     encode_event,
-    entries_of,
     entry_name,
     folder_of,
     folders_of,
     is_batch,
+    match_name,
     next_ulid,
 )
-from .snapshots import OVERLAP, PAGE, Snapshot, Snapshots, tail_of
+from .snapshots import OVERLAP, PAGE, Snapshots, keys_of, tail_of
 from .view import UserView, replay
 
 _APPEND_ATTEMPTS = 8
@@ -123,7 +124,7 @@ class Ledger:
                 self._keep(key, events)
             if datetime.now(UTC) - moment > _SLOW and not self._objects.lists_freely:
                 self.snapshots.remove(folder, ulid)
-            return tuple(entries_of(key, events))
+            return tuple(_entries(key, events))
         raise LedgerError(f"could not record an event for user {view.user_id!r}; try again")
 
     def view(self, user_id: UserId) -> UserView:
@@ -144,7 +145,7 @@ class Ledger:
                 # Later than all that is listed again: somebody put it back, for example.
                 keys, view = listed, self._replay(user_id, listed)
             if kept := len(keys):
-                self.snapshots.keep(folder, Snapshot(keys, view.entries))
+                self.snapshots.keep(folder, view.entries)
         with self._lock:
             self._views.pop(user_id, None)
             self._views[user_id] = _Known(version, keys, view, kept)
@@ -163,10 +164,10 @@ class Ledger:
             return tuple(listing), known
         if not (known and len(known.keys) > PAGE and known.keys[0].startswith(folder)):
             first = tuple(islice(listing, PAGE))
-            if len(first) < PAGE or not (snapshot := self.snapshots.newest(folder)):
+            if len(first) < PAGE or not (entries := self.snapshots.newest(folder)):
                 return (*first, *listing), known
-            view = replay(user_id, snapshot.entries)
-            known = _Known(None, snapshot.keys, view, len(snapshot.keys))
+            keys = keys_of(entries)
+            known = _Known(None, keys, replay(user_id, entries), len(keys))
         if (tail := tail_of(self._objects, folder, known.keys)) is not None:
             return known.keys + tail, known
         with suppress(BackendError):
@@ -267,7 +268,7 @@ class Ledger:
         entries: list[LedgerEntry] = []
         for key in keys:
             try:
-                entries += entries_of(key, batches.get(key, ()))
+                entries += _entries(key, batches.get(key, ()))
             except LedgerCorrupt as exc:
                 self._leave_out(exc)
         return replay(user_id, entries, before)
@@ -322,6 +323,16 @@ def by_folder(keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
         return ROOT + name + slash
 
     return ((name, tuple(group)) for name, group in groupby(keys, key=folder))
+
+
+def _entries(key: str, events: Events) -> Iterator[LedgerEntry]:
+    """Yield the entries of one object; `events` are those of a BATCH."""
+    name = match_name(key)
+    if name["kind"]:
+        yield LedgerEntry(key, Kind(name["kind"]), unquote(name["id"]))
+    for line, event in enumerate(events):
+        moved, restored = bool(event.get("moved")), event.get("restored")
+        yield LedgerEntry(key, Kind(event["kind"]), event["id"], line, moved, restored)
 
 
 def _decode(key: str, data: bytes) -> Events:

@@ -14,12 +14,13 @@ import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from ..errors import BackendError, LedgerCorrupt
+from ..errors import BackendError
+from ..model.records import Kind
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore, take
-from .entries import ROOT, LedgerEntry, entries_of, folders_of, is_forget
+from .entries import ROOT, LedgerEntry, folders_of, is_forget
 
 SNAPSHOTS: Final = "snapshots/v1/"
 PAGE: Final = 1_000
@@ -30,36 +31,36 @@ OVERLAP: Final = 500
 _logger = logging.getLogger("memory_core")
 
 
-class Snapshot(NamedTuple):
-    """The keys of a folder up to one of them, in order, and the entries that they record."""
-
-    keys: tuple[str, ...]
-    entries: tuple[LedgerEntry, ...]
-
-
 class Snapshots:
     """The snapshots in one object store. They hold for as long as the entries that they name."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    def newest(self, folder: str) -> Snapshot | None:
-        """Return the newest snapshot of a folder of the ledger that can be read, if any."""
+    def newest(self, folder: str) -> tuple[LedgerEntry, ...]:
+        """Return the entries in the newest snapshot of a folder that can be read, if any."""
         with suppress(BackendError):
             for key in reversed(self._keys(folder)):
-                if (snapshot := self._read(key)) and len(snapshot.keys) > OVERLAP:
-                    return snapshot
-        return None
+                entries = self._read(key)
+                if len(keys_of(entries)) > OVERLAP:
+                    return entries
+        return ()
 
-    def keep(self, folder: str, snapshot: Snapshot) -> None:
+    def keep(self, folder: str, entries: Sequence[LedgerEntry]) -> None:
         """Write a snapshot in place of those before it. A failure is logged, and costs requests."""
-        data = _encode(folder, snapshot)
-        key = f"{_place(folder)}{_name(snapshot.keys[-1], data)}"
+        rows = [
+            [entry.key.removeprefix(folder), entry.kind, entry.memory_id,
+             entry.line, entry.moved, entry.restored]
+            for entry in entries
+        ]  # fmt: skip
+        document = {"v": 1, "folder": folder, "entries": rows}
+        data = zlib.compress(json.dumps(document, ensure_ascii=False).encode())
+        key, last = _key(folder, entries[-1].ulid, data), entries[-1].key
         try:
             if not take(self._objects, key, data):
                 # The name has the digest: what lies there is damaged.
                 self._objects.replace(key, data)
-            if any(map(is_forget, self._objects.list(folder, snapshot.keys[-1]))):
+            if any(map(is_forget, self._objects.list(folder, last))):
                 # Forgotten meanwhile, perhaps before this one was there to be erased.
                 self.remove(folder)
             else:
@@ -69,34 +70,43 @@ class Snapshots:
 
     def remove(self, folder: str, after: str = "") -> None:
         """Erase the snapshots of a folder, or those that go beyond the ULID `after`."""
-        if keys := [key for key in self._keys(folder) if _ulid(key) > after]:
-            self._objects.delete(keys)
+        self._objects.delete(key for key in self._keys(folder) if _ulid(key) > after)
 
     def count(self, user_id: UserId) -> int:
         """Return the number of a user's snapshots."""
         return sum(len(self._keys(folder)) for folder in folders_of(user_id))
 
     def wrong(self) -> Iterator[tuple[str, str]]:
-        """Yield those that are damaged, or differ from the ledger, with the folder there."""
+        """Yield the key of each that is damaged, or differs from the ledger, and a sentence."""
         for key in self._objects.list(SNAPSHOTS):
             folder = ROOT + key.removeprefix(SNAPSHOTS).rpartition("/")[0] + "/"
-            snapshot = self._read(key)
-            wanted = snapshot.keys if snapshot else ()
-            listed = self._objects.list(folder)
-            differs = any(next(listed, "") != name for name in wanted)
-            if (differs or not snapshot) and self._objects.get(key) is not None:
-                yield key, folder
+            keys, listed = keys_of(self._read(key)), self._objects.list(folder)
+            right = keys and all(next(listed, "") == name for name in keys)
+            if not right and self._objects.get(key) is not None:
+                yield key, f"damaged or out of date; nothing is lost, a repair removes it: {key}"
 
     def _keys(self, folder: str) -> list[str]:
         return [*self._objects.list(_place(folder))]
 
-    def _read(self, key: str) -> Snapshot | None:
-        """Return a snapshot; None for one that is damaged, of another folder, or gone."""
-        data = self._objects.get(key)
+    def _read(self, key: str) -> tuple[LedgerEntry, ...]:
+        """Return the entries of a snapshot; none if it is damaged, of another folder, or gone."""
         try:
-            return _decode(key, data) if data else None
-        except (ValueError, KeyError, TypeError, IndexError, zlib.error, LedgerCorrupt):
-            return None
+            data = self._objects.get(key) or b""
+            document = json.loads(zlib.decompress(data))
+            folder = document["folder"]
+            entries = tuple(
+                LedgerEntry(folder + name, Kind(kind), *fields)
+                for name, kind, *fields in document["entries"]
+            )
+            whole = document["v"] == 1 and key == _key(folder, entries[-1].ulid, data)
+        except (ValueError, KeyError, TypeError, IndexError, zlib.error):
+            return ()
+        return entries if whole else ()
+
+
+def keys_of(entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
+    """Return the objects that record the entries, in order."""
+    return tuple(dict.fromkeys(entry.key for entry in entries))
 
 
 def _place(folder: str) -> str:
@@ -107,37 +117,8 @@ def _ulid(key: str) -> str:
     return key.rpartition("/")[2][:26]
 
 
-def _name(last: str, data: bytes) -> str:
-    return f"{_ulid(last)}.{hashlib.sha256(data).hexdigest()[:32]}.json.z"
-
-
-def _encode(folder: str, snapshot: Snapshot) -> bytes:
-    batches: dict[str, list[Any]] = {}
-    for entry in snapshot.entries:
-        if entry.line is not None:
-            event: dict[str, Any] = {"kind": entry.kind, "id": entry.memory_id}
-            if entry.moved:
-                event["moved"] = True
-            if entry.restored is not None:
-                event["restored"] = entry.restored
-            batches.setdefault(entry.key.removeprefix(folder), []).append(event)
-    names = [key.removeprefix(folder) for key in snapshot.keys]
-    document = {"v": 1, "folder": folder, "names": names, "batches": batches}
-    return zlib.compress(json.dumps(document, ensure_ascii=False).encode())
-
-
-def _decode(key: str, data: bytes) -> Snapshot:
-    """Return the snapshot; raises one of several errors for anything else."""
-    document = json.loads(zlib.decompress(data))
-    folder, batches = document["folder"], document["batches"]
-    keys = tuple(folder + name for name in document["names"])
-    if document["v"] != 1 or key != f"{_place(folder)}{_name(keys[-1], data)}":
-        raise ValueError("damaged, or of another folder")
-    entries = [
-        entry for name, at in zip(document["names"], keys, strict=True)
-        for entry in entries_of(at, batches.get(name, ()))
-    ]  # fmt: skip
-    return Snapshot(keys, tuple(entries))
+def _key(folder: str, ulid: str, data: bytes) -> str:
+    return f"{_place(folder)}{ulid}.{hashlib.sha256(data).hexdigest()[:32]}.json.z"
 
 
 def tail_of(objects: ObjectStore, folder: str, keys: Sequence[str]) -> tuple[str, ...] | None:

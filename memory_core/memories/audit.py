@@ -23,7 +23,7 @@ from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
 from ..model.user_id import UserId, is_probe, normalize_user_id
 from ..storage.vectors import Vector, VectorStore
-from .damaged import Damage, is_entry, wrong_snapshots
+from .damaged import Damage, is_entry
 from .merge_users import unfinished
 
 BATCH = 200
@@ -158,8 +158,8 @@ class Auditor:
             cure = "the store has what it recorded" if events else "restore it from a backup"
             detail = f"its record is damaged; {cure}: {key}" if is_entry(key) else str(error)
             differences.append(Difference("damaged", pair, detail, key=key, events=events))
-        for pair, detail, key in wrong_snapshots(self._ledger, views):
-            differences.append(Difference("damaged", pair, detail, key=key))
+        for key, detail in self._ledger.snapshots.wrong():
+            differences.append(Difference("damaged", (NOBODY, "snapshot"), detail, key=key))
         real = [view for view in views.values() if view.live and not is_probe(view.user_id)]
         return Findings(
             tuple(differences),

@@ -6,7 +6,7 @@ be read, nothing of theirs is called deleted, altered or never recorded: it may 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -93,18 +93,6 @@ class Damage:
             vectors.sort(key=lambda vector: (vector.payload["created_at"], vector.key))
             self._vectors = vectors
         return self._vectors
-
-
-def wrong_snapshots(
-    ledger: Ledger, users: Collection[UserId]
-) -> Iterator[tuple[tuple[UserId, str], str, str]]:
-    """Yield user and name of each snapshot that is not as the entries are, what to do, its key."""
-    for key, folder in ledger.snapshots.wrong():
-        user_id = next((user for user in users if folder in folders_of(user)), UserId(""))
-        detail = (
-            f"this snapshot of the record is damaged or out of date; a repair removes it: {key}"
-        )
-        yield (user_id, key.rpartition("/")[2]), f"{detail}; nothing is lost", key
 
 
 def is_entry(key: str) -> bool:

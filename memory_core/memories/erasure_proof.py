@@ -53,7 +53,6 @@ class Traces:
     last: Kind | None
     stored: ComparedUser | None
     remembered: int
-    receipts: int
     snapshots: int
     elsewhere: tuple[tuple[OtherPlace, OtherPlaceUser], ...]
     unread: tuple[OtherPlace, ...]
@@ -61,6 +60,7 @@ class Traces:
     close: tuple[CloseUser, ...]
     vectors: int
     as_of: datetime
+    receipts: int = 0
 
     @property
     def state(self) -> State:
@@ -81,12 +81,7 @@ class Traces:
 
 
 def find_traces(
-    ledger: Ledger,
-    user_id: UserId,
-    memories: MemoryReader,
-    search: UserSearch,
-    others: OtherPlaces,
-    receipts: int,
+    ledger: Ledger, user_id: UserId, memories: MemoryReader, search: UserSearch, others: OtherPlaces
 ) -> Traces:
     """Return what is left of the user, given a search of the store and of other places."""
     view = ledger.view(user_id)
@@ -98,7 +93,6 @@ def find_traces(
         last=view.entries[-1].kind if view.entries else None,
         stored=search.stored if search.stored and search.stored.stored else None,
         remembered=len(memories.records(view)),
-        receipts=receipts,
         snapshots=ledger.snapshots.count(user_id),
         elsewhere=tuple(
             (place, user) for place, user in search.elsewhere if user.user_id == user_id

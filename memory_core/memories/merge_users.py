@@ -250,7 +250,7 @@ class Merger:
                 self._store_some(view, [memory_id for memory_id in batch if memory_id in view.live])
             except BackendError as exc:
                 raise NotIndexed(
-                    f"the move to user {user_id!r} is recorded and nothing is lost, but it is "
+                    f"memories of user {user_id!r} are recorded and none is lost, but the work is "
                     f"not finished: {exc}; repeat it",
                     batch[0],
                 ) from exc

@@ -13,7 +13,7 @@ from ..errors import IndexDamaged
 from ..extras import missing_extras
 from ..ledger import Ledger
 from ..ledger.entries import match_name
-from ..model.census import Census, CensusFigures, Placement
+from ..model.census import Census, Placement
 from ..model.payload import owner
 from ..model.records import Status, Step
 from ..model.user_id import UserId, is_probe
@@ -62,9 +62,8 @@ class Repository(NamedTuple):
             as_of=as_of,
         )
 
-    def status(self, census: Census | CensusFigures) -> Status:
+    def status(self, census: Census) -> Status:
         """Return the decision on the backend, and how much it holds as of the census."""
-        figures = census.figures if isinstance(census, Census) else census
         return Status(
             backend=self.backend.name,
             persistent=self.backend.persistent,
@@ -73,16 +72,16 @@ class Repository(NamedTuple):
             embedder=self.embedder.name,
             dimensions=self.embedder.dimensions,
             location=self.backend.location,
-            memories=figures.memories,
-            users=figures.users,
-            since=figures.first_write,
-            last_write=figures.last_write,
-            as_of=figures.as_of,
+            memories=census.memories,
+            users=len(census.users),
+            since=census.since,
+            last_write=census.last_write,
+            as_of=census.as_of,
             stand_in=self.backend.stand_in,
             server=self.backend.server,
             card=self.backend.card,
-            left_out=census.left_out if isinstance(census, Census) else (),
-            damaged=census.damaged if isinstance(census, Census) else (),
+            left_out=census.left_out,
+            damaged=census.damaged,
             missing_extras=missing_extras(),
         )
 

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 from ..errors import BackendError
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
-from ..model.census import Census, CensusFigures, Origin
+from ..model.census import Census, Origin
 from ..model.counting import Progress
-from ..model.encoder import encode
+from ..model.encoder import pick
 from ..model.payload import expiry_of, time_of
 from ..model.records import Event, Kind, UserSummary
 from ..model.user_id import UserId, is_probe
 from ..storage.objects import ObjectStore
 
 _FIGURES: Final = "census/v1/figures.json"
+_TIMES: Final = ("since", "last_write", "as_of")
 WEEKS = 12
 RECENT_DAYS = 7
 _DAY_MS = 24 * 3600 * 1000
@@ -100,30 +101,27 @@ class Counter:
         )
 
 
-def keep_figures(objects: ObjectStore, figures: CensusFigures) -> None:
-    """Write the figures for the next process; a storage that refuses is let be."""
+def keep_figures(objects: ObjectStore, census: Census) -> None:
+    """Write the sums of a count for the next process; a storage that refuses is let be."""
+    figures = {**pick(census, "memories", *_TIMES), "users": len(census.users)}
     try:
-        objects.replace(_FIGURES, json.dumps(encode(figures)).encode())
+        objects.replace(_FIGURES, json.dumps(figures).encode())
     except BackendError as exc:
         _logger.info("the figures of this count are not kept: %s", exc)
 
 
-def read_figures(objects: ObjectStore) -> CensusFigures | None:
-    """Return the figures that were kept last; None where nobody had memories, or they are damaged.
+def read_figures(objects: ObjectStore) -> dict[str, Any] | None:
+    """Return the fields of a `Status` that a count gives, as they were kept last, if they were.
 
-    Raises:
-        BackendError: the storage cannot be read.
+    None also where nobody had memories, or they are damaged.
     """
     try:
-        fields = json.loads(objects.get(_FIGURES) or b"")
-        memories, users = (int(fields[name]) for name in ("memories", "users"))
-        times = (
-            datetime.fromisoformat(fields[name]).astimezone(UTC)
-            for name in ("first_write", "last_write", "as_of")
-        )
-        return CensusFigures(memories, users, *times) if min(memories, users) > 0 else None
+        kept = json.loads(objects.get(_FIGURES) or b"")
+        times = {name: datetime.fromisoformat(kept[name]).astimezone(UTC) for name in _TIMES}
+        sums = {name: int(kept[name]) for name in ("memories", "users")}
     except (ValueError, KeyError, TypeError):
         return None
+    return {**sums, **times} if min(sums.values()) > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ class TimeMachine:
                     self._ledger.erase(now.user_id, entries)
                     raise _not_there(present, "nothing")
             left = self._settle(now.user_id, [change.id for change in changes], on_progress)
-            verified = len(changes) - len(left)
+            verified = len(changed - left.keys())
             failed = failed | left
         return ChangeReceipt(
             user_id=now.user_id,
@@ -296,7 +296,8 @@ class TimeMachine:
                 left |= self._repairer.settle([(user_id, memory_id) for memory_id in batch])
                 steps.advance(len(batch))
         except (BackendError, NotIndexed) as exc:
-            rest, reason = list(dict.fromkeys(ids))[steps.done :], f"not in the index yet: {exc}"
+            cause = (exc.__cause__ or exc) if isinstance(exc, NotIndexed) else exc
+            rest, reason = list(dict.fromkeys(ids))[steps.done :], f"not in the index yet: {cause}"
             left |= {(user_id, memory_id): reason for memory_id in rest}
         advice = "it is recorded; run `python -m memory_core audit --repair`"
         return {memory_id: f"{reason}; {advice}" for (_, memory_id), reason in left.items()}

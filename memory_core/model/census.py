@@ -54,20 +54,6 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class CensusFigures:
-    """The sums of a census, which name nobody: what a new process shows until it has counted.
-
-    `first_write` and `last_write` are None where no user has memories.
-    """
-
-    memories: int
-    users: int
-    first_write: datetime | None
-    last_write: datetime | None
-    as_of: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Census(_Counted):
     """Every user, counted from the ledger: exact, and complete as of the time it began.
 
@@ -89,14 +75,12 @@ class Census(_Counted):
     damaged: tuple[UserId, ...] = ()
 
     @property
-    def figures(self) -> CensusFigures:
-        return CensusFigures(
-            memories=self.memories,
-            users=len(self.users),
-            first_write=min((user.first_write for user in self.users), default=None),
-            last_write=max((user.last_write for user in self.users), default=None),
-            as_of=self.as_of,
-        )
+    def since(self) -> datetime | None:
+        return min((user.first_write for user in self.users), default=None)
+
+    @property
+    def last_write(self) -> datetime | None:
+        return max((user.last_write for user in self.users), default=None)
 
     @property
     def days(self) -> dict[date, int]:

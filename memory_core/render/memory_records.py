@@ -186,15 +186,9 @@ def state_text(state: PastMemories, memory_id: str | None = None) -> str:
     return f"{list_text(state.user_id, records)}, {when}"
 
 
-def changes_document(
-    user_id: UserId,
-    changes: Iterable[Change],
-    since: str | None = None,
-    until: str | None = None,
-) -> dict[str, Any]:
-    """Return the changes, and the bounds as they were asked for."""
-    listed = [_change_fields(change) for change in changes]
-    return {"user_id": user_id, "since": since, "until": until, "changes": listed}
+def changes_document(user_id: UserId, changes: Iterable[Change], **bounds: Any) -> dict[str, Any]:
+    """Return the changes, with `since` and `until` as they were asked for."""
+    return {"user_id": user_id, **bounds, "changes": [_change_fields(change) for change in changes]}
 
 
 def changes_text(user_id: UserId, changes: Sequence[Change]) -> str:

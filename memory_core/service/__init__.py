@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..memories.repository import open_repository
-from ..model.census import Census, CensusFigures
+from ..memories.statistics import read_figures
+from ..model.census import Census
 from ..model.records import MigrationStatus, Status
 from ..settings import Settings
 from ..storage.starts import note_start
@@ -54,10 +56,19 @@ class MemoryService(MemoryCalls):
     `BackendError` when the store or the ledger cannot be reached.
     """
 
-    def status(self, counted: Census | CensusFigures | None = None) -> Status:
-        """Return the backend in use, why it was chosen, and what it holds: counted now if None."""
+    def status(self, counted: Census | None = None) -> Status:
+        """Return the backend in use, why it was chosen, and how much it holds."""
         status = self.parts.status(counted or self.count_users())
         return replace(status, migration=self.migration_status())
+
+    def last_status(self) -> Status | None:
+        """Return the status with the figures that a process kept of its last count, if one did.
+
+        It names nobody, and takes one request at any number of users.
+        """
+        figures = read_figures(self.parts.backend.objects)
+        nobody = Census((), (), 0, {}, {}, datetime.now(UTC))
+        return replace(self.status(nobody), **figures) if figures else None
 
     def migrate_in_background(self) -> None:
         """Begin to migrate memories from the local disk, if any, where this service is on S3."""

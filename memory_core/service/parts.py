@@ -1,5 +1,6 @@
 """What every call of the service works with."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from ..activity import RecallLog, open_log
@@ -17,7 +18,6 @@ from ..memories.search import Searcher
 from ..memories.time_machine import TimeMachine
 from ..memories.writer import MemoryWriter
 from ..model.call_counts import CallCounts
-from ..model.census import CensusFigures
 from ..settings import Settings
 from ..storage.backend import Backend
 from ..storage.vectors import VectorStore
@@ -56,7 +56,7 @@ class ServiceParts:
         self._merger = Merger(self.parts, self._memories)
         self._time_machine = TimeMachine(ledger, self._merger, self._repairer)
         self._counter = statistics.Counter(ledger)
-        self._figures_kept: CensusFigures | None = None
+        self._keep_after = datetime.min.replace(tzinfo=UTC)
         self._finder = UserFinder(ledger)
         self._background: Background | None = None
         self._observer: Observer | None = None

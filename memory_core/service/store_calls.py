@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from ..activity import noted
-from ..memories.statistics import keep_figures, read_figures
-from ..model.census import Adoption, Census, CensusFigures, OtherPlaces, Placement, StoreScan
+from ..memories.statistics import keep_figures
+from ..model.census import Adoption, Census, OtherPlaces, Placement, StoreScan
 from ..model.counting import Progress, counted
 from ..model.records import AuditReport, Unexpected
 from ..model.user_id import normalize_user_id
@@ -16,7 +15,7 @@ from ..storage.starts import ServiceStart, read_starts
 from .parts import ServiceParts
 
 _KEPT_FOR: Final = timedelta(minutes=1)
-"""Age at which figures that are unchanged are written again, with their new time."""
+"""Time for which the figures of a count are not written again."""
 
 
 class StoreCalls(ServiceParts):
@@ -27,23 +26,13 @@ class StoreCalls(ServiceParts):
 
         After the first time only users whose entries changed are read again. `on_progress` counts
         users; where it raises, the call ends, and the next one goes on from there. With `keep` the
-        figures of a complete count are written for `last_figures`, where they are new.
+        figures of a complete count are written for `last_status`, once a minute at most.
         """
         census = self._counter.count(on_progress)
-        figures, kept = census.figures, self._figures_kept
-        fresh = kept is not None and figures.as_of - kept.as_of < _KEPT_FOR
-        same = kept is not None and replace(figures, as_of=kept.as_of) == kept
-        if keep and census.complete and not (fresh and same):
-            keep_figures(self.parts.backend.objects, figures)
-            self._figures_kept = figures
+        if keep and census.complete and census.as_of >= self._keep_after:
+            keep_figures(self.parts.backend.objects, census)
+            self._keep_after = census.as_of + _KEPT_FOR
         return census
-
-    def last_figures(self) -> CensusFigures | None:
-        """Return the figures that a process kept of its last count, None if there are none.
-
-        They name nobody, and take one request at any number of users.
-        """
-        return read_figures(self.parts.backend.objects)
 
     def storage(self) -> dict[str, int]:
         """Count the memories in the store and those in the ledger alone; a full scan."""

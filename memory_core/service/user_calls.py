@@ -59,8 +59,9 @@ class UserCalls(StoreCalls):
         user = normalize_user_id(user_id)
         scan, others = self.scan_store(on_progress), self.elsewhere()
         search = self.find(user, scan=scan, elsewhere=others)
-        receipts = self.recall_log.count(user)
-        return find_traces(self.parts.ledger, user, self._memories, search, others, receipts)
+        receipts = len(self.recall_log.receipts(user, old=True))
+        traces = find_traces(self.parts.ledger, user, self._memories, search, others)
+        return replace(traces, receipts=receipts)
 
     def plan_reunion(self, former: str, user_id: str) -> MergePlan:
         """Preview `reunite`: what it would move, and what it could not; changes nothing.

@@ -133,7 +133,7 @@ METHODS: list[tuple[str, Call, str | None]] = [
     ("events_per_day", lambda s, i: s.events_per_day("ann"), None),
     ("users", lambda s, i: s.users(), None),
     ("count_users", lambda s, i: s.count_users(), None),
-    ("last_figures", lambda s, i: s.last_figures(), None),
+    ("last_status", lambda s, i: s.last_status(), None),
     ("find", lambda s, i: s.find("ann"), None),
     ("placement", lambda s, i: s.placement(), None),
     ("starts", lambda s, i: s.starts(), None),

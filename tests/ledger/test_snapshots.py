@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from memory_core import Kind, UserId
 from memory_core.ledger import ALL, EventDraft, Ledger, UserView
 from memory_core.ledger.entries import encode_event, entry_name, folder_of, last_ulid_at
-from memory_core.ledger.snapshots import SNAPSHOTS, Snapshot
+from memory_core.ledger.snapshots import SNAPSHOTS
 from memory_core.storage.objects import LocalObjects
 
 ANN = UserId("ann@example.com")
@@ -96,9 +97,7 @@ def test_a_new_process_sees_the_same_in_three_listings(root: Path) -> None:
     assert look(root)[0] == wanted
     (snapshot,) = snapshots(root)
     assert snapshot.name[:26] == wanted.last_ulid
-    assert Ledger(Distant(root)).snapshots.newest(FOLDER) == Snapshot(
-        tuple(dict.fromkeys(entry.key for entry in wanted.entries)), wanted.entries
-    )
+    assert Ledger(Distant(root)).snapshots.newest(FOLDER) == wanted.entries
     for number in range(400):
         write(root, 2 * MANY + number, added(MANY + number))
     view, pages = look(root)
@@ -121,7 +120,7 @@ def test_a_running_process_lists_the_end_alone_and_renews_the_snapshot(root: Pat
     assert ledger.view(ANN) == replayed(root)
     (after,) = snapshots(root)
     assert after.name > before.name
-    assert ledger.snapshots.newest(FOLDER) is not None
+    assert ledger.snapshots.newest(FOLDER)
 
 
 @pytest.mark.parametrize("second", [MANY - 100.5, 1.5], ids=["late", "put back much later"])
@@ -131,7 +130,7 @@ def test_what_comes_late_is_not_lost(root: Path, second: float) -> None:
     write(root, second, added(MANY))
     if second == 1.5:
         # Nobody lists so far back before the audit, or before the next snapshot is made.
-        assert [folder for _, folder in ledger.snapshots.wrong()] == [FOLDER]
+        assert [root / key for key, _ in ledger.snapshots.wrong()] == snapshots(root)
         for number in range(600):
             write(root, 2 * MANY + number, added(MANY + 1 + number))
     for reader in (ledger, Ledger(Distant(root))):
@@ -163,14 +162,13 @@ def test_forgetting_erases_them_at_once_and_none_comes_back(root: Path) -> None:
     objects = Distant(root)
     ledger = Ledger(objects)
     view = ledger.view(ANN)
-    kept = Snapshot(tuple(dict.fromkeys(entry.key for entry in view.entries)), view.entries)
     (entry,) = ledger.append(view, [EventDraft(Kind.FORGET, ALL, ANN)])
     # Cut off here, or by a release that knows no snapshots: it is found out, and erased.
     assert not look(root)[0].live
     ledger.erase(ANN, view.entries)
     assert snapshots(root) == []
     # Another process had listed before, and writes only now.
-    ledger.snapshots.keep(FOLDER, kept)
+    ledger.snapshots.keep(FOLDER, view.entries)
     assert snapshots(root) == []
     assert look(root)[0].entries == (entry,)
 
@@ -195,10 +193,9 @@ def test_they_hold_no_text_and_two_writers_make_the_same(root: Path) -> None:
     look(root)
     (path,) = snapshots(root)
     content = path.read_bytes()
-    Ledger(Distant(root)).snapshots.keep(FOLDER, Ledger(Distant(root)).snapshots.newest(FOLDER))  # type: ignore[arg-type]
+    again = Ledger(Distant(root)).snapshots
+    again.keep(FOLDER, again.newest(FOLDER))
     assert [at.read_bytes() for at in snapshots(root)] == [content]
-    import zlib
-
     assert b"secret" not in zlib.decompress(content)
     assert b"m77" in zlib.decompress(content)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_core import MemoryFilter, MemoryService
+from memory_core import MemoryFilter, MemoryService, open_service
 from memory_core.embedders import Embedder
 from memory_core.errors import InvalidMemory, InvalidMove, InvalidSelection, MemoryNotFound
 from memory_core.ledger import ALL, EventDraft, Ledger
@@ -265,6 +265,15 @@ def test_the_past_is_read_while_the_index_is_broken(
     assert [memory.memory for memory in service.memories_at("ann", first)] == ["tea"]
     assert [change.kind for change in service.changes("ann")] == ["added", "deleted"]
     assert len(service.restore_user("ann", first, preview=True).changes) == 1
+    service.close()
+    (data_dir / "chroma" / "chroma.sqlite3").write_bytes(b"broken")
+    with open_service(service.settings, index=False) as service:
+        for changed in (1, 0):
+            receipt = service.restore_user("ann", first)
+            assert (len(receipt.changes), receipt.verified) == (changed, 0)
+            ((memory_id, reason),) = receipt.failed
+            assert memory_id == record.id
+            assert reason.startswith("not in the index yet: ChromaDB in ")
 
 
 def test_many_memories_are_deleted_or_expire_and_that_is_undone(service: MemoryService) -> None:

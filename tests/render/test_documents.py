@@ -64,7 +64,9 @@ DOCUMENTS: dict[str, Callable[[], Any]] = {
     "history at": lambda: memory_records.state_document(
         PastMemories(Ledger(LocalObjects(Path("none"))), UserView(ANN, (), {}, frozenset()), NOON)
     ),
-    "changes": lambda: memory_records.changes_document(ANN, [filled(Change)]),
+    "changes": lambda: memory_records.changes_document(
+        ANN, [filled(Change)], since="7d", until=None
+    ),
     "restore": lambda: memory_records.change_document(filled(ChangeReceipt)),
     "delete": lambda: memory_records.receipt_document(filled(Receipt)),
     "audit": lambda: audit_report.audit_document(filled(AuditReport)),

@@ -18,16 +18,14 @@ from ..doctor import checks, scenes
 from ..redeploy import result, start
 
 _LINES = 40
-_LOOK_EVERY_S = {False: 30, True: 1}
-"""Seconds between two looks at the figures, by whether a count is under way."""
 
 
 def draw_figures(state: Status, *, counting: bool) -> None:
     """Draw the figures, the last redeploy test and what the doctor said, in one row."""
     reports, tests = past_reports(), waiting_tests()
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="key-figures"):
-        every = _LOOK_EVERY_S[counting]
-        st.fragment(_draw_counts, run_every=every)(state, counting=counting)
+        draw = st.fragment(_draw_counts, run_every=1 if counting else 30)
+        draw(state, counting=counting)
         if tests:
             label = f"A redeploy test is {start.waiting_words(tests[0])}"
             st.page_link(routes.REDEPLOY, label=label, icon=":material/hourglass_top:")
@@ -83,11 +81,8 @@ def _draw_counts(drawn: Status, *, counting: bool) -> None:
     if counting or drawn.backend == "chroma":
         health = memory_reads.health()
         state = health.status or drawn
-        if (state.memories, state.users, health.counting) != (
-            drawn.memories,
-            drawn.users,
-            counting,
-        ):
+        same = (state.memories, state.users) == (drawn.memories, drawn.users)
+        if not same or health.counting != counting:
             st.rerun()
     written = f"last write {text.ago(state.last_write)}" if state.last_write else "no write yet"
     whole = ", perhaps not all" if state.left_out or state.damaged else ""
