@@ -162,6 +162,7 @@ def known_values() -> dict[str, str]:
     values = {
         "AWS_S3_BUCKET": known.bucket,
         "AWS_REGION": known.region,
+        "AWS_ENDPOINT_URL": known.endpoint_s3,
         "MEMORY_PREFIX": known.prefix,
         "MEMORY_INDEX": known.index,
         "MEMORY_EMBEDDER": known.embedder,

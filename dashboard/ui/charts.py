@@ -305,6 +305,7 @@ def storage_strip(
             y=["storage"] * len(marked),
             mode="markers",
             name=name,
+            cliponaxis=False,
             marker={"symbol": symbol, "size": 11, "color": "#FFFFFF", "line": _EDGE},
             hovertext=[_start_words(start) for start in marked],
             hovertemplate="%{x|%-d %b %Y, %H:%M}, %{hovertext}<extra>%{fullData.name}</extra>",

@@ -41,7 +41,8 @@ def draw_line(health: Health, state: Status) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="status-line"):
         st.title("Overview", anchor=False, width="content")
         st.markdown(word_of(health), width="content")
-        st.text(f"{where} · {counted(state.memories, 'memory')} {effect}", width="stretch")
+        held = counted(state.memories, "memory") if state.memories else "memories"
+        st.text(f"{where} · {held} {effect}", width="stretch")
         if not state.persistent:
             setting_lines.draw_to_keep(state)
 
@@ -65,7 +66,7 @@ def draw_broken_card(trouble: Trouble) -> None:
             "Acknowledged memories are not lost by this. Correct what the sentence names, then try "
             "again; a changed variable needs a restart of the dashboard."
         )
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             _draw_try_again()
             st.page_link(
                 routes.DOCTOR, label="Ask the doctor what to do", icon=":material/stethoscope:"

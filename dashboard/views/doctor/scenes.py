@@ -60,6 +60,8 @@ def draw() -> None:
     if state.people:
         _draw_tour(director.stand_in is not None)
     st.header("Break something on purpose", anchor=False)
+    if not state.people:
+        st.caption("Most of these need the invented people; load them first.")
     for scene in director.scenes():
         _draw_scene(scene, scene.name in state.scenes, bool(state.people))
 

@@ -24,7 +24,7 @@ def test_the_state_is_said_once_with_what_to_set(app: AppTest) -> None:
     words = text_of(app)
     assert words.count("**Temporary**") == 2, "above the pages, and here"
     assert "**Temporary**" in app.sidebar.markdown[0].value
-    assert "ChromaDB, this machine's disk · 0 memories will be deleted by the next" in words
+    assert "ChromaDB, this machine's disk · memories will be deleted by the next" in words
     assert not app.warning
     assert not app.code
     app.session_state["what-to-set"] = True
