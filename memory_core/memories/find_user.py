@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -193,6 +193,8 @@ class IdIndex:
 
     def holding(self, ids: Set[UserId]) -> IdIndex:
         """Return an index with these ids, and maybe others: this one, unless most are gone."""
+        if ids == self._known:
+            return self
         new = ids - self._known
         index = self if 2 * len(ids) > len(self._known | new) or not self._known else IdIndex()
         for user_id in sorted(ids - index._known):
@@ -229,14 +231,16 @@ class IdIndex:
 
     def _named(self, words: Sequence[str]) -> dict[UserId, tuple[str, ...]]:
         """Return ids whose name has all the words in it, or some of them as parts."""
-        named: dict[UserId, tuple[str, ...]] = {}
-        for at, name in enumerate(self._names):
-            among = [word for word in words if word in name]
-            if among and len(among) == len(words):
-                named[self._ids[at]] = (_NAME_IN_ID,)
-            elif among and (parts := _parts(name) & set(among)):
-                named[self._ids[at]] = (f"{len(parts)} of {len(words)} words",)
-        return named
+        parts: Counter[int] = Counter()
+        whole = set(range(len(self._names))) if words else set()
+        for word in words:
+            holders = [at for at, name in enumerate(self._names) if word in name]
+            is_part = re.compile(rf"[^+]*?(?<![^._-]){re.escape(word)}(?![^._+-])").match
+            parts.update([at for at in holders if is_part(self._names[at])])
+            whole.intersection_update(holders)
+        reasons = [(f"{count} of {len(words)} words",) for count in range(len(words) + 1)]
+        named = {self._ids[at]: reasons[count] for at, count in parts.items()}
+        return {**named, **{self._ids[at]: (_NAME_IN_ID,) for at in sorted(whole)}}
 
     def _add(self, user_id: UserId) -> None:
         at = len(self._ids)

@@ -63,6 +63,7 @@ class MemoryReader:
         self._store = store
         self._embedder = embedder
         self._cache: OrderedDict[UserId, _UserMemories] = OrderedDict()
+        self._asked: tuple[UserId, str] | None = None
         self._fingerprints: dict[LedgerEntry, bytes] = {}
         self._lock = Lock()
 
@@ -133,8 +134,20 @@ class MemoryReader:
             vectors = [user.vectors[memory_id] for memory_id in ids]
             texts = [vector.payload["data"] for vector in vectors]
             pairs = continuations([vector.payload for vector in vectors])
-            user.ranker = Ranker(texts, self._matrix(vectors), pairs)
+            matrix = self._matrix(vectors)
+            user.ranker = Ranker(texts, matrix, pairs)
+            # The rows take the place of what was read, so that nothing is kept twice.
+            rows = zip(ids, vectors, matrix, strict=True)
+            user.vectors = {key: replace(vector, values=row) for key, vector, row in rows}
         return user.ranker, lambda position: user.record(ids[position])
+
+    def is_asked_again(self, view: UserView) -> bool:
+        """Return whether this was asked of the same memories before, and of no others since.
+
+        Then all are worth reading, unless they are more than are kept.
+        """
+        before, self._asked = self._asked, (view.user_id, view.last_ulid)
+        return before == self._asked and len(view.live) <= _MEMORIES_KEPT
 
     def refresh(self, user_id: UserId) -> None:
         """Forget what was read of a user: the store was changed without a new ledger entry."""

@@ -111,7 +111,10 @@ class Searcher:
         if mode not in get_args(SearchMode):
             raise InvalidMemory(f"mode is {mode!r}; use one of {', '.join(get_args(SearchMode))}")
         view = self._ledger.view(user_id)
-        exact = mode == "exact" or (mode == "auto" and len(view.live) <= EXACT_UP_TO)
+        exact = mode == "exact" or (
+            mode == "auto"
+            and (len(view.live) <= EXACT_UP_TO or self._memories.is_asked_again(view))
+        )
         hits: tuple[Hit, ...] = ()
         if view.live:
             values = embed_question(self._embedder, question)

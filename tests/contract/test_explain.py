@@ -21,7 +21,8 @@ def reasons(service: MemoryService, question: str, limit: int) -> dict[str, str 
     assert [one.hit.rank for one in recall.ranking] == [*range(1, len(recall.ranking) + 1)]
     answered = [one.hit.memory for one in recall.ranking if one.place]
     assert answered == [hit.memory for hit in recall.answer.hits]
-    assert recall.answer.hits == tuple(service.query_memories("ann", question, limit=limit))
+    hits = service.query_memories("ann", question, limit=limit, mode=recall.answer.mode)
+    assert recall.answer.hits == tuple(hits)
     return {one.hit.memory.memory: one.reason for one in recall.ranking}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from memory_core import MemoryService
-from memory_core.memories import search
+from memory_core.memories import reader, search
 from memory_core.memories.continuity import Neighbourhood, continuations
 from memory_core.transfer import import_memories
 
@@ -92,6 +92,11 @@ def test_an_answer_is_found_by_its_question_in_both_modes(
     assert (index.mode, index.complete) == ("index", False)
     assert index.hits[0].memory.memory == CHAT[0]
     assert index.hits[0].cosine == pytest.approx(exact.hits[0].cosine, abs=1e-5)
+    assert service.search("ann", question, limit=3) == exact, "the same memories again"
+    service.add_text_memory("ann", "The cellar is dry.")
+    assert service.search("ann", question).mode == "index", "they are not the same any more"
+    monkeypatch.setattr(reader, "_MEMORIES_KEPT", 40)
+    assert service.search("ann", question).mode == "index", "too many to keep"
 
 
 def test_the_index_brings_what_stands_beside_its_candidates(

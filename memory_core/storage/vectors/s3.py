@@ -189,13 +189,13 @@ class S3VectorStore:
     def _put(self, request: list[dict[str, Any]]) -> None:
         """Send one PutVectors, in halves where it is refused for its size."""
         self._pace.take(len(request))
-        size = sum(map(_written_bytes, request))
-        large = self._own and size > _LARGE_BODY and len(request) > 1
         try:
             self._send(request, patience=0.0)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
+            size = sum(map(_written_bytes, request))
+            large = self._own and size > _LARGE_BODY and len(request) > 1
             if failed and not large and self._has_kept(request):
                 # NooBaa 5.23 does so for every request once an index has 256 vectors.
                 _logger.warning("%s; the vectors are there all the same", exc)
