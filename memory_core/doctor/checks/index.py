@@ -16,7 +16,6 @@ _METRIC = "cosine"
 _OF_MEM0 = "mem0migrations"
 _SAMPLE = 100
 _SHOWN = 20
-_REBUILD = "python -m memory_core rebuild"
 
 
 def exists(context: Context) -> Iterator[Finding]:
