@@ -102,6 +102,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._received()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -111,7 +112,8 @@ class BoundedHttp(HttpToolsProtocol):
             super().data_received(piece)
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
-            if self._head_bytes > MAX_HEAD_BYTES or (self._head_bytes and self._has_many_headers()):
+            headers = self._head_bytes and len(self.headers or ())
+            if self._head_bytes > MAX_HEAD_BYTES or headers > MOST_HEADERS:
                 self._refuse(431, _TOO_LARGE)
                 return
             if len(self.pipeline) > MOST_PIPELINED:
@@ -130,7 +132,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES or self._has_many_headers():
+        if size > MAX_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
             self.app = cast(Any, _head_too_large)
         self._head_bytes = 0
         super().on_headers_complete()
@@ -161,9 +163,6 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._unread_due = self.loop.call_later(HALF_OPEN_S, self._expect_reading, left)
-
-    def _has_many_headers(self) -> bool:
-        return len(self.headers or ()) > MOST_HEADERS
 
     def _waits_for_client(self) -> bool:
         return self._idle() or self.cycle.more_body

@@ -12,9 +12,7 @@ _SECRET_NAME = re.compile(
     r"key|secret|token|passw|pwd|credential|hook|alert|auth|cookie|dsn|private|signature", re.I
 )
 _PARAMETER = re.compile(r"(?<=[?&;#])([\w.%[\]-]{1,100})=([^\s&;#'\"<>]+)")
-_MORE_PARAMETERS = frozenset(
-    "sig code pass jwt session session_id sessionid sid sas otp pin ticket samlresponse".split()
-)
+_MORE_PARAMETERS = frozenset("sig code pass jwt session session_id sid sas otp pin ticket".split())
 """Names of parameters for secrets of storage links and sign-ins."""
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):([^/\s@'\"]+)(?=@)")

@@ -252,6 +252,4 @@ def _fit(row: Sequence[str], width: int, delimiter: str) -> list[str]:
 
 
 def _parts(text: str) -> list[str]:
-    if len(text) <= TARGET_CHARS[1]:
-        return [text] if text else []
-    return [piece.text for piece in cut(text)]
+    return [text] if len(text) <= TARGET_CHARS[1] else [piece.text for piece in cut(text)]

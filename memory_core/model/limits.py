@@ -95,8 +95,7 @@ def check_scope(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        kind = type(value).__name__
-        raise InvalidMemory(f"{name} is {kind}, not text; pass a string or leave it out")
+        raise InvalidMemory(f"{name} is {type(value).__name__}, not text; pass a string or none")
     scope = check_text(value, name).strip()
     if len(scope.encode()) > MAX_SCOPE_BYTES or any(char.isspace() for char in scope):
         raise InvalidMemory(
@@ -182,9 +181,7 @@ def _check_value(key: str, value: object) -> Any:
     if isinstance(value, (bool, int, float)):
         # Also not a number; and a whole one may be too large for the `math` module, or to be shown.
         if not abs(value) <= 2**53:
-            raise InvalidMemory(
-                f"metadata {key!r} is no finite number up to 2**53; use one, or text"
-            )
+            raise InvalidMemory(f"metadata {key!r} is no finite number up to 2**53; use text")
         return value
     if isinstance(value, (list, tuple)) and value:
         kinds = {str if isinstance(item, str) else type(item) for item in value}

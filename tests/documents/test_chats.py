@@ -236,6 +236,13 @@ def test_a_zip_of_slack_names_its_people() -> None:
     assert document.left_out == ("1 file without a conversation",)
 
 
+def test_no_more_than_slack_escapes_is_undone() -> None:
+    written = f"&amp;lt; &lt;b&gt; &copy; &#{'9' * 5_000};"
+    message = {"type": "message", "ts": "1748770001", "text": written, "user": "U1"}
+    ((_, _, text),) = said(read("a.json", [message]))
+    assert text == f"&lt; <b> &copy; &#{'9' * 5_000};"
+
+
 def test_a_zip_without_a_conversation_is_refused() -> None:
     with pytest.raises(InvalidMemory, match=r'"a\.zip" holds no conversation of ChatGPT'):
         read_here("a.zip", zipped({"notes.txt": "Likes tea.", "a.json": ["x"]}))
