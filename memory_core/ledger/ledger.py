@@ -147,7 +147,8 @@ class Ledger:
             if listed[: len(keys)] != keys:
                 # Later than all that is listed again: somebody put it back, for example.
                 keys, view = listed, self._replay(user_id, listed)
-            if (kept := len(keys)) > PAGE:
+            # Of a user whose erasure is under way, none that could outlast it.
+            if (kept := len(keys)) > PAGE and view.entries[0].ulid >= view.forgotten:
                 self.snapshots.keep(folder, view.entries)
         with self._lock:
             self._views.pop(user_id, None)
