@@ -138,13 +138,17 @@ class Ledger:
             keys, first = self._list(user_id, folder, known)
             if keys:
                 break
-        view, kept = self._view_of(user_id, keys, first), first.kept if first else 0
+        new, kept = (keys[len(first.keys) :], first.kept) if first else (keys, 0)
+        # Entries are never changed: only those behind the known ones are to be read.
+        before = first.view if first else None
+        view = before if before and not new else self._replay(user_id, new, before)
         if self._may_use_snapshots and len(keys) > max(PAGE, kept + OVERLAP):
             listed = tuple(self._objects.list(folder)) if first else keys
             if listed[: len(keys)] != keys:
                 # Later than all that is listed again: somebody put it back, for example.
                 keys, view = listed, self._replay(user_id, listed)
-            if kept := len(keys):
+            # Of a user whose erasure is under way, none that could outlast it.
+            if (kept := len(keys)) > PAGE and view.entries[0].ulid >= view.forgotten:
                 self.snapshots.keep(folder, view.entries)
         with self._lock:
             self._views.pop(user_id, None)
@@ -159,31 +163,24 @@ class Ledger:
 
         Where a listing takes requests and there are many, only the last ones are listed.
         """
-        listing, first = self._objects.list(folder), tuple[str, ...]()
-        if not self._may_use_snapshots:
-            return tuple(listing), known
-        if not (known and len(known.keys) > PAGE and known.keys[0].startswith(folder)):
-            first = tuple(islice(listing, PAGE))
-            if len(first) < PAGE or not (entries := self.snapshots.newest(folder)):
-                return (*first, *listing), known
-            keys = keys_of(entries)
-            known = _Known(None, keys, replay(user_id, entries), len(keys))
-        if (tail := tail_of(self._objects, folder, known.keys)) is not None:
-            return known.keys + tail, known
-        with suppress(BackendError):
-            self.snapshots.remove(folder)
-        return (*first, *listing), None
+        listing, first, many = self._objects.list(folder), tuple[str, ...](), known
+        if self._may_use_snapshots:
+            if not (known and len(known.keys) > PAGE and known.keys[0].startswith(folder)):
+                first, many = tuple(islice(listing, PAGE)), None
+                if len(first) == PAGE and (entries := self.snapshots.newest(folder)):
+                    taken = keys_of(entries)
+                    many = _Known(None, taken, replay(user_id, entries), len(taken))
+            if many:
+                if (tail := tail_of(self._objects, folder, many.keys)) is not None:
+                    return many.keys + tail, many
+                with suppress(BackendError):
+                    self.snapshots.remove(folder)
+        keys = (*first, *listing)
+        return keys, known if known and keys[: len(known.keys)] == known.keys else None
 
     @property
     def _may_use_snapshots(self) -> bool:
         return not self._objects.lists_freely and self.damaged is None
-
-    def _view_of(self, user_id: UserId, keys: tuple[str, ...], known: _Known | None) -> UserView:
-        if known and keys[: len(known.keys)] == known.keys:
-            # Entries are never changed: only those behind the known ones are to be read.
-            new = keys[len(known.keys) :]
-            return self._replay(user_id, new, known.view) if new else known.view
-        return self._replay(user_id, keys)
 
     def details(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
         """Return the recorded events: kind, id, user_id, raw_user_id, at, payload.

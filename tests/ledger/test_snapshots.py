@@ -165,6 +165,8 @@ def test_forgetting_erases_them_at_once_and_none_comes_back(root: Path) -> None:
     (entry,) = ledger.append(view, [EventDraft(Kind.FORGET, ALL, ANN)])
     # Cut off here, or by a release that knows no snapshots: it is found out, and erased.
     assert not look(root)[0].live
+    assert not ledger.view(ANN).live
+    assert snapshots(root) == []
     ledger.erase(ANN, view.entries)
     assert snapshots(root) == []
     # Another process had listed before, and writes only now.
