@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_core.doctor.support_bundle import _Redactor
-from tests.support.expressions import compiled, in_proportion, runs_of
+from tests.support.expressions import LENGTH, compiled, in_proportion, runs_of
 from tests.support.paths import ROOT
 
 CALLS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
@@ -147,4 +147,5 @@ def test_no_expression_is_superlinear() -> None:
 def test_the_measure_knows_how_an_expression_is_used() -> None:
     digits = re.compile(r"\d+[.)]")
     assert in_proportion(work_of(digits, "match"), "5")
-    assert not in_proportion(work_of(digits, "findall"), "5")
+    # Seconds at the usual length; the smallest here still takes far longer than what is quick.
+    assert not in_proportion(work_of(digits, "findall"), "5", LENGTH // 3)

@@ -11,11 +11,13 @@ from memory_core.errors import MemoryNotFound
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
 from memory_core.model.records import Kind
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
-from tests.support.places import OF_THE_LEDGER
+from tests.support.places import EVERYWHERE, OF_THE_LEDGER
 
+ON_EVERY_SERVER = pytest.mark.parametrize("bench", EVERYWHERE, indirect=True)
 BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
 
 
+@ON_EVERY_SERVER
 def test_a_saved_memory_is_listed_found_and_read(bench: Bench) -> None:
     before = datetime.now(UTC)
     record = save(bench.service, TEA)
@@ -145,6 +147,7 @@ def test_list_is_newest_first_and_complete(bench: Bench) -> None:
     assert texts(bench.reopen()) == many[::-1]
 
 
+@ON_EVERY_SERVER
 def test_nothing_is_missed_whatever_the_index_finds(bench: Bench) -> None:
     numbers = [f"Remembers the number {number}" for number in range(30)]
     messages = [{"role": "user", "content": text} for text in numbers]

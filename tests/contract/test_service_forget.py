@@ -10,7 +10,7 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.model.records import Kind
 from tests.support.contract import Bench
 from tests.support.openai_server import openai_server
-from tests.support.places import OF_THE_LEDGER
+from tests.support.places import EVERYWHERE, OF_THE_LEDGER
 
 BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
 
@@ -27,6 +27,7 @@ def fill(service: MemoryService, user: str = "ann") -> None:
     service.add_document(user, "Wombat.txt", b"Owns a zebrafish.")
 
 
+@pytest.mark.parametrize("bench", EVERYWHERE, indirect=True)
 def test_after_forgetting_nothing_holds_a_word_of_it(bench: Bench) -> None:
     fill(bench.service)
     assert bench.place.holding(*SECRETS) == set(SECRETS)

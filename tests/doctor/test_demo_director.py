@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from memory_core import Settings, open_service
-from memory_core.doctor import diagnose
-from memory_core.doctor.demo_director import SCENES, DemoDirector, DemoState
+from memory_core.doctor import demo_director, diagnose
+from memory_core.doctor.demo_director import PEOPLE, SCENES, DemoDirector, DemoState
 from memory_core.errors import DemoRefused
 from standin import StandIn
 
 PLACES = ("chroma", "stand-in")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Only three of the twelve, which is enough for each scene; the talk loads all of them."""
+    folder = tmp_path_factory.mktemp("people")
+    for name in ("Alice@Example.com", "elif@example.com", "giulia.Rossi@Example.com"):
+        shutil.copy(PEOPLE / f"{name}.jsonl", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_director, "PEOPLE", folder)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +104,7 @@ def test_a_reset_removes_what_the_demo_made_and_nothing_else(
     elsewhere = {**environ, **cloud.environ(), "AWS_S3_BUCKET": "other"}
     assert DemoDirector(Settings.from_env(elsewhere)).state.people == ()
     made = director.reset(open_quietly)
-    assert len(made.people) == 12
+    assert len(made.people) == 3
     assert made.scenes == ("lost-vectors", "wipe")
     assert director.state == DemoState()
     with open_quietly() as service:

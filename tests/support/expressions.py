@@ -77,10 +77,10 @@ QUICK_S = 0.001
 """Eight times that length takes longer in anything quadratic."""
 
 
-def in_proportion(work: Callable[[str], object], run: str) -> bool:
+def in_proportion(work: Callable[[str], object], run: str, size: int = LENGTH) -> bool:
     """Say whether `work` takes time in proportion to the length of a repeated text."""
 
     def make(length: int) -> str:
         return (run * length)[:length] + "\n!"
 
-    return is_in_proportion(work, make, LENGTH, QUICK_S)
+    return is_in_proportion(work, make, size, QUICK_S)

@@ -48,6 +48,7 @@ EXHAUSTIVE = (
     "tests/dashboard/views/test_redeploy_receipts.py",
     "tests/doctor/logs/test_speed.py",
     "tests/doctor/test_damages.py",
+    "tests/doctor/test_demo_director.py",
     "tests/doctor/test_read_log.py",
     "tests/documents/test_isolated.py",
     "tests/documents/test_speed.py",

@@ -35,7 +35,12 @@ _REAL = [LIVE] if os.environ.get(LIVE_VARIABLE) else []
 KINDS = [*STORES, "s3_vectors", "s3_vectors_worst", *PROFILED, *_REAL]
 QUERIED = [*STORES, *S3_SWITCHES, *PROFILED, *_REAL]
 """For queries, which each switch of the stand-in changes in a way of its own."""
-SERVICES = [*KINDS, "async"]
+EVERYWHERE = [*KINDS, "async"]
+SERVICES = [*STORES, "s3_vectors", "s3_vectors_worst", "s3_vectors_noobaa", *_REAL, "async"]
+"""For the service: of the other servers the one that stores objects in ways of its own as well.
+
+The others differ from Amazon in what a vector store does alone, which each store proves of itself.
+"""
 OF_THE_LEDGER = [*STORES, "s3_vectors", *_REAL, "async"]
 """For what the service and its ledger decide, over any store that keeps its own contract."""
 FEW = [*STORES, "s3_vectors", *_REAL]

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from memory_core import MemoryService
 from tests.support.app_test import run_until, text_of
 
-pytestmark = pytest.mark.usefixtures("backend")
+ON_BOTH = pytest.mark.usefixtures("backend")
+"""For what a page does with memories; the rest does not reach the store, or only to prepare."""
 
 ALICE = "alice@example.com"
 
@@ -57,6 +58,7 @@ def test_an_id_without_visible_characters_is_refused_with_a_sentence(memories: A
     assert not memories.tabs
 
 
+@ON_BOTH
 def test_a_saved_text_is_stored_and_verified(memories: AppTest, shared: MemoryService) -> None:
     _save(_open(memories, ALICE), "Is allergic to cashews.")
     words = text_of(memories)
@@ -157,6 +159,7 @@ def test_extraction_can_be_switched_on_with_a_language_model(
     assert not app.toggle(key="save.infer").disabled
 
 
+@ON_BOTH
 def test_a_question_finds_the_memory_and_says_how_it_looked(
     memories: AppTest, shared: MemoryService
 ) -> None:
@@ -210,6 +213,7 @@ def test_details_of_a_found_memory_open_in_browse(memories: AppTest, shared: Mem
     assert {"Edit", "Delete", "Close"} <= {button.label for button in memories.button}
 
 
+@ON_BOTH
 def test_browse_lists_all_memories_and_says_that_they_are_all(
     memories: AppTest, shared: MemoryService
 ) -> None:
@@ -229,6 +233,7 @@ def _select(memories: AppTest, memory_id: str) -> AppTest:
     return _open(memories, ALICE, "Browse")
 
 
+@ON_BOTH
 def test_a_memory_can_be_changed(memories: AppTest, shared: MemoryService) -> None:
     record = shared.add_text_memory(ALICE, "likes tea")[0]
     _button(_select(memories, record.id), "Edit").click().run()
@@ -239,6 +244,7 @@ def test_a_memory_can_be_changed(memories: AppTest, shared: MemoryService) -> No
     assert shared.get_memory(ALICE, record.id).memory == "likes coffee"
 
 
+@ON_BOTH
 def test_a_memory_is_deleted_only_after_a_confirmation(
     memories: AppTest, shared: MemoryService
 ) -> None:

@@ -29,7 +29,7 @@ from tests.support.redeploy_reports import (
 
 
 @pytest.fixture
-def begun(app: AppTest, backend: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def begun(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page on which a test of two probes was begun."""
     monkeypatch.setenv("RENDER_GIT_COMMIT", "a" * 40)
     app.run()
@@ -79,6 +79,7 @@ def test_without_a_deployment_nothing_is_proven_and_the_test_goes_on(begun: AppT
     assert work.past_reports() == []
 
 
+@pytest.mark.usefixtures("backend")
 def test_the_next_deployment_checks_by_itself(
     begun: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

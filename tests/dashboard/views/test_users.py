@@ -11,8 +11,6 @@ from memory_core.activity import Wanted
 from tests.support.app_test import run_until, text_of
 from tests.support.damage import put_stray
 
-pytestmark = pytest.mark.usefixtures("backend")
-
 
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
@@ -55,6 +53,7 @@ def test_words_of_memories_find_who_has_them(page: AppTest, shared: MemoryServic
     assert entry.detail == "1 user"
 
 
+@pytest.mark.usefixtures("backend")
 def test_every_user_is_in_the_table_most_memories_first(
     page: AppTest, shared: MemoryService
 ) -> None:
@@ -71,6 +70,7 @@ def test_every_user_is_in_the_table_most_memories_first(
     assert "4 memories of 3 users, complete." in text_of(page)
 
 
+@pytest.mark.usefixtures("backend")
 def test_the_store_is_compared_and_orphans_are_recovered(
     page: AppTest, shared: MemoryService
 ) -> None:
