@@ -67,7 +67,7 @@ _TRIALS: Final = {
         _Trial(
             "listings",
             "A listing in pages has every object",
-            "each page is checked against its last folder, and what is missing is read from there",
+            "each page is checked against its last folder, and folders not listed are looked for",
             "a count or an export that saw this is not called complete",
         ),
         _Trial("second create", "Creating what exists is refused as that", "it is looked for"),
