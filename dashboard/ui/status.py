@@ -34,8 +34,6 @@ def draw_line(health: Health, state: Status) -> None:
     where = text.backend_name(state.backend)
     if state.server:
         where = sentence(one_line(state.server)).rstrip(".")
-    elif state.backend == "s3_vectors":
-        where = f"Amazon {where}"
     elif state.backend == "chroma":
         where += ", this machine's disk" if not state.persistent else ", a disk that is kept"
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="status-line"):

@@ -269,7 +269,8 @@ class Diagnosis:
         if warnings:
             verb = "needs" if warnings == 1 else "need"
             return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
-        return "Nothing wrong was found."
+        untried = "" if "live" in self.tags else "; saving is tried with the tag live only"
+        return f"Nothing wrong was found{untried}."
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -25,7 +25,6 @@ ALL = "*"
 # id itself is read from an event. No encoded id begins with "%~".
 _LONGEST_FOLDER = 240
 _RANDOM_BITS = 70
-_STEP_BITS = 40
 DIGEST_MARK = "%~"
 # The ten characters of a ULID that tell the time, in the digits of `int`.
 _AS_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "abcdefghijklmnopqrstuv")
@@ -172,7 +171,7 @@ def next_ulid(after: str, now: datetime) -> str:
     if fresh > after:
         return fresh
     # Two writers that follow the same entry take two names.
-    return str(ULID.from_int(int(ULID.from_str(after)) + 1 + secrets.randbits(_STEP_BITS)))
+    return str(ULID.from_int(int(ULID.from_str(after)) + 1 + secrets.randbits(40)))
 
 
 def time_in(ulid: str) -> datetime:

@@ -1,8 +1,8 @@
 """A small value for every user, computed again only for those whose entries have changed.
 
 A folder on a disk whose version is unchanged is not read. In a bucket all keys are listed, in
-parallel ranges of about equal size by the last listing, and compared by their digest. A user with
-an entry that cannot be read gets a value without it, anew by each call.
+parallel ranges of about equal size by the last listing, and compared by their digest. What
+cannot be read is left out of the value of its user, who is looked at anew by each call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from itertools import islice, takewhile
 from threading import Lock
 from typing import Generic, TypeVar
 
-from ..errors import LedgerCorrupt
 from ..model.counting import Progress, Steps
 from ..model.user_id import UserId
 from ..storage.aws.client import each
@@ -44,8 +43,6 @@ class UserIndex(Generic[_Made]):
 
     def __init__(self, ledger: Ledger, make: Callable[[UserView], _Made | None]) -> None:
         self._ledger = ledger.tolerant()
-        self._unread: dict[str, LedgerCorrupt] = {}
-        self._ledger.damaged = self._unread
         self._objects = ledger.objects
         self._make = make
         self._states: dict[str, _FolderState[_Made]] = {}
@@ -58,7 +55,7 @@ class UserIndex(Generic[_Made]):
         are kept for the next one.
         """
         with self._lock:
-            self._unread.clear()
+            self._ledger = self._ledger.tolerant()
             steps = Steps(on_progress, len(self._states), every=_REPORT_EVERY)
             folders = self._objects.folders(ROOT)
             present = self._list_ranges(steps) if folders is None else self._walk(folders, steps)
@@ -70,7 +67,7 @@ class UserIndex(Generic[_Made]):
     def damaged(self) -> tuple[UserId, ...]:
         """Return the users without all of whose entries the last call made its values."""
         with self._lock:
-            return self._ledger.users_in(self._unread)
+            return self._ledger.users_in(self._ledger.damaged or ())
 
     def _walk(self, folders: Iterator[str], steps: Steps) -> set[str]:
         present = set()
@@ -140,7 +137,7 @@ class UserIndex(Generic[_Made]):
             # Forgotten, or removed, since it was listed.
             self._states.pop(folder, None)
         else:
-            if not self._unread.keys().isdisjoint(keys):
+            if not (self._ledger.damaged or {}).keys().isdisjoint(keys):
                 version, digest = None, b""
             self._states[folder] = _FolderState(version, digest, len(keys), self._make(view))
 

@@ -51,9 +51,8 @@ class Repository(NamedTuple):
             user_id: len((live & before.get(user_id, frozenset())) - stored)
             for user_id, live in real.items()
         }
-        hidden = sum(
-            int(match_name(key)["count"] or 0) for key in ledger.damaged or () if is_entry(key)
-        )
+        unread = filter(is_entry, ledger.damaged or ())
+        hidden = sum(int(match_name(key)["count"] or 0) for key in unread)
         return Placement(
             backend=self.backend.name,
             both=sum(map(len, real.values())) - sum(missing.values()),

@@ -25,10 +25,8 @@ def scope(left_out: Sequence[str], damaged: Sequence[str] = ()) -> str:
             "the folder of each; whom else it leaves out is not known"
         )
     if damaged:
-        reasons.append(
-            f"the record of {_names(damaged)} has entries that cannot be read; "
-            "`python -m memory_core audit` lists them"
-        )
+        damage = "entries that `audit` lists as damaged are not counted"
+        reasons.append(f"{damage}, of {_names(damaged)}")
     return f"perhaps not all: {'; '.join(reasons)}" if reasons else "complete"
 
 

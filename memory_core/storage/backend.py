@@ -231,7 +231,6 @@ def _s3_vectors(
 
     endpoint = settings.endpoint_s3vectors or settings.endpoint_s3
     cards = CardKeeper(objects, endpoint or "", probe)
-    # For what is written before the index is opened, or without it.
     objects.manners = lambda: cards.known() if aws.on_own_server else ServerManners()
     forced = settings.backend == "s3_vectors"
     detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"

@@ -271,13 +271,7 @@ class _Probe:
     def _tag(self, arn: str | None) -> Found:
         if not arn:
             return False, "it tells no ARN"
-        try:
-            self.aws.ask(
-                "s3vectors", "TagResource", str(self.index), resourceArn=arn, tags={"probe": "1"}
-            )
-        except BackendError as exc:
-            return False, f"refused with {exc.code}"
-        return True, ""
+        return self._accepts("TagResource", resourceArn=arn, tags={"probe": "1"})
 
     def _search_words(self, enhanced: bool) -> Found:
         if not enhanced or not self.aws.offers("s3vectors", "QueryVectors", "queryTexts"):
@@ -302,9 +296,9 @@ class _Probe:
         return matches
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
-        where = str(self.index)
+        named = members if "resourceArn" in members else {**self.index.address, **members}
         # Once: what is refused here is refused for good. Some leave out what is empty.
-        answer = self.aws.ask("s3vectors", operation, where, 0.0, **self.index.address, **members)
+        answer = self.aws.ask("s3vectors", operation, str(self.index), 0.0, **named)
         return {"index": {}, "vectors": [], **answer}
 
     def _clean(self) -> None:

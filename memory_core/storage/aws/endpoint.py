@@ -112,9 +112,7 @@ class Endpoint:
         A server that has marked an answer marks all of them. An empty object is believed of one
         that has given a full answer before.
         """
-        if not self.own or self.service != "s3vectors" or self._marks:
-            return False
-        if not isinstance(answer, dict):
+        if self.service != "s3vectors" or not self.unmarked or not isinstance(answer, dict):
             return False
         if not (output and output.members):
             return self._fits

@@ -81,7 +81,6 @@ class S3Objects:
             if self.in_order or not page:
                 yield from page
                 continue
-            folder, repeated = "", False
             for folder, keys in groupby(page, key=_folder):
                 part, repeated = [*keys], folder in done
                 yield from () if repeated else [key for key in part if key not in early]
@@ -113,9 +112,7 @@ class S3Objects:
         for page in self._pages("ListObjectsV2", _NEXT_KEYS, **members):
             for common in page.get("CommonPrefixes", ()):
                 folder = common["Prefix"].removeprefix(self._prefix)
-                if folder in known:
-                    continue
-                keys = [key for key in self.list(folder) if key > start_after]
+                keys = () if folder in known else tuple(self.list(folder, start_after))
                 if keys:
                     self.left_out.add(folder)
                 yield from keys

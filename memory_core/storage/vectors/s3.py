@@ -38,8 +38,6 @@ _SEGMENTS = 8
 _LISTING_STARTS = 3
 _NEXT = {"nextToken": "nextToken"}
 _TOP_KS = (1_000, 100, 30, 10)
-# Of a listing in parts; another failure would be the same without.
-_REFUSED_PARTS = frozenset({400, 405, 422, 500, 501})
 _LARGE_BODY = 1024 * 1024
 _WAKING = "holdfast-waking"
 _MAX_KEY_BYTES = 1024
@@ -137,7 +135,7 @@ class S3VectorStore:
                 known |= new
                 yield from new
         except BackendError as exc:
-            if not self._own or segments == 1 or status_of(exc) not in _REFUSED_PARTS:
+            if not self._own or segments == 1 or status_of(exc) in (0, 403, 404):
                 raise
             self._manners = replace(self._manners, segments=1)
             yield from (key for key in self.keys() if key not in known)
@@ -177,8 +175,7 @@ class S3VectorStore:
             self._ask("DeleteVectors", keys=batch)
             self._confirm("DeleteVectors", partial(self.get, batch))
 
-    def erase(self, keys: Iterable[str]) -> None:
-        self.delete(keys)
+    erase = delete
 
     def describe(self) -> IndexInfo:
         return describe_index(self._aws, self._index)
@@ -190,7 +187,7 @@ class S3VectorStore:
         """Send one PutVectors, in halves where it is refused for its size."""
         self._pace.take(len(request))
         try:
-            self._send(request, patience=0.0)
+            self._ask("PutVectors", 0.0, vectors=request)
         except BackendError as exc:
             status = status_of(exc)
             failed = self._own and status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -201,25 +198,23 @@ class S3VectorStore:
                 _logger.warning("%s; the vectors are there all the same", exc)
                 return
             if failed and not large:
-                self._send(request)
-                return
-            if status not in ((400, 413, 500) if large else (413,)) or len(request) == 1:
+                self._ask("PutVectors", vectors=request)
+            elif status not in ((400, 413, 500) if large else (413,)) or len(request) == 1:
                 raise
-            middle = len(request) // 2
-            self._put(request[:middle])
-            taken = min(self._manners.body_bytes, max(size // 2, _LARGE_BODY))
-            self._manners = replace(self._manners, body_bytes=taken)
-            self._put(request[middle:])
-
-    def _send(self, request: list[dict[str, Any]], *, patience: float = 1.0) -> None:
-        self._ask("PutVectors", patience, vectors=request)
+            else:
+                middle = len(request) // 2
+                self._put(request[:middle])
+                taken = min(self._manners.body_bytes, max(size // 2, _LARGE_BODY))
+                self._manners = replace(self._manners, body_bytes=taken)
+                self._put(request[middle:])
+                return
         self._confirm("PutVectors", lambda: not self._has_kept(request))
 
     def _confirm(self, operation: str, lacks: Callable[[], object]) -> None:
         """Believe an empty answer of a server that marks none only by what it did."""
         if self._aws.endpoint("s3vectors").unmarked and lacks():
-            said = "200, and nothing was changed"
-            raise self._aws.error("s3vectors", operation, str(self._index), "NotFromAws", said)
+            name = str(self._index)
+            raise self._aws.error("s3vectors", operation, name, "NotFromAws", "200, without effect")
 
     def _has_kept(self, request: list[dict[str, Any]]) -> bool:
         """Tell if the index holds the records of a request that was answered with a failure."""

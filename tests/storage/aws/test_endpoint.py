@@ -188,7 +188,7 @@ def test_an_empty_answer_counts_as_far_as_it_is_seen_to_be_true() -> None:
             store.put([first])
             swallow = True
             for call in (lambda: store.put([second]), lambda: store.delete([first.key])):
-                with pytest.raises(BackendUnavailable, match="200, and nothing was changed"):
+                with pytest.raises(BackendUnavailable, match="200, without effect"):
                     call()
             swallow = False
             store.delete([first.key])
