@@ -66,7 +66,19 @@ def pytest_collection() -> Generator[None, object, object]:
     # Libraries that are loaded later stay as well: they are looked through less often.
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+    _let_streamlits_loggers_propagate()
     return collected
+
+
+def _let_streamlits_loggers_propagate() -> None:
+    """Let what they log be seen at the root, as of any other library.
+
+    Pytest attaches itself six times in every test to each logger that does not propagate, and
+    these are more than sixty: half of what a short test takes.
+    """
+    for name, logger in logging.getLogger().manager.loggerDict.items():
+        if name.startswith("streamlit") and isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,8 +109,10 @@ def kept_logger() -> Iterator[None]:
     logger = logging.getLogger(LOGGER)
     before = list(logger.handlers), logger.level, logger.propagate
     yield
-    logger.handlers[:], logger.level, logger.propagate = before
-    logger.setLevel(logger.level)
+    if (logger.handlers, logger.level, logger.propagate) != before:
+        logger.handlers[:], logger.level, logger.propagate = before
+        # It forgets what it knows of levels, and so does every other logger there is.
+        logger.setLevel(logger.level)
 
 
 @pytest.fixture(scope="session")

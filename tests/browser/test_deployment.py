@@ -12,15 +12,23 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from memory_core import open_service
 from tests.support.deployment import ALICE, DOCUMENT, POST, QUESTION, Backend, deployed
 from tests.support.ports import held_port
-from tests.support.s3_bench import open_bench
+from tests.support.s3_bench import Bench, open_bench
 from tests.support.screen import OpenScreen, Screen, link
 from tests.support.server import running_server
 
 FIRST, NEXT = {"RENDER_GIT_COMMIT": "a" * 40}, {"RENDER_GIT_COMMIT": "b" * 40}
 LOGGED = f"[API] Using normalized user_id for Memory: {ALICE}\n"
 WANDA = "Pears and plums give Wanda hives."
+
+
+def _save_for_others(bench: Bench) -> None:
+    """Save for as many as Overview shows at most beside the two."""
+    with open_service(bench.settings) as service:
+        for number in range(12):
+            service.add_text_memory(f"user{number}@example.com", "likes tea")
 
 
 def _save_as_wanda(screen: Screen) -> None:
@@ -59,7 +67,10 @@ def _look(screen: Screen, bucket: str) -> None:
     screen.page.get_by_role("link", name="Overview").click()
     expect(screen.part("key-figures")).to_contain_text("PASS")
     line = screen.part("status-line")
-    expect(line).to_contain_text("3 memories last as long as this server keeps them")
+    expect(line).to_contain_text("15 memories last as long as this server keeps them")
+    screen.resize((1440, 900))
+    screen.settle()
+    screen.expect_story_above_the_fold()
     screen.page.get_by_text("Why this storage").click()
     expect(screen.page.get_by_text(bucket).first).to_be_visible()
     screen.go(link(ALICE, q=QUESTION))
@@ -73,6 +84,7 @@ def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: Op
     disk = tmp_path / "disk"
     # Both versions have the same address, as after any deployment.
     with open_bench() as bench, held_port() as port:
+        _save_for_others(bench)
         with (
             deployed(disk, "version-1", **bench.environ) as backend,
             running_server(disk, port=port, **bench.environ, **FIRST) as address,

@@ -30,6 +30,8 @@ TIMEOUT_MS = 60_000
 QUIET_S = 0.25
 ROW_PX = 35
 HEADER_PX = 38
+FOLD_PX = 880
+STORY = ("status-line", "key-figures", "per-user", "per-day", "should-be", "strip")
 NARROW_PX = 768
 
 # The page probes for a server below the path of a deep link before it tries the root.
@@ -224,6 +226,25 @@ class Screen:
 
         self.settle()
         wait_for(f"{self.page.url} to fit into the window", fits)
+
+    def expect_story_above_the_fold(self) -> None:
+        """Assert that Overview tells all from the state down in this order, and the state once."""
+
+        def told() -> bool:
+            ends = []
+            for key in STORY:
+                box = self.part(key).bounding_box()
+                assert box, key
+                ends.append(box["y"] + box["height"])
+            assert ends == sorted(ends), ends
+            assert ends[-1] <= FOLD_PX, ends
+            return True
+
+        for key in STORY:
+            expect(self.part(key)).to_be_visible()
+        wait_for("the story to be above the fold", told)
+        assert self.page.get_by_test_id("stAlert").count() == 0
+        assert self.page.locator("[data-testid=stMain] .js-plotly-plot").count() >= 4
 
     def expect_usable_by_all(self, rules: Sequence[str] = ()) -> None:
         """Wait until axe finds nothing that keeps people from using the page.
