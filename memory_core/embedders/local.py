@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Rows:
     """The vectors of the model's words, mapped from its file (safetensors, half precision).
 
-    Only those that are asked for take memory; loaded by WordLlama they take 33 MB, 50 meanwhile.
+    Only those that are asked for take memory; WordLlama itself would take 33 MB for all.
     """
 
     def __init__(self, path: Path) -> None:

@@ -44,7 +44,9 @@ def test_figures_and_charts_say_what_they_count(app: AppTest, shared: MemoryServ
     assert not app.exception
     assert "**4 memories · 2 users** · last write just now · counted just now" in text_of(app)
     alts = [chart.proto.alt for chart in app.get("plotly_chart")]
-    assert alts[0].startswith("alice@example.com has the most of 2 users, 3 memories; created in seven days: 4.")
+    assert alts[0].startswith(
+        "alice@example.com has the most of 2 users, 3 memories; created in seven days: 4."
+    )
     assert alts[2].endswith("in both: 4, missing: 0, orphans: 0, elsewhere: not checked.")
     assert "ChromaDB now, 1 start" in alts[3]
     assert alts[4].startswith("Questions and failures by hour: answered: 0")
