@@ -70,7 +70,7 @@ def census() -> Census:
 
 @requires(Role.VIEWER)
 def count_again() -> None:
-    """Forget the count of users, so that they are counted anew. For callbacks."""
+    """Forget the count of users, so that they are recounted. For callbacks."""
     _counted.clear()
 
 
@@ -82,7 +82,7 @@ def placement() -> Placement:
 
 @requires(Role.VIEWER)
 def check_again() -> None:
-    """Forget what is in the store, so that it is compared anew. For callbacks."""
+    """Forget what is in the store, so that it is compared again. For callbacks."""
     _placement.clear()
 
 

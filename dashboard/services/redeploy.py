@@ -186,7 +186,7 @@ def check_waiting() -> None:
 
 
 def _change(call: Callable[[MemoryService], T]) -> T:
-    """Call the service with something that changes probes or reports, which are then read anew."""
+    """Call the service with something that changes probes or reports, which are then read again."""
     try:
         return write(call)
     finally:

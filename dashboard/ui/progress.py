@@ -1,4 +1,4 @@
-"""The progress of a job, drawn anew every second, with a button that stops it."""
+"""The progress of a job, redrawn every second, with a button that stops it."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -38,7 +38,7 @@ def _render(values: Mapping[str, str]) -> str:
 
 
 FORMS: Final[dict[str, tuple[str, Callable[[Mapping[str, str]], str]]]] = {
-    "Render": ("Environment → Add from .env, then save: Render deploys anew.", _render),
+    "Render": ("Environment → Add from .env, then save: Render redeploys.", _render),
     "Shell": ("In the shell that starts the application, then restart it.", _shell),
     "Compose": ("Below the service in compose.yaml, then `docker compose up -d`.", _compose),
 }

@@ -80,7 +80,7 @@ def check_parts(name: str, infos: list[ZipInfo]) -> None:
     if strange := [i.filename for i in infos if i.compress_type not in (ZIP_STORED, ZIP_DEFLATED)]:
         raise InvalidMemory(
             f'"{name}" has {strange[0][-_MAX_PATH:]!r} compressed in a way that is not read; '
-            "pack or save it anew, and upload that"
+            "pack or save it again, and upload that"
         )
 
 

@@ -183,7 +183,7 @@ def _audit_sentence(report: AuditReport) -> str:
     if counts["stored but never recorded"] == sum(counts.values()):
         remedy = f"record or delete such with `{_REPAIR} --unexpected adopt` or `remove`"
     elif counts["on a record that is damaged"] == sum(counts.values()):
-        remedy = f"`{_REPAIR}` writes anew what the store has of it; restore the rest from a backup"
+        remedy = f"`{_REPAIR}` rewrites what the store has of it; restore the rest from a backup"
     return f"{repaired}{', '.join(parts)}; {remedy}."
 
 

@@ -113,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = {"message": message}
         content = json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
+        # Other servers of models mark no answer as Amazon does.
+        if "titan" in model:
+            self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
         if status != 200:
             self.send_header("x-amzn-ErrorType", error)
         self.send_header("Content-Type", "application/json")

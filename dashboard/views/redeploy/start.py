@@ -267,7 +267,7 @@ def _draw_waiting(receipt: redeploy_test.RedeployReceipt) -> None:
 
 @st.fragment(run_every=f"{_POLL_S}s")
 def _watch(known: list[tuple[str, str]]) -> None:
-    """Draw the page anew when a check begins or ends, here or in the next deployment."""
+    """Redraw the page when a check begins or ends, here or in the next deployment."""
     if _state(waiting_tests()) != known:
         st.rerun()
 

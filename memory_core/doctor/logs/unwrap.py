@@ -91,7 +91,8 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
      r"(?: (?!\[)\S{1,128}){3}(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?|(?=[A-Z\d]))"),
     ("Render", r"\s{0,2}\[((?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/([\w./-]{1,200})\] "),
-    ("Docker", r"([\w.-]{1,64}+)(?<=\d) {1,40}\| "),
+    # Compose sets a name that it was given apart by two blanks; a level in front of "|" is none.
+    ("Docker", r"((?![A-Z]+ )[\w.-]{1,64}+)(?:(?<=\d) {1,40}| {2,40})\| "),
     ("CloudWatch", r"((?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     ("tagged", r"()[\w.:-]{1,80}+\s(?=\{\")"),
     # A program with its process, as of syslog, journald, Heroku and Fly.io.

@@ -105,6 +105,7 @@ NEIGHBOURS: dict[str, str] = {
     "kubectl --prefix": lines(lambda at, text: f"[pod/web-0/app] {iso(at)} {text}"),
     "kubectl --timestamps": lines(lambda at, text: f"{iso(at)} {text}"),
     "docker compose": lines(lambda at, text: f"web-1  | {iso(at)} {text}"),
+    "docker compose, a name that was given": lines(lambda at, text: f"web  | {iso(at)} {text}"),
     "CRI with JSON in parts": lines(lambda at, text: (
         f"{iso(at)} stdout P {json.dumps({'msg': text})[:20]}\n"
         f"{iso(at)} stdout F {json.dumps({'msg': text})[20:]}")),
