@@ -43,7 +43,6 @@ SHORT = {
     "dashboard/auth/roles.py",
     "dashboard/main.py",
     "memory_core/doctor/read_log.py",
-    "memory_core/embedders/local.py",
     "memory_core/extras.py",
     "memory_core/model/encoder.py",
     "memory_core/model/signature.py",
