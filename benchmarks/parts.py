@@ -14,7 +14,9 @@ PARTS: Mapping[str, Part] = {
     "s3": Part(s3.measure, "S3 Vectors on the stand-in: requests and time of each call"),
     "migrating": Part(migrating.measure, "Migrating a ChromaDB folder to S3 Vectors"),
     "users": Part(users.measure, "Counting, finding and drawing many users"),
-    "dashboard-memory": Part(dashboard_memory.measure, "Memory that the running dashboard takes"),
+    "dashboard-memory": Part(
+        dashboard_memory.measure, "Memory and cold loads of the running dashboard"
+    ),
     "tasks": Part(tasks.measure, "Clicks, keys and seconds of seven tasks in the dashboard"),
     "retrieval": Part(retrieval.measure, "Recall over the example questions; higher is better"),
 }

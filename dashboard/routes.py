@@ -66,11 +66,19 @@ def _redirect(request: Request) -> RedirectResponse:
     return RedirectResponse(f"memories?{request.url.query}")
 
 
-def _serve_page(_: Request) -> HTMLResponse:
-    """Serve Streamlit's page, with a script of ours behind its own."""
-    page = Path(st.__file__).parent.joinpath("static", "index.html").read_text("utf-8")
-    script = '<script src="./holdfast.js"></script></head>'
-    return HTMLResponse(page.replace("</head>", script), headers={"Cache-Control": "no-cache"})
+def _serve_page(request: Request) -> HTMLResponse:
+    """Serve Streamlit's page, with a script of ours behind its own.
+
+    The Overview's charts, most of a first visit, are loaded while the page connects.
+    """
+    static = Path(st.__file__).parent / "static"
+    ours = '<script src="./holdfast.js"></script></head>'
+    if request.url.path == "/":
+        for chart in static.glob("static/js/PlotlyChart.*.js"):
+            address = chart.relative_to(static).as_posix()
+            ours = f'<link rel="modulepreload" href="./{address}">{ours}'
+    page = (static / "index.html").read_text("utf-8").replace("</head>", ours)
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 
 
 def _serve_script(_: Request) -> FileResponse:

@@ -1,6 +1,7 @@
 """Life of the process around the scripts: logging, warm-up, start line, shutdown, error page."""
 
 import asyncio
+import ctypes
 import gc
 import importlib
 import logging
@@ -33,6 +34,8 @@ _HEAVY_MODULES = (
     "bm25s",
 )
 _LISTENING_WITHIN_S = 30
+_GLIBC = {-1: 131_072, -3: 131_072, -8: 2}
+"""Of `mallopt`: trim and map from 128 KB on, and two heaps; else what was freed is kept."""
 FINISH_WITHIN_S = 20.0
 
 
@@ -60,6 +63,9 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Prepare the process, then print its address and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
+    if tune := getattr(ctypes.CDLL(None), "mallopt", None):
+        for option, value in _GLIBC.items():
+            tune(option, value)
     work = [_announce(), asyncio.to_thread(warm_up), look_out()]
     # Without a secret of its own, no cookie is valid on another instance or after a restart.
     if not access().open and access().settings.secret:
@@ -124,12 +130,12 @@ def warm_up() -> None:
             _logger.error("storage is not available: %s", health.trouble.sentence)
         for name in _HEAVY_MODULES:
             importlib.import_module(name)
+        arrow = importlib.import_module("pyarrow")
+        arrow.set_memory_pool(arrow.system_memory_pool())
         if not health.trouble:
             service = connection().service()
-            if service.settings.embedder == "multilingual":
-                service.parts.embedder.embed(["Its model takes two seconds to load."])
-            else:
-                importlib.import_module("wordllama")
+            if service.settings.embedder in ("local", "multilingual"):
+                service.parts.embedder.embed(["The model is loaded by its first text."])
             redeploy.check_waiting()
         # Streamlit collects garbage after each run of a script: modules alone took 0.1 s of it.
         gc.collect()

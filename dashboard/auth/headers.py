@@ -83,7 +83,7 @@ class CompressedFiles:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._compressing = GZipMiddleware(app, minimum_size=1_000, compresslevel=6)
+        self._compressing = GZipMiddleware(app, minimum_size=1_000, compresslevel=4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_file = scope["type"] == "http" and "/static/" in scope["path"]

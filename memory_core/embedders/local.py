@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,48 +16,33 @@ if TYPE_CHECKING:
     from .base import Vectors
 
 
-class _Rows:
-    """The vectors of the model's words, mapped from its file (safetensors, half precision).
-
-    Only those that are asked for take memory; WordLlama itself would take 33 MB for all.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import numpy as np
-
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            tensor = json.loads(file.read(size))["embedding.weight"]
-        begin = 8 + size + tensor["data_offsets"][0]
-        self.shape = tuple(tensor["shape"])
-        self._rows = np.memmap(path, "<f2", "r", begin, self.shape)
-
-    def __getitem__(self, ids: Any) -> Any:
-        return self._rows[ids].astype("float32")
-
-
 @cache
-def _model() -> Any:
-    """Load the model once in a process, for all services in it."""
-    # Its `logging.basicConfig` at import (0.4.0) would configure the host's logging.
-    placeholder = logging.NullHandler()
-    logging.getLogger().addHandler(placeholder)
-    try:
-        import wordllama
-    finally:
-        logging.getLogger().removeHandler(placeholder)
-    # `WordLlama.load` would also look for the model on a hub, over the network.
-    folder = Path(wordllama.__file__).parent
-    tokenizer = wordllama.WordLlama.load_tokenizer(
-        folder / "tokenizers" / "l2_supercat_tokenizer_config.json"
-    )
-    rows = _Rows(folder / "weights" / "l2_supercat_256.safetensors")
-    model = wordllama.inference.WordLlamaInference(rows[:1], tokenizer)
-    model.embedding = rows
-    return model
+def _model() -> tuple[Any, Any]:
+    """Return the tokenizer, and the vectors of its words as they are in their file (safetensors).
+
+    They are mapped, so that only those that are asked for take memory. WordLlama itself, which is
+    not imported, would take 45 MB, and look for the model over the network.
+    """
+    import numpy as np
+    from tokenizers import Tokenizer
+
+    spec = find_spec("wordllama")
+    assert spec is not None
+    assert spec.origin
+    folder = Path(spec.origin).parent
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizers/l2_supercat_tokenizer_config.json"))
+    tokenizer.enable_padding()
+    tokenizer.no_truncation()
+    weights = folder / "weights/l2_supercat_256.safetensors"
+    with weights.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensor = json.loads(file.read(size))["embedding.weight"]
+    begin = 8 + size + tensor["data_offsets"][0]
+    return tokenizer, np.memmap(weights, "<f2", "r", begin, tuple(tensor["shape"]))
 
 
 _LOCK = Lock()
+_AT_ONCE = 64
 
 
 class LocalEmbedder:
@@ -69,5 +54,18 @@ class LocalEmbedder:
     languages = frozenset({"English"})
 
     def embed(self, texts: Sequence[str]) -> Vectors:
+        """Average the vectors of each text's words, 64 texts at a time, as WordLlama does."""
+        import numpy as np
+
+        plain = [*map(plain_text, texts)]
+        means = np.empty((len(plain), self.dimensions), np.float32)
         with _LOCK:
-            return unit_rows(_model().embed(list(map(plain_text, texts)), norm=False))
+            tokenizer, vectors = _model()
+            for at in range(0, len(plain), _AT_ONCE):
+                batch = tokenizer.encode_batch(plain[at : at + _AT_ONCE], add_special_tokens=False)
+                mask = np.array([words.attention_mask for words in batch], np.float32)
+                rows = vectors[np.array([words.ids for words in batch], np.int32)]
+                total = (rows.astype(np.float32) * mask[..., np.newaxis]).sum(axis=1)
+                counts = np.maximum(mask.sum(axis=1, keepdims=True), 1.0)
+                means[at : at + _AT_ONCE] = total / counts
+        return unit_rows(means)

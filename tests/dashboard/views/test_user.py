@@ -180,6 +180,7 @@ def test_a_file_about_a_user_is_named_after_the_user() -> None:
 def test_pages_have_our_script_and_the_former_address_of_a_user_leads_on() -> None:
     client = TestClient(Starlette(routes=HTTP_ROUTES), follow_redirects=False)
     assert '<script src="./holdfast.js"></script></head>' in client.get("/memories").text
+    assert '"modulepreload" href="./static/js/PlotlyChart.' in client.get("/").text
     assert client.get("/holdfast.js").headers["content-type"].startswith("text/javascript")
     answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"
