@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_core import MemoryService, normalize_user_id
+from memory_core.embedders import Embedder
 from memory_core.errors import InvalidUserId
 from memory_core.memories.find_user import IdIndex, OtherForm, is_placeholder, other_forms
 from memory_core.model.user_id import PROBE_DOMAIN, UserId
@@ -15,8 +18,16 @@ from memory_core.render.user_tables import (
     user_search_document,
     user_search_text,
 )
+from tests.support.factories import build_service
+from tests.support.in_memory_store import InMemoryStore
 
 ALICE = "alice.whitcombe@example.com"
+
+
+@pytest.fixture
+def service(data_dir: Path, embedder: Embedder) -> MemoryService:
+    """Over a store in memory: who is meant is found in the ledger."""
+    return build_service(data_dir, embedder, InMemoryStore(embedder.dimensions))
 
 
 def close_to(service: MemoryService, text: str) -> dict[str, tuple[str, ...]]:

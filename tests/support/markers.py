@@ -5,9 +5,10 @@ A test is followed through its fixtures, parameters and helpers as far as they l
 - `browser`: everything in tests/browser.
 - `process`: starts a process of its own or forks.
 - `s3`: talks to the stand-in for AWS, or to AWS.
-- `exhaustive`: tries each fault, damage or outcome there is, each document that means harm, or the
-  contract on a variant of S3 Vectors once more. `EXHAUSTIVE` and `VARIANTS` say which; the core
-  contract is not among them.
+- `exhaustive`: tries each fault, damage or outcome there is, each document or source that means
+  harm, each call with each role or against mem0, the stand-in itself, or the contract on a variant
+  of S3 Vectors once more. `EXHAUSTIVE` and `VARIANTS` say which; the core contract is not among
+  them.
 
 What starts a process inside the product is not seen that way; such a test carries the marker
 itself. A test that starts a process without being marked fails, and says which command it ran.
@@ -45,22 +46,35 @@ EXHAUSTIVE = (
     "tests/benchmarks/test_parts.py",
     "tests/cli/test_service_notes.py",
     "tests/contract/test_isolation.py",
+    "tests/dashboard/auth/test_calls.py",
     "tests/dashboard/views/test_redeploy_receipts.py",
     "tests/doctor/logs/test_speed.py",
     "tests/doctor/test_damages.py",
     "tests/doctor/test_demo_director.py",
     "tests/doctor/test_read_log.py",
     "tests/documents/test_isolated.py",
+    "tests/documents/test_refused.py",
     "tests/documents/test_speed.py",
     "tests/embedders/test_multilingual.py",
     "tests/faults/",
+    "tests/mem0/test_like_mem0.py",
     "tests/memories/test_state_machine.py",
     "tests/redeploy_test/test_at_once.py",
+    "tests/redeploy_test/test_probes.py",
     "tests/redeploy_test/test_real_users.py",
     "tests/redeploy_test/test_truths.py",
+    "tests/standin/",
+    "tests/storage/aws/test_endpoint.py",
+    "tests/storage/aws/test_parsing.py",
+    "tests/storage/test_other_servers.py",
     "tests/storage/test_request_budgets.py",
     "tests/storage/test_server_probe.py",
+    "tests/storage/vectors/test_s3_tie.py",
     "tests/test_patterns.py",
+    "tests/transfer/test_bad_sources.py",
+    "tests/transfer/test_foreign_exports.py",
+    "tests/transfer/test_migrate_on_s3.py",
+    "tests/transfer/test_real_sources.py",
 )
 VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches} | {*PROFILED}
 

@@ -14,17 +14,20 @@ PASSWORD = "a long password of everybody"
 SECRET = "0123456789abcdef0123456789abcdef"
 CHEAP = PasswordHasher(time_cost=5, memory_cost=7 * 1024, parallelism=1)
 """The least that is accepted."""
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Where nothing depends on what a hash costs."""
 
 
 @cache
-def hashed(password: str = PASSWORD) -> str:
+def hashed(password: str = PASSWORD, hasher: PasswordHasher = CHEAP) -> str:
     """Return a hash that costs little, and is the same in every process."""
-    return CHEAP.hash(password, salt=b"salt of the test")
+    return hasher.hash(password, salt=b"salt of the test")
 
 
-def entries(**roles: str) -> str:
+def entries(hasher: PasswordHasher = CHEAP, **roles: str) -> str:
     """Return the lines of `DASHBOARD_USERS` for these people."""
-    return "\n".join(f"{name}:{role}:{hashed()}" for name, role in (roles or ROLES).items())
+    password = hashed(hasher=hasher)
+    return "\n".join(f"{name}:{role}:{password}" for name, role in (roles or ROLES).items())
 
 
 def sign_in(

@@ -14,15 +14,18 @@ from dashboard.auth.gate import Gate
 from memory_core.settings import DashboardSettings
 from tests.support.server import running_server
 from tests.support.site import ORIGIN, Clock, Inner, Open, Server, Site
-from tests.support.staff import CHEAP, SECRET, entries
+from tests.support.staff import CHEAP, QUICK, SECRET, entries
 
 
 @pytest.fixture
-def open_site() -> Open:
-    """Make a gate of these variables."""
+def open_site(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Make a gate of these variables, which takes hashes of no cost as well."""
+    monkeypatch.setattr(accounts, "_HASHER", QUICK)
+    for least in ("_LEAST_MEMORY_KIB", "_LEAST_FILLED_KIB"):
+        monkeypatch.setattr(accounts, least, 8)
 
     def open_one(url: str = ORIGIN, **variables: str) -> Site:
-        environ = {"DASHBOARD_SECRET": SECRET, "DASHBOARD_USERS": entries(), **variables}
+        environ = {"DASHBOARD_SECRET": SECRET, "DASHBOARD_USERS": entries(QUICK), **variables}
         access, clock, inner = Access(DashboardSettings.from_env(environ)), Clock(), Inner()
         access.sessions._clock = clock
         access.attempts._clock = clock

@@ -20,7 +20,7 @@ from dashboard.auth.gate import LONGEST_MESSAGES, MOST_SOCKETS
 from dashboard.auth.roles import Role
 from dashboard.auth.uploads import MOST_BYTES
 from tests.support.site import Inner, Open, Site
-from tests.support.staff import PASSWORD, SECRET, entries, sign_in
+from tests.support.staff import PASSWORD, QUICK, SECRET, entries, sign_in
 
 COOKIE = "holdfast-session"
 STREAM = "ws://127.0.0.1:8501/_stcore/stream"
@@ -166,7 +166,7 @@ def test_the_settings_of_now_say_what_a_cookie_may(
     open_site: Open, site: Site, users: dict[str, str], role: str | None
 ) -> None:
     cookie = _enter(site)
-    later = open_site(DASHBOARD_USERS=entries(**users))
+    later = open_site(DASHBOARD_USERS=entries(QUICK, **users))
     session = later.access.sessions.read(cookie)
     assert (session.role.word if session else None) == role
 
@@ -175,7 +175,7 @@ def test_another_password_ends_the_sessions_of_the_former(open_site: Open, site:
     from tests.support.staff import hashed
 
     cookie = _enter(site)
-    later = open_site(DASHBOARD_USERS=f"anna:admin:{hashed('another long password')}")
+    later = open_site(DASHBOARD_USERS=f"anna:admin:{hashed('another long password', QUICK)}")
     assert later.access.sessions.read(cookie) is None
 
 
