@@ -133,11 +133,6 @@ def draw_typed(
     return drawn
 
 
-def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> Action:
-    """Draw the same with a word, in small letters, to type."""
-    return draw_typed(name, word, label, work, noun="word")
-
-
 def _press(
     name: str,
     expected: str,
