@@ -113,12 +113,8 @@ def draw_typed(
     drawn = action(name)
     with st.form(f"{name}.form", border=False):
         st.text(one_line(expected, 300))
-        st.text_input(
-            f"To {label[0].lower()}{label[1:]}, type the {noun}",
-            key=f"{name}.typed",
-            autocomplete="off",
-            max_chars=300,
-        )
+        question = f"To {label[0].lower()}{label[1:]}, type the {noun}"
+        st.text_input(question, key=f"{name}.typed", autocomplete="off", max_chars=300)
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,

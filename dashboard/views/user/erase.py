@@ -13,10 +13,7 @@ from memory_core.model.counting import counted
 from memory_core.model.records import Receipt
 from memory_core.model.user_id import UserId
 from memory_core.render.text import visible
-from memory_core.render.user_tables import (
-    SENTENCES,
-    erasure_proof_text,
-)
+from memory_core.render.user_tables import SENTENCES, erasure_proof_text
 
 from ...auth import visitor
 from ...services import memory_reads, user_actions
