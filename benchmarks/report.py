@@ -36,7 +36,8 @@ _INTRODUCTION = """\
 - S3 Vectors is the stand-in (`standin`), in a process of its own on the same machine. Amazon
   answers far more slowly, so there the number of requests decides.
 - A cold load is that of a browser that has seen nothing yet, on a server that was idle for 20
-  seconds, until all is drawn: in turns with a page of Streamlit's own that says one word.
+  seconds, until its figures are there and until its charts are drawn; in turns with a page of
+  Streamlit's own that says one word.
 - Clicks and keys are those of a hand in Chromium; seconds are its waits, and for itself those
   of the keystroke-level model (`benchmarks/tasks.py`).
 - Recall is the share of the answering memories that are among the first 1, 3 or 10 found: a ratio

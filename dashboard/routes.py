@@ -73,10 +73,8 @@ def _serve_page(request: Request) -> HTMLResponse:
     """
     static = Path(st.__file__).parent / "static"
     ours = '<script src="./holdfast.js"></script></head>'
-    if request.url.path == "/":
-        for chart in static.glob("static/js/PlotlyChart.*.js"):
-            address = chart.relative_to(static).as_posix()
-            ours = f'<link rel="modulepreload" href="./{address}">{ours}'
+    for chart in static.glob("static/js/PlotlyChart.*.js") if request.url.path == "/" else ():
+        ours = f'<link rel="modulepreload" href="./static/js/{chart.name}">{ours}'
     page = (static / "index.html").read_text("utf-8").replace("</head>", ours)
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 

@@ -111,12 +111,8 @@ def draw_typed(
     drawn = action(name)
     with st.form(f"{name}.form", border=False):
         st.text(one_line(expected, 300))
-        st.text_input(
-            f"To {label[0].lower()}{label[1:]}, type the {noun}",
-            key=f"{name}.typed",
-            autocomplete="off",
-            max_chars=300,
-        )
+        question = f"To {label[0].lower()}{label[1:]}, type the {noun}"
+        st.text_input(question, key=f"{name}.typed", autocomplete="off", max_chars=300)
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,
@@ -129,11 +125,6 @@ def draw_typed(
         )
     drawn.run("Working and counting again…")
     return drawn
-
-
-def draw_word(name: str, word: str, label: str, work: Callable[[], Any]) -> Action:
-    """Draw the same with a word, in small letters, to type."""
-    return draw_typed(name, word, label, work, noun="word")
 
 
 def _press(

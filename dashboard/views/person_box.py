@@ -108,7 +108,6 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
         if others:
             st.header("Similar ids", anchor=False)
             draw_similar(key, others, into or _likeliest(answer), len(named))
-        if others or len(named) > 1:
             st.caption("Whether two ids are one person is for you to decide.")
     if answer.elsewhere:
         with st.container(border=True, key="elsewhere"):

@@ -11,7 +11,7 @@ from memory_core.transfer.reports import Conflict, MigrationPlan, Verdict
 
 from ...services import migration
 from ...ui import text
-from ...ui.actions import draw_word
+from ...ui.actions import draw_typed
 from ...ui.text import one_line, show
 from .. import widgets
 
@@ -45,11 +45,12 @@ def draw(plan: MigrationPlan, user: str) -> None:
     decided = bool(by_id) or others is not None
     if not plan.planned and not (plan.conflicts and decided):
         st.caption("Nothing to copy. A run compares every memory and makes a receipt.")
-    draw_word(
+    draw_typed(
         "migrate.run",
         WORD,
         f"Copy {counted(plan.planned, 'memory')}" if plan.planned else "Compare",
         lambda: migration.start_run(plan.source, user, by_id, others),
+        noun="word",
     )
 
 

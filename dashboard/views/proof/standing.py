@@ -18,7 +18,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...services import memory_reads, redeploy
 from ...ui import actions, setting_lines, text
-from ...ui.messages import draw_unless
+from ...ui.messages import draw_unless, friendly_errors
 from ...ui.progress import watch
 from .. import widgets
 from ..overview.evidence import draw_strip
@@ -61,6 +61,7 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
 
 
 @st.fragment(run_every="30s")
+@friendly_errors()
 def _draw_state(drawn: Proof | None) -> None:
     """Draw the state, and read it again by itself; where it changed, draw the whole page anew."""
     proof, trouble = redeploy.standing_proof()
