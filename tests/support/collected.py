@@ -41,7 +41,10 @@ def canonical(value: Any) -> str:
         return f"{type(value).__name__} of {[canonical(item) for item in value]}"
     if isinstance(value, dict):
         return f"dict of {[(canonical(key), canonical(item)) for key, item in value.items()]}"
-    if isinstance(value, str | bytes | int | float | None):
+    if type(value) is int:
+        # Python refuses to write a very long one in decimal digits.
+        return hex(value)
+    if isinstance(value, str | bytes | bool | float | None):
         return repr(value)
     # Others are told apart by their names at most: their representations hold addresses.
     return f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
