@@ -137,10 +137,12 @@ def _visit(folder: Path, embedder: str, pages: Sequence[str], trivial: str, size
         first: list[float] = []
         cold: list[float] = []
         plain: list[float] = []
+        # An empty place has no charts.
+        charts = _DRAWN if size != TINY else ()
         for _ in range(size.long_calls):
             if pages:
                 time.sleep(FRESH_S)
-            seen, drawn = _load_cold(browser, address, _FIGURES, _DRAWN if pages else ())
+            seen, drawn = _load_cold(browser, address, _FIGURES, charts)
             first.append(seen)
             cold.append(drawn)
             plain.append(_load_cold(browser, trivial, "h1", ())[1])
