@@ -93,8 +93,8 @@ def test_the_store_is_compared_and_orphans_are_recovered(
     assert "The assistant looks here and nowhere else." in words
     assert "1 is stored under <U+0020>Ann@X.com" in words
     page.button(key="users.take-up").click()
-    words = run_until(page, "Recovered 1 memory")
-    assert "ann@x.com has 2 memories." in words
+    words = run_until(page, "ann@x.com has 2 memories.")
+    assert "Recovered 1 memory" in words
     assert "In storage: 2" not in words
     assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
 
