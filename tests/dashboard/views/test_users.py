@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.services import memory_reads
 from memory_core import MemoryService
 from memory_core.activity import Wanted
-from tests.support.app_test import run_until, text_of
+from tests.support.app_test import draw_until, run_until, text_of
 from tests.support.damage import put_stray
 
 
@@ -93,8 +93,8 @@ def test_the_store_is_compared_and_orphans_are_recovered(
     assert "The assistant looks here and nowhere else." in words
     assert "1 is stored under <U+0020>Ann@X.com" in words
     page.button(key="users.take-up").click()
-    words = run_until(page, "ann@x.com has 2 memories.")
-    assert "Recovered 1 memory" in words
+    recovered = ("Recovered 1 memory", "ann@x.com has 2 memories.")
+    words = draw_until(page, "both", lambda text: all(words in text for words in recovered))
     assert "In storage: 2" not in words
     assert {one.memory for one in shared.list_memories("ann@x.com")} == {"tea", "oats"}
 
