@@ -17,6 +17,7 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.memories.log_lines import LOGGER
+from memory_core.settings import silence_telemetry
 from standin import StandIn
 from tests.support.alert_receiver import Receiver
 from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
@@ -50,6 +51,9 @@ _OURS = (
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
 use_memory_disk()
+# mem0 reads them while it is imported, perhaps by a thread that a test before has started.
+_SILENT = frozenset({"MEM0_TELEMETRY", "MEM0_DIR"})
+silence_telemetry()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,7 +99,7 @@ def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     what it stored.
     """
     for name in list(os.environ):
-        if name.startswith(_OURS):
+        if name.startswith(_OURS) and name not in _SILENT:
             monkeypatch.delenv(name)
     monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path / "data"))
     before = _OWN_DATA.exists()
