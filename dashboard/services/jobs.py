@@ -76,6 +76,8 @@ class Job:
     total: int = 0
     started: float = 0.0
     """Seconds of the monotonic clock; 0 while it waits."""
+    ended: float = 0.0
+    """The same of its end; 0 until then."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: Trouble | None = None
@@ -199,7 +201,8 @@ class Jobs:
     def _change(self, job_id: str, **values: Any) -> None:
         with self._lock:
             if job_id in self._jobs:
-                self._jobs[job_id] = replace(self._jobs[job_id], **values)
+                job = replace(self._jobs[job_id], **values)
+                self._jobs[job_id] = replace(job, ended=time.monotonic()) if job.finished else job
             if "state" in values:
                 self._ended.notify_all()
 
