@@ -14,7 +14,7 @@
         BackendUnavailable  throttled or unreachable after retries; trying later helps
         AccessDenied        refused; names the permission or the variable to change
         IndexMismatch       the index cannot hold our memories, or is not ours
-        IndexDamaged        the files of the index cannot be read; `rebuild` makes them anew
+        IndexDamaged        the files of the index cannot be read; `rebuild` recreates them
       LedgerError           the append-only record
         EntryExists         another writer was first
         LedgerCorrupt       an entry cannot be read
@@ -22,10 +22,10 @@
         MigrationConflict   ids with different texts here, and no decision; carries the report
         VerificationFailed  migrated memories are missing or differ; carries the report
       InvalidReceipt        of a redeploy test: unreadable, altered or of another installation
-      RedeployTestFailed    the test itself could not be made
-      DemoRefused           also a ValueError: a demo must not, or cannot, do this here
+      RedeployTestFailed    the test itself could not be run
+      DemoRefused           also a ValueError: a demo cannot, or must not, do this here
       UnknownCheck          also a ValueError: the doctor has no check or finding of that name
-      ServiceBusy           more calls wait for a thread than may; trying later helps
+      ServiceBusy           too many calls wait for a thread; trying later helps
 
 Every message is one sentence: what happened, to which thing, what to do.
 """
@@ -65,7 +65,7 @@ class InvalidMove(MemoryCoreError, ValueError):
 class MemoryNotFound(MemoryCoreError, KeyError):
     """No such memory for this user, also when it exists but belongs to someone else."""
 
-    # KeyError shows repr(args[0]); people are to read the sentence as it is.
+    # KeyError shows repr(args[0]); show the sentence instead.
     __str__ = Exception.__str__
 
 
@@ -124,7 +124,7 @@ class MigrationError(MemoryCoreError):
 
 
 class MigrationConflict(MigrationError):
-    """Some ids have different texts here and no decision; `.report` lists all that was done."""
+    """Some ids have different texts here and no decision; `.report` lists what was done."""
 
     def __init__(self, message: str, report: object) -> None:
         super().__init__(message)
@@ -144,11 +144,11 @@ class InvalidReceipt(MemoryCoreError, ValueError):
 
 
 class RedeployTestFailed(MemoryCoreError):
-    """The redeploy test itself could not be made; it says nothing about memories."""
+    """The redeploy test itself could not be run; this says nothing about the memories."""
 
 
 class DemoRefused(MemoryCoreError, ValueError):
-    """A demo cannot break or load anything here, or not now."""
+    """A demo cannot break or load anything here, or not at this time."""
 
 
 class UnknownCheck(MemoryCoreError, ValueError):
@@ -156,7 +156,7 @@ class UnknownCheck(MemoryCoreError, ValueError):
 
 
 class ServiceBusy(MemoryCoreError):
-    """More asynchronous calls wait for a thread than may; trying later helps."""
+    """Too many asynchronous calls wait for a thread; trying later helps."""
 
 
 class MissingExtra(SettingsError, ImportError):
@@ -181,8 +181,8 @@ def http_status(error: BaseException) -> int:
     """Return the HTTP status with which a web backend answers an error.
 
     400: the request is wrong. 404: the user has no such memory. 409: it contradicts what is stored.
-    503: the same request succeeds later; send `Retry-After`. 504: it took longer than it may. 500:
-    anything else. Of 500 and 503 the message is for the operator: it names buckets, permissions and
-    variables.
+    503: the same request can succeed later; send `Retry-After`. 504: it exceeded its time limit.
+    500: anything else. The messages of 500 and 503 are for the operator: they name buckets,
+    permissions and variables.
     """
     return next((_HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in _HTTP_STATUS), 500)

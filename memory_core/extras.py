@@ -1,6 +1,6 @@
-"""The extras of the library, groups of packages that can be left out: what each is for.
+"""Extras: optional groups of packages, and what each is for.
 
-`pyproject.toml` says what is in them. The core needs none of them: it has the ledger, Amazon S3,
+`pyproject.toml` lists their packages. The core needs none of them: it has the ledger, Amazon S3,
 S3 Vectors and the local embedder.
 """
 
@@ -19,14 +19,14 @@ EXTRAS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "openai": ("talking to OpenAI", ("openai",)),
     "mcp": ("the MCP server", ("mcp",)),
 }
-"""For each extra what needs it, and the modules by which it is recognized."""
+"""By extra: what needs it, and the modules that show that it is installed."""
 
 OF_THE_SERVICE: Final = ("chroma", "documents", "openai")
-"""Extras without which calls of the service are refused."""
+"""Extras that calls of the service need."""
 
 
 def require(extra: str) -> None:
-    """Check that the packages of an extra are installed; imports nothing.
+    """Check that the packages of an extra are installed, without importing them.
 
     Raises:
         MissingExtra: one is not; the message says what to install.
@@ -36,7 +36,7 @@ def require(extra: str) -> None:
 
 
 def missing_extras(extras: Iterable[str] = OF_THE_SERVICE) -> dict[str, str]:
-    """Return those of the extras that are not installed, each with a sentence that says so."""
+    """Return a sentence for each of the extras that is not installed."""
     sentences = {}
     for extra in extras:
         purpose, modules = EXTRAS[extra]

@@ -26,13 +26,13 @@ WATCHED = tuple(
 """Variables of boto3, mem0 and the host that only the doctor looks at."""
 
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-"""The variables whose values boto3 sends as they are."""
+"""Variables whose values boto3 sends unchanged."""
 
 _BUCKET = re.compile(
     r"(?:s3a?://|arn:aws[a-z-]*:s3:::)?(?P<name>[\w.-]+)(?:/+(?P<path>.*))?",
     re.DOTALL | re.IGNORECASE,
 )
-# The ARN of an access point, which boto3 takes in place of a name.
+# The ARN of an access point, which boto3 accepts in place of a bucket name.
 _ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(?:-[a-z-]+)?:[a-z0-9-]*:\d+:[A-Za-z0-9:/._-]+")
 
 _INTERVAL = re.compile(r"([0-9]{1,6}) ?([smhd])")
@@ -41,11 +41,11 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PASSED_ON = frozenset("HTTPS_PROXY HTTP_PROXY LANG NO_PROXY PATH SSL_CERT_FILE".split())
 _PASSED_ON_BY_PREFIX = ("AWS_", "MEMORY_", "OPENAI_", "RENDER_")
 
-# Variables by which hosting platforms are recognized; a port handed out means the same.
+# Variables that identify hosting platforms; an assigned port means the same.
 _PLATFORMS = "RENDER DYNO FLY_APP_NAME K_SERVICE RAILWAY_ENVIRONMENT WEBSITE_HOSTNAME PORT".split()
 
-# None of the libraries may call out on its own. mem0 reads its two at import and would write
-# a configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
+# No library may call out on its own. mem0 reads its variables at import, and would write a
+# configuration file into the home directory (seen in 2.2.1, `mem0/memory/setup.py`).
 _QUIET = {
     "MEM0_TELEMETRY": "False",
     "ANONYMIZED_TELEMETRY": "False",
@@ -109,7 +109,7 @@ class VariableReader:
         return f"{stripped}/" if stripped else ""
 
     def bucket(self, name: str) -> str | None:
-        """Return the name of a bucket, also where it is given as an address or an ARN."""
+        """Return the name of a bucket, which may be given as an address or an ARN."""
         value = self.text(name)
         if value is None or _ACCESS_POINT.fullmatch(value):
             return value
@@ -126,7 +126,7 @@ class VariableReader:
         return self._refuse(name, f"{name} is {value!r}, which is not a name; {advice}", None)
 
     def spoiled_keys(self) -> tuple[str, ...]:
-        """Return which of the AWS keys have characters that no key has."""
+        """Return the variables of AWS keys whose values have characters that no key has."""
         return tuple(name for name in AWS_KEYS if is_spoiled(self._environ.get(name, "")))
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
@@ -137,7 +137,7 @@ class VariableReader:
         return self._refuse(name, sentence, default)
 
     def interval(self, name: str, least_s: int) -> int:
-        """Return an interval such as 15m in seconds; 0 where it is not set, 0 or off."""
+        """Return an interval such as 15m in seconds; 0 if it is not set, 0 or off."""
         value = (self.text(name) or "off").lower()
         parts = _INTERVAL.fullmatch(value)
         if value in ("off", "0"):
@@ -148,7 +148,7 @@ class VariableReader:
         return self._refuse(name, sentence, 0)
 
     def web_hook(self, name: str) -> str | None:
-        """Return an https address; that of this machine may be http."""
+        """Return an https address, or an http address of this machine."""
         value = self.text(name)
         try:
             url = urlsplit(value or "")
@@ -162,7 +162,7 @@ class VariableReader:
         if value is None or (host and url.scheme == "https") or (here and url.scheme == "http"):
             return value
         # The address may hold a token, so it is not shown.
-        sentence = f"{name} is no https address (http on this machine alone); set it to one"
+        sentence = f"{name} is not an https address (http is for this machine only); set it to one"
         return self._refuse(name, sentence, None)
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -190,12 +190,12 @@ def split_model(choice: str) -> tuple[str, str, int | None]:
 
 
 def is_spoiled(key: str) -> bool:
-    """Tell if a key was copied with a blank, a line break, a quotation mark or the like."""
+    """Return whether a key has a space, a line break or another character that no key has."""
     return bool(key.strip()) and not re.fullmatch("[!#-&(-~]+", key)
 
 
 def _variable(read: Callable[[VariableReader], _Value], *, secret: bool = False) -> _Value:
-    """Declare a field by how it is read; its default is what an empty environment gives."""
+    """Declare a field by its reader, which also gives the default: that of no variables."""
     default = read(VariableReader({}))
     return field(default=default, repr=not secret, metadata={"read": read})
 
@@ -205,7 +205,7 @@ def _text(name: str, *, secret: bool = False) -> str | None:
 
 
 def _read(kind: type[_Value], read: VariableReader) -> _Value:
-    """Make a settings object from its declared fields."""
+    """Read a settings object, field by field."""
     declared = fields(kind)  # type: ignore[arg-type]
     return kind(**{item.name: item.metadata["read"](read) for item in declared})
 
@@ -230,7 +230,7 @@ def _platform(read: VariableReader) -> str | None:
 
 
 def _proxies(read: VariableReader) -> int:
-    """Return how many proxies of the platform add to X-Forwarded-For.
+    """Return the number of the platform's proxies that append to X-Forwarded-For.
 
     Render's CDN adds the client, and the load balancer behind it adds the CDN's edge.
     """
@@ -251,11 +251,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All configuration of Holdfast. Secrets do not show in its repr.
+    """The configuration of Holdfast. Its repr shows no secrets.
 
-    `aws_access_key_id` only serves to notice a half-complete configuration; credentials
-    themselves always come through boto3's own chain. `spoiled_keys` names the variables with
-    characters that no key has.
+    `aws_access_key_id` only serves to detect an incomplete configuration; credentials always come
+    from boto3's own chain. `spoiled_keys` names the variables whose values no key can have.
     """
 
     backend: BackendChoice = _variable(
@@ -318,11 +317,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SettingsSurvey:
-    """An environment with all its problems, where `from_env` stops at the first.
+    """An environment and all its problems; `from_env` stops at the first.
 
     `given` is the whole environment, secrets included; `problems` maps a variable to the sentence
-    that `from_env` would raise, and `settings` has the default in its place. `names` are the
-    variables that Holdfast reads.
+    that `from_env` would raise; `settings` has its default instead. `names` are the variables that
+    Holdfast reads.
     """
 
     settings: Settings
@@ -332,7 +331,7 @@ class SettingsSurvey:
 
 
 def survey(environ: Mapping[str, str] | None = None) -> SettingsSurvey:
-    """Read the variables as `Settings.from_env` does, and collect the problems."""
+    """Read the variables as `Settings.from_env` does, but collect the problems."""
     given = dict(os.environ if environ is None else environ)
     problems: dict[str, str] = {}
     read = VariableReader(given, problems)
@@ -342,10 +341,9 @@ def survey(environ: Mapping[str, str] | None = None) -> SettingsSurvey:
 
 @dataclass(frozen=True, slots=True)
 class DashboardSettings:
-    """Access to the dashboard and its addresses. Secrets do not show in its repr.
+    """Access to the dashboard, and its addresses. Its repr shows no secrets.
 
-    `platform` is the variable by which a hosting platform is recognized, None on a computer of
-    one's own.
+    `platform` is the variable that identifies a hosting platform, None elsewhere.
     """
 
     users: str | None = _text("DASHBOARD_USERS", secret=True)
@@ -379,9 +377,9 @@ class DashboardSettings:
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the part of an environment that a child process of ours needs.
+    """Return the variables that a child process needs.
 
-    Files with AWS credentials are named by their path, since the process gets another home.
+    Files with AWS credentials are named by path, since the child has another home directory.
     """
     given = dict(os.environ if environ is None else environ)
     kept = {
@@ -409,8 +407,8 @@ def silence_telemetry() -> None:
 
 
 def keep_files_private() -> None:
-    """Let this process make files that only its own user can read; for programs, not the library.
+    """Let only this user read the files that this process creates; for programs, not the library.
 
-    ChromaDB and SQLite make files of their own, with the rights that the process allows.
+    ChromaDB and SQLite create files too, with the permissions that the process allows.
     """
     os.umask(0o077)

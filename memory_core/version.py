@@ -1,4 +1,4 @@
-"""The version of Holdfast, in one place, and those of the libraries it runs on."""
+"""The version of Holdfast, and of the libraries it runs on."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, distributions
@@ -12,8 +12,8 @@ def library_version(name: str) -> str:
     Raises:
         PackageNotFoundError: there is none of that name.
     """
-    # A copy of the path: Streamlit puts folders on it and takes them off while other threads run,
-    # and a list that changes while it is gone through leaves some of its entries out.
+    # A copy of the path: Streamlit adds and removes folders while other threads run, and a loop
+    # over a list that changes skips some of its entries.
     for distribution in distributions(name=name, path=[*sys.path]):
         return distribution.version
     raise PackageNotFoundError(name)

@@ -302,6 +302,6 @@ def test_an_interval_that_is_none_is_refused(value: str) -> None:
     ],
 )  # fmt: skip
 def test_alerts_leave_this_machine_encrypted_only(value: str) -> None:
-    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is no https address") as caught:
+    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is not an https address") as caught:
         Settings.from_env({"MEMORY_ALERT_URL": value})
     assert "s3cret" not in str(caught.value)

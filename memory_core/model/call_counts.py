@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 CallKind = Literal["save", "search"]
 
 BOUNDS_S: Final = tuple(0.001 * 1.5**step for step in range(26))
-"""Upper bounds of the ranges of durations: 1 ms to 25 s; one range follows without a bound."""
+"""Upper bounds of the buckets of durations: 1 ms to 25 s; one bucket follows without a bound."""
 
 _HOURS: Final = 48
 _ENOUGH: Final = timedelta(minutes=10)
@@ -27,11 +27,10 @@ _ENOUGH: Final = timedelta(minutes=10)
 
 @dataclass(slots=True)
 class CallCount:
-    """The calls of one kind: how many, with no answer, failed, and how long they took.
+    """Counts of the calls of one kind: all, without an answer, failed, and by duration.
 
-    `errors` counts the failures by the name of their error, `durations` the calls of each range of
-    `BOUNDS_S`, and `seconds` is their sum. Calls that were refused for what they were given count
-    nowhere.
+    `errors` counts failures by the name of the error, `durations` calls by bucket of `BOUNDS_S`;
+    `seconds` is their total time. Calls refused for invalid arguments are not counted.
     """
 
     calls: int = 0
@@ -55,7 +54,7 @@ class CallCount:
     def quantile(self, share: float) -> float | None:
         """Return the seconds within which this share of the calls ended, None without calls.
 
-        It is the upper bound of a range, so up to half too long; beyond the last, that bound.
+        This is the upper bound of a bucket, up to half too long; the last bound beyond all of them.
         """
         rest = share * self.calls
         for count, bound in zip(self.durations, (*BOUNDS_S, BOUNDS_S[-1]), strict=True):
@@ -84,7 +83,7 @@ class CallCounts:
                 count.add(seconds, **how)
 
     def hours(self) -> dict[tuple[datetime, CallKind], CallCount]:
-        """Return the counts by hour and kind, as they are now; hours without calls are missing."""
+        """Return the present counts by hour and kind; hours without calls are missing."""
         with self._lock:
             return deepcopy(self._hours)
 
@@ -95,7 +94,7 @@ class CallCounts:
 
 
 class RequestCounts:
-    """Requests that this process sent, by service and operation, each attempt as one."""
+    """Requests that this process sent, by service and operation; each attempt counts."""
 
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
@@ -108,12 +107,12 @@ class RequestCounts:
             self._sent[service, operation] += 1
 
     def sent(self) -> dict[tuple[str, str], int]:
-        """Return the counts as they are now, in the order of their names."""
+        """Return the present counts, sorted by name."""
         with self._lock:
             return dict(sorted(self._sent.items()))
 
     def per_month(self, sent: int) -> int | None:
-        """Return what 30 days at the rate since the start come to; None in the first minutes."""
+        """Project a count since the start to 30 days; None in the first ten minutes."""
         age = datetime.now(UTC) - self.since
         return round(sent * (timedelta(days=30) / age)) if age >= _ENOUGH else None
 
@@ -121,10 +120,10 @@ class RequestCounts:
 def tallied(
     kind: CallKind, is_empty: Callable[[Any], bool] = lambda _: False
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Count each call of a method of a service, which has `counts`, whose argument is a user id.
+    """Count the calls of a service's method, whose first argument is a user id, in its `counts`.
 
-    `is_empty` gets the result and tells if it is no answer. Calls for the users of redeploy tests
-    are left out.
+    `is_empty` returns whether a result is no answer. Calls for users of redeploy tests are not
+    counted.
     """
 
     def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -138,7 +137,7 @@ def tallied(
             try:
                 result = call(*args, **kwargs)
             except Exception as exc:
-                # A blank question, or an id that is none, is not the service's failure.
+                # A blank question or an invalid id is no failure of the service.
                 if not isinstance(exc, ValueError):
                     error = type(exc).__name__
                     service.counts.add(kind, time.perf_counter() - began, error=error)

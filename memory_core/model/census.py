@@ -11,18 +11,18 @@ from .records import AuditItem, UserSummary
 from .user_id import UserId
 
 Origin = Literal["saved", "document", "import", "migration", "merge"]
-"""How a memory came here; a document of a single passage counts as saved."""
+"""How a memory arrived; a document of a single passage counts as saved."""
 
 _NAMED = 5
 
 
 def scope(left_out: Sequence[str], damaged: Sequence[str] = ()) -> str:
-    """Return the word complete, or why not: entries that a listing left out, or are damaged."""
+    """Return "complete", or why a count may not be: entries left out of a listing, or damaged."""
     reasons = []
     if left_out:
         reasons.append(
             f"the storage's listing left out entries of {_names(left_out)}, which were read from "
-            "the folder of each; whom else it leaves out is not known"
+            "the folder of each user; whether it left out others is not known"
         )
     if damaged:
         damage = "entries that `audit` lists as damaged are not counted"
@@ -36,7 +36,7 @@ def _names(users: Sequence[str]) -> str:
 
 
 class _Counted:
-    """A count of all users: `left_out` by a listing in part, or with `damaged` entries."""
+    """A count of all users, complete unless entries were `left_out` of a listing or `damaged`."""
 
     __slots__ = ()
     left_out: tuple[UserId, ...]
@@ -53,14 +53,13 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class Census(_Counted):
-    """Every user, counted from the ledger: exact, and complete as of the time it began.
+    """Every user, counted from the ledger: exact, and complete as of the time the count began.
 
     `users` have memories, most first; `without` had some once. `growth` counts the present memories
-    by the day (UTC) they were created, in order, and by how they came here: one that was imported
-    keeps the day it has in its source. `recent` are those created on the last seven days, by user.
-    `left_out` are users of whom the storage's listing was seen to leave entries out: they are
-    counted whole, and it is not known who else was. `damaged` are users with entries that cannot be
-    read, counted without what those recorded.
+    by the day (UTC) they were created, in order, and by how they arrived: imported ones keep the
+    day of their source. `recent` are those created on the last seven days, by user. `left_out` are
+    users whose entries the storage's listing was seen to leave out: they are counted in full, but
+    there may be others. `damaged` are users with unreadable entries, counted without these.
     """
 
     users: tuple[UserSummary, ...]
@@ -88,10 +87,10 @@ class Census(_Counted):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where memories are, by their ids alone: on record and in the store, or only in one of them.
+    """Where memories are, by id alone: on record and in the store, or only in one of them.
 
-    `missing` counts, by user, what is on record only; `orphans` are in the store only. Entries
-    that cannot be read are left out of all three.
+    `missing` counts, by user, those on record only; `orphans` are in the store only. Unreadable
+    entries are left out of all three.
     """
 
     backend: str
@@ -115,7 +114,7 @@ class StoredForm:
 
     @property
     def canonical(self) -> bool:
-        """The application would ask for the id in this form."""
+        """The application asks for the id in this form."""
         return self.raw == self.user_id
 
 
@@ -242,8 +241,7 @@ class OtherPlaces:
 class CloseUser:
     """A user whose id resembles the one asked for, and the reasons.
 
-    `user` is None where nothing is on record, `stored` where the store was not scanned or holds
-    nothing.
+    `user` is None if nothing is on record, `stored` if nothing is stored, or was not scanned.
     """
 
     user_id: UserId
@@ -262,7 +260,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class MemoryOwner:
-    """The owner of a memory that was looked up by its id; not live once it was deleted."""
+    """The owner of a memory looked up by id; `live` is False once the memory was deleted."""
 
     user_id: UserId
     id: str
@@ -275,9 +273,9 @@ class UserSearch:
 
     `user_id` is the canonical form that the application would ask for; if it is None, `problem`
     says why. `user` is None when nothing was ever recorded under it. `users` is the number
-    searched. `stored` is the user in the given `scan`; `elsewhere` lists the memories of the user
-    and of close users that are in another place. `named` are the close users that the text names
-    where it is no id itself; `mentions` is None where texts were not searched.
+    searched. `stored` is the user in the given `scan`; `elsewhere` lists memories of the user and
+    of close users in other places. `named` are the close users that the text names if it is not
+    itself an id; `mentions` is None if texts were not searched.
     """
 
     asked: str
@@ -297,7 +295,7 @@ class UserSearch:
 
     @property
     def answered(self) -> bool:
-        """Somebody, or something, is under the id, named by the text, or similar."""
+        """Something is on record or stored under the id, or a similar user or memory was found."""
         return bool(self.user or self.stored or self.close or self.memories)
 
 

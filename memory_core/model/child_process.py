@@ -1,8 +1,8 @@
-"""Reading of untrusted bytes in a child process with limits, so that only the child can fail.
+"""Untrusted bytes, read in a child process with limits, so that only the child can fail.
 
-The child imports the reader and not the package, and gets no network and, unless told to, none of
-this process's variables, which hold secrets. Linux holds it to all limits; macOS does not limit
-memory, and Windows only the time, which this process watches.
+The child imports the reader but not the package. It has no network and, unless given some, none of
+this process's environment variables, which hold secrets. Linux enforces all limits; macOS does not
+limit memory, and Windows limits only the time, which this process watches.
 """
 
 import os
@@ -32,13 +32,13 @@ MAX_OPEN_FILES = 64
 _T = TypeVar("_T")
 
 _AT_ONCE = threading.BoundedSemaphore(2)
-"""Children of a process at a time, so that the memory of all of them is bounded."""
+"""Bounds the children that run at once, and with them their total memory."""
 
 _TICK_S = 0.25
 _STEP_BYTES = 64 * 1024
 _OUT_OF_MEMORY = 77
 _TOO_SLOW = "takes more than {} to read"
-# These packages themselves import the whole service; the child gets empty ones in their place.
+# These packages import the whole service; the child gets empty ones in their place.
 _BOOT = """import sys, types
 sys.path[:] = sys.argv[2:]
 for name, folder in ("memory_core", ""), ("memory_core.doctor", "/doctor"):
@@ -72,8 +72,8 @@ def call_in_child(
     Args:
         function: defined at the top of its module. What it returns consists of plain values,
             times, and dataclasses, tuples and enumerations of this package.
-        total: bytes of the source, for the progress.
-        seconds: limit of time, by the clock and of the processor; `MAX_SECONDS` unless given.
+        total: size of the source in bytes, for the progress.
+        seconds: limit of wall-clock and of processor time; `MAX_SECONDS` unless given.
         environ: variables of the child.
         on_progress: called about four times a second with bytes handed over and `total`; what it
             raises ends the child.
@@ -105,7 +105,7 @@ def call_in_child(
     try:
         outcome, value = _Answer(BytesIO(output)).load()
     except (pickle.UnpicklingError, EOFError, TypeError) as exc:
-        raise ChildEnded("cannot be read, since the process that tried gave no answer") from exc
+        raise ChildEnded("cannot be read: the process that tried gave no answer") from exc
     if outcome == "returned":
         report(feeder.done, max(total, feeder.done))
         return value  # type: ignore[no-any-return]
@@ -113,9 +113,9 @@ def call_in_child(
 
 
 def serve() -> None:
-    """Answer the call on standard input, and end; what the child runs."""
+    """Answer the call on standard input and exit: the main function of the child."""
     answer = os.fdopen(os.dup(1), "wb")
-    # What a library prints must not get between.
+    # What a library prints must not mix with the answer.
     os.dup2(2, 1)
     module, name, seconds, arguments = pickle.load(sys.stdin.buffer)
     _limit(seconds)
@@ -139,7 +139,7 @@ def serve() -> None:
 
 
 class _Feeder(threading.Thread):
-    """Writes the call and then the source to a child, as fast as it reads."""
+    """Writes the call and then the source to a child, as fast as the child reads."""
 
     def __init__(self, process: subprocess.Popen[bytes], call: bytes, source: BinaryIO) -> None:
         super().__init__(name="child-feeder", daemon=True)
@@ -167,7 +167,7 @@ class _Feeder(threading.Thread):
 
 
 class _Answer(pickle.Unpickler):
-    """Reads what a child wrote, of which a hostile document may have taken hold: values only."""
+    """Unpickles values only: a hostile document may have taken over the child that wrote them."""
 
     def find_class(self, module: str, name: str) -> Any:
         if name in _PLAIN.get(module, ()):
@@ -177,7 +177,7 @@ class _Answer(pickle.Unpickler):
             is_value = isinstance(value, type) and issubclass(value, _VALUES)
             if is_value or is_dataclass(value):
                 return value
-        raise pickle.UnpicklingError(f"{module}.{name} is no value")
+        raise pickle.UnpicklingError(f"{module}.{name} is not a value")
 
 
 def _start(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -195,7 +195,7 @@ def _start(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
             env={**loader_environment(), **environ},
         )
     except OSError as exc:
-        raise ChildEnded(f"cannot be read, since no process can be started ({exc})") from exc
+        raise ChildEnded(f"cannot be read: no process can be started ({exc})") from exc
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: int, report: Callable[[], None]) -> bytes:
@@ -210,17 +210,17 @@ def _wait(process: subprocess.Popen[bytes], seconds: int, report: Callable[[], N
 
 
 def _reason(code: int, seconds: int) -> str:
-    """Return why a child ended with this exit code, or by the signal of this negative number."""
+    """Return why a child ended, given its exit code or the negative number of its signal."""
     if code == _OUT_OF_MEMORY:
         return f"takes more than {MAX_BYTES // 1024**2} MB of memory to read"
     if code == -getattr(signal, "SIGXCPU", 0):
         return _TOO_SLOW.format(counted(seconds, "second"))
-    by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return f"cannot be read, since it ended the process that tried {by}"
+    end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"cannot be read: the process that tried {end}"
 
 
 def _limit(seconds: int) -> None:
-    """Give this process its limits, as far as the system knows them."""
+    """Limit this process, as far as the system supports it."""
     with suppress(OSError):
         # Where memory runs short, the kernel ends this process, not the one that waits for it.
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -232,13 +232,13 @@ def _limit(seconds: int) -> None:
             kind = getattr(resource, f"RLIMIT_{name}")
             hard = resource.getrlimit(kind)[1]
             limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            # At the second limit of the processor's time the signal would not say which it was.
+            # At its hard limit of processor time a process gets SIGKILL, which names no limit.
             upper = limit + 1 if name == "CPU" and hard == resource.RLIM_INFINITY else limit
-            # macOS refuses a limit of memory.
+            # macOS refuses a memory limit.
             with suppress(ValueError, OSError):
                 resource.setrlimit(kind, (limit, upper))
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
     if event.startswith(_REFUSED):
-        raise PermissionError(f"{event} is not for a reader of documents")
+        raise PermissionError(f"a reader of documents must not use {event}")

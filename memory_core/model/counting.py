@@ -1,4 +1,4 @@
-"""Counting: items in batches, progress towards a total, and numbers with what they count."""
+"""Counting: items in batches, progress towards a total, and numbers with their nouns."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ def batches(
     max_bytes: int = 0,
     size_of: Callable[[_Item], int] | None = None,
 ) -> Iterator[list[_Item]]:
-    """Yield lists of at most `count` items, and `max_bytes` by `size_of` but for a single one."""
+    """Yield lists of at most `count` items and, unless one alone has more, `max_bytes` in all."""
     batch: list[_Item] = []
     size = 0
     for item in items:
@@ -73,7 +73,7 @@ class Steps:
 
 
 def after(report: Progress | None, done: int) -> Progress | None:
-    """Return the callback of a part of the work that begins when `done` are done."""
+    """Return the callback for the rest of the work once `done` items are done."""
     if report is None:
         return None
     return lambda count, total: report(done + count, done + total)

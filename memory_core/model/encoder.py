@@ -1,4 +1,4 @@
-"""One encoder of values for JSON, and the decoder of what it wrote."""
+"""The encoder of values as JSON, and its decoder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def encode(value: Any) -> Any:
     """Encode a value for JSON: dataclasses by field, times in ISO 8601 and UTC.
 
     Raises:
-        TypeError: it has no form in JSON.
+        TypeError: it cannot be encoded.
     """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        # Half characters, which a damaged file may have, cannot be written.
+        # Lone surrogates, which a damaged file may hold, cannot be written.
         return str(value) if value.isascii() else value.encode(errors="backslashreplace").decode()
     if value is None or isinstance(value, (bool, int, float)):
         return value
@@ -37,7 +37,7 @@ def encode(value: Any) -> Any:
         return [encode(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return pick(value, *(field.name for field in fields(value)))
-    raise TypeError(f"{type(value).__name__} does not go into JSON")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
 def pick(value: object, *names: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def pick(value: object, *names: str) -> dict[str, Any]:
 
 
 def decode(kind: Callable[..., _Value], data: object) -> _Value:
-    """Read what `encode` wrote of a dataclass; fields of a newer release are left out.
+    """Read a dataclass that `encode` wrote; unknown fields, of a newer release, are ignored.
 
     Raises:
         ValueError: a field is missing, or is not of its type.
@@ -57,7 +57,7 @@ def decode(kind: Callable[..., _Value], data: object) -> _Value:
 
 @cache
 def _reader(kind: Any) -> Any:
-    # Not at the top: few calls read anything back.
+    # Imported late: few calls read anything back.
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

@@ -1,6 +1,6 @@
-"""Memories as other systems write them, brought to the form of our exports.
+"""Memories as other systems write them, converted to the form of our exports.
 
-Known are mem0 (`get_all` from 0.1 to 2.2, and its platform), OpenMemory's backup
+Supported are mem0 (`get_all` from 0.1 to 2.2, and its platform), OpenMemory's backup
 (openmemory/api/app/routers/backup.py), Letta's agent files (letta/schemas/agent_file.py, and the
 former one with `core_memory`), facts, nodes and episodes of Zep, and Supermemory
 (/v3/documents/list, /v4/memories/list), in snake case and camel case, as of 2026.
@@ -38,7 +38,7 @@ _LISTS = tuple(
     "data points static dynamic".split()
 )
 _HOLDERS = tuple("data result response profile payload memory value".split())
-"""Fields that hold the record or the page as a whole, as answers of services and Qdrant have it."""
+"""Fields that wrap a whole record or page, as in answers of services and in Qdrant."""
 _MADE_ANEW = tuple(
     "hash vector embedding revision exact_numbers text_lemmatized raw_user_id".split()
 )
@@ -55,7 +55,7 @@ _WHERE_NOT_SET = {"latest": "superseded", "active": "inactive", "enabled": "disa
 _NO = ("", "0", "false", "no", "none", "null")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NULLS = ("NULL", "null", "None", "\\N", "NaN", "nan")
-"""How tables write that there is nothing."""
+"""How tables spell an empty cell."""
 
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _MARK = re.compile(r"\S")
@@ -64,16 +64,16 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class NotAMemory:
-    """Something in an export that is no memory, and what it is."""
+    """An entry of an export that is not a memory, and what it is instead."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignRecord:
-    """A record that was read: `document` is as our exports have it, `lost` names what does not fit.
+    """A converted record: `document` is in the form of our exports, `lost` names what does not fit.
 
-    `state` is the word for a memory that is not in use in its system, empty for one that is.
+    `state` says why its system no longer uses the memory, and is empty if it does.
     """
 
     document: dict[str, Any]
@@ -82,9 +82,9 @@ class ForeignRecord:
 
 
 def records(value: Any, owner: str | None = None, depth: int = 8) -> Iterator[Any]:
-    """Yield the records in a value of JSON: a record, a list or page of them, a whole backup.
+    """Yield the records in a JSON value: one record, a list or page of them, or a whole backup.
 
-    A record that names nobody gets the user of what it lies in.
+    A record that names no user gets that of its container.
     """
     if isinstance(value, list) and depth:
         for item in value:
@@ -111,7 +111,7 @@ def records(value: Any, owner: str | None = None, depth: int = 8) -> Iterator[An
 
 
 def json_values(text: str) -> Iterator[Any]:
-    """Yield the values of JSON in a text, one after the other; NaN, which some write, is null.
+    """Yield the JSON values in a text, one after the other; NaN, which some write, becomes null.
 
     Raises:
         ValueError, RecursionError: it is not valid JSON, or nested too deeply.
@@ -129,19 +129,19 @@ def spelling(name: object) -> str:
 
 
 def owner_of(record: Any) -> str | None:
-    """Return the user whom a record names, None where it names nobody."""
+    """Return the user that a record names, None if it names nobody."""
     plain = _plain(record)
     return _owner(plain)[1] or _name(_plain(_take(plain, "metadata")).get("user_id"))
 
 
 def state_of(record: Any) -> str:
-    """Return why a record is not in use in its system (`deleted`), empty where it is."""
+    """Return why its system no longer uses a record (`deleted`), empty if it does."""
     plain = _plain(record)
     return _take_state(plain) or _deleted_in(_take(plain, "metadata"))
 
 
 def names_users(text: str) -> bool:
-    """Tell if a text without a suffix of its own is JSON or a table whose entries name users."""
+    """Return whether a text file holds JSON or a table whose entries name users."""
     head = text.lstrip().partition("\n")[0]
     columns = {spelling(cell.strip('" ')) for cell in re.split(r"[,;|\t]", head)}
     is_table = not (columns.isdisjoint(TEXTS) or columns.isdisjoint(_USERS))
@@ -154,9 +154,9 @@ def names_users(text: str) -> bool:
 
 
 def read_record(record: Any) -> ForeignRecord:
-    """Return a record as our exports would have it; a text alone is a memory.
+    """Convert a record to the form of our exports; a bare text is a memory.
 
-    Fields that are not known become metadata, where they fit. Null and empty values are dropped.
+    Unknown fields become metadata where they fit. Null and empty values are dropped.
 
     Raises:
         InvalidMemory: it names two users.
@@ -200,9 +200,9 @@ def read_record(record: Any) -> ForeignRecord:
 
 
 def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the memory blocks of an agent file of Letta; it names no user.
+    """Yield the memory blocks of a Letta agent file, which names no user.
 
-    The ids (`block-0`) count within the file, so they are left behind.
+    Ids (`block-0`) are unique only within the file, so they are dropped.
     """
     agents = _rows(agent_file, "agents", dict) or [agent_file]
     holders = {
@@ -219,7 +219,7 @@ def _of_agents(agent_file: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _of_backup(backup: Mapping[str, Any], entries: list[Any]) -> list[Any]:
-    """Return the memories of a backup of OpenMemory with names in place of the ids within it."""
+    """Return the memories of an OpenMemory backup, with names in place of its internal ids."""
     account = backup.get("user")
     if not isinstance(account, dict):
         return entries
@@ -244,7 +244,7 @@ def _rows(value: Mapping[str, Any], key: str, kind: type = object) -> list[Any]:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    """Return the fields that hold something, by spelling; none of what is no record."""
+    """Return the fields of a record that are not empty, by spelling; none of anything else."""
     plain: dict[str, Any] = {}
     for name, value in record.items() if isinstance(record, dict) else ():
         is_null = value in _EMPTY or (value in _NULLS and spelling(name) not in TEXTS)
@@ -260,7 +260,7 @@ def _text_key(plain: Mapping[str, Any]) -> str | None:
 
 
 def _take_state(plain: dict[str, Any]) -> str:
-    """Return the state, and remove the words for it."""
+    """Return the state, and remove the fields that say it."""
     state = ""
     for key in ("state", "status", "event"):
         word = str(plain.get(key, "")).strip().lower().removeprefix("memorystate.")
@@ -282,14 +282,14 @@ def _take_state(plain: dict[str, Any]) -> str:
 
 
 def _deleted_in(attached: Any) -> str:
-    """Return "deleted" where metadata says so; its other words for a state may be the owner's."""
+    """Return "deleted" if the metadata says so; other states in it may be the owner's words."""
     return "deleted" if _take_state(_plain(attached)) == "deleted" else ""
 
 
 def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the field that names the user, and the name.
 
-    A tag of Supermemory names one where it is the only one; its projects are no users.
+    A Supermemory tag names a user if it is the only tag and not a project.
     """
     for key in _USERS:
         value = plain.get(key)
@@ -308,7 +308,7 @@ def _owner(plain: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _name(value: Any) -> str | None:
-    """Return an id as text, None where it is none; tables make whole numbers fractions."""
+    """Return an id as text, None if it is not one; tables turn whole numbers into fractions."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -318,7 +318,7 @@ def _name(value: Any) -> str | None:
 
 def _take(plain: dict[str, Any], name: str) -> Any:
     for key in _SPELLINGS[name].split():
-        # An agent of another name may be no id: those have no spaces.
+        # Under another key an agent may have a name for people; ids have no spaces.
         is_id = name not in ("agent_id", "run_id") or key == name or " " not in str(plain.get(key))
         if key in plain and is_id:
             return plain.pop(key)
@@ -333,7 +333,7 @@ def _take_times(plain: dict[str, Any], document: dict[str, Any], lost: list[str]
             moment = read_time(value).isoformat()
         except ValueError:
             if name == "created_at":
-                # Refused with the memory, not replaced by today.
+                # The memory is refused for it, not dated today.
                 document[name] = value
             else:
                 lost.append(name)
@@ -342,7 +342,7 @@ def _take_times(plain: dict[str, Any], document: dict[str, Any], lost: list[str]
 
 
 def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, Any]:
-    """Return the metadata that a record came with; in tables it is JSON."""
+    """Return the metadata of a record; in tables it is JSON."""
     if isinstance(attached, str):
         with suppress(ValueError, RecursionError):
             attached = json.loads(attached)
@@ -357,7 +357,7 @@ def _own(attached: Any, document: dict[str, Any], lost: list[str]) -> dict[str, 
 
 
 def _fitting(own: Mapping[str, Any], extra: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:
-    """Return the metadata that can be stored; the own, where nested as JSON, before the rest."""
+    """Return the metadata that can be stored, the record's own first; nested values as JSON."""
     kept: dict[str, Any] = {}
     pairs = [(f"metadata.{key}", key, value) for key, value in own.items()]
     for place, key, value in (*pairs, *((key, key, value) for key, value in extra.items())):

@@ -37,15 +37,15 @@ RESERVED_KEYS = frozenset(
 
 
 MOST_MARKS = 30
-"""Marks on one letter, as in the Stream-Safe Text Format (Unicode Standard Annex 15)."""
+"""Combining marks on one letter, as in the Stream-Safe Text Format (Unicode Annex 15)."""
 _PILE = re.compile(rf"[^\w\s]{{{MOST_MARKS + 1}}}")
 
 
 def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """Return a text in a normal form of Unicode, in time that grows with its length alone.
+    """Return a text in a Unicode normal form, in time linear in its length.
 
-    Marks beyond the 30th on one letter are left out, which no language has: the time to put them
-    in order grows with the square of their number.
+    Combining marks beyond the 30th on one letter are dropped: no language has so many, and the time
+    to order them grows with the square of their number.
     """
     if not text.isascii() and _PILE.search(text):
         kept, marks = [], 0
@@ -58,7 +58,7 @@ def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
 
 
 def check_text(text: object, noun: str = "memory", limit: int = MAX_MEMORY_BYTES) -> str:
-    """Return the text unchanged, after checking that it can be stored or asked.
+    """Return the text unchanged, after checking that it can be stored or searched for.
 
     Raises:
         InvalidMemory: not text, blank, not valid Unicode, or longer than `limit` bytes.
@@ -87,7 +87,7 @@ def size_of_text(text: str, noun: str) -> int:
 
 
 def check_scope(value: object, name: str) -> str | None:
-    """Return an agent or run id without outer whitespace, None when not given.
+    """Return an agent or run id without surrounding whitespace, None if not given.
 
     Raises:
         InvalidMemory: not text, with whitespace inside, or longer than 254 bytes.
@@ -111,7 +111,7 @@ def check_metadata(metadata: object) -> dict[str, Any]:
     Values are strings, finite numbers, booleans, or non-empty lists of strings or of numbers.
 
     Raises:
-        InvalidMemory: some store could not hold it; names the key.
+        InvalidMemory: a store could not hold it; names the key.
     """
     if metadata is None:
         return {}
@@ -132,7 +132,7 @@ def check_metadata(metadata: object) -> dict[str, Any]:
 
 
 def check_payload(payload: Mapping[str, Any]) -> None:
-    """Check the whole payload of a memory, ids included, once it is put together.
+    """Check the complete payload of a memory, ids included.
 
     Raises:
         InvalidMemory: the filterable part exceeds the limit of an index.
@@ -179,9 +179,9 @@ def _check_value(key: str, value: object) -> Any:
         size_of_text(value, f"metadata {key!r}")
         return value
     if isinstance(value, (bool, int, float)):
-        # Also not a number; and a whole one may be too large for the `math` module, or to be shown.
+        # So written for NaN too; a whole number may be too large for `math`, or to be shown.
         if not abs(value) <= 2**53:
-            raise InvalidMemory(f"metadata {key!r} is no finite number up to 2**53; use text")
+            raise InvalidMemory(f"metadata {key!r} is not a finite number up to 2**53; use text")
         return value
     if isinstance(value, (list, tuple)) and value:
         kinds = {str if isinstance(item, str) else type(item) for item in value}

@@ -1,4 +1,4 @@
-"""Moments as programs write them: ISO 8601, as in mails and in syslog, or seconds since 1970."""
+"""Times as programs and people write them: ISO 8601, RFC 2822, syslog, seconds since 1970."""
 
 import re
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from ..errors import InvalidSelection
 from .payload import parse_time
 
 _LATEST_SECONDS = 1e11
-"""Greater numbers are thousandths, millionths and so on."""
+"""Greater numbers are milliseconds, microseconds and so on."""
 
 _FORMATS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%B %d, %Y", "%d %B %Y")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS_AGO = {"now": None, "today": 0, "yesterday": 1}
 EVENT_ID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
-"""The id of an event of the ledger: a ULID."""
+"""The id of a ledger event: a ULID."""
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 _CLOCK, _FRACTION = r"\d{1,2}:\d\d:\d\d", r"(?:[.,]\d{1,9})?"
 LOG_TIME = re.compile(
@@ -59,16 +59,16 @@ def read_moment(
             return now - timedelta(**{_AGO[ago[2]]: int(ago[1])})
         return parse_time(given)
     raise InvalidSelection(
-        f"{text[:40]!r} is no time; write 2025-11-22, 2025-11-22T14:30, 2h, 7d or yesterday, the "
-        "id of an event, or the commit of a deployment that is on record"
+        f"{text[:40]!r} is not a time; write 2025-11-22, 2025-11-22T14:30, 2h, 7d or yesterday, "
+        "the id of an event, or the commit of a deployment on record"
     )
 
 
 def from_epoch(number: float) -> datetime:
-    """Return the moment (UTC) of seconds since 1970, or of thousandths and smaller units.
+    """Return the time (UTC) of a number of seconds since 1970, milliseconds or smaller units.
 
     Raises:
-        ValueError, OverflowError, OSError: there is no such moment.
+        ValueError, OverflowError, OSError: there is no such time.
     """
     while _LATEST_SECONDS <= abs(number) < 1e30:
         number /= 1000
@@ -79,12 +79,12 @@ def read_time(value: Any) -> datetime:
     """Return a time (aware): ISO 8601, RFC 2822, or seconds since 1970 and finer.
 
     Raises:
-        ValueError: it cannot be read, or not with certainty.
+        ValueError: it cannot be read, or is ambiguous.
     """
     text = f"{value:f}" if isinstance(value, float) else str(value).strip()
     text = re.sub(r"(?<!\s)\s*(?:UTC|GMT)$", "", text)
     try:
-        # Fewer digits are no time.
+        # Fewer digits are not a time.
         if re.fullmatch(r"\d{9,20}(\.\d*)?", text):
             return from_epoch(float(text))
         with suppress(ValueError):
@@ -95,14 +95,14 @@ def read_time(value: Any) -> datetime:
         moment = parsedate_to_datetime(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, IndexError, OverflowError, OSError) as exc:
-        raise ValueError(f"{text[:40]!r} is no time") from exc
+        raise ValueError(f"{text[:40]!r} is not a time") from exc
 
 
 @lru_cache(maxsize=1024)
 def read_log_time(given: str | int | float, now: datetime) -> tuple[datetime, bool] | None:
-    """Return a time of a log in UTC, and whether its zone was named; None for what is no time.
+    """Return the time of a log line in UTC and whether it names its zone, None if it is no time.
 
-    Of a time without a year, it is the latest that is not in the future.
+    A time without a year is the latest one that is not in the future.
     """
     match = LOG_TIME.match(given.strip()) if isinstance(given, str) else None
     with suppress(TypeError, ValueError, OverflowError, OSError):
@@ -116,7 +116,7 @@ def read_log_time(given: str | int | float, now: datetime) -> tuple[datetime, bo
         clock = "%I:%M:%S%p" if match["half"] else "%H:%M:%S"
         stamp = f"{match['named']}{match['half'] or ''}{offset}"
         for year in range(now.year + 1, now.year - 5, -1):
-            # Of the 29th of February there is not one every year.
+            # Not every year has a 29 February.
             with suppress(ValueError):
                 at = datetime.strptime(f"{year} {stamp}", f"%Y %b %d {clock}%z").astimezone(UTC)
                 if at <= now + timedelta(days=1):

@@ -26,9 +26,9 @@ _LONGEST_VALUE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A memory before and after a change; None where it did not exist.
+    """A memory before and after a change; None if it did not exist.
 
-    `id` is `*` where everything was forgotten. `other` is the user that the memory moved to or from
+    `id` is `*` if everything was forgotten. `other` is the user that the memory moved to or from
     ("moved"), or what it was imported from ("added"). `event_id` is the event that made the change,
     empty in a preview. `who`, `via` and `call` are as in `Event`.
     """
@@ -50,9 +50,9 @@ class ChangeReceipt:
     """Result of a change of many memories, or with `preview` what it would be.
 
     `changes` were recorded, in one event. `failed` names memories and why they were not changed, or
-    why the index does not show the change yet; `unchanged` ones were as wanted. `verified` changes
-    were read back from the index; None in a preview. `before` is the event that came before:
-    restoring `ids` to it undoes this.
+    why the index does not show the change yet; `unchanged` needed no change. `verified` changes
+    were read back from the index; None in a preview. `before` is the preceding event: restoring
+    `ids` to it undoes this change.
     """
 
     user_id: UserId
@@ -78,12 +78,11 @@ class ChangeReceipt:
 
 @dataclass(frozen=True, slots=True)
 class MemoryFilter:
-    """A choice of memories: those that fit everything that is given.
+    """A selection of memories: those that meet all conditions given.
 
-    `text` is part of the text, in any case of letters; `document` a part of the document's name.
-    `created_until` and `changed_until` are the first moments that no longer fit (aware). `asked`
-    chooses by recall receipts: whether a question was given it. The service puts the ids that
-    were into `asked_for`.
+    `text` is a part of the text, `document` of the document's name, both regardless of case.
+    `created_until` and `changed_until` are exclusive (aware). `asked` selects by recall receipts:
+    whether a question returned the memory. The service puts the ids of those into `asked_for`.
     """
 
     text: str = ""
@@ -104,7 +103,7 @@ class MemoryFilter:
     def read(cls, pairs: Iterable[tuple[str, str]], now: datetime | None = None) -> MemoryFilter:
         """Return the filter of keys and values as people write them: `created-since`, `7d`.
 
-        `id` may be given several times. Times are as in `read_moment`, but for events.
+        `id` may be given several times. Times are as in `read_moment`, except for events.
 
         Raises:
             InvalidSelection: a key is unknown, was given twice, or its value cannot be read.
@@ -119,19 +118,19 @@ class MemoryFilter:
                 continue
             if name in given or name not in cls.__dataclass_fields__ or name in _SETS:
                 raise InvalidSelection(
-                    f"{key[:80]!r} is no condition, or was given twice; use one each of "
-                    f"{', '.join(_KEYS)}, or id any number of times"
+                    f"{key[:80]!r} is not a condition, or was given twice; give each of "
+                    f"{', '.join(_KEYS)} once at most, and id any number of times"
                 )
             given[name] = _read(name, value, now)
         return cls(**given, ids=frozenset(ids) if ids else None)  # type: ignore[arg-type]
 
     @property
     def by_id_alone(self) -> bool:
-        """True where it selects by ids, so that no memory has to be read."""
+        """True if it selects by ids alone, so that no memory has to be read."""
         return self == MemoryFilter(ids=self.ids)
 
     def matches(self, record: MemoryRecord) -> bool:
-        """Tell if a memory fits."""
+        """Return whether a memory meets all conditions."""
         document = str(record.metadata.get("document", ""))
         return (
             (self.ids is None or record.id in self.ids)

@@ -1,4 +1,4 @@
-"""Payloads of stored memories: compared, identified, and adopted from other writers."""
+"""Payloads of stored memories: comparison, identity, expiry, and adoption from other writers."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _TOLERANCE = 1e-12
 
 
 def differing(recorded: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Return the keys under which two payloads differ; one that holds None counts as absent."""
+    """Return the keys in which two payloads differ; a value of None counts as absent."""
     return sorted(
         key
         for key in recorded.keys() | stored.keys()
@@ -35,7 +35,7 @@ def differing(recorded: Mapping[str, Any], stored: Mapping[str, Any]) -> list[st
 
 
 def owner(payload: Mapping[str, Any]) -> UserId | None:
-    """Return the owner of a stored payload, None where it names nobody."""
+    """Return the owner of a stored payload, None if it names nobody."""
     try:
         return normalize_user_id(payload.get("user_id", ""))
     except InvalidUserId:
@@ -53,7 +53,7 @@ def fingerprint(payload: Mapping[str, Any]) -> bytes:
 
 
 def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload of another writer in the form that we record.
+    """Return a payload of another writer in the form of our own.
 
     Raises:
         InvalidUserId, InvalidMemory: it names no user, has no text, or exceeds the limits.
@@ -81,7 +81,7 @@ def adopt(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def time_of(payload: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time in a stored payload (aware), None where it cannot be read."""
+    """Return a time in a stored payload (aware), None if it cannot be read."""
     try:
         return parse_time(payload[name])
     except (KeyError, TypeError, ValueError):
@@ -89,7 +89,7 @@ def time_of(payload: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def expiry_of(payload: Mapping[str, Any]) -> date | None:
-    """Return the expiry date of a stored payload; as in mem0, a malformed one never comes."""
+    """Return the expiry date of a stored payload; as in mem0, a malformed one counts as none."""
     try:
         return date.fromisoformat(str(payload.get("expiration_date") or ""))
     except ValueError:

@@ -13,7 +13,7 @@ from .user_id import UserId
 
 SearchMode = Literal["auto", "exact", "index"]
 Strength = Literal["strong", "some", "weak"]
-"""How well a memory answers a question, in a word for people."""
+"""How well a memory answers a question, in one word for people."""
 
 STRONG_FROM = 0.35
 SOME_FROM = 0.15
@@ -41,10 +41,10 @@ class MemoryRecord:
     `metadata` holds what the caller attached; a memory cut from a document has the keys
     `document` and `place` there too.
     `indexed` is False while the memory is recorded but not in the vector store yet.
-    `already_stored` and `verified` speak of the save that returned this record: the same
-    text was there before in the same scope; it was read back by id afterwards.
-    `expires` is the last day (UTC) on which questions find it, None for ever. `actor_id` is the
-    speaker's name, `attributed_to` whom the language model that extracted it names as its source.
+    `already_stored` and `verified` describe the save that returned this record: the same text was
+    in the same scope before; the memory was read back by id afterwards. `expires` is the last day
+    (UTC) on which questions find it, None if it does not expire. `actor_id` is the speaker's name,
+    `attributed_to` the source that the extracting language model names.
     """
 
     id: str
@@ -65,11 +65,11 @@ class MemoryRecord:
 
     @property
     def expired(self) -> bool:
-        """Questions do not find it any more; lists, and calls by its id, do."""
+        """Questions no longer find it; lists, and calls by its id, do."""
         return self.expired_on(datetime.now(UTC).date())
 
     def expired_on(self, day: date) -> bool:
-        """Tell if questions do not find it on that day (UTC), as mem0 understands the date."""
+        """Return whether questions no longer find it on that day (UTC), as in mem0."""
         return self.expires is not None and self.expires < day
 
 
@@ -88,8 +88,8 @@ class SavedMemories(list[MemoryRecord]):
 class Hit:
     """A memory found by a question. `score` and its parts lie in 0..1.
 
-    The score is a weighted mean of `cosine` and `bm25`, and on top of it `context`: what it is lent
-    by the memories before and after it, where one continues the other.
+    The score is a weighted mean of `cosine` and `bm25`, plus `context`: what the memories before
+    and after it add where one continues the other.
     """
 
     memory: MemoryRecord
@@ -110,9 +110,9 @@ class Hit:
 class SearchResult:
     """Hits, best first, and how they were found.
 
-    `complete` says that every one of the user's `searched` memories was ranked; it is False
-    when the index was asked, which may miss matches. With `more_to_come` memories are still on
-    their way from the local disk.
+    `complete` says that all `searched` memories of the user were ranked; it is False if the index
+    was asked, which may miss matches. With `more_to_come`, memories are still being migrated from
+    the local disk.
     """
 
     hits: tuple[Hit, ...]
@@ -157,7 +157,7 @@ class UserSummary:
     """The number of a user's memories, and the times of the first and the last event.
 
     `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
-    present one last; it is empty where nobody counted them.
+    present one last; it is empty if they were not counted.
     """
 
     user_id: UserId
@@ -171,7 +171,7 @@ class UserSummary:
 class Receipt:
     """Result of a deletion: `removed` memories, of which a recount still finds `left`.
 
-    `left` is None where there was no recount.
+    `left` is None if there was no recount.
     """
 
     user_id: UserId
@@ -183,10 +183,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """Description of an index by its vector store. `mode` is the service's own word, or empty.
+    """Description of an index by its vector store. `mode` is the service's term, or empty.
 
-    `searchable_keys` are the payload keys that the index can search for words by now.
-    `vectors` is None where the service does not count them, `arn` is empty where it has none.
+    `searchable_keys` are the payload keys whose words the index can search already. `vectors` is
+    None if the service does not count them, `arn` is empty if it has none.
     """
 
     backend: str
@@ -230,7 +230,7 @@ class MigrationStatus:
     done: int = 0
     total: int = 0
     rate: float = 0.0
-    """Memories in a second."""
+    """Memories per second."""
     remaining_s: float | None = None
     copied: int = 0
     failed: int = 0
@@ -249,9 +249,9 @@ class Status:
     """The storage in use, the reason for it, and the number of memories.
 
     `since` is the first event of the ledger, None while nothing is stored.
-    `missing_extras` are sentences on packages that are not installed, by extra.
+    `missing_extras` maps extras that are not installed to a sentence about them.
     `location` maps a word ("folder", "bucket", "index") to a name. `server` names a server in
-    Amazon's place, `card` is what it can do; `stand_in` is the address of our own stand-in.
+    Amazon's place, `card` its capabilities; `stand_in` is the address of our own stand-in.
     `left_out` and `damaged` are as in `Census`. `migration` is that of memories on the local disk.
     """
 
@@ -339,13 +339,13 @@ class AuditReport:
 
     @property
     def clean(self) -> bool:
-        """The store agrees with the ledger by now: no differences, or all repaired."""
+        """The store agrees with the ledger now: no differences, or all repaired."""
         return all(item.repaired for item in self.found)
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """Result of a rebuild: `embedded` of `memories` were missing in the index, or differed.
+    """Result of a rebuild: `embedded` of `memories` were missing from the index, or differed.
 
     `audit` is an audit made afterwards.
     """

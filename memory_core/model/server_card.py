@@ -1,4 +1,4 @@
-"""What a server of S3 and S3 Vectors can do, as it was tried: its card."""
+"""The card of a server of S3 and S3 Vectors: its capabilities, as tried."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Answer = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class ServerManners:
-    """What the store has to know of a server; the defaults are Amazon's ways.
+    """The behavior of a server that a store depends on; the defaults are Amazon's.
 
-    `segments` is how many parts of a listing can be asked for. `top_k` and `body_bytes` are the
-    most that was taken. With `fixed_schema` the first vector fixes the keys of all; `odd_keys` is
-    false where a key must not have a dot or begin with an underscore. With `needs_rows` an index
-    answers only once it held a vector, with `filters_after` a search filters what it has found.
-    `describes_keys` is false where GetIndex keeps the non-filterable keys to itself, `atomic_puts`
-    where several can win a put-if-absent, `lists_all` where a listing in pages leaves keys out.
+    `segments` is the number of parts that a listing can be split into. `top_k` and `body_bytes` are
+    the largest values accepted. With `fixed_schema`, the first vector fixes the keys of all;
+    `odd_keys` is False if a key must not have a dot or begin with an underscore. With `needs_rows`,
+    an index answers only once it has held a vector; with `filters_after`, a search filters its
+    results. `describes_keys` is False if GetIndex omits the non-filterable keys, `atomic_puts` if
+    several writers can win a put-if-absent, `lists_all` if a listing in pages omits keys.
     """
 
     segments: int = 8
@@ -38,7 +38,7 @@ class ServerManners:
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One thing that was tried: whether the server can, and if not what is done and lost."""
+    """A capability that was tried: whether the server has it, else what is done and lost."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class ServerCard:
 
     @property
     def lacking(self) -> tuple[Capability, ...]:
-        """What the server cannot do, or what could not be found out."""
+        """The capabilities that the server lacks, or that could not be tried."""
         return tuple(each for each in self.capabilities if each.answer != "yes")
 
     @property

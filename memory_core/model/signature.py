@@ -25,5 +25,5 @@ class Key:
         return hmac.compare_digest(expected, signature.encode(errors="surrogatepass"))
 
     def fingerprint(self, label: bytes, digits: int) -> str:
-        """Return digits that tell keys apart and do not help to guess one; "" without a secret."""
+        """Return digits that identify a key and do not help to guess it; "" without a secret."""
         return self.sign(label).hex()[:digits] if self._secret else ""

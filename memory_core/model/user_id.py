@@ -1,8 +1,8 @@
 """One canonical user id for saving and for retrieving.
 
-Memories were lost because one person's id was written in several forms. `normalize_user_id` brings
-every form to one, and never brings two people together: only case, whitespace and invisible
-characters go; whatever tells two mailboxes apart (`+ . _ -`) stays.
+Memories were lost because one person's id was written in several forms. `normalize_user_id` maps
+them to one form, and never merges two people: it changes only case, whitespace and invisible
+characters, and keeps everything that distinguishes two mailboxes (`+ . _ -`).
 """
 
 import dataclasses
@@ -24,8 +24,8 @@ MAX_USER_ID_LENGTH = 254
 """Characters; the longest address that SMTP can carry (RFC 5321, section 4.5.3.1.3)."""
 
 MAX_RAW_LENGTH = 1024
-"""Characters of an id as given, looked at before anything else: time to compose grows with the
-square of the marks on one letter. An id of 254 letters fits, each of up to four code points."""
+"""Characters of an id as given, checked before anything else: the time to compose grows with the
+square of the marks on one letter. An id of 254 letters fits, of up to four code points each."""
 
 LOG_CANONICAL_ID = "[API] Using normalized user_id for Memory: %s"
 
@@ -39,7 +39,7 @@ _VERIFIED_CLAIMS = """
 """.split()
 # Some issuers write them as text, or as the time of the verification.
 _YES = re.compile(r"1|t|true|y|yes|on|verified|\d{4}-\d\d-\d\d.*", re.IGNORECASE | re.DOTALL)
-# A subject such as "samlp|acme|ann@example.com" names its issuer, and is nobody's address.
+# A subject such as "samlp|acme|ann@example.com" names its issuer, and is not an address.
 _OF_SUBJECTS = frozenset("|:/")
 _logger = logging.getLogger("memory_core")
 
@@ -49,14 +49,14 @@ def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
 
 
 # Default_Ignorable_Code_Point of Unicode 15 outside the categories Cc and Cf, and the blank Braille
-# pattern: characters that take part in a string without showing.
+# pattern: characters of a string that do not show.
 _INVISIBLE_OTHERS = _characters(
     (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065),
     (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
     (0xE0000, 0xE0FFF),
 )  # fmt: skip
 
-# Category Cf, and yet they show: the prepended marks of Arabic, Syriac and Kaithi, and the signs
+# Category Cf, yet visible: the prepended marks of Arabic, Syriac and Kaithi, and the signs
 # that join hieroglyphs.
 _VISIBLE_FORMATS = _characters(
     (0x0600, 0x0605), (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2),
@@ -65,23 +65,23 @@ _VISIBLE_FORMATS = _characters(
 
 
 PROBE_DOMAIN = "redeploy.holdfast.invalid"
-"""The domain of the users of redeploy tests, which nobody can have (RFC 2606)."""
+"""The domain of the users of redeploy tests, which nobody can own (RFC 2606)."""
 
 
 def is_probe(user_id: str) -> bool:
-    """Tell if a canonical id belongs to a redeploy test."""
+    """Return whether a canonical id belongs to a redeploy test."""
     return user_id.endswith("@" + PROBE_DOMAIN)
 
 
 def normalize_user_id(raw: str) -> UserId:
     """Return the canonical form of a user id; pure and idempotent.
 
-    Unicode NFC, every whitespace, control and invisible character removed wherever it
-    stands, lower case.
+    Composes it (Unicode NFC), removes all whitespace, control and invisible characters, and
+    lower-cases the rest.
 
     Raises:
-        InvalidUserId: not a string, nothing visible in it, longer than 254 characters (1,024 with
-            what is removed), or not valid Unicode text.
+        InvalidUserId: not a string, without a visible character, longer than 254 characters (1,024
+            with those removed), or not valid Unicode text.
     """
     if not isinstance(raw, str):
         kind = type(raw).__name__
@@ -132,13 +132,13 @@ def get_user_id_from_request(current_user: Any) -> UserId:
     """Return the canonical id of what an authentication dependency returned.
 
     Takes a string, a mapping, or an object (pydantic model, dataclass, SQLAlchemy row) and looks
-    for `email`, then `user_id`, `sub`, `id`. There is no shared placeholder to fall back to.
-    Where `email_verified`, or a claim that means the same, is there and not true, no address is
-    taken: anybody can sign up with somebody else's.
+    for `email`, then `user_id`, `sub`, `id`. It never falls back to a shared placeholder. If
+    `email_verified`, or an equivalent claim, is present and not true, addresses are ignored:
+    anybody can sign up with somebody else's.
 
     Raises:
-        InvalidUserId: nobody is signed in, none of the fields is set, its value is no id, or there
-            is only an address that is not verified.
+        InvalidUserId: nobody is signed in, none of the fields is set, its value is not an id, or
+            there is only an address that is not verified.
     """
     user_id = normalize_user_id(_raw_id(current_user))
     _logger.info(LOG_CANONICAL_ID, user_id)
@@ -172,7 +172,7 @@ def _raw_id(user: Any) -> str:
 
 
 def _is_unverified(user: object) -> bool:
-    """Tell if a claim says that the address is not verified; one that holds None says nothing."""
+    """Return whether a claim says that the address is not verified; None says nothing."""
     if isinstance(user, Mapping):
         known = {_plain_claim(name) for name in _VERIFIED_CLAIMS}
         said = [value for name, value in user.items() if _plain_claim(name) in known]

@@ -288,7 +288,7 @@ def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
         refused = commands.run(*wrong)
         assert (refused.code, refused.out) == (2, ""), wrong
     refused = commands.run("restore", "kim", "--at", "soon")
-    assert (refused.code, "'soon' is no time" in refused.err) == (2, True)
+    assert (refused.code, "'soon' is not a time" in refused.err) == (2, True)
 
 
 def test_a_commit_that_was_deployed_is_a_moment(zygote: Zygote, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_a_commit_that_was_deployed_is_a_moment(zygote: Zygote, tmp_path: Path) 
     state = line.run("history", "ann", "--at", start.commit[:7].upper(), "--json").document
     assert [memory["memory"] for memory in state["memories"]] == ["likes tea"]
     unknown = line.run("history", "ann", "--at", "c0ffee2")
-    assert (unknown.code, "is no time" in unknown.err) == (2, True)
+    assert (unknown.code, "is not a time" in unknown.err) == (2, True)
 
 
 def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_changes_name_both_texts_and_who_and_lead_from_one_state_to_the_next(
     ]
     assert service.changes("ann", "now") == []
     for since, until in (("2h", "3h"), ("", None), (None, "")):
-        with pytest.raises(InvalidSelection, match=r"is after|'' is no time"):
+        with pytest.raises(InvalidSelection, match=r"is after|'' is not a time"):
             service.changes("ann", since, until)
 
 

@@ -78,8 +78,8 @@ def test_an_error_of_ours_is_raised_here_and_any_other_with_its_traceback() -> N
     [
         (child_tasks.fill_memory, (), "takes more than 200 MB of memory to read"),
         (child_tasks.give_much, (), "takes more than 200 MB of memory to read"),
-        (child_tasks.end_by, ("SIGSEGV",), "ended the process that tried by SIGSEGV"),
-        (child_tasks.end_by, ("SIGKILL",), "ended the process that tried by SIGKILL"),
+        (child_tasks.end_by, ("SIGSEGV",), "the process that tried was ended by SIGSEGV"),
+        (child_tasks.end_by, ("SIGKILL",), "the process that tried was ended by SIGKILL"),
         (child_tasks.end_by, ("SIGXCPU",), "takes more than 30 seconds to read"),
         (child_tasks.give_code, (), "the process that tried gave no answer"),
     ],

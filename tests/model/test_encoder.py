@@ -34,7 +34,7 @@ def test_times_are_utc_and_what_json_has_none_of_becomes_what_it_has() -> None:
     assert encode({Kind.ADD: (True, 1, 0.5, None)}) == {"ADD": [True, 1, 0.5, None]}
     assert type(encode(Kind.ADD)) is str
     assert encode(Path("a") / "b") == str(Path("a") / "b")
-    with pytest.raises(TypeError, match="object does not go into JSON"):
+    with pytest.raises(TypeError, match="object cannot be encoded as JSON"):
         encode([object()])
 
 

@@ -93,7 +93,7 @@ def test_credentials_of_the_address_are_sent_and_never_shown(
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_or_leads_elsewhere_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is no https address") as caught:
+    with pytest.raises(SettingsError, match="MEMORY_ALERT_URL is not an https address") as caught:
         Settings.from_env({"MEMORY_ALERT_URL": url})
     assert url not in str(caught.value)
 

@@ -65,7 +65,7 @@ def test_a_moment_in_words_is_gone_to(page: AppTest) -> None:
     page.text_input(key="time.go").set_value("yesterday").run()
     assert "Nothing had happened by then" in text_of(page)
     page.text_input(key="time.go").set_value("soon").run()
-    assert "is no time" in text_of(page)
+    assert "is not a time" in text_of(page)
 
 
 def test_some_or_all_that_match_are_changed(page: AppTest, shared: MemoryService) -> None:
