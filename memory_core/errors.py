@@ -122,21 +122,17 @@ class LedgerCorrupt(LedgerError):
 class MigrationError(MemoryCoreError):
     """The source cannot be migrated; the message says why."""
 
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
 
 class MigrationConflict(MigrationError):
     """Some ids have different texts here and no decision; `.report` lists what was done."""
 
-    def __init__(self, message: str, report: object) -> None:
-        super().__init__(message)
-        self.report = report
-
 
 class VerificationFailed(MigrationError):
     """Migrated memories are missing or differ; `.report` is the comparison."""
-
-    def __init__(self, message: str, report: object) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 class InvalidReceipt(MemoryCoreError, ValueError):

@@ -79,9 +79,7 @@ class VariableReader:
 
     def choice(self, name: str, allowed: tuple[_Word, ...]) -> _Word:
         """Return one of the words allowed, by default the first."""
-        value = self.text(name)
-        if value is None:
-            return allowed[0]
+        value = self.text(name) or allowed[0]
         for option in allowed:
             if value.lower() == option:
                 return option

@@ -1,6 +1,6 @@
 """Files -> texts -> chunks: one uploaded document becomes the memories in it.
 
-Nothing is kept of a document that cannot be read as a whole: the first thing wrong is raised.
+A document is kept in full or not at all: the first error is raised.
 The libraries that read PDF, Word and unknown encodings are imported when a file needs them.
 """
 
@@ -72,13 +72,13 @@ _EXPORTS = (b"#holdfast", b'{"holdfast": "memories"')
 def read_document(
     name: str, content: bytes, *, isolate: bool = True, on_progress: Progress | None = None
 ) -> Document:
-    """Cut a document into chunks of whole sentences, in reading order; say what is left out.
+    """Cut a document into chunks of whole sentences, in reading order; list what is left out.
 
     The suffix of `name` decides how the bytes are read. Prose is cut into chunks of about 300
     to 900 characters; a row, a listed memory or a chat message is a chunk of its own.
 
-    Unless told not to `isolate`, a child process reads it, with 30 seconds and 200 MB. Meanwhile
-    `on_progress` is called with zeros about four times a second; where it raises, the child ends.
+    With `isolate`, a child process reads it within 30 seconds and 200 MB. Meanwhile `on_progress`
+    is called with zeros about four times a second; if it raises, the child is ended.
 
     Raises:
         InvalidMemory: the file is empty, too large, of an unknown type, encrypted, broken,

@@ -1,4 +1,4 @@
-"""Zip archives: the limits for unpacking them, and chat exports that come as one."""
+"""Zip archives: the limits of unpacking, and chat exports in them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from ..errors import InvalidMemory
+from ..model.counting import counted
 from ..model.foreign_record import names_users
 from .chat_exports import read_export
 from .chunk import LIBRARY_ERRORS, Chunk, LeftOut
@@ -24,14 +25,14 @@ _STEP_BYTES = 64 * 1024
 _TEXT_SUFFIXES = (".json", ".txt")
 _SLACK_USERS = "users.json"
 _AMONG = {"channels.json", "groups.json", "dms.json", "mpims.json", _SLACK_USERS}
-"""Files of Slack's exports that hold no messages."""
+"""Files without messages in exports of Slack."""
 
 
 def read_archive(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     """Yield the messages of the chat exports in a zip; a place begins with the file they are in.
 
     Raises:
-        InvalidMemory: it is broken, too large, or holds no conversation.
+        InvalidMemory: it is damaged, too large, or holds no conversation.
     """
     try:
         parts = _read_texts(name, content)
@@ -69,23 +70,23 @@ def read_archive(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
 
 
 def check_parts(name: str, infos: list[ZipInfo]) -> None:
-    """Raise `InvalidMemory` where a zip unpacks to too much, before anything is unpacked."""
+    """Raise `InvalidMemory` for a zip that unpacks to too much, before it is unpacked."""
     size = sum(info.file_size for info in infos)
     if size > MAX_UNZIPPED_BYTES or len(infos) > _MAX_PARTS:
         raise InvalidMemory(
-            f'"{name}" unpacks to {size:,} bytes, parts: {len(infos):,}; the limits are '
+            f'"{name}" unpacks to {size:,} bytes in {counted(len(infos), "part")}; the limits are '
             f"{MAX_UNZIPPED_BYTES:,} and {_MAX_PARTS:,}; split it and upload the parts"
         )
     # zipfile unpacks other methods without a bound; Word uses none of them.
     if strange := [i.filename for i in infos if i.compress_type not in (ZIP_STORED, ZIP_DEFLATED)]:
         raise InvalidMemory(
-            f'"{name}" has {strange[0][-_MAX_PATH:]!r} compressed in a way that is not read; '
-            "pack or save it again, and upload that"
+            f'"{name}" has {strange[0][-_MAX_PATH:]!r} in a compression format that is not '
+            "supported; pack or save it again, and upload that"
         )
 
 
 def read_part(source: ZipFile, info: ZipInfo) -> bytes:
-    """Unpack a part, at most as long as the zip directory says."""
+    """Unpack a part, up to the length in the zip directory."""
     with source.open(info) as part:
         return b"".join(iter(lambda: part.read(_STEP_BYTES), b""))
 
@@ -111,7 +112,7 @@ def _parse(text: str | None) -> Any:
 
 
 def _slack_users(value: Any) -> dict[str, str]:
-    """Map ids of Slack to names, by the users.json of an export."""
+    """Map ids of Slack to names, from the users.json of an export."""
     names = {}
     for user in value if isinstance(value, list) else ():
         if isinstance(user, dict) and isinstance(user.get("profile"), dict):

@@ -1,7 +1,7 @@
 """Conversations exported as JSON: ChatGPT, Claude, Telegram, Slack, Google Chat.
 
-The shapes are those of the exports that these services hand out (2019 to 2026); what they say of
-them is at https://slack.com/help/articles/220556107 and https://core.telegram.org/import-export.
+The shapes are those of the services' exports from 2019 to 2026. Two are documented:
+https://slack.com/help/articles/220556107 and https://core.telegram.org/import-export.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _Message = Mapping[str, Any]
 _SERVICE = "service message"
 _REPLACED = LeftOut("message of a replaced version")
 
-# Marks for citations between private characters, which ChatGPT's page replaces.
+# Citation marks between private-use characters, which ChatGPT's page replaces.
 _CITATION = re.compile("\ue200[^\ue200\ue201]*\ue201")
 _SLACK_SAID = (None, "", "bot_message", "me_message", "thread_broadcast", "file_share")
 _SLACK_MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
 
 
 class _Chat(NamedTuple):
-    """A conversation of an export, and how each message of it is read."""
+    """A conversation of an export, and the reader of its messages."""
 
     title: object
     messages: Sequence[_Message]
@@ -40,8 +40,8 @@ def read_export(
 ) -> Iterator[Chunk | LeftOut] | None:
     """Return the messages of an export in their order, None if the value is no chat export.
 
-    `users` maps ids of Slack to names. Only the last version of what was edited or answered
-    again is read; the messages of the others are counted.
+    `users` maps ids of Slack to names. Of messages that were edited or answered again, only the
+    last version is read; the others are counted.
     """
     entries = _objects(value) if isinstance(value, list) else [value]
     whole = _chats_of({"messages": value}, users or {}) if isinstance(value, list) else []
@@ -96,7 +96,7 @@ def _chats_of(value: object, users: Mapping[str, str]) -> list[_Chat]:
 def _branch(
     title: object, nodes: Mapping[Any, _Message], leaf: object, read: Callable[..., Utterance]
 ) -> _Chat:
-    """Follow a tree of messages from its leaf up; answers that were replaced are other branches."""
+    """Follow a tree of messages up from its leaf; replaced answers are other branches."""
     path: dict[object, _Message] = {}
     if not isinstance(leaf, str) or leaf not in nodes:
         leaf = next(reversed(nodes), None)
@@ -118,7 +118,7 @@ def _branch(
 def _origin(start: str, nodes: Mapping[Any, _Message], known: dict[object, object]) -> object:
     """Return the node where a branch leaves the path, or the parent that is not in the export.
 
-    `known` maps nodes to theirs, those of the path to themselves, and is added to.
+    `known` maps nodes to that origin, and those of the path to themselves; it is extended.
     """
     seen: dict[object, None] = {}
     key: object = start
@@ -160,7 +160,7 @@ def _read_telegram(message: _Message) -> Utterance:
         text,
         _text(speaker),
         moment(message.get("date_unixtime")) or moment(message.get("date")),
-        # Contacts, places, invoices and the like have no text either.
+        # Contacts, places and invoices have no text either.
         media=int("photo" in message or "file" in message or not text.strip()),
         unsaid="" if message.get("type") == "message" else _SERVICE,
     )
@@ -193,7 +193,7 @@ def _read_slack(users: Mapping[str, str], message: _Message) -> Utterance:
 
 
 def _texts_in(blocks: object) -> Iterator[str]:
-    """Yield the texts in the blocks of a message, where a program wrote no other."""
+    """Yield the texts in the blocks of a message of a program, which may have no other."""
     for block in _objects(blocks):
         text = block.get("text") or block.get("url")
         inner = [text, *_objects(block.get("elements")), *_objects(block.get("fields"))]
@@ -235,11 +235,11 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _get(value: object, key: str, inner: str) -> Any:
-    """Return `value[key][inner]`, None where there is no such thing."""
+    """Return `value[key][inner]`, None if it is missing."""
     middle = value.get(key) if isinstance(value, Mapping) else None
     return middle.get(inner) if isinstance(middle, Mapping) else None
 
 
 def _have(messages: Sequence[_Message], *keys: str) -> bool:
-    """Tell if there are messages, and the first ones have these keys."""
+    """Return whether there are messages, and the first ones have these keys."""
     return bool(messages) and all(key in message for message in messages[:5] for key in keys)

@@ -16,9 +16,9 @@ class Chunk:
     """A piece of a document, to be saved as one memory.
 
     `place` locates it in words: `page 2`, `lines 10-14`, `section "Decisions"`,
-    `row 17`, `line 14`, `message 3`, `memory 5`, `part 4`. The rest is set only for entries of
-    JSON files that carry it, and has passed the limits of a memory; `user_id` is the user whom an
-    entry or a row names, as it stands there.
+    `row 17`, `line 14`, `message 3`, `memory 5`, `part 4`. Other fields are set only for
+    entries of JSON files that have them, within the limits of a memory; `user_id` is the user that
+    an entry or a row names, unchanged.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something in a document that is not remembered: in the singular, how many, and where."""
+    """Something in a document that is not remembered: its noun, how many, and where."""
 
     what: str
     count: int = 1
@@ -42,7 +42,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was read of a file, in its order, and what was not: "2 pages without text (3-4)"."""
+    """The chunks of a file in order, and what was left out: "2 pages without text (3-4)"."""
 
     chunks: list[Chunk]
     left_out: tuple[str, ...] = ()
@@ -72,11 +72,11 @@ _LOOKED_AT_CHARS = 500
 _MAX_SUFFIX_BYTES = 20
 
 _JOINERS = "\u200c\u200d"
-"""Persian spelling and compound emoji need these two; every other format character goes."""
+"""Persian spelling and compound emoji need these two; other format characters are removed."""
 
 
 def add_up(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
-    """Return a phrase for each kind of thing, with its number and where it is."""
+    """Return a phrase for each kind of thing left out, with its number and places."""
     counts: dict[str, int] = {}
     places: dict[str, list[str]] = {}
     for item in left_out:
@@ -91,13 +91,13 @@ def add_up(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
 
 
 def clean_name(name: str) -> str:
-    """Return the last path component, safe to print, to log and to keep.
+    """Return the last path component, safe to print, log and store.
 
     Both `/` and `\\` separate. Control, bidi and other invisible characters are removed; at most
-    200 UTF-8 bytes stay, the suffix among them. Never empty, and stable when repeated.
+    200 UTF-8 bytes stay, including the suffix. Never empty, and idempotent.
     """
     last = re.split(r"[/\\]", name)[-1]
-    # Before anything else: time to compose grows with the square of the marks on one letter.
+    # First of all: the time to compose grows with the square of the marks on one letter.
     last = last[:_LOOKED_AT_CHARS] + last[_LOOKED_AT_CHARS:][-_LOOKED_AT_CHARS:]
     visible = "".join(char for char in last if not _is_invisible(char))
     normal = unicodedata.normalize("NFC", visible)

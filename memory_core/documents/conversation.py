@@ -1,4 +1,4 @@
-"""Messages of a conversation, however it was written down: their text, speaker and time."""
+"""Messages of a conversation in any format: their text, speaker and time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNSAID_ROLES = {
     "tool": "tool result",
     "function": "tool result",
 }
-"""Roles of messages that no person and no assistant said."""
+"""Roles of messages that neither a person nor an assistant said."""
 
 _OTHER_CONTENT = ("tool_calls", "function_call", "parts")
 _TIME_KEYS = ("created_at", "createdAt", "create_time", "timestamp")
@@ -32,7 +32,7 @@ _MAX_TITLE_BYTES = 200
 
 
 class Utterance(NamedTuple):
-    """One message. `unsaid` names a thing that nobody said; `media` counts files sent with it."""
+    """One message. `unsaid` is what it is if nobody said it; `media` counts files sent with it."""
 
     text: str
     speaker: str | None = None
@@ -43,7 +43,7 @@ class Utterance(NamedTuple):
 
 
 def is_message(entry: Any) -> bool:
-    """Tell a message of a chat API: it has a role, and content or a call of a tool."""
+    """Return whether it is a message of a chat API, with a role and content or a tool call."""
     return (
         isinstance(entry, Mapping)
         and isinstance(entry.get("role"), str)
@@ -54,8 +54,8 @@ def is_message(entry: Any) -> bool:
 def read_message(message: Mapping[str, Any]) -> Utterance | None:
     """Read a message of a chat API, `{"role": ..., "content": ...}`.
 
-    Content is text, null or absent (a tool was called), or a list of parts, whose texts are
-    joined by line ends. None if the content is of another shape.
+    Content is text, null or absent (in a tool call), or a list of parts, whose texts are joined by
+    line ends. None if the content has another shape.
     """
     content = message.get("content")
     content = message.get("parts") if content is None else content
@@ -76,10 +76,10 @@ def read_message(message: Mapping[str, Any]) -> Utterance | None:
 
 
 def text_of_content(content: object) -> str | None:
-    """Return the text of a message's content, "" where it has none, None for no known shape.
+    """Return the text of a message's content, "" if it has none, None for an unknown shape.
 
     Parts are texts or objects with a text, as OpenAI, Anthropic, Gemini and LangChain write them;
-    images, calls of tools, their results and a model's reasoning have none.
+    images, tool calls and results, and a model's reasoning have none.
     """
     if content is None or isinstance(content, str):
         return content or ""
@@ -116,7 +116,7 @@ def _parts(content: object) -> list[Any]:
 
 
 def say(utterance: Utterance, place: str, title: object = None) -> Iterator[Chunk | LeftOut]:
-    """Yield a message as chunks (one, unless no store takes it whole) and what is left out of it.
+    """Yield a message as chunks, one unless it is too long for a store, and what is left out.
 
     The metadata of a chunk has its `speaker`, its `time` and the title of its `conversation`.
     """
@@ -140,16 +140,16 @@ def say(utterance: Utterance, place: str, title: object = None) -> Iterator[Chun
 
 
 def whole_or_cut(text: str) -> list[str]:
-    """Return a text as it is, and one too long for any store cut as prose is."""
+    """Return a text whole, or cut as prose if it is too long for a store."""
     if len(text.encode(errors="replace")) <= MAX_MEMORY_BYTES:
         return [text] if text.strip() else []
     return [piece.text for piece in cut(text)]
 
 
 def moment(value: object) -> str | None:
-    """Return a time as ISO 8601, None if it is no time.
+    """Return a time as ISO 8601, None if it is not a time.
 
-    Epochs, in seconds or smaller units, become UTC. A text keeps its zone, or stays without.
+    Numbers, of seconds since 1970 or smaller units, become UTC. A text keeps its zone, if any.
     """
     try:
         number = float(value) if isinstance(value, (str, int, float)) else None
@@ -194,7 +194,7 @@ def parse_chat(chat: str) -> list[dict[str, Any]]:
 
 
 def is_typed_chat(text: str) -> bool:
-    """Tell a text that begins with a role, and in which both sides speak."""
+    """Return whether a text begins with a role, and both sides speak in it."""
     if not _TYPED.match(text.lstrip().partition("\n")[0]):
         return False
     matches = map(_TYPED.fullmatch, text.splitlines())
@@ -216,14 +216,14 @@ def _parse_pasted(chat: str) -> list[dict[str, Any]]:
 
 
 def _whole(text: str) -> str:
-    # JSON can hold halves of UTF-16 pairs, which no store takes.
+    # JSON can hold lone surrogates, which no store accepts.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _short(value: object, limit: int) -> str | None:
-    """Return a label on one line and of at most `limit` bytes, None if there is none."""
+    """Return a label as one line of at most `limit` bytes, None if there is none."""
     if not isinstance(value, str):
         return None
-    # Every message of a conversation repeats its title.
+    # Shortened first, since every message of a conversation repeats its title.
     label = " ".join(_whole(value[: 10 * limit]).split())
     return label.encode()[:limit].decode(errors="ignore").strip() or None

@@ -20,7 +20,7 @@ from .prose import Heading, cut, place_in_sections
 from .tables import read_rows
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""The beginning of a Word file with a password, and of a .doc of before 2007."""
+"""The first bytes of a Word file with a password, and of a .doc from before 2007."""
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 """The names of Strict Open XML (ISO/IEC 29500-1), which python-docx does not know."""
@@ -53,7 +53,7 @@ _WITH_TEXT = re.compile(r"word/(?:footnotes|endnotes|comments|header\d*|footer\d
 
 
 def read_docx(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
-    """Yield the chunks of a Word file; a place is its section, or a count without headings."""
+    """Yield the chunks of a Word file; a place is its section, or a number without headings."""
     blocks, left_out = _extract(name, content)
     yield from left_out
     text, headings = _join_blocks(blocks)
@@ -76,7 +76,7 @@ def _extract(name: str, content: bytes) -> tuple[list[tuple[str, str]], list[Lef
     except InvalidMemory:
         raise
     except (OpcError, *LIBRARY_ERRORS) as exc:
-        # What lxml 6.1 raises where it gets no memory: it names no line.
+        # lxml 6.1 raises it, without a line number, when memory runs out.
         if isinstance(exc, SyntaxError) and not exc.lineno:
             raise MemoryError from exc
         raise InvalidMemory(
@@ -86,9 +86,9 @@ def _extract(name: str, content: bytes) -> tuple[list[tuple[str, str]], list[Lef
 
 
 def _safe_copy(name: str, content: bytes) -> BytesIO:
-    """Rewrite the package with its XML only, each part as long as the zip directory says.
+    """Rewrite the package with its XML only, each part up to the length in the zip directory.
 
-    python-docx would unpack a part at once, however much longer than declared it is.
+    python-docx would unpack a part at once, even if it is much longer than declared.
     """
     copy = BytesIO()
     with ZipFile(BytesIO(content)) as source, ZipFile(copy, "w") as target:
@@ -98,9 +98,9 @@ def _safe_copy(name: str, content: bytes) -> BytesIO:
             is_xml = filename.lower().endswith((".xml", ".rels"))
             blob = read_part(source, info) if is_xml else b""
             blob = _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", blob)
-            # Without the zeros UTF-16 shows it too.
+            # Without the zeros, the same marks are found in UTF-16.
             plain = blob.replace(b"\0", b"")
-            # In UTF-7 and EBCDIC, which the parser knows too, tags are not to be seen.
+            # In UTF-7 and EBCDIC, which the parser also reads, they would not be found.
             if plain and (b"<" not in plain[:100] or _ENCODING.match(plain)):
                 raise ValueError("not in UTF-8 or UTF-16")
             if b"<!DOCTYPE" in plain:
@@ -125,7 +125,7 @@ def _read_blocks(package: BytesIO) -> tuple[list[tuple[str, str]], list[LeftOut]
     elements = _children(body, _PARAGRAPH, _TABLE)
     blocks = [block for element in elements for block in _blocks_of(element, kinds, notes)]
     unread = [item for what in _UNREAD for item in _count_unread(what, parts)]
-    # Word draws these fields; of newer ones it writes the text.
+    # Word draws these fields; newer ones have a text.
     choices = body.iter(_W + "checkBox", _W + "ddList")
     return blocks, unread + [LeftOut("choice in a form") for _ in choices]
 
@@ -199,7 +199,7 @@ def _blocks_of(
         listed = element.find(f"{_W}pPr/{_W}numPr") is not None
         yield kinds.get(element.style or "", "list" if listed else "paragraph"), text
     for reference in element.iter(*_NOTES.values()):
-        # Once, or a long note would stand there as often as it is referred to.
+        # Once only: a long note may be referred to many times.
         if note := notes.pop((reference.tag, reference.get(_W + "id")), ""):
             yield "paragraph", note
     for box in boxes:
@@ -208,16 +208,15 @@ def _blocks_of(
 
 
 def _text_of(element: Any) -> str:
-    parts = []
-    for node in element.iter(*_TEXTS, *_GAPS, _HYPHEN):
-        parts.append(
-            (node.text or "") if node.tag in _TEXTS else "-" if node.tag == _HYPHEN else " "
-        )
+    parts = (
+        (node.text or "") if node.tag in _TEXTS else "-" if node.tag == _HYPHEN else " "
+        for node in element.iter(*_TEXTS, *_GAPS, _HYPHEN)
+    )
     return " ".join("".join(parts).split())
 
 
 def _table_rows(table: Any) -> Iterator[str]:
-    """Yield a sentence a row; the first row names the columns if it is known to."""
+    """Yield one sentence per row; the first row names the columns if it is marked, or bold."""
     rows = list(_children(table, _ROW))
     cells = [[text for cell in _children(row, _CELL) for text in _spread(cell)] for row in rows]
     marked = bool(rows) and rows[0].find(_HEADER_ROW) is not None
@@ -231,12 +230,12 @@ def _is_bold(row: Any) -> bool:
 
 
 def _spread(cell: Any) -> list[str]:
-    """Return the text, and an empty one for each further column it covers; Word draws up to 63."""
+    """Return a cell's text, and "" for each further column it spans (63 at most, as in Word)."""
     return [_text_of(cell)] + [""] * (min(int(cell.grid_span), 63) - 1)
 
 
 def _join_blocks(blocks: list[tuple[str, str]]) -> tuple[str, list[Heading]]:
-    """Return the blocks as Markdown and where its headings are."""
+    """Return the blocks as Markdown, and its headings."""
     parts: list[str] = []
     headings: list[Heading] = []
     length, previous = 0, ""

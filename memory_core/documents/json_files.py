@@ -19,7 +19,7 @@ from .conversation import is_message, read_message, whole_or_cut
 from .prose import decode
 
 TEXT_KEYS = ("memory", "text", "data", "content", "fact")
-IMPORT_IT = "bring the file in with `python -m memory_core import`"
+IMPORT_IT = "import the file with `python -m memory_core import`"
 _SHAPES = (
     'a list of texts, of objects with "memory", "text", "data" or "content", '
     'or of chat messages with "role" and "content"'
@@ -27,7 +27,7 @@ _SHAPES = (
 
 
 def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
-    """Yield a chunk an entry; a place counts it as a memory, or as a message of a chat."""
+    """Yield one chunk per entry; a place is the number of the memory, or of the chat message."""
     value = _parse(name, decode(name, content), "the file")
     if not isinstance(value, (list, dict)):
         _refuse(name, "the file")
@@ -35,7 +35,7 @@ def read_json(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
 
 
 def read_jsonl(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
-    """Yield a chunk a line, more for a line with a list of messages in it."""
+    """Yield one chunk per line, or several for a line with a list of messages."""
     for number, line in enumerate(decode(name, content).split("\n"), 1):
         if line.strip():
             yield from _read(name, _parse(name, line, f"line {number}"), f"line {number}")
@@ -52,7 +52,7 @@ def _read(name: str, value: Any, place: str = "") -> Iterator[Chunk | LeftOut]:
 
 
 def refuse_export(name: str) -> NoReturn:
-    """Raise `InvalidMemory`: the command for memories of several users is another."""
+    """Raise `InvalidMemory`: memories of several users need another command."""
     raise InvalidMemory(
         f'"{name}" is an export of memories; {IMPORT_IT}, which keeps every memory with its '
         "user, id and times"
@@ -103,7 +103,7 @@ def _chunks(name: str, entry: Any, place: str) -> Iterator[Chunk | LeftOut]:
 
 
 def text_of(entry: Any) -> str | None:
-    """Return the text of an entry, "" if nobody said it, None if it is of no known shape."""
+    """Return the text of an entry, "" if nobody said it, None if its shape is unknown."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):
@@ -130,5 +130,5 @@ def _labels(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse(name: str, place: str) -> NoReturn:
     raise InvalidMemory(
-        f'"{name}" is valid JSON, but {place} is not of a shape that is understood; use {_SHAPES}'
+        f'"{name}" is valid JSON, but {place} has a shape that is not supported; use {_SHAPES}'
     )

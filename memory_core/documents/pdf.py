@@ -1,4 +1,4 @@
-"""PDF: the text of neighbouring pages as one, the page each piece begins on, and filled forms."""
+"""PDF: text that continues across pages, the page where each piece begins, and filled forms."""
 
 import logging
 import re
@@ -27,9 +27,8 @@ _NEW_BLOCK = re.compile(r"[-*•·\u2013▪●]\s")
 _NUMBER = re.compile(r"[\[(]?\d")
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
-
 _NEAR = 0.75
-"""The share of the width of a page from which on a line may have been wrapped."""
+"""A line may have been wrapped from this share of the page's width on."""
 
 _MIN_WRAP_CHARS = 8
 _GLYPH_NAME = re.compile(r"/[A-Za-z]+\d+")
@@ -38,11 +37,11 @@ _BULLET_CHARS = 2
 _NO_LETTERS = ("Cc", "Cn", "Co")
 _PASSWORD, _PUSH_BUTTON = 1 << 13, 1 << 16
 _NO_NOTES = ("/Link", "/Popup", "/Widget", "/FreeText")
-"""Annotations whose contents are no comment; shapes, marks, stamps and ink may have one."""
+"""Annotations whose contents are not a comment; shapes, marks, stamps and ink may have one."""
 
 
 class _Page(NamedTuple):
-    """What is on a page: text, `label: value` of each filled field, and what cannot be read."""
+    """The content of a page: text, `label: value` of each filled field, and what is unreadable."""
 
     text: str
     fields: list[str]
@@ -59,7 +58,7 @@ def read_pdf(name: str, content: bytes) -> Iterator[Chunk | LeftOut]:
     numbered = list(enumerate(_bodies([page.text for page in pages]), 1))
     if not any(lines for _, lines in numbered) and not any(page.fields for page in pages):
         raise InvalidMemory(
-            f'"{name}" has no text in it, only images perhaps (a scan); '
+            f'"{name}" has no text, perhaps only images (a scan); '
             "run text recognition (OCR) over it and upload the result"
         )
     unread = {what for page in pages for what in page.left_out}
@@ -90,7 +89,7 @@ def _extract(name: str, content: bytes) -> tuple[list[_Page], list[LeftOut]]:
     from pypdf import apply_configuration
     from pypdf.errors import DependencyError, DeprecationError, PyPdfError
 
-    # Its remarks on odd files do not go to stderr, unless someone asked for them.
+    # Its warnings about odd files stay off stderr, unless the level was set.
     logger = logging.getLogger("pypdf")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)
@@ -133,7 +132,7 @@ def _find_besides(reader: Any, has_fields: bool) -> Iterator[LeftOut]:
         if "/XFA" in form and not has_fields:
             yield LeftOut("form in Adobe's XFA format")
     except (PyPdfError, *LIBRARY_ERRORS):
-        yield LeftOut("list of attached files that is damaged")
+        yield LeftOut("damaged list of attached files")
 
 
 def _read_page(page: Any) -> _Page:
@@ -155,7 +154,7 @@ def _read_page(page: Any) -> _Page:
 
 
 def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
-    """Add a filled field, or text typed on the page; yield what a page has besides."""
+    """Add a filled field, or text typed on the page; yield what else the page has."""
     kind, contents = _entry(annotation, "/Subtype"), str(_entry(annotation, "/Contents") or "")
     if kind == "/FreeText" and contents.strip():
         fields.append(" ".join(contents.split()))
@@ -168,7 +167,7 @@ def _read_annotation(annotation: Any, fields: list[str]) -> Iterator[str]:
 
 
 def _field_value(widget: Any) -> str:
-    """Return what a field of a form is filled with, "" for a blank one or a password."""
+    """Return the value of a form field, "" for a blank one or a password."""
     kind, flags = widget.get_inherited("/FT"), int(widget.get_inherited("/Ff") or 0)
     value = widget.get_inherited("/V")
     if value is None or (kind == "/Tx" and flags & _PASSWORD) or kind == "/Sig":
@@ -192,7 +191,7 @@ def _field_value(widget: Any) -> str:
 
 
 def _entry(dictionary: Any, key: str) -> Any:
-    """Return the value of a key, followed where it stands elsewhere in the file, or None."""
+    """Return the value of a key, with references resolved, or None."""
     from pypdf.generic import NullObject
 
     value = dictionary.get(key)
@@ -201,10 +200,7 @@ def _entry(dictionary: Any, key: str) -> Any:
 
 
 class _Watch:
-    """Called before each drawing operation of a page, and with the text of each font on it.
-
-    It knows which text is none.
-    """
+    """Called for each drawing operation and text of a page; finds fonts that give no letters."""
 
     def __init__(self) -> None:
         self._shown = self._unreadable = 0
@@ -221,7 +217,7 @@ class _Watch:
 
     @property
     def is_unreadable(self) -> bool:
-        """Some text on the page is drawn in fonts that do not say which letters they show."""
+        """Some text on the page is in fonts that do not say which letters they show."""
         nothing = not self.readable_text.strip("\n")
         return self._unreadable > _BULLET_CHARS or (self._shown > 0 and nothing)
 
@@ -231,7 +227,7 @@ class _Watch:
 
 
 def _is_text(text: str, font: Any) -> bool:
-    """Tell letters from the numbers and names of glyphs, which pypdf gives where it has no more."""
+    """Return whether a text has letters, not the glyph numbers or names of a font without them."""
     if font is not None and "/ToUnicode" not in font:
         if _entry(font, "/Subtype") == "/Type0":
             encoding = _entry(font, "/Encoding")
@@ -244,13 +240,13 @@ def _is_text(text: str, font: Any) -> bool:
 
 
 def _clean(text: str) -> str:
-    # A broken font table gives halves of UTF-16 pairs, which no store takes.
+    # A damaged font table gives lone surrogates, which no store accepts.
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.translate(_NO_TEXT)
 
 
 def _join_pages(pages: Sequence[tuple[int, list[str]]]) -> tuple[str, list[int], list[int]]:
-    """Return the text of pages, the offsets where they begin, and the numbers of these pages."""
+    """Return the text of the pages, the offset where each begins, and their numbers."""
     parts: list[str] = []
     starts, numbers = [0], [pages[0][0]]
     length, pending, width, wrapped = 0, "", 0, 0
@@ -272,9 +268,9 @@ def _join_pages(pages: Sequence[tuple[int, list[str]]]) -> tuple[str, list[int],
 
 
 def _bodies(texts: list[str]) -> Iterator[list[str]]:
-    """Yield the lines of each page without its number and headers shown on a page before.
+    """Yield the lines of each page, without its number and repeated headers.
 
-    They would interrupt sentences that cross pages.
+    These would interrupt sentences that continue across pages.
     """
     pages = [[" ".join(ln.split()) for ln in text.splitlines() if ln.strip()] for text in texts]
     edges = [{*lines[:2], *lines[-2:]} for lines in pages]
@@ -294,9 +290,9 @@ def _bodies(texts: list[str]) -> Iterator[list[str]]:
 
 
 def _glue(line: str, following: str, width: int, wrapped: int) -> tuple[str, str]:
-    """Return the line as it is kept and what goes between it and the following one.
+    """Return the line to keep, and the separator before the following one.
 
-    `wrapped` counts the lines around that end near one width; a single one is no paragraph.
+    `wrapped` counts the lines around it that end near one width; one alone is not a paragraph.
     """
     if not line or _NUMBER.match(following):
         return line, "\n" if line else ""

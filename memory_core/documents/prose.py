@@ -41,8 +41,8 @@ class Heading(NamedTuple):
 def cut(text: str, *, markdown: bool = False) -> Iterator[Piece]:
     """Yield the pieces of a text in order; together they hold every non-blank character once.
 
-    A piece has at most 900 characters and ends with a sentence where one ends in time. A short
-    one, often a heading, goes with what follows if both fit.
+    A piece has at most 900 characters and ends at the end of a sentence if it can. A short one,
+    often a heading, is joined to what follows if both fit.
     """
     start = end = 0
     for size in _sizes(text, markdown=markdown):
@@ -54,7 +54,7 @@ def cut(text: str, *, markdown: bool = False) -> Iterator[Piece]:
 
 
 def place_in_sections(headings: Sequence[Heading], text: str, piece: Piece) -> str | None:
-    """Name the section or sections a piece stands in, None before the first heading."""
+    """Name the section or sections of a piece, None before the first heading."""
     first = bisect_right(headings, piece.start, key=lambda heading: heading.start) - 1
     last = bisect_right(headings, piece.end - 1, key=lambda heading: heading.start) - 1
     while first < last and _is_bare(headings, first, text, piece):
@@ -67,7 +67,7 @@ def place_in_sections(headings: Sequence[Heading], text: str, piece: Piece) -> s
 
 
 def _sizes(text: str, *, markdown: bool) -> Iterator[int]:
-    """Yield the lengths of the splitter's pieces, which leave nothing out."""
+    """Yield the lengths of the splitter's pieces, which cover the whole text."""
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
     splitter = (MarkdownSplitter if markdown else TextSplitter)(TARGET_CHARS, trim=False)
@@ -91,13 +91,13 @@ def _strip(text: str, start: int, end: int) -> Iterator[Piece]:
 
 
 def _is_bare(headings: Sequence[Heading], index: int, text: str, piece: Piece) -> bool:
-    """Tell if the piece holds nothing between this heading and the next."""
+    """Return whether the piece has nothing between this heading and the next."""
     body = max(piece.start, headings[index].end) if index >= 0 else piece.start
     return not text[body : headings[index + 1].start].strip()
 
 
 def _short(title: str) -> str:
-    # A heading may be as long as the file, and is cut into many pieces.
+    # A heading may be as long as the file, and be in many pieces.
     title = " ".join(title[: 10 * _MAX_TITLE_CHARS].split())
     return title if len(title) <= _MAX_TITLE_CHARS else title[: _MAX_TITLE_CHARS - 1] + "…"
 
@@ -118,7 +118,7 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _NEW_BLOCK = re.compile(r"\s|[-*+•·\u2013|>#=~`:]|[\[(]?\d")
 _WRAP_COLUMNS = range(40, 121)
 _NEAR = 0.7
-"""The share of the width of a paragraph from which on a line may have been wrapped."""
+"""A line may have been wrapped from this share of the paragraph's width on."""
 
 
 def read_plain(text: str) -> Iterator[Chunk]:
@@ -160,8 +160,9 @@ def decode(name: str, content: bytes) -> str:
 def unwrap(text: str) -> str:
     """Turn line ends within a paragraph into spaces, in a text of the same length.
 
-    A line end is taken for wrapping if the next word had not fitted on the line, as at most other
-    line ends of its paragraph, and at several; never before a number, a time or an item of a list.
+    A line end counts as wrapping if the next word would not have fitted on the line, and the same
+    is true of most line ends of the paragraph, at least two; never before a number, a time or an
+    item of a list.
     """
     groups = groupby(text.split("\n"), key=lambda line: bool(line.strip()))
     return "\n".join(_join_lines(list(lines)) for _, lines in groups)
@@ -181,7 +182,7 @@ def _decode(content: bytes) -> str | None:
 
 
 def _is_damaged_utf8(content: bytes) -> bool:
-    # Read as anything else, all of its umlauts would turn into two letters without a word.
+    # In any other encoding each of its umlauts would silently become two letters.
     text = content.decode(errors="replace")
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     return text.count("\ufffd") < beyond_ascii / 2
@@ -190,7 +191,7 @@ def _is_damaged_utf8(content: bytes) -> bool:
 def _guess(content: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    # All of it would be kept in each of the encodings; the lines that tell are enough.
+    # The text would be held in each of the encodings; its lines beyond ASCII are enough.
     sample = content
     if len(content) > _SAMPLE_BYTES:
         telling = b"\n".join(line for line in content.split(b"\n") if not line.isascii())
@@ -201,7 +202,7 @@ def _guess(content: bytes) -> str | None:
 
 
 def _with_lines(text: str, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, str]]:
-    """Yield each piece with the words for its lines."""
+    """Yield each piece with its lines in words."""
     line, end = 1, 0
     for piece in pieces:
         line += text.count("\n", end, piece.start)

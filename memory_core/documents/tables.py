@@ -1,4 +1,4 @@
-"""Tables as sentences: each row names its columns, where it is certain what they are called."""
+"""Tables as sentences: each row names its columns, if their names are certain."""
 
 import csv
 import re
@@ -26,7 +26,7 @@ _DATA = re.compile(
     r"true|false|yes|no|ja|nein|oui|non|sí|sim|x",
     re.I,
 )
-"""A number, date, time, phone number, amount, address on the internet, or a choice of two."""
+"""A number, date, time, phone number, amount, e-mail or web address, or a choice of two."""
 
 _NAMES = frozenset(
     """
@@ -49,14 +49,14 @@ _NAMES = frozenset(
     telefone telefono data preço prezzo quantidade quantità categoria titolo domanda risposta valore
     """.split()
 )
-"""What columns are called, in the languages that most tables come in."""
+"""Names of columns, in the languages of most tables."""
 
 _LABEL_NAMES = set("field key label property attribute feld merkmal campo champ".split())
 _VALUE_NAMES = set("value answer wert valor valeur valore".split())
 
 
 class TableRow(NamedTuple):
-    """A row as a text; 0 is the number of what stands above a table. A memory names its owner."""
+    """A row as a text, numbered 0 above the table. A memory names its owner."""
 
     number: int
     text: str
@@ -64,9 +64,9 @@ class TableRow(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """How a table is read: how many rows stand above it, the names of its columns, its width.
+    """How a table is read: the number of rows above it, the names of its columns, its width.
 
-    Without names a row is stored as it stands; with `labelled`, its first cell names the second.
+    Without names a row is stored as it is; with `labelled`, its first cell names the second.
     """
 
     above: int
@@ -84,9 +84,9 @@ class _Layout(NamedTuple):
 
 
 def read_csv(name: str, content: bytes) -> Iterator[Chunk]:
-    """Yield a chunk a row, several for a row of more than 900 characters.
+    """Yield one chunk per row, several for a row of more than 900 characters.
 
-    Row 1 is the first below the names of the columns, or the first of all where there are none.
+    Row 1 is the first below the header, or the first of all without a header.
     """
     text = decode(name, content)
     delimiter = ""
@@ -110,8 +110,8 @@ def read_rows(
 ) -> Iterator[TableRow]:
     """Yield each row with its text: `column: value; column: value`.
 
-    Empty cells are left out. Whether the first row names the columns is found out unless
-    `has_header` says it.
+    Empty cells are left out. Without `has_header`, the rows show whether the first one names the
+    columns.
     """
     remaining = iter(rows)
     sample = list(islice(remaining, _SAMPLE_ROWS))
@@ -152,7 +152,7 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
     least = max(2, width - 1) if width > 1 else 1
     filled = [sum(map(bool, row)) >= min(least, width) for row in sample]
     above = filled.index(True) if True in filled and not has_header else 0
-    # Rows of text may fill all columns but one, as a header does whose first one has no name.
+    # Rows of text may fill all columns but one, as does a header whose first column has no name.
     full = next((at for at, row in enumerate(sample) if sum(map(bool, row)) == width), 0)
     if not has_header and full > above and _is_header(sample[full], sample[full + 1 :], width):
         above = full
@@ -167,7 +167,7 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
 
 
 def _is_header(head: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell if a row certainly names the columns: by known names, or because all below differs."""
+    """Return whether a row certainly names the columns: by known names, or unlike all below."""
     cells = [cell for cell in head if cell]
     if len(set(cells)) < len(cells) or max(map(len, cells), default=0) > _MAX_NAME_CHARS:
         return False
@@ -186,14 +186,14 @@ def _is_header(head: Sequence[str], body: Sequence[Sequence[str]], width: int) -
 
 
 def _differs(column: Sequence[str]) -> bool:
-    """Tell a column of data, or of few values again and again, from a name above it."""
+    """Return whether a column holds data or few repeated values, unlike a name above it."""
     if len(column) > 1 and sum(map(_is_data, column)) >= 0.8 * len(column):
         return True
     return len(column) > 7 and len(set(column)) <= len(column) / 4
 
 
 def _is_labelled(rows: Sequence[Sequence[str]], has_header: bool) -> bool:
-    """Tell a table of two columns whose first one names what the second one says."""
+    """Return whether a table of two columns has labels in the first."""
     labels = [row[0] for row in rows if len(row) > 1 and row[0]]
     if len(set(labels)) < len(labels) or len(labels) < 2:
         return False
@@ -205,7 +205,7 @@ def _is_labelled(rows: Sequence[Sequence[str]], has_header: bool) -> bool:
 
 
 def _is_pair_of_names(head: Sequence[str]) -> bool:
-    """Tell the header of such a table: "Field" and "Value"."""
+    """Return whether it is the header of such a table: "Field" and "Value"."""
     names = [cell.casefold() for cell in head]
     return len(names) == 2 and names[0] in _LABEL_NAMES and names[1] in _VALUE_NAMES
 
@@ -222,7 +222,7 @@ def _is_data(cell: str) -> bool:
 
 
 def _fitness(text: str, delimiter: str) -> tuple[bool, int, int]:
-    """Rate a delimiter by the rows it cuts into the same number of cells."""
+    """Rate a delimiter by the rows that it splits into the same number of cells."""
     try:
         rows = list(islice(csv.reader(StringIO(text), delimiter=delimiter), _SAMPLE_ROWS))
     except csv.Error:
@@ -244,7 +244,7 @@ def _rows(name: str, text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _fit(row: Sequence[str], width: int, delimiter: str) -> list[str]:
-    """Put what overflows the header into the last column: an unquoted comma in a note."""
+    """Join cells beyond the header into the last column: an unquoted comma in a note."""
     end = len(row)
     while end > width and not row[end - 1].strip():
         end -= 1

@@ -1,8 +1,8 @@
-r"""WhatsApp's exported chats: text whose lines begin with a time as the phone's language writes it.
+r"""Exported chats of WhatsApp: lines that begin with a time in the format of the phone's language.
 
 Android writes `8/8/19, 1:25 PM - Alice: Hi`, iOS `[08.08.19, 13:25:33] Alice: Hi`, Korean phones
 `2019. 8. 8. 오후 1:25, Alice : Hi`. Languages differ in the order of the date, the words around the
-time and the digits. iOS puts U+200E before what the program says itself.
+time and the digits. iOS puts U+200E before messages of the program itself.
 """
 
 import re
@@ -23,7 +23,7 @@ _DIRECTIONS = dict.fromkeys([0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x20
 _AFTERNOON = set("pm p م 오후 下午 午後 晚上 ch chiều μμ".split())
 _MORNING = set("am a ص 오전 上午 午前 凌晨 早上 sa sáng πμ".split())
 _AMERICAN = re.compile(r"\u200e*\[?(?:[1-9]\d?/){2}\d{2}, \d{1,2}:\d{2}(:\d{2})?\s[AP]M\b")
-"""American phones write neither a zero in front nor four digits of the year."""
+"""American phones write no leading zeros and two digits of the year."""
 
 # "<Media omitted>" and "IMG-1.jpg (file attached)" in any language; the rest may be a caption.
 _OMITTED = re.compile(r"<[^<>\n]+>|null")
@@ -49,7 +49,7 @@ _SERVICE = "service message"
 
 
 class _Line(NamedTuple):
-    """A line that begins with a time, the lines after it, and the words of the time."""
+    """A line that begins with a time, its stamp, and its text with the lines that follow."""
 
     number: int
     stamp: re.Match[str]
@@ -57,7 +57,7 @@ class _Line(NamedTuple):
 
 
 def is_whatsapp(text: str) -> bool:
-    """Tell a chat: it begins with a time, has another, and somebody's name after one of them."""
+    """Return whether it is a chat: it begins with a time, and has a second one and a name."""
     head = text[:_HEAD_CHARS].strip()
     lines = _join(head)
     said = any(_speaker(line.text)[0] for line in lines)
@@ -65,7 +65,7 @@ def is_whatsapp(text: str) -> bool:
 
 
 def read_whatsapp(text: str, title: str | None = None) -> Iterator[Chunk | LeftOut]:
-    """Yield the messages; a place is the line where one begins, times are those of the phone."""
+    """Yield the messages; a place is the first line of one, times are those of the phone."""
     lines = _join(text)
     month_first = _is_month_first([line.stamp for line in lines])
     for line in lines:
@@ -93,7 +93,7 @@ def _bare(line: str) -> str:
 
 
 def _speaker(text: str) -> tuple[str | None, str]:
-    """Return who speaks and what; None for what WhatsApp itself says."""
+    """Return the speaker and the text; no speaker for messages of WhatsApp itself."""
     name, colon, said = text.partition(":")
     name = name.strip(" \u200e~\u202f\xa0")
     if not colon or not name or len(name) > _MAX_NAME or "\n" in name or _QUOTES & set(name):
@@ -111,7 +111,7 @@ def _read(speaker: str | None, text: str, time: str | None) -> Utterance:
     if attached := _ATTACHED.match(text):
         return Utterance(text[attached.end() :].strip(), speaker, time, media=media + 1)
     if text.startswith("\u200e"):
-        # "image omitted" in any language is short and no sentence.
+        # "image omitted" is short and not a sentence, in any language.
         is_media = len(text.split()) <= _MAX_MEDIA_WORDS and not text.endswith((".", "!"))
         return Utterance(
             "" if is_media else text, speaker, time, media=1, unsaid="" if is_media else _SERVICE

@@ -1,4 +1,4 @@
-"""Embedders, chosen in one place and loaded late."""
+"""Embedders: the choice of one; each is loaded when it is chosen."""
 
 from ..errors import SettingsError
 from ..settings import Settings, split_model
@@ -31,7 +31,7 @@ def open_embedder(settings: Settings) -> Embedder:
     from .openai import DIMENSIONS, OpenAIEmbedder
 
     key, address = settings.openai_api_key, settings.openai_base_url
-    # A server of one's own may ask for none.
+    # A server other than OpenAI's may need none.
     if not key and not (model and address):
         raise SettingsError(
             f"MEMORY_EMBEDDER is {settings.embedder!r} but OPENAI_API_KEY is not set; set it"

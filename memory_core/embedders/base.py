@@ -40,21 +40,21 @@ class Embedder(Protocol):
 
 
 def plain_text(text: str) -> str:
-    """Return the text as questions are asked: without ligatures, other forms and soft hyphens.
+    """Return the text as people type it: without ligatures, variant forms and soft hyphens.
 
-    A model knows the words "office" and "first", and not their spelling with "ﬃ" and "ﬁ".
+    A model knows the words "office" and "first", but not their spelling with "ﬃ" and "ﬁ".
     """
     return normalized("NFKC", text.replace("\u00ad", ""))
 
 
 def languages_of(embedder: Embedder) -> frozenset[str] | None:
-    """Return the English names of the languages that a model was made for, None where unknown."""
+    """Return the English names of the languages of a model, None if unknown."""
     languages: frozenset[str] | None = getattr(embedder, "languages", None)
     return languages
 
 
 def embed_question(embedder: Embedder, question: str) -> NDArray[np.float32]:
-    """Return the vector of a question; some models embed it in another way than a memory."""
+    """Return the vector of a question; some models embed it differently from a memory."""
     embed: Callable[[str], NDArray[np.float32]] | None = getattr(embedder, "embed_question", None)
     return embed(question) if embed else embedder.embed([question])[0]
 
@@ -62,9 +62,9 @@ def embed_question(embedder: Embedder, question: str) -> NDArray[np.float32]:
 def embed_in_pieces(
     texts: Sequence[str], most_bytes: int, embed: Callable[[list[str]], Vectors]
 ) -> Vectors:
-    """Return a unit vector for each text, at least one; for a longer one that of its pieces' mean.
+    """Return a unit vector for each of one or more texts; for a long one, of its pieces' mean.
 
-    `embed` is given pieces of at most so many bytes (UTF-8).
+    `embed` is given pieces of at most `most_bytes` (UTF-8).
     """
     import numpy as np
 
@@ -97,7 +97,7 @@ def to_slug(model: str) -> str:
 def unit_rows(vectors: Vectors) -> Vectors:
     """Scale rows to length 1; a row of zeros becomes the first axis, since cosine needs a length.
 
-    A text has a zero vector when the model knows none of its tokens.
+    The vector of a text is zero if the model knows none of its tokens.
     """
     import numpy as np
 

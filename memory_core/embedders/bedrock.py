@@ -34,7 +34,7 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Models that take the same request; `choices` are the dimensions that one may ask for."""
+    """Models that take the same request; `choices` are the dimensions that can be requested."""
 
     default: int
     choices: tuple[int, ...]
@@ -44,7 +44,7 @@ class _Family:
 
 
 _TITAN_BYTES, _COHERE_BYTES, _COHERE_TEXTS = 8_000, 2_000, 96
-# By a part of the model's id, which may begin with a region ("eu.") or be an ARN.
+# By a part of the model's id, which may have a region in front ("eu.") or be an ARN.
 _FAMILIES = {
     "titan-embed-text-v2": _Family(1024, (256, 512, 1024), _TITAN_BYTES, 1),
     "titan-embed": _Family(1536, (), _TITAN_BYTES, 1),
@@ -56,7 +56,7 @@ _connections: list[Callable[[Settings], Invoke]] = []
 
 
 def connect_with(connect: Callable[[Settings], Invoke]) -> None:
-    """Say how models are invoked: boto3 belongs to a room above this one."""
+    """Set how models are invoked: boto3 belongs to a package above this one."""
     _connections[:] = [connect]
 
 
@@ -64,7 +64,7 @@ class BedrockEmbedder:
     """One of Bedrock's embedding models, with the credentials that boto3 finds.
 
     Raises:
-        SettingsError: a model of another maker, or dimensions that the model does not make.
+        SettingsError: a model of another provider, or dimensions that the model does not offer.
     """
 
     def __init__(self, model: str, settings: Settings, dimensions: int | None = None) -> None:
@@ -72,32 +72,26 @@ class BedrockEmbedder:
         if family is None:
             raise SettingsError(
                 f"MEMORY_EMBEDDER names the Bedrock model {model!r}; use one of Amazon's or "
-                "Cohere's, as amazon.titan-embed-text-v2:0 or cohere.embed-multilingual-v3"
+                "Cohere's, such as amazon.titan-embed-text-v2:0 or cohere.embed-multilingual-v3"
             )
         if dimensions not in (None, family.default, *family.choices):
             allowed = ", ".join(map(str, family.choices or (family.default,)))
             raise SettingsError(
-                f"MEMORY_EMBEDDER wants vectors of length {dimensions} of {model!r}; use {allowed}"
+                f"MEMORY_EMBEDDER asks {model!r} for vectors of length {dimensions}; use {allowed}"
             )
         self._model = model
         self._family = family
+        self.name = f"Bedrock {model}"
+        self.slug = to_slug(model)
         self.dimensions = dimensions or family.default
         self.languages = family.languages
         self._invoke = _connections[0](settings)
-
-    @property
-    def name(self) -> str:
-        return f"Bedrock {self._model}"
-
-    @property
-    def slug(self) -> str:
-        return to_slug(self._model)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         return self._embed(texts, "search_document")
 
     def embed_question(self, question: str) -> NDArray[np.float32]:
-        """Return the vector of a question, which Cohere's models tell from a text."""
+        """Return the vector of a question, which Cohere's models embed differently."""
         vector: NDArray[np.float32] = self._embed([question], "search_query")[0]
         return vector
 
@@ -115,7 +109,7 @@ class BedrockEmbedder:
         return embed_in_pieces(texts, self._family.piece_bytes, embed)
 
     def _request(self, texts: Sequence[str], input_type: _InputType) -> Vectors:
-        """Return the vectors of as many texts as one request takes."""
+        """Return the vectors of the texts of one request."""
         import numpy as np
 
         asked: dict[str, Any]

