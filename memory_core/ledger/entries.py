@@ -21,8 +21,8 @@ ROOT = "ledger/v1/"
 ALL = "*"
 """The memory id of a DELETE or FORGET that means every memory of the user before it."""
 
-# The longest file name is 255 bytes; an id that is longer once encoded goes by its digest, and the
-# id itself is read from an event. No encoded id begins with "%~".
+# A file name has 255 bytes at most; an id that is longer once encoded is replaced by its digest,
+# and read from an event. No encoded id begins with "%~".
 _LONGEST_FOLDER = 240
 _RANDOM_BITS = 70
 DIGEST_MARK = "%~"
@@ -40,8 +40,8 @@ class LedgerEntry:
     """An event of one memory. `line` is its line in a BATCH, None in an object of its own.
 
     `moved` is set if the memory came with an id from outside, or went to another user with its id.
-    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty where it deleted
-    the memory, None for any other event.
+    `restored` is the ULID of the ADD or UPDATE whose state it brought back, empty if it deleted the
+    memory, None for any other event.
     """
 
     key: str
@@ -53,7 +53,7 @@ class LedgerEntry:
 
     @property
     def event_kind(self) -> Kind:
-        """The kind as the history names it: RESTORE for an event that brought a state back."""
+        """The kind in the history: RESTORE for an event that brought a state back."""
         return self.kind if self.restored is None else Kind.RESTORE
 
     @property
@@ -62,9 +62,9 @@ class LedgerEntry:
 
     @property
     def at(self) -> datetime:
-        """The time in the entry's name (aware UTC, microseconds; earlier releases: a millisecond).
+        """The time in the entry's name (aware UTC, microseconds; earlier releases: milliseconds).
 
-        No entry before this one has a later time, and `last_ulid_at` of it is not before this one.
+        No earlier entry has a later time, and `last_ulid_at` of it is not before this entry.
         """
         return time_in(self.ulid)
 
@@ -81,7 +81,7 @@ class EventDraft:
     `moved` is the origin or destination of a memory that keeps its id: `{"from": ...}` or
     `{"to": ...}`, with the id of a user or the name of an export. `earlier` is its history there:
     `{"kind", "at", "memory"}`, oldest first. `restored` is the ULID of the event whose state is
-    brought back. Releases that know no RESTORE read such an event by its `kind` alone: as the ADD,
+    brought back. Releases without RESTORE read such an event by its `kind` alone: as the ADD,
     UPDATE or DELETE that leads to the same memories.
     """
 
@@ -95,7 +95,7 @@ class EventDraft:
 
 
 def folder_of(user_id: UserId) -> str:
-    """Return the prefix of a user's entries, which ends in no dot.
+    """Return the prefix of a user's entries, a folder whose name does not end with a dot.
 
     Windows drops a dot at the end of a name, and NooBaa refuses "./" in a key.
     """
@@ -104,7 +104,7 @@ def folder_of(user_id: UserId) -> str:
 
 @lru_cache(maxsize=1_000)
 def folders_of(user_id: UserId) -> tuple[str, ...]:
-    """Return the prefix of a user's entries, and the one in which earlier releases put them."""
+    """Return the prefix of a user's entries, and that of earlier releases if it differs."""
     earlier = quote(user_id, safe="")
     if not earlier.strip("."):
         # "." and ".." would be the folder itself and the one above.
@@ -124,12 +124,12 @@ def entry_name(ulid: str, drafts: Sequence[EventDraft]) -> str:
 
 
 def is_batch(key: str) -> bool:
-    """Tell if an object records several events, which its name does not list."""
+    """Return whether an object records several events, which its name does not list."""
     return ".BATCH." in _name(key)
 
 
 def is_forget(key: str) -> bool:
-    """Tell if an object records that its user was forgotten."""
+    """Return whether an object records that its user was forgotten."""
     return ".FORGET." in _name(key)
 
 
@@ -138,7 +138,7 @@ def _name(key: str) -> str:
 
 
 def check_place(key: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ValueError for an entry that was cut off, or that belongs to another name or user."""
+    """Raise ValueError for an entry that was cut off, or is of another name or user."""
     name = match_name(key)
     if len(events) != int(name["count"] or 1):
         raise ValueError("cut off")
@@ -164,7 +164,7 @@ def match_name(key: str) -> re.Match[str]:
 
 
 def next_ulid(after: str, now: datetime) -> str:
-    """Return a ULID of now, or the one that follows `after` where a clock ran ahead."""
+    """Return a ULID of `now`, or one that follows `after` if a clock ran ahead."""
     from ulid import ULID
 
     fresh = _ulid_at(now, secrets.randbits(_RANDOM_BITS))
@@ -175,7 +175,7 @@ def next_ulid(after: str, now: datetime) -> str:
 
 
 def time_in(ulid: str) -> datetime:
-    """Return the time (aware UTC) of an event with this ULID, as `LedgerEntry.at`."""
+    """Return the time (aware UTC) in the ULID of an event, as `LedgerEntry.at`."""
     us = -(-_as_int(ulid[10:12]) * 1000 // 1024)
     return _EPOCH + timedelta(milliseconds=_as_int(ulid[:10]), microseconds=us)
 
@@ -185,7 +185,7 @@ def _as_int(digits: str) -> int:
 
 
 def last_ulid_at(moment: datetime) -> str:
-    """Return the greatest ULID that an event of this microsecond can have."""
+    """Return the greatest ULID of an event of this microsecond."""
     return _ulid_at(moment, 2**_RANDOM_BITS - 1)
 
 

@@ -43,7 +43,7 @@ _FRUGAL_VIEWS = 20
 _FRUGAL_EVENTS = 2_000
 USERS_AT_ONCE = 50
 _SLOW = timedelta(seconds=5)
-"""Time after which others may have written more than `OVERLAP` entries meanwhile."""
+"""After this time others may have written more than `OVERLAP` entries."""
 
 Events = Sequence[dict[str, Any]]
 """The events that one object records."""
@@ -51,7 +51,7 @@ Events = Sequence[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A user's view, and the folder that it is of; `kept` keys are in a snapshot, or were tried."""
+    """A user's view, and the keys it was made of; the first `kept` were put into a snapshot."""
 
     version: str | None
     keys: tuple[str, ...]
@@ -62,8 +62,8 @@ class _Known:
 class Ledger:
     """Reads and appends; safe to share between threads, and with other processes.
 
-    A `frugal` ledger has small caches, for work that goes through all users once. `author` names
-    who appends an event, and by which call.
+    A `frugal` ledger has small caches, for work that visits each user once. `author` returns who
+    appends an event, and by which call.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class Ledger:
         self._batches: dict[str, Events] = {}
         self._lock = Lock()
         self.damaged: dict[str, LedgerCorrupt] | None = None
-        """By key: the entries that a tolerant ledger left out. None: each raises its error."""
+        """By key: the entries that a tolerant ledger left out; None if each raises its error."""
 
     def tolerant(self) -> Ledger:
-        """Return a ledger for one look that leaves out what cannot be read, and lists it."""
+        """Return a ledger for one pass that leaves out unreadable entries, and lists them."""
         ledger = Ledger(self._objects)
         ledger._batches, ledger._lock, ledger.damaged = self._batches, self._lock, {}
         return ledger
 
     def restore(self, key: str, events: Sequence[Mapping[str, Any]]) -> None:
-        """Write a damaged entry anew: the events of its name, with their payloads."""
+        """Rewrite a damaged entry: the events of its name, with their payloads."""
         lines = [json.dumps(event, ensure_ascii=False).encode() for event in events]
         check_place(key, events)
         self._objects.replace(key, b"\n".join(lines))
@@ -110,7 +110,7 @@ class Ledger:
         moment, author = datetime.now(UTC), self._author()
         lines = [encode_event(view.user_id, draft, moment, author) for draft in drafts]
         ulid = next_ulid(view.last_ulid, moment)
-        # A user whose entries are under the name of an earlier release stays there.
+        # A user whose entries are in the folder of an earlier release stays there.
         before = view.entries[-1].key if view.entries else folder_of(view.user_id)
         folder = before[: before.rindex("/") + 1]
         for _ in range(_APPEND_ATTEMPTS):
@@ -134,20 +134,20 @@ class Ledger:
             version = self._objects.version(folder)
             if known and version is not None and version == known.version:
                 return known.view
-            # The version is read before the listing: the next call sees a change in between.
+            # The version is read first, so that the next call sees a change in between.
             keys, first = self._list(user_id, folder, known)
             if keys:
                 break
         new, kept = (keys[len(first.keys) :], first.kept) if first else (keys, 0)
-        # Entries are never changed: only those behind the known ones are to be read.
+        # Entries never change: only those after the known ones have to be read.
         before = first.view if first else None
         view = before if before and not new else self._replay(user_id, new, before)
         if self._may_use_snapshots and len(keys) > max(PAGE, kept + OVERLAP):
             listed = tuple(self._objects.list(folder)) if first else keys
             if listed[: len(keys)] != keys:
-                # Later than all that is listed again: somebody put it back, for example.
+                # An older key came back, perhaps from a backup: only the last are listed again.
                 keys, view = listed, self._replay(user_id, listed)
-            # Of a user whose erasure is under way, none that could outlast it.
+            # While a user is being erased, none is kept that could outlast it.
             if (kept := len(keys)) > PAGE and view.entries[0].ulid >= view.forgotten:
                 self.snapshots.keep(folder, view.entries)
         with self._lock:
@@ -159,9 +159,9 @@ class Ledger:
     def _list(
         self, user_id: UserId, folder: str, known: _Known | None
     ) -> tuple[tuple[str, ...], _Known | None]:
-        """Return the keys of a folder, and what is known of the first of them.
+        """Return the keys of a folder, and what is known of the first ones.
 
-        Where a listing takes requests and there are many, only the last ones are listed.
+        Of many keys, only the last ones are listed if a listing takes requests.
         """
         listing, first, many = self._objects.list(folder), tuple[str, ...](), known
         if self._may_use_snapshots:
@@ -200,11 +200,11 @@ class Ledger:
         return {entry: event["payload"] for entry, event in self.details(entries).items()}
 
     def look_again(self, user_id: UserId) -> UserView | None:
-        """Return the user's present entries, None where that takes a request."""
+        """Return the user's present entries, None if that takes a request."""
         return self.view(user_id) if self._objects.lists_freely else None
 
     def is_empty(self) -> bool:
-        """Tell if nothing was ever recorded."""
+        """Return whether nothing was ever recorded."""
         return next(self._objects.list(ROOT), None) is None
 
     def users(self) -> Iterator[UserView]:
@@ -219,11 +219,11 @@ class Ledger:
             at_once = USERS_AT_ONCE
 
     def left_out(self) -> tuple[UserId, ...]:
-        """Return the users of whom a listing was seen to leave entries out."""
+        """Return the users whose entries a listing was seen to leave out."""
         return self.users_in(key for key in self._objects.left_out if key.startswith(ROOT))
 
     def users_in(self, keys: Iterable[str]) -> tuple[UserId, ...]:
-        """Return whose keys these are; where an entry has to tell and cannot, the folder's name."""
+        """Return the users of keys; the folder's name if only an entry could tell, and cannot."""
         users = {
             self._user_of(name, [*self._objects.list(f"{ROOT}{name}/")]) or UserId(name)
             for name in set(map(_named, keys))
@@ -231,7 +231,7 @@ class Ledger:
         return tuple(sorted(users))
 
     def read_ahead(self, keys: Iterable[str]) -> None:
-        """Read at once the batches that `look` would read user by user."""
+        """Read in one go the batches that `look` would read user by user."""
         self._read(filter(is_batch, keys))
 
     def look(self, folder: str, keys: Sequence[str]) -> UserView | None:
@@ -246,9 +246,9 @@ class Ledger:
         return known.view if known and known.keys == tuple(keys) else self._replay(user_id, keys)
 
     def erase(self, user_id: UserId, entries: Sequence[LedgerEntry]) -> None:
-        """Remove a user's entries for good: the content of what they recorded is gone.
+        """Remove a user's entries for good, with the content that they recorded.
 
-        Snapshots go first, so that a call that was cut off is repeated for them as well.
+        Snapshots go first, so that an interrupted call is repeated for them as well.
         """
         for folder in folders_of(user_id):
             self.snapshots.remove(folder)
@@ -300,7 +300,7 @@ class Ledger:
                 spare -= len(self._batches.pop(first))
 
     def _user_of(self, name: str, keys: Sequence[str]) -> UserId | None:
-        """Return the user of a folder; None for a digest whose user was forgotten meanwhile."""
+        """Return the user of a folder; None for a digest whose user has just been forgotten."""
         if not name.startswith(DIGEST_MARK):
             return UserId(unquote(name))
         events = (event for key in reversed(keys) for event in self._read([key]).get(key, ()))
@@ -308,12 +308,12 @@ class Ledger:
 
 
 def _named(folder: str) -> str:
-    """Return the name of a user's folder, also of a key in it."""
+    """Return the name of a user's folder, given the folder or a key in it."""
     return folder[len(ROOT) :].partition("/")[0]
 
 
 def by_folder(keys: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Group sorted keys by the folder of their user; a key outside of one is its own folder."""
+    """Group sorted keys by the folder of their user; a key outside of any is its own folder."""
 
     def folder(key: str) -> str:
         name, slash, _ = key[len(ROOT) :].partition("/")
@@ -338,9 +338,9 @@ def _decode(key: str, data: bytes) -> Events:
         check_place(key, events)
     except (ValueError, KeyError, TypeError) as exc:
         raise LedgerCorrupt(
-            f"ledger entry {key!r} is damaged; `python -m memory_core audit --repair` writes it "
-            "anew where the store still has what it recorded; else restore it from a backup, or "
-            "move it away to go on without it",
+            f"ledger entry {key!r} is damaged; `python -m memory_core audit --repair` rewrites it "
+            "if the store still has what it recorded; otherwise restore it from a backup, or move "
+            "it away to continue without it",
             key,
         ) from exc
     return events

@@ -2,8 +2,8 @@
 
     snapshots/v1/<the user's folder in the ledger>/<ulid of the last entry>.<digest>.json.z
 
-A snapshot is derived and never needed: without it everything is listed and replayed. It has no
-text; of a batch it has what the name of the object does not tell. Earlier releases never look here.
+A snapshot is derived and never needed: without it everything is listed and replayed. It holds no
+text, and of a batch only what the object's name does not say. Earlier releases never look here.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ SNAPSHOTS: Final = "snapshots/v1/"
 PAGE: Final = 1_000
 """Keys of one listing; a user with fewer objects needs no snapshot."""
 OVERLAP: Final = 500
-"""The last keys of a snapshot, which are listed again: who comes late is found among them."""
+"""The last keys of a snapshot, which are listed again to find those that came late."""
 
 _logger = logging.getLogger("memory_core")
 
 
 class Snapshots:
-    """The snapshots in one object store. They hold for as long as the entries that they name."""
+    """The snapshots in one object store. They are valid as long as their entries exist."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     def newest(self, folder: str) -> tuple[LedgerEntry, ...]:
-        """Return the entries in the newest snapshot of a folder that can be read, if any."""
+        """Return the entries of the newest readable snapshot of a folder, if any."""
         with suppress(BackendError):
             for key in reversed(self._keys(folder)):
                 entries = self._read(key)
@@ -47,7 +47,7 @@ class Snapshots:
         return ()
 
     def keep(self, folder: str, entries: Sequence[LedgerEntry]) -> None:
-        """Write a snapshot in place of those before it. A failure is logged, and costs requests."""
+        """Replace the snapshot of a folder. A failure is logged, and costs requests later."""
         rows = [
             [entry.key.removeprefix(folder), entry.kind, entry.memory_id,
              entry.line, entry.moved, entry.restored]
@@ -58,10 +58,10 @@ class Snapshots:
         key, last = _key(folder, entries[-1].ulid, data), entries[-1].key
         try:
             if not take(self._objects, key, data):
-                # The name has the digest: what lies there is damaged.
+                # The name has the digest, so the object of that name is damaged.
                 self._objects.replace(key, data)
             if any(map(is_forget, self._objects.list(folder, last))):
-                # Forgotten meanwhile, perhaps before this one was there to be erased.
+                # Forgotten meanwhile, perhaps before there was this snapshot to erase.
                 self.remove(folder)
             else:
                 self._objects.delete(old for old in self._keys(folder) if old < key)
@@ -77,7 +77,7 @@ class Snapshots:
         return sum(len(self._keys(folder)) for folder in folders_of(user_id))
 
     def wrong(self) -> Iterator[tuple[str, str]]:
-        """Yield the key of each that is damaged, or differs from the ledger, and a sentence."""
+        """Yield the key of each damaged or outdated snapshot, and a sentence about it."""
         for key in self._objects.list(SNAPSHOTS):
             folder = ROOT + key.removeprefix(SNAPSHOTS).rpartition("/")[0] + "/"
             keys, listed = keys_of(self._read(key)), self._objects.list(folder)
@@ -122,9 +122,9 @@ def _key(folder: str, ulid: str, data: bytes) -> str:
 
 
 def tail_of(objects: ObjectStore, folder: str, keys: Sequence[str]) -> tuple[str, ...] | None:
-    """Return what a folder has behind the keys; None where it no longer has their last ones.
+    """Return the keys of a folder after `keys`; None if it no longer has the last of these.
 
-    Then an entry came late, by a slow writer or another clock, or the user was forgotten.
+    Then an entry came late, from a slow writer or another clock, or the user was forgotten.
     """
     last = tuple(keys[-OVERLAP:])
     listed = tuple(objects.list(folder, keys[-OVERLAP - 1]))

@@ -1,8 +1,8 @@
-"""A small value for every user, computed again only for those whose entries have changed.
+"""A small value for every user, recomputed only for those whose entries have changed.
 
-A folder on a disk whose version is unchanged is not read. In a bucket all keys are listed, in
-parallel ranges of about equal size by the last listing, and compared by their digest. What
-cannot be read is left out of the value of its user, who is looked at anew by each call.
+On a disk, a folder whose version is unchanged is not read. In a bucket all keys are listed, in
+parallel ranges of about equal size by the last listing, and compared by their digest. Unreadable
+entries are left out of the value of their user, which each call then recomputes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _FolderState(Generic[_Made]):
 
 
 class UserIndex(Generic[_Made]):
-    """Looks through all users; safe to share between threads, which wait for each other."""
+    """Visits all users; safe to share between threads, which wait for each other."""
 
     def __init__(self, ledger: Ledger, make: Callable[[UserView], _Made | None]) -> None:
         self._ledger = ledger.tolerant()
@@ -49,10 +49,10 @@ class UserIndex(Generic[_Made]):
         self._lock = Lock()
 
     def take(self, on_progress: Progress | None = None) -> list[_Made]:
-        """Return the value of every user that has an entry now, in no order.
+        """Return the value of every user that has an entry now, in no particular order.
 
-        `on_progress` gets counts of users. If it raises, the call ends; the values made until then
-        are kept for the next one.
+        `on_progress` gets counts of users. If it raises, the call ends, and the next one continues
+        with the values made so far.
         """
         with self._lock:
             self._ledger = self._ledger.tolerant()
@@ -65,7 +65,7 @@ class UserIndex(Generic[_Made]):
             return [state.made for state in self._states.values() if state.made is not None]
 
     def damaged(self) -> tuple[UserId, ...]:
-        """Return the users without all of whose entries the last call made its values."""
+        """Return the users with entries that the last call left out of their values."""
         with self._lock:
             return self._ledger.users_in(self._ledger.damaged or ())
 
@@ -73,7 +73,7 @@ class UserIndex(Generic[_Made]):
         present = set()
         for folder in folders:
             prefix = ROOT + folder
-            # Read before the listing, so that the next call sees a change in between.
+            # Read first, so that the next call sees a change in between.
             version = self._objects.version(prefix) if folder.endswith("/") else None
             known = self._states.get(prefix)
             if version is None or known is None or known.version != version:

@@ -15,7 +15,7 @@ from .entries import ALL, LedgerEntry
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A memory that should be stored: the entry that added it and the newest one.
+    """A memory that should be stored: the entry that added it and its newest entry.
 
     `revisions` are the ULIDs of all entries equal to the newest: a stored memory is up to date if
     it names one of them.
@@ -27,7 +27,7 @@ class Live:
 
     @property
     def updated(self) -> bool:
-        """It may have another text than the one that it was added with."""
+        """Its text may differ from the one it was added with."""
         return self.latest is not self.added and self.latest.restored != self.added.ulid
 
 
@@ -39,13 +39,13 @@ class UserView:
     entries: tuple[LedgerEntry, ...]
     live: Mapping[str, Live]
     twins: frozenset[str]
-    """Ids that no entry names: see `_add`."""
+    """Ids that no entry names; see `_add`."""
     given_away: frozenset[str] = frozenset()
-    """Ids of memories that went to another user, who holds them under these ids."""
+    """Ids of memories that moved to another user, who has them under these ids."""
     forgotten: str = ""
     """The ULID of the last FORGET."""
     deleted: Mapping[str, Live] = field(default_factory=dict)
-    """Memories that were live before they were deleted, as they were then."""
+    """Deleted memories, in their last live state."""
 
     @property
     def all_ids(self) -> set[str]:
@@ -57,7 +57,7 @@ class UserView:
         return self.entries[-1].ulid if self.entries else ""
 
     def until(self, ulid: str) -> UserView:
-        """Return the view as it was after the last entry that is not after `ulid`."""
+        """Return the view after the last entry that is not after `ulid`."""
         count = bisect_right(self.entries, ulid, key=attrgetter("ulid"))
         return replay(self.user_id, self.entries[:count])
 
@@ -93,7 +93,7 @@ class Replay:
             if entry.moved:
                 self._away.add(memory_id)
         elif entry.restored is not None:
-            # What was forgotten, or moved to another user, while it was brought back stays away.
+            # A memory forgotten, or moved to another user, while it was restored stays away.
             if memory_id in self._away or entry.restored < self._forgotten:
                 return {}
             origin = current or self._deleted.pop(memory_id, None)
@@ -149,14 +149,14 @@ def _add(live: dict[str, Live], entry: LedgerEntry) -> str:
     if current is None:
         live[entry.memory_id] = Live(entry, entry, frozenset({entry.ulid}))
     elif not current.updated:
-        # A save that was repeated, or made by two writers at once. Of one that was made while the
-        # same text was brought back, what was brought back counts, with its times.
+        # A repeated save, or one of two writers at once. A save during a restore of the same text
+        # gives way to the restored memory, with its times.
         if current.latest.restored is None:
             revisions = current.revisions | {entry.ulid}
             live[entry.memory_id] = replace(current, revisions=revisions)
     else:
-        # Its writer did not see that the memory was updated: both texts were acknowledged, so both
-        # are kept, the later one under an id that every reader derives alike.
+        # Its writer did not see that the memory was updated. Both texts were acknowledged, so both
+        # are kept, the later one under an id that all readers derive alike.
         twin = str(uuid5(NAMESPACE_URL, f"{entry.memory_id}/{entry.ulid}"))
         live[twin] = Live(entry, entry, frozenset({entry.ulid}))
         return twin

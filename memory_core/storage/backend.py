@@ -32,7 +32,7 @@ LOG_CHROMA_LOST = "[Mem0] WARNING: Local ChromaDB will be lost on deployment"
 
 _NONE_FOUND = "none found"
 _NOT_SET = "not set"
-# By boto3's name of the source of credentials; others keep that name.
+# By boto3's name of the source of credentials; other sources keep that name.
 _SOURCES = {
     "env": "from the environment",
     "shared-credentials-file": "from the AWS credentials file",
@@ -52,7 +52,7 @@ _LEDGER = "ledger/"
 _LONGEST_INDEX = 63
 _logger = logging.getLogger("memory_core")
 
-# Mount points of every computer: a folder below one of them is not on a disk of its own.
+# Mount points of every computer: folders directly on them are not on a disk of their own.
 _ORDINARY_MOUNTS = frozenset(
     map(Path, ("/", "/home", "/opt", "/private", "/root", "/tmp", "/usr", "/Users", "/var"))
 ) | {Path("/System/Volumes/Data")}
@@ -66,9 +66,9 @@ class Backend:
     """The chosen backend, and how to open it.
 
     `open_store(create)` makes a missing index only if `create`; `tie(store, elsewhere)` ties an
-    index that names no ledger yet to that of the backend, `drop_damaged()` removes files of the
-    index that cannot be read, and `log_lines` are logged once it is open. `aws` and `cards` are
-    those of Amazon, or of a server in its place.
+    index that names no ledger yet to that of the backend, `drop_damaged()` removes unreadable files
+    of the index, and `log_lines` are logged once it is open. `aws` and `cards` belong to Amazon, or
+    to a server in its place.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Backend:
 
     @property
     def reason(self) -> str:
-        """The consequence of the choice; a server in Amazon's place is named by its answers."""
+        """The consequence of the choice, with the name of a server in Amazon's place."""
         if self.server is None:
             return self.why
         return f"memories are on {self.server}, and last as long as it keeps them"
@@ -101,12 +101,12 @@ class Backend:
 
     @property
     def stand_in(self) -> str | None:
-        """The address of our own stand-in, once it has answered; None elsewhere."""
+        """The address of our own stand-in, once it has answered; else None."""
         return self._foreign.url if self._foreign and self._foreign.stand_in else None
 
     @property
     def card(self) -> ServerCard | None:
-        """What was found out about the server, None where it was not tried."""
+        """The card of a server in Amazon's place, None if it was not tried."""
         return self.cards.card if self.cards else None
 
     @property
@@ -123,8 +123,8 @@ class Backend:
 def select_backend(settings: Settings, embedder: Embedder, aws: Aws | None = None) -> Backend:
     """Choose the backend of these settings; nothing is opened or written.
 
-    Where the name of the index follows from that of the ledger, `aws` or a client of its own is
-    asked whether this installation has one from before it did.
+    If the index is named after the ledger, AWS is asked (through `aws` or a new client) whether
+    this installation has an index of its earlier name.
 
     Raises:
         SettingsError: a persistent backend is required and this is not one, S3 Vectors is forced
@@ -163,9 +163,9 @@ def _credentials_step(settings: Settings) -> Step:
     name = "AWS credentials"
     if settings.spoiled_keys:
         detail = (
-            "a blank, a line break, a quotation mark or another character that no key has is in "
-            f"{' and in '.join(settings.spoiled_keys)}, so that AWS would refuse every request; "
-            "copy what AWS showed, without anything around"
+            "a space, a line break, a quotation mark or another character that no key has is in "
+            f"{' and in '.join(settings.spoiled_keys)}, so AWS would refuse every request; copy "
+            "exactly what AWS shows"
         )
         return Step(name, False, detail)
     if settings.bucket and settings.region:
@@ -191,13 +191,13 @@ def _s3_vectors(
         )
     vector_bucket = _vector_bucket(settings.vector_bucket, settings.bucket)
     index = _index_name(
-        settings, embedder, _INDEX_NAME, "no index can be called; use 3 to 63 of a-z, 0-9, . and -"
+        settings, embedder, _INDEX_NAME, "cannot name an index; use 3 to 63 of a-z, 0-9, . and -"
     )
     aws = Aws(settings)
     objects = S3Objects(aws, settings.bucket, settings.prefix)
     ledger = ledger_name(settings.bucket, settings.prefix)
     if not settings.index and (vector_bucket, settings.prefix) != (settings.bucket, _PREFIX):
-        # Neither the vector bucket nor the index would tell this ledger from others.
+        # Neither the vector bucket nor the index would distinguish this ledger from others.
         own = f"{index[: _LONGEST_INDEX - 9]}-{hashlib.sha256(ledger.encode()).hexdigest()[:8]}"
         earlier = _uses(look or aws, IndexName(vector_bucket, index), own, objects, ledger)
         index = index if earlier else own
@@ -219,7 +219,7 @@ def _s3_vectors(
 
         if not isinstance(store, S3VectorStore) or store.is_tied:
             return
-        # Where a vector names the ledger, the first one of the index has to be a memory.
+        # If a vector names the ledger, the first one of the index has to be a memory.
         if store.tie.has_tags or any(objects.list(_LEDGER)):
             store.tie.check_vectors(ledger, store.sample(), elsewhere)
             store.tie.make(ledger)
@@ -233,7 +233,7 @@ def _s3_vectors(
     cards = CardKeeper(objects, endpoint or "", probe)
     objects.manners = lambda: cards.known() if aws.on_own_server else ServerManners()
     forced = settings.backend == "s3_vectors"
-    detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are there"
+    detail = "forced by MEMORY_BACKEND" if forced else "credentials, bucket and region are set"
     location = {
         "bucket": settings.bucket,
         "vector bucket": vector_bucket,
@@ -259,9 +259,9 @@ def _s3_vectors(
 
 
 def _uses(aws: Aws, earlier: IndexName, own: str, objects: ObjectStore, ledger: str) -> bool:
-    """Return whether this installation has the index that earlier releases made for every ledger.
+    """Return whether this installation has the index of the name that earlier releases gave it.
 
-    Where AWS does not answer it is not known, and opening the index will tell.
+    False if AWS does not answer: opening the index will raise the error.
     """
     try:
         with suppress(IndexMismatch):
@@ -274,12 +274,12 @@ def _uses(aws: Aws, earlier: IndexName, own: str, objects: ObjectStore, ledger: 
 
 
 def _vector_bucket(given: str | None, bucket: str) -> str:
-    """Return the name of the vector bucket; unlike others, it has no capitals and no `_ .`."""
+    """Return the name of the vector bucket, which, unlike others, has no capitals, `_` or `.`."""
     name = given or re.sub(r"[^a-z0-9-]", "-", bucket.lower())[:63].strip("-")
     if not _VECTOR_BUCKET_NAME.fullmatch(name):
         raise SettingsError(
-            f"MEMORY_VECTOR_BUCKET is {given!r}, which no vector bucket can be called; use 3 to 63 "
-            "of a-z, 0-9 and -"
+            f"MEMORY_VECTOR_BUCKET is {given!r}, which cannot name a vector bucket; use 3 to 63 of "
+            "a-z, 0-9 and -"
             if given
             else f"AWS_S3_BUCKET is {bucket!r}, from which no name for a vector bucket can be "
             "made; set MEMORY_VECTOR_BUCKET to 3 to 63 of a-z, 0-9 and -"
@@ -308,7 +308,7 @@ def _chroma(settings: Settings, embedder: Embedder, steps: list[Step]) -> Backen
         settings,
         embedder,
         _COLLECTION_NAME,
-        "no ChromaDB collection can be called; use 3 to 512 of a-z, A-Z, 0-9, . _ and -",
+        "cannot name a ChromaDB collection; use 3 to 512 of a-z, A-Z, 0-9, . _ and -",
     )
 
     def open_store(create: bool) -> VectorStore:
@@ -375,7 +375,7 @@ def _mount_point(path: Path) -> Path:
 
 
 def _filesystem(mount: Path) -> str:
-    """Return the type of the mounted filesystem, empty where the system does not say (macOS)."""
+    """Return the type of the mounted filesystem, empty if the system does not say (macOS)."""
     try:
         lines = Path("/proc/self/mounts").read_text().splitlines()
     except OSError:

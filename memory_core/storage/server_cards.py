@@ -6,22 +6,21 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import datetime
 from typing import Final
 
 from ..errors import EntryExists, MemoryCoreError
-from ..model.server_card import Capability, ServerCard, ServerManners
+from ..model.encoder import decode, encode
+from ..model.server_card import ServerCard, ServerManners
 from .objects import ObjectStore
 
 _ROOT: Final = "server/v1/"
-# Of a server that could not be tried: what loses nothing on any.
+# For a server that could not be tried: settings that lose nothing on any server.
 _UNKNOWN: Final = ServerManners(atomic_puts=False, lists_all=False)
 _logger = logging.getLogger("memory_core")
 
 
 class CardKeeper:
-    """Reads the card of the server in use, and has it made; `probe` takes some seconds."""
+    """Reads the card of the server in use, or makes it with `probe`, in some seconds."""
 
     def __init__(
         self, objects: ObjectStore, endpoint: str, probe: Callable[[], ServerCard]
@@ -32,20 +31,23 @@ class CardKeeper:
         self.card: ServerCard | None = None
 
     def find(self) -> ServerCard | None:
-        """Return the newest card of this endpoint, None where there is none."""
+        """Return the newest card if it is of this endpoint, else None."""
         key = max(self._objects.list(_ROOT), default=None)
         data = self._objects.get(key) if key else None
-        card = _decode(data) if data else None
-        self.card = card if card and card.endpoint == self._endpoint else None
+        self.card = None
+        # A damaged card, or one of another release, counts as none.
+        with suppress(ValueError):
+            card = decode(ServerCard, json.loads(data or b""))
+            self.card = card if card.endpoint == self._endpoint else None
         return self.card
 
     def known(self) -> ServerManners:
-        """Return the manners on the card; where there is none, Amazon's but of nothing lost."""
+        """Return the manners on the card; without one, those that lose nothing."""
         card = self.card or self.find()
         return card.manners if card else _UNKNOWN
 
     def find_or_make(self) -> ServerManners:
-        """Return the manners as `known`; the first time the server is tried."""
+        """Return the manners as `known`, after trying the server if there is no card."""
         try:
             self.card = self.find() or self.renew()
         except MemoryCoreError as exc:
@@ -57,27 +59,11 @@ class CardKeeper:
         """Try the server, and keep the card in place of earlier ones."""
         card = self._probe()
         earlier = [*self._objects.list(_ROOT)]
-        # Two at once found out the same.
+        # Two processes at once have the same result.
         with suppress(EntryExists):
             name = f"{card.taken_at:%Y%m%dT%H%M%S%f}.json"
-            data = json.dumps(asdict(card), ensure_ascii=False, default=datetime.isoformat)
+            data = json.dumps(encode(card), ensure_ascii=False)
             self._objects.put_if_absent(_ROOT + name, data.encode())
         self._objects.delete(earlier)
         self.card = card
         return card
-
-
-def _decode(data: bytes) -> ServerCard | None:
-    """Return a card; None for one that is damaged or of another release."""
-    try:
-        document = json.loads(data)
-        return ServerCard(
-            **{
-                **document,
-                "taken_at": datetime.fromisoformat(document["taken_at"]),
-                "manners": ServerManners(**document["manners"]),
-                "capabilities": tuple(Capability(**each) for each in document["capabilities"]),
-            }
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -1,6 +1,6 @@
-"""Trying a server of S3 and S3 Vectors, in seconds and on reserved keys: its card.
+"""The trial of a server of S3 and S3 Vectors, in seconds and on reserved keys, for its card.
 
-Everything is made below `probe/` and in an index of its own, and removed at the end.
+Everything is created below `probe/` and in a separate index, and removed at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from ..errors import BackendError, EntryExists, MemoryCoreError
 from ..model.limits import NON_FILTERABLE_KEYS
-from ..model.server_card import Answer, Capability, ServerCard, ServerManners
+from ..model.server_card import Capability, ServerCard, ServerManners
 from ..settings import Settings
 from .aws import Aws, Retries
 from .aws.client import Transport
@@ -43,22 +43,14 @@ _QUICK: Final = Retries(budget_s=1.0)
 _TRANSPORT: Final = Transport(connect_timeout_s=3.0, read_timeout_s=15.0, attempts=1)
 
 Found = tuple[bool | None, str]
-"""Whether the server can, None where that is not known, and what it did."""
+"""Whether the server has a capability, None if that is not known, and what it did."""
 _LISTED: Final = tuple(f"list/{name}" for name in "a/1 a/2 a/3 a-b/1 a.b/1 b/1".split())
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    name: str
-    title: str
-    instead: str = ""
-    lost: str = ""
-
-
-_TRIALS: Final = {
-    name: _Trial(name, **texts)
+_CAPABILITIES: Final = [
+    Capability(name, answer="unknown", detail="not tried", **texts)
     for name, texts in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
-}
+]
 _MANNERS: Final[dict[str, dict[str, Any]]] = {
     "atomic puts": {"atomic_puts": False},
     "listings": {"lists_all": False},
@@ -72,14 +64,14 @@ _MANNERS: Final[dict[str, dict[str, Any]]] = {
     "body of 8 MiB": {"body_bytes": 4 * _MIB - 64 * 1024},
     "body of 4 MiB": {"body_bytes": _MIB},
 }
-"""What the store has to know of a server that cannot."""
+"""The manners of a server that lacks a capability."""
 
 
 def probe_server(settings: Settings, bucket: str, vector_bucket: str) -> ServerCard:
-    """Try everything on the server that the settings name.
+    """Try all capabilities on the server in the settings.
 
     Raises:
-        BackendError: no index can be made there, so nothing else can be tried.
+        BackendError: no index can be created there, so nothing else can be tried.
     """
     aws = Aws(settings, retries=_QUICK, transport=_TRANSPORT)
     run = uuid4().hex[:12]
@@ -110,7 +102,7 @@ class _Probe:
         endpoint = self.aws.endpoint("s3vectors")
         server = endpoint.place
         if not endpoint.server and not endpoint.stand_in and self.manners.fixed_schema:
-            # Its answers do not say so; no other server has these manners.
+            # Its answers do not name it; no other server has these manners.
             server = f"NooBaa, by its manners, at {endpoint.url}"
         return ServerCard(
             server=server,
@@ -118,15 +110,14 @@ class _Probe:
             taken_at=datetime.now(UTC),
             seconds=round(time.monotonic() - started, 1),
             manners=self.manners,
-            capabilities=tuple(map(self._capability, _TRIALS.values())),
+            capabilities=tuple(map(self._answered, _CAPABILITIES)),
         )
 
-    def _capability(self, trial: _Trial) -> Capability:
-        can, detail = self.found.get(trial.name, (None, "not tried"))
+    def _answered(self, capability: Capability) -> Capability:
+        can, detail = self.found.get(capability.name, (None, capability.detail))
         if can:
-            return Capability(trial.name, trial.title, "yes", detail)
-        answer: Answer = "unknown" if can is None else "no"
-        return Capability(trial.name, trial.title, answer, detail, trial.instead, trial.lost)
+            return replace(capability, answer="yes", detail=detail, instead="", lost="")
+        return replace(capability, answer="unknown" if can is None else "no", detail=detail)
 
     def _try(self, name: str, trial: Callable[[], Found]) -> None:
         try:
@@ -168,8 +159,8 @@ class _Probe:
         mode = described.get("indexMode")
         enhanced = mode == "ENHANCED"
         for name, trial in (
-            ("described keys", lambda: (ATTACHED in keys, f"keys told: {len(keys)}")),
-            ("modes", lambda: (enhanced, mode or "it tells no mode")),
+            ("described keys", lambda: (ATTACHED in keys, f"keys described: {len(keys)}")),
+            ("modes", lambda: (enhanced, mode or "no mode returned")),
             ("second create", self._create_again),
             ("empty index", lambda: self._accepts("ListVectors")),
             ("new keys", self._put_new_key),
@@ -270,7 +261,7 @@ class _Probe:
 
     def _tag(self, arn: str | None) -> Found:
         if not arn:
-            return False, "it tells no ARN"
+            return False, "no ARN returned"
         return self._accepts("TagResource", resourceArn=arn, tags={"probe": "1"})
 
     def _search_words(self, enhanced: bool) -> Found:
@@ -297,7 +288,7 @@ class _Probe:
 
     def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
         named = members if "resourceArn" in members else {**self.index.address, **members}
-        # Once: what is refused here is refused for good. Some leave out what is empty.
+        # Once: a refusal here is final. Some servers leave out what is empty.
         answer = self.aws.ask("s3vectors", operation, str(self.index), 0.0, **named)
         return {"index": {}, "vectors": [], **answer}
 

@@ -1,6 +1,6 @@
 """Read-only access to an SQLite database that leaves it and its folder unchanged.
 
-One that cannot be read without writing, after a crash or in WAL mode, is read from a copy.
+After a crash, or in WAL mode, it cannot be read without writing, and is read from a copy.
 """
 
 import shutil
@@ -17,7 +17,7 @@ _WOULD_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connection:
-    """Open a file for reading, until the stack is closed; `probe` is a query that must succeed.
+    """Open a file for reading until the stack is closed; `probe` is a query that must succeed.
 
     Raises:
         sqlite3.Error: it is not a database, damaged, or the probe fails.
@@ -31,7 +31,7 @@ def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connectio
             database.execute(probe).fetchone()
             return database
         except sqlite3.OperationalError as exc:
-            # A crash left a journal, which has to be rolled back first.
+            # A crash left a journal, which would be rolled back first.
             if exc.sqlite_errorcode & 0xFF not in _WOULD_WRITE:
                 raise
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
@@ -44,9 +44,9 @@ def open_readonly(file: Path, probe: str, stack: ExitStack) -> sqlite3.Connectio
 
 
 def is_busy(exc: sqlite3.Error) -> bool:
-    """Tell if another process held the database for too long.
+    """Return whether another process held the database for too long.
 
-    SQLITE_LOCKED is not that: it comes from another statement of the same connection.
+    SQLITE_LOCKED does not mean that: it comes from another statement of the same connection.
     """
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 

@@ -1,9 +1,9 @@
-"""Starts of the service: a small object for each, beside the ledger, as the record of where it ran.
+"""Starts of the service: a small object for each, beside the ledger, says where it ran.
 
     starts/v1/<ULID of the start>.json
 
-A process writes one for each place of memories, when an application opens it. What only looks into
-a store (a command, the worker of a redeploy test) opens it without.
+A process writes one for each store that an application opens. Commands and the workers of redeploy
+tests, which only look into a store, write none.
 """
 
 import json
@@ -35,9 +35,9 @@ _logger = logging.getLogger("memory_core")
 class ServiceStart:
     """One start of the service.
 
-    `reason` says why the backend was chosen. `commit` and `instance` are the deployment's as the
-    host names them, with the host's name for an instance without one. `disk` identifies the folder
-    of the local data, and changes with the disk; it is empty where there is no such folder.
+    `reason` says why the backend was chosen. `commit` and `instance` are the host's
+    names for the deployment, or the name of the machine for an instance without one. `disk`
+    identifies the folder of the local data, and changes with the disk; it is empty without one.
     """
 
     at: datetime
@@ -49,9 +49,9 @@ class ServiceStart:
 
 
 def note_start(backend: Backend, settings: Settings) -> None:
-    """Record that this process started to use the backend, once; a storage that refuses is let be.
+    """Record once that this process started to use the backend.
 
-    A start never fails for it: on a storage that takes no writes the record has a gap.
+    A start never fails because of that: if the storage refuses writes, the record has a gap.
     """
     mark = os.getpid(), json.dumps(dict(backend.location), sort_keys=True)
     if mark in _noted:
@@ -89,7 +89,7 @@ def keep_start(objects: ObjectStore, start: ServiceStart) -> None:
 
 
 def read_starts(objects: ObjectStore) -> list[ServiceStart]:
-    """Return the starts that are kept, oldest first, without those that cannot be read."""
+    """Return the readable starts, oldest first."""
     stored = objects.get_many(objects.list(_ROOT))
     starts = []
     for key in sorted(stored):

@@ -98,7 +98,7 @@ def test_keys_with_characters_that_no_key_has_are_named_before_all_is_set(decide
     (step,) = [step for step in decide(spoiled).steps if step.name == "AWS credentials"]
     assert not step.ok
     assert "no key has is in AWS_ACCESS_KEY_ID and in AWS_SECRET_ACCESS_KEY, so" in step.detail
-    with pytest.raises(SettingsError, match=r"no key has.*copy what AWS showed"):
+    with pytest.raises(SettingsError, match=r"no key has.*copy exactly what AWS shows"):
         decide({**spoiled, "MEMORY_BACKEND": "s3_vectors"})
 
 
