@@ -1,4 +1,4 @@
-"""Amazon Web Services: clients, retries, pace and errors; only `client` imports boto3."""
+"""Amazon Web Services: clients, retries, pace and errors; `client` alone imports boto3."""
 
 from ...embedders import bedrock
 from .client import Aws, model_invoker

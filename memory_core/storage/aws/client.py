@@ -106,7 +106,7 @@ class Aws:
 
     @property
     def on_own_server(self) -> bool:
-        """One of the services is on a server that was set by hand, with manners of its own."""
+        """A service is on a server that was set by hand, with manners of its own."""
         places = [self._endpoints["s3"], self._endpoints["s3vectors"]]
         imitated = any(place.stand_in and not place.own for place in places)
         return not imitated and any(place.own for place in places)
@@ -123,15 +123,15 @@ class Aws:
         """Call `send` with the service's client until it succeeds; it must be safe to repeat.
 
         Throttling, failures of the service and dropped connections are tried again within the
-        budget. Credentials that AWS refuses are read anew once, so that rotated ones are found.
-        A 500 of a server that was set by hand is tried for a fifth of the budget, and no longer
-        once an operation ended so. `patience` is the share of that time for this call.
+        budget. Credentials that AWS refuses are read again once, so that rotated ones are found.
+        A 500 of a server that was set by hand is tried again for a fifth of the budget, and not at
+        all once an operation ended so. `patience` is the share of that time for this call.
 
         Raises:
             BackendUnavailable: the budget is used up.
             AccessDenied: a permission is missing, or the credentials are not accepted.
-            BackendError: anything else the service refused.
-            SettingsError: there can be no client with these settings.
+            BackendError: the service refused for another reason.
+            SettingsError: no client can be made with these settings.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -155,7 +155,7 @@ class Aws:
                     with self._lock:
                         # Unless another thread has done so since.
                         if self._clients.get(service) is client:
-                            # Not closed: other threads may be in the middle of a request.
+                            # Not closed, since other threads may be using it.
                             self._clients, self._session = {}, None
                 elif not attempts.wait(share):
                     if lasts and patience == 1.0:
@@ -210,12 +210,12 @@ class Aws:
     def error(
         self, service: ServiceName, operation: str, resource: str, code: str, message: str
     ) -> Exception:
-        """Return our error for a failure reported within a successful answer."""
+        """Return our error for a failure reported in a successful answer."""
         call = Call(service, operation, resource, endpoint=self._endpoints[service])
         return translate(Failure((code,), 0, message), call)
 
     def offers(self, service: ServiceName, operation: str, *members: str) -> bool:
-        """Tell if the installed boto3 can send a member, given as a path, to an operation."""
+        """Return whether the installed boto3 knows a member, given as a path, of an operation."""
         shape = self._client(service).meta.service_model.operation_model(operation).input_shape
         for member in members:
             if member not in shape.members:
@@ -253,9 +253,9 @@ class Aws:
             read_timeout=transport.read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": transport.attempts},
             max_pool_connections=_CONNECTIONS,
-            # boto3 would put together its own anew for every request, for 0.2 ms.
+            # boto3 would compose its own for every request, in 0.2 ms.
             user_agent=f"memory_core Boto3/{boto3.__version__}",
-            # At an address of its own the bucket cannot be part of the host name.
+            # At another address the bucket cannot be part of the host name.
             s3={"addressing_style": "path"} if endpoint else None,
         )
         self._session = self._session or _session(settings)
@@ -271,7 +271,7 @@ class Aws:
 
 
 def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:
-    """Return what sends a request to a model of Bedrock and returns the body of its answer."""
+    """Return a function that sends a request to a Bedrock model and returns the answer's body."""
     aws = Aws(settings)
 
     def invoke(model: str, body: bytes) -> bytes:
@@ -285,7 +285,7 @@ def model_invoker(settings: Settings) -> Callable[[str, bytes], bytes]:
 
 
 def each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
-    """Yield the result for each item in order, working on several at once."""
+    """Yield the result for each item in order, reading several at once."""
     if len(items) < 2:
         yield from map(read, items)
         return
@@ -296,8 +296,8 @@ def each(read: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_
 def check_sender(status: int, headers: Mapping[str, str]) -> None:
     """Reject replies that did not come from AWS (gateways, login pages, captive portals).
 
-    boto3 takes most of them for success with an empty answer, and those of S3 that it cannot read
-    for a failure (seen in 1.44.5). A refusal counts as foreign only if it is a web page.
+    boto3 takes most of them for an empty successful answer, and those of S3 that it cannot read for
+    a failure (seen in 1.44.5). A refusal counts as foreign only if it is a web page.
 
     Raises:
         NotFromAws: with the status and the type of the content.
@@ -315,8 +315,8 @@ def credentials_source(settings: Settings) -> str | None:
     """Name the source of the credentials in boto3's chain ("env", "iam-role", ...), if any.
 
     Outside AWS the chain ends with two requests to the machine's metadata address, which take a
-    second each to fail; ask only when the rest of the configuration is there. Where there can be
-    no role, AWS_EC2_METADATA_DISABLED=true spares them.
+    second each to fail; ask only if the rest of the configuration is complete. If there is no
+    role, AWS_EC2_METADATA_DISABLED=true avoids them.
 
     Raises:
         SettingsError: half of a key, or a profile that does not exist or cannot be used.
@@ -326,11 +326,11 @@ def credentials_source(settings: Settings) -> str | None:
 
 
 def read_credentials(settings: Settings) -> Credentials | None:
-    """Return the credentials in use, None where there are none; see `credentials_source`.
+    """Return the credentials in use, None if there are none; see `credentials_source`.
 
     Raises:
         SettingsError: as `credentials_source`.
-        AccessDenied: their source exists and does not give any.
+        AccessDenied: their source exists, but gives none.
     """
     from botocore.exceptions import BotoCoreError
 
@@ -342,13 +342,13 @@ def read_credentials(settings: Settings) -> Credentials | None:
     except BotoCoreError as exc:
         raise translate(_failure(exc), Call("sts", "open", "the credentials")) from exc
     secrets = tuple(filter(None, (frozen.secret_key, frozen.token)))
-    # Of credentials that boto3 renews; it has no public name (1.44.5).
+    # Only credentials that boto3 renews have it, under no public name (1.44.5).
     expires_at = getattr(chained, "_expiry_time", None)
     return Credentials(chained.method, frozen.access_key, secrets, expires_at)
 
 
 def status_of(exc: MemoryCoreError) -> int:
-    """Return the status of the answer behind an error, 0 where there was none."""
+    """Return the HTTP status of the answer behind an error, 0 if there was none."""
     cause = exc.__cause__
     return _failure(cause).status if isinstance(cause, Exception) else 0
 
@@ -380,9 +380,9 @@ def _session(settings: Settings) -> Any:
     import boto3
     import botocore.session
 
-    # The profile is given as a default and not by name: named, it would put the access key of the
-    # environment out of use. Nor may boto3 read AWS_PROFILE itself: it takes an empty one for a
-    # name (seen in 1.44.5).
+    # The profile is given as a default: given by name, it would override the access key of the
+    # environment. Nor may boto3 read AWS_PROFILE itself: it takes an empty one for a name (seen in
+    # 1.44.5).
     variables = {"profile": (None, None, settings.aws_profile, None)}
     handlers, descriptions = _shared()
     session = botocore.session.Session(
@@ -395,7 +395,7 @@ def _session(settings: Settings) -> Any:
 
 @lru_cache(maxsize=1)
 def _shared() -> tuple[Any, Any]:
-    """Make once what takes most of the time of a session and a client: handlers, descriptions."""
+    """Return the handlers and descriptions of all sessions, which take long to make."""
     import botocore.session
     from botocore.hooks import HierarchicalEmitter
     from botocore.loaders import create_loader
@@ -417,16 +417,16 @@ def _check_sender(
     **_: Any,
 ) -> None:
     status, headers = response_dict["status_code"], response_dict["headers"]
-    # A body was too large for what stands before the service: as good an answer as its own.
+    # A proxy before the service found a body too large: as good an answer as its own.
     believed = status == 413 and endpoint.service == "s3vectors"
     if endpoint.own and endpoint.service == "bedrock-runtime":
         # The vectors in an answer are checked by the embedder.
         believed = status == 200 and not _content_type(headers).startswith("text/html")
     elif not believed and not is_marked(headers) and endpoint.own:
-        # A fast parser may have read the answer before.
+        # A fast parser may have read the answer already.
         answer: object = customized_response_dict or None
         if answer is None:
-            # An object of S3 is a stream, which is left to its reader.
+            # An object of S3 is a stream, left to its reader.
             with suppress(ValueError, TypeError):
                 answer = json.loads(response_dict["body"] or b"{}")
         output = operation_model.output_shape if status == 200 else None
@@ -437,7 +437,7 @@ def _check_sender(
 
 
 def _count_request(event_name: str, **_: Any) -> None:
-    """Count a request, named like `before-send.s3.PutObject`; returns nothing, so it is sent."""
+    """Count a request of an event like `before-send.s3.PutObject`; None lets boto3 send it."""
     service, operation = event_name.split(".")[1:]
     REQUESTS.add(service, operation)
 
@@ -469,6 +469,6 @@ def _failure(exc: Exception, operation: str = "") -> Failure:
     if status == 413:
         code = TOO_LARGE
     if status == 404 and operation in _OPENING and code != "UnknownOperationException":
-        # Other servers have other codes.
+        # Other servers return other codes.
         code = MISSING
     return Failure((code,), status, message)

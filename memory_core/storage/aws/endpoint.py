@@ -1,4 +1,4 @@
-"""The server behind an address: Amazon's own, or one that was set by hand, and its name."""
+"""The server at an address: Amazon's, or one that was set by hand, and its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 STAND_IN: Final = "x-holdfast-stand-in"
-"""A header of our own stand-in's answers: whose manners it has."""
+"""A header in answers of our own stand-in: the server whose manners it has."""
 
 _AMAZON: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 # Begins a header of every answer: x-amz-request-id of S3, x-amzn-requestid of others.
@@ -33,25 +33,25 @@ _KINDS: Final = {
     "sts": "an STS server",
     "bedrock-runtime": "a server of models",
 }
-# Members that the model requires, which some servers leave out and nothing here reads.
+# Members that the API requires, but some servers leave out and nothing here reads.
 _UNREAD: Final = frozenset({"indexArn", "vectorBucketArn", "distanceMetric"})
 _SHAPES: Final = {"structure": dict, "list": list, "string": str}
 
 
 def is_marked(headers: Mapping[str, str]) -> bool:
-    """Tell if an answer has a header that Amazon's answers have."""
+    """Return whether an answer has a header of Amazon's."""
     return any(name.lower().startswith(_HEADER_MARK) for name in headers)
 
 
 class Endpoint:
-    """One service's address, and what its answers have told of the server so far."""
+    """The address of a service, and what its answers have shown of the server so far."""
 
     def __init__(self, service: str, url: str | None) -> None:
         self.service = service
         self.url = url
         host = urlsplit(url or "").hostname or ""
         self.foreign = bool(url) and not host.endswith(_AMAZON)
-        """It is none of Amazon's."""
+        """The address is not one of Amazon's."""
         self._server = ""
         self._manners = ""
         self._marks = False
@@ -72,23 +72,23 @@ class Endpoint:
 
     @property
     def unmarked(self) -> bool:
-        """The server was set by hand and has not marked an answer, so an empty one is no proof."""
+        """The server was set by hand and has marked no answer, so an empty one proves nothing."""
         return self.own and not self._marks
 
     @property
     def server(self) -> str:
-        """The name of the product, empty where its answers do not tell."""
+        """The name of the product, empty if its answers do not say."""
         said = f"{self._server} {self._manners} {urlsplit(self.url or '').hostname}".lower()
         return next((name for word, name in _SERVERS.items() if word in said), "")
 
     @property
     def title(self) -> str:
-        """The server in an error, with its address where that was set by hand."""
+        """The server in an error, with its address if that was set by hand."""
         return self.place if self.own else _TITLES[self.service]
 
     @property
     def place(self) -> str:
-        """The server in words, which says of our own stand-in that it is one."""
+        """The server in words, with our own stand-in named as such."""
         if not self.foreign:
             return _TITLES[self.service]
         if self.stand_in:
@@ -98,7 +98,7 @@ class Endpoint:
         return f"{kind} at {self.url}"
 
     def hear(self, headers: Mapping[str, str]) -> None:
-        """Note what the headers of an answer tell of the server."""
+        """Note what the headers of an answer say about the server."""
         if self._manners or (self._server and self._marks):
             return
         facts = {name.lower(): value for name, value in headers.items()}
@@ -107,10 +107,10 @@ class Endpoint:
         self._marks = self._marks or is_marked(headers)
 
     def fits(self, answer: object, output: Any) -> bool:
-        """Tell if an answer without a mark can be the server's own, by the operation's shape.
+        """Return whether an unmarked answer can be the server's, by the operation's shape.
 
-        A server that has marked an answer marks all of them. An empty object is believed of one
-        that has given a full answer before.
+        A server that has marked an answer marks all of them. An empty object is accepted only from
+        one that has given a full answer before.
         """
         if self.service != "s3vectors" or not self.unmarked or not isinstance(answer, dict):
             return False

@@ -24,9 +24,9 @@ INVALID_PAGE_TOKEN = "InvalidPageToken"
 """Our name for the ValidationException of a listing that took too long."""
 
 MISSING = "NotFoundException"
-"""The code for an index or a vector bucket that does not exist."""
+"""The code of a missing index or vector bucket."""
 TOO_LARGE = "RequestTooLarge"
-"""Our name for a refusal by the size of the request."""
+"""Our name for the refusal of a request for its size."""
 
 _BACKEND = "s3_vectors"
 _BEDROCK = "bedrock"
@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, and how long and often it was tried; `resource` is a phrase for people."""
+    """A request, and how long and how often it was tried; `resource` is a phrase for people."""
 
     service: str
     operation: str
@@ -91,10 +91,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The error to raise, and what to try before.
+    """The error to raise, and what to try first.
 
-    `cause` names it in a word or two. `patience` is the share of the retry budget in which to try
-    again; with `renew`, new credentials may help.
+    `cause` names it in a word or two. `patience` is the share of the retry budget to use; with
+    `renew`, new credentials may help.
     """
 
     error: type[MemoryCoreError]
@@ -120,14 +120,14 @@ _BUSY, _BROKEN, _DENIED, _REFUSED, _S3_ALONE = (
     _RULES[name][0] for name in ("busy", "broken", "denied", "refused", "s3-alone")
 )
 RULES = {code: rule for rule, codes in _RULES.values() for code in codes}
-"""By error code or name of a botocore exception; a base class stands for those below it.
+"""By error code or name of a botocore exception; a base class stands for its subclasses.
 
-Of those below, the ones that logs name most often are listed too.
+The subclasses that logs name most often are listed too.
 """
 
 
 def rule_for(failure: Failure) -> Rule:
-    """Return the rule of a failure; codes the table does not know go by the HTTP status."""
+    """Return the rule of a failure; for unknown codes the HTTP status decides."""
     for name in failure.names:
         if name in RULES:
             return RULES[name]
@@ -168,7 +168,7 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
 
 
 def translate_written(text: str) -> str:
-    """Return our sentence on a failure as botocore writes it in a log, empty for any other text."""
+    """Return our sentence on a failure that botocore wrote in a log, empty for any other text."""
     if not (match := _WRITTEN.search(text)):
         return ""
     code, operation = match["code"] or "", match["operation"] or "a request"

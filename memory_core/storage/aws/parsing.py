@@ -1,7 +1,7 @@
 """Fast parsers for the answers with many items.
 
-boto3 handles every number of a vector and every field of a listed object by itself, which takes
-longer than everything else in a search. An unexpected answer is left to boto3.
+boto3 handles every number of a vector and every field of a listed object separately, which takes
+longer than all the rest of a search. An unexpected answer is left to boto3.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 def read_faster(client: Any, service: str) -> None:
     """Register the parsers of `_READERS` with a new client."""
     for operation, read in _READERS.get(service, {}).items():
-        # The asterisk puts it before boto3's own check for errors, which reads the whole answer.
+        # The asterisk runs it before boto3's own check for errors, which reads the whole answer.
         client.meta.events.register(f"before-parse.*.{operation}", _handler(read))
 
 
@@ -39,7 +39,7 @@ def _handler(read: Callable[[bytes], Answer]) -> Callable[..., None]:
 
 
 def _read_vectors(body: bytes) -> Answer:
-    """Return the answer unchanged: JSON has all the types that it uses. A null is an empty list."""
+    """Return the answer unchanged, since JSON has all its types; a null is an empty list."""
     answer = json.loads(body)
     if isinstance(answer, dict) and answer.get("vectors", ()) is None:
         answer["vectors"] = []

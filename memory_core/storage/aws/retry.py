@@ -42,7 +42,7 @@ class Attempts:
         return self._retries.clock() - self._started
 
     def wait(self, share: float = 1.0) -> bool:
-        """Sleep until the next attempt; return False if that share of the budget ends before it."""
+        """Sleep until the next attempt; return False if it is beyond that share of the budget."""
         retries = self._retries
         ceiling = min(retries.longest_s, retries.first_s * 2**self._count)
         pause = retries.random() * ceiling
@@ -55,14 +55,14 @@ class Attempts:
 
 VECTORS_PER_S = 2_500.0
 REQUESTS_PER_S = 1_000.0
-"""Documented per index. Above them the service answers 429, and a sum of retries loses writes."""
+"""Documented per index. Above them the service answers 429, and many retries lose writes."""
 
 _paces: WeakValueDictionary[tuple[str, ...], Pace] = WeakValueDictionary()
 _registry_lock = Lock()
 
 
 def pace_of(*index: str) -> Pace:
-    """Return the pace that all writers of an index in this process share."""
+    """Return the pace that all writers of an index share in this process."""
     with _registry_lock:
         pace = _paces.get(index)
         if pace is None:
@@ -85,7 +85,7 @@ class Pace:
         self._spent_until = float("-inf")
 
     def take(self, vectors: int) -> None:
-        """Wait until one more request with so many vectors is within the limits."""
+        """Wait until one more request, with this many vectors, is within the limits."""
         cost_s = max(vectors / VECTORS_PER_S, 1 / REQUESTS_PER_S)
         with self._lock:
             now = self._clock()

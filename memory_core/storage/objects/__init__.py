@@ -1,4 +1,4 @@
-"""Object stores, loaded when a backend asks for one."""
+"""Object stores behind one interface."""
 
 from .base import ObjectStore, take
 from .local import LocalObjects

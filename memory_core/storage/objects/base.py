@@ -24,9 +24,9 @@ class ObjectStore(Protocol):
 
     @property
     def atomic_puts(self) -> bool:
-        """True if of several simultaneous `put_if_absent` of a key one wins.
+        """True if exactly one of several simultaneous `put_if_absent` of a key wins.
 
-        Where it is false, what must not be overwritten takes a name that nobody else takes.
+        If False, objects that must not be overwritten need names that nobody else takes.
         """
 
     @property
@@ -35,9 +35,9 @@ class ObjectStore(Protocol):
 
     @property
     def left_out(self) -> Set[str]:
-        """The folders of which a listing was seen to leave keys out, each with its slash.
+        """The folders whose keys a listing was seen to leave out, each with its slash.
 
-        Their keys were read and yielded all the same; what else was left out is not known.
+        These keys were read and yielded anyway; whether others were left out is not known.
         """
 
     def put_if_absent(self, key: str, data: bytes) -> None:
@@ -48,39 +48,38 @@ class ObjectStore(Protocol):
         """
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write durably and atomically, in place of what is there: damaged, or only a cache."""
-        ...
+        """Write durably and atomically, replacing a damaged object, or a mere cache."""
 
     def get(self, key: str) -> bytes | None:
-        """Return the content, or None when there is no such object."""
+        """Return the content, None if there is no such object."""
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the contents of those that exist, read in parallel where that is faster."""
+        """Return the contents of the objects that exist, read in parallel if that is faster."""
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         """Yield, in order, every key that begins with `prefix` and sorts after `start_after`."""
 
     def folders(self, prefix: str) -> Iterator[str] | None:
-        """Yield, in no order, the names right below `prefix`, those of folders with a slash.
+        """Yield the names directly below `prefix`, in no order; those of folders have a slash.
 
-        None where that takes as many requests as listing all keys.
+        Return None if that takes as many requests as listing all keys.
         """
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete the objects; those already gone are no error."""
+        """Delete the objects; missing ones are not an error."""
 
     def sweep(self) -> None:
         """Remove the unfinished files of writers that died."""
 
     def version(self, prefix: str) -> str | None:
-        """Return a token that differs when `list(prefix)` may, or None where none is cheap."""
+        """Return a token that changes when `list(prefix)` may, None if none is cheap."""
 
 
 def take(objects: ObjectStore, key: str, data: bytes, *, own_name: bool = False) -> bool:
-    """Write an object that one writer alone may write; return False if another one did.
+    """Write an object that only one writer may write; return False if another one did.
 
-    With `own_name` nobody else takes the name. Else, where puts are not atomic, the object is read
-    back once those of the same moment are through: the last of them counts.
+    With `own_name`, nobody else takes the name. Otherwise, if puts are not atomic, the object is
+    read back once simultaneous puts have ended: the last of them counts.
     """
     with suppress(EntryExists):
         objects.put_if_absent(key, data)

@@ -13,14 +13,14 @@ from uuid import uuid4
 from ...errors import BackendError, BackendUnavailable, EntryExists
 
 OF_OTHERS = 0o077
-"""The rights of a file that are not its owner's."""
+"""The permissions of a file for users other than its owner."""
 
 _STAGING = ".staging"
 _STAGED_FOR_S = 600.0
-"""Age at which a staged file is abandoned, where the file system knows no locks."""
+"""Age at which a staged file counts as abandoned, on file systems without locks."""
 _PUBLISH_ATTEMPTS = 20
-# A directory's mtime moves in ticks (up to 10 ms on Linux); a listing made within one could miss a
-# file that is written in the same tick, so a fresh mtime proves nothing (git calls this "racy").
+# A directory's mtime changes in ticks (up to 10 ms on Linux); a listing could miss a file written
+# in the same tick, so a fresh mtime proves nothing (git calls this "racy").
 _RACY_NS = 50_000_000
 
 
@@ -127,7 +127,7 @@ class LocalObjects:
             path = self._root / _STAGING / uuid4().hex
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                # A network file system may know no locks; then a file is abandoned once it is old.
+                # A network file system may have no locks; then old files count as abandoned.
                 with suppress(OSError):
                     fcntl.flock(file, fcntl.LOCK_EX)
                 if not os.fstat(descriptor).st_nlink:
@@ -161,9 +161,9 @@ class LocalObjects:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
 
     def _sync(self, target: Path, *, with_parents: bool) -> None:
-        """Make the name durable, and the names of folders that were made for it."""
+        """Make the name durable, and those of folders created for it."""
         folders = target.parents if with_parents else (target.parent,)
-        # A missing folder took the file with it: another process deleted it.
+        # Another process may have deleted the folder, with the file.
         with suppress(FileNotFoundError):
             for folder in (path for path in folders if path.is_relative_to(self._root)):
                 descriptor = os.open(folder, os.O_RDONLY)
@@ -179,7 +179,7 @@ class LocalObjects:
             if name.endswith("/") and key != f"{_STAGING}/":
                 yield from self._walk(key.rstrip("/"))
             elif not name.endswith("/") and not name.startswith("."):
-                # Other files with a dot are left by desktops, such as .DS_Store.
+                # Desktops leave other files with a dot, such as .DS_Store.
                 yield key
 
     def _scan(self, folder: str) -> Iterator[str]:
@@ -210,10 +210,10 @@ class LocalObjects:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder and its missing parents for this user alone; leave those that exist.
+    """Create a folder and its missing parents for this user alone; leave existing ones.
 
     Raises:
-        OSError: it cannot be made, or something else has its name.
+        OSError: it cannot be created, or something else has its name.
     """
     for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
         # Another process may remove an empty parent in between.
@@ -221,21 +221,22 @@ def make_private_folder(folder: Path) -> None:
 
 
 def keep_private(folder: Path) -> None:
-    """Take the rights of other users from what others, such as ChromaDB, made in a private folder.
+    """Remove other users' permissions for files in a private folder, such as ChromaDB's.
 
-    A folder that other users may enter is shared on purpose, or the doctor says so.
+    A folder that other users may enter is left alone: it is shared on purpose, or the doctor says
+    so.
     """
     if folder.stat().st_mode & OF_OTHERS:
         return
     for path in folder.rglob("*"):
-        # Databases have files that come and go.
+        # Files of a database come and go.
         with suppress(FileNotFoundError, PermissionError):
             if (mode := path.stat().st_mode) & OF_OTHERS:
                 path.chmod(mode & 0o7700)
 
 
 def _is_abandoned(file: IO[bytes]) -> bool:
-    """Return whether the writer of a staged file is dead: the kernel lets go of its lock."""
+    """Return whether the writer of a staged file is dead: the kernel releases its lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -18,7 +18,7 @@ _NEXT_VERSIONS = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionI
 
 
 class S3Objects:
-    """One prefix of a bucket; nothing is asked of AWS before the first call."""
+    """One prefix of a bucket; the first call is the first request to AWS."""
 
     lists_freely = False
 
@@ -71,9 +71,9 @@ class S3Objects:
     def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
         """Yield the keys as `ObjectStore.list`; a server set by hand is checked against itself.
 
-        Where a page ends within a folder the rest is read from the folder itself. If the next page
-        does not have it too, or the server is known to lose keys, folders that were not listed are
-        looked for. A folder that is listed again is passed over.
+        If a page ends within a folder, the rest is read from the folder itself. If the next page
+        lacks it, or the server is known to lose keys, folders that were not listed are looked for.
+        A folder that is listed again is skipped.
         """
         early, done, pages = set[str](), set[str](), 0
         for page in self._list_pages(prefix, start_after):
@@ -102,11 +102,11 @@ class S3Objects:
             yield from self._unlisted(prefix, start_after, done)
 
     def names_in_pages(self, prefix: str, size: int) -> Sequence[str]:
-        """Return what a listing in pages of a size has, unchecked."""
+        """Return the keys of a listing in pages of a size, unchecked."""
         return [key for page in self._list_pages(prefix, MaxKeys=size) for key in page]
 
     def _unlisted(self, prefix: str, start_after: str, listed: set[str]) -> Iterator[str]:
-        """Yield what is in folders right below `prefix` that a listing had nothing of."""
+        """Yield the keys in folders directly below `prefix` that a listing lacked entirely."""
         known = {prefix + name[len(prefix) :].partition("/")[0] + "/" for name in listed}
         members = {"Prefix": self._prefix + prefix, "Delimiter": "/"}
         for page in self._pages("ListObjectsV2", _NEXT_KEYS, **members):
@@ -134,7 +134,7 @@ class S3Objects:
         names = [self._prefix + key for key in keys]
         folders = dict.fromkeys(map(_folder, names))
         if names and self._is_versioned(names[-1]):
-            # Without markers: what a call that is cut off did not reach is still listed.
+            # Without delete markers: an interrupted call leaves the rest listed.
             for folder in folders:
                 self._purge(folder, names)
             return
@@ -148,7 +148,7 @@ class S3Objects:
         return None
 
     def _is_versioned(self, name: str) -> bool:
-        """Tell if the bucket keeps versions of an object; one byte of it is read."""
+        """Return whether the bucket keeps versions of an object; reads one byte of it."""
 
         def read_version(s3: Any) -> str:
             answer = s3.get_object(Bucket=self._bucket, Key=name, Range="bytes=0-0")
@@ -163,15 +163,15 @@ class S3Objects:
             return False
 
     def check_region(self) -> None:
-        """Check that the bucket is in the configured region, before anything is made there.
+        """Check that the bucket is in the configured region, before anything is created there.
 
         Raises:
-            SettingsError: it is in another one; boto3 would follow it there in silence.
+            SettingsError: it is in another one, which boto3 would silently use.
         """
         actual = self._ask("HeadBucket").get("BucketRegion")
         configured = self._aws.settings.region
         if self._aws.endpoint("s3").own:
-            # Its regions are names of its own, and boto3 follows nobody from a given address.
+            # Its regions have their own names, and boto3 stays at a given address.
             return
         if actual and actual != configured:
             raise SettingsError(
@@ -180,7 +180,7 @@ class S3Objects:
             )
 
     def _purge(self, folder: str, names: Iterable[str] = ()) -> None:
-        """Remove all versions of some objects, and of those deleted by earlier calls."""
+        """Remove all versions of some objects, and of those that earlier calls deleted."""
         markers, versions = [], []
         for page in self._pages("ListObjectVersions", _NEXT_VERSIONS, Prefix=folder):
             markers += page.get("DeleteMarkers", [])

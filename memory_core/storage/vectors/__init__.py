@@ -1,4 +1,4 @@
-"""Vector stores behind one interface; each is loaded when a backend asks for it."""
+"""Vector stores behind one interface; each is loaded when a backend needs it."""
 
 from .base import Vector, VectorStore
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PUT_BATCH = 500
-"""Vectors written together: as many as S3 Vectors takes in one request."""
+"""Vectors written together: as many as S3 Vectors accepts in one request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vector:
     """A memory as a store holds it: mem0's payload, and a unit vector of the index's length.
 
-    `values` is None where vectors were not asked for, or where the store has lost them.
+    `values` is None if vectors were not requested, or the store has lost them.
     """
 
     key: str
@@ -39,20 +39,20 @@ class VectorStore(Protocol):
         """Return the vectors of these keys; missing ones are left out."""
 
     def keys(self) -> Iterator[str]:
-        """Yield every key of the index, in no order: a full scan."""
+        """Yield every key of the index, in no particular order: a full scan."""
 
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
         """Return keys of this user's nearest vectors with their cosine, nearest first.
 
-        An index that can search texts is asked for the `words` as well, and fuses both rankings;
-        one that it found by words alone has None. Approximate: matches may be missing. Never use
+        An index that can search texts gets the `words` as well, and fuses both rankings; a vector
+        found by words alone has None. Approximate: matches may be missing. Never use
         it to list, count or delete.
         """
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove the vectors; those already gone are no error."""
+        """Remove the vectors; missing ones are not an error."""
 
     def erase(self, keys: Iterable[str]) -> None:
         """Remove the vectors as `delete` does, and leave nothing of their text on the medium."""

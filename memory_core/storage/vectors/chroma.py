@@ -55,9 +55,9 @@ _registry_lock = RLock()
 
 
 def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> ChromaStore:
-    """Open the collection `name`, making it if `create`.
+    """Open the collection `name`, creating it if `create`.
 
-    One whose files are damaged is opened as well: the calls that need them fail.
+    A collection with damaged files is opened as well: the calls that need them fail.
 
     Raises:
         IndexMismatch: it is missing, or has another metric or dimension.
@@ -90,7 +90,7 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
 
 
 def collections(path: Path) -> list[str]:
-    """Return the names of the collections in a ChromaDB folder, none where there is no folder.
+    """Return the names of the collections in a ChromaDB folder, none if it does not exist.
 
     Raises:
         BackendError: ChromaDB cannot use the folder.
@@ -103,10 +103,9 @@ def collections(path: Path) -> list[str]:
 
 
 def read_through(path: str, name: str) -> str:
-    """Read every vector of a collection and every link of its graph, where that may end a process.
+    """Read every vector of a collection and every link of its graph, which may end the process.
 
-    Returns what ChromaDB says against it, or an empty string. A vector that is lost alone is no
-    damage.
+    Returns ChromaDB's error, or an empty string. A single lost vector is not damage.
     """
     from chromadb.errors import ChromaError
 
@@ -130,7 +129,7 @@ def read_through(path: str, name: str) -> str:
 
 
 def open_folder(path: Path) -> ChromaFolder:
-    """Return the handle on the folder, one in a process: chromadb shares clients by path too."""
+    """Return the handle of the folder, one in a process: chromadb shares clients by path too."""
     with _registry_lock:
         key = os.path.realpath(path)
         folder = _folders.get(key)
@@ -144,7 +143,7 @@ def open_server(host: str, port: int) -> Iterator[Client]:
     """Yield a client of a ChromaDB server, and translate its errors.
 
     Raises:
-        BackendUnavailable: there is no answer.
+        BackendUnavailable: the server does not answer.
         BackendError: the server refused, or is not ChromaDB.
         MissingExtra: the package is not installed.
     """
@@ -169,7 +168,7 @@ def open_server(host: str, port: int) -> Iterator[Client]:
                 operation="connect",
             ) from exc
         raise BackendError(
-            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it is one, of "
+            f"the ChromaDB server at {where} failed: {_first_line(exc)}; check that it runs "
             "ChromaDB 1.0 or later",
             backend="chroma",
             operation="read",
@@ -194,7 +193,7 @@ class ChromaFolder:
 
     @contextmanager
     def client(self, operation: str, name: str = "", *, writes: bool = False) -> Iterator[Client]:
-        """Hold the folder for one operation, on the collection `name`, and translate its errors.
+        """Lock the folder for one operation, on the collection `name`, and translate its errors.
 
         Raises:
             IndexDamaged: the vector files of the collection cannot be read.
@@ -214,7 +213,7 @@ class ChromaFolder:
                 with self._file_lock.acquire(poll_interval=_POLL_S):
                     client = self._current(name)
                     if writes:
-                        # Before the write, so that a crash within it makes others look again.
+                        # Before the write, so that others look again after a crash during it.
                         self._generation = f"{os.getpid()}-{time.time_ns()}"
                         (self.path / _GENERATION).write_text(self._generation)
                     yield client
@@ -246,21 +245,21 @@ class ChromaFolder:
 
     @contextmanager
     def collection(self, name: str, operation: str, *, writes: bool = False) -> Iterator[Any]:
-        """Hold the folder and one of its collections, which must exist."""
+        """Lock the folder, and yield one of its collections, which must exist."""
         with self.client(operation, name, writes=writes) as client:
             if name not in self._collections:
                 self._collections[name] = client.get_collection(name, embedding_function=None)
             yield self._collections[name]
 
     def exists(self) -> bool:
-        """Look for a database of ChromaDB, without making one."""
+        """Return whether there is a database of ChromaDB, without creating one."""
         return (self.path / _DATABASE).is_file()
 
     def scrub(self, keys: Sequence[str]) -> None:
         """Erase the text of deleted vectors from the database file.
 
-        ChromaDB 1.5.9 keeps it in its write-ahead queue, of which it reads only the vectors again,
-        and SQLite in pages it has freed.
+        ChromaDB 1.5.9 keeps it in its write-ahead queue, whose vectors alone it reads again, and
+        SQLite in freed pages.
         """
         with self.client("forget", writes=True):
             self.close()
@@ -301,7 +300,7 @@ class ChromaFolder:
             self.close()
             self._files.clear()
             self._generation = generation
-        # What this client has read before it does not read again.
+        # This client does not read again what it has read before.
         if name and name not in self._checked and (files := self._find(name)):
             if not files.is_marked():
                 self.close()
@@ -389,7 +388,7 @@ class ChromaStore:
 
 def _open_client(path: Path) -> Client:
     silence_telemetry()
-    # It imports an exporter of traces that only its server uses: 12 MB, a tenth of the time.
+    # chromadb imports an exporter of traces for its server: 12 MB, and a tenth of the time.
     exporter = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
     nothing = ModuleType(exporter)
     nothing.__dict__["OTLPSpanExporter"] = object
@@ -407,7 +406,7 @@ def _open_client(path: Path) -> Client:
             path=str(path), settings=Settings(anonymized_telemetry=False)
         )
     except Exception:
-        # It keeps a system that failed to start, and hands it out at the next try (1.5.9).
+        # chromadb keeps a system that failed to start, and reuses it next time (1.5.9).
         SharedSystemClient._identifier_to_system.pop(str(path), None)
         raise
     opened: Client = client
@@ -421,7 +420,7 @@ def _first_line(exc: Exception) -> str:
 def _missing(path: Path, name: str) -> IndexMismatch:
     return IndexMismatch(
         f"ChromaDB in {str(path)!r} has no collection {name!r}, but memories are on record; check "
-        "CHROMA_PATH, MEMORY_INDEX and MEMORY_EMBEDDER, or make it from the record with "
+        "CHROMA_PATH, MEMORY_INDEX and MEMORY_EMBEDDER, or recreate it from the record with "
         "`python -m memory_core rebuild`",
         backend="chroma",
         operation="open",
@@ -429,10 +428,10 @@ def _missing(path: Path, name: str) -> IndexMismatch:
 
 
 def _to_metadata(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to store in place of `old`, as ChromaDB 1.5.9 has it.
+    """Return the metadata to store in place of `old`, as ChromaDB 1.5.9 needs it.
 
-    An upsert merges metadata into the old, so that the keys to drop are named; fractions are kept
-    as text too, since the last digit of one in nine is changed.
+    An upsert merges it into the old, so the keys to drop are named; fractions are stored as text
+    too, since the last digit of one in nine changes.
     """
     floats = {
         key: value
@@ -457,7 +456,7 @@ def _get(collection: Any, keys: list[str], with_values: bool) -> dict[str, Vecto
     try:
         rows = collection.get(ids=keys, include=include)
     except InternalError as exc:
-        # It fails as a whole for a single vector that the index has lost (1.5.9).
+        # The whole call fails for a single vector that the index has lost (1.5.9).
         if len(keys) > 1:
             return {
                 key: vector for key in keys for vector in _get(collection, [key], True).values()

@@ -1,7 +1,7 @@
 """Read-only access to a ChromaDB folder, without importing chromadb.
 
-ChromaDB itself locks, migrates and writes what it opens. This reader leaves the folder unchanged;
-it reads the database of every version that has one (0.4 on), and what still waits in its queue.
+ChromaDB itself locks, migrates and writes what it opens. This reader leaves the folder unchanged.
+It reads the database of every version since 0.4, and changes still in its queue.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 _DATABASE = "chroma.sqlite3"
 _DELETE = 3
-"""The operation of the queue that deletes; others merge into the row."""
+"""The queue's operation to delete a row; others merge into it."""
 
 _HEADER = struct.Struct("<iQQQQQQ")
 _FORMAT = 1
-# Instructions of a pickle that are a number themselves, and not the place of one.
+# Instructions of a pickle that hold a number, not the place of one.
 _INTEGERS = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4"}
-# Emptied and never dropped: SQLite drops no table while a query of the connection is being read.
+# Emptied, not dropped: SQLite drops no table while the connection reads a query.
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS queued (id TEXT PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS labels (id TEXT PRIMARY KEY, label INTEGER) WITHOUT ROWID;
@@ -44,12 +44,12 @@ DELETE FROM temp.labels;
 """
 
 _Waiting = dict[str, tuple[bool, dict[str, Any]] | None]
-"""Queued changes of a row: None for deleted, else a flag for deleted in between, and the values."""
+"""Queued changes of a row: None if deleted, else whether it was deleted before, and the values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One collection: its name, and the dimension of its vectors, None while it has none."""
+    """One collection; the dimension of its vectors is None while it has none."""
 
     id: str
     name: str
@@ -58,19 +58,19 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class StoredMemory:
-    """A stored row of a collection: id and payload, without its vector."""
+    """A row of a collection: id and payload, without its vector."""
 
     id: str
     payload: Mapping[str, Any]
 
 
 def is_chroma(path: Path) -> bool:
-    """Tell if a folder has a database of ChromaDB."""
+    """Return whether a folder has a database of ChromaDB."""
     return (path / _DATABASE).is_file()
 
 
 def has_index(folder: Path) -> bool:
-    """Tell if the files of a segment fit each other and are of the format known here."""
+    """Return whether the files of a segment are consistent, and of the supported format."""
     return _Index.open(folder) is not None
 
 
@@ -104,7 +104,7 @@ class ChromaReader:
     def memories(
         self, collection: Collection, keys: tuple[str, ...] | None = None
     ) -> Iterator[StoredMemory]:
-        """Yield every row; of the payloads all keys, or only the `keys` named."""
+        """Yield every row, with all keys of its payload or only the `keys` given."""
         waiting = self._waiting(collection, keys)
         for row_id, payload in self._stored(collection, keys):
             change = waiting.pop(row_id, (False, {}))
@@ -117,7 +117,7 @@ class ChromaReader:
                 yield StoredMemory(row_id, _present(change[1]))
 
     def count(self, collection: Collection) -> int:
-        """Return how many rows the tables have, without what still waits in the queue."""
+        """Return the number of rows in the tables, without changes still in the queue."""
         query = (
             "SELECT count(*) FROM segments s JOIN embeddings e ON e.segment_id = s.id "
             "WHERE s.collection = ? AND s.scope = 'METADATA'"
@@ -125,7 +125,7 @@ class ChromaReader:
         return int(self._single(query, collection.id))
 
     def metric(self, collection: Collection) -> str:
-        """Return how the collection measures distances: l2, cosine or ip."""
+        """Return the metric of the collection: l2, cosine or ip."""
         query = "SELECT str_value FROM collection_metadata WHERE collection_id = ? AND key = ?"
         for (space,) in self._rows(query, (collection.id, "hnsw:space")):
             return str(space)
@@ -137,7 +137,7 @@ class ChromaReader:
         return "l2"
 
     def values(self, collection: Collection, ids: Iterable[str]) -> dict[str, Values]:
-        """Return the vectors of some rows as they were stored; those that are lost are left out."""
+        """Return the vectors of some rows as they were stored; lost ones are left out."""
         try:
             if self._vectors is None or self._vectors[0] != collection.id:
                 opened = FolderVectors(self._database, self._path, collection.id)
@@ -177,7 +177,7 @@ class ChromaReader:
         return lists
 
     def _waiting(self, collection: Collection, keys: tuple[str, ...] | None) -> _Waiting:
-        """Return the changes in the queue that are not in the tables yet."""
+        """Return the changes of the queue that are not yet in the tables."""
         applied = self._single(
             "SELECT max(q.seq_id) FROM segments s JOIN max_seq_id q ON q.segment_id = s.id "
             "WHERE s.collection = ? AND s.scope = 'METADATA'",
@@ -299,7 +299,7 @@ class _Index:
 
     @classmethod
     def open(cls, folder: Path) -> _Index | None:
-        """Return None where there is none, or one of another format."""
+        """Return None if it is missing or of another format."""
         import numpy as np
 
         try:
@@ -326,7 +326,7 @@ class _Index:
 
 
 def _read_labels(file: Path) -> Iterator[tuple[str, int]]:
-    """Yield ids and labels. The pickle is not loaded: that could run anything, and takes memory."""
+    """Yield ids and labels. The pickle is not loaded: that takes memory and could run any code."""
     try:
         with file.open("rb") as content:
             text: str | None = None

@@ -1,9 +1,8 @@
 """The trial of a collection's vector files in a child process, before ChromaDB opens them here.
 
-ChromaDB 1.5.9 reads the files of hnswlib without looking at what it reads: damaged ones end the
-process with SIGSEGV and without a word. Every use that ends in order marks the files by their sizes
-and times; only files that differ from their mark are tried, so that a healthy start costs a look at
-the folder.
+ChromaDB 1.5.9 does not validate the files of hnswlib that it reads: damaged ones end the process
+with SIGSEGV. Every use without failure marks the files by their sizes and times. Only files that
+differ from their mark are tried, so a healthy start costs a look at the folder.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .chroma_readonly import has_index
 
 _MARK = ".holdfast.tried"
 _IN_USE = "index_metadata.pickle"
-# Ten times what a busy machine takes; on some headers ChromaDB waits for ever.
+# Ten times what a busy machine takes; on some damaged headers ChromaDB never ends.
 _LEAST_S = 30.0
 _BYTES_A_SECOND = 250_000
 _SEGMENT = (
@@ -53,7 +52,7 @@ class VectorFiles:
 
     @classmethod
     def find(cls, database: Path, name: str) -> VectorFiles | None:
-        """Return the files of a collection, None where there is no such collection.
+        """Return the files of a collection, None if it does not exist.
 
         Raises:
             sqlite3.Error: the database cannot be read.
@@ -66,9 +65,9 @@ class VectorFiles:
         return cls(database, name, row[0]) if row else None
 
     def is_marked(self) -> bool:
-        """Return whether there is nothing to be tried: the files are as marked, or not in use yet.
+        """Return whether no trial is needed: the files are as marked, or not in use yet.
 
-        Up to some thousand vectors ChromaDB keeps them in its database, and reads no file.
+        ChromaDB keeps the first thousand or so vectors in its database, and reads no file.
         """
         mark = ""
         with suppress(FileNotFoundError):
@@ -80,7 +79,7 @@ class VectorFiles:
 
         Raises:
             IndexDamaged: ChromaDB cannot read them.
-            BackendUnavailable: somebody ended the trial.
+            BackendUnavailable: the trial was killed.
         """
         state = self._state()
         if state != self._damaged:
@@ -89,7 +88,7 @@ class VectorFiles:
         if self._damage:
             raise IndexDamaged(
                 f"the vector files of collection {self._name!r} in {str(self.folder)!r} are "
-                f"damaged: {self._damage}; its memories are on record, so make the files anew with "
+                f"damaged: {self._damage}; its memories are on record, so recreate the files with "
                 "`python -m memory_core rebuild`",
                 backend="chroma",
                 operation="open",
@@ -97,21 +96,21 @@ class VectorFiles:
         self.mark()
 
     def mark(self) -> None:
-        """Note that the files were used as they are, and nothing happened."""
+        """Record that the files were used in their present state, without failure."""
         state = self._state()
         if state and state != self._sound:
             (self.folder / _MARK).write_text(state)
             self._sound = state
 
     def _state(self) -> str:
-        """Return names, sizes and times of the files, empty while there are none."""
+        """Return the names, sizes and times of the files, empty while there are none."""
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             files = [(entry.name, entry.stat()) for entry in entries if entry.name != _MARK]
             return "\n".join(sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in files))
         return ""
 
     def _try(self) -> str:
-        """Let a child read everything; return what went wrong, or an empty string."""
+        """Let a child process read everything; return what failed, or an empty string."""
         if not has_index(self.folder):
             return "header.bin does not describe data_level0.bin"
         timeout_s = _LEAST_S + (self.folder / "data_level0.bin").stat().st_size / _BYTES_A_SECOND
@@ -129,14 +128,14 @@ class VectorFiles:
             return f"ChromaDB had not read them after {counted(round(timeout_s), 'second')}"
         begun, _, reason = child.stdout.decode(errors="replace").strip().partition("\n")
         if not begun:
-            # Within another program, such as uWSGI, there may be no Python to start.
+            # Inside another program, such as uWSGI, there may be no Python to start.
             _logger.warning("%s could not be tried with %r", self.folder, sys.executable)
             return ""
         if child.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
             raise BackendUnavailable(
                 f"the trial of the vector files in {str(self.folder)!r} was ended by "
-                f"{signal.Signals(-child.returncode).name}; see that there is enough memory, and "
-                "try again",
+                f"{signal.Signals(-child.returncode).name}; check that there is enough memory, "
+                "and try again",
                 backend="chroma",
                 operation="open",
             )

@@ -56,9 +56,9 @@ def open_s3_vectors(
     create: bool,
     ledger: str = "",
 ) -> S3VectorStore:
-    """Open the index, making it and its bucket if `create` and they are missing.
+    """Open the index; with `create`, create it and its bucket if they are missing.
 
-    With a `ledger` it must not be tied to another one.
+    With a `ledger`, it must not be tied to another one.
 
     Raises:
         IndexMismatch: it is missing, cannot hold our memories, or is not ours; says both sides.
@@ -101,7 +101,7 @@ class S3VectorStore:
             self._put(request)
 
     def wake(self) -> None:
-        """Put and delete a vector: some servers answer nothing of an index that never held one."""
+        """Put and delete a vector: some servers do not answer for an index that never held one."""
         data = {"float32": [1.0] + [0.0] * (self._dimensions - 1)}
         metadata = to_metadata({}, self._manners)
         self._put([{"key": _WAKING, "data": data, "metadata": metadata}])
@@ -112,7 +112,7 @@ class S3VectorStore:
             return self._ask("GetVectors", keys=batch, returnData=with_values, returnMetadata=True)
 
         wanted = list(batches(filter(_is_possible, dict.fromkeys(keys)), _GET_BATCH))
-        # Some servers return the key of a vector that does not exist, alone.
+        # Some servers return the bare key of a vector that does not exist.
         member = "data" if with_values else "metadata"
         return {
             row["key"]: _to_vector(row)
@@ -127,7 +127,7 @@ class S3VectorStore:
             return self._listing("ListVectors", maxResults=_LIST_PAGE, **part)
 
         segments = min(_SEGMENTS, self._manners.segments)
-        # Another server may give every key in each segment.
+        # Another server may return every key in each segment.
         known: set[str] = {TIE}
         try:
             for listing in each(scan, range(segments)):
@@ -148,7 +148,7 @@ class S3VectorStore:
     def query(
         self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
-        # Where the filter comes last, the user's may be anywhere among the nearest.
+        # If the server filters last, the user's may be anywhere among the nearest.
         most = self._manners.top_k
         asked = most if self._manners.filters_after else min(limit, most)
         members: dict[str, Any] = {
@@ -184,7 +184,7 @@ class S3VectorStore:
         self._aws.close()
 
     def _put(self, request: list[dict[str, Any]]) -> None:
-        """Send one PutVectors, in halves where it is refused for its size."""
+        """Send one PutVectors, in halves if it is refused for its size."""
         self._pace.take(len(request))
         try:
             self._ask("PutVectors", 0.0, vectors=request)
@@ -211,13 +211,13 @@ class S3VectorStore:
         self._confirm("PutVectors", lambda: not self._has_kept(request))
 
     def _confirm(self, operation: str, lacks: Callable[[], object]) -> None:
-        """Believe an empty answer of a server that marks none only by what it did."""
+        """Check the effect of a call if its empty answer may not come from the server."""
         if self._aws.endpoint("s3vectors").unmarked and lacks():
             name = str(self._index)
             raise self._aws.error("s3vectors", operation, name, "NotFromAws", "200, without effect")
 
     def _has_kept(self, request: list[dict[str, Any]]) -> bool:
-        """Tell if the index holds the records of a request that was answered with a failure."""
+        """Return whether the index has the records of a request that was answered with failure."""
         try:
             stored = self.get([record["key"] for record in request], with_values=True)
         except BackendError:
@@ -229,19 +229,19 @@ class S3VectorStore:
         )
 
     def _hybrid(self, words: str, members: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """Search by vector and words in one request; None where the service refuses that."""
+        """Search by vector and words in one request; None if the service refuses that."""
         texts = [{"metadataKey": SEARCHED, "text": words[:_MAX_WORDS]}]
         try:
             return self._listing("QueryVectors", **members, queryTexts=texts, returnScores=True)
         except BackendError as exc:
-            # Newer than most of the service, and hardly documented.
+            # The feature is newer than most of the service, and hardly documented.
             if exc.code != INVALID:
                 raise
             _logger.warning("%s, so the search goes by vectors alone", exc)
             return None
 
     def _listing(self, operation: str, **members: Any) -> list[dict[str, Any]]:
-        """Follow a listing to its end, from the start again when its token has expired."""
+        """Follow a listing to its end; start again when its token has expired."""
         where, members = str(self._index), {**self._index.address, **members}
         starts = 0
         while True:
@@ -259,7 +259,7 @@ class S3VectorStore:
 
 
 def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
-    """Yield every vector of an index with payload and values, in no order, page by page."""
+    """Yield every vector of an index with payload and values, page by page, in no order."""
     whole = {"maxResults": _PAYLOAD_PAGE, "returnData": True, "returnMetadata": True}
     members = {**index.address, **whole}
     for page in aws.pages("s3vectors", "ListVectors", str(index), _NEXT, **members):
@@ -271,7 +271,7 @@ def read_vectors(aws: Aws, index: IndexName) -> Iterator[Vector]:
 def put_requests(
     vectors: Iterable[Vector], dimensions: int, index: str, manners: ServerManners = AMAZONS
 ) -> Iterator[list[dict[str, Any]]]:
-    """Return lists of records, each for one PutVectors request.
+    """Yield lists of records, each for one PutVectors request.
 
     Raises:
         BackendError: a vector is of another length, not finite or zero.
@@ -325,8 +325,8 @@ def owned_by(user_id: UserId) -> dict[str, Any]:
     """Return the filter for one user's vectors.
 
     Raises:
-        InvalidUserId: there is no user; boto3 would silently drop a filter of None and search
-            everybody's memories.
+        InvalidUserId: there is no user; boto3 would silently drop a filter of None, and search
+            the memories of all users.
     """
     if not isinstance(user_id, str) or not user_id:
         raise InvalidUserId(f"user id {user_id!r} cannot be searched for; pass a canonical id")
@@ -344,7 +344,7 @@ def _cosine(match: dict[str, Any]) -> float | None:
 
 
 def _is_possible(key: str) -> bool:
-    """Tell if there can be a vector of that key; the service refuses to look for others."""
+    """Return whether a vector can have that key; the service refuses to look for others."""
     try:
         return 0 < len(key.encode()) <= _MAX_KEY_BYTES
     except UnicodeEncodeError:
@@ -352,7 +352,7 @@ def _is_possible(key: str) -> bool:
 
 
 def _to_vector(listed: dict[str, Any]) -> Vector:
-    """Return a vector of an answer; its values are None where they were not asked for."""
+    """Return a vector of an answer; its values are None if they were not requested."""
     import numpy as np
 
     data = listed.get("data")

@@ -1,4 +1,4 @@
-"""The index of Amazon S3 Vectors: described, created where it is missing, and checked."""
+"""The index of Amazon S3 Vectors: its description, creation and check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IndexName(NamedTuple):
 
     @property
     def address(self) -> dict[str, str]:
-        """The members by which a request names the index."""
+        """The members of a request that name the index."""
         return {"vectorBucketName": self.bucket, "indexName": self.name}
 
     def __str__(self) -> str:
@@ -55,12 +55,12 @@ def open_index(
         if not create:
             raise _mismatch(
                 f"{name} does not exist, but memories are on record; check MEMORY_VECTOR_BUCKET, "
-                "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or make it from the record with "
+                "MEMORY_INDEX, MEMORY_EMBEDDER and AWS_REGION, or recreate it from the record with "
                 "`python -m memory_core rebuild`"
             ) from exc
         extra = [ATTACHED] if manners.fixed_schema or not manners.odd_keys else []
         make_index(aws, name, dimensions, [*NON_FILTERABLE_KEYS, *extra])
-        # Also when another process made it at the same time, or an answer was lost.
+        # Another process may have created it at the same time, or an answer been lost.
         info = describe_index(aws, name)
     _check(info, name, dimensions, describes_keys=manners.describes_keys)
     return info
@@ -101,7 +101,7 @@ def _ensure_bucket(aws: Aws, name: IndexName) -> bool:
 
 
 def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> None:
-    """Create the index, and its bucket where it is missing; `whole` keys are not filterable."""
+    """Create the index, and its bucket if it is missing; `whole` keys are not filterable."""
     enhanced = _ensure_bucket(aws, name)
     metadata: dict[str, Any] = {"nonFilterableMetadataKeys": whole}
     wanted = {
@@ -118,8 +118,8 @@ def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> 
             _create(aws, "CreateIndex", str(name), searchable, name.address)
             return
         except BackendError as exc:
-            # Full-text search is newer than the mode, and may not have reached the region; the
-            # index can be made searchable later.
+            # Full-text search is newer than the mode, and may be missing in the region; the index
+            # can be made searchable later.
             if exc.code != INVALID:
                 raise
     _create(aws, "CreateIndex", str(name), wanted, name.address)
@@ -128,9 +128,9 @@ def make_index(aws: Aws, name: IndexName, dimensions: int, whole: list[str]) -> 
 def _create(
     aws: Aws, operation: str, where: str, members: dict[str, Any], names: dict[str, str]
 ) -> None:
-    """Create something; it may exist already, by our own request whose answer was lost.
+    """Create a resource, which may exist already, by our own request whose answer was lost.
 
-    Servers tell that in several ways, so a failure counts only where nothing is found then.
+    Servers report that in several ways, so a failure counts only if nothing is found afterwards.
     """
     reading = operation.replace("Create", "Get")
     own = aws.endpoint("s3vectors").own
@@ -148,9 +148,8 @@ def _create(
         if not own or operation != "CreateVectorBucket":
             raise
         raise type(exc)(
-            f"{exc}. If it is because of the name: NooBaa takes none that a bucket of S3 has, Ceph "
-            "only one that a bucket without versioning has; set MEMORY_VECTOR_BUCKET to such a "
-            "name",
+            f"{exc}. If the name is the reason: NooBaa does not accept that of an S3 bucket, Ceph "
+            "only that of a bucket without versioning; set MEMORY_VECTOR_BUCKET accordingly",
             backend=exc.backend,
             operation=exc.operation,
             code=exc.code,

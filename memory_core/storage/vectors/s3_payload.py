@@ -1,8 +1,8 @@
 """Payloads as metadata of S3 Vectors, also for a server that fixes its schema by the first vector.
 
-There every vector carries the same keys, all of them text: mem0's and Holdfast's own under their
-names, empty where a payload has none, and whatever else was attached as one JSON text beside them.
-Where only some keys are refused, those alone are in that text.
+There every vector has the same keys, all of them text: those of mem0 and Holdfast under their
+names, empty if a payload lacks them, and attached metadata as one JSON text beside them. If a
+server refuses only some keys, these alone are in that text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...model.server_card import ServerManners
 ATTACHED: Final = "holdfast_metadata"
 """The key of the JSON text.
 
-Only what was written for a server that needs it has this key, so that it can always be read.
+Only vectors written for a server that needs it have this key, so it can always be read.
 """
 
 # Of mem0 and of Holdfast: what a payload can have besides attached metadata.
@@ -51,7 +51,7 @@ def to_payload(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         attached = json.loads(text)
     except ValueError:
-        # Not of our writing, or damaged: shown as it is, and found by the audit.
+        # Not written by us, or damaged: returned as it is, and found by the audit.
         return payload
     own = {
         name: value

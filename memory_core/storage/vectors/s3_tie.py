@@ -1,7 +1,7 @@
 """The tie between an index of S3 Vectors and the ledger whose memories it holds.
 
-A tag of the index names the ledger. Where tags are refused or unknown, as by a policy of earlier
-releases or a compatible server, a reserved vector does.
+A tag of the index names the ledger. If tags are refused or unknown, as by a policy of earlier
+releases or by a compatible server, a reserved vector does.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ TIE = "holdfast:ledger"
 """The tag, and the key of the reserved vector."""
 
 _LONGEST_VALUE = 256
-# Some servers take no key that the first vector of an index did not have.
+# Some servers accept no key that the first vector of an index did not have.
 _NOTE = "data"
 _QUICK = Retries(budget_s=1.0)
 _logger = logging.getLogger("memory_core")
 
 RecordedElsewhere = Callable[[Sequence[Vector]], bool]
-"""Tells if most of some stored vectors were recorded by a ledger, but not by the one in use."""
+"""Returns whether most of some stored vectors were recorded by a ledger other than ours."""
 
 
 def ledger_name(bucket: str, prefix: str) -> str:
@@ -38,7 +38,7 @@ def ledger_name(bucket: str, prefix: str) -> str:
 
 
 class IndexTie:
-    """What an index says of its ledger; `info` is the description of the index."""
+    """The ledger that an index names; `info` is the description of the index."""
 
     def __init__(self, aws: Aws, index: IndexName, info: IndexInfo) -> None:
         self.has_tags = bool(info.arn)
@@ -52,7 +52,7 @@ class IndexTie:
         return str(tags.get(TIE) or self._read_vector())
 
     def check(self, ledger: str) -> bool:
-        """Return whether the index is tied to this ledger; False where it names none yet.
+        """Return whether the index is tied to this ledger; False if it names none yet.
 
         Raises:
             IndexMismatch: it is tied to another one; names both.
@@ -65,7 +65,7 @@ class IndexTie:
     def check_vectors(
         self, ledger: str, sample: Sequence[Vector], elsewhere: RecordedElsewhere
     ) -> None:
-        """Raise IndexMismatch where most memories of an untied index were recorded elsewhere."""
+        """Raise IndexMismatch if most memories of an untied index were recorded elsewhere."""
         if elsewhere(sample):
             raise _refusal(
                 f"another installation recorded the memories in {self._index}",
@@ -90,13 +90,13 @@ class IndexTie:
             if self.has_tags or not self._read_vector():
                 raise
         except AccessDenied as exc:
-            # A role that only reads can do no harm.
+            # A read-only role can do no harm.
             _logger.info("%s is not tied to the ledger %s: %s", self._index, ledger, exc)
             return
         self.check(ledger)
 
     def _ask_tags(self, operation: str, **members: Any) -> dict[str, Any] | None:
-        """Return the answer, None where tags are refused or unknown."""
+        """Return the answer, None if tags are refused or unknown."""
         if not self.has_tags:
             return None
         where, arn = str(self._index), self._info.arn

@@ -118,4 +118,4 @@ def test_the_overview_shows_what_another_server_can_do(
         words = text_of(app)
     assert "a stand-in for NooBaa at" in words
     assert "What this server can do" in [heading.value for heading in app.header]
-    assert "Of eight simultaneous puts of a new object one wins" in words
+    assert "Exactly one of eight simultaneous puts of a new object wins" in words
