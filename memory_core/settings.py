@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
@@ -247,8 +247,23 @@ class Deployment:
     hook_url: str | None = _text("RENDER_DEPLOY_HOOK_URL", secret=True)
 
 
+class _FromVariables:
+    __slots__ = ()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the variables that docs/configuration.md lists.
+
+        A variable that is set but empty counts as not set.
+
+        Raises:
+            SettingsError: a value is not one of those allowed; names the variable and the value.
+        """
+        return _read(cls, VariableReader(os.environ if environ is None else environ))
+
+
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(_FromVariables):
     """The configuration of Holdfast. Its repr shows no secrets.
 
     `aws_access_key_id` only serves to detect an incomplete configuration; credentials always come
@@ -301,17 +316,6 @@ class Settings:
     dashboard_url: str | None = _variable(lambda read: next(iter(_dashboard_urls(read)), None))
     deployment: Deployment = _variable(lambda read: _read(Deployment, read))
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the variables that docs/configuration.md lists.
-
-        A variable that is set but empty counts as not set.
-
-        Raises:
-            SettingsError: a value is not one of those allowed; names the variable and the value.
-        """
-        return _read(cls, VariableReader(os.environ if environ is None else environ))
-
 
 @dataclass(frozen=True, slots=True)
 class SettingsSurvey:
@@ -338,7 +342,7 @@ def survey(environ: Mapping[str, str] | None = None) -> SettingsSurvey:
 
 
 @dataclass(frozen=True, slots=True)
-class DashboardSettings:
+class DashboardSettings(_FromVariables):
     """Access to the dashboard, and its addresses. Its repr shows no secrets.
 
     `platform` is the variable that identifies a hosting platform, None elsewhere.
@@ -363,15 +367,6 @@ class DashboardSettings:
         lambda read: tuple((read.text("DASHBOARD_MIGRATE_FROM") or "").split())
     )
     platform: str | None = _variable(_platform)
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> DashboardSettings:
-        """Read the variables that docs/configuration.md lists under the dashboard.
-
-        Raises:
-            SettingsError: a value is not one of those allowed; names the variable.
-        """
-        return _read(cls, VariableReader(os.environ if environ is None else environ))
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -70,7 +70,8 @@ class Snapshots:
 
     def remove(self, folder: str, after: str = "") -> None:
         """Erase the snapshots of a folder, or those that go beyond the ULID `after`."""
-        self._objects.delete(key for key in self._keys(folder) if _ulid(key) > after)
+        first = len(_place(folder))
+        self._objects.delete(key for key in self._keys(folder) if key[first : first + 26] > after)
 
     def count(self, user_id: UserId) -> int:
         """Return the number of a user's snapshots."""
@@ -111,10 +112,6 @@ def keys_of(entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
 
 def _place(folder: str) -> str:
     return SNAPSHOTS + folder.removeprefix(ROOT)
-
-
-def _ulid(key: str) -> str:
-    return key.rpartition("/")[2][:26]
 
 
 def _key(folder: str, ulid: str, data: bytes) -> str:

@@ -12,10 +12,10 @@ from ...errors import IndexDamaged
 from ...model.counting import counted
 from ...storage.backend import disk_step
 from ...storage.objects.local import OF_OTHERS
+from ...storage.vectors.chroma_readonly import DATABASE, is_chroma
 from ..context import CHROMA, Context
 from ..findings import Check, Evidence, Finding, Fix, finding, listed
 
-_DATABASE = "chroma.sqlite3"
 _ROOM_BYTES = 256 * 1024 * 1024
 _READ_WHOLE_BYTES = 256 * 1024 * 1024
 _MOST_PROCESSES = 10
@@ -94,7 +94,7 @@ def database(context: Context) -> Iterator[Finding]:
 
     With `deep` all of it is read, and its indexes are compared.
     """
-    path = context.settings.chroma_path / _DATABASE
+    path = context.settings.chroma_path / DATABASE
     if not path.is_file():
         return
     size = path.stat().st_size
@@ -117,7 +117,7 @@ def vector_files(context: Context) -> Iterator[Finding]:
     from ...storage.vectors.chroma import open_folder
 
     folder, name = open_folder(context.settings.chroma_path), context.backend.location["collection"]
-    if not folder.exists():
+    if not is_chroma(folder.path):
         return
     try:
         with folder.client("try", name):
@@ -127,7 +127,7 @@ def vector_files(context: Context) -> Iterator[Finding]:
 
 
 def shared(context: Context) -> Iterator[Finding]:
-    path = (context.settings.chroma_path / _DATABASE).resolve()
+    path = (context.settings.chroma_path / DATABASE).resolve()
     holders = list(_holders(path)) if path.exists() else []
     if holders:
         yield finding(

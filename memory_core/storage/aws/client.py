@@ -27,7 +27,7 @@ from .errors import (
     translate,
 )
 from .parsing import read_faster
-from .retry import Retries
+from .retry import Attempts, Retries
 
 REQUESTS: Final = RequestCounts()
 """The requests that this process sent to AWS, or to a server in its place."""
@@ -135,7 +135,7 @@ class Aws:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        attempts = self.retries.start()
+        attempts = Attempts(self.retries)
         endpoint, asked = self._endpoints[service], (service, operation)
         renewed, count = False, 0
         while True:

@@ -21,17 +21,12 @@ _SERVERS: Final = {
     "floci": "floci",
     "supabase": "Supabase Storage",
 }
-_TITLES: Final = {
-    "s3": "Amazon S3",
-    "s3vectors": "Amazon S3 Vectors",
-    "sts": "AWS STS",
-    "bedrock-runtime": "Amazon Bedrock",
-}
-_KINDS: Final = {
-    "s3": "an S3 server",
-    "s3vectors": "an S3 Vectors server",
-    "sts": "an STS server",
-    "bedrock-runtime": "a server of models",
+# The name of Amazon's service, and of any other server in its place.
+_NAMES: Final = {
+    "s3": ("Amazon S3", "an S3 server"),
+    "s3vectors": ("Amazon S3 Vectors", "an S3 Vectors server"),
+    "sts": ("AWS STS", "an STS server"),
+    "bedrock-runtime": ("Amazon Bedrock", "a server of models"),
 }
 # Members that the API requires, but some servers leave out and nothing here reads.
 _UNREAD: Final = frozenset({"indexArn", "vectorBucketArn", "distanceMetric"})
@@ -48,6 +43,7 @@ class Endpoint:
 
     def __init__(self, service: str, url: str | None) -> None:
         self.service = service
+        self._amazons, self._any_server = _NAMES[service]
         self.url = url
         host = urlsplit(url or "").hostname or ""
         self.foreign = bool(url) and not host.endswith(_AMAZON)
@@ -84,17 +80,17 @@ class Endpoint:
     @property
     def title(self) -> str:
         """The server in an error, with its address if that was set by hand."""
-        return self.place if self.own else _TITLES[self.service]
+        return self.place if self.own else self._amazons
 
     @property
     def place(self) -> str:
         """The server in words, with our own stand-in named as such."""
         if not self.foreign:
-            return _TITLES[self.service]
+            return self._amazons
         if self.stand_in:
-            kind = f"a stand-in for {self.server or _TITLES[self.service]}"
+            kind = f"a stand-in for {self.server or self._amazons}"
         else:
-            kind = self.server or _KINDS[self.service]
+            kind = self.server or self._any_server
         return f"{kind} at {self.url}"
 
     def hear(self, headers: Mapping[str, str]) -> None:

@@ -28,8 +28,6 @@ MISSING = "NotFoundException"
 TOO_LARGE = "RequestTooLarge"
 """Our name for the refusal of a request for its size."""
 
-_BACKEND = "s3_vectors"
-_BEDROCK = "bedrock"
 # Operations of S3 whose permission has another name.
 _ACTIONS = {
     "ListObjectsV2": "ListBucket",
@@ -163,7 +161,7 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
     )
     if not issubclass(rule.error, BackendError):
         return rule.error(message)
-    backend = _BEDROCK if call.service == "bedrock-runtime" else _BACKEND
+    backend = "bedrock" if call.service == "bedrock-runtime" else "s3_vectors"
     return rule.error(message, backend=backend, operation=call.operation, code=failure.code)
 
 

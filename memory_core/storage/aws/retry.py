@@ -24,13 +24,9 @@ class Retries:
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
 
-    def start(self) -> Attempts:
-        """Start the attempts of one call."""
-        return Attempts(self)
-
 
 class Attempts:
-    """The attempts of one call, and the time they have taken."""
+    """The attempts of one call, which start now, and the time they have taken."""
 
     def __init__(self, retries: Retries) -> None:
         self._retries = retries

@@ -32,6 +32,7 @@ from ...model.user_id import UserId
 from ...settings import silence_telemetry
 from ..objects.local import keep_private, make_private_folder
 from .base import Vector
+from .chroma_readonly import DATABASE, is_chroma
 from .chroma_trial import VectorFiles
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from chromadb.api.client import Client
     from numpy.typing import NDArray
 
-_DATABASE = "chroma.sqlite3"
 _LOCK = ".holdfast.lock"
 _GENERATION = ".holdfast.generation"
 _LOCK_TIMEOUT_S = 60.0
@@ -66,7 +66,7 @@ def open_chroma(path: Path, name: str, dimensions: int, *, create: bool) -> Chro
     """
     require("chroma")
     folder = open_folder(path)
-    if not create and not folder.exists():
+    if not create and not is_chroma(path):
         raise _missing(path, name)
     store = ChromaStore(folder, name)
     with suppress(IndexDamaged):
@@ -95,10 +95,9 @@ def collections(path: Path) -> list[str]:
     Raises:
         BackendError: ChromaDB cannot use the folder.
     """
-    folder = open_folder(path)
-    if not folder.exists():
+    if not is_chroma(path):
         return []
-    with folder.client("list") as client:
+    with open_folder(path).client("list") as client:
         return sorted(collection.name for collection in client.list_collections())
 
 
@@ -251,10 +250,6 @@ class ChromaFolder:
                 self._collections[name] = client.get_collection(name, embedding_function=None)
             yield self._collections[name]
 
-    def exists(self) -> bool:
-        """Return whether there is a database of ChromaDB, without creating one."""
-        return (self.path / _DATABASE).is_file()
-
     def scrub(self, keys: Sequence[str]) -> None:
         """Erase the text of deleted vectors from the database file.
 
@@ -263,7 +258,7 @@ class ChromaFolder:
         """
         with self.client("forget", writes=True):
             self.close()
-            with closing(sqlite3.connect(self.path / _DATABASE)) as database:
+            with closing(sqlite3.connect(self.path / DATABASE)) as database:
                 database.execute("PRAGMA secure_delete = ON")
                 database.executemany(
                     "UPDATE embeddings_queue SET metadata = NULL WHERE id = ?",
@@ -312,7 +307,7 @@ class ChromaFolder:
         return self._client
 
     def _find(self, name: str) -> VectorFiles | None:
-        if name not in self._files and (files := VectorFiles.find(self.path / _DATABASE, name)):
+        if name not in self._files and (files := VectorFiles.find(self.path / DATABASE, name)):
             self._files[name] = files
         return self._files.get(name)
 

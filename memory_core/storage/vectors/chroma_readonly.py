@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float32]
 
-_DATABASE = "chroma.sqlite3"
+DATABASE = "chroma.sqlite3"
 _DELETE = 3
 """The queue's operation to delete a row; others merge into it."""
 
@@ -66,7 +66,7 @@ class StoredMemory:
 
 def is_chroma(path: Path) -> bool:
     """Return whether a folder has a database of ChromaDB."""
-    return (path / _DATABASE).is_file()
+    return (path / DATABASE).is_file()
 
 
 def has_index(folder: Path) -> bool:
@@ -215,7 +215,7 @@ class ChromaReader:
     def _open(self) -> sqlite3.Connection:
         try:
             return open_readonly(
-                self._path / _DATABASE, "SELECT count(*) FROM collections", self._stack
+                self._path / DATABASE, "SELECT count(*) FROM collections", self._stack
             )
         except sqlite3.Error as exc:
             raise self._failed(exc) from exc
@@ -231,14 +231,14 @@ class ChromaReader:
     def _failed(self, exc: sqlite3.Error) -> BackendError:
         if is_busy(exc):
             return BackendUnavailable(
-                f"another process is writing to {str(self._path / _DATABASE)!r}; end it, or try "
+                f"another process is writing to {str(self._path / DATABASE)!r}; end it, or try "
                 "again when it is done",
                 backend="chroma",
                 operation="read",
                 code="locked",
             )
         return BackendError(
-            f"{str(self._path / _DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
+            f"{str(self._path / DATABASE)!r} cannot be read as a database of ChromaDB: {exc}; "
             "check that the folder belongs to ChromaDB and is complete",
             backend="chroma",
             operation="read",

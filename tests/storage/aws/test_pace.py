@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from memory_core.storage.aws import Pace, Retries, pace_of
-from memory_core.storage.aws.retry import REQUESTS_PER_S, VECTORS_PER_S
+from memory_core.storage.aws.retry import REQUESTS_PER_S, VECTORS_PER_S, Attempts
 from tests.support.s3_bench import Clock
 
 
@@ -68,7 +68,7 @@ def test_the_count_of_attempts_begins_anew_with_each_call() -> None:
     clock = Clock()
     retries = Retries(budget_s=1.0, sleep=clock.sleep, clock=clock, random=lambda: 1.0)
     for _ in range(3):
-        attempts = retries.start()
+        attempts = Attempts(retries)
         assert attempts.wait()
         assert not attempts.wait()
     assert clock.slept == [0.5, 0.5, 0.5]
