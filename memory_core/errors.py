@@ -55,7 +55,7 @@ class InvalidMemory(MemoryCoreError, ValueError):
 
 
 class InvalidSelection(MemoryCoreError, ValueError):
-    """A moment or a filter of memories cannot be read; the message says what can be given."""
+    """A moment or a filter of memories cannot be read; the message lists the valid forms."""
 
 
 class InvalidMove(MemoryCoreError, ValueError):
@@ -104,7 +104,7 @@ class IndexDamaged(BackendError):
 
 
 class LedgerError(MemoryCoreError):
-    """The append-only record of what should be stored could not be used."""
+    """The append-only record of the memories that should be stored could not be used."""
 
 
 class EntryExists(LedgerError):

@@ -147,7 +147,7 @@ def _layout(sample: Sequence[Sequence[str]], has_header: bool | None) -> _Layout
     widths = Counter(lengths)
     width = max(widths, key=lambda columns: (widths[columns], columns > 1))
     if width == 1 and lengths[-1] == lengths[-2:][0] > 1:
-        width = lengths[-1]  # what stands above a short table may have more rows than it
+        width = lengths[-1]  # there may be more rows above a short table than in it
     # Rows of text above a table fill few of its columns.
     least = max(2, width - 1) if width > 1 else 1
     filled = [sum(map(bool, row)) >= min(least, width) for row in sample]

@@ -8,7 +8,7 @@ __all__ = ["Embedder", "embed_question", "languages_of", "open_embedder"]
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder the settings name; `auto` is OpenAI where its key is set, else local.
+    """Return the embedder in the settings; `auto` is OpenAI if its key is set, else local.
 
     Raises:
         SettingsError: a key or a package is missing, or the model is not known.

@@ -73,7 +73,7 @@ class Ledger:
         frugal: bool = False,
         author: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        self._objects = objects
+        self.objects = objects
         self.snapshots = Snapshots(objects)
         self._author = author
         self._views_kept = _FRUGAL_VIEWS if frugal else _VIEWS_KEPT
@@ -86,7 +86,7 @@ class Ledger:
 
     def tolerant(self) -> Ledger:
         """Return a ledger for one pass that leaves out unreadable entries, and lists them."""
-        ledger = Ledger(self._objects)
+        ledger = Ledger(self.objects)
         ledger._batches, ledger._lock, ledger.damaged = self._batches, self._lock, {}
         return ledger
 
@@ -94,12 +94,7 @@ class Ledger:
         """Rewrite a damaged entry: the events of its name, with their payloads."""
         lines = [json.dumps(event, ensure_ascii=False).encode() for event in events]
         check_place(key, events)
-        self._objects.replace(key, b"\n".join(lines))
-
-    @property
-    def objects(self) -> ObjectStore:
-        """The store that the ledger is written to."""
-        return self._objects
+        self.objects.replace(key, b"\n".join(lines))
 
     def append(self, view: UserView, drafts: Sequence[EventDraft]) -> tuple[LedgerEntry, ...]:
         """Record the events of one call durably, in one object, after everything in `view`.
@@ -116,13 +111,13 @@ class Ledger:
         for _ in range(_APPEND_ATTEMPTS):
             key = folder + entry_name(ulid, drafts)
             data = b"\n".join(lines)
-            if not take(self._objects, key, data, own_name=True):
+            if not take(self.objects, key, data, own_name=True):
                 ulid = next_ulid(ulid, moment)
                 continue
             events = [decode_event(line) for line in lines] if is_batch(key) else []
             if events:
                 self._keep(key, events)
-            if datetime.now(UTC) - moment > _SLOW and not self._objects.lists_freely:
+            if datetime.now(UTC) - moment > _SLOW and not self.objects.lists_freely:
                 self.snapshots.remove(folder, ulid)
             return tuple(_entries(key, events))
         raise LedgerError(f"could not record an event for user {view.user_id!r}; try again")
@@ -131,7 +126,7 @@ class Ledger:
         """Return the user's entries as they are now; unchanged ones come from the cache."""
         known = self._views.get(user_id)
         for folder in folders_of(user_id):
-            version = self._objects.version(folder)
+            version = self.objects.version(folder)
             if known and version is not None and version == known.version:
                 return known.view
             # The version is read first, so that the next call sees a change in between.
@@ -143,7 +138,7 @@ class Ledger:
         before = first.view if first else None
         view = before if before and not new else self._replay(user_id, new, before)
         if self._may_use_snapshots and len(keys) > max(PAGE, kept + OVERLAP):
-            listed = tuple(self._objects.list(folder)) if first else keys
+            listed = tuple(self.objects.list(folder)) if first else keys
             if listed[: len(keys)] != keys:
                 # An older key came back, perhaps from a backup: only the last are listed again.
                 keys, view = listed, self._replay(user_id, listed)
@@ -163,7 +158,7 @@ class Ledger:
 
         Of many keys, only the last ones are listed if a listing takes requests.
         """
-        listing, first, many = self._objects.list(folder), tuple[str, ...](), known
+        listing, first, many = self.objects.list(folder), tuple[str, ...](), known
         if self._may_use_snapshots:
             if not (known and len(known.keys) > PAGE and known.keys[0].startswith(folder)):
                 first, many = tuple(islice(listing, PAGE)), None
@@ -171,7 +166,7 @@ class Ledger:
                     taken = keys_of(entries)
                     many = _Known(None, taken, replay(user_id, entries), len(taken))
             if many:
-                if (tail := tail_of(self._objects, folder, many.keys)) is not None:
+                if (tail := tail_of(self.objects, folder, many.keys)) is not None:
                     return many.keys + tail, many
                 with suppress(BackendError):
                     self.snapshots.remove(folder)
@@ -180,7 +175,7 @@ class Ledger:
 
     @property
     def _may_use_snapshots(self) -> bool:
-        return not self._objects.lists_freely and self.damaged is None
+        return not self.objects.lists_freely and self.damaged is None
 
     def details(self, entries: Iterable[LedgerEntry]) -> dict[LedgerEntry, dict[str, Any]]:
         """Return the recorded events: kind, id, user_id, raw_user_id, at, payload.
@@ -201,15 +196,15 @@ class Ledger:
 
     def look_again(self, user_id: UserId) -> UserView | None:
         """Return the user's present entries, None if that takes a request."""
-        return self.view(user_id) if self._objects.lists_freely else None
+        return self.view(user_id) if self.objects.lists_freely else None
 
     def is_empty(self) -> bool:
         """Return whether nothing was ever recorded."""
-        return next(self._objects.list(ROOT), None) is None
+        return next(self.objects.list(ROOT), None) is None
 
     def users(self) -> Iterator[UserView]:
         """Yield every user that has an entry, in the order of their encoded ids."""
-        folders = by_folder(self._objects.list(ROOT))
+        folders = by_folder(self.objects.list(ROOT))
         at_once = 1
         while part := list(islice(folders, at_once)):
             self.read_ahead(key for _, keys in part for key in keys)
@@ -220,12 +215,12 @@ class Ledger:
 
     def left_out(self) -> tuple[UserId, ...]:
         """Return the users whose entries a listing was seen to leave out."""
-        return self.users_in(key for key in self._objects.left_out if key.startswith(ROOT))
+        return self.users_in(key for key in self.objects.left_out if key.startswith(ROOT))
 
     def users_in(self, keys: Iterable[str]) -> tuple[UserId, ...]:
         """Return the users of keys; the folder's name if only an entry could tell, and cannot."""
         users = {
-            self._user_of(name, [*self._objects.list(f"{ROOT}{name}/")]) or UserId(name)
+            self._user_of(name, [*self.objects.list(f"{ROOT}{name}/")]) or UserId(name)
             for name in set(map(_named, keys))
         }
         return tuple(sorted(users))
@@ -237,7 +232,7 @@ class Ledger:
     def look(self, folder: str, keys: Sequence[str]) -> UserView | None:
         """Return the view of the user whose folder has these keys.
 
-        None where the user was forgotten since they were listed.
+        None if the user was forgotten since they were listed.
         """
         user_id = self._user_of(_named(folder), keys)
         if user_id is None:
@@ -252,7 +247,7 @@ class Ledger:
         """
         for folder in folders_of(user_id):
             self.snapshots.remove(folder)
-        self._objects.delete(dict.fromkeys(entry.key for entry in entries))
+        self.objects.delete(dict.fromkeys(entry.key for entry in entries))
         with self._lock:
             self._views.pop(user_id, None)
             for entry in entries:
@@ -274,7 +269,7 @@ class Ledger:
         """Return the events of the objects that exist."""
         wanted = dict.fromkeys(keys)
         events = {key: known for key in wanted if (known := self._batches.get(key)) is not None}
-        for key, data in self._objects.get_many(wanted.keys() - events.keys()).items():
+        for key, data in self.objects.get_many(wanted.keys() - events.keys()).items():
             try:
                 events[key] = _decode(key, data)
             except LedgerCorrupt as exc:

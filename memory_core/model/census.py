@@ -104,7 +104,7 @@ class Placement:
 class StoredForm:
     """A user's id as stored, with the number of its `vectors` and of those `recorded`.
 
-    `user_id` is the canonical id, None where there is none.
+    `user_id` is the canonical id, None if there is none.
     """
 
     raw: str
@@ -205,7 +205,7 @@ class OtherPlaceUser:
 class OtherPlace:
     """Another place of memories, compared with the one in use.
 
-    `looked` is False where it could not be read; `note` then says why and what to do.
+    `looked` is False if it could not be read; `note` then says why and what to do.
     """
 
     backend: str

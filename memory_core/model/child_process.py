@@ -222,7 +222,7 @@ def _reason(code: int, seconds: int) -> str:
 def _limit(seconds: int) -> None:
     """Limit this process, as far as the system supports it."""
     with suppress(OSError):
-        # Where memory runs short, the kernel ends this process, not the one that waits for it.
+        # If memory runs short, the kernel ends this process, not the one that waits for it.
         Path("/proc/self/oom_score_adj").write_text("1000")
     with suppress(ImportError):
         import resource

@@ -77,7 +77,7 @@ def check_text(text: object, noun: str = "memory", limit: int = MAX_MEMORY_BYTES
 
 
 def size_of_text(text: str, noun: str) -> int:
-    """Return the bytes of a text; raises InvalidMemory where it is not valid Unicode."""
+    """Return the size of a text in bytes; raises InvalidMemory if it is not valid Unicode."""
     try:
         return len(text.encode())
     except UnicodeEncodeError as exc:

@@ -131,10 +131,10 @@ class SearchResult:
 class Event:
     """One entry of the history. `id` is a memory id, or `*` for all of the user's memories.
 
-    `came_from` and `went_to` are set where a memory moved: a user, or the name of an export.
+    `came_from` and `went_to` are set if a memory moved: a user, or the name of an export.
     `expires` is the memory's expiry date after the event. `event_id`, a ULID shared by the events
     of one call, names the moment right after it; events from before an import have none. `who`,
-    `via` and `call` are who did it, by what way and by which call; empty for older events.
+    `via` and `call` say who made it, through what, and by which call; empty for older events.
     """
 
     kind: Kind
@@ -316,7 +316,7 @@ class AuditReport:
 
     `missing` are recorded and not searchable, `unexpected` were never recorded, `altered` are
     not in the recorded state, `undeleted` are deleted or forgotten and still there. `damaged` are
-    entries of the ledger that cannot be read; `repaired` ones were written anew from the store.
+    entries of the ledger that cannot be read; `repaired` ones were rewritten from the store.
     `left_out` is as in `Census`.
     """
 

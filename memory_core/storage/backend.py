@@ -96,8 +96,7 @@ class Backend:
         """A server in Amazon's place in words, with its address; None on Amazon."""
         if self._foreign is None:
             return None
-        card = self.cards.card if self.cards else None
-        return card.server if card else self._foreign.place
+        return self.card.server if self.card else self._foreign.place
 
     @property
     def stand_in(self) -> str | None:

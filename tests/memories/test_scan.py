@@ -222,7 +222,7 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
 def test_find_counts_again_and_forgets_who_is_gone(quick: MemoryService) -> None:
     fill(quick)
     assert [one.user_id for one in quick.find("anne@example.com").close] == [ANN]
-    quick.parts.ledger._objects.delete(list(quick.parts.ledger._objects.list("")))
+    quick.parts.ledger.objects.delete(list(quick.parts.ledger.objects.list("")))
     assert quick.find("anne@example.com").close == ()
     assert replace(quick.find(ANN), asked="").user is None
 

@@ -82,7 +82,7 @@ def test_no_vector_is_called_unrecorded_whose_users_folder_has_it(service: Memor
     save(service, ANN, 1)
     save(service, ANN_B, 2)
     forgetful: Any = Forgetful(service.parts.backend.objects)
-    service.parts.ledger._objects = forgetful
+    service.parts.ledger.objects = forgetful
     audit = service.audit(repair=True, unexpected="remove")
     assert (audit.found, audit.left_out, audit.repaired) == ((), (ANN_B,), 0)
     scan = service.scan_store()
@@ -114,7 +114,7 @@ def test_on_noobaa_every_vector_has_the_same_keys_and_mem0_reads_its_own() -> No
 def test_a_vector_bucket_that_the_server_refuses_says_what_to_set() -> None:
     with server("noobaa") as (_, settings):
         same = replace(settings, vector_bucket=settings.bucket)
-        with pytest.raises(BackendUnavailable, match="set MEMORY_VECTOR_BUCKET to such a name"):
+        with pytest.raises(BackendUnavailable, match="set MEMORY_VECTOR_BUCKET accordingly"):
             open_service(same)
 
 

@@ -18,6 +18,7 @@ from ...errors import (
     MemoryCoreError,
     SettingsError,
 )
+from ...model.counting import counted
 from .endpoint import Endpoint
 
 INVALID_PAGE_TOKEN = "InvalidPageToken"
@@ -157,7 +158,7 @@ def translate(failure: Failure, call: Call) -> MemoryCoreError:
         where=where,
         code=failure.code,
         said=said if len(said) <= _LONGEST_QUOTE else said[:_LONGEST_QUOTE] + "…",
-        elapsed=call.elapsed_s,
+        elapsed=counted(round(call.elapsed_s), "second"),
     )
     if not issubclass(rule.error, BackendError):
         return rule.error(message)

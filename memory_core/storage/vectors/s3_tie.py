@@ -47,7 +47,7 @@ class IndexTie:
         self._info = info
 
     def read(self) -> str:
-        """Return the ledger that the index is tied to, empty where it names none yet."""
+        """Return the ledger that the index is tied to, empty if it names none yet."""
         tags = (self._ask_tags("ListTagsForResource") or {}).get("tags", {})
         return str(tags.get(TIE) or self._read_vector())
 
