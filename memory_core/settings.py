@@ -118,8 +118,8 @@ class VariableReader:
         if parts:
             inside = parts["path"].strip("/")
             advice = (
-                f"set it to {parts['name']}, and MEMORY_PREFIX to {inside}/ if memories are to be "
-                "below that path"
+                f"set it to {parts['name']}, and MEMORY_PREFIX to {inside}/ to keep memories below "
+                "that path"
             )
         return self._refuse(name, f"{name} is {value!r}, which is not a name; {advice}", None)
 

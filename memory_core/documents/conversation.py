@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -146,21 +147,16 @@ def whole_or_cut(text: str) -> list[str]:
     return [piece.text for piece in cut(text)]
 
 
-def moment(value: object) -> str | None:
+def moment(value: Any) -> str | None:
     """Return a time as ISO 8601, None if it is not a time.
 
     Numbers, of seconds since 1970 or smaller units, become UTC. A text keeps its zone, if any.
     """
-    try:
-        number = float(value) if isinstance(value, (str, int, float)) else None
-    except (ValueError, OverflowError):
-        number = None
-    try:
-        if number is None:
-            return datetime.fromisoformat(str(value)).isoformat(timespec="seconds")
-        return from_epoch(number).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return None
+    with suppress(ValueError, TypeError, OverflowError, OSError):
+        return from_epoch(float(value)).isoformat(timespec="seconds")
+    with suppress(ValueError):
+        return datetime.fromisoformat(str(value)).isoformat(timespec="seconds")
+    return None
 
 
 def parse_chat(chat: str) -> list[dict[str, Any]]:

@@ -64,17 +64,15 @@ def is_whatsapp(text: str) -> bool:
     return len(lines) > 1 and said and _STAMP.match(_bare(head)) is not None
 
 
-def read_whatsapp(text: str, title: str | None = None) -> Iterator[Chunk | LeftOut]:
+def read_whatsapp(text: str) -> Iterator[Chunk | LeftOut]:
     """Yield the messages; a place is the first line of one, times are those of the phone."""
     lines = _join(text)
     month_first = _is_month_first([line.stamp for line in lines])
     for line in lines:
         speaker, said = _speaker(line.text)
         time = _time(line.stamp, month_first)
-        utterance = _read(speaker, said, None if time is None else time.isoformat())
-        if utterance.time is None:
-            utterance = utterance._replace(time=line.stamp[0].strip(" []-\u2013\u200e,"))
-        yield from say(utterance, f"line {line.number}", title)
+        written = time.isoformat() if time else line.stamp[0].strip(" []-\u2013\u200e,")
+        yield from say(_read(speaker, said, written), f"line {line.number}")
 
 
 def _join(text: str) -> list[_Line]:
@@ -101,7 +99,7 @@ def _speaker(text: str) -> tuple[str | None, str]:
     return name, said.removeprefix(" ")
 
 
-def _read(speaker: str | None, text: str, time: str | None) -> Utterance:
+def _read(speaker: str | None, text: str, time: str) -> Utterance:
     if speaker is None or _DELETED.fullmatch(text.strip(" .\u200e\n")):
         return Utterance(text, speaker, time, unsaid=_SERVICE)
     text, media = _MARKED.subn("", _EDITED.sub("", text.rstrip()))

@@ -157,6 +157,6 @@ def translate(exc: openai.APIError, operation: str) -> BackendError:
         error = BackendUnavailable
         message = (
             f"OpenAI did not answer the {operation} request after {_ATTEMPTS} tries ({name}); "
-            "try again, and check OPENAI_BASE_URL if it lasts"
+            "try again, and check OPENAI_BASE_URL if the error persists"
         )
     return error(message, backend="openai", operation=operation, code=code)

@@ -114,12 +114,11 @@ class UserIndex(Generic[_Made]):
         """
         if not self._objects.in_order:
             return []
-        folders = sorted(self._states)
         total = sum(state.keys for state in self._states.values())
         parts = min(_RANGES, total // _KEYS_WORTH_A_RANGE)
         bounds: list[str] = []
         passed = 0
-        for folder in folders:
+        for folder in sorted(self._states):
             if parts > 1 and passed * parts >= total * (len(bounds) + 1):
                 bounds.append(folder)
             passed += self._states[folder].keys

@@ -116,7 +116,7 @@ def check_metadata(metadata: object) -> dict[str, Any]:
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
-        raise InvalidMemory(f"metadata is {type(metadata).__name__}; pass a mapping of names")
+        raise InvalidMemory(f"metadata is {type(metadata).__name__}; pass a mapping")
     if len(metadata) > MAX_METADATA_KEYS:
         raise InvalidMemory(
             f"metadata has {len(metadata)} keys, the limit is {MAX_METADATA_KEYS}; keep fewer"

@@ -162,7 +162,7 @@ def open_server(host: str, port: int) -> Iterator[Client]:
     except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
         if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
             raise BackendUnavailable(
-                f"no ChromaDB server answers at {where}; check that it runs, and host and port",
+                f"no ChromaDB server answers at {where}; check that it runs, the host and the port",
                 backend="chroma",
                 operation="connect",
             ) from exc
@@ -237,8 +237,8 @@ class ChromaFolder:
             except (ChromaError, ValueError, sqlite3.Error) as exc:
                 raise failed(
                     BackendError,
-                    f"{where} failed to {operation}: {_first_line(exc)}; if it lasts, move the "
-                    "folder away and run `python -m memory_core rebuild`",
+                    f"{where} failed to {operation}: {_first_line(exc)}; if the error persists, "
+                    "move the folder away and run `python -m memory_core rebuild`",
                     type(exc).__name__,
                 ) from exc
 
