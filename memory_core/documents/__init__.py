@@ -26,7 +26,6 @@ from .whatsapp import is_whatsapp, read_whatsapp
 
 __all__ = [
     "MAX_CHUNKS",
-    "MAX_UPLOAD_BYTES",
     "SUPPORTED_SUFFIXES",
     "Chunk",
     "Document",

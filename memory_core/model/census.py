@@ -25,8 +25,7 @@ def scope(left_out: Sequence[str], damaged: Sequence[str] = ()) -> str:
             "the folder of each user; whether it left out others is not known"
         )
     if damaged:
-        damage = "entries that `audit` lists as damaged are not counted"
-        reasons.append(f"{damage}, of {_names(damaged)}")
+        reasons.append(f"damaged entries of {_names(damaged)} are not counted (`audit` lists them)")
     return f"perhaps not all: {'; '.join(reasons)}" if reasons else "complete"
 
 

@@ -82,7 +82,7 @@ class MemoryFilter:
 
     `text` is a part of the text, `document` of the document's name, both regardless of case.
     `created_until` and `changed_until` are exclusive (aware). `asked` selects by recall receipts:
-    whether a question returned the memory. The service puts the ids of those into `asked_for`.
+    whether a question returned the memory. The service puts those that were into `asked_for`.
     """
 
     text: str = ""

@@ -169,9 +169,9 @@ def test_a_damaged_batch_stops_no_count_and_is_told(service: MemoryService, tmp_
         census = fresh.count_users()
         assert {user.user_id: user.memories for user in census.users} == {ANN: 2, CAROL: 2}
         assert (census.complete, census.damaged, census.left_out) == (False, (BOB,), ())
-        assert f"damaged are not counted, of {BOB}, as of" in users_text(census)
+        assert f"damaged entries of {BOB} are not counted (`audit`" in users_text(census)
     assert users_document(census)["damaged"] == [BOB]
-    assert "2 users, perhaps not all: entries that `audit`" in status_text(fresh.status())
+    assert "2 users, perhaps not all: damaged entries of" in status_text(fresh.status())
     placement = fresh.placement()
     assert (placement.both, placement.missing, placement.orphans) == (4, {}, 0)
     assert len(fresh.list_memories(ANN)) == 2
