@@ -69,7 +69,8 @@ class ServerCard:
         """The card in one sentence."""
         known = sum(each.answer == "yes" for each in self.capabilities)
         if known == len(self.capabilities):
-            return f"{self.server} can do everything that was tried"
-        tried = counted(len(self.capabilities), "thing")
+            return f"{self.server} has every capability that was tried"
+        tried = counted(len(self.capabilities), "capability")
         lost = sum(bool(each.lost) for each in self.lacking)
-        return f"{self.server} can do {known} of {tried} tried; {lost} of the others lose something"
+        without = f"something is lost without {lost} of the others"
+        return f"{self.server} has {known} of {tried} tried; {without}"

@@ -66,7 +66,7 @@ def test_the_first_start_tries_the_server_and_the_next_reads_its_card() -> None:
         )
         assert status.reason.startswith(f"memories are on {status.server}, and last as long")
         assert status.stand_in == standin.url_s3vectors
-        assert status.card.sentence.startswith(f"{status.server} can do 14 of 20 things tried")
+        assert status.card.sentence.startswith(f"{status.server} has 14 of 20 capabilities tried")
         standin.reset_requests()
         with open_service(settings) as service:
             assert service.status().card == status.card
