@@ -175,7 +175,7 @@ def test_tracebacks_of_two_instances_that_are_mixed_stay_apart() -> None:
     [
         (DENIED, "vectors.E003", "AWS refused s3vectors:PutVectors on arn:aws:s3vectors"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials",
-         "credentials.E002", "no AWS credentials could be had"),
+         "credentials.E002", "no AWS credentials could be obtained"),
         ("botocore.exceptions.ClientError: An error occurred (ExpiredToken) when calling the "
          "ListObjectsV2 operation: The provided token has expired.", "credentials.E003", "expired"),
         ("An error occurred (NoSuchBucket) when calling the ListObjectsV2 operation: none",
