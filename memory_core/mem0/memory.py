@@ -210,7 +210,7 @@ class Memory:
         if text is None:
             text = data
         if text is None and metadata is None and expiration_date is _UNSET:
-            raise InvalidMemory("nothing is to be changed; pass text, metadata or expiration_date")
+            raise InvalidMemory("nothing to change; pass text, metadata or expiration_date")
         attached = without_identity(metadata)
         expires = None if expiration_date is _UNSET else expiration_date or NEVER
         with _known():

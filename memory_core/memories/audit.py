@@ -27,7 +27,7 @@ from .damaged import Damage, is_entry
 from .merge_users import unfinished
 
 BATCH = 200
-"""Vectors that are compared, or repaired, together."""
+"""The number of vectors that are compared, or repaired, together."""
 NOBODY = UserId("")
 """In a pair, where a vector names no user; no user id is empty."""
 
@@ -50,9 +50,9 @@ class Difference:
     """Something that is not as recorded.
 
     `wanted` is what the store should hold, without values. `orphan` was never recorded; only the
-    user of the pair may adopt it. `taker` has a memory whose move was cut off. `key` is a damaged
-    entry or snapshot of the ledger, `events` what an entry has to hold: none where the store has
-    not all of it. An `unlike` vector is not that of its text.
+    user of the pair may adopt it. `taker` received a memory by a move that was cut off. `key` is a
+    damaged entry or snapshot of the ledger, `events` what the entry has to hold: none unless the
+    store has all of it. An `unlike` vector does not have the meaning of its text.
     """
 
     kind: Sort
@@ -135,9 +135,7 @@ class Auditor:
 
     def audit(self, steps: Steps) -> Findings:
         """Compare all memories of all users, by whole payload."""
-        self._unlisted.clear()
-        self._look_into(self._recorded_in.tolerant())
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in.tolerant())
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
         steps.total += len(pairs) + len(orphans)
@@ -175,10 +173,9 @@ class Auditor:
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
         """Return the vectors that name this user, in whatever form, and were never recorded."""
-        # Raises where that cannot be told.
+        # Raises if the user's record is damaged.
         self._recorded_in.view(user_id)
-        self._look_into(self._recorded_in.tolerant())
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in.tolerant())
         _, orphans = _divide(keys, views.values(), ())
         steps.total += len(orphans)
         return [
@@ -190,9 +187,7 @@ class Auditor:
     def scan(self, backend: str, on_progress: Progress | None) -> StoreScan:
         """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
-        self._unlisted.clear()
-        self._look_into(self._recorded_in)
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in)
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
         marks = {view.user_id: view.last_ulid for view in real}
@@ -222,7 +217,9 @@ class Auditor:
     def _look_into(self, ledger: Ledger) -> None:
         self._ledger, self._damage = ledger, Damage(ledger)
 
-    def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
+    def _snapshot(self, ledger: Ledger) -> tuple[set[str], dict[UserId, UserView]]:
+        self._unlisted.clear()
+        self._look_into(ledger)
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
@@ -302,14 +299,14 @@ class Auditor:
 
 
 def left_behind(view: UserView) -> tuple[LedgerEntry, ...]:
-    """Return what the ledger still holds from before the user was to be forgotten."""
+    """Return the entries that the ledger still has from before the user's FORGET."""
     before = [entry for entry in view.entries if entry.ulid < view.forgotten]
     return tuple(entry for entry in before if entry.kind is not Kind.FORGET)
 
 
 @dataclass(slots=True)
 class _StoreCensus:
-    """Who each vector names, beside the memories that are `live` on record."""
+    """The user that each vector names, beside the memories that are `live` on record."""
 
     live: dict[UserId, Set[str]]
     _names: dict[str, str | _Unowned] = field(default_factory=dict)
@@ -317,7 +314,7 @@ class _StoreCensus:
     _owners: dict[str | _Unowned | None, UserId | None] = field(default_factory=dict)
 
     def note(self, key: str, vector: Vector | None) -> None:
-        """Keep who a vector names; None where there is no vector any more."""
+        """Note the user that a vector names; None for a vector that is gone."""
         if vector is None:
             self._names.pop(key, None)
             return
@@ -327,7 +324,7 @@ class _StoreCensus:
         elif not isinstance(name, str):
             name = f"{repr(name)[:_LONGEST]} (not text)"
             self._owners[name] = None
-        # The same few ids again and again: kept once.
+        # Few ids, many times: each is kept once.
         self._names[key] = sys.intern(name) if isinstance(name, str) else name
 
     def differing(self) -> dict[UserId, set[str]]:
@@ -348,7 +345,7 @@ class _StoreCensus:
         return sorted(user for user in named if user and user not in self.live)
 
     def settle(self, view: UserView) -> None:
-        """Go by a later view of a user, but for what was recorded since and is still on its way."""
+        """Take a later view of a user, without what was recorded since and is not stored yet."""
         user_id, before = view.user_id, self.live[view.user_id]
         self.live[user_id] = {
             key
@@ -414,7 +411,7 @@ def _shown(payload: Mapping[str, Any], key: str) -> str | None:
 def _divide(
     keys: set[str], views: Collection[UserView], moves: Collection[Pair]
 ) -> tuple[list[Pair], set[str]]:
-    """Return what to compare with the ledger, and the keys of which it knows nothing."""
+    """Return the pairs to compare with the ledger, and the keys that it does not know."""
     live = [
         (view.user_id, memory_id)
         for view in views
@@ -457,7 +454,7 @@ def _unlike(stored: Mapping[Pair, Vector], embedder: Embedder) -> Iterator[Diffe
         stored.items(), embedder.embed(texts) if texts else (), strict=True
     ):
         values = vector.values
-        # Not above it is also what has no length.
+        # Not above it is a vector of length zero, too.
         if values is None or not values @ meaning > _SAME_MEANING * (values @ values) ** 0.5:
             yield Difference("unlike", pair, "its vector does not have the meaning of its text")
 
@@ -467,7 +464,7 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
         return None
     if owner(stored.payload) in (user_id, None):
         return Difference("undeleted", (user_id, stored.key), _UNDELETED)
-    # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
+    # If adopted, it could be deleted by the id of the other user's old memory.
     unrecorded = "never recorded, under the id of a memory that another user has deleted"
     return Difference("unexpected", (user_id, stored.key), unrecorded, orphan=stored)
 

@@ -51,7 +51,7 @@ class Composer:
     ) -> tuple[list[Vector], tuple[str, ...]]:
         """Return one memory per message, or with `infer` those that a language model extracts.
 
-        Also what was left out: messages of the system, results of tools, images and files.
+        Also returns what was left out: system messages, tool results, images and files.
 
         Raises:
             InvalidMemory: a message, the metadata or the expiry cannot be stored; says which.
@@ -107,10 +107,10 @@ class Composer:
         """Return a memory with another text or expiry, and with `metadata` merged into its own.
 
         Raises:
-            InvalidMemory: nothing is to be changed, or what is cannot be stored.
+            InvalidMemory: there is nothing to change, or the change cannot be stored.
         """
         if text is None and not metadata and expires is None:
-            raise InvalidMemory("nothing is to be changed; pass a text, metadata or an expiry date")
+            raise InvalidMemory("nothing to change; pass a text, metadata or an expiry date")
         text = stored.payload["data"] if text is None else check_text(text)
         revised = self._engine.revise(stored, text, check_metadata(metadata))
         check_metadata(to_record(revised).metadata)
@@ -155,7 +155,7 @@ def _to_sources(
     ]
     sources = [piece for piece in pieces if isinstance(piece, Source)]
     if not sources:
-        raise InvalidMemory("no message says anything; pass at least one with text in its content")
+        raise InvalidMemory("no message has any text; pass at least one with text in its content")
     return sources, add_up(piece for piece in pieces if isinstance(piece, LeftOut))
 
 
@@ -201,7 +201,7 @@ def _check_owner(chunk: Chunk, scope: Scope) -> None:
 def _read_message(
     message: object, number: int, metadata: Mapping[str, Any]
 ) -> Iterator[Source | LeftOut]:
-    """Yield the source of a message, if it says something, and what is left out of it."""
+    """Yield the source of a message, if it has text, and what is left out of it."""
     from ..documents import LeftOut, read_message
 
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):

@@ -238,7 +238,7 @@ class _NoHistory:
 
 
 class _CheckedLlm:
-    """A language model whose answer is checked: mem0 takes one it cannot read for "nothing"."""
+    """A language model whose answers are checked: mem0 takes unreadable ones for "nothing"."""
 
     def __init__(self, llm: Any) -> None:
         self._llm = llm

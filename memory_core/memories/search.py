@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..embedders import embed_question
@@ -37,10 +37,10 @@ _OTHERS = 5
 _logger = logging.getLogger("memory_core")
 
 Condition = Callable[[MemoryRecord], bool]
-"""Tells of a memory whether it may be an answer."""
+"""Returns whether a memory may be an answer."""
 
 Reason = Literal["limit", "expired", "not indexed", "missed"]
-"""Ranked behind the limit; past its expiry date; not in the index that was asked; in the index, and
+"""Ranked below the limit; past its expiry date; not in the index that was asked; in the index, but
 missed by its approximate search."""
 
 
@@ -158,7 +158,7 @@ class Searcher:
             ahead = 0
             for rank, entry in enumerate(ranker.rank(question, values, len(view.live)), 1):
                 record = record_at(entry.position)
-                expired = is_expired(record, today)
+                expired = record.expired_on(today)
                 place, reason = places.get(record.id), None
                 if place is None:
                     reason = _reason(record, answer, expired=expired, behind=ahead >= limit)
@@ -185,11 +185,11 @@ class Searcher:
     def _candidates(
         self, view: UserView, question: str, values: NDArray[np.float32], limit: int
     ) -> tuple[Ranker, RecordAt]:
-        """Let the index choose; rank its choice, and what stands beside it, like the rest."""
+        """Let the index propose candidates; rank them, and their neighbours, exactly."""
         near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit), question)
         ids = list(view.live)
         places = {memory_id: at for at, memory_id in enumerate(ids)}
-        # What the index still holds of deleted memories is none of the user's any more.
+        # The index may still hold deleted memories, which are no longer the user's.
         chosen = [places[key] for key, _ in near if key in places]
         beside = {at + step for at in chosen for step in (-1, 0, 1)}
         vectors, matrix = self._memories.with_values(
@@ -198,16 +198,11 @@ class Searcher:
         pairs = [
             (earlier, later)
             for earlier, later in continuations([vector.payload for vector in vectors])
-            # Between others there are memories that were not chosen.
+            # Any other pair has memories between that were not chosen.
             if abs(places[vectors[later].key] - places[vectors[earlier].key]) == 1
         ]
         texts = [vector.payload["data"] for vector in vectors]
         return Ranker(texts, matrix, pairs), lambda position: to_record(vectors[position])
-
-
-def is_expired(record: MemoryRecord, today: date) -> bool:
-    """Return whether a memory is past its expiry date (UTC)."""
-    return record.expired_on(today)
 
 
 def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
@@ -216,7 +211,7 @@ def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
 
 def _unexpired() -> Condition:
     today = datetime.now(UTC).date()
-    return lambda record: not is_expired(record, today)
+    return lambda record: not record.expired_on(today)
 
 
 def _best(

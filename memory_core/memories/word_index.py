@@ -61,7 +61,7 @@ class WordIndex:
             self._numbers.setdefault(term, len(self._numbers)) for text in tokens for term in text
         ]
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=size)
-        # Each term of each text once, by term and then by text, and how often it stands there.
+        # Each term of each text once, by term and then by text, and how often it occurs.
         keys = np.asarray(numbers, dtype=np.int64) * size + np.repeat(np.arange(size), lengths)
         unique, often = np.unique(keys, return_counts=True)
         of_term, self._texts = np.divmod(unique, max(1, size))
@@ -104,7 +104,7 @@ def terms(text: str) -> list[str]:
 
 
 def matches(question: str, text: str) -> list[tuple[int, int]]:
-    """Return where words of the question stand in a text, in other forms too: (start, end).
+    """Return where words of the question occur in a text, in other forms too: (start, end).
 
     The places are in order and do not overlap.
     """
@@ -140,7 +140,7 @@ def count_words(text: str) -> int:
 
 
 def _places(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the words of a text stand, and the pairs of scripts without spaces."""
+    """Yield the places of the words of a text, and of the pairs of scripts without spaces."""
     for word in _WORD.finditer(text):
         for run in _RUN.finditer(word[0]):
             start, end = word.start() + run.start(), word.start() + run.end()
@@ -158,7 +158,7 @@ def _is_form(word: str, forms: Sequence[set[str]]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text in small letters; of scripts without spaces the pairs."""
+    """Return the words of a text, case-folded; of scripts without spaces the pairs."""
     words = _WORD.findall(plain_text(text).casefold())
     if text.isascii():
         return words

@@ -142,7 +142,7 @@ class PastCalls(UserCalls):
             InvalidMemory: neither `delete` nor `expires`, or both, or the expiry is no date.
         """
         if delete == (expires is not None):
-            raise InvalidMemory("nothing is to be changed, or too much; pass delete, or expires")
+            raise InvalidMemory("delete and expires are both given, or neither; pass one of them")
         user = normalize_user_id(user_id)
         chosen = self.recall_log.resolve(user, where) or where
         return self._time_machine.change(

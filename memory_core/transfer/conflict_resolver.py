@@ -1,4 +1,4 @@
-"""Deciding what becomes of each incoming memory; nothing is written here.
+"""The decision on each incoming memory; nothing is written here.
 
 The decisions of one call are kept in a temporary database: they may be more than memory holds.
 """
@@ -23,7 +23,7 @@ from ..storage.vectors import Vector
 from .incoming_memory import Accepted, mark_of
 from .reports import Existing, Outcome, Verdicts
 
-# What no caller attached: a difference in these alone is none.
+# Keys that no caller sets: a difference in these alone is none.
 _INCIDENTAL = {"hash", "revision", "updated_at"}
 _TABLE = """
 CREATE TABLE taken (id TEXT NOT NULL, user TEXT NOT NULL, same BLOB NOT NULL, line INTEGER NOT NULL,
@@ -251,7 +251,7 @@ class Resolver:
         return None if late else Outcome.FORGOTTEN
 
     def _belongs_to_another(self, accepted: Accepted, wanted: str) -> bool:
-        """Return whether a vector or a record of another user would be overwritten."""
+        """Return whether storing the memory would overwrite a vector or record of another user."""
         if wanted in self.view.given_away:
             return True
         former = accepted.incoming.former
@@ -287,7 +287,7 @@ class Resolver:
 
 
 def differing_in(accepted: Accepted, ours: Mapping[str, Any]) -> set[str]:
-    """Return the keys of what came in, or of what is here, that are not the same in both."""
+    """Return the keys whose values differ between the incoming memory and ours."""
     theirs = accepted.payload
     keys = set(differing(ours, theirs)) - _INCIDENTAL
     moments = [time_of(payload, "created_at") for payload in (ours, accepted.incoming.payload)]

@@ -61,9 +61,9 @@ class Row:
 class ExportReader:
     """An opened file; get it from `open_export`.
 
-    Where there is no `header`, another system wrote it. `inactive` counts by state what was left
-    out in `memories`, and `lost` by name the fields that did not fit. `unit` is what a `line` of a
-    memory counts.
+    Without a `header`, another system wrote it. `inactive` counts by state the memories that
+    `memories` left out, and `lost` by name the fields that did not fit. `unit` is what the `line`
+    of a memory counts.
     """
 
     name: str
@@ -140,7 +140,7 @@ class ExportReader:
         changed = digest.hexdigest() != trailer.sha256
         digest.update(last)
         if changed or manifest not in (None, digest.hexdigest()):
-            return f'"{self.name}" is not as it was exported: its checksum is another'
+            return f'"{self.name}" is not as it was exported: its checksum differs'
         return ""
 
     def _tail(self) -> tuple[int, bytes]:
@@ -175,11 +175,11 @@ class ExportReader:
                 yield Row(self._number, begin, record, problem)
 
     def _whole_rows(self) -> Iterator[Row]:
-        """Yield what a file of JSON over many lines has in it, or several values of JSON."""
+        """Yield the records of JSON that spans many lines, one value or several."""
         content = self.file.read(_LARGEST_WHOLE + 1)
         if len(content) > _LARGEST_WHOLE:
             raise InvalidMemory(
-                f'"{self.name}" is one value of JSON of more than {_LARGEST_WHOLE // 1024**2} MB; '
+                f'"{self.name}" is one JSON value of more than {_LARGEST_WHOLE // 1024**2} MB; '
                 "write a memory on every line, for example with `jq -c .results[]`"
             )
         try:
@@ -220,7 +220,7 @@ class ExportReader:
                 yield Row(line, begin, problem=str(exc))
 
     def _csv_cells(self) -> Iterator[list[str]]:
-        """Yield rows; one that is broken as `[""]`, and `_broken` says why."""
+        """Yield rows; a broken one is `[""]`, and `_broken` says why."""
         texts = (
             "" if line is None else line.decode("utf-8", "surrogateescape")
             for line in self._lines()

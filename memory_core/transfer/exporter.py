@@ -179,7 +179,7 @@ def export_memories(
                 _write(service, writer, on_progress)
                 os.fsync(file.fileno())
             manifest = path.with_name(f"{path.name}.manifest.json")
-            # A manifest that is not of this file must not stand beside it.
+            # A manifest of an earlier file must not remain beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
             report = writer.report(path, manifest, resumed)

@@ -49,7 +49,7 @@ def _when(payload: Mapping[str, Any]) -> str:
 
 @dataclass
 class Totals:
-    """The counts up to now."""
+    """The counts so far."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     users: dict[UserId, Counter[Outcome]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Intake:
 
     `source` is the origin that the ledger keeps. With `dry_run` nothing is written, and the report
     says what would be. Where `verdicts` are given, they settle conflicts in place of `existing`,
-    and no memory that has an id is left out for its text. `watch` is called with every decision.
+    and no memory with an id is left out because of its text. `watch` is called with every decision.
     """
 
     ledger: Ledger
@@ -152,10 +152,10 @@ class Intake:
         return done
 
     def take(self, batch: Sequence[Incoming]) -> None:
-        """Take a batch in; best some thousand, of one user after the other.
+        """Take a batch in: best some thousand memories, sorted by user.
 
-        A user's memories are recorded in one object for up to 500, and put 500 at a time over all
-        users. What cannot be stored is refused by itself.
+        Up to 500 memories of a user are recorded in one object; 500 at a time, of all users, are
+        put. A memory that cannot be stored is refused without the others.
 
         Raises:
             NotIndexed: recorded, and safe, but the store could not be written; repeat the call.

@@ -152,8 +152,8 @@ class ExportReport:
     """A written export; `path` and `manifest` are None for a stream.
 
     `resumed` counts the memories that an earlier, interrupted call had written. `left_out` are
-    users of whom the storage's listing was seen to leave entries out: they are in the file whole,
-    and it is not known who else was.
+    users of whom the storage's listing left out entries: they are complete in the file, but the
+    listing may have left out other users too.
     """
 
     path: Path | None
@@ -170,11 +170,11 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The result of an import. `whole` is true where the file is complete and unchanged.
+    """The result of an import.
 
-    It is None for a file that cannot tell: that of another system. Its memories were read from a
-    `unit` each; those that are not in use there are counted in `left_out` by their state, unless
-    they were asked for, and fields that did not fit in `not_carried`.
+    `whole` is true for a complete and unchanged file, and None for one of another system, which
+    cannot be checked. `unit` is what a line number counts. `left_out` counts by state the memories
+    that are not in use in the other system, `not_carried` by name the fields that did not fit.
     """
 
     path: Path
@@ -207,8 +207,8 @@ class Part:
 class MigrationSource:
     """An opened source of memories; reading it changes nothing.
 
-    `stored` yields everything that the store holds, `parts` tells what it is made of, complete once
-    that was read. `ledger` is the record beside the store, where there is one: it decides what
+    `stored` yields everything that the store holds; `parts` lists its collections or files, and is
+    complete after that. `ledger` is the record beside the store, if there is one: it decides what
     should be there.
     """
 
@@ -222,8 +222,8 @@ class SourceSurvey:
     """The contents of a source, before anything was decided.
 
     `split` texts were too long for one memory, `with_history` have earlier events. Of `sampled`
-    vectors `agreed` are what the embedder in use makes of the text. `digest` differs when anything
-    in the source does.
+    vectors, `agreed` are the same as the embedder in use makes. `digest` differs when anything in
+    the source does.
     """
 
     parts: tuple[Part, ...]
@@ -402,8 +402,8 @@ class Verification(_Migrated):
         """Raise VerificationFailed, which carries this, where it is not verified."""
         if not self.verified:
             raise VerificationFailed(
-                f"{counted(self.differing, 'memory')} of {self.source!r} not the same in "
-                f"{self.target!r}, and {self.failed:,} not taken; migrate again, or see what "
-                "differs",
+                f"of {self.source!r}, {counted(self.differing, 'memory')} not the same in "
+                f"{self.target!r} and {self.failed:,} not taken; migrate again, or read the "
+                "differences in the report",
                 self,
             )
