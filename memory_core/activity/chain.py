@@ -243,7 +243,7 @@ class Chain:
 
     @property
     def _may_share(self) -> bool:
-        """Several may have one number; their names depend on what was known of the server then."""
+        """True if several segments may have one number, with names that depend on the server."""
         return not (self.objects.atomic_puts and self.objects.in_order)
 
     def last(self) -> int:
@@ -251,7 +251,7 @@ class Chain:
         return last_number(self.objects, self._head.number if self._head else 0)
 
     def segments(self, numbers: Iterable[int]) -> dict[int, Segment]:
-        """Return those that are there and can be read, cached; those of one number as one."""
+        """Return the segments that can be read, cached; those of one number are joined."""
         wanted = [*numbers]
         with self._lock:
             contents = {number: self._read[number] for number in wanted if number in self._read}
@@ -306,11 +306,11 @@ class Chain:
         try:
             anchor = self.anchor()
         except UNREADABLE:
-            # Somebody changed it: the check reports that, and nothing else is removed.
+            # Somebody changed it: the check reports that, and nothing more is removed.
             return 0
         first = number = anchor.number if anchor else 1
         last = self.last()
-        # By the log's own last time too: a clock that ran ahead does not empty it.
+        # Limited by the log's own last time: a clock that runs ahead does not empty it.
         newest = self.segments([last]).get(last)
         now = datetime.now(UTC)
         until = min(now, newest.at if newest else now) - kept_for

@@ -97,7 +97,7 @@ def check_chain(
 def _contents(
     chain: Chain, first: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield every segment as it lies there, past all caches."""
+    """Yield every segment as stored, past all caches."""
     keys = chain.keys(first)
     done = 0
     for part in batches(keys, _AT_ONCE):
@@ -131,7 +131,7 @@ def _read(chain: Chain, number: int, data: bytes, state: _ChainState) -> Segment
         state.problems.append(f"segment {number:,} was changed: it cannot be read{after}")
         return None
     if segment.number != number:
-        state.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
+        state.problems.append(f"segment {number:,} was replaced by segment {segment.number:,}")
     if segment.seal_fits is not True:
         state.problems.append(
             f"segment {number:,} with {counted(len(segment.entries), 'entry')}, "
@@ -193,9 +193,9 @@ def _compare(
             f"the log went on to segment {number:,} and now ends at {head:,}: its end was removed"
         )
     elif number in digests and not digests[number].startswith(digest):
-        state.problems.append(f"segment {number:,} is another one than was written")
+        state.problems.append(f"segment {number:,} is not the one that was written")
     elif number not in digests and number and not (anchor and number < anchor.number):
-        state.problems.append(f"segment {number:,}, which is known, is not there")
+        state.problems.append(f"segment {number:,}, noted earlier, is missing")
 
 
 def _utc(at: datetime) -> str:

@@ -39,9 +39,9 @@ class Names:
         self._gone: set[str] = set()
 
     def mark(self, user_id: UserId, at: datetime | None = None) -> str:
-        """Return a mark for the user, a new one where there is none that is young enough.
+        """Return a mark for the user, a new one if there is none that is young enough.
 
-        For a user forgotten since `at` it is one that stands for nobody.
+        The mark of a user who was forgotten since `at` stands for nobody.
         """
         known = self._given.get(user_id)
         if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
@@ -64,7 +64,7 @@ class Names:
     def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
         """Return the user id behind every mark, as of some seconds ago at most.
 
-        Those of `marks` that are missing are erased by now: marks of other processes are looked up
+        Those of `marks` that are missing have been erased: marks of other processes are looked up
         at once.
         """
         known = self._resolved
@@ -79,7 +79,7 @@ class Names:
             for key in keys
         }
         self._resolved = resolved, time.monotonic()
-        # Never given again, so there is no need to look for them anew.
+        # Never given again, so they need not be looked up again.
         self._gone = {mark for mark in marks if mark not in resolved}
         return resolved
 
@@ -106,7 +106,7 @@ class Names:
         )
 
     def _keys(self, user_id: UserId) -> list[str]:
-        """Return the keys of all marks of a user, those of earlier releases among them."""
+        """Return the keys of all marks of a user, including those of earlier releases."""
         folders = (USERS + folder.removeprefix(LEDGER) for folder in folders_of(user_id))
         return [key for folder in folders for key in self._objects.list(folder)]
 

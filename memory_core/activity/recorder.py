@@ -1,7 +1,7 @@
 """Recording the actions of a service for the current actor: an entry for each outermost call.
 
-`noted` stands above public calls, `recording` around a part of one. A noted call that another one
-makes leaves no entry of its own.
+`noted` decorates public calls, `recording` wraps a part of one. A noted call inside another leaves
+no entry of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 _noted_call: ContextVar[str | None] = ContextVar("memory_core_noted_call", default=None)
 
 _WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
-"""Frequent calls of programs: written together with others, so that they take no longer."""
+"""Frequent calls of programs: written together with others, so that no call takes longer."""
 
 _EXPORTS: Final = frozenset({"export", "export-all"})
 
@@ -91,7 +91,7 @@ def recording(
     other_id: str | None = None,
     begin: bool = True,
 ) -> Iterator[Operation]:
-    """Note the action of the block, and how it ended, with the `detail` of what is yielded.
+    """Note the action of the block, and how it ended, with the `detail` of the operation yielded.
 
     The beginning of a guarded action is written first, unless `begin` is False because the block
     will refuse its arguments.
@@ -155,7 +155,7 @@ def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
 
 
 def _is_user_id(value: object) -> bool:
-    """Return whether a value can be normalized: what names nobody changes nothing."""
+    """Return whether a value is a user id: a call with an invalid one changes nothing."""
     try:
         normalize_user_id(value)  # type: ignore[arg-type]
     except InvalidUserId:

@@ -1,4 +1,4 @@
-"""What every call of the service works with."""
+"""The parts of a service, which all of its calls share."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServiceParts:
-    """The rooms below the calls of a service, opened once."""
+    """The parts below the calls of a service, opened once."""
 
     def __init__(
         self,

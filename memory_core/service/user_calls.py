@@ -1,4 +1,4 @@
-"""The calls of MemoryService about users: who there is, find, merge."""
+"""The calls of MemoryService about users: list, find, merge."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class UserCalls(StoreCalls):
         return search
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
-        """Search everything for what is left of a user: the proof of a deletion."""
+        """Search all places for what is left of a user: the proof of a deletion."""
         from ..memories.erasure_proof import find_traces
 
         user = normalize_user_id(user_id)
@@ -81,7 +81,7 @@ class UserCalls(StoreCalls):
         return self._merger.merge(*users, on_progress)
 
     def reunions(self, user_id: str) -> list[Merge]:
-        """Return what moved to the user from others and is still there, oldest first."""
+        """Return the merges into the user of which memories are still there, oldest first."""
         return self._merger.merges(normalize_user_id(user_id))
 
     def undo_reunion(self, reunion: Merge, *, on_progress: Progress | None = None) -> Merge:

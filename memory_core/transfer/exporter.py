@@ -183,7 +183,7 @@ def export_memories(
             manifest.unlink(missing_ok=True)
             part.replace(path)
             report = writer.report(path, manifest, resumed)
-            _write_manifest(report)
+            _write_manifest(report, path, manifest)
     except OSError as exc:
         raise BackendError(
             f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
@@ -231,22 +231,20 @@ def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
             yield view
 
 
-def _write_manifest(report: ExportReport) -> None:
-    assert report.path is not None
-    assert report.manifest is not None
+def _write_manifest(report: ExportReport, path: Path, manifest: Path) -> None:
     document = {
         **report.header.document(),
-        "file": report.path.name,
+        "file": path.name,
         "kind": report.kind,
         "finished_at": datetime.now(UTC).isoformat(),
         **pick(report, "bytes", "sha256", "memories"),
         "users": len(report.users),
         "per_user": encode(report.users),
     }
-    part = report.manifest.with_name(f"{report.manifest.name}.part")
+    part = manifest.with_name(f"{manifest.name}.part")
     part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
     part.chmod(0o600)
-    part.replace(report.manifest)
+    part.replace(manifest)
 
 
 def _header(
