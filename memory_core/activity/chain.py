@@ -27,7 +27,7 @@ ROOT: Final = "activity/v1/"
 LOG: Final = f"{ROOT}log/"
 ANCHORS: Final = f"{ROOT}anchors/"
 UNREADABLE: Final = (ValueError, KeyError, TypeError)
-"""Raised where a segment or an anchor is damaged."""
+"""Raised if a segment or an anchor is damaged."""
 
 _DIGITS: Final = 12
 _SUFFIX: Final = re.compile(r"json|jsonl|[0-9a-f]{12}\.jsonl")
@@ -163,7 +163,7 @@ def decode_anchor(data: bytes, key: Key) -> Anchor:
 
 
 def last_number(objects: ObjectStore, after: int) -> int:
-    """Return the number of the newest segment, `after` where there is none behind it.
+    """Return the number of the newest segment, `after` if there is none after it.
 
     Doubles its steps, so that a long log is not listed whole.
     """
@@ -197,7 +197,7 @@ def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]
 
 
 def _seal_fits(key: Key, data: bytes, seal: str, sealed_with: str) -> bool | None:
-    """Return whether a seal is right, None where another key made it."""
+    """Return whether a seal is right, None if another key made it."""
     if sealed_with == key_name(key):
         return key.verify(data, seal)
     return None if sealed_with else _UNSEALED.verify(data, seal)
@@ -247,7 +247,7 @@ class Chain:
         return not (self.objects.atomic_puts and self.objects.in_order)
 
     def last(self) -> int:
-        """Return the number of the newest segment, 0 where there is none."""
+        """Return the number of the newest segment, 0 if there is none."""
         return last_number(self.objects, self._head.number if self._head else 0)
 
     def segments(self, numbers: Iterable[int]) -> dict[int, Segment]:
@@ -289,9 +289,9 @@ class Chain:
         return [key for key in keys if number_of(key) in numbers]
 
     def anchor(self) -> Anchor | None:
-        """Return the newest anchor, None where nothing was ever removed.
+        """Return the newest anchor, None if nothing was ever removed.
 
-        Raises one of UNREADABLE where it is damaged.
+        Raises one of UNREADABLE if it is damaged.
         """
         keys = [name for name in self.objects.list(ANCHORS) if number_of(name) is not None]
         data = self.objects.get(keys[-1]) if keys else None

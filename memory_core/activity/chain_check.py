@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..model.counting import Progress, batches, counted
+from ..model.counting import Progress, Steps, batches, counted
 from .chain import (
     UNREADABLE,
     Anchor,
@@ -33,7 +33,7 @@ class _ChainState:
     oldest: datetime | None = None
     last: Segment | None = None
     broken: int | None = None
-    """The number of the segment right before, where it could not be read."""
+    """The number of the segment right before, if it could not be read."""
     sealed: bool = True
     keyed: bool = False
 
@@ -99,15 +99,13 @@ def _contents(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield every segment as stored, past all caches."""
     keys = chain.keys(first)
-    done = 0
+    steps = Steps(on_progress, len(keys))
     for part in batches(keys, _AT_ONCE):
-        if on_progress:
-            on_progress(done, len(keys))
         contents = chain.objects.get_many(part)
         for key in part:
             if (data := contents.get(key)) is not None:
                 yield number_of(key) or 0, data
-        done += len(part)
+        steps.advance(len(part))
 
 
 def _anchor(chain: Chain, state: _ChainState) -> Anchor | None:

@@ -138,7 +138,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries, newest first. `before` continues, None where nothing older is left to read.
+    """Entries, newest first. `before` continues, None if nothing older is left to read.
 
     `back_to` is the time of the oldest entry that was looked at, wanted or not.
     """

@@ -200,7 +200,7 @@ class ActivityLog:
         """Read the whole chain and report what was removed, changed or inserted.
 
         `known` is a head that an earlier check returned: the log must still hold it.
-        `on_progress` counts segments; where it raises, the check ends.
+        `on_progress` counts segments; if it raises, the check ends.
         """
         self._try_to_flush()
         return check_chain(self._chain, known, on_progress)
@@ -252,7 +252,7 @@ class ActivityLog:
         self._keep(EntryDraft(document), waits=waits)
 
     def _keep(self, entry: EntryDraft, *, waits: bool) -> None:
-        """Have the entry written now, or within a minute where it waits."""
+        """Have the entry written now, or within a minute if it waits."""
         self._put(entry)
         if waits:
             self._writer.call_within(BATCH_S)

@@ -61,7 +61,7 @@ _Asked = tuple[UserId, RecallReceipt]
 
 
 class RecallLog:
-    """One per process. Safe to share between threads; nothing is kept where `days` is 0."""
+    """One per process. Safe to share between threads; nothing is kept if `days` is 0."""
 
     def __init__(self, objects: ObjectStore, days: int) -> None:
         self.days = days

@@ -11,10 +11,9 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, Final, ParamSpec, TypeVar
 
-from ..errors import InvalidUserId
 from ..model.counting import counted
+from ..model.payload import owner
 from ..model.records import Receipt
-from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .entries import LIBRARY, Actor, Weight, current_actor, short, verb_of
@@ -69,7 +68,8 @@ def noted(
             service = next(iter(given.values()))
             name = action if isinstance(action, str) else action(given)
             user_id, other_id = _text(given, of), _text(given, other)
-            valid = all(_is_user_id(given[parameter]) for parameter in required)
+            # A call with an invalid id changes nothing.
+            valid = all(owner({"user_id": given[parameter]}) for parameter in required)
             with recording(
                 service.activity, name, user_id=user_id, other_id=other_id, begin=valid
             ) as operation:
@@ -152,12 +152,3 @@ def _weight(actor: Actor, action: str) -> Weight:
 def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
     value = given.get(parameter) if parameter else None
     return None if value is None else str(value)
-
-
-def _is_user_id(value: object) -> bool:
-    """Return whether a value is a user id: a call with an invalid one changes nothing."""
-    try:
-        normalize_user_id(value)  # type: ignore[arg-type]
-    except InvalidUserId:
-        return False
-    return True

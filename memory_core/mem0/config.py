@@ -11,7 +11,7 @@ from ..settings import Settings
 _logger = logging.getLogger("memory_core")
 
 _MODEL: Final = "gpt-5-mini"
-"""The language model of mem0 2.2.1 where none is named."""
+"""The language model of mem0 2.2.1 if none is named."""
 
 _NOT_TAKEN: Final = {
     "history_db_path": "not used; the history of memories is in the ledger",
@@ -26,7 +26,7 @@ _PROVIDED: Final = ("vector_store", "embedder", "llm")
 def read_config(config: object) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings for a configuration of mem0's, and a sentence for each part of it.
 
-    The environment applies where the configuration does not say otherwise. `config` is a mapping,
+    The environment applies unless the configuration says otherwise. `config` is a mapping,
     mem0's `MemoryConfig` or None.
 
     Raises:

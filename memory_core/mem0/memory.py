@@ -168,7 +168,7 @@ class Memory:
         return {"results": [_to_answer(hit, least, explain=explain) for hit in hits[:limit]]}
 
     def get(self, memory_id: str) -> dict[str, Any] | None:
-        """Return a memory by its id alone, None where nobody has it."""
+        """Return a memory by its id alone, None if nobody has it."""
         try:
             owner = self.service.owner_of(str(memory_id))
             return {**_to_item(self.service.get_memory(owner, str(memory_id))), "score": None}

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..embedders import Embedder
-from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
 from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
-from ..model.user_id import UserId, is_probe, normalize_user_id
+from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector, VectorStore
 from .damaged import Damage, is_entry
 from .merge_users import unfinished
@@ -71,7 +70,7 @@ class Difference:
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        """The payload to be shown, or adopted; empty where there is none."""
+        """The payload to be shown, or adopted; empty if there is none."""
         vector = self.wanted or self.orphan
         if len(self.events) == 1:
             return self.events[0].get("payload") or {}
@@ -128,7 +127,8 @@ class Auditor:
         self, ledger: Ledger, store: VectorStore, embedder: Embedder | None = None
     ) -> None:
         self._recorded_in = ledger
-        self._look_into(ledger.tolerant())
+        self._ledger = ledger.tolerant()
+        self._damage = Damage(self._ledger)
         self._store = store
         self._embedder = embedder
         self._unlisted: set[UserId] = set()
@@ -163,7 +163,7 @@ class Auditor:
             tuple(differences),
             checked=sum(len(view.live) for view in real),
             users=len(real),
-            left_out=tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted)))),
+            left_out=self._left_out(),
         )
 
     def compare(self, pairs: Sequence[Pair]) -> list[Difference]:
@@ -172,7 +172,7 @@ class Auditor:
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
-        """Return the vectors that name this user, in whatever form, and were never recorded."""
+        """Return the vectors that name this user, in any form, and were never recorded."""
         # Raises if the user's record is damaged.
         self._recorded_in.view(user_id)
         keys, views = self._snapshot(self._recorded_in.tolerant())
@@ -211,15 +211,14 @@ class Auditor:
                 new = view.live.keys() - census.live[user_id]
                 self._count(differing_ids | new, census, Steps(None))
                 census.settle(view)
-        left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
-        return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
+        return replace(census.result(backend, as_of), left_out=self._left_out())
 
-    def _look_into(self, ledger: Ledger) -> None:
-        self._ledger, self._damage = ledger, Damage(ledger)
+    def _left_out(self) -> tuple[UserId, ...]:
+        return tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted))))
 
     def _snapshot(self, ledger: Ledger) -> tuple[set[str], dict[UserId, UserView]]:
         self._unlisted.clear()
-        self._look_into(ledger)
+        self._ledger, self._damage = ledger, Damage(ledger)
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
@@ -310,7 +309,7 @@ class _StoreCensus:
 
     live: dict[UserId, Set[str]]
     _names: dict[str, str | _Unowned] = field(default_factory=dict)
-    """By key: the user id as it stands in the payload."""
+    """By key: the user id as the payload has it."""
     _owners: dict[str | _Unowned | None, UserId | None] = field(default_factory=dict)
 
     def note(self, key: str, vector: Vector | None) -> None:
@@ -396,10 +395,7 @@ class _StoreCensus:
 
     def _owner(self, name: str | _Unowned | None) -> UserId | None:
         if isinstance(name, str) and name not in self._owners:
-            try:
-                self._owners[name] = normalize_user_id(name)
-            except InvalidUserId:
-                self._owners[name] = None
+            self._owners[name] = owner({"user_id": name})
         return self._owners.get(name)
 
 

@@ -140,7 +140,7 @@ class UserFinder:
     def mentions(self, text: str, store: VectorStore) -> tuple[Mention, ...]:
         """Count, by user, the memories in which every word of the text begins a word.
 
-        Reads the text of every memory: from the store, or from the ledger where the store lacks it.
+        Reads the text of every memory: from the store, or if that lacks it, from the ledger.
         """
         wanted = [re.compile(rf"(?<!\w){re.escape(word)}") for word in _words(text)]
         counts: defaultdict[UserId, int] = defaultdict(int)

@@ -162,7 +162,7 @@ def _to_sources(
 def _by_scope(
     scope: Scope, document: str, chunks: Sequence[Chunk], metadata: Mapping[str, Any]
 ) -> list[tuple[Scope, list[Source]]]:
-    """Check the chunks of a document and return them in groups that can be saved in one go.
+    """Check the chunks of a document and return them in groups that are saved together.
 
     A chunk may name an agent and a run of its own, as exported memories do.
     """

@@ -283,7 +283,7 @@ def _open_llm(settings: Settings) -> Any:
     if not settings.openai_api_key:
         raise SettingsError("MEMORY_LLM is set but OPENAI_API_KEY is not; set it as well")
     llm = LlmFactory.create(provider, {"model": model, "api_key": settings.openai_api_key})
-    # mem0's own waits up to ten minutes, and follows OPENROUTER_API_KEY where that is set.
+    # mem0's own waits up to ten minutes, and follows OPENROUTER_API_KEY if it is set.
     llm.client = make_client(settings.openai_api_key, settings.openai_base_url)
     return _CheckedLlm(llm)
 

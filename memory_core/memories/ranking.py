@@ -28,7 +28,7 @@ _GREATEST_WEIGHT = 0.8
 _MEMORIES_IN_DOUBT = 30
 """The number of memories that `BM25_WEIGHT` counts for, beside the estimated weight."""
 _SAME = 0.99
-"""The least cosine of a text with itself, whatever the embedder rounds."""
+"""The least cosine of a text with itself, allowing for the rounding of embedders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Ranker:
 
         if not len(self._vectors):
             return []
-        # Not by BLAS, whose threads wait for each other where the processor is shared.
+        # Not by BLAS, whose threads wait for each other on a shared processor.
         cosine = np.clip(np.einsum("ij,j->i", self._vectors, vector), 0.0, 1.0)
         bm25, has_words = self._words.scores(question)
         weight = _bm25_weight(cosine, bm25) if has_words else BM25_WEIGHT

@@ -6,19 +6,18 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import IndexDamaged, InvalidUserId, MemoryNotFound
+from ..errors import IndexDamaged, MemoryNotFound
 from ..ledger import Ledger, LedgerEntry, UserView
 from ..ledger.ledger import trim
 from ..model.limits import RESERVED_KEYS
-from ..model.payload import expiry_of, fingerprint, parse_time, time_of
+from ..model.payload import expiry_of, fingerprint, owner, parse_time, time_of
 from ..model.records import MemoryRecord
-from ..model.user_id import UserId, normalize_user_id
+from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 
 if TYPE_CHECKING:
@@ -84,10 +83,8 @@ class MemoryReader:
     def stored_owner(self, memory_id: str) -> UserId | None:
         """Return the owner of a memory, as the store names it; None if the ledger disagrees."""
         stored = self._store.get([memory_id]).get(memory_id)
-        with suppress(InvalidUserId):
-            user = normalize_user_id((stored.payload or {}).get("user_id", "") if stored else "")
-            return user if memory_id in self._ledger.view(user).live else None
-        return None
+        user = owner(stored.payload or {}) if stored else None
+        return user if user and memory_id in self._ledger.view(user).live else None
 
     def get(self, view: UserView, memory_id: str) -> tuple[Vector, bool]:
         """Return a live memory, and whether the store holds it.

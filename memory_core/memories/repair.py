@@ -73,7 +73,7 @@ class Repairer:
     def adopt_orphans(
         self, user_id: UserId, *, preview: bool, on_progress: Progress | None
     ) -> Adoption:
-        """Record the vectors that name this user in whatever form and were never recorded."""
+        """Record the vectors that name this user in any form and were never recorded."""
         orphans = self._auditor.orphans_of(user_id, Steps(on_progress))
         orphans.sort(key=attrgetter("pair"))
         forms = Counter(str(orphan.payload.get("user_id")) for orphan in orphans)
@@ -228,7 +228,7 @@ def rebuild_index(
     """Make the index that the settings name hold every recorded memory, and audit it.
 
     The index is made if it is missing, and no other is changed. What it holds as recorded is not
-    embedded again, so a rebuild that was cut off goes on where it was. Until it is complete the
+    embedded again, so a rebuild that was cut off continues from there. Until it is complete the
     service can be used: what is still missing comes from the ledger.
 
     Raises:

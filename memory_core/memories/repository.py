@@ -85,7 +85,7 @@ class Repository(NamedTuple):
         )
 
     def _damage(self) -> Iterator[Step]:
-        """Yield a failed step where files of the index are damaged; S3 has no files."""
+        """Yield a failed step if files of the index are damaged; S3 has no files."""
         try:
             if self.backend.name == "chroma":
                 self.store.describe()
@@ -132,8 +132,8 @@ def open_repository(
 ) -> Repository:
     """Choose the backend and open everything that belongs to it.
 
-    A missing index is made where nothing is on record yet; with `create` in any case, and files of
-    the index that are damaged are removed. With `on_demand` the index is opened by the first call
+    A missing index is made if nothing is on record yet. With `create` it is made in any case, and
+    damaged files of the index are removed. With `on_demand` the index is opened by the first call
     that needs it, which then raises what is wrong with it.
 
     Raises:

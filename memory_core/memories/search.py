@@ -65,7 +65,7 @@ class OtherUser:
 class Recall:
     """The answer of the production call, and the exact ranking beside it.
 
-    `ranking` holds the first `MAX_SHOWN` of all `memories`, and whatever was answered or expired;
+    `ranking` holds the first `MAX_SHOWN` of all `memories`, and any that was answered or expired;
     `left_out` counts all of them by reason.
     """
 
@@ -222,7 +222,7 @@ def _best(
     limit: int,
     where: Condition,
 ) -> tuple[Hit, ...]:
-    """Return the best that fulfil the condition; more are ranked only where some do not."""
+    """Return the best that fulfil the condition; more are ranked only if some do not."""
     asked = limit
     while True:
         ranked = ranker.rank(question, values, asked)

@@ -68,7 +68,7 @@ class Counter:
         self._summaries: dict[UserId, tuple[_UserTally, int, UserSummary]] = {}
 
     def count(self, on_progress: Progress | None = None) -> Census:
-        """Return every user; `on_progress` counts users, and cancels where it raises."""
+        """Return every user; `on_progress` counts users, and cancels if it raises."""
         as_of = datetime.now(UTC)
         tallies = self._survey.take(on_progress)
         today = as_of.date().toordinal() - _EPOCH
@@ -113,7 +113,7 @@ def keep_figures(objects: ObjectStore, census: Census) -> None:
 def read_figures(objects: ObjectStore) -> dict[str, Any] | None:
     """Return the fields of a `Status` that a count gives, as last kept.
 
-    None where nothing was kept, it is damaged, or nobody had memories.
+    None if nothing was kept, it is damaged, or nobody had memories.
     """
     try:
         kept = json.loads(objects.get(_FIGURES) or b"")

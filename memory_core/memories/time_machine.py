@@ -185,7 +185,7 @@ class TimeMachine:
         preview: bool,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Give the chosen memories an expiry date, or delete them where that is None."""
+        """Give the chosen memories an expiry date, or delete them if that is None."""
         with_expiry({}, expires)  # Checks the date, even if no memory fits.
         now = self._ledger.view(user_id)
         ids = self._chosen(where, now.live)

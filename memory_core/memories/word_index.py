@@ -175,7 +175,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _telling(words: list[str]) -> list[str]:
-    """Return the words that carry meaning; all where none does."""
+    """Return the words that carry meaning, or all if none does."""
     stop_words = _stop_words()[_language(words)]
     telling = [
         word
@@ -186,7 +186,7 @@ def _telling(words: list[str]) -> list[str]:
 
 
 def language_of(text: str) -> str | None:
-    """Return the English name of a text's language, None where letters and words do not tell it.
+    """Return the English name of a text's language, None if letters and words do not show it.
 
     A script stands for the language most often written in it.
     """
@@ -207,7 +207,7 @@ def language_of(text: str) -> str | None:
 
 
 def _language(words: Sequence[str]) -> str:
-    """Return the language of whose stop words there are most; English where there are as many."""
+    """Return the language with the most stop words in the text; English if there is a tie."""
     languages = _languages_of()
     counts: dict[str, int] = {}
     for word in words:

@@ -71,7 +71,7 @@ class MemoryService(MemoryCalls):
         return replace(self.status(nobody), **figures) if figures else None
 
     def migrate_in_background(self) -> None:
-        """Begin to migrate memories from the local disk, if any, where this service is on S3."""
+        """On S3, begin to migrate memories from the local disk, if it has any."""
         if self._background is not None or not has_local_memories(self.settings, self.backend):
             return
         from ..transfer.background import Background

@@ -257,7 +257,7 @@ class MemoryCalls(PastCalls):
     def owner_of(self, memory_id: str) -> UserId:
         """Return the user who has a memory, or who had it until it was deleted.
 
-        Raises MemoryNotFound where nobody had it, or it was forgotten.
+        Raises MemoryNotFound if nobody had it, or it was forgotten.
         """
         return self._memories.stored_owner(memory_id) or self._finder.owner(memory_id)
 

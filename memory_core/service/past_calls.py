@@ -59,7 +59,7 @@ class PastCalls(UserCalls):
     def recalls(self, user_id: str, since: Moment | None = None) -> list[RecallReceipt]:
         """Return which memories questions of programs were given, newest first.
 
-        As far back as `MEMORY_RECALL_LOG` says; nothing where it is off. Other processes write
+        As far back as `MEMORY_RECALL_LOG` says; nothing if it is off. Other processes write
         within five seconds. Forgotten ones are left out; raises as `memories_at`.
         """
         user = normalize_user_id(user_id)

@@ -25,7 +25,7 @@ class StoreCalls(ServiceParts):
         """Count every user's memories, exactly, from the ledger.
 
         After the first time only users whose entries changed are read again. `on_progress` counts
-        users; where it raises, the call ends, and the next one goes on from there. With `keep` the
+        users; if it raises, the call ends, and the next one goes on from there. With `keep` the
         figures of a complete count are written for `last_status`, once a minute at most.
         """
         census = self._counter.count(on_progress)

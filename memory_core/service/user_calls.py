@@ -44,7 +44,7 @@ class UserCalls(StoreCalls):
 
         With a `scan` the ids in the store are searched too, with `elsewhere` those of other
         places. Users are counted now unless `counted` is given. With `texts` all memories are
-        searched for the words where no id answers, which the activity log notes.
+        searched for the words if no id answers, which the activity log notes.
         """
         search = self._finder.find(text, counted or self.count_users(), scan, elsewhere)
         if texts and not search.answered:
@@ -87,7 +87,7 @@ class UserCalls(StoreCalls):
     def undo_reunion(self, reunion: Merge, *, on_progress: Progress | None = None) -> Merge:
         """Undo a merge: memories go back as they are now; those deleted since stay deleted.
 
-        Raises as `reunite`; InvalidMove where none of them is with the new owner any more.
+        Raises as `reunite`; InvalidMove if none of them is with the new owner any more.
         """
         former, user_id = reunion.former, reunion.user_id
         with recording(self.activity, "undo", user_id=former, other_id=user_id) as operation:

@@ -25,8 +25,8 @@ _MEMBER = re.compile(r"(?:.*/)?(?P<stem>[^/.][^/]*?)\.(?P<suffix>af|csv|json|jso
 def open_unpacked(path: Path) -> Iterator[BinaryIO]:
     """Open a file, or the content of a .gz or .zip, one file after the other.
 
-    A zip has the same memories twice where two names differ in their suffix alone, as a backup of
-    OpenMemory does; the .json is read then, which names the user.
+    Names in a zip that differ only in their suffix, as in a backup of OpenMemory, hold the same
+    memories: of these the .json is read, which names the user.
 
     Raises:
         InvalidMemory: it cannot be unpacked, has more than 2 GB, or no file of a known kind.

@@ -55,7 +55,7 @@ class Stopped(Exception):
 
 
 class Observer:
-    """Reports on the local disk where this process does not migrate it; reads only.
+    """Reports on the local disk if this process does not migrate it; reads only.
 
     A survey of the disk is kept while nothing on it changes.
     """

@@ -38,7 +38,7 @@ _KEPT = "SELECT DISTINCT user, kept, mark FROM taken WHERE kept NOT NULL"
 class Decision:
     """The decision for a memory: `kept` is the id that it is to be read back under, if it is.
 
-    `draft` is what is to be recorded, None where nothing is. `reason` is for people. `here` is the
+    `draft` is what is to be recorded, None if nothing is. `reason` is for people. `here` is the
     payload in the way of a conflict.
     """
 
@@ -56,11 +56,11 @@ class Journal:
     """The decisions of one call, in a file that is gone when it is closed or the process dies.
 
     For one thread. `same` is the fingerprint of a memory's scope and text; `kept` is the id that it
-    is kept under, None where it is not; `mark` is its digest.
+    is kept under, None if it is not; `mark` is its digest.
     """
 
     def __init__(self) -> None:
-        # An empty name is a file of its own, made when the cache does not hold everything.
+        # An empty name is a temporary file, made once the cache does not hold everything.
         self._rows = sqlite3.connect("", isolation_level=None)
         self._rows.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLE)
         self._rows.execute("BEGIN")
@@ -291,5 +291,5 @@ def differing_in(accepted: Accepted, ours: Mapping[str, Any]) -> set[str]:
     theirs = accepted.payload
     keys = set(differing(ours, theirs)) - _INCIDENTAL
     moments = [time_of(payload, "created_at") for payload in (ours, accepted.incoming.payload)]
-    # One moment may be written in several time zones; none came in where the source has none.
+    # One moment may be written in several time zones; the source may have none.
     return keys - {"created_at"} if moments[1] in (None, moments[0]) else keys

@@ -48,7 +48,7 @@ _NOT_OURS = (
 class Row:
     """One line: its number, and the byte at which it starts.
 
-    `document` is None where it cannot be read, and `problem` then says why.
+    `document` is None if it cannot be read, and `problem` then says why.
     """
 
     line: int
@@ -119,7 +119,7 @@ class ExportReader:
                 yield Incoming(None, None, {}, line=row.line, problem=str(exc))
 
     def trailer(self) -> Trailer | None:
-        """Return the last line, None where the file was cut off."""
+        """Return the last line, None if the file was cut off."""
         return self._read_trailer(self._tail()[1])
 
     def check_whole(self, manifest: str | None = None) -> str:
@@ -328,7 +328,7 @@ def _marked(line: bytes, cell: str) -> dict[str, Any] | None:
 
 
 def _json(line: bytes) -> Any:
-    """Return the value of a line of JSON, None where it is invalid."""
+    """Return the value of a line of JSON, None if it is invalid."""
     try:
         values = list(json_values(line.removeprefix(BOM).decode()))
         return values[0] if len(values) == 1 else None

@@ -57,7 +57,7 @@ class ExportWriter:
         self._bytes = 0
 
     def resume(self, part: Path) -> None:
-        """Keep what an earlier call wrote, but for the last user, who may not be complete."""
+        """Keep what an earlier call wrote, except for the last user, who may be incomplete."""
         last, begins = "", 0
         # A file that was cut off within its first line is begun again.
         if b"\n" in self._file.read(4096):

@@ -45,7 +45,7 @@ _RISKY = tuple("=+-@\t\r\n＝＋－＠'")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line of an export. `user_id` is None where it has every user."""
+    """The first line of an export. `user_id` is None if it has every user."""
 
     version: str
     as_of: datetime
@@ -142,7 +142,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
     """Return a line of CSV as `from_document` takes it.
 
     Raises:
-        InvalidMemory: too few or too many cells, or a cell that is not JSON where it should be.
+        InvalidMemory: too few or too many cells, or a cell that should be JSON and is not.
     """
     if len(cells) != len(columns):
         raise InvalidMemory(f"the line has {counted(len(cells), 'cell')}, not {len(columns)}")
@@ -225,7 +225,7 @@ def to_header(document: Mapping[str, Any], name: str) -> Header:
 
 
 def to_trailer(document: Mapping[str, Any]) -> Trailer | None:
-    """Read the last line, None where it is no trailer."""
+    """Read the last line, None if it is not a trailer."""
     try:
         if document["holdfast"] != "end":
             return None

@@ -74,7 +74,7 @@ def import_memories(
 
 
 def _checksum(path: Path) -> str | None:
-    """Return the checksum in the manifest beside the file, None where there is none."""
+    """Return the checksum in the manifest beside the file, None if there is none."""
     manifest = path.with_name(f"{path.name}.manifest.json")
     try:
         return str(json.loads(manifest.read_bytes())["sha256"])

@@ -40,8 +40,8 @@ _LEFT_BEHIND = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "
 class Incoming:
     """A memory as its source has it; it keeps its id.
 
-    `user_id` is in its raw form, None where the source names nobody. `payload` has mem0's keys; the
-    user that it names is ignored. `id` is None where it has none: one is derived from its text.
+    `user_id` is in its raw form, None if the source names nobody. `payload` has mem0's keys; the
+    user that it names is ignored. `id` is None if it has none: one is derived from its text.
     `values` is its vector, made by the model called `embedder`. `former` is its owner in the
     source, if that is another. `line` is its place in the source. `earlier` are the events before,
     `{"kind", "at", "memory"}`, oldest first. `problem` says why it cannot be taken.
@@ -59,7 +59,7 @@ class Incoming:
 
     @property
     def text(self) -> str:
-        """The text, empty where there is none."""
+        """The text, empty if there is none."""
         text = self.payload.get("data")
         return text if isinstance(text, str) else ""
 

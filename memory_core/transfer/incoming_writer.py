@@ -13,7 +13,7 @@ from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader, is_current
 from ..memories.writer import MemoryWriter, at_revision
-from ..model.counting import Progress, batches
+from ..model.counting import Progress, Steps, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
@@ -184,13 +184,11 @@ class Intake:
             # A ledger with empty caches: what was written does not vouch for itself.
             ledger = Ledger(self.ledger.objects, frugal=True)
             memories = MemoryReader(ledger, self.store, self.embedder)
-            total, done = self._journal.count_kept(), 0
+            steps = Steps(on_progress, self._journal.count_kept())
             for user_id, kept in groupby(self._journal.kept(), key=lambda row: row[0]):
                 marks = ((memory_id, mark) for _, memory_id, mark in kept)
                 results[user_id] = self._read_back(user_id, marks, ledger.view(user_id), memories)
-                done += results[user_id].expected
-                if on_progress:
-                    on_progress(done, total)
+                steps.advance(results[user_id].expected)
         totals = self.totals
         return IntakeReport(
             source=self.source,

@@ -45,7 +45,7 @@ class Holder:
 
 
 def read_holder(objects: ObjectStore) -> Holder | None:
-    """Return the newest holder, None where there was none yet."""
+    """Return the newest holder, None if there was none yet."""
     key = max(objects.list(_LEASES), key=_number, default=None)
     data = objects.get(key) if key else None
     if key is None or data is None:
@@ -150,7 +150,7 @@ def note_done(objects: ObjectStore, report: MigrationReport) -> None:
 
 
 def read_done(objects: ObjectStore, digest: str) -> Done | None:
-    """Return the record of a migrated source, None where it was not migrated."""
+    """Return the record of a migrated source, None if it was not migrated."""
     key = max(objects.list(f"{_DONE}{digest}/"), default=None)
     data = objects.get(key) if key else None
     try:

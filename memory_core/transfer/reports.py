@@ -25,7 +25,7 @@ Verdict = Literal["keep", "take", "both"]
 """A person's decision over an id that has another text here: keep ours, take theirs, or both."""
 
 Vectors = Literal["kept", "made anew", "none there"]
-"""The use of a source's vectors: kept where the embedder in use makes the same."""
+"""The use of a source's vectors: kept if the embedder in use makes the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class UserResult:
     """The result for one user.
 
     `expected` memories have to be there afterwards, `found` of them were when they were read back;
-    the digests are those of `Digest` over both. None where nothing was read back: in a dry run, or
+    the digests are those of `Digest` over both. None if nothing was read back: in a dry run, or
     since nothing has to be there.
     """
 
@@ -96,7 +96,7 @@ class UserResult:
 
     @property
     def verified(self) -> bool | None:
-        """True if all that has to be there was read back; None where nothing was."""
+        """True if all that has to be there was read back; None if nothing was."""
         if self.found is None:
             return None
         return self.found_digest == self.expected_digest and not self.unindexed
@@ -235,12 +235,12 @@ class SourceSurvey:
     agreed: int
     digest: str
     embed_seconds: float = 0.0
-    """The time that one text took to embed, 0 where none was."""
+    """The time that one text took to embed, 0 if none was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One id with two texts: ours, and that of the source; times as they stand there."""
+    """One id with two texts: ours, and that of the source; times as written there."""
 
     id: str
     user_id: UserId
@@ -337,7 +337,7 @@ class MigrationReport(_Migrated):
         return not self.failed and self.intake.verified is not False
 
     def check(self) -> None:
-        """Raise MigrationConflict where a decision is needed, MigrationError where not all is ok.
+        """Raise MigrationConflict if a decision is needed, MigrationError if not all is ok.
 
         For callers that go on only with everything there.
         """
@@ -399,7 +399,7 @@ class Verification(_Migrated):
         return not self.differing and not self.failed and self.found == self.expected
 
     def check(self) -> None:
-        """Raise VerificationFailed, which carries this, where it is not verified."""
+        """Raise VerificationFailed, which carries this, unless it is verified."""
         if not self.verified:
             raise VerificationFailed(
                 f"of {self.source!r}, {counted(self.differing, 'memory')} not the same in "

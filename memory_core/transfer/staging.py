@@ -188,7 +188,7 @@ class Staging:
         return True
 
     def _fitting(self, values: Values | None) -> bytes | None:
-        """Return the unit vector, None where its length is not that of the embedder's."""
+        """Return the unit vector, None if it does not fit the embedder in use."""
         import numpy as np
 
         if values is None or values.shape != (self._embedder.dimensions,):

@@ -1,6 +1,6 @@
 """Verifying a migration: every memory of the source compared with the service; the receipt.
 
-A receipt has counts and digests of every user, chained, and signed where there is a key. Each
+A receipt has counts and digests of every user, chained, and signed if there is a key. Each
 user's link is the SHA-256 of the link before it and of the user's part, as JSON with sorted keys.
 Changing a user changes every link after it and the last, which is signed with `MEMORY_RECEIPT_KEY`.
 """

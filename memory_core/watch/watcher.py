@@ -33,7 +33,7 @@ _logger = logging.getLogger("memory_core")
 class Watcher(BackgroundThread):
     """Checks when `check` is called, and on a daemon thread after `start`.
 
-    `now` tells the time in seconds since 1970: slots are the same on every instance.
+    `now` returns the time in seconds since 1970: slots are the same on every instance.
     """
 
     def __init__(self, service: WatchedService, *, now: Callable[[], float] = time.time) -> None:
