@@ -327,16 +327,13 @@ class Chain:
             number += 1
         if old:
             before = anchor.removed if anchor else 0
-            self._write_anchor(Anchor(old.number + 1, old.digest, before + removed, old.at))
             first = old.number + 1
+            beginning = Anchor(first, old.digest, before + removed, old.at)
+            # Another process may have removed the same.
+            with suppress(EntryExists):
+                self.objects.put_if_absent(anchor_key(first), encode_anchor(beginning, self.key))
         self._delete_before(first)
         return removed
-
-    def _write_anchor(self, anchor: Anchor) -> None:
-        # Another process may have removed the same.
-        with suppress(EntryExists):
-            data = encode_anchor(anchor, self.key)
-            self.objects.put_if_absent(anchor_key(anchor.number), data)
 
     def _delete_before(self, first: int) -> None:
         """Delete segments and anchors before the anchor."""

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ..errors import EntryExists
-from ..ledger.entries import DIGEST_MARK, folder_of, folders_of, is_forget, last_ulid_at
+from ..ledger.entries import DIGEST_MARK, folder_of, folders_of, is_forget, last_ulid_at, next_ulid
 from ..ledger.entries import ROOT as LEDGER
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore
@@ -49,7 +49,7 @@ class Names:
         marks = self.marks(user_id)
         if not marks and at and self._is_forgotten(user_id, at):
             # By another process, while the entry waited.
-            return _new_mark()
+            return next_ulid("", datetime.now(UTC))
         mark = marks[-1] if marks and _age(marks[-1]) < USED_FOR else self._make(user_id)
         with self._lock:
             if len(self._given) >= _KEPT:
@@ -111,23 +111,14 @@ class Names:
         return [key for folder in folders for key in self._objects.list(folder)]
 
     def _make(self, user_id: UserId) -> str:
-        mark = _new_mark()
+        mark = next_ulid("", datetime.now(UTC))
+        folder = USERS + folder_of(user_id).removeprefix(LEDGER)
         # If it exists it is our own, whose acknowledgement was lost: nobody else makes the same.
         with suppress(EntryExists):
-            self._objects.put_if_absent(_folder(user_id) + mark, user_id.encode())
+            self._objects.put_if_absent(folder + mark, user_id.encode())
         with self._lock:
             self._resolved = None
         return mark
-
-
-def _new_mark() -> str:
-    from ulid import ULID
-
-    return str(ULID())
-
-
-def _folder(user_id: UserId) -> str:
-    return USERS + folder_of(user_id).removeprefix(LEDGER)
 
 
 def _encoded(key: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from threading import Lock
 from typing import Any, Final
 
@@ -191,12 +192,8 @@ class RecallLog:
 
     def _remove_old(self) -> None:
         oldest = f"{ROOT}{datetime.now(UTC) - timedelta(days=self.days):%Y-%m-%d}/"
-        old = []
-        for key in self._objects.list(ROOT):
-            if key >= oldest:
-                break
-            old.append(key)
-        self._objects.delete(old)
+        old = takewhile(lambda key: key < oldest, self._objects.list(ROOT))
+        self._objects.delete([*old])
 
 
 def _pseudonym(salt: str, user_id: UserId) -> str:

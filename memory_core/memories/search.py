@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..embedders import embed_question
@@ -123,7 +122,7 @@ class Searcher:
                 if exact
                 else self._candidates(view, question, values, limit)
             )
-            hits = _best(ranker, record_at, question, values, limit, where or _unexpired())
+            hits = _best(ranker, record_at, question, values, limit, where or _unexpired)
         if not quiet and not is_probe(user_id):
             _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
@@ -154,17 +153,15 @@ class Searcher:
         if view.live:
             values = embed_question(self._embedder, question)
             ranker, record_at = self._memories.ranker(view)
-            today = datetime.now(UTC).date()
             ahead = 0
             for rank, entry in enumerate(ranker.rank(question, values, len(view.live)), 1):
                 record = record_at(entry.position)
-                expired = record.expired_on(today)
                 place, reason = places.get(record.id), None
                 if place is None:
-                    reason = _reason(record, answer, expired=expired, behind=ahead >= limit)
+                    reason = _reason(record, answer, behind=ahead >= limit)
                     counts[reason] += 1
-                ahead += not expired
-                if rank <= MAX_SHOWN or place is not None or expired:
+                ahead += not record.expired
+                if rank <= MAX_SHOWN or place is not None or record.expired:
                     ranking.append(RankedMemory(_hit(record, entry, rank), place, reason))
         others = [other for other in close if other.user and other.user.memories][:_OTHERS]
         return Recall(
@@ -205,13 +202,12 @@ class Searcher:
         return Ranker(texts, matrix, pairs), lambda position: to_record(vectors[position])
 
 
+def _unexpired(record: MemoryRecord) -> bool:
+    return not record.expired
+
+
 def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
     return Hit(record, entry.score, rank, entry.cosine, entry.bm25, entry.context)
-
-
-def _unexpired() -> Condition:
-    today = datetime.now(UTC).date()
-    return lambda record: not record.expired_on(today)
 
 
 def _best(
@@ -233,9 +229,9 @@ def _best(
         asked *= 4
 
 
-def _reason(record: MemoryRecord, answer: SearchResult, *, expired: bool, behind: bool) -> Reason:
+def _reason(record: MemoryRecord, answer: SearchResult, *, behind: bool) -> Reason:
     """Return why a memory is not in the answer."""
-    if expired:
+    if record.expired:
         return "expired"
     if behind or answer.complete:
         return "limit"

@@ -141,7 +141,7 @@ class IntakeReport:
 
 @dataclass(frozen=True, slots=True)
 class UserPart:
-    """One user's part of an export; the digest is that of `memory_core.transfer.Digest`."""
+    """One user's part of an export; the digest is that of `incoming_memory.Digest`."""
 
     memories: int
     digest: str

@@ -65,7 +65,7 @@ class Watcher(BackgroundThread):
             return proof
 
     def take_slot(self) -> Proof | None:
-        """Check unless another instance has taken this interval; then read what is on record.
+        """Check, or read what is on record if another instance has taken this interval.
 
         If nobody checked in three intervals that are taken, as after a clock was set back, check.
         """
