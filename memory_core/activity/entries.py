@@ -232,7 +232,7 @@ def draft(
             try:
                 users[place] = normalize_user_id(given)
             except InvalidUserId:
-                # The call that the invalid id is for refuses it as well.
+                # The call itself refuses the invalid id as well.
                 document["detail"] = document["detail"] or "an invalid id"
     return EntryDraft(document, users)
 

@@ -144,7 +144,7 @@ class ActivityLog:
         except BaseException as exc:
             # The kind alone: a message may name a user or show a text.
             under_way.outcome, under_way.detail = "failed", type(exc).__name__
-            # A storage that has just failed is not asked again before the caller knows.
+            # The caller learns of the failure before a failing storage is tried again.
             waits = waits or isinstance(exc, (BackendError, LedgerError))
             raise
         finally:
@@ -248,7 +248,7 @@ class ActivityLog:
             "detail": short(operation.detail),
             "outcome": operation.outcome,
         }
-        # With the marks of the beginning: a user forgotten in between gets no new one.
+        # Has the marks of the beginning: a user forgotten in between gets no new one.
         self._keep(EntryDraft(document), waits=waits)
 
     def _keep(self, entry: EntryDraft, *, waits: bool) -> None:

@@ -91,7 +91,7 @@ class Names:
             self._resolved = None
 
     def remove_older(self, than: timedelta) -> None:
-        """Erase the marks of which no entry is left, since entries are kept for that long."""
+        """Erase the marks of which no entry is left, if entries are kept for that long."""
         keys = self._objects.list(USERS)
         old = [key for key in keys if _age(key.rpartition("/")[2]) > than + USED_FOR]
         self._objects.delete(old)

@@ -11,7 +11,7 @@ from .pseudonyms import Names
 
 _AT_ONCE: Final = 32
 _MOST_READ: Final = 2_000
-# Segments may hold entries that waited, and clocks differ: read on for so long.
+# Reading continues for so long: segments may hold entries that waited, and clocks differ.
 _SLACK: Final = timedelta(minutes=10)
 
 _Line = tuple[tuple[int, int], Mapping[str, Any]]

@@ -3,7 +3,7 @@
     recalls/v1/<day>/<ulid>.<digests>.jsonl     the questions of up to five seconds, of one process
 
 Six digits of a user's digest in the name find a user's receipts without reading the others; in the
-object a user is a pseudonym, which only the id itself can be compared with.
+object a user is a pseudonym, which only somebody who knows the id can recognize.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ class RecallLog:
         receipt = RecallReceipt(datetime.now(UTC), agent or "", result.mode, given)
         with self._lock:
             self._waiting.append((user_id, receipt))
-            # Where the storage does not answer, the oldest are given up.
+            # If the storage does not answer, the oldest are dropped.
             del self._waiting[:-_MOST_WAITING]
         self._writer.call_within(FLUSH_S)
 

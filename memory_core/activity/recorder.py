@@ -127,14 +127,14 @@ def unnoted(call: str = "") -> Iterator[None]:
 
 
 def current_author() -> dict[str, str]:
-    """Return what the ledger records of who makes an event: name, way in, and noted call."""
+    """Return the author of an event for the ledger: name, way in, and noted call."""
     actor = current_actor()
     call = _noted_call.get() or ""
     return {"who": short(actor.name), "via": short(actor.via), "call": short(call)}
 
 
 def removed(receipt: Receipt) -> str:
-    """Return the detail of an entry: how many memories of a user were removed, and are left."""
+    """Return the detail of a removal: how many memories were removed, and how many are left."""
     return f"{counted(receipt.removed, 'memory')}, {receipt.left or 0:,} left"
 
 
@@ -144,7 +144,7 @@ def _weight(actor: Actor, action: str) -> Weight:
         return "look"
     if actor.via != "dashboard" and action in _EXPORTS:
         # Programs and commands have the keys of the storage: nothing is kept from them, and
-        # memories can be saved from a storage that takes no writes any more.
+        # memories can be rescued from a storage that no longer takes writes.
         return "change"
     return verb_of(action).weight
 

@@ -18,7 +18,7 @@ _SWEEP_EVERY_S: Final = 6 * 3600.0
 class EntryWriter:
     """Calls `write`, a method, on a daemon thread when it is due, and a last time on closing.
 
-    The thread begins with the first `call_within`, and ends with the method's object.
+    The thread starts with the first `call_within`, and ends once the method's object is collected.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:

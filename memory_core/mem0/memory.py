@@ -37,7 +37,7 @@ _Result = TypeVar("_Result")
 
 
 class UnknownMemory(MemoryNotFound, ValueError):
-    """Nobody has a memory of that id; a ValueError too, as mem0 raises."""
+    """Nobody has a memory with that id; also a ValueError, which mem0 raises."""
 
 
 class Memory:

@@ -65,7 +65,7 @@ class Difference:
 
     @property
     def older(self) -> bool:
-        """The store still holds the state before this one, which nobody is shown."""
+        """True if the store still has an older revision, which is never shown."""
         return self.detail == _OLDER
 
     @property
@@ -119,7 +119,7 @@ class Findings:
 class Auditor:
     """Compares store and ledger. Others may read and write meanwhile.
 
-    An entry that cannot be read stops nobody: it is listed as damaged. With an `embedder` the
+    An unreadable entry stops nothing: it is listed as damaged. With an `embedder` the
     texts are embedded again, and compared with their vectors.
     """
 
@@ -167,7 +167,7 @@ class Auditor:
         )
 
     def compare(self, pairs: Sequence[Pair]) -> list[Difference]:
-        """Compare some memories with what the ledger says of them now."""
+        """Compare some memories with the present ledger."""
         users = {user_id for user_id, _ in pairs}
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
@@ -245,7 +245,7 @@ class Auditor:
             for vector in self._read(batch).values():
                 user_id = owner(vector.payload)
                 if user_id and user_id not in own:
-                    # A listing of all may leave out what the user's own folder has.
+                    # A listing of all users may leave out entries that the user's own folder has.
                     own[user_id] = self._ledger.view(user_id)
                 view = own[user_id] if user_id else None
                 pair = (user_id or NOBODY, vector.key)
@@ -450,7 +450,7 @@ def _unlike(stored: Mapping[Pair, Vector], embedder: Embedder) -> Iterator[Diffe
         stored.items(), embedder.embed(texts) if texts else (), strict=True
     ):
         values = vector.values
-        # Not above it is a vector of length zero, too.
+        # Also true of a vector of zeros.
         if values is None or not values @ meaning > _SAME_MEANING * (values @ values) ** 0.5:
             yield Difference("unlike", pair, "its vector does not have the meaning of its text")
 
@@ -466,9 +466,9 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
 
 
 def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
-    """Return the entry that the store should hold a memory in.
+    """Return the entry as which the store should hold a memory.
 
-    Where a save was repeated, by two writers at once, either of its events may be the one.
+    If two writers made the same save at once, it may be the event of either.
     """
     live = view.live[memory_id]
     revision = stored.payload.get("revision") if stored else None
@@ -479,9 +479,9 @@ def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEn
 
 
 def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
-    """Return whether a memory was its user's once, though the ledger does not know its id.
+    """Return whether a memory was once recorded, though the ledger does not know its id.
 
-    Its entry is there, or was erased when the user was forgotten, while a writer was still busy.
+    Its entry is there, or was erased with a forgotten user while a writer was still busy.
     """
     revision = payload.get("revision")
     if any(entry.ulid == revision for entry in view.entries):

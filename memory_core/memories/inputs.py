@@ -62,7 +62,7 @@ class Composer:
         sources, left_out = _to_sources(messages, attached)
         if not infer:
             return _expiring(self._engine.compose(scope, sources), expires), left_out
-        # mem0 takes no other keys of a message.
+        # mem0 accepts no other keys in a message.
         plain = [
             {"role": source.role, "content": source.text}
             | ({"name": source.name} if source.name else {})
@@ -82,9 +82,9 @@ class Composer:
         isolate: bool,
         on_progress: Progress | None,
     ) -> tuple[int, tuple[str, ...], Iterator[tuple[Scope, list[Vector]]]]:
-        """Return how many memories a file makes, what is left out, and the memories.
+        """Return the number of memories in a file, what is left out, and the memories in groups.
 
-        These come in groups that are saved together.
+        Those of a group are saved together.
 
         Raises:
             InvalidMemory: the file cannot be read, or a part of it cannot be stored; says which.

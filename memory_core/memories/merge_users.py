@@ -44,7 +44,7 @@ class MergePlan:
 
     @property
     def memories(self) -> int:
-        """Count the memories to be moved."""
+        """The number of memories to be moved."""
         return len(self.ids)
 
     def as_undo(self) -> Merge:
@@ -210,14 +210,14 @@ class Merger:
         theirs = self._ledger.view(former)
         if not theirs.live and not theirs.given_away:
             raise InvalidMove(
-                f"user {former!r} has no memories to move; find the id they are under first"
+                f"user {former!r} has no memories to move; find the id that has them first"
             )
         return theirs, self._ledger.view(user_id)
 
     def _payloads(
         self, theirs: UserView, ours: UserView, ids: Collection[str]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-        """Return what the new owner is to have, and which memories cannot be moved and why."""
+        """Return the payloads for the new owner, and why other memories cannot be moved."""
         payloads: dict[str, dict[str, Any]] = {}
         refused: dict[str, str] = {}
         vectors = self._memories.read(theirs, ids)[0]
@@ -250,8 +250,8 @@ class Merger:
                 self._store_some(view, [memory_id for memory_id in batch if memory_id in view.live])
             except BackendError as exc:
                 raise NotIndexed(
-                    f"memories of user {user_id!r} are recorded and none is lost, but the work is "
-                    f"not finished: {exc}; repeat it",
+                    f"memories of user {user_id!r} are recorded and safe, but not all are stored: "
+                    f"{exc}; repeat the call",
                     batch[0],
                 ) from exc
             steps.advance(len(batch))
@@ -291,7 +291,7 @@ class Merger:
         )
 
     def _arrived(self, theirs: UserView, ours: UserView) -> set[str]:
-        """Return which of their memories came to us by a move that was cut off."""
+        """Return which memories of theirs came to us by a move that was cut off."""
         moves = unfinished(self._ledger, (theirs, ours))
         return {memory_id for giver, memory_id in moves if giver == theirs.user_id}
 

@@ -74,7 +74,7 @@ class MemoryReader:
         """
         view = self._ledger.view(user_id)
         if memory_id not in view.live:
-            # A deletion that was cut off before the vectors went is finished here.
+            # Finish a deletion that was cut off before the vectors were deleted.
             if memory_id in view.all_ids:
                 self._store.delete(self.removable(view, {memory_id}))
             raise _not_found(user_id, memory_id)
@@ -146,7 +146,7 @@ class MemoryReader:
             pairs = continuations([vector.payload for vector in vectors])
             matrix = self._matrix(vectors)
             user.ranker = Ranker(texts, matrix, pairs)
-            # The rows take the place of what was read, so that nothing is kept twice.
+            # The rows of the matrix replace the vectors that were read, so that none is kept twice.
             rows = zip(ids, vectors, matrix, strict=True)
             user.vectors = {key: replace(vector, values=row) for key, vector, row in rows}
         return user.ranker, lambda position: user.record(ids[position])
@@ -273,7 +273,7 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
 
 
 def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:
-    """Return whether the store holds a memory as last recorded, as far as showing it needs."""
+    """Return whether the store holds a memory as last recorded, and fit to be shown."""
     payload = stored.payload or {} if stored else {}
     return (
         payload.get("revision") in view.live[memory_id].revisions

@@ -164,7 +164,7 @@ class Repairer:
             (self._store.erase if forgotten else self._store.delete)([key for _, key in group])
 
     def _adopt(self, orphans: Sequence[Difference]) -> _Left:
-        """Record what can be a memory for the user it names, then put it as recorded."""
+        """Record those that can be memories of the user they name, then put them as recorded."""
         left: _Left = {}
         for user_id, group in groupby(orphans, key=lambda orphan: orphan.pair[0]):
             left |= self._record(user_id, list(group))
@@ -172,7 +172,7 @@ class Repairer:
         return left | (self.settle(adopted) if adopted else {})
 
     def _record(self, user_id: UserId, orphans: Sequence[Difference]) -> _Left:
-        """Append what can be adopted; return what cannot."""
+        """Append the orphans that can be adopted; return the others."""
         if user_id == NOBODY:
             return {orphan.pair: "it names no user" for orphan in orphans}
         left: _Left = {}
@@ -205,7 +205,7 @@ class Repairer:
         return left
 
     def _remove(self, orphans: Sequence[Difference]) -> _Left:
-        """Delete what is still not on record."""
+        """Delete the orphans that are still not on record."""
         orphaned = {orphan.pair[1] for orphan in orphans}
         keys = set(orphaned)
         for user_id in filter(None, {orphan.item.user_id for orphan in orphans}):

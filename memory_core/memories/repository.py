@@ -24,7 +24,7 @@ from .damaged import Damage, is_entry
 
 
 class Repository(NamedTuple):
-    """Where memories are kept. Tools that look beneath the calls of a service only read it."""
+    """A place of memories. Tools that use it directly, without a service, only read it."""
 
     backend: Backend
     """Which storage was chosen, why, and its objects."""
@@ -37,7 +37,7 @@ class Repository(NamedTuple):
     def placement(self) -> Placement:
         """Compare the ids in the store with those in the ledger; a full scan of both.
 
-        What is saved or deleted meanwhile is no difference: the ledger is read before and after.
+        Saves and deletions in the meantime do not count: the ledger is read before and after.
         """
         ledger = self.ledger.tolerant()
         as_of, before = datetime.now(UTC), _live(ledger)
@@ -98,7 +98,7 @@ def _live(ledger: Ledger) -> dict[UserId, frozenset[str]]:
 
 
 class Service(Protocol):
-    """A service as the modules that export, import and migrate see it."""
+    """A service, as far as export, import and migration use it."""
 
     @property
     def settings(self) -> Settings: ...
@@ -114,7 +114,7 @@ class Service(Protocol):
 
 
 class _StoreOnDemand:
-    """Opens the store at its first use, so that what the ledger answers works without it."""
+    """Opens the store at its first use, so that calls answered by the ledger work without it."""
 
     def __init__(self, open_store: Callable[[], VectorStore]) -> None:
         self._open = cache(open_store)

@@ -141,7 +141,7 @@ class Searcher:
     def explain(
         self, user_id: UserId, question: str, limit: int, close: Iterable[CloseUser]
     ) -> Recall:
-        """Return what is answered, what is not, and why; raises as `search`.
+        """Return the answer, and why each other memory is not in it; raises as `search`.
 
         `close` are the users whose ids are close to this one's.
         """

@@ -56,7 +56,7 @@ class PastMemories(Sequence[MemoryRecord]):
         return tuple(dict.fromkeys(entry.ulid for entry in self._entries))
 
     def moves(self) -> dict[str, Origin]:
-        """Return how memories came here, or went, by the event: a merge, migration or import."""
+        """Return, by event, how memories came or left: by a merge, migration or import."""
         moved = {entry.ulid: entry for entry in self._entries if entry.moved}
         details = self._ledger.details(moved.values())
         return {
@@ -83,7 +83,7 @@ class PastMemories(Sequence[MemoryRecord]):
 
 
 class TimeMachine:
-    """Reads the past of users from the ledger, and makes it the present again."""
+    """Reads the past of users from the ledger, and restores it."""
 
     def __init__(self, ledger: Ledger, merger: Merger, repairer: Repairer) -> None:
         self._ledger = ledger
@@ -91,7 +91,7 @@ class TimeMachine:
         self._repairer = repairer
 
     def state(self, user_id: UserId, moment: Moment) -> PastMemories:
-        """Return what the user had at a moment: after the last event that is not later."""
+        """Return the user's memories at a moment: after the last event that is not later."""
         now = self._ledger.view(user_id)
         bound = _bound(now, moment)
         if bound < now.forgotten:
@@ -224,7 +224,7 @@ class TimeMachine:
         then: Mapping[str, LedgerEntry | None],
         current: Mapping[str, LedgerEntry | None],
     ) -> dict[str, str]:
-        """Return the memories that moved to another user, or came from one since, and which."""
+        """Return the memories that moved to another user, or came from one, with a sentence."""
         apart = {key for key in then if bool(then[key]) != bool(current[key])}
         moves = {
             entry.memory_id: entry
@@ -291,7 +291,7 @@ class TimeMachine:
         steps = Steps(on_progress, len(ids))
         try:
             for batch in batches(dict.fromkeys(ids), PUT_BATCH):
-                # It keeps the vector of a text that is unchanged.
+                # This keeps the vector of an unchanged text.
                 self._merger.store_all(user_id, batch)
                 left |= self._repairer.settle([(user_id, memory_id) for memory_id in batch])
                 steps.advance(len(batch))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAM_WEIGHT = 0.3
-"""What a trigram counts beside a word."""
+"""The weight of a trigram; that of a word is 1."""
 
 _K1 = 1.2
 _B = 0.75
@@ -40,7 +40,7 @@ _LANGUAGE_OF_SCRIPT = {
     "GURMUKHI": "Punjabi", "HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese",
     "MYANMAR": "Burmese",
 }  # fmt: skip
-# Of a word's trigrams, the share from which it is taken for another form of the word.
+# The share of common trigrams from which two words count as forms of one.
 _SAME_FORM = 0.5
 
 
@@ -224,7 +224,7 @@ def _stems(words: Sequence[str]) -> list[str]:
 
 
 def _grams(word: str) -> list[str]:
-    """Return the trigrams of a word that is longer than one."""
+    """Return the trigrams of a word of more than three characters."""
     plain = _unaccented(word)
     ends = range(_GRAM, len(plain) + 1) if len(plain) > _GRAM else ()
     return [_GRAM_MARK + plain[end - _GRAM : end] for end in ends]

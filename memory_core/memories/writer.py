@@ -91,7 +91,7 @@ class MemoryWriter:
         """Record the memories in one object; return them as the store is to hold them."""
         entries = self._ledger.append(view, drafts)
         now = self._ledger.look_again(view.user_id)
-        # Live under another id than they were added with.
+        # Memories that are live under another id than the one they were added with.
         twins = {
             live.added: key
             for key, live in (now.live if now else {}).items()
@@ -133,7 +133,7 @@ class MemoryWriter:
         left = 0
         if view.entries:
             (forgotten,) = self._ledger.append(view, [EventDraft(Kind.FORGET, ALL, user_id)])
-            # What others recorded before our entry, after we had looked, goes too.
+            # Entries that others made after our look, but before our entry, are erased too.
             now = self._ledger.view(user_id)
             before = [entry for entry in now.entries if entry.ulid < forgotten.ulid]
             ids = self._memories.removable(view, (view.all_ids | now.all_ids) - now.live.keys())

@@ -1,4 +1,4 @@
-"""MemoryService: every public call. Each normalizes its user id and hands over to a room below."""
+"""MemoryService: every public call. Each normalizes its user id and calls a package below."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class MemoryService(MemoryCalls):
     def last_status(self) -> Status | None:
         """Return the status with the figures of the last count that a process kept, if one did.
 
-        It names nobody, and takes one request at any number of users.
+        It has no users, and takes one request however many there are.
         """
         figures = read_figures(self.parts.backend.objects)
         nobody = Census((), (), 0, {}, {}, datetime.now(UTC))

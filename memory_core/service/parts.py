@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServiceParts:
-    """The parts below the calls of a service, opened once."""
+    """The base of a service: its parts, opened once."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ServiceParts:
         self.close()
 
     def close(self) -> None:
-        """Release files and connections, once what is under way is written."""
+        """Release files and connections, after writing what is under way."""
         if self._background is not None:
             self._background.stop()
         if self._watcher is not None:

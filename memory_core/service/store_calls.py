@@ -49,7 +49,7 @@ class StoreCalls(ServiceParts):
     def starts(self) -> list[ServiceStart]:
         """Return the newest starts of applications on this storage, at most 500, oldest first.
 
-        Those that could not be written, on a storage without writes, are missing.
+        Those on a storage that takes no writes are missing.
         """
         return read_starts(self.parts.backend.objects)
 
@@ -69,7 +69,7 @@ class StoreCalls(ServiceParts):
         unexpected: Unexpected = "keep",
         on_progress: Progress | None = None,
     ) -> AuditReport:
-        """Compare the store with the ledger over all users; with `repair` make it as recorded.
+        """Compare the store with the ledger over all users; with `repair` correct it.
 
         Orphans, which were never recorded, are only reported unless a repair is to "adopt" them
         for the user they name, or to "remove" them. A repair that was cut off can be repeated.

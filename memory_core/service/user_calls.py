@@ -64,7 +64,7 @@ class UserCalls(StoreCalls):
         return replace(traces, receipts=receipts)
 
     def plan_reunion(self, former: str, user_id: str) -> MergePlan:
-        """Preview `reunite`: what it would move, and what it could not; changes nothing.
+        """Preview `reunite`: the memories it would move, and those it could not; changes nothing.
 
         Raises InvalidMove for one id twice, that of a redeploy test, or nothing to move.
         """

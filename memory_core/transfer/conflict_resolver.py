@@ -98,7 +98,7 @@ class Journal:
             return self._rows.execute(statement, values)
         except sqlite3.Error as exc:
             raise BackendError(
-                f"the temporary file of what was taken in failed ({exc}); make room in the "
+                f"the temporary file of the import failed ({exc}); make room in the "
                 "temporary folder and repeat the command",
                 backend="files",
                 operation="import",
@@ -110,8 +110,8 @@ class Resolver:
     """Decides for the memories of one user that come in together.
 
     `stored` is what the store holds under their ids. `source` is the origin that the ledger keeps.
-    Where there are `verdicts`, they decide over other texts of the same id, and a memory that has
-    an id is the same as another only under that id.
+    If there are `verdicts`, they decide over other texts of the same id, and a memory with an id
+    equals only one with the same id.
     """
 
     view: UserView
@@ -169,7 +169,7 @@ class Resolver:
     def _same_id(self, accepted: Accepted, wanted: str) -> Decision:
         ours = self._current(wanted)
         if ours is None:
-            # Forgotten between two looks.
+            # Forgotten since the view was taken.
             return Decision(accepted, Outcome.FORGOTTEN)
         if ours["data"] != accepted.text:
             if self.verdicts is not None:
@@ -214,7 +214,7 @@ class Resolver:
         return None
 
     def _beside(self, accepted: Accepted, outcome: Outcome) -> Decision:
-        """Keep a memory under an id that follows from its own, so that a rerun meets it again."""
+        """Keep a memory under an id that follows from its own, so that a rerun finds it again."""
         scope, own_id = accepted.scope, accepted.incoming.id
         parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, own_id, accepted.text]
         for number in count():
@@ -263,7 +263,7 @@ class Resolver:
         stored = vector.payload or {}
         if owner(stored) != accepted.user_id:
             return True
-        # An orphan is not ours to overwrite, unless it says the same.
+        # An orphan must not be overwritten, unless it has the same text.
         return wanted not in self._ever and stored.get("data") != accepted.text
 
     def _current(self, memory_id: str) -> Mapping[str, Any] | None:

@@ -208,7 +208,7 @@ class ExportReader:
                 columns = [] if row[0].removeprefix("\ufeff").startswith("sep=") else row
                 continue
             if not self.header and columns[1:] != [*COLUMNS[1:]]:
-                # Spreadsheets leave empty cells at the end out, or add some.
+                # Spreadsheets omit empty cells at the end, or add some.
                 named = dict(zip(columns, row, strict=False))
                 problem = "there are more cells than columns" if any(row[len(columns) :]) else ""
                 if any(row):

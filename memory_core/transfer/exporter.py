@@ -148,8 +148,8 @@ def export_memories(
 
     With `history` each memory has its earlier texts, with `where` only those that fit are written.
     Until the file is complete it is called `<path>.part`; an earlier file stays until then. With
-    `resume` an export that was cut off goes on behind its last complete user, unless it had a
-    filter; it begins again if a user that it has was deleted in between.
+    `resume` an export that was cut off continues after its last complete user, unless it had a
+    filter; it begins again if one of its users was deleted in between.
 
     Raises:
         MemoryNotFound: the user has no memories.
@@ -279,7 +279,7 @@ def _header(
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Keep others from writing the same file; the lock goes with the process."""
+    """Keep others from writing the same file; the lock ends with the process."""
     from filelock import FileLock, Timeout
 
     lock = part.with_name(f"{part.name}.lock")
@@ -324,7 +324,7 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
 
 
 def _earlier(ledger: Ledger, view: UserView, header: Header) -> Iterator[dict[str, Events]]:
-    """Yield the ids of a user's memories in parts, with their earlier events where asked for."""
+    """Yield the ids of a user's memories in parts, with their earlier events if wanted."""
     if header.history:
         for part in batches(recorded(ledger, view), PUT_BATCH):
             yield {memory.id: newest(memory.earlier) for memory in part if memory.id}

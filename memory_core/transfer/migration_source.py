@@ -121,7 +121,7 @@ def _open(
 
 @contextmanager
 def _open_index(settings: Settings, where: Address) -> Iterator[MigrationSource]:
-    """Open an index of S3 Vectors, and the ledger that is named with it."""
+    """Open an index of S3 Vectors, and the ledger that the address names."""
     bucket, _, name = where.place.partition("/")
     if not name:
         raise MigrationError(

@@ -49,9 +49,9 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     """Its id has another text here, which stays (`skip`)."""
     KEPT = "kept_here"
-    """Its id has another text here, which a person decided for, or which was changed here since."""
+    """Its id has another text here, which a person chose, or which was changed here since."""
     DELETED = "deleted"
-    """It was deleted here, or went to another user, and stays so (`skip`)."""
+    """It was deleted here, or moved to another user, and stays so (`skip`)."""
     FORGOTTEN = "forgotten"
     """It is older than the forgetting of its user, which holds (`skip`)."""
     DUPLICATE = "duplicate"
@@ -339,7 +339,7 @@ class MigrationReport(_Migrated):
     def check(self) -> None:
         """Raise MigrationConflict if a decision is needed, MigrationError if not all is ok.
 
-        For callers that go on only with everything there.
+        For callers that continue only if everything was copied.
         """
         if undecided := self.intake.counts[Outcome.CONFLICT]:
             raise MigrationConflict(
@@ -356,7 +356,7 @@ class MigrationReport(_Migrated):
 
 @dataclass(frozen=True, slots=True)
 class MigrationDifference:
-    """A memory that is not there as it is in the source, and how it differs."""
+    """A memory that is not here as in the source, and how it differs."""
 
     id: str | None
     user_id: UserId

@@ -38,7 +38,7 @@ _logger = logging.getLogger("memory_core")
 class Alerts:
     """Posts changes to one address, if there is one; safe to share between threads.
 
-    `objects` may come later, where the storage cannot be opened at first.
+    `objects` may be set later, if the storage cannot be opened at first.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Alerts:
             and last_evidence.get("begun_at") == evidence.get("begun_at")
             and last_evidence.get("number", -1) >= evidence["number"]
         ):
-            # Another instance sent this check already, or a later one.
+            # Another instance already sent this check or a later one.
             return None
         before = _rank(last.get("state", "well")) if claims else None
         if kind in self._unclaimed:

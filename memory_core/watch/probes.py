@@ -46,7 +46,7 @@ ProbeOutcome = Literal["ok", "missed", "removed", "lost"]
 
 
 class WatchedService(Service, Protocol):
-    """A service as the standing proof sees it."""
+    """A service, as far as the standing proof uses it."""
 
     def add_messages(
         self, user_id: str, messages: Sequence[Mapping[str, Any]], *, infer: bool, verify: bool
@@ -57,7 +57,7 @@ class WatchedService(Service, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StandingProbe:
-    """One memory that has to be there, as it was acknowledged."""
+    """One memory that has to exist as it was acknowledged."""
 
     user_id: UserId
     id: str
@@ -98,7 +98,7 @@ def store_probes(service: WatchedService) -> tuple[StandingProbe, ...]:
 
 
 class ProbeReader:
-    """Reads probes back from the storage itself, past every cache of the service.
+    """Reads probes back from the storage itself, bypassing every cache of the service.
 
     The questions of a receipt are embedded once.
     """

@@ -21,7 +21,7 @@ _PROOF: Final = "watch/v1/proof/"
 _LOSSES_KEPT: Final = 100
 _READ_BACK: Final = 5
 KEPT: Final = 20
-"""The numbers that stay when older records are deleted."""
+"""The number of records that stay when older ones are deleted."""
 
 Outcome = Literal["begun", "proven", "missed", "removed", "lost"]
 """Stored, not yet checked; all there; stored, but not found by a question; deleted by a call; lost.
@@ -185,7 +185,7 @@ def keep(objects: ObjectStore, proof: Proof) -> bool:
 
 
 def keys_before(number: int) -> list[str]:
-    """Return the keys of the states of earlier rounds, of which most are gone already."""
+    """Return the keys of the states of earlier rounds, most of which are deleted already."""
     return [_key(old) for old in range(max(1, number - 3 * KEPT), number - KEPT)]
 
 

@@ -127,7 +127,7 @@ class Watcher(BackgroundThread):
         kept = keep(self._objects, proof)
         outdated = receipt if not kept else before.receipt if before else ()
         for user in dict.fromkeys(probe.user_id for probe in outdated):
-            # What is left of them is hidden like every probe.
+            # Any that are left stay hidden, like every probe.
             with suppress(MemoryCoreError):
                 self._service.forget_user(user)
         return proof if kept else read_proof(self._objects)[1] or proof

@@ -175,7 +175,7 @@ def test_what_the_store_refuses_is_recorded_and_repeated(
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "put", fail)
-        with pytest.raises(NotIndexed, match="not finished: told to fail; repeat it"):
+        with pytest.raises(NotIndexed, match="not all are stored: told to fail; repeat the call"):
             service.reunite(OTHER, GMAIL)
     assert texts(service, OTHER) == texts(service, GMAIL) == [TEA]
     assert service.reunite(OTHER, GMAIL).verified == 1
