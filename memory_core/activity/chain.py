@@ -338,12 +338,12 @@ class Chain:
     def _delete_before(self, first: int) -> None:
         """Delete segments and anchors before the anchor."""
         keys = []
-        for folder, make in ((LOG, log_key), (ANCHORS, anchor_key)):
+        for folder in (LOG, ANCHORS):
             for key in self.objects.list(folder):
                 number = number_of(key)
                 if number is not None and number >= first:
                     break
-                if number is not None and (folder == LOG or key == make(number)):
+                if number is not None and (folder == LOG or key == anchor_key(number)):
                     keys.append(key)
         self.objects.delete(keys)
 

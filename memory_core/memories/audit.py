@@ -98,10 +98,9 @@ class Findings:
         """Return the findings; after a repair, `left` gives what was not repaired, and why."""
         items: dict[Sort, list[AuditItem]] = defaultdict(list)
         for difference in self.differences:
-            pair, detail = difference.pair, difference.detail
-            if why := (left or {}).get(pair):
-                detail = f"{detail}; {why}"
-            repaired = left is not None and pair not in left
+            why = (left or {}).get(difference.pair)
+            detail = f"{difference.detail}; {why}" if why else difference.detail
+            repaired = left is not None and difference.pair not in left
             item = replace(difference.item, detail=detail, repaired=repaired)
             items[difference.kind].append(item)
         return AuditReport(

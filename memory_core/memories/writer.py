@@ -155,10 +155,8 @@ class MemoryWriter:
             stored = self._store.get(vector.key for vector in vectors) if verify else {}
         except BackendError as exc:
             raise _not_indexed(vectors[0], str(exc)) from exc
-        if not verify:
-            return
         lost = [vector for vector in vectors if not _is_there(vector, stored.get(vector.key))]
-        if lost:
+        if verify and lost:
             # Deleted meanwhile by another process, or saved by it as well: that is no loss.
             now = self._ledger.view(lost[0].payload["user_id"])
             for vector in lost:
