@@ -45,7 +45,7 @@ def _on_thread(
 
 
 class _Shared:
-    """What views of a service with other time limits have in common: the service, its threads."""
+    """What the views of a service with different time limits share: the service and its threads."""
 
     def __init__(self, settings: Settings | None, waiting: int) -> None:
         self._settings, self._most = settings, waiting + THREADS + LONG_THREADS
@@ -101,14 +101,14 @@ class AsyncMemoryService:
     Calls run on threads of this service, in the order in which they came; long ones (documents,
     merges, counts of all users) have threads of their own and keep nobody waiting.
 
-    A call that is cancelled before it has a thread is not made. Later, it goes on to its end on
-    its thread: nothing is left half-written, and made again it stores nothing twice. The same is
-    true where a time limit ends it.
+    A call that is cancelled before it has a thread is not made. One that has a thread runs to its
+    end there: nothing is left half-written, and repeating it stores nothing twice. The same holds
+    for a call that a time limit ends.
 
     Args:
         settings: Read from the environment if None.
-        timeout: Seconds that a call may take, with the time in which it waits for a thread;
-            a call that takes longer raises TimeoutError. None for no limit.
+        timeout: Seconds that a call may take, including its wait for a thread; a call that takes
+            longer raises TimeoutError. None for no limit.
         waiting: How many calls may wait; one more raises ServiceBusy at once.
     """
 
@@ -185,7 +185,7 @@ class AsyncMemoryService:
             return await self._shared.run(lambda: work(self._shared.opened()), long=False)
 
     async def aclose(self) -> None:
-        """Wait for calls that were made, then let go of threads, files and connections.
+        """Wait for calls that were made, then release threads, files and connections.
 
         A later call opens all of them again.
         """

@@ -20,7 +20,7 @@ from dashboard.auth.login_form import safe_next
 from memory_core import MemoryService, describe_changes, get_user_id_from_request, normalize_user_id
 from memory_core.documents import clean_name, parse_chat
 from memory_core.errors import InvalidSelection, InvalidUserId, MemoryCoreError
-from memory_core.memories.ranking import terms
+from memory_core.memories.word_index import terms
 from memory_core.model.limits import MOST_MARKS, normalized
 from memory_core.model.past import MemoryFilter
 from memory_core.transfer import parse

@@ -27,7 +27,7 @@ ROOT: Final = "activity/v1/"
 LOG: Final = f"{ROOT}log/"
 ANCHORS: Final = f"{ROOT}anchors/"
 UNREADABLE: Final = (ValueError, KeyError, TypeError)
-"""Raised where a segment or an anchor is damaged."""
+"""Raised if a segment or an anchor is damaged."""
 
 _DIGITS: Final = 12
 _SUFFIX: Final = re.compile(r"json|jsonl|[0-9a-f]{12}\.jsonl")
@@ -163,7 +163,7 @@ def decode_anchor(data: bytes, key: Key) -> Anchor:
 
 
 def last_number(objects: ObjectStore, after: int) -> int:
-    """Return the number of the newest segment, `after` where there is none behind it.
+    """Return the number of the newest segment, `after` if there is none after it.
 
     Doubles its steps, so that a long log is not listed whole.
     """
@@ -197,7 +197,7 @@ def _unsealed(data: bytes, key: Key) -> tuple[list[dict[str, Any]], bool | None]
 
 
 def _seal_fits(key: Key, data: bytes, seal: str, sealed_with: str) -> bool | None:
-    """Return whether a seal is right, None where another key made it."""
+    """Return whether a seal is right, None if another key made it."""
     if sealed_with == key_name(key):
         return key.verify(data, seal)
     return None if sealed_with else _UNSEALED.verify(data, seal)
@@ -243,15 +243,15 @@ class Chain:
 
     @property
     def _may_share(self) -> bool:
-        """Several may have one number; their names depend on what was known of the server then."""
+        """True if several segments may have one number, with names that depend on the server."""
         return not (self.objects.atomic_puts and self.objects.in_order)
 
     def last(self) -> int:
-        """Return the number of the newest segment, 0 where there is none."""
+        """Return the number of the newest segment, 0 if there is none."""
         return last_number(self.objects, self._head.number if self._head else 0)
 
     def segments(self, numbers: Iterable[int]) -> dict[int, Segment]:
-        """Return those that are there and can be read, cached; those of one number as one."""
+        """Return the segments that can be read, cached; those of one number are joined."""
         wanted = [*numbers]
         with self._lock:
             contents = {number: self._read[number] for number in wanted if number in self._read}
@@ -289,9 +289,9 @@ class Chain:
         return [key for key in keys if number_of(key) in numbers]
 
     def anchor(self) -> Anchor | None:
-        """Return the newest anchor, None where nothing was ever removed.
+        """Return the newest anchor, None if nothing was ever removed.
 
-        Raises one of UNREADABLE where it is damaged.
+        Raises one of UNREADABLE if it is damaged.
         """
         keys = [name for name in self.objects.list(ANCHORS) if number_of(name) is not None]
         data = self.objects.get(keys[-1]) if keys else None
@@ -306,11 +306,11 @@ class Chain:
         try:
             anchor = self.anchor()
         except UNREADABLE:
-            # Somebody changed it: the check reports that, and nothing else is removed.
+            # Somebody changed it: the check reports that, and nothing more is removed.
             return 0
         first = number = anchor.number if anchor else 1
         last = self.last()
-        # By the log's own last time too: a clock that ran ahead does not empty it.
+        # Limited by the log's own last time: a clock that runs ahead does not empty it.
         newest = self.segments([last]).get(last)
         now = datetime.now(UTC)
         until = min(now, newest.at if newest else now) - kept_for
@@ -327,26 +327,23 @@ class Chain:
             number += 1
         if old:
             before = anchor.removed if anchor else 0
-            self._write_anchor(Anchor(old.number + 1, old.digest, before + removed, old.at))
             first = old.number + 1
+            beginning = Anchor(first, old.digest, before + removed, old.at)
+            # Another process may have removed the same.
+            with suppress(EntryExists):
+                self.objects.put_if_absent(anchor_key(first), encode_anchor(beginning, self.key))
         self._delete_before(first)
         return removed
-
-    def _write_anchor(self, anchor: Anchor) -> None:
-        # Another process may have removed the same.
-        with suppress(EntryExists):
-            data = encode_anchor(anchor, self.key)
-            self.objects.put_if_absent(anchor_key(anchor.number), data)
 
     def _delete_before(self, first: int) -> None:
         """Delete segments and anchors before the anchor."""
         keys = []
-        for folder, make in ((LOG, log_key), (ANCHORS, anchor_key)):
+        for folder in (LOG, ANCHORS):
             for key in self.objects.list(folder):
                 number = number_of(key)
                 if number is not None and number >= first:
                     break
-                if number is not None and (folder == LOG or key == make(number)):
+                if number is not None and (folder == LOG or key == anchor_key(number)):
                     keys.append(key)
         self.objects.delete(keys)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..model.counting import Progress, batches, counted
+from ..model.counting import Progress, Steps, batches, counted
 from .chain import (
     UNREADABLE,
     Anchor,
@@ -33,7 +33,7 @@ class _ChainState:
     oldest: datetime | None = None
     last: Segment | None = None
     broken: int | None = None
-    """The number of the segment right before, where it could not be read."""
+    """The number of the segment right before, if it could not be read."""
     sealed: bool = True
     keyed: bool = False
 
@@ -97,17 +97,15 @@ def check_chain(
 def _contents(
     chain: Chain, first: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield every segment as it lies there, past all caches."""
+    """Yield every segment as stored, past all caches."""
     keys = chain.keys(first)
-    done = 0
+    steps = Steps(on_progress, len(keys))
     for part in batches(keys, _AT_ONCE):
-        if on_progress:
-            on_progress(done, len(keys))
         contents = chain.objects.get_many(part)
         for key in part:
             if (data := contents.get(key)) is not None:
                 yield number_of(key) or 0, data
-        done += len(part)
+        steps.advance(len(part))
 
 
 def _anchor(chain: Chain, state: _ChainState) -> Anchor | None:
@@ -131,7 +129,7 @@ def _read(chain: Chain, number: int, data: bytes, state: _ChainState) -> Segment
         state.problems.append(f"segment {number:,} was changed: it cannot be read{after}")
         return None
     if segment.number != number:
-        state.problems.append(f"segment {number:,} was put there: it is segment {segment.number:,}")
+        state.problems.append(f"segment {number:,} was replaced by segment {segment.number:,}")
     if segment.seal_fits is not True:
         state.problems.append(
             f"segment {number:,} with {counted(len(segment.entries), 'entry')}, "
@@ -193,9 +191,9 @@ def _compare(
             f"the log went on to segment {number:,} and now ends at {head:,}: its end was removed"
         )
     elif number in digests and not digests[number].startswith(digest):
-        state.problems.append(f"segment {number:,} is another one than was written")
+        state.problems.append(f"segment {number:,} is not the one that was written")
     elif number not in digests and number and not (anchor and number < anchor.number):
-        state.problems.append(f"segment {number:,}, which is known, is not there")
+        state.problems.append(f"segment {number:,}, noted earlier, is missing")
 
 
 def _utc(at: datetime) -> str:

@@ -17,7 +17,7 @@ from ..model.counting import counted
 from ..model.user_id import UserId, normalize_user_id
 
 LIBRARY: Final = "library"
-"""The way of a program that calls `MemoryService` itself."""
+"""The `via` of a program that calls `MemoryService` itself."""
 
 LONGEST_DETAIL: Final = 200
 
@@ -25,13 +25,13 @@ Weight = Literal["look", "change", "guarded"]
 """The time at which an entry is written.
 
 A look within seconds, together with others; a change before the call returns; a guarded action
-twice, before it begins and when it ended, and it does not begin where that cannot be written.
+twice, before it begins and when it has ended: if the first cannot be written, it does not begin.
 """
 Outcome = Literal["begun", "done", "failed", "refused"]
 
 
 class Verb(NamedTuple):
-    """An action in words; `{user}` and `{other}` stand for whom it concerns."""
+    """An action in words; `{user}` and `{other}` stand for the users it concerns."""
 
     weight: Weight
     past: str
@@ -82,10 +82,10 @@ VERBS: Final[Mapping[str, Verb]] = {
     "repair": _verb("guarded", "repaired", "repair", " the store"),
     "rebuild": _verb("guarded", "rebuilt", "rebuild", " the index"),
 }
-"""The actions that are known; others may be noted too, and count as changes."""
+"""The known actions; others may be noted too, and count as changes."""
 
 MUST_BE_WRITTEN: Final = frozenset({"reveal"})
-"""Changes that are refused where they cannot be written: revealing a text is always on record."""
+"""Changes that are refused if they cannot be written: a revealed text is always on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class ActivityEntry:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter of entries; all of what is given has to fit. `who` is a part of a name."""
+    """A filter of entries; all given conditions have to hold. `who` is a part of a name."""
 
     who: str = ""
     action: str = ""
@@ -138,7 +138,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries, newest first. `before` continues, None where nothing older is left to read.
+    """Entries, newest first. `before` continues, None if nothing older is left to read.
 
     `back_to` is the time of the oldest entry that was looked at, wanted or not.
     """
@@ -152,10 +152,10 @@ class Page:
 class ChainReport:
     """The result of checking the whole chain.
 
-    `head` is the number of the newest segment and its digest: a later check can be asked whether
-    the log still holds it. `removed` counts the entries that retention removed, `removed_until` is
-    up to when. `problems` are sentences, none where the chain is whole. `shared` counts segments
-    that have the number of another, on a server whose put-if-absent is not atomic.
+    `head` is the number of the newest segment and its digest, for a later check to compare with.
+    `removed` counts the entries that retention removed, the newest of `removed_until`. `problems`
+    are sentences, none if the chain is whole. `shared` counts segments that have the number of
+    another, on a server whose put-if-absent is not atomic.
     """
 
     segments: int
@@ -197,12 +197,12 @@ def acting(actor: Actor) -> Iterator[None]:
 
 
 def current_actor() -> Actor:
-    """Return the actor; a program that named nobody is the library, on this host."""
+    """Return the actor; for a program that set none, the library on this host."""
     return _acting.get() or Actor("library", "program", platform.node(), LIBRARY)
 
 
 def verb_of(action: str) -> Verb:
-    """Return an action in words, also one that is not known."""
+    """Return an action in words, even an unknown one."""
     return VERBS.get(action) or _verb("change", f"did: {action}", f"do: {action}")
 
 
@@ -214,7 +214,7 @@ def draft(
     detail: str,
     outcome: Outcome,
 ) -> EntryDraft:
-    """Return an entry of now."""
+    """Return an entry with the time of now."""
     document = {
         "at": now(),
         "who": short(actor.name),
@@ -232,13 +232,13 @@ def draft(
             try:
                 users[place] = normalize_user_id(given)
             except InvalidUserId:
-                # The call that the invalid id is for refuses it as well.
-                document["detail"] = document["detail"] or "an id that cannot be one"
+                # The call itself refuses the invalid id as well.
+                document["detail"] = document["detail"] or "an invalid id"
     return EntryDraft(document, users)
 
 
 def lost_entry(lost: int) -> dict[str, Any]:
-    """Return the entry that counts those which could not be kept."""
+    """Return the entry that counts the entries which were lost."""
     actor = Actor("the log", "system", via="the log")
     return draft(actor, "lost", None, None, counted(lost, "entry"), "failed").document
 

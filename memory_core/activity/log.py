@@ -37,10 +37,10 @@ from .query import read_page
 from .waiting_entries import EntryWriter
 
 FLUSH_S: Final = 5.0
-"""The wait of a look for others before it is written."""
+"""How long a look waits for others before it is written."""
 
 BATCH_S: Final = 60.0
-"""The wait of a change that need not be written at once."""
+"""How long a change waits that need not be written at once."""
 
 SAME_LOOK_S: Final = 300.0
 """The time in which the same look of the same person is not noted again."""
@@ -48,7 +48,6 @@ SAME_LOOK_S: Final = 300.0
 _MOST_WAITING: Final = 2_000
 _MOST_LOOKS: Final = 2_000
 _AT_ONCE: Final = 500
-_SWEEP_EVERY_S: Final = 6 * 3600.0
 
 _logger = logging.getLogger("memory_core")
 
@@ -86,7 +85,6 @@ class ActivityLog:
         self._changing = Lock()
         self._writing = Lock()
         self._writer = EntryWriter(self._write_waiting)
-        self._swept_at: float | None = None
 
     def note(
         self,
@@ -146,7 +144,7 @@ class ActivityLog:
         except BaseException as exc:
             # The kind alone: a message may name a user or show a text.
             under_way.outcome, under_way.detail = "failed", type(exc).__name__
-            # A storage that has just failed is not asked again before the caller knows.
+            # The caller learns of the failure before a failing storage is tried again.
             waits = waits or isinstance(exc, (BackendError, LedgerError))
             raise
         finally:
@@ -202,7 +200,7 @@ class ActivityLog:
         """Read the whole chain and report what was removed, changed or inserted.
 
         `known` is a head that an earlier check returned: the log must still hold it.
-        `on_progress` counts segments; where it raises, the check ends.
+        `on_progress` counts segments; if it raises, the check ends.
         """
         self._try_to_flush()
         return check_chain(self._chain, known, on_progress)
@@ -250,11 +248,11 @@ class ActivityLog:
             "detail": short(operation.detail),
             "outcome": operation.outcome,
         }
-        # With the marks of the beginning: a user forgotten in between gets no new one.
+        # Has the marks of the beginning: a user forgotten in between gets no new one.
         self._keep(EntryDraft(document), waits=waits)
 
     def _keep(self, entry: EntryDraft, *, waits: bool) -> None:
-        """Have the entry written now, or within a minute where it waits."""
+        """Have the entry written now, or within a minute if it waits."""
         self._put(entry)
         if waits:
             self._writer.call_within(BATCH_S)
@@ -271,7 +269,7 @@ class ActivityLog:
         with self._changing:
             self._waiting.append(entry)
             if len(self._waiting) > _MOST_WAITING:
-                # The storage has been away for long: the log will count those that are missing.
+                # The storage has been away for long: the log will count the lost entries.
                 self._lost += 1
                 self._waiting.pop(0)
             many = len(self._waiting) == _AT_ONCE
@@ -294,11 +292,8 @@ class ActivityLog:
     def _write_waiting(self) -> None:
         if not self._try_to_flush():
             self._writer.call_within(self._flush_s)
-        if self._writer.closed:
-            # Closing takes no longer than the writing.
-            return
-        if self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S:
-            self._swept_at = time.monotonic()
+        # Not while closing, which must not take longer than the writing.
+        if self._writer.is_sweep_due():
             try:
                 self.remove_old()
             except MemoryCoreError as exc:

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ..errors import EntryExists
-from ..ledger.entries import DIGEST_MARK, folder_of, folders_of, is_forget, last_ulid_at
+from ..ledger.entries import DIGEST_MARK, folder_of, folders_of, is_forget, last_ulid_at, next_ulid
 from ..ledger.entries import ROOT as LEDGER
 from ..model.user_id import UserId
 from ..storage.objects import ObjectStore
@@ -39,9 +39,9 @@ class Names:
         self._gone: set[str] = set()
 
     def mark(self, user_id: UserId, at: datetime | None = None) -> str:
-        """Return a mark for the user, a new one where there is none that is young enough.
+        """Return a mark for the user, a new one if there is none that is young enough.
 
-        For a user forgotten since `at` it is one that stands for nobody.
+        The mark of a user who was forgotten since `at` stands for nobody.
         """
         known = self._given.get(user_id)
         if known and time.monotonic() - known[1] < _FRESH_S and _age(known[0]) < USED_FOR:
@@ -49,7 +49,7 @@ class Names:
         marks = self.marks(user_id)
         if not marks and at and self._is_forgotten(user_id, at):
             # By another process, while the entry waited.
-            return _new_mark()
+            return next_ulid("", datetime.now(UTC))
         mark = marks[-1] if marks and _age(marks[-1]) < USED_FOR else self._make(user_id)
         with self._lock:
             if len(self._given) >= _KEPT:
@@ -64,7 +64,7 @@ class Names:
     def ids(self, marks: Collection[str] = ()) -> dict[str, str]:
         """Return the user id behind every mark, as of some seconds ago at most.
 
-        Those of `marks` that are missing are erased by now: marks of other processes are looked up
+        Those of `marks` that are missing have been erased: marks of other processes are looked up
         at once.
         """
         known = self._resolved
@@ -79,7 +79,7 @@ class Names:
             for key in keys
         }
         self._resolved = resolved, time.monotonic()
-        # Never given again, so there is no need to look for them anew.
+        # Never given again, so they need not be looked up again.
         self._gone = {mark for mark in marks if mark not in resolved}
         return resolved
 
@@ -91,7 +91,7 @@ class Names:
             self._resolved = None
 
     def remove_older(self, than: timedelta) -> None:
-        """Erase the marks of which no entry is left, since entries are kept for that long."""
+        """Erase the marks of which no entry is left, if entries are kept for that long."""
         keys = self._objects.list(USERS)
         old = [key for key in keys if _age(key.rpartition("/")[2]) > than + USED_FOR]
         self._objects.delete(old)
@@ -106,28 +106,19 @@ class Names:
         )
 
     def _keys(self, user_id: UserId) -> list[str]:
-        """Return the keys of all marks of a user, those of earlier releases among them."""
+        """Return the keys of all marks of a user, including those of earlier releases."""
         folders = (USERS + folder.removeprefix(LEDGER) for folder in folders_of(user_id))
         return [key for folder in folders for key in self._objects.list(folder)]
 
     def _make(self, user_id: UserId) -> str:
-        mark = _new_mark()
+        mark = next_ulid("", datetime.now(UTC))
+        folder = USERS + folder_of(user_id).removeprefix(LEDGER)
         # If it exists it is our own, whose acknowledgement was lost: nobody else makes the same.
         with suppress(EntryExists):
-            self._objects.put_if_absent(_folder(user_id) + mark, user_id.encode())
+            self._objects.put_if_absent(folder + mark, user_id.encode())
         with self._lock:
             self._resolved = None
         return mark
-
-
-def _new_mark() -> str:
-    from ulid import ULID
-
-    return str(ULID())
-
-
-def _folder(user_id: UserId) -> str:
-    return USERS + folder_of(user_id).removeprefix(LEDGER)
 
 
 def _encoded(key: str) -> str:

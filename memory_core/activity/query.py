@@ -11,7 +11,7 @@ from .pseudonyms import Names
 
 _AT_ONCE: Final = 32
 _MOST_READ: Final = 2_000
-# Segments may hold entries that waited, and clocks differ: read on for so long.
+# Reading continues for so long: segments may hold entries that waited, and clocks differ.
 _SLACK: Final = timedelta(minutes=10)
 
 _Line = tuple[tuple[int, int], Mapping[str, Any]]
@@ -22,7 +22,7 @@ def read_page(
     chain: Chain, names: Names, wanted: Wanted, before: tuple[int, int] | None, limit: int
 ) -> Page:
     """Return the newest entries that fit, older than `before` if that is given."""
-    marks = _marks(names, wanted)
+    marks = names.marks(normalize_user_id(wanted.user_id)) if wanted.user_id else None
     chosen: list[_Line] = []
     ended = _ended_after(chain, before)
     back_to: datetime | None = None
@@ -79,14 +79,8 @@ def _first(chain: Chain) -> int:
     return anchor.number if anchor else 1
 
 
-def _marks(names: Names, wanted: Wanted) -> frozenset[str] | None:
-    if not wanted.user_id:
-        return None
-    return frozenset(names.marks(normalize_user_id(wanted.user_id)))
-
-
 def _fits(
-    document: Mapping[str, Any], at: datetime, wanted: Wanted, marks: frozenset[str] | None
+    document: Mapping[str, Any], at: datetime, wanted: Wanted, marks: Sequence[str] | None
 ) -> bool:
     if (wanted.since and at < wanted.since) or (wanted.until and at >= wanted.until):
         return False
@@ -94,7 +88,7 @@ def _fits(
         return False
     if wanted.who and wanted.who.casefold() not in document["who"].casefold():
         return False
-    return marks is None or not marks.isdisjoint((document.get("user"), document.get("other")))
+    return marks is None or document.get("user") in marks or document.get("other") in marks
 
 
 def _entries(lines: Sequence[_Line], names: Names) -> tuple[ActivityEntry, ...]:

@@ -3,17 +3,17 @@
     recalls/v1/<day>/<ulid>.<digests>.jsonl     the questions of up to five seconds, of one process
 
 Six digits of a user's digest in the name find a user's receipts without reading the others; in the
-object a user is a pseudonym, which only the id itself can be compared with.
+object a user is a pseudonym, which only somebody who knows the id can recognize.
 """
 
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from threading import Lock
 from typing import Any, Final
 
@@ -36,8 +36,7 @@ _MOST_WAITING: Final = 5_000
 _MOST_NAMED: Final = 30
 _ANYBODY: Final = "any"
 _EVER: Final = 10_000
-"""Days from before there were receipts."""
-_SWEEP_EVERY_S: Final = 6 * 3600.0
+"""In days, longer than there have been receipts."""
 _logger = logging.getLogger("memory_core")
 
 
@@ -63,7 +62,7 @@ _Asked = tuple[UserId, RecallReceipt]
 
 
 class RecallLog:
-    """One per process. Safe to share between threads; nothing is kept where `days` is 0."""
+    """One per process. Safe to share between threads; nothing is kept if `days` is 0."""
 
     def __init__(self, objects: ObjectStore, days: int) -> None:
         self.days = days
@@ -71,26 +70,25 @@ class RecallLog:
         self._waiting: list[_Asked] = []
         self._lock, self._writing = Lock(), Lock()
         self._writer = EntryWriter(self._write)
-        self._swept_at: float | None = None
 
     def note(self, user_id: UserId, result: SearchResult, agent: str | None) -> None:
-        """Keep what a question of a program was given; written within `FLUSH_S`, never here."""
+        """Keep what a program's question was given; the receipt is written within `FLUSH_S`."""
         if not self.days or current_actor().via != LIBRARY or is_probe(user_id):
             return
         given = tuple((hit.memory.id, round(hit.score, 4)) for hit in result.hits)
         receipt = RecallReceipt(datetime.now(UTC), agent or "", result.mode, given)
         with self._lock:
             self._waiting.append((user_id, receipt))
-            # Where the storage does not answer, the oldest are given up.
+            # If the storage does not answer, the oldest are dropped.
             del self._waiting[:-_MOST_WAITING]
         self._writer.call_within(FLUSH_S)
 
     def receipts(
         self, user_id: UserId | None, since: datetime | None = None, *, old: bool = False
     ) -> list[RecallReceipt]:
-        """Return the receipts of a user, or of all for None, oldest first; those that wait too.
+        """Return the receipts of a user, or for None of all, oldest first, waiting ones included.
 
-        With `old` also those that are to be removed, or from when more days were kept.
+        With `old` also those that have expired and not been removed yet.
         """
         kept = datetime.now(UTC) - timedelta(days=_EVER if old else self.days)
         since = max(since, kept) if since else kept
@@ -107,7 +105,7 @@ class RecallLog:
         return sorted(chosen, key=lambda receipt: receipt.at)
 
     def resolve(self, user_id: UserId | None, where: MemoryFilter | None) -> MemoryFilter | None:
-        """Return the filter with what was asked for, if that is one of its conditions.
+        """Return the filter with the memories asked for, if that is one of its conditions.
 
         Raises:
             InvalidSelection: it is, and no receipts are kept.
@@ -116,14 +114,14 @@ class RecallLog:
             return where
         if not self.days:
             raise InvalidSelection(
-                "nobody knows which memories were asked for; set MEMORY_RECALL_LOG to a number of "
-                "days, and look again later"
+                "which memories were asked for is not recorded; set MEMORY_RECALL_LOG to a number "
+                "of days, and try again later"
             )
         ids = {memory_id for receipt in self.receipts(user_id) for memory_id in receipt.ids}
         return replace(where, asked_for=frozenset(ids))
 
     def forget(self, user_id: UserId) -> None:
-        """Erase a user's receipts; what they share an object with is written anew before."""
+        """Erase a user's receipts; those of others in the same objects are rewritten first."""
         with self._writing:
             with self._lock:
                 self._waiting = [asked for asked in self._waiting if asked[0] != user_id]
@@ -160,10 +158,7 @@ class RecallLog:
                         self._waiting = [*asked, *self._waiting][-_MOST_WAITING:]
                     self._writer.call_within(FLUSH_S)
                     return
-        if not self._writer.closed and (
-            self._swept_at is None or time.monotonic() - self._swept_at > _SWEEP_EVERY_S
-        ):
-            self._swept_at = time.monotonic()
+        if self._writer.is_sweep_due():
             with suppress(BackendError):
                 self._remove_old()
 
@@ -197,12 +192,8 @@ class RecallLog:
 
     def _remove_old(self) -> None:
         oldest = f"{ROOT}{datetime.now(UTC) - timedelta(days=self.days):%Y-%m-%d}/"
-        old = []
-        for key in self._objects.list(ROOT):
-            if key >= oldest:
-                break
-            old.append(key)
-        self._objects.delete(old)
+        old = takewhile(lambda key: key < oldest, self._objects.list(ROOT))
+        self._objects.delete([*old])
 
 
 def _pseudonym(salt: str, user_id: UserId) -> str:

@@ -1,7 +1,7 @@
 """Recording the actions of a service for the current actor: an entry for each outermost call.
 
-`noted` stands above public calls, `recording` around a part of one. A noted call that another one
-makes leaves no entry of its own.
+`noted` decorates public calls, `recording` wraps a part of one. A noted call inside another leaves
+no entry of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +11,9 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, Final, ParamSpec, TypeVar
 
-from ..errors import InvalidUserId
 from ..model.counting import counted
+from ..model.payload import owner
 from ..model.records import Receipt
-from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import ObjectStore
 from .entries import LIBRARY, Actor, Weight, current_actor, short, verb_of
@@ -26,7 +25,7 @@ _T = TypeVar("_T")
 _noted_call: ContextVar[str | None] = ContextVar("memory_core_noted_call", default=None)
 
 _WITH_OTHERS: Final = frozenset({"save", "change", "delete", "delete-user"})
-"""Frequent calls of programs: written together with others, so that they take no longer."""
+"""Frequent calls of programs: written together with others, so that no call takes longer."""
 
 _EXPORTS: Final = frozenset({"export", "export-all"})
 
@@ -69,7 +68,8 @@ def noted(
             service = next(iter(given.values()))
             name = action if isinstance(action, str) else action(given)
             user_id, other_id = _text(given, of), _text(given, other)
-            valid = all(_is_user_id(given[parameter]) for parameter in required)
+            # A call with an invalid id changes nothing.
+            valid = all(owner({"user_id": given[parameter]}) for parameter in required)
             with recording(
                 service.activity, name, user_id=user_id, other_id=other_id, begin=valid
             ) as operation:
@@ -91,7 +91,7 @@ def recording(
     other_id: str | None = None,
     begin: bool = True,
 ) -> Iterator[Operation]:
-    """Note the action of the block, and how it ended, with the `detail` of what is yielded.
+    """Note the action of the block, and how it ended, with the `detail` of the operation yielded.
 
     The beginning of a guarded action is written first, unless `begin` is False because the block
     will refuse its arguments.
@@ -127,14 +127,14 @@ def unnoted(call: str = "") -> Iterator[None]:
 
 
 def current_author() -> dict[str, str]:
-    """Return what the ledger records of who makes an event: name, way in, and noted call."""
+    """Return the author of an event for the ledger: name, way in, and noted call."""
     actor = current_actor()
     call = _noted_call.get() or ""
     return {"who": short(actor.name), "via": short(actor.via), "call": short(call)}
 
 
 def removed(receipt: Receipt) -> str:
-    """Return the detail of an entry: how many memories of a user were removed, and are left."""
+    """Return the detail of a removal: how many memories were removed, and how many are left."""
     return f"{counted(receipt.removed, 'memory')}, {receipt.left or 0:,} left"
 
 
@@ -144,7 +144,7 @@ def _weight(actor: Actor, action: str) -> Weight:
         return "look"
     if actor.via != "dashboard" and action in _EXPORTS:
         # Programs and commands have the keys of the storage: nothing is kept from them, and
-        # memories can be saved from a storage that takes no writes any more.
+        # memories can be rescued from a storage that no longer takes writes.
         return "change"
     return verb_of(action).weight
 
@@ -152,12 +152,3 @@ def _weight(actor: Actor, action: str) -> Weight:
 def _text(given: Mapping[str, Any], parameter: str | None) -> str | None:
     value = given.get(parameter) if parameter else None
     return None if value is None else str(value)
-
-
-def _is_user_id(value: object) -> bool:
-    """Return whether a value can be normalized: what names nobody changes nothing."""
-    try:
-        normalize_user_id(value)  # type: ignore[arg-type]
-    except InvalidUserId:
-        return False
-    return True

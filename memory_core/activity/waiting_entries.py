@@ -1,6 +1,7 @@
-"""The thread that writes the entries which wait."""
+"""The thread that writes waiting entries."""
 
 import atexit
+import math
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -11,12 +12,13 @@ _LOOK_AGAIN_S: Final = 60.0
 """The interval at which a thread without work checks that its log still exists."""
 
 _AT_EXIT_S: Final = 5.0
+_SWEEP_EVERY_S: Final = 6 * 3600.0
 
 
 class EntryWriter:
     """Calls `write`, a method, on a daemon thread when it is due, and a last time on closing.
 
-    The thread begins with the first `call_within`, and ends with the method's object.
+    The thread starts with the first `call_within`, and ends once the method's object is collected.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
@@ -25,6 +27,7 @@ class EntryWriter:
         self._due: float | None = None
         self._closed = False
         self._thread: Thread | None = None
+        self._sweep_at = -math.inf
 
     def call_within(self, seconds: float) -> None:
         """Have `write` called within so many seconds; has no effect after closing."""
@@ -39,9 +42,13 @@ class EntryWriter:
                 self._thread.start()
                 _running.add(self)
 
-    @property
-    def closed(self) -> bool:
-        return self._closed
+    def is_sweep_due(self) -> bool:
+        """Return whether to remove old entries now: at first and every six hours, until closing."""
+        at = time.monotonic()
+        if self._closed or at < self._sweep_at:
+            return False
+        self._sweep_at = at + _SWEEP_EVERY_S
+        return True
 
     def close(self, within_s: float = 30.0) -> bool:
         """End the thread; return whether there was one that made its last call."""

@@ -1,4 +1,4 @@
-"""mem0's configuration as settings of Holdfast, with a sentence on what becomes of each part."""
+"""mem0's configuration as settings of Holdfast, with a sentence on the use of each part."""
 
 import logging
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ..settings import Settings
 _logger = logging.getLogger("memory_core")
 
 _MODEL: Final = "gpt-5-mini"
-"""The language model of mem0 2.2.1 where none is named."""
+"""The language model of mem0 2.2.1 if none is named."""
 
 _NOT_TAKEN: Final = {
     "history_db_path": "not used; the history of memories is in the ledger",
@@ -26,8 +26,8 @@ _PROVIDED: Final = ("vector_store", "embedder", "llm")
 def read_config(config: object) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings for a configuration of mem0's, and a sentence for each part of it.
 
-    What the environment says stays, where the configuration does not say otherwise. `config` is a
-    mapping, mem0's `MemoryConfig` or None.
+    The environment applies unless the configuration says otherwise. `config` is a mapping,
+    mem0's `MemoryConfig` or None.
 
     Raises:
         SettingsError: a part is not in mem0's form; names it.
@@ -108,7 +108,7 @@ def _read_llm(settings: Settings, name: str, value: dict[str, Any]) -> tuple[dic
 
 
 def _access(settings: Settings, value: dict[str, Any], known: str) -> tuple[dict[str, Any], str]:
-    """Return what is said of OpenAI's server, and the end of the sentence: what is not taken."""
+    """Return the settings of OpenAI's server, and the end of the note: the keys not taken."""
     access = {
         "openai_api_key": value.get("api_key") or settings.openai_api_key,
         "openai_base_url": value.get("openai_base_url") or settings.openai_base_url,

@@ -1,7 +1,7 @@
 """Arguments of mem0's calls: ids, filters with operators, and what is refused.
 
-Operators are those of mem0ai 2.2.1 (`Memory.search`), applied to the memories themselves; on
-ChromaDB mem0 makes `contains` an equality and takes "*" for no condition at all.
+Operators are those of mem0ai 2.2.1 (`Memory.search`), applied to the memories themselves; mem0 on
+ChromaDB turns `contains` into an equality, and "*" into no condition at all.
 """
 
 import logging
@@ -85,11 +85,11 @@ def without_identity(metadata: Mapping[str, Any] | None) -> Mapping[str, Any] | 
 def read_filters(
     filters: Mapping[str, Any] | None, fields_of: Callable[[MemoryRecord], Mapping[str, Any]]
 ) -> tuple[str | None, Condition]:
-    """Return the user of filters, if they name one, and the condition that the rest is.
+    """Return the user that filters name, if any, and the rest of them as a condition.
 
     Raises:
         InvalidUserId: they name no user, no agent and no run.
-        InvalidMemory: an operator is not known, or does not have what it takes.
+        InvalidMemory: an operator is unknown, or its operand is of the wrong type.
     """
     given = dict(filters or {})
     user, agent, run = to_ids(
@@ -102,7 +102,7 @@ def read_filters(
 
 
 def _read(filters: object) -> _Test:
-    """Return the test of a memory's fields that filters are."""
+    """Return filters as a test of a memory's fields."""
     if not isinstance(filters, Mapping):
         raise InvalidMemory(f"filter {filters!r} is not a mapping of names to conditions")
     tests = [_read_condition(key, condition) for key, condition in filters.items()]

@@ -1,4 +1,4 @@
-"""mem0's `Memory` and `AsyncMemory`: its calls, made of those of the service.
+"""mem0's `Memory` and `AsyncMemory`, implemented with the calls of the service.
 
 Signatures and results are those of mem0ai 2.2.1 (`mem0/memory/main.py`).
 """
@@ -37,13 +37,13 @@ _Result = TypeVar("_Result")
 
 
 class UnknownMemory(MemoryNotFound, ValueError):
-    """Nobody has a memory of that id; a ValueError too, as mem0 raises."""
+    """Nobody has a memory with that id; also a ValueError, which mem0 raises."""
 
 
 class Memory:
     """mem0's `Memory`, kept by a service. Safe to share between threads.
 
-    Errors are those of `MemoryService`; what is wrong with an argument is a ValueError, as in mem0.
+    Errors are those of `MemoryService`; an invalid argument raises a ValueError, as in mem0.
 
     Args:
         config: A configuration of mem0's, as `from_config` takes it; None for the environment.
@@ -53,16 +53,16 @@ class Memory:
     def __init__(self, config: object = None, *, service: MemoryService | None = None) -> None:
         self._owned = service is None
         self.config_notes: tuple[str, ...] = ()
-        """A sentence for each part of the configuration: what becomes of it."""
+        """A sentence for each part of the configuration: how it is used, or why not."""
         if service is None:
             settings, self.config_notes = read_config(config)
             service = open_service(settings)
         self.service = service
-        """The service below, for what mem0 has no call for."""
+        """The service itself, for what mem0 has no call for."""
 
     @classmethod
     def from_config(cls, config_dict: Mapping[str, Any]) -> Self:
-        """Open a memory by mem0's own configuration; `config_notes` says what becomes of each part.
+        """Open a memory by mem0's own configuration; `config_notes` says how each part is used.
 
         Raises:
             SettingsError: it is not a mapping, or one of its parts is not in mem0's form.
@@ -96,7 +96,7 @@ class Memory:
             messages = [messages]
         elif not isinstance(messages, list):
             raise InvalidMemory("messages must be a text, a message or a list of messages")
-        # As mem0 does, those of the system are left out, and those that say nothing.
+        # As in mem0, messages of the system and empty ones are left out.
         said = [
             message
             for message in messages
@@ -139,7 +139,7 @@ class Memory:
         show_expired: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Return the memories that answer best; `threshold` is one of nearness, as in mem0.
+        """Return the memories that answer best; `threshold` applies to mem0's score, not ours.
 
         All that fulfil the filters are ranked, however many. `rerank` changes nothing.
         """
@@ -168,7 +168,7 @@ class Memory:
         return {"results": [_to_answer(hit, least, explain=explain) for hit in hits[:limit]]}
 
     def get(self, memory_id: str) -> dict[str, Any] | None:
-        """Return a memory by its id alone, None where nobody has it."""
+        """Return a memory by its id alone, None if nobody has it."""
         try:
             owner = self.service.owner_of(str(memory_id))
             return {**_to_item(self.service.get_memory(owner, str(memory_id))), "score": None}
@@ -210,7 +210,7 @@ class Memory:
         if text is None:
             text = data
         if text is None and metadata is None and expiration_date is _UNSET:
-            raise InvalidMemory("nothing is to be changed; pass text, metadata or expiration_date")
+            raise InvalidMemory("nothing to change; pass text, metadata or expiration_date")
         attached = without_identity(metadata)
         expires = None if expiration_date is _UNSET else expiration_date or NEVER
         with _known():
@@ -230,7 +230,7 @@ class Memory:
     def delete_all(
         self, user_id: object = None, agent_id: object = None, run_id: object = None
     ) -> dict[str, str]:
-        """Delete the memories of a user, of an agent, of a run; without a user, everybody's."""
+        """Delete the memories of a user, an agent or a run; without a user, those of all users."""
         user, agent, run = to_ids(user_id, agent_id, run_id)
         if user is not None and agent is None and run is None:
             self.service.delete_user(user)
@@ -330,7 +330,7 @@ class AsyncMemory:
 
 @contextmanager
 def _known() -> Iterator[None]:
-    """Turn the error of an id that nobody has into mem0's."""
+    """Turn the error for an unknown id into mem0's."""
     try:
         yield
     except MemoryNotFound as exc:
@@ -343,7 +343,7 @@ def _read(filters: Mapping[str, Any] | None, *, show_expired: bool) -> tuple[str
 
 
 def _to_item(record: MemoryRecord) -> dict[str, Any]:
-    """Return a memory in mem0's form; of the optional keys those that it has."""
+    """Return a memory in mem0's form, with those optional keys that it has."""
     scope = record.agent_id, record.run_id
     alone = record.user_id.startswith(("agent:", "run:")) and record.user_id == owner_without_user(
         *scope
@@ -395,7 +395,7 @@ def _nearness(hit: Hit) -> float:
 
 
 def _to_rows(memory_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Return the rows of mem0's history, without those of times when the memory was not there."""
+    """Return the rows of mem0's history, without events while the memory did not exist."""
     rows: list[dict[str, Any]] = []
     text: str | None = None
     for event in events:

@@ -15,19 +15,18 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..embedders import Embedder
-from ..errors import InvalidUserId
 from ..ledger import ALL, Ledger, LedgerEntry, UserView
 from ..model.census import ComparedUser, StoredForm, StoreScan, Unowned
 from ..model.counting import Progress, Steps, batches, counted
 from ..model.payload import differing, owner, time_of
 from ..model.records import AuditItem, AuditReport, Kind
-from ..model.user_id import UserId, is_probe, normalize_user_id
+from ..model.user_id import UserId, is_probe
 from ..storage.vectors import Vector, VectorStore
 from .damaged import Damage, is_entry
 from .merge_users import unfinished
 
 BATCH = 200
-"""Vectors that are compared, or repaired, together."""
+"""The number of vectors that are compared, or repaired, together."""
 NOBODY = UserId("")
 """In a pair, where a vector names no user; no user id is empty."""
 
@@ -50,9 +49,9 @@ class Difference:
     """Something that is not as recorded.
 
     `wanted` is what the store should hold, without values. `orphan` was never recorded; only the
-    user of the pair may adopt it. `taker` has a memory whose move was cut off. `key` is a damaged
-    entry or snapshot of the ledger, `events` what an entry has to hold: none where the store has
-    not all of it. An `unlike` vector is not that of its text.
+    user of the pair may adopt it. `taker` received a memory by a move that was cut off. `key` is a
+    damaged entry or snapshot of the ledger, `events` what the entry has to hold: none unless the
+    store has all of it. An `unlike` vector does not have the meaning of its text.
     """
 
     kind: Sort
@@ -66,12 +65,12 @@ class Difference:
 
     @property
     def older(self) -> bool:
-        """The store still holds the state before this one, which nobody is shown."""
+        """True if the store still has an older revision, which is never shown."""
         return self.detail == _OLDER
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        """The payload to be shown, or adopted; empty where there is none."""
+        """The payload to be shown, or adopted; empty if there is none."""
         vector = self.wanted or self.orphan
         if len(self.events) == 1:
             return self.events[0].get("payload") or {}
@@ -99,10 +98,9 @@ class Findings:
         """Return the findings; after a repair, `left` gives what was not repaired, and why."""
         items: dict[Sort, list[AuditItem]] = defaultdict(list)
         for difference in self.differences:
-            pair, detail = difference.pair, difference.detail
-            if why := (left or {}).get(pair):
-                detail = f"{detail}; {why}"
-            repaired = left is not None and pair not in left
+            why = (left or {}).get(difference.pair)
+            detail = f"{difference.detail}; {why}" if why else difference.detail
+            repaired = left is not None and difference.pair not in left
             item = replace(difference.item, detail=detail, repaired=repaired)
             items[difference.kind].append(item)
         return AuditReport(
@@ -120,7 +118,7 @@ class Findings:
 class Auditor:
     """Compares store and ledger. Others may read and write meanwhile.
 
-    An entry that cannot be read stops nobody: it is listed as damaged. With an `embedder` the
+    An unreadable entry stops nothing: it is listed as damaged. With an `embedder` the
     texts are embedded again, and compared with their vectors.
     """
 
@@ -128,16 +126,15 @@ class Auditor:
         self, ledger: Ledger, store: VectorStore, embedder: Embedder | None = None
     ) -> None:
         self._recorded_in = ledger
-        self._look_into(ledger.tolerant())
+        self._ledger = ledger.tolerant()
+        self._damage = Damage(self._ledger)
         self._store = store
         self._embedder = embedder
         self._unlisted: set[UserId] = set()
 
     def audit(self, steps: Steps) -> Findings:
         """Compare all memories of all users, by whole payload."""
-        self._unlisted.clear()
-        self._look_into(self._recorded_in.tolerant())
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in.tolerant())
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
         steps.total += len(pairs) + len(orphans)
@@ -165,20 +162,19 @@ class Auditor:
             tuple(differences),
             checked=sum(len(view.live) for view in real),
             users=len(real),
-            left_out=tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted)))),
+            left_out=self._left_out(),
         )
 
     def compare(self, pairs: Sequence[Pair]) -> list[Difference]:
-        """Compare some memories with what the ledger says of them now."""
+        """Compare some memories with the present ledger."""
         users = {user_id for user_id, _ in pairs}
         return self._compare(pairs, {user_id: self._ledger.view(user_id) for user_id in users})
 
     def orphans_of(self, user_id: UserId, steps: Steps) -> list[Difference]:
-        """Return the vectors that name this user, in whatever form, and were never recorded."""
-        # Raises where that cannot be told.
+        """Return the vectors that name this user, in any form, and were never recorded."""
+        # Raises if the user's record is damaged.
         self._recorded_in.view(user_id)
-        self._look_into(self._recorded_in.tolerant())
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in.tolerant())
         _, orphans = _divide(keys, views.values(), ())
         steps.total += len(orphans)
         return [
@@ -190,9 +186,7 @@ class Auditor:
     def scan(self, backend: str, on_progress: Progress | None) -> StoreScan:
         """Count every vector under the id that it names; `on_progress` counts vectors."""
         as_of = datetime.now(UTC)
-        self._unlisted.clear()
-        self._look_into(self._recorded_in)
-        keys, views = self._snapshot()
+        keys, views = self._snapshot(self._recorded_in)
         real = [view for user_id, view in views.items() if not is_probe(user_id)]
         census = _StoreCensus({view.user_id: frozenset(view.live) for view in real})
         marks = {view.user_id: view.last_ulid for view in real}
@@ -216,13 +210,14 @@ class Auditor:
                 new = view.live.keys() - census.live[user_id]
                 self._count(differing_ids | new, census, Steps(None))
                 census.settle(view)
-        left_out = (*self._ledger.left_out(), *sorted(self._unlisted))
-        return replace(census.result(backend, as_of), left_out=tuple(dict.fromkeys(left_out)))
+        return replace(census.result(backend, as_of), left_out=self._left_out())
 
-    def _look_into(self, ledger: Ledger) -> None:
+    def _left_out(self) -> tuple[UserId, ...]:
+        return tuple(dict.fromkeys((*self._ledger.left_out(), *sorted(self._unlisted))))
+
+    def _snapshot(self, ledger: Ledger) -> tuple[set[str], dict[UserId, UserView]]:
+        self._unlisted.clear()
         self._ledger, self._damage = ledger, Damage(ledger)
-
-    def _snapshot(self) -> tuple[set[str], dict[UserId, UserView]]:
         keys = set(self._store.keys())
         return keys, {view.user_id: view for view in self._ledger.users()}
 
@@ -249,7 +244,7 @@ class Auditor:
             for vector in self._read(batch).values():
                 user_id = owner(vector.payload)
                 if user_id and user_id not in own:
-                    # A listing of all may leave out what the user's own folder has.
+                    # A listing of all users may leave out entries that the user's own folder has.
                     own[user_id] = self._ledger.view(user_id)
                 view = own[user_id] if user_id else None
                 pair = (user_id or NOBODY, vector.key)
@@ -302,22 +297,22 @@ class Auditor:
 
 
 def left_behind(view: UserView) -> tuple[LedgerEntry, ...]:
-    """Return what the ledger still holds from before the user was to be forgotten."""
+    """Return the entries that the ledger still has from before the user's FORGET."""
     before = [entry for entry in view.entries if entry.ulid < view.forgotten]
     return tuple(entry for entry in before if entry.kind is not Kind.FORGET)
 
 
 @dataclass(slots=True)
 class _StoreCensus:
-    """Who each vector names, beside the memories that are `live` on record."""
+    """The user that each vector names, beside the memories that are `live` on record."""
 
     live: dict[UserId, Set[str]]
     _names: dict[str, str | _Unowned] = field(default_factory=dict)
-    """By key: the user id as it stands in the payload."""
+    """By key: the user id as the payload has it."""
     _owners: dict[str | _Unowned | None, UserId | None] = field(default_factory=dict)
 
     def note(self, key: str, vector: Vector | None) -> None:
-        """Keep who a vector names; None where there is no vector any more."""
+        """Note the user that a vector names; None for a vector that is gone."""
         if vector is None:
             self._names.pop(key, None)
             return
@@ -327,7 +322,7 @@ class _StoreCensus:
         elif not isinstance(name, str):
             name = f"{repr(name)[:_LONGEST]} (not text)"
             self._owners[name] = None
-        # The same few ids again and again: kept once.
+        # Few ids, many times: each is kept once.
         self._names[key] = sys.intern(name) if isinstance(name, str) else name
 
     def differing(self) -> dict[UserId, set[str]]:
@@ -348,7 +343,7 @@ class _StoreCensus:
         return sorted(user for user in named if user and user not in self.live)
 
     def settle(self, view: UserView) -> None:
-        """Go by a later view of a user, but for what was recorded since and is still on its way."""
+        """Take a later view of a user, without what was recorded since and is not stored yet."""
         user_id, before = view.user_id, self.live[view.user_id]
         self.live[user_id] = {
             key
@@ -399,10 +394,7 @@ class _StoreCensus:
 
     def _owner(self, name: str | _Unowned | None) -> UserId | None:
         if isinstance(name, str) and name not in self._owners:
-            try:
-                self._owners[name] = normalize_user_id(name)
-            except InvalidUserId:
-                self._owners[name] = None
+            self._owners[name] = owner({"user_id": name})
         return self._owners.get(name)
 
 
@@ -414,7 +406,7 @@ def _shown(payload: Mapping[str, Any], key: str) -> str | None:
 def _divide(
     keys: set[str], views: Collection[UserView], moves: Collection[Pair]
 ) -> tuple[list[Pair], set[str]]:
-    """Return what to compare with the ledger, and the keys of which it knows nothing."""
+    """Return the pairs to compare with the ledger, and the keys that it does not know."""
     live = [
         (view.user_id, memory_id)
         for view in views
@@ -457,7 +449,7 @@ def _unlike(stored: Mapping[Pair, Vector], embedder: Embedder) -> Iterator[Diffe
         stored.items(), embedder.embed(texts) if texts else (), strict=True
     ):
         values = vector.values
-        # Not above it is also what has no length.
+        # Also true of a vector of zeros.
         if values is None or not values @ meaning > _SAME_MEANING * (values @ values) ** 0.5:
             yield Difference("unlike", pair, "its vector does not have the meaning of its text")
 
@@ -467,15 +459,15 @@ def _compare_dead(user_id: UserId, stored: Vector | None) -> Difference | None:
         return None
     if owner(stored.payload) in (user_id, None):
         return Difference("undeleted", (user_id, stored.key), _UNDELETED)
-    # Adopted, it would be within reach of whoever deletes by the id of their own old memory.
+    # If adopted, it could be deleted by the id of the other user's old memory.
     unrecorded = "never recorded, under the id of a memory that another user has deleted"
     return Difference("unexpected", (user_id, stored.key), unrecorded, orphan=stored)
 
 
 def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEntry:
-    """Return the entry that the store should hold a memory in.
+    """Return the entry as which the store should hold a memory.
 
-    Where a save was repeated, by two writers at once, either of its events may be the one.
+    If two writers made the same save at once, it may be the event of either.
     """
     live = view.live[memory_id]
     revision = stored.payload.get("revision") if stored else None
@@ -486,9 +478,9 @@ def _expected(view: UserView, memory_id: str, stored: Vector | None) -> LedgerEn
 
 
 def _was_recorded(view: UserView, payload: Mapping[str, Any]) -> bool:
-    """Return whether a memory was its user's once, though the ledger does not know its id.
+    """Return whether a memory was once recorded, though the ledger does not know its id.
 
-    Its entry is there, or was erased when the user was forgotten, while a writer was still busy.
+    Its entry is there, or was erased with a forgotten user while a writer was still busy.
     """
     revision = payload.get("revision")
     if any(entry.ulid == revision for entry in view.entries):

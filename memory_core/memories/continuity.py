@@ -1,12 +1,12 @@
-"""Which memory continues which: an answer stands behind its question, and means it.
+"""Which memory continues which: an answer follows its question, and shares its meaning.
 
-Nothing of this is stored; it follows from the order in which memories were made.
+None of this is stored; it follows from the order in which memories were made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,11 @@ _WORDS_LENT_IN_FULL = 50
 def continuations(payloads: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
     """Return the positions of memories of which the second continues the first.
 
-    They stand next to each other in order of creation (in the order given, where made at once),
-    at most ten minutes apart, with the same run, agent and document.
+    They are next to each other in order of creation (or in the order given, if made at once), at
+    most ten minutes apart, with the same run, agent and document.
     """
-    times = [(time, at) for at, time in enumerate(map(_created_at, payloads)) if time]
+    created = (time_of(payload, "created_at") for payload in payloads)
+    times = [(time, at) for at, time in enumerate(created) if time]
     times.sort()
     return [
         (earlier, later)
@@ -45,7 +46,7 @@ def continuations(payloads: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]
 
 
 class Neighbourhood:
-    """What memories lend to those that they stand next to."""
+    """The parts of their scores that memories lend to their neighbours."""
 
     def __init__(self, texts: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
         import numpy as np
@@ -83,7 +84,3 @@ class Neighbourhood:
             lent[self._later] += self._forwards * above[self._earlier]
             lent[self._earlier] += self._backwards * above[self._later]
         return lent
-
-
-def _created_at(payload: Mapping[str, Any]) -> datetime | None:
-    return time_of(payload, "created_at")

@@ -1,7 +1,7 @@
-"""Damaged entries of the ledger, and what they recorded, by the vectors that hold their revision.
+"""Damaged entries of the ledger, recovered from the vectors that carry their revision.
 
-An entry alone tells kind and memory by its name; a batch does not. While a batch of a user cannot
-be read, nothing of theirs is called deleted, altered or never recorded: it may say otherwise.
+The name of a single entry gives its kind and memory; that of a batch does not. While a batch of a
+user cannot be read, none of their memories is reported as deleted, altered or never recorded.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Events = tuple[Mapping[str, Any], ...]
 
 
 class Damage:
-    """What a tolerant ledger has left out so far."""
+    """The damaged entries that a tolerant ledger has left out so far."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._vectors: list[Vector] | None = None
 
     def hides(self, user_id: UserId) -> bool:
-        """Tell if a batch of the user cannot be read, so that their view is incomplete."""
+        """Return whether a batch of the user cannot be read, so that their view is incomplete."""
         hidden = {
             _folder(key)
             for key in self._ledger.damaged or ()
@@ -47,15 +47,16 @@ class Damage:
         keys: Collection[str],
         views: Mapping[UserId, UserView],
     ) -> tuple[tuple[UserId, str], Events]:
-        """Return user and memory of a damaged entry, and the events it has to hold.
+        """Return user and memory of a damaged entry, and the events that it has to hold.
 
-        No user is empty, and a batch goes by the name of the object. No events where the store has
-        not all of them. `keys` are those of the store, `views` of the same moment.
+        An unknown user is empty; in place of a memory, a batch has the name of its object. Events
+        are returned only if the store has all of them. `keys` are those of the store, `views` of
+        the same moment.
         """
         user_id = next((user for user in views if _folder(key) in folders_of(user)), UserId(""))
         name = key.rpartition("/")[2]
         if not is_entry(key):
-            # Whoever put it there has to take it away.
+            # The ledger did not write it: whoever did has to remove it.
             return (user_id, name), ()
         parts = match_name(key)
         at = LedgerEntry(key, Kind.ADD, ALL).at.isoformat(timespec="milliseconds")
@@ -96,7 +97,7 @@ class Damage:
 
 
 def is_entry(key: str) -> bool:
-    """Tell if the name of an object is that of an entry."""
+    """Return whether the name of an object is that of an entry."""
     try:
         return bool(match_name(key))
     except LedgerCorrupt:

@@ -1,7 +1,7 @@
 """Proof of a deletion: what is left of a user in any place that can hold it.
 
-The store is read whole and by payload, so that vectors under any form of the id are counted; then
-the ledger, the cache of the running service, and other places where memories may lie.
+The whole store is read, by payload, so that vectors under any form of the id count; then the
+ledger, the cache of the running service, and other places that may have memories.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ State = Literal["forgotten", "deleted", "traces", "never there", "there"]
 
 @dataclass(frozen=True, slots=True)
 class FormerOwner:
-    """A user whose `memories` moved to the one looked for, and whose history has their texts."""
+    """A user whose history has the texts of `memories` that moved to the one looked for."""
 
     user_id: UserId
     memories: int
@@ -37,13 +37,12 @@ class FormerOwner:
 class Traces:
     """Everything left of a user, by place, in numbers.
 
-    `memories` are live on record, `texts` are in the history still, `events` are all entries;
-    `stored` is in the store under the id, in whatever form, None for nothing; `remembered` is what
+    `memories` are live on record, `texts` are still in the history, `events` counts all entries;
+    `stored` is what the store has under any form of the id, None for nothing; `remembered` is what
     the running service would still list. `receipts` are recall receipts, `snapshots` those of the
-    record: both name ids alone, and are to be gone with the last text. `elsewhere` are the user's
+    record: both hold ids only, and have to go with the last text. `elsewhere` are the user's
     memories in other places. `former` are users whose history has texts of memories that moved to
-    this one. `close` are users with a close id, who may be the same person: that is for a human to
-    decide.
+    this one. `close` are users with a similar id: a human decides if one is the same person.
     """
 
     user_id: UserId

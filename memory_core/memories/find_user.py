@@ -40,10 +40,10 @@ _SHORT = 8
 _NAME_IN_ID = "the name in the id"
 _NAME_FROM = 3
 _WHOLE_FROM = 4
-"""Letters before the "@" from which two slips in a whole address are looked past."""
+"""Length of the part before "@" from which an address may have two typing errors."""
 _PART = "a part of the name, at the same domain"
 _PART_OF_MANY = 500
-"""So many ids of one domain with a part in common, as in user.1 and user.2, are no likeness."""
+"""The most ids of a domain that may share a part of the name and still count as similar."""
 _DOMAIN = "the domain"
 _MOST_WORDS = 12
 _READ_AT_ONCE = 500
@@ -55,7 +55,7 @@ _MOST_COMPARED = 2_000
 _MOST_CLOSE = 5
 _AROUND = "the same id, with a name, quotation marks, brackets or mailto: around it"
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-# What stands between ids, and around one, where people copy them from mails, tables and JSON.
+# Characters between and around ids that people copy from mails, tables and JSON.
 _BETWEEN = re.compile(r"[\s<>()\[\]{}\"`“”„‟«»‹›＜＞,;]+")
 _EDGES = "'´‘’‚‛*.:!?…"
 _LABELS = re.compile(
@@ -73,7 +73,7 @@ _PLACEHOLDERS = frozenset(
 
 
 class UserFinder:
-    """Finds among all users; keeps the ids in the forms in which they are compared."""
+    """Finds users by what a person typed; keeps the index of their ids between calls."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -87,7 +87,7 @@ class UserFinder:
         scan: StoreScan | None = None,
         elsewhere: OtherPlaces | None = None,
     ) -> UserSearch:
-        """Return what is known of an id, a name or a memory's id, as typed; reads only."""
+        """Return the users that an id, a name or a memory's id, as typed, may mean; reads only."""
         try:
             user_id: UserId | None = normalize_user_id(text)
             changes, problem = describe_changes(text), ""
@@ -99,7 +99,7 @@ class UserFinder:
         known = recorded.keys() | stored.keys() | away.keys()
         words = _words(text) if user_id else []
         looked_at = text[:_LONGEST_QUESTION]
-        inside = _canonical(_ids_in(looked_at)) - {user_id}
+        inside = _by_canonical(_ids_in(looked_at)).keys() - {user_id}
         with self._lock:
             self._index = index = self._index.holding(known)
             reasons = index.close_to(user_id, words, guess=user_id not in known) if user_id else {}
@@ -138,9 +138,9 @@ class UserFinder:
         )
 
     def mentions(self, text: str, store: VectorStore) -> tuple[Mention, ...]:
-        """Return whose memories contain all words of the text, each at the beginning of a word.
+        """Count, by user, the memories in which every word of the text begins a word.
 
-        Reads the text of every memory: from the store, and what that lacks from the ledger.
+        Reads the text of every memory: from the store, or if that lacks it, from the ledger.
         """
         wanted = [re.compile(rf"(?<!\w){re.escape(word)}") for word in _words(text)]
         counts: defaultdict[UserId, int] = defaultdict(int)
@@ -164,7 +164,7 @@ class UserFinder:
         return tuple(sorted(mentions, key=lambda mention: (-mention.memories, mention.user_id)))
 
     def owner(self, memory_id: str) -> UserId:
-        """Return who has a memory, or had it last; raises MemoryNotFound."""
+        """Return the user who has a memory, or had it last; raises MemoryNotFound."""
         for owner in sorted(self._holders([memory_id]), key=lambda owner: not owner.live):
             return owner.user_id
         raise MemoryNotFound(
@@ -180,7 +180,7 @@ class UserFinder:
 
 
 class IdIndex:
-    """Ids in the forms in which they are compared, so that few are compared one by one."""
+    """Ids by their simplified forms, so that only few have to be compared one by one."""
 
     def __init__(self) -> None:
         self._known: set[UserId] = set()
@@ -192,7 +192,7 @@ class IdIndex:
         self.placeholders: list[UserId] = []
 
     def holding(self, ids: Set[UserId]) -> IdIndex:
-        """Return an index with these ids, and maybe others: this one, unless most are gone."""
+        """Return an index of these ids, and maybe others: this one, unless most of it is gone."""
         if ids == self._known:
             return self
         new = ids - self._known
@@ -204,7 +204,7 @@ class IdIndex:
     def close_to(
         self, asked: UserId, words: Sequence[str], *, guess: bool = False
     ) -> dict[UserId, tuple[str, ...]]:
-        """Return the other ids that are close, and in what; a `guess` may be further off."""
+        """Return the similar ids, each with the reasons; a `guess` may differ by more."""
         plain = _plain(asked)
         name, _, domain = plain.partition("@")
         places = {at for form in _forms(asked) for at in self._alike.get(form, ())}
@@ -222,7 +222,7 @@ class IdIndex:
             for at in places
         }
         if not name or not domain:
-            # Those that are close in another way are named by that.
+            # A closer likeness takes precedence over a common domain or name.
             named: dict[UserId, tuple[str, ...]] = {
                 self._ids[at]: (_DOMAIN,) for at in self._domains.get(domain or name, ())
             }
@@ -257,13 +257,13 @@ class IdIndex:
 
 
 def is_placeholder(user_id: str) -> bool:
-    """Return whether an id is what programs write when they know nobody."""
+    """Return whether an id is one that programs write for an unknown user."""
     return user_id.partition("@")[0] in _PLACEHOLDERS or user_id in _PLACEHOLDERS
 
 
 @dataclass(frozen=True, slots=True)
 class OtherForm:
-    """An id asked for, and one saved under; `sure` if they differ in form alone."""
+    """An id that was asked for, and one that was saved; `sure` if they differ in form alone."""
 
     asked: str
     saved: str
@@ -274,10 +274,10 @@ class OtherForm:
 def other_forms(
     asked: Iterable[str], saved: Iterable[str], known: Iterable[str]
 ) -> Iterator[OtherForm]:
-    """Yield ids asked for in vain, each with one saved under that may mean the same person.
+    """Yield ids asked for in vain, each with a saved one that may mean the same person.
 
-    All are as a program wrote them. Of those that are `known` only other forms are yielded, which
-    are one id today. Ids that differ in digits alone a program numbered.
+    All are as a program wrote them. A `known` id is yielded only for a saved one that is the same
+    id in another form. Ids that differ in digits alone are skipped: a program numbered them.
     """
     asked_forms, saved_forms = _by_canonical(asked), _by_canonical(saved)
     for user_id in asked_forms.keys() & saved_forms.keys():
@@ -297,7 +297,7 @@ def other_forms(
 
 
 def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:
-    """Return the forms of each id in the order given, without those of redeploy tests."""
+    """Group forms by canonical id, in the order given, without those of redeploy tests."""
     ids: dict[UserId, list[str]] = defaultdict(list)
     for form in forms:
         with suppress(InvalidUserId):
@@ -306,9 +306,9 @@ def _by_canonical(forms: Iterable[str]) -> dict[UserId, list[str]]:
 
 
 def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
-    """Return groups of canonical ids that may be one person each, and in what they agree.
+    """Return groups of canonical ids, each perhaps one person, with what their ids share.
 
-    Typing errors are left out: among many users somebody is always one letter from another.
+    Typing errors do not count: among many users, some ids always differ by one letter.
     """
     groups: dict[tuple[str, ...], str] = {}
     known = sorted(set(user_ids))
@@ -323,7 +323,7 @@ def look_alikes(user_ids: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
 
 
 def _reasons(asked: str, other: str, words: Sequence[str], *, guess: bool = False) -> Iterator[str]:
-    """Yield in what two canonical ids agree, the surest first; nothing where they are far apart."""
+    """Yield why two canonical ids are similar, the surest reason first; nothing if they are not."""
     for reason, alike in _ALIKE:
         if alike(asked) == alike(other):
             yield reason
@@ -346,7 +346,7 @@ def _reasons(asked: str, other: str, words: Sequence[str], *, guess: bool = Fals
 
 
 def _share_a_name(parts: Set[str], others: Set[str]) -> bool:
-    """Return whether all parts of one name are in the other, and one of them tells anything."""
+    """Return whether one name has all parts of the other, one of them significant."""
     same = parts & others
     telling = any(len(part) >= _NAME_FROM and not part.isdigit() for part in same)
     return telling and same in (parts, others)
@@ -358,7 +358,7 @@ def _parts(name: str) -> Set[str]:
 
 
 def _part_forms(user_id: str) -> set[str]:
-    """Return forms of an id by which those that share a part of the name at a domain are found."""
+    """Return the index keys of an id for its domain with each significant part of the name."""
     name, _, domain = _plain(user_id).partition("@")
     parts = (part for part in _parts(name) if len(part) >= _NAME_FROM and not part.isdigit())
     return {f"/{part}@{domain}" for part in parts} if domain else set()
@@ -372,18 +372,18 @@ def _allowed(name: str, domain: str = "") -> int:
 
 
 def _forms(user_id: str) -> set[str]:
-    """Return what ids that `_reasons` finds alike have in common; "=" is in front of a name."""
+    """Return the index keys of an id, which similar ids share; that of the name has a "="."""
     return {alike(user_id) for _, alike in _ALIKE} | {f"={_plain(user_id).partition('@')[0]}"}
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of what was typed that are long enough to tell anything."""
+    """Return the words of a text that are long enough to be significant."""
     words = (_plain(word.strip(_EDGES)) for word in _BETWEEN.split(text[:_LONGEST_QUESTION]))
     return [word for word in dict.fromkeys(words) if len(word) >= _NAME_FROM][:_MOST_WORDS]
 
 
 def _ids_in(text: str) -> list[str]:
-    """Return the addresses in a text, or else its only word, without what stands around them."""
+    """Return the addresses in a text, or else its only word, without labels and punctuation."""
     text = unquote(text) if "@" not in text else text
     words = [_LABELS.sub("", word.strip(_EDGES)).strip(_EDGES) for word in _BETWEEN.split(text)]
     if addresses := [_address(word) for word in words if "@" in word.strip("@")]:
@@ -397,14 +397,6 @@ def _address(word: str) -> str:
     name, _, domain = word.partition("@")
     address = f"{_AROUND_ADDRESS.split(name)[-1]}@{_AROUND_ADDRESS.split(domain)[0]}"
     return address.strip(_EDGES)
-
-
-def _canonical(ids: Iterable[str]) -> set[UserId]:
-    canonical = set()
-    for raw in ids:
-        with suppress(InvalidUserId):
-            canonical.add(normalize_user_id(raw))
-    return canonical
 
 
 def _compatible(text: str) -> str:
@@ -466,12 +458,12 @@ _ALIKE = (
     ("the same mailbox: +tag, dots at Gmail, or googlemail for gmail", _mailbox),
     ("dots, dashes or underscores", _letters),
 )
-"""Ways in which two ids agree, the surest first: ids that a function makes equal may be one."""
+"""Kinds of likeness, the surest first: ids that a function maps to one value may be one person."""
 
 # The other reasons may be a coincidence.
 _LOOK_ALIKE = frozenset(reason for reason, _ in _ALIKE)
 
-# The surest first; the number of words is told apart further by how many they are.
+# The surest first. A number of words comes after all of these, the greatest first.
 _DOUBT: dict[str, int] = {
     **dict.fromkeys(_LOOK_ALIKE, 0),
     _NAME_IN_ID: 0,

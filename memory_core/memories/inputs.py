@@ -51,7 +51,7 @@ class Composer:
     ) -> tuple[list[Vector], tuple[str, ...]]:
         """Return one memory per message, or with `infer` those that a language model extracts.
 
-        Also what was left out: messages of the system, results of tools, images and files.
+        Also returns what was left out: system messages, tool results, images and files.
 
         Raises:
             InvalidMemory: a message, the metadata or the expiry cannot be stored; says which.
@@ -62,7 +62,7 @@ class Composer:
         sources, left_out = _to_sources(messages, attached)
         if not infer:
             return _expiring(self._engine.compose(scope, sources), expires), left_out
-        # mem0 takes no other keys of a message.
+        # mem0 accepts no other keys in a message.
         plain = [
             {"role": source.role, "content": source.text}
             | ({"name": source.name} if source.name else {})
@@ -82,9 +82,9 @@ class Composer:
         isolate: bool,
         on_progress: Progress | None,
     ) -> tuple[int, tuple[str, ...], Iterator[tuple[Scope, list[Vector]]]]:
-        """Return how many memories a file makes, what is left out, and the memories.
+        """Return the number of memories in a file, what is left out, and the memories in groups.
 
-        These come in groups that are saved together.
+        Those of a group are saved together.
 
         Raises:
             InvalidMemory: the file cannot be read, or a part of it cannot be stored; says which.
@@ -107,10 +107,10 @@ class Composer:
         """Return a memory with another text or expiry, and with `metadata` merged into its own.
 
         Raises:
-            InvalidMemory: nothing is to be changed, or what is cannot be stored.
+            InvalidMemory: there is nothing to change, or the change cannot be stored.
         """
         if text is None and not metadata and expires is None:
-            raise InvalidMemory("nothing is to be changed; pass a text, metadata or an expiry date")
+            raise InvalidMemory("nothing to change; pass a text, metadata or an expiry date")
         text = stored.payload["data"] if text is None else check_text(text)
         revised = self._engine.revise(stored, text, check_metadata(metadata))
         check_metadata(to_record(revised).metadata)
@@ -155,14 +155,14 @@ def _to_sources(
     ]
     sources = [piece for piece in pieces if isinstance(piece, Source)]
     if not sources:
-        raise InvalidMemory("no message says anything; pass at least one with text in its content")
+        raise InvalidMemory("no message has any text; pass at least one with text in its content")
     return sources, add_up(piece for piece in pieces if isinstance(piece, LeftOut))
 
 
 def _by_scope(
     scope: Scope, document: str, chunks: Sequence[Chunk], metadata: Mapping[str, Any]
 ) -> list[tuple[Scope, list[Source]]]:
-    """Check the chunks of a document and return them in groups that can be saved in one go.
+    """Check the chunks of a document and return them in groups that are saved together.
 
     A chunk may name an agent and a run of its own, as exported memories do.
     """
@@ -201,7 +201,7 @@ def _check_owner(chunk: Chunk, scope: Scope) -> None:
 def _read_message(
     message: object, number: int, metadata: Mapping[str, Any]
 ) -> Iterator[Source | LeftOut]:
-    """Yield the source of a message, if it says something, and what is left out of it."""
+    """Yield the source of a message, if it has text, and what is left out of it."""
     from ..documents import LeftOut, read_message
 
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):

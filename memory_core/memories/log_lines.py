@@ -21,7 +21,7 @@ KNOWN_LINES = (
     LOG_FOUND,
     LOG_CANONICAL_ID,
 )
-"""The seven lines of the promise, as they are given to `logging`."""
+"""The seven promised lines, as they are passed to `logging`."""
 
 _CAPACITY = 200
 _KNOWN = re.compile(
@@ -52,7 +52,7 @@ class RecentLines(logging.Handler):
         try:
             text = record.getMessage()
         except (TypeError, ValueError):
-            # A call with the wrong arguments; logging's own handlers answer it in this way.
+            # The call had wrong arguments; logging's own handlers do the same.
             self.handleError(record)
             return
         at = datetime.fromtimestamp(record.created, UTC)
@@ -64,16 +64,16 @@ class RecentLines(logging.Handler):
 
 
 def is_known(text: str) -> bool:
-    """Return whether a line is, from end to end, one of the seven."""
+    """Return whether a whole line is one of the seven."""
     line, values = read_known(text)
     return bool(line) and not any(map(str.isspace, "".join(values)))
 
 
 def read_known(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return which of the seven a line is, as it is given to `logging`, and the values in it.
+    """Return which of the seven a line is, as it is passed to `logging`, and the values in it.
 
-    ("", ()) for any other. A program that does not normalize ids may have written it: the id is
-    all that stands in its place.
+    ("", ()) for any other. A program that does not normalize ids may have written the line, so
+    its id may be any text.
     """
     match = _KNOWN.fullmatch(text)
     if not match or not match.lastgroup:

@@ -2,7 +2,7 @@
 
 mem0's `Memory` runs over parts that keep nothing: it turns a request into payloads and vectors, and
 the service writes those in the order that makes them durable. So payloads are mem0's own, and
-nothing is created on disk or over the network behind our back (tests pin this for mem0ai 2.2.1).
+nothing is created on disk or over the network unnoticed (tests pin this for mem0ai 2.2.1).
 """
 
 # ruff: noqa: E402 - mem0 reads its telemetry variables while it is imported.
@@ -58,8 +58,8 @@ _CONFIG = MemoryConfig()
 # mem0's copy of the text for a search that we do ourselves: half the size of a memory.
 _NOT_STORED = "text_lemmatized"
 
-# mem0 logs the text of memories, and the provider's words, which may repeat the key. Its errors are
-# raised as well.
+# mem0 logs the text of memories, and messages of the provider, which may repeat the key. It raises
+# its errors as well.
 logging.getLogger("mem0").setLevel(logging.CRITICAL)
 # Where spaCy is installed, mem0 would download a model for entities that we do not keep.
 spacy_models._load_failed_full = True
@@ -168,7 +168,7 @@ class _Embedding(EmbeddingBase):  # type: ignore[misc]
         try:
             return list(self._embedder.embed(texts))
         except BackendError as exc:
-            # mem0 goes on without the memories that it could not embed; we do not.
+            # mem0 would continue without the memories that it could not embed.
             self.failure = exc
             raise
 
@@ -225,7 +225,7 @@ class _Collector(VectorStoreBase):  # type: ignore[misc]
 class _NoHistory:
     """In place of mem0's local database: history is the ledger's, and messages are not kept.
 
-    mem0 would put a scope's last ten messages into the next prompt, also those since forgotten.
+    mem0 would put a scope's last ten messages into the next prompt, even those forgotten since.
     """
 
     def get_last_messages(self, session_scope: str, limit: int = 10) -> list[dict[str, Any]]:
@@ -238,7 +238,7 @@ class _NoHistory:
 
 
 class _CheckedLlm:
-    """A language model whose answer is checked: mem0 takes one it cannot read for "nothing"."""
+    """A language model whose answers are checked: mem0 takes unreadable ones for "nothing"."""
 
     def __init__(self, llm: Any) -> None:
         self._llm = llm
@@ -283,14 +283,14 @@ def _open_llm(settings: Settings) -> Any:
     if not settings.openai_api_key:
         raise SettingsError("MEMORY_LLM is set but OPENAI_API_KEY is not; set it as well")
     llm = LlmFactory.create(provider, {"model": model, "api_key": settings.openai_api_key})
-    # mem0's own waits up to ten minutes, and follows OPENROUTER_API_KEY where that is set.
+    # mem0's own waits up to ten minutes, and follows OPENROUTER_API_KEY if it is set.
     llm.client = make_client(settings.openai_api_key, settings.openai_base_url)
     return _CheckedLlm(llm)
 
 
 def _translate(exc: LLMError) -> BackendError:
     """Return our error for the provider's, which mem0 keeps as the cause."""
-    # Not at the top: half a second of every start, and few installations extract.
+    # Not at the top: it takes half a second of every start, and few installations extract.
     import openai
 
     cause = exc.__cause__

@@ -29,7 +29,7 @@ VERSION = 1
 class MergePlan:
     """The memories `ids` of `former` that a merge moves to `user_id`, who has `theirs`.
 
-    `doubles` of them say, in the same scope, what `user_id` has already; both are kept.
+    `doubles` of them have the text and scope of a memory of `user_id`; both are kept.
     `unfinished` arrived by an earlier merge that was cut off. `refused` names memories that
     cannot be moved, and why.
     """
@@ -44,11 +44,11 @@ class MergePlan:
 
     @property
     def memories(self) -> int:
-        """Count the memories to be moved."""
+        """The number of memories to be moved."""
         return len(self.ids)
 
     def as_undo(self) -> Merge:
-        """Return what undoes the merge, also where it is cut off and nobody learns its result."""
+        """Return the record that undoes the merge, even if that is cut off and returns nothing."""
         now = datetime.now(UTC)
         return Merge(self.former, self.user_id, self.ids, None, self.refused, now)
 
@@ -153,7 +153,7 @@ class Merger:
         return self.merge(user_id, former, on_progress, only=back)
 
     def merges(self, user_id: UserId) -> list[Merge]:
-        """Return what moved to the user from others and is still there, oldest first."""
+        """Return the merges of which the user still has memories, oldest first."""
         view = self._ledger.view(user_id)
         added = [live.added for live in view.live.values() if live.added.moved]
         groups: defaultdict[tuple[str, str], list[LedgerEntry]] = defaultdict(list)
@@ -210,14 +210,14 @@ class Merger:
         theirs = self._ledger.view(former)
         if not theirs.live and not theirs.given_away:
             raise InvalidMove(
-                f"user {former!r} has no memories to move; find the id they are under first"
+                f"user {former!r} has no memories to move; find the id that has them first"
             )
         return theirs, self._ledger.view(user_id)
 
     def _payloads(
         self, theirs: UserView, ours: UserView, ids: Collection[str]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-        """Return what the new owner is to have, and which memories cannot be moved and why."""
+        """Return the payloads for the new owner, and why other memories cannot be moved."""
         payloads: dict[str, dict[str, Any]] = {}
         refused: dict[str, str] = {}
         vectors = self._memories.read(theirs, ids)[0]
@@ -238,7 +238,7 @@ class Merger:
     def store_all(
         self, user_id: UserId, ids: Sequence[str], on_progress: Progress | None = None
     ) -> None:
-        """Put what is live of the memories as recorded; repeat it if it was cut off.
+        """Put the memories that are live, as recorded; repeat it if it was cut off.
 
         Raises:
             NotIndexed: the store could not be written.
@@ -250,8 +250,8 @@ class Merger:
                 self._store_some(view, [memory_id for memory_id in batch if memory_id in view.live])
             except BackendError as exc:
                 raise NotIndexed(
-                    f"memories of user {user_id!r} are recorded and none is lost, but the work is "
-                    f"not finished: {exc}; repeat it",
+                    f"memories of user {user_id!r} are recorded and safe, but not all are stored: "
+                    f"{exc}; repeat the call",
                     batch[0],
                 ) from exc
             steps.advance(len(batch))
@@ -291,7 +291,7 @@ class Merger:
         )
 
     def _arrived(self, theirs: UserView, ours: UserView) -> set[str]:
-        """Return which of their memories came to us by a move that was cut off."""
+        """Return which memories of theirs came to us by a move that was cut off."""
         moves = unfinished(self._ledger, (theirs, ours))
         return {memory_id for giver, memory_id in moves if giver == theirs.user_id}
 
@@ -316,14 +316,14 @@ def unfinished(ledger: Ledger, views: Iterable[UserView]) -> dict[tuple[UserId, 
         (view.user_id, entry.memory_id): added[entry].user_id
         for entry, event in events.items()
         for view in holders[entry.memory_id]
-        # Given back meanwhile, it would have been added there after what was taken.
+        # Given back meanwhile, it would have been added there after the revision that was taken.
         if view.user_id == _origin(event)
         and view.live[entry.memory_id].added.ulid <= event["moved"].get("revision", "")
     }
 
 
 def merge_document(merge: Merge) -> dict[str, Any]:
-    """Return the content of the undo file of a merge, which `read_reunion` reads."""
+    """Return the content of the undo file of a merge, which `read_merge` reads."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -341,7 +341,7 @@ def read_merge(content: bytes) -> Merge:
     """Return the merge that an undo file describes.
 
     Raises:
-        InvalidMove: it is no undo file, was cut off, or is of another version.
+        InvalidMove: it is not an undo file, was cut off, or is of another version.
     """
     try:
         document = json.loads(content)
@@ -351,8 +351,8 @@ def read_merge(content: bytes) -> Merge:
             return _to_merge(document)
     except (ValueError, KeyError, TypeError) as exc:
         raise InvalidMove(
-            "this is no undo file of a merge, or it was changed or cut off; use the file that the "
-            "merge wrote"
+            "this is not the undo file of a merge, or it was changed or cut off; use the file that "
+            "the merge wrote"
         ) from exc
     raise InvalidMove(
         f"the undo file is of version {document['version']!r}, and this Holdfast reads version "

@@ -32,7 +32,7 @@ _S3 = "Amazon S3 Vectors"
 _AWS_STEPS = frozenset({"AWS credentials", "AWS_S3_BUCKET", "AWS_REGION"})
 
 _Forms = dict[str, str | None]
-"""The memories of another place: each id once, with its user's id as it stands there."""
+"""The memories of another place: each id once, with its user's id as it is written there."""
 
 
 def compare_places(
@@ -40,7 +40,7 @@ def compare_places(
 ) -> OtherPlaces:
     """Return every other place that the settings lead to, and what is only there.
 
-    A failure of the other place is told in its note; one of the place in use is raised.
+    A failure of another place is reported in its note; one of the place in use is raised.
     """
     as_of = datetime.now(UTC)
     comparison = _PlaceComparison(settings, here, Steps(on_progress))
@@ -80,7 +80,7 @@ class _PlaceComparison:
         yield self._compare("chroma", where, forms)
 
     def collections(self) -> Iterator[OtherPlace]:
-        """Yield what other embedders, or plain mem0, have put into the folder that is in use."""
+        """Yield the collections that other embedders, or plain mem0, keep in the folder in use."""
         folder = self._settings.chroma_path
         if not is_chroma(folder):
             return
@@ -97,14 +97,14 @@ class _PlaceComparison:
             yield OtherPlace("chroma", f"the folder {folder}", False, str(exc))
 
     def remote(self) -> Iterator[OtherPlace]:
-        """Yield S3, where anything of it is configured."""
+        """Yield S3, if any part of it is configured."""
         if not any(step.ok for step in self._here.backend.steps if step.name in _AWS_STEPS):
             return
         try:
             settings = replace(self._settings, backend="s3_vectors")
             other = select_backend(settings, self._here.embedder)
         except SettingsError as exc:
-            note = f"what lies on S3 cannot be read from here: {exc}"
+            note = f"memories on S3 cannot be read from here: {exc}"
             yield OtherPlace("s3_vectors", _S3, False, note)
             return
         where = f"bucket {other.location['bucket']} and index {other.location['index']}"
@@ -141,7 +141,7 @@ class _PlaceComparison:
                 self._note(forms, named)
 
     def _note(self, forms: _Forms, named: Iterable[tuple[str, Any]]) -> None:
-        """Keep ids with who they name; of several copies, the one that names a user counts."""
+        """Keep each id with its user; of several copies, one that names a user counts."""
         count = 0
         for memory_id, raw in named:
             count += 1
@@ -160,7 +160,7 @@ class _PlaceComparison:
         return live, ever
 
     def _compare(self, backend: str, where: str, forms: _Forms) -> OtherPlace:
-        """Compare by id with what is here: on record, or in the store though never recorded."""
+        """Compare by id with the place in use: its record, and the orphans in its store."""
         live, ever = self._known
         absent = {memory_id for memory_id in forms if memory_id not in live}
         for batch in batches(sorted(absent), _BATCH):

@@ -1,4 +1,4 @@
-"""Exact ranking over one user's memories: cosine, BM25, and what stands beside a memory.
+"""Exact ranking over one user's memories: cosine, BM25, and the neighbours of a memory.
 
 A score lies in 0..1 and means the same on every backend: it depends on the question and the user's
 memories alone. docs/decisions/ranking.md has the rules, the reasons and the figures.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..embedders.base import plain_text
 from .continuity import Neighbourhood
-from .word_index import WordIndex, terms
+from .word_index import WordIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 
     from ..embedders.base import Vectors
 
-__all__ = ["BM25_WEIGHT", "Ranked", "Ranker", "terms"]
-
 BM25_WEIGHT = 0.4
-"""Of BM25 where there are too few memories to tell, or none has a word of the question."""
+"""Weight of BM25 with too few memories to estimate it, or no word of the question in any."""
 
 _GREATEST_WEIGHT = 0.8
 _MEMORIES_IN_DOUBT = 30
-"""So many memories' worth stands for `BM25_WEIGHT`, against the weight that they show."""
+"""The number of memories that `BM25_WEIGHT` counts for, beside the estimated weight."""
 _SAME = 0.99
-"""The least cosine of a text with itself, whatever the embedder rounds."""
+"""The least cosine of a text with itself, allowing for the rounding of embedders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +63,18 @@ class Ranker:
     ) -> list[Ranked]:
         """Return at most `limit` texts, best first; equal ones keep the order given.
 
-        Without `context` each text stands for itself.
+        Without `context`, neighbours lend nothing.
         """
         import numpy as np
 
         if not len(self._vectors):
             return []
-        # Not by BLAS, whose threads wait for each other where the processor is shared.
+        # Not by BLAS, whose threads wait for each other on a shared processor.
         cosine = np.clip(np.einsum("ij,j->i", self._vectors, vector), 0.0, 1.0)
         bm25, has_words = self._words.scores(question)
         weight = _bm25_weight(cosine, bm25) if has_words else BM25_WEIGHT
         own = (1 - weight) * cosine + weight * bm25
-        # Nothing comes before a text that is the question, whatever stands beside it.
+        # A text that is the question comes first, whatever its neighbours.
         same = self._places.get(plain_text(question), [])
         own[[place for place in same if cosine[place] > _SAME]] = 1.0
         lent = self._context.lent(own) if context else np.zeros_like(own)
@@ -90,7 +88,7 @@ class Ranker:
 
 
 def _bm25_weight(cosine: NDArray[np.float32], bm25: NDArray[np.float32]) -> float:
-    """Return the weight that gives both parts the same say: each by the other's spread."""
+    """Return the weight that gives both scores the same influence, by their spread."""
     count, of_cosine, of_bm25 = len(cosine), float(cosine.std()), float(bm25.std())
     if not of_cosine + of_bm25:
         return BM25_WEIGHT
@@ -99,7 +97,7 @@ def _bm25_weight(cosine: NDArray[np.float32], bm25: NDArray[np.float32]) -> floa
 
 
 def _first(scores: NDArray[np.float32], own: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
-    """Return the positions of the greatest scores, of equal ones those with most of their own."""
+    """Return the positions of the greatest scores; the own score decides between equal ones."""
     import numpy as np
 
     among = np.arange(len(scores))

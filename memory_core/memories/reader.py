@@ -6,19 +6,18 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..embedders import Embedder
-from ..errors import IndexDamaged, InvalidUserId, MemoryNotFound
+from ..errors import IndexDamaged, MemoryNotFound
 from ..ledger import Ledger, LedgerEntry, UserView
 from ..ledger.ledger import trim
 from ..model.limits import RESERVED_KEYS
-from ..model.payload import expiry_of, fingerprint, parse_time, time_of
+from ..model.payload import expiry_of, fingerprint, owner, parse_time, time_of
 from ..model.records import MemoryRecord
-from ..model.user_id import UserId, normalize_user_id
+from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 
 if TYPE_CHECKING:
@@ -75,19 +74,17 @@ class MemoryReader:
         """
         view = self._ledger.view(user_id)
         if memory_id not in view.live:
-            # A deletion that was cut off before the vectors went is finished here.
+            # Finish a deletion that was cut off before the vectors were deleted.
             if memory_id in view.all_ids:
                 self._store.delete(self.removable(view, {memory_id}))
             raise _not_found(user_id, memory_id)
         return view
 
     def stored_owner(self, memory_id: str) -> UserId | None:
-        """Return who has a memory, by what the store holds; None where that is nobody."""
+        """Return the owner of a memory, as the store names it; None if the ledger disagrees."""
         stored = self._store.get([memory_id]).get(memory_id)
-        with suppress(InvalidUserId):
-            user = normalize_user_id((stored.payload or {}).get("user_id", "") if stored else "")
-            return user if memory_id in self._ledger.view(user).live else None
-        return None
+        user = owner(stored.payload or {}) if stored else None
+        return user if user and memory_id in self._ledger.view(user).live else None
 
     def get(self, view: UserView, memory_id: str) -> tuple[Vector, bool]:
         """Return a live memory, and whether the store holds it.
@@ -101,14 +98,27 @@ class MemoryReader:
         return vectors[memory_id], not missing
 
     def read(
-        self, view: UserView, ids: Collection[str]
+        self, view: UserView, ids: Collection[str], *, with_values: bool = False
     ) -> tuple[dict[str, Vector], frozenset[str]]:
-        """Return live memories without their vectors, and which of them the store lacks."""
-        return self._read(view, ids, with_values=False)
+        """Return live memories, and which of them the store lacks."""
+        try:
+            vectors = self._store.get(ids, with_values=with_values) if ids else {}
+        except IndexDamaged as exc:
+            # What is on record is known without the store.
+            _logger.error("%s", exc)
+            vectors = {}
+        missing = {key for key in ids if not is_current(vectors.get(key), view, key)}
+        entries = {view.live[memory_id].latest: memory_id for memory_id in missing}
+        payloads = self._ledger.payloads(entries)
+        recorded = {entries[entry]: Vector(entries[entry], payloads[entry]) for entry in payloads}
+        # What is in neither was forgotten since the view was taken.
+        for gone in missing - recorded.keys():
+            vectors.pop(gone, None)
+        return vectors | recorded, frozenset(recorded)
 
     def with_values(self, view: UserView, ids: Collection[str]) -> tuple[list[Vector], Vectors]:
         """Return live memories in the order of `ids`, and their vectors as rows."""
-        current, _ = self._read(view, ids, with_values=True)
+        current, _ = self.read(view, ids, with_values=True)
         vectors = [current[memory_id] for memory_id in ids if memory_id in current]
         return vectors, self._matrix(vectors)
 
@@ -124,7 +134,7 @@ class MemoryReader:
         return records
 
     def ranker(self, view: UserView) -> tuple[Ranker, RecordAt]:
-        """Return a ranker over every live memory, and what gives the record of a position."""
+        """Return a ranker over every live memory, and a function from position to record."""
         from .continuity import continuations
         from .ranking import Ranker
 
@@ -136,28 +146,28 @@ class MemoryReader:
             pairs = continuations([vector.payload for vector in vectors])
             matrix = self._matrix(vectors)
             user.ranker = Ranker(texts, matrix, pairs)
-            # The rows take the place of what was read, so that nothing is kept twice.
+            # The rows of the matrix replace the vectors that were read, so that none is kept twice.
             rows = zip(ids, vectors, matrix, strict=True)
             user.vectors = {key: replace(vector, values=row) for key, vector, row in rows}
         return user.ranker, lambda position: user.record(ids[position])
 
     def is_asked_again(self, view: UserView) -> bool:
-        """Return whether this was asked of the same memories before, and of no others since.
+        """Return whether the previous question was about the same memories; note this one.
 
-        Then all are worth reading, unless they are more than are kept.
+        Then all of them are worth reading, unless there are more than the cache keeps.
         """
         before, self._asked = self._asked, (view.user_id, view.last_ulid)
         return before == self._asked and len(view.live) <= _MEMORIES_KEPT
 
     def refresh(self, user_id: UserId) -> None:
-        """Forget what was read of a user: the store was changed without a new ledger entry."""
+        """Drop a user from the cache: the store was changed without a new ledger entry."""
         with self._lock:
             self._cache.pop(user_id, None)
 
     def removable(self, view: UserView, ids: Set[str]) -> set[str]:
-        """Return which of the ids, all once the user's, the store holds no one else's memory of.
+        """Return the ids, all once the user's, under which the store has nobody else's memory.
 
-        An id that is free again may have come to another user by a tool that writes any.
+        A tool that writes any id may have given another user one that became free.
         """
         freed = ids - view.live.keys()
         stored = self._store.get(freed) if freed else {}
@@ -176,13 +186,13 @@ class MemoryReader:
             if live.updated
             or live.added.moved
             or live.added.memory_id != memory_id
-            # mem0's own ids are drawn by lot. Asked on each save: UUID() takes ten times as long.
+            # mem0's own ids are random. Called on each save: UUID() takes ten times as long.
             or not _DERIVED.fullmatch(memory_id)
         }
         # What an entry recorded never changes.
         known = {entry: self._fingerprints.get(entry) for entry in others.values()}
         unread = [memory_id for memory_id, entry in others.items() if known[entry] is None]
-        # What lies in a batch is read in one go; the rest is asked of the store, many at once.
+        # Memories of a batch are read at once from the ledger; the others in bulk from the store.
         payloads = self._ledger.payloads(
             others[memory_id] for memory_id in unread if others[memory_id].line is not None
         )
@@ -205,7 +215,7 @@ class MemoryReader:
         if user := self._cached(view):
             return user
         kept = self._kept(view)
-        fresh, missing = self._read(view, view.live.keys() - kept.keys(), with_values=True)
+        fresh, missing = self.read(view, view.live.keys() - kept.keys(), with_values=True)
         user = _UserMemories(view, kept | fresh, missing)
         with self._lock:
             self._cache[view.user_id] = user
@@ -216,7 +226,7 @@ class MemoryReader:
         return user
 
     def _kept(self, view: UserView) -> dict[str, Vector]:
-        """Return what was read before and is still so: the newest entry is the same."""
+        """Return the cached memories whose newest entry is still the same."""
         before = self._cache.get(view.user_id)
         if before is None:
             return {}
@@ -227,24 +237,6 @@ class MemoryReader:
             and memory_id not in before.missing
             and before.view.live[memory_id].latest == live.latest
         }
-
-    def _read(
-        self, view: UserView, ids: Collection[str], *, with_values: bool
-    ) -> tuple[dict[str, Vector], frozenset[str]]:
-        try:
-            vectors = self._store.get(ids, with_values=with_values) if ids else {}
-        except IndexDamaged as exc:
-            # What is on record is known without the store.
-            _logger.error("%s", exc)
-            vectors = {}
-        missing = {key for key in ids if not is_current(vectors.get(key), view, key)}
-        entries = {view.live[memory_id].latest: memory_id for memory_id in missing}
-        payloads = self._ledger.payloads(entries)
-        recorded = {entries[entry]: Vector(entries[entry], payloads[entry]) for entry in payloads}
-        # What is in neither was forgotten since the view was taken.
-        for gone in missing - recorded.keys():
-            vectors.pop(gone, None)
-        return vectors | recorded, frozenset(recorded)
 
     def _matrix(self, vectors: Sequence[Vector]) -> Vectors:
         """Return the vectors as rows; those the store lacks are embedded now."""
@@ -281,7 +273,7 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
 
 
 def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:
-    """Return whether the store holds a memory as last recorded, as far as showing it needs."""
+    """Return whether the store holds a memory as last recorded, and fit to be shown."""
     payload = stored.payload or {} if stored else {}
     return (
         payload.get("revision") in view.live[memory_id].revisions

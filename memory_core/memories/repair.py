@@ -1,4 +1,4 @@
-"""Repair of the vector store from the ledger, batch by batch; one that was cut off is repeated."""
+"""Repair of the vector store from the ledger, in batches; safe to repeat if it was cut off."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RECORDED = "it is on record after all, so nothing was changed; audit once more"
 _DIFFERS = "it differs again after the repair; audit once more"
 
 _Left = dict[Pair, str]
-"""The differences that were not repaired, and why."""
+"""The differences that were not repaired, and why not."""
 
 
 class Repairer:
@@ -48,10 +48,10 @@ class Repairer:
     def audit(
         self, *, repair: bool, unexpected: Unexpected, on_progress: Progress | None = None
     ) -> AuditReport:
-        """Report what is not as recorded, and with `repair` put it right.
+        """Report what differs from the record, and with `repair` correct it.
 
         Raises:
-            InvalidMemory: `unexpected` is none of its values.
+            InvalidMemory: `unexpected` is not one of its values.
         """
         if unexpected not in get_args(Unexpected):
             allowed = ", ".join(get_args(Unexpected))
@@ -65,7 +65,7 @@ class Repairer:
             self._ledger.restore(item.key, item.events)
             self._memories.refresh(item.pair[0])
         if restored:
-            # What they hid can be compared by now.
+            # What they hid can be compared now.
             findings = self._auditor.audit(steps)
         left = self._repair(findings, unexpected, steps)
         return replace(findings, differences=restored + findings.differences).report(left)
@@ -73,7 +73,7 @@ class Repairer:
     def adopt_orphans(
         self, user_id: UserId, *, preview: bool, on_progress: Progress | None
     ) -> Adoption:
-        """Record the vectors that name this user in whatever form and were never recorded."""
+        """Record the vectors that name this user in any form and were never recorded."""
         orphans = self._auditor.orphans_of(user_id, Steps(on_progress))
         orphans.sort(key=attrgetter("pair"))
         forms = Counter(str(orphan.payload.get("user_id")) for orphan in orphans)
@@ -119,10 +119,10 @@ class Repairer:
         return left
 
     def settle(self, pairs: Sequence[Pair]) -> dict[Pair, str]:
-        """Make the store agree with the ledger as it is by now; return where it does not, and why.
+        """Make the store agree with the present ledger; return what still differs, and why.
 
-        Each change is followed by another look, since somebody may have updated or deleted a
-        memory between our reading and our writing.
+        Every change is checked again: another process may have updated or deleted a memory
+        between reading and writing.
         """
         refused: dict[str, str] = {}
         for attempt in range(_ATTEMPTS + 1):
@@ -137,7 +137,7 @@ class Repairer:
         return {difference.pair: refused.get(difference.pair[1], _DIFFERS) for difference in wrong}
 
     def _put(self, vectors: Sequence[Vector]) -> dict[str, str]:
-        """Embed and put; return which the store refuses, and why."""
+        """Embed and put; return those that the store rejects, and why."""
         if not vectors:
             return {}
         rows = self._embedder.embed([vector.payload["data"] for vector in vectors])
@@ -151,7 +151,7 @@ class Repairer:
         except (AccessDenied, BackendUnavailable):
             raise
         except BackendError as exc:
-            # One that is refused keeps no other out.
+            # One that is rejected must not keep others out.
             if len(vectors) == 1:
                 return {vectors[0].key: str(exc)}
             middle = len(vectors) // 2
@@ -164,7 +164,7 @@ class Repairer:
             (self._store.erase if forgotten else self._store.delete)([key for _, key in group])
 
     def _adopt(self, orphans: Sequence[Difference]) -> _Left:
-        """Record what can be a memory for the user it names, then put it as recorded."""
+        """Record those that can be memories of the user they name, then put them as recorded."""
         left: _Left = {}
         for user_id, group in groupby(orphans, key=lambda orphan: orphan.pair[0]):
             left |= self._record(user_id, list(group))
@@ -172,14 +172,14 @@ class Repairer:
         return left | (self.settle(adopted) if adopted else {})
 
     def _record(self, user_id: UserId, orphans: Sequence[Difference]) -> _Left:
-        """Append what can be adopted; return what cannot."""
+        """Append the orphans that can be adopted; return the others."""
         if user_id == NOBODY:
             return {orphan.pair: "it names no user" for orphan in orphans}
         left: _Left = {}
         drafts: list[EventDraft] = []
         view = self._ledger.view(user_id)
         latest = [live.latest for live in view.live.values()]
-        # An entry that is damaged keeps no other from being adopted.
+        # A damaged entry must not keep others from being adopted.
         recorded = self._ledger.tolerant().payloads(latest)
         known = {identity(payload) for payload in recorded.values()}
         for orphan in orphans:
@@ -205,13 +205,13 @@ class Repairer:
         return left
 
     def _remove(self, orphans: Sequence[Difference]) -> _Left:
-        """Delete what is still not on record."""
+        """Delete the orphans that are still not on record."""
         orphaned = {orphan.pair[1] for orphan in orphans}
         keys = set(orphaned)
         for user_id in filter(None, {orphan.item.user_id for orphan in orphans}):
             keys -= self._ledger.view(user_id).live.keys()
         self._store.delete(keys)
-        # One that was recorded in this moment is put back.
+        # One that was recorded meanwhile is put back.
         left = self.settle([orphan.pair for orphan in orphans if orphan.pair[0] != NOBODY])
         remaining = self._store.get(keys)
         for orphan in orphans:
@@ -228,7 +228,7 @@ def rebuild_index(
     """Make the index that the settings name hold every recorded memory, and audit it.
 
     The index is made if it is missing, and no other is changed. What it holds as recorded is not
-    embedded again, so a rebuild that was cut off goes on where it was. Until it is complete the
+    embedded again, so a rebuild that was cut off continues from there. Until it is complete the
     service can be used: what is still missing comes from the ledger.
 
     Raises:

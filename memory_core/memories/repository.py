@@ -24,7 +24,7 @@ from .damaged import Damage, is_entry
 
 
 class Repository(NamedTuple):
-    """Where memories are kept. Tools that look beneath the calls of a service only read it."""
+    """A place of memories. Tools that use it directly, without a service, only read it."""
 
     backend: Backend
     """Which storage was chosen, why, and its objects."""
@@ -37,7 +37,7 @@ class Repository(NamedTuple):
     def placement(self) -> Placement:
         """Compare the ids in the store with those in the ledger; a full scan of both.
 
-        What is saved or deleted meanwhile is no difference: the ledger is read before and after.
+        Saves and deletions in the meantime do not count: the ledger is read before and after.
         """
         ledger = self.ledger.tolerant()
         as_of, before = datetime.now(UTC), _live(ledger)
@@ -85,7 +85,7 @@ class Repository(NamedTuple):
         )
 
     def _damage(self) -> Iterator[Step]:
-        """Yield a failed step where files of the index are damaged; S3 has no files."""
+        """Yield a failed step if files of the index are damaged; S3 has no files."""
         try:
             if self.backend.name == "chroma":
                 self.store.describe()
@@ -98,7 +98,7 @@ def _live(ledger: Ledger) -> dict[UserId, frozenset[str]]:
 
 
 class Service(Protocol):
-    """A service as the modules that export, import and migrate see it."""
+    """A service, as far as export, import and migration use it."""
 
     @property
     def settings(self) -> Settings: ...
@@ -114,7 +114,7 @@ class Service(Protocol):
 
 
 class _StoreOnDemand:
-    """Opens the store at its first use, so that what the ledger answers works without it."""
+    """Opens the store at its first use, so that calls answered by the ledger work without it."""
 
     def __init__(self, open_store: Callable[[], VectorStore]) -> None:
         self._open = cache(open_store)
@@ -132,8 +132,8 @@ def open_repository(
 ) -> Repository:
     """Choose the backend and open everything that belongs to it.
 
-    A missing index is made where nothing is on record yet; with `create` in any case, and files of
-    the index that are damaged are removed. With `on_demand` the index is opened by the first call
+    A missing index is made if nothing is on record yet. With `create` it is made in any case, and
+    damaged files of the index are removed. With `on_demand` the index is opened by the first call
     that needs it, which then raises what is wrong with it.
 
     Raises:

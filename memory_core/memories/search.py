@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..embedders import embed_question
@@ -37,10 +36,10 @@ _OTHERS = 5
 _logger = logging.getLogger("memory_core")
 
 Condition = Callable[[MemoryRecord], bool]
-"""Tells of a memory whether it may be an answer."""
+"""Returns whether a memory may be an answer."""
 
 Reason = Literal["limit", "expired", "not indexed", "missed"]
-"""Ranked behind the limit; past its expiry date; not in the index that was asked; in the index, and
+"""Ranked below the limit; past its expiry date; not in the index that was asked; in the index, but
 missed by its approximate search."""
 
 
@@ -65,7 +64,7 @@ class OtherUser:
 class Recall:
     """The answer of the production call, and the exact ranking beside it.
 
-    `ranking` holds the first `MAX_SHOWN` of all `memories`, and whatever was answered or expired;
+    `ranking` holds the first `MAX_SHOWN` of all `memories`, and any that was answered or expired;
     `left_out` counts all of them by reason.
     """
 
@@ -123,7 +122,7 @@ class Searcher:
                 if exact
                 else self._candidates(view, question, values, limit)
             )
-            hits = _best(ranker, record_at, question, values, limit, where or _unexpired())
+            hits = _best(ranker, record_at, question, values, limit, where or _unexpired)
         if not quiet and not is_probe(user_id):
             _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
@@ -142,7 +141,7 @@ class Searcher:
     def explain(
         self, user_id: UserId, question: str, limit: int, close: Iterable[CloseUser]
     ) -> Recall:
-        """Return what is answered, what is not, and why; raises as `search`.
+        """Return the answer, and why each other memory is not in it; raises as `search`.
 
         `close` are the users whose ids are close to this one's.
         """
@@ -154,17 +153,15 @@ class Searcher:
         if view.live:
             values = embed_question(self._embedder, question)
             ranker, record_at = self._memories.ranker(view)
-            today = datetime.now(UTC).date()
             ahead = 0
             for rank, entry in enumerate(ranker.rank(question, values, len(view.live)), 1):
                 record = record_at(entry.position)
-                expired = is_expired(record, today)
                 place, reason = places.get(record.id), None
                 if place is None:
-                    reason = _reason(record, answer, expired=expired, behind=ahead >= limit)
+                    reason = _reason(record, answer, behind=ahead >= limit)
                     counts[reason] += 1
-                ahead += not expired
-                if rank <= MAX_SHOWN or place is not None or expired:
+                ahead += not record.expired
+                if rank <= MAX_SHOWN or place is not None or record.expired:
                     ranking.append(RankedMemory(_hit(record, entry, rank), place, reason))
         others = [other for other in close if other.user and other.user.memories][:_OTHERS]
         return Recall(
@@ -185,11 +182,11 @@ class Searcher:
     def _candidates(
         self, view: UserView, question: str, values: NDArray[np.float32], limit: int
     ) -> tuple[Ranker, RecordAt]:
-        """Let the index choose; rank its choice, and what stands beside it, like the rest."""
+        """Let the index propose candidates; rank them, and their neighbours, exactly."""
         near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit), question)
         ids = list(view.live)
         places = {memory_id: at for at, memory_id in enumerate(ids)}
-        # What the index still holds of deleted memories is none of the user's any more.
+        # The index may still hold deleted memories, which are no longer the user's.
         chosen = [places[key] for key, _ in near if key in places]
         beside = {at + step for at in chosen for step in (-1, 0, 1)}
         vectors, matrix = self._memories.with_values(
@@ -198,25 +195,19 @@ class Searcher:
         pairs = [
             (earlier, later)
             for earlier, later in continuations([vector.payload for vector in vectors])
-            # Between others there are memories that were not chosen.
+            # Any other pair has memories between that were not chosen.
             if abs(places[vectors[later].key] - places[vectors[earlier].key]) == 1
         ]
         texts = [vector.payload["data"] for vector in vectors]
         return Ranker(texts, matrix, pairs), lambda position: to_record(vectors[position])
 
 
-def is_expired(record: MemoryRecord, today: date) -> bool:
-    """Return whether a memory is past its expiry date (UTC)."""
-    return record.expired_on(today)
+def _unexpired(record: MemoryRecord) -> bool:
+    return not record.expired
 
 
 def _hit(record: MemoryRecord, entry: Ranked, rank: int) -> Hit:
     return Hit(record, entry.score, rank, entry.cosine, entry.bm25, entry.context)
-
-
-def _unexpired() -> Condition:
-    today = datetime.now(UTC).date()
-    return lambda record: not is_expired(record, today)
 
 
 def _best(
@@ -227,7 +218,7 @@ def _best(
     limit: int,
     where: Condition,
 ) -> tuple[Hit, ...]:
-    """Return the best that fulfil the condition; more are ranked only where some do not."""
+    """Return the best that fulfil the condition; more are ranked only if some do not."""
     asked = limit
     while True:
         ranked = ranker.rank(question, values, asked)
@@ -238,9 +229,9 @@ def _best(
         asked *= 4
 
 
-def _reason(record: MemoryRecord, answer: SearchResult, *, expired: bool, behind: bool) -> Reason:
+def _reason(record: MemoryRecord, answer: SearchResult, *, behind: bool) -> Reason:
     """Return why a memory is not in the answer."""
-    if expired:
+    if record.expired:
         return "expired"
     if behind or answer.complete:
         return "limit"

@@ -60,7 +60,7 @@ def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
 
 
 class Counter:
-    """Counts memories per user, day and week; what it counted is kept while nothing changes."""
+    """Counts memories per user, day and week; counts are kept while nothing changes."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -68,7 +68,7 @@ class Counter:
         self._summaries: dict[UserId, tuple[_UserTally, int, UserSummary]] = {}
 
     def count(self, on_progress: Progress | None = None) -> Census:
-        """Return every user; `on_progress` counts users, and cancels where it raises."""
+        """Return every user; `on_progress` counts users, and cancels if it raises."""
         as_of = datetime.now(UTC)
         tallies = self._survey.take(on_progress)
         today = as_of.date().toordinal() - _EPOCH
@@ -102,7 +102,7 @@ class Counter:
 
 
 def keep_figures(objects: ObjectStore, census: Census) -> None:
-    """Write the sums of a count for the next process; a storage that refuses is let be."""
+    """Write the totals of a count for the next process; a storage that rejects them is left."""
     figures = {**pick(census, "memories", *_TIMES), "users": len(census.users)}
     try:
         objects.replace(_FIGURES, json.dumps(figures).encode())
@@ -111,9 +111,9 @@ def keep_figures(objects: ObjectStore, census: Census) -> None:
 
 
 def read_figures(objects: ObjectStore) -> dict[str, Any] | None:
-    """Return the fields of a `Status` that a count gives, as they were kept last, if they were.
+    """Return the fields of a `Status` that a count gives, as last kept.
 
-    None also where nobody had memories, or they are damaged.
+    None if nothing was kept, it is damaged, or nobody had memories.
     """
     try:
         kept = json.loads(objects.get(_FIGURES) or b"")
@@ -137,7 +137,7 @@ class _UserTally:
 
 
 def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
-    """Count one user; None for those of redeploy tests, or without an entry that can be read."""
+    """Count one user; None for one of redeploy tests, or without a readable entry."""
     if is_probe(view.user_id) or not view.entries:
         return None
     entries = view.entries
@@ -162,14 +162,14 @@ def _created(entry: LedgerEntry, event: Mapping[str, Any]) -> tuple[int, Origin]
     payload, moved = event.get("payload") or {}, event.get("moved")
     if not moved:
         return entry.ms // _DAY_MS, "document" if "document" in payload else "saved"
-    # Here it was written later.
+    # It was written here later than it was created.
     at = time_of(payload, "created_at")
     day = at.astimezone(UTC).date().toordinal() - _EPOCH if at else entry.ms // _DAY_MS
     return day, origin_of(event)
 
 
 def origin_of(event: Mapping[str, Any]) -> Origin:
-    """Return how the memory of an event that moved it came here, or went."""
+    """Return how the memory of a moving event came here, or left."""
     moved = event.get("moved") or {}
     if "revision" in moved or "to" in moved:
         return "merge"
@@ -184,7 +184,7 @@ def _summary(tally: _UserTally, week: int) -> UserSummary:
 
 
 def _week(day: int) -> int:
-    """Return the number of the week of a day since 1970, which began on a Thursday."""
+    """Return the week of a day, both counted from 1970, which began on a Thursday."""
     return (day + 3) // 7
 
 

@@ -1,6 +1,6 @@
-"""A user's memories at any moment, what changed between two, and bringing a state back.
+"""A user's memories at any moment, the changes between two, and the return to a state.
 
-All of it is read from the ledger alone; only what a change leads to is put into the vector store.
+Everything is read from the ledger; the vector store is only written, to follow a change.
 """
 
 from bisect import bisect_right
@@ -56,7 +56,7 @@ class PastMemories(Sequence[MemoryRecord]):
         return tuple(dict.fromkeys(entry.ulid for entry in self._entries))
 
     def moves(self) -> dict[str, Origin]:
-        """Return how memories came here, or went, by the event: a merge, migration or import."""
+        """Return, by event, how memories came or left: by a merge, migration or import."""
         moved = {entry.ulid: entry for entry in self._entries if entry.moved}
         details = self._ledger.details(moved.values())
         return {
@@ -83,7 +83,7 @@ class PastMemories(Sequence[MemoryRecord]):
 
 
 class TimeMachine:
-    """Reads the past of users from the ledger, and makes it the present again."""
+    """Reads the past of users from the ledger, and restores it."""
 
     def __init__(self, ledger: Ledger, merger: Merger, repairer: Repairer) -> None:
         self._ledger = ledger
@@ -91,7 +91,7 @@ class TimeMachine:
         self._repairer = repairer
 
     def state(self, user_id: UserId, moment: Moment) -> PastMemories:
-        """Return what the user had at a moment: after the last event that is not later."""
+        """Return the user's memories at a moment: after the last event that is not later."""
         now = self._ledger.view(user_id)
         bound = _bound(now, moment)
         if bound < now.forgotten:
@@ -110,7 +110,7 @@ class TimeMachine:
         for entry in view.until(last or "~").entries[len(base.entries) :]:
             former = replay.apply(entry)
             if entry.kind is Kind.FORGET:
-                # What was before is gone for good, also where an erasure was cut off.
+                # Everything before it is gone for good, even if the erasure was cut off.
                 steps = [(entry, ALL, None, None)]
                 continue
             for key, old in former.items():
@@ -144,7 +144,7 @@ class TimeMachine:
         preview: bool,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Make the chosen memories, or one, what they were at a moment; None: before deletion."""
+        """Return the chosen memories, or one, to a moment; None for just before the deletion."""
         now = self._ledger.view(user_id)
         bound = _bound(now, moment) if moment else ""
         if not now.entries or (moment and bound < now.forgotten):
@@ -185,8 +185,8 @@ class TimeMachine:
         preview: bool,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Give the chosen memories an expiry date, or delete them where that is None."""
-        with_expiry({}, expires)  # Refused also where no memory fits.
+        """Give the chosen memories an expiry date, or delete them if that is None."""
+        with_expiry({}, expires)  # Checks the date, even if no memory fits.
         now = self._ledger.view(user_id)
         ids = self._chosen(where, now.live)
         entries = {now.live[key].latest: key for key in ids}
@@ -204,7 +204,7 @@ class TimeMachine:
         return self._carry_out(call, now, ids, planned, {}, preview, on_progress)
 
     def _chosen(self, where: MemoryFilter, *states: Mapping[str, Live]) -> list[str]:
-        """Return the memories that fit in one of the states."""
+        """Return the ids of the memories that fit the filter in any of the states."""
         pairs = [
             (key, live.latest)
             for state in states
@@ -224,7 +224,7 @@ class TimeMachine:
         then: Mapping[str, LedgerEntry | None],
         current: Mapping[str, LedgerEntry | None],
     ) -> dict[str, str]:
-        """Return which memories belong to another user, or came from one since, and say so."""
+        """Return the memories that moved to another user, or came from one, with a sentence."""
         apart = {key for key in then if bool(then[key]) != bool(current[key])}
         moves = {
             entry.memory_id: entry
@@ -260,7 +260,7 @@ class TimeMachine:
                 entries = self._ledger.append(now, [draft for draft, _ in planned])
                 present = self._ledger.view(now.user_id)
                 if present.forgotten != now.forgotten:
-                    # Nothing that was forgotten meanwhile may lie in what was just written.
+                    # What was just written may hold memories that were forgotten meanwhile.
                     self._ledger.erase(now.user_id, entries)
                     raise _not_there(present, "nothing")
             left = self._settle(now.user_id, [change.id for change in changes], on_progress)
@@ -281,9 +281,9 @@ class TimeMachine:
     def _settle(
         self, user_id: UserId, changed: Sequence[str], on_progress: Progress | None
     ) -> dict[str, str]:
-        """Make the store hold what was changed; return which it does not hold, and why.
+        """Make the store hold the changed memories; return those it does not hold, and why.
 
-        Where nothing was, an earlier restore may have been cut off here.
+        Where nothing changed, complete an earlier restore that may have been cut off here.
         """
         entries = self._ledger.view(user_id).entries
         ids = changed or [entry.memory_id for entry in entries if entry.restored is not None]
@@ -291,7 +291,7 @@ class TimeMachine:
         steps = Steps(on_progress, len(ids))
         try:
             for batch in batches(dict.fromkeys(ids), PUT_BATCH):
-                # It keeps the vector of a text that is unchanged.
+                # This keeps the vector of an unchanged text.
                 self._merger.store_all(user_id, batch)
                 left |= self._repairer.settle([(user_id, memory_id) for memory_id in batch])
                 steps.advance(len(batch))

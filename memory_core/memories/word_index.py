@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAM_WEIGHT = 0.3
-"""What a trigram counts beside a word."""
+"""The weight of a trigram; that of a word is 1."""
 
 _K1 = 1.2
 _B = 0.75
@@ -40,7 +40,7 @@ _LANGUAGE_OF_SCRIPT = {
     "GURMUKHI": "Punjabi", "HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese",
     "MYANMAR": "Burmese",
 }  # fmt: skip
-# Of a word's trigrams, the share from which it is taken for another form of the word.
+# The share of common trigrams from which two words count as forms of one.
 _SAME_FORM = 0.5
 
 
@@ -61,7 +61,7 @@ class WordIndex:
             self._numbers.setdefault(term, len(self._numbers)) for text in tokens for term in text
         ]
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=size)
-        # Each term of each text once, by term and then by text, and how often it stands there.
+        # Each term of each text once, by term and then by text, and how often it occurs.
         keys = np.asarray(numbers, dtype=np.int64) * size + np.repeat(np.arange(size), lengths)
         unique, often = np.unique(keys, return_counts=True)
         of_term, self._texts = np.divmod(unique, max(1, size))
@@ -104,7 +104,7 @@ def terms(text: str) -> list[str]:
 
 
 def matches(question: str, text: str) -> list[tuple[int, int]]:
-    """Return where words of the question stand in a text, in other forms too: (start, end).
+    """Return where words of the question occur in a text, in other forms too: (start, end).
 
     The places are in order and do not overlap.
     """
@@ -140,7 +140,7 @@ def count_words(text: str) -> int:
 
 
 def _places(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the words of a text stand, and the pairs of scripts without spaces."""
+    """Yield the places of the words of a text, and of the pairs of scripts without spaces."""
     for word in _WORD.finditer(text):
         for run in _RUN.finditer(word[0]):
             start, end = word.start() + run.start(), word.start() + run.end()
@@ -158,7 +158,7 @@ def _is_form(word: str, forms: Sequence[set[str]]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text in small letters; of scripts without spaces the pairs."""
+    """Return the words of a text, case-folded; of scripts without spaces the pairs."""
     words = _WORD.findall(plain_text(text).casefold())
     if text.isascii():
         return words
@@ -175,7 +175,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _telling(words: list[str]) -> list[str]:
-    """Return the words that carry meaning; all where none does."""
+    """Return the words that carry meaning, or all if none does."""
     stop_words = _stop_words()[_language(words)]
     telling = [
         word
@@ -186,7 +186,7 @@ def _telling(words: list[str]) -> list[str]:
 
 
 def language_of(text: str) -> str | None:
-    """Return the English name of a text's language, None where letters and words do not tell it.
+    """Return the English name of a text's language, None if letters and words do not show it.
 
     A script stands for the language most often written in it.
     """
@@ -207,7 +207,7 @@ def language_of(text: str) -> str | None:
 
 
 def _language(words: Sequence[str]) -> str:
-    """Return the language of whose stop words there are most; English where there are as many."""
+    """Return the language with the most stop words in the text; English if there is a tie."""
     languages = _languages_of()
     counts: dict[str, int] = {}
     for word in words:
@@ -224,7 +224,7 @@ def _stems(words: Sequence[str]) -> list[str]:
 
 
 def _grams(word: str) -> list[str]:
-    """Return the trigrams of a word that is longer than one."""
+    """Return the trigrams of a word of more than three characters."""
     plain = _unaccented(word)
     ends = range(_GRAM, len(plain) + 1) if len(plain) > _GRAM else ()
     return [_GRAM_MARK + plain[end - _GRAM : end] for end in ends]

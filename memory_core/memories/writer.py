@@ -45,7 +45,7 @@ class MemoryWriter:
     def save(
         self, scope: Scope, raw_user_id: str, composed: Sequence[Vector], *, verify: bool
     ) -> list[MemoryRecord]:
-        """Store what is new of the composed memories; return a record for each, in order."""
+        """Store the composed memories that are new; return a record for each, in order."""
         view = self._ledger.view(scope.user_id)
         known = self._memories.with_other_ids(view)
         asked = {}
@@ -88,10 +88,10 @@ class MemoryWriter:
     def record(
         self, view: UserView, drafts: Sequence[EventDraft], values: Sequence[Values | None]
     ) -> list[Vector]:
-        """Record what is written, in one object; return it as the store is to hold it."""
+        """Record the memories in one object; return them as the store is to hold them."""
         entries = self._ledger.append(view, drafts)
         now = self._ledger.look_again(view.user_id)
-        # Live under another id than they were added with.
+        # Memories that are live under another id than the one they were added with.
         twins = {
             live.added: key
             for key, live in (now.live if now else {}).items()
@@ -133,7 +133,7 @@ class MemoryWriter:
         left = 0
         if view.entries:
             (forgotten,) = self._ledger.append(view, [EventDraft(Kind.FORGET, ALL, user_id)])
-            # What others recorded before our entry, after we had looked, goes too.
+            # Entries that others made after our look, but before our entry, are erased too.
             now = self._ledger.view(user_id)
             before = [entry for entry in now.entries if entry.ulid < forgotten.ulid]
             ids = self._memories.removable(view, (view.all_ids | now.all_ids) - now.live.keys())
@@ -155,10 +155,8 @@ class MemoryWriter:
             stored = self._store.get(vector.key for vector in vectors) if verify else {}
         except BackendError as exc:
             raise _not_indexed(vectors[0], str(exc)) from exc
-        if not verify:
-            return
         lost = [vector for vector in vectors if not _is_there(vector, stored.get(vector.key))]
-        if lost:
+        if verify and lost:
             # Deleted meanwhile by another process, or saved by it as well: that is no loss.
             now = self._ledger.view(lost[0].payload["user_id"])
             for vector in lost:
@@ -168,7 +166,7 @@ class MemoryWriter:
     def _restore(
         self, view: UserView, raw_user_id: str, again: Mapping[str, Vector], *, verify: bool
     ) -> dict[str, MemoryRecord]:
-        """Return the records of memories saved again, with what is new of their metadata.
+        """Return the records of memories saved again, with their new metadata merged in.
 
         Those the store has lost are put.
         """
@@ -191,12 +189,12 @@ class MemoryWriter:
 
 
 def _completed(stored: Vector, given: Vector) -> Vector | None:
-    """Return a stored memory with the metadata and the expiry that its text is saved with again.
+    """Return a stored memory with the metadata and expiry of a repeated save; None if none is new.
 
-    None where nothing is new. A document adds what the memory has not, and not its name and place.
+    A document adds only keys that the memory lacks, and never its own name and place.
 
     Raises:
-        InvalidMemory: both together are more than a memory can have.
+        InvalidMemory: there is more metadata than a memory can have.
     """
     kept = _OF_DOCUMENTS | stored.payload.keys() if "document" in given.payload else frozenset()
     new = {
@@ -218,7 +216,7 @@ def _completed(stored: Vector, given: Vector) -> Vector | None:
 
 
 def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> str:
-    """Return the id of a text saved in a scope; the number tells those apart that it had before.
+    """Return the id of a text saved in a scope; the number distinguishes it from earlier ones.
 
     `forgotten`, the ULID of the user's last FORGET, keeps ids from coming back after it.
     """
@@ -230,8 +228,8 @@ def memory_id(scope: Scope, text: str, number: int = 0, forgotten: str = "") -> 
 def new_id(view: UserView, scope: Scope, text: str) -> str:
     """Return an id that follows from scope and text, so that a repeated save finds the first.
 
-    One that is live under another text (it was updated since), or that moved to another user, is
-    passed over; behind one that was deleted the text may be live under the next.
+    An id whose memory was updated since, or moved to another user, is skipped; after one that was
+    deleted, the text may be live under the next.
     """
     free = ""
     for number in count():
@@ -247,7 +245,7 @@ def new_id(view: UserView, scope: Scope, text: str) -> str:
 
 
 def _id_of(view: UserView, scope: Scope, payload: Mapping[str, Any]) -> str:
-    """Return the id of a new memory. What was said at two times in a chat is two memories."""
+    """Return the id of a new memory. The same words at two times in a chat are two memories."""
     plain = new_id(view, scope, payload["data"])
     if plain in view.live or "document" not in payload or "time" not in payload:
         return plain
@@ -256,7 +254,7 @@ def _id_of(view: UserView, scope: Scope, payload: Mapping[str, Any]) -> str:
 
 
 def at_revision(vector: Vector, entry: LedgerEntry) -> Vector:
-    """Return a memory with the mark of the entry that it is recorded in."""
+    """Return a memory marked with the entry that records it."""
     return replace(vector, payload={**vector.payload, "revision": entry.ulid})
 
 

@@ -1,4 +1,4 @@
-"""MemoryService: every public call. Each normalizes its user id and hands over to a room below."""
+"""MemoryService: every public call. Each normalizes its user id and calls a package below."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_service(
     """Choose the backend, open it and return the service, a context manager.
 
     On S3 it begins to migrate memories from the local disk, in the background, unless
-    `MEMORY_AUTO_MIGRATE` is 0. With `migrate` False it only looks into the store: nothing is
+    `MEMORY_AUTO_MIGRATE` is 0. With `migrate` False it only opens the store: nothing is
     migrated, and the start is not recorded (see `MemoryService.starts`). With `MEMORY_WATCH` the
     standing proof is checked now and in every interval, unless `migrate` is False. With `index`
     False the vector store is opened by the first call that needs it, so that the past of a user
@@ -62,16 +62,16 @@ class MemoryService(MemoryCalls):
         return replace(status, migration=self.migration_status())
 
     def last_status(self) -> Status | None:
-        """Return the status with the figures that a process kept of its last count, if one did.
+        """Return the status with the figures of the last count that a process kept, if one did.
 
-        It names nobody, and takes one request at any number of users.
+        It has no users, and takes one request however many there are.
         """
         figures = read_figures(self.parts.backend.objects)
         nobody = Census((), (), 0, {}, {}, datetime.now(UTC))
         return replace(self.status(nobody), **figures) if figures else None
 
     def migrate_in_background(self) -> None:
-        """Begin to migrate memories from the local disk, if any, where this service is on S3."""
+        """On S3, begin to migrate memories from the local disk, if it has any."""
         if self._background is not None or not has_local_memories(self.settings, self.backend):
             return
         from ..transfer.background import Background
@@ -100,7 +100,7 @@ class MemoryService(MemoryCalls):
         """Read the standing probes back now, and record it; the first call stores them.
 
         Raises:
-            BackendError, LedgerError, NotIndexed: nothing is known of the probes then.
+            BackendError, LedgerError, NotIndexed: the state of the probes is then unknown.
         """
         return self._proof_watcher().check()
 

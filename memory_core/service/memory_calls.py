@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class MemoryCalls(PastCalls):
-    """Save, change, ask and read."""
+    """Saving, changing, searching and reading memories."""
 
     @noted("save", lambda saved: counted(len(saved), "memory"))
     def add_text_memory(
@@ -178,7 +178,7 @@ class MemoryCalls(PastCalls):
         stay and no longer name the user.
         """
         user = normalize_user_id(user_id)
-        # Before, for a call that is cut off; afterwards, for what others noted meanwhile.
+        # First, in case the call is cut off; last, for what others noted meanwhile.
         self.activity.forget(user)
         receipt = self._saver.forget(user)
         self.activity.forget(user)
@@ -199,7 +199,7 @@ class MemoryCalls(PastCalls):
     ) -> list[Hit]:
         """Return the memories that answer the question best, best first.
 
-        `agent_id` is who asks, for the recall receipt alone: it leaves no memory out.
+        `agent_id` is the agent that asks, for the recall receipt only: it is not a filter.
 
         Raises:
             InvalidMemory: the question is blank or longer than 32 KB, or `limit` is not positive.
@@ -219,7 +219,7 @@ class MemoryCalls(PastCalls):
     ) -> SearchResult:
         """As `query_memories`, and how many memories were ranked and whether that is all.
 
-        `where` tells of a record if it may be an answer, in place of the rule on expiry dates.
+        `where` decides which records may be answers, in place of the rule on expiry dates.
         """
         user = normalize_user_id(user_id)
         result = self._searcher.search(user, query, limit, mode, where=where)
@@ -257,7 +257,7 @@ class MemoryCalls(PastCalls):
     def owner_of(self, memory_id: str) -> UserId:
         """Return the user who has a memory, or who had it until it was deleted.
 
-        Raises MemoryNotFound where nobody had it, or it was forgotten.
+        Raises MemoryNotFound if nobody had it, or it was forgotten.
         """
         return self._memories.stored_owner(memory_id) or self._finder.owner(memory_id)
 

@@ -1,4 +1,4 @@
-"""What every call of the service works with."""
+"""The parts of a service, which all of its calls share."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServiceParts:
-    """The rooms below the calls of a service, opened once."""
+    """The base of a service: its parts, opened once."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ServiceParts:
         self.close()
 
     def close(self) -> None:
-        """Release files and connections, once what is under way is written."""
+        """Release files and connections, after writing what is under way."""
         if self._background is not None:
             self._background.stop()
         if self._watcher is not None:

@@ -28,7 +28,7 @@ def _changes(given: Mapping[str, Any]) -> bool:
 
 
 class PastCalls(UserCalls):
-    """What was known when, what changed, and bringing it back.
+    """The memories at a moment, the changes since, and the return to a state.
 
     A moment is a time (UTC unless it has a zone), the id of an event (`Event.event_id`: right after
     it), or a text as people write it (`2h`, `yesterday`). Reads come from the ledger alone.
@@ -38,7 +38,7 @@ class PastCalls(UserCalls):
         """Return the memories that the user had at a moment, newest first.
 
         Their number and ids cost no more than a listing; texts are read when they are asked for.
-        Nothing is left of what was forgotten: the result then says when that was.
+        Nothing is left of forgotten memories: the result then says when they were forgotten.
 
         Raises:
             InvalidSelection: the moment cannot be read, or is an event of another user.
@@ -59,8 +59,8 @@ class PastCalls(UserCalls):
     def recalls(self, user_id: str, since: Moment | None = None) -> list[RecallReceipt]:
         """Return which memories questions of programs were given, newest first.
 
-        As far back as `MEMORY_RECALL_LOG` says; nothing where it is off. Other processes write
-        within five seconds. Without what was forgotten; raises as `memories_at`.
+        As far back as `MEMORY_RECALL_LOG` says; nothing if it is off. Other processes write
+        within five seconds. Forgotten ones are left out; raises as `memories_at`.
         """
         user = normalize_user_id(user_id)
         bound = None if since is None else self._moment(since)
@@ -76,7 +76,7 @@ class PastCalls(UserCalls):
     def restore_memory(
         self, user_id: str, memory_id: str, *, at: Moment | None = None, preview: bool = False
     ) -> ChangeReceipt:
-        """Make a memory what it was at a moment, or if None, bring it back from its deletion.
+        """Return a memory to its state at a moment, or if None, to the one before its deletion.
 
         Recorded first, as a RESTORE, then read back from the index; safe to repeat. With `preview`
         nothing is changed.
@@ -102,11 +102,11 @@ class PastCalls(UserCalls):
         preview: bool = False,
         on_progress: Progress | None = None,
     ) -> ChangeReceipt:
-        """Make the user's memories what they were at a moment; raises as `restore_memory`.
+        """Return the user's memories to their state at a moment; raises as `restore_memory`.
 
         Deleted ones come back, changed ones are changed back, and those saved since are deleted,
-        unless `keep_newer`. With `where`, only those that fit it then or now. What moved to another
-        user, or came from one by a merge, stays where it is and is named in `failed`. With
+        unless `keep_newer`. With `where`, only those that fit it then or now. A memory that moved
+        to another user, or came from one by a merge, stays there and is named in `failed`. With
         `preview` nothing is changed. Restore to the receipt's `before`, `where=receipt.undo`, to
         undo it.
         """
@@ -142,7 +142,7 @@ class PastCalls(UserCalls):
             InvalidMemory: neither `delete` nor `expires`, or both, or the expiry is no date.
         """
         if delete == (expires is not None):
-            raise InvalidMemory("nothing is to be changed, or too much; pass delete, or expires")
+            raise InvalidMemory("delete and expires are both given, or neither; pass one of them")
         user = normalize_user_id(user_id)
         chosen = self.recall_log.resolve(user, where) or where
         return self._time_machine.change(
@@ -155,6 +155,6 @@ class PastCalls(UserCalls):
         return read_moment(moment, datetime.now(UTC), self._commits())
 
     def _commits(self) -> Iterator[tuple[str, datetime]]:
-        """Yield the commit and time of each start; asks for them only where they are wanted."""
+        """Yield the commit and time of each start; reads them only if they are needed."""
         for start in self.starts():
             yield start.commit, start.at

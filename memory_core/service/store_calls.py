@@ -15,7 +15,7 @@ from ..storage.starts import ServiceStart, read_starts
 from .parts import ServiceParts
 
 _KEPT_FOR: Final = timedelta(minutes=1)
-"""Time for which the figures of a count are not written again."""
+"""The least time between two writes of the figures of a count."""
 
 
 class StoreCalls(ServiceParts):
@@ -25,7 +25,7 @@ class StoreCalls(ServiceParts):
         """Count every user's memories, exactly, from the ledger.
 
         After the first time only users whose entries changed are read again. `on_progress` counts
-        users; where it raises, the call ends, and the next one goes on from there. With `keep` the
+        users; if it raises, the call ends, and the next one goes on from there. With `keep` the
         figures of a complete count are written for `last_status`, once a minute at most.
         """
         census = self._counter.count(on_progress)
@@ -49,7 +49,7 @@ class StoreCalls(ServiceParts):
     def starts(self) -> list[ServiceStart]:
         """Return the newest starts of applications on this storage, at most 500, oldest first.
 
-        Those that could not be written, on a storage without writes, are missing.
+        Those on a storage that takes no writes are missing.
         """
         return read_starts(self.parts.backend.objects)
 
@@ -69,7 +69,7 @@ class StoreCalls(ServiceParts):
         unexpected: Unexpected = "keep",
         on_progress: Progress | None = None,
     ) -> AuditReport:
-        """Compare the store with the ledger over all users; with `repair` make it as recorded.
+        """Compare the store with the ledger over all users; with `repair` correct it.
 
         Orphans, which were never recorded, are only reported unless a repair is to "adopt" them
         for the user they name, or to "remove" them. A repair that was cut off can be repeated.
@@ -83,17 +83,17 @@ class StoreCalls(ServiceParts):
     ) -> Adoption:
         """Adopt the user's orphans: vectors in the store that were never recorded.
 
-        Adopted is what names the user in a form that differs in case, whitespace or invisible
-        characters alone. Safe to repeat. With `preview` nothing is changed.
+        Only vectors that name the user in a form that differs in case, whitespace or invisible
+        characters are adopted. Safe to repeat. With `preview` nothing is changed.
         """
         user = normalize_user_id(user_id)
         return self._repairer.adopt_orphans(user, preview=preview, on_progress=on_progress)
 
     def elsewhere(self, on_progress: Progress | None = None) -> OtherPlaces:
-        """Compare the places besides the one in use: which memories lie only there.
+        """Compare other places with the one in use: which memories are only there.
 
-        On S3 Vectors that is the local data folder, which stays as it is; on ChromaDB other
-        collections of the folder, and S3 where the settings suffice. `on_progress` counts memories.
+        With S3 Vectors that is the local data folder, which is not changed; with ChromaDB, other
+        collections of the folder, and S3 if the settings suffice. `on_progress` counts memories.
         """
         from ..memories.other_places import compare_places
 
@@ -101,5 +101,5 @@ class StoreCalls(ServiceParts):
 
     @property
     def more_to_come(self) -> bool:
-        """True while a migration brings memories that no call finds yet; makes no request."""
+        """True while a migration still copies memories that no call finds; makes no request."""
         return self._background is not None and self._background.status.more_to_come

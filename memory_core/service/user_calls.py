@@ -1,4 +1,4 @@
-"""The calls of MemoryService about users: who there is, find, merge."""
+"""The calls of MemoryService about users: list, find, merge."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UserCalls(StoreCalls):
 
         With a `scan` the ids in the store are searched too, with `elsewhere` those of other
         places. Users are counted now unless `counted` is given. With `texts` all memories are
-        searched for the words where no id answers, which the activity log notes.
+        searched for the words if no id answers, which the activity log notes.
         """
         search = self._finder.find(text, counted or self.count_users(), scan, elsewhere)
         if texts and not search.answered:
@@ -53,7 +53,7 @@ class UserCalls(StoreCalls):
         return search
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:
-        """Search everything for what is left of a user: the proof of a deletion."""
+        """Search all places for what is left of a user: the proof of a deletion."""
         from ..memories.erasure_proof import find_traces
 
         user = normalize_user_id(user_id)
@@ -64,7 +64,7 @@ class UserCalls(StoreCalls):
         return replace(traces, receipts=receipts)
 
     def plan_reunion(self, former: str, user_id: str) -> MergePlan:
-        """Preview `reunite`: what it would move, and what it could not; changes nothing.
+        """Preview `reunite`: the memories it would move, and those it could not; changes nothing.
 
         Raises InvalidMove for one id twice, that of a redeploy test, or nothing to move.
         """
@@ -81,13 +81,13 @@ class UserCalls(StoreCalls):
         return self._merger.merge(*users, on_progress)
 
     def reunions(self, user_id: str) -> list[Merge]:
-        """Return what moved to the user from others and is still there, oldest first."""
+        """Return the merges into the user of which memories are still there, oldest first."""
         return self._merger.merges(normalize_user_id(user_id))
 
     def undo_reunion(self, reunion: Merge, *, on_progress: Progress | None = None) -> Merge:
         """Undo a merge: memories go back as they are now; those deleted since stay deleted.
 
-        Raises as `reunite`; InvalidMove where none of them is with the new owner any more.
+        Raises as `reunite`; InvalidMove if none of them is with the new owner any more.
         """
         former, user_id = reunion.former, reunion.user_id
         with recording(self.activity, "undo", user_id=former, other_id=user_id) as operation:

@@ -1,4 +1,4 @@
-"""Compressed files: what is in them is unpacked into a temporary file, and read from there."""
+"""Compressed files: their content is unpacked into a temporary file, and read from there."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MEMBER = re.compile(r"(?:.*/)?(?P<stem>[^/.][^/]*?)\.(?P<suffix>af|csv|json|jso
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, or what a .gz or .zip has in it, one file after the other.
+    """Open a file, or the content of a .gz or .zip, one file after the other.
 
-    A zip has the same memories twice where two names differ in their suffix alone, as a backup of
-    OpenMemory does; the .json is read then, which names the user.
+    Names in a zip that differ only in their suffix, as in a backup of OpenMemory, hold the same
+    memories: of these the .json is read, which names the user.
 
     Raises:
         InvalidMemory: it cannot be unpacked, has more than 2 GB, or no file of a known kind.
@@ -70,7 +70,7 @@ def _unzip(file: BinaryIO, unpacked: BinaryIO, name: str) -> None:
         if not chosen or (len(chosen) > 1 and "csv" in [suffix for suffix, _ in chosen.values()]):
             holds = "several tables" if chosen else "no .json, .jsonl, .csv or .af"
             raise InvalidMemory(
-                f'"{name}" holds {holds}; unpack it, and import each file of memories by itself'
+                f'"{name}" holds {holds}; unpack it, and import each file of memories separately'
             )
         for number, (_, member) in enumerate(chosen.values()):
             unpacked.write(b"\n" if number else b"")

@@ -55,7 +55,7 @@ class Stopped(Exception):
 
 
 class Observer:
-    """Reports on the local disk where this process does not migrate it; reads only.
+    """Reports on the local disk if this process does not migrate it; reads only.
 
     A survey of the disk is kept while nothing on it changes.
     """
@@ -115,8 +115,7 @@ def finished(done: Done, survey: SourceSurvey) -> MigrationStatus:
 class BackgroundThread(ABC):
     """A daemon thread that ends in order: when it is told to, and before the interpreter does.
 
-    It runs `_run` after `start`; that looks at `_stop`, which `stop` sets, between its
-    steps.
+    `start` runs `_run`, which has to look at `_stop` between its steps; `stop` sets it.
     """
 
     def __init__(self, name: str) -> None:
@@ -136,7 +135,7 @@ class BackgroundThread(ABC):
         register(lambda: (stop := reference()) and stop())
 
     def stop(self) -> None:
-        """End the thread after the step under way; from the thread itself it does not wait."""
+        """End the thread after its current step; called from the thread itself, do not wait."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_JOIN_S)

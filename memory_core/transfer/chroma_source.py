@@ -98,8 +98,8 @@ def _not_chroma(path: Path) -> MigrationError:
             "chroma-migrate first, then migrate the folder that it makes"
         )
     return MigrationError(
-        f"{str(path)!r} is no ChromaDB folder, there is no chroma.sqlite3 in it; name the folder "
-        "that has one"
+        f"{str(path)!r} is not a ChromaDB folder: it has no chroma.sqlite3; name the folder that "
+        "has one"
     )
 
 

@@ -1,4 +1,4 @@
-"""Deciding what becomes of each incoming memory; nothing is written here.
+"""The decision on each incoming memory; nothing is written here.
 
 The decisions of one call are kept in a temporary database: they may be more than memory holds.
 """
@@ -23,7 +23,7 @@ from ..storage.vectors import Vector
 from .incoming_memory import Accepted, mark_of
 from .reports import Existing, Outcome, Verdicts
 
-# What no caller attached: a difference in these alone is none.
+# Keys that no caller sets: a difference in these alone is none.
 _INCIDENTAL = {"hash", "revision", "updated_at"}
 _TABLE = """
 CREATE TABLE taken (id TEXT NOT NULL, user TEXT NOT NULL, same BLOB NOT NULL, line INTEGER NOT NULL,
@@ -38,7 +38,7 @@ _KEPT = "SELECT DISTINCT user, kept, mark FROM taken WHERE kept NOT NULL"
 class Decision:
     """The decision for a memory: `kept` is the id that it is to be read back under, if it is.
 
-    `draft` is what is to be recorded, None where nothing is. `reason` is for people. `here` is the
+    `draft` is what is to be recorded, None if nothing is. `reason` is for people. `here` is the
     payload in the way of a conflict.
     """
 
@@ -56,11 +56,11 @@ class Journal:
     """The decisions of one call, in a file that is gone when it is closed or the process dies.
 
     For one thread. `same` is the fingerprint of a memory's scope and text; `kept` is the id that it
-    is kept under, None where it is not; `mark` is its digest.
+    is kept under, None if it is not; `mark` is its digest.
     """
 
     def __init__(self) -> None:
-        # An empty name is a file of its own, made when the cache does not hold everything.
+        # An empty name is a temporary file, made once the cache does not hold everything.
         self._rows = sqlite3.connect("", isolation_level=None)
         self._rows.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLE)
         self._rows.execute("BEGIN")
@@ -98,7 +98,7 @@ class Journal:
             return self._rows.execute(statement, values)
         except sqlite3.Error as exc:
             raise BackendError(
-                f"the temporary file of what was taken in failed ({exc}); make room in the "
+                f"the temporary file of the import failed ({exc}); make room in the "
                 "temporary folder and repeat the command",
                 backend="files",
                 operation="import",
@@ -110,8 +110,8 @@ class Resolver:
     """Decides for the memories of one user that come in together.
 
     `stored` is what the store holds under their ids. `source` is the origin that the ledger keeps.
-    Where there are `verdicts`, they decide over other texts of the same id, and a memory that has
-    an id is the same as another only under that id.
+    If there are `verdicts`, they decide over other texts of the same id, and a memory with an id
+    equals only one with the same id.
     """
 
     view: UserView
@@ -169,7 +169,7 @@ class Resolver:
     def _same_id(self, accepted: Accepted, wanted: str) -> Decision:
         ours = self._current(wanted)
         if ours is None:
-            # Forgotten between two looks.
+            # Forgotten since the view was taken.
             return Decision(accepted, Outcome.FORGOTTEN)
         if ours["data"] != accepted.text:
             if self.verdicts is not None:
@@ -214,7 +214,7 @@ class Resolver:
         return None
 
     def _beside(self, accepted: Accepted, outcome: Outcome) -> Decision:
-        """Keep a memory under an id that follows from its own, so that a rerun meets it again."""
+        """Keep a memory under an id that follows from its own, so that a rerun finds it again."""
         scope, own_id = accepted.scope, accepted.incoming.id
         parts = ["copy", scope.user_id, scope.agent_id, scope.run_id, own_id, accepted.text]
         for number in count():
@@ -251,7 +251,7 @@ class Resolver:
         return None if late else Outcome.FORGOTTEN
 
     def _belongs_to_another(self, accepted: Accepted, wanted: str) -> bool:
-        """Return whether a vector or a record of another user would be overwritten."""
+        """Return whether storing the memory would overwrite a vector or record of another user."""
         if wanted in self.view.given_away:
             return True
         former = accepted.incoming.former
@@ -263,7 +263,7 @@ class Resolver:
         stored = vector.payload or {}
         if owner(stored) != accepted.user_id:
             return True
-        # An orphan is not ours to overwrite, unless it says the same.
+        # An orphan must not be overwritten, unless it has the same text.
         return wanted not in self._ever and stored.get("data") != accepted.text
 
     def _current(self, memory_id: str) -> Mapping[str, Any] | None:
@@ -287,9 +287,9 @@ class Resolver:
 
 
 def differing_in(accepted: Accepted, ours: Mapping[str, Any]) -> set[str]:
-    """Return the keys of what came in, or of what is here, that are not the same in both."""
+    """Return the keys whose values differ between the incoming memory and ours."""
     theirs = accepted.payload
     keys = set(differing(ours, theirs)) - _INCIDENTAL
     moments = [time_of(payload, "created_at") for payload in (ours, accepted.incoming.payload)]
-    # One moment may be written in several time zones; none came in where the source has none.
+    # One moment may be written in several time zones; the source may have none.
     return keys - {"created_at"} if moments[1] in (None, moments[0]) else keys

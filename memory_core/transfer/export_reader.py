@@ -48,7 +48,7 @@ _NOT_OURS = (
 class Row:
     """One line: its number, and the byte at which it starts.
 
-    `document` is None where it cannot be read, and `problem` then says why.
+    `document` is None if it cannot be read, and `problem` then says why.
     """
 
     line: int
@@ -61,9 +61,9 @@ class Row:
 class ExportReader:
     """An opened file; get it from `open_export`.
 
-    Where there is no `header`, another system wrote it. `inactive` counts by state what was left
-    out in `memories`, and `lost` by name the fields that did not fit. `unit` is what a `line` of a
-    memory counts.
+    Without a `header`, another system wrote it. `inactive` counts by state the memories that
+    `memories` left out, and `lost` by name the fields that did not fit. `unit` is what the `line`
+    of a memory counts.
     """
 
     name: str
@@ -119,7 +119,7 @@ class ExportReader:
                 yield Incoming(None, None, {}, line=row.line, problem=str(exc))
 
     def trailer(self) -> Trailer | None:
-        """Return the last line, None where the file was cut off."""
+        """Return the last line, None if the file was cut off."""
         return self._read_trailer(self._tail()[1])
 
     def check_whole(self, manifest: str | None = None) -> str:
@@ -140,7 +140,7 @@ class ExportReader:
         changed = digest.hexdigest() != trailer.sha256
         digest.update(last)
         if changed or manifest not in (None, digest.hexdigest()):
-            return f'"{self.name}" is not as it was exported: its checksum is another'
+            return f'"{self.name}" is not as it was exported: its checksum differs'
         return ""
 
     def _tail(self) -> tuple[int, bytes]:
@@ -175,11 +175,11 @@ class ExportReader:
                 yield Row(self._number, begin, record, problem)
 
     def _whole_rows(self) -> Iterator[Row]:
-        """Yield what a file of JSON over many lines has in it, or several values of JSON."""
+        """Yield the records of JSON that spans many lines, one value or several."""
         content = self.file.read(_LARGEST_WHOLE + 1)
         if len(content) > _LARGEST_WHOLE:
             raise InvalidMemory(
-                f'"{self.name}" is one value of JSON of more than {_LARGEST_WHOLE // 1024**2} MB; '
+                f'"{self.name}" is one JSON value of more than {_LARGEST_WHOLE // 1024**2} MB; '
                 "write a memory on every line, for example with `jq -c .results[]`"
             )
         try:
@@ -208,7 +208,7 @@ class ExportReader:
                 columns = [] if row[0].removeprefix("\ufeff").startswith("sep=") else row
                 continue
             if not self.header and columns[1:] != [*COLUMNS[1:]]:
-                # Spreadsheets leave empty cells at the end out, or add some.
+                # Spreadsheets omit empty cells at the end, or add some.
                 named = dict(zip(columns, row, strict=False))
                 problem = "there are more cells than columns" if any(row[len(columns) :]) else ""
                 if any(row):
@@ -220,7 +220,7 @@ class ExportReader:
                 yield Row(line, begin, problem=str(exc))
 
     def _csv_cells(self) -> Iterator[list[str]]:
-        """Yield rows; one that is broken as `[""]`, and `_broken` says why."""
+        """Yield rows; a broken one is `[""]`, and `_broken` says why."""
         texts = (
             "" if line is None else line.decode("utf-8", "surrogateescape")
             for line in self._lines()
@@ -328,7 +328,7 @@ def _marked(line: bytes, cell: str) -> dict[str, Any] | None:
 
 
 def _json(line: bytes) -> Any:
-    """Return the value of a line of JSON, None where it is invalid."""
+    """Return the value of a line of JSON, None if it is invalid."""
     try:
         values = list(json_values(line.removeprefix(BOM).decode()))
         return values[0] if len(values) == 1 else None

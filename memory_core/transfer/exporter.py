@@ -57,7 +57,7 @@ class ExportWriter:
         self._bytes = 0
 
     def resume(self, part: Path) -> None:
-        """Keep what an earlier call wrote, but for the last user, who may not be complete."""
+        """Keep what an earlier call wrote, except for the last user, who may be incomplete."""
         last, begins = "", 0
         # A file that was cut off within its first line is begun again.
         if b"\n" in self._file.read(4096):
@@ -148,8 +148,8 @@ def export_memories(
 
     With `history` each memory has its earlier texts, with `where` only those that fit are written.
     Until the file is complete it is called `<path>.part`; an earlier file stays until then. With
-    `resume` an export that was cut off goes on behind its last complete user, unless it had a
-    filter; it begins again if a user that it has was deleted in between.
+    `resume` an export that was cut off continues after its last complete user, unless it had a
+    filter; it begins again if one of its users was deleted in between.
 
     Raises:
         MemoryNotFound: the user has no memories.
@@ -179,11 +179,11 @@ def export_memories(
                 _write(service, writer, on_progress)
                 os.fsync(file.fileno())
             manifest = path.with_name(f"{path.name}.manifest.json")
-            # A manifest that is not of this file must not stand beside it.
+            # A manifest of an earlier file must not remain beside it.
             manifest.unlink(missing_ok=True)
             part.replace(path)
             report = writer.report(path, manifest, resumed)
-            _write_manifest(report)
+            _write_manifest(report, path, manifest)
     except OSError as exc:
         raise BackendError(
             f"could not write {str(path)!r}: {exc.strerror or exc}; check the folder and the free "
@@ -231,22 +231,20 @@ def _views(ledger: Ledger, header: Header) -> Iterator[UserView]:
             yield view
 
 
-def _write_manifest(report: ExportReport) -> None:
-    assert report.path is not None
-    assert report.manifest is not None
+def _write_manifest(report: ExportReport, path: Path, manifest: Path) -> None:
     document = {
         **report.header.document(),
-        "file": report.path.name,
+        "file": path.name,
         "kind": report.kind,
         "finished_at": datetime.now(UTC).isoformat(),
         **pick(report, "bytes", "sha256", "memories"),
         "users": len(report.users),
         "per_user": encode(report.users),
     }
-    part = report.manifest.with_name(f"{report.manifest.name}.part")
+    part = manifest.with_name(f"{manifest.name}.part")
     part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
     part.chmod(0o600)
-    part.replace(report.manifest)
+    part.replace(manifest)
 
 
 def _header(
@@ -281,7 +279,7 @@ def _header(
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Keep others from writing the same file; the lock goes with the process."""
+    """Keep others from writing the same file; the lock ends with the process."""
     from filelock import FileLock, Timeout
 
     lock = part.with_name(f"{part.name}.lock")
@@ -326,7 +324,7 @@ def _write(service: Service, writer: ExportWriter, on_progress: Progress | None)
 
 
 def _earlier(ledger: Ledger, view: UserView, header: Header) -> Iterator[dict[str, Events]]:
-    """Yield the ids of a user's memories in parts, with their earlier events where asked for."""
+    """Yield the ids of a user's memories in parts, with their earlier events if wanted."""
     if header.history:
         for part in batches(recorded(ledger, view), PUT_BATCH):
             yield {memory.id: newest(memory.earlier) for memory in part if memory.id}

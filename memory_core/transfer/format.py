@@ -34,7 +34,7 @@ BOM = b"\xef\xbb\xbf"
 HEAD_CELL, TAIL_CELL = "#holdfast", "#end"
 
 _TIMES = ("created_at", "updated_at")
-# Of mem0's keys, those that travel beside the text and the user.
+# The keys of mem0 that are exported beside the text and the user.
 _OWN = sorted(RESERVED_KEYS - {
     "data", "user_id", "raw_user_id", "revision", "exact_numbers", "text_lemmatized",
 })  # fmt: skip
@@ -45,7 +45,7 @@ _RISKY = tuple("=+-@\t\r\n＝＋－＠'")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line of an export. `user_id` is None where it has every user."""
+    """The first line of an export. `user_id` is None if it has every user."""
 
     version: str
     as_of: datetime
@@ -129,7 +129,7 @@ def cells_line(cells: Sequence[str]) -> bytes:
 
 
 def defused(cell: str) -> str:
-    """Put an apostrophe before what a spreadsheet would compute, and before an apostrophe."""
+    """Put an apostrophe before a formula of a spreadsheet, and before an apostrophe."""
     return f"'{cell}" if cell.startswith(_RISKY) else cell
 
 
@@ -142,7 +142,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
     """Return a line of CSV as `from_document` takes it.
 
     Raises:
-        InvalidMemory: too few or too many cells, or a cell that is not JSON where it should be.
+        InvalidMemory: too few or too many cells, or a cell that should be JSON and is not.
     """
     if len(cells) != len(columns):
         raise InvalidMemory(f"the line has {counted(len(cells), 'cell')}, not {len(columns)}")
@@ -152,7 +152,7 @@ def from_cells(cells: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:
         raise InvalidMemory("the cell metadata or other is not valid JSON") from exc
     if not isinstance(other, dict):
-        raise InvalidMemory("the cell other is not an object of JSON")
+        raise InvalidMemory("the cell other is not a JSON object")
     return {**other, **{key: val for key, val in row.items() if val}, "metadata": metadata}
 
 
@@ -177,7 +177,7 @@ def from_document(
     if memory_id is not None and not isinstance(memory_id, str):
         raise InvalidMemory(f"the id {memory_id!r} is not text")
     if not named and not user_id:
-        raise InvalidMemory("it names no user; write it in, or see what --user does")
+        raise InvalidMemory("it names no user; add one under user_id, or see --user")
     own = {key: document[key] for key in _OWN if document.get(key) is not None}
     own = {key: val for key, val in own.items() if val != "" or key not in _MAY_BE_EMPTY}
     payload = {**check_metadata(document.get("metadata")), **own, "data": text}
@@ -225,7 +225,7 @@ def to_header(document: Mapping[str, Any], name: str) -> Header:
 
 
 def to_trailer(document: Mapping[str, Any]) -> Trailer | None:
-    """Read the last line, None where it is no trailer."""
+    """Read the last line, None if it is not a trailer."""
     try:
         if document["holdfast"] != "end":
             return None

@@ -30,26 +30,26 @@ def import_memories(
     """Take in what `export_memories` or another system wrote, and read all of it back.
 
     `user_id` makes everything that user's. A file that was cut off or changed is not taken in
-    unless `partial`; then what can be read of it is. What its system has deleted, archived or
-    paused is left out and counted, unless `inactive`. A text that is too long is cut into linked
-    parts, as in a migration. What cannot be stored is in the report, and
-    keeps nothing else out. Repeating a call that was cut off writes nothing twice. `on_progress`
-    counts each memory when it is taken in, and again when it is read back.
+    unless `partial`; then its readable part is. Memories that its system has deleted, archived or
+    paused are left out and counted, unless `inactive`. A text that is too long is cut into linked
+    parts, as in a migration. A memory that cannot be stored is in the report, and keeps no other
+    out. Repeating a call that was cut off writes nothing twice. `on_progress` counts each memory
+    when it is taken in, and again when it is read back.
 
     Raises:
-        InvalidMemory: no export, of another format version, cut off or changed; nothing is done.
-        InvalidUserId: `user_id` is none.
+        InvalidMemory: no export, or of another format version, cut off or changed; does nothing.
+        InvalidUserId: `user_id` is not valid.
         NotIndexed, BackendError: something did not answer; repeat the call to go on.
     """
     if user_id is not None:
         normalize_user_id(user_id)
     with open_export(path) as reader:
-        # Of a file of another system it cannot be told.
+        # A file of another system has no checksum.
         problem = reader.check_whole(_checksum(path)) if reader.header else ""
         if problem and not partial:
             raise InvalidMemory(
-                f"{problem}, so nothing was imported; export it again, or take in what can be read "
-                "of it with --partial"
+                f"{problem}, so nothing was imported; export it again, or import its readable part "
+                "with --partial"
             )
         whole = not problem if reader.header else None
         trailer = reader.trailer() if reader.header else None
@@ -74,7 +74,7 @@ def import_memories(
 
 
 def _checksum(path: Path) -> str | None:
-    """Return the checksum in the manifest beside the file, None where there is none."""
+    """Return the checksum in the manifest beside the file, None if there is none."""
     manifest = path.with_name(f"{path.name}.manifest.json")
     try:
         return str(json.loads(manifest.read_bytes())["sha256"])

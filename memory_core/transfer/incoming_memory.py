@@ -1,4 +1,4 @@
-"""A memory on its way in, from whatever source: made from a payload, split, checked; its digest."""
+"""An incoming memory of any source: made from a payload, split and checked; and its digest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BREAKS = ("\n\n", "\n", ". ", "。", " ")
 _EARLIER_KEPT = 50
 _EARLIER_BYTES = 64 * 1024
 _LONGEST_ID = 180
-# Left behind: in a source these belong to its owner, or were made by a store.
+# Keys that are not taken over: they belong to the source, or were made by a store.
 _LEFT_BEHIND = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "user_id")
 
 
@@ -40,8 +40,8 @@ _LEFT_BEHIND = ("revision", "text_lemmatized", "exact_numbers", "raw_user_id", "
 class Incoming:
     """A memory as its source has it; it keeps its id.
 
-    `user_id` is in its raw form, None where the source names nobody. `payload` has mem0's keys; the
-    user that it names is ignored. `id` is None where it has none: one is derived from its text.
+    `user_id` is in its raw form, None if the source names nobody. `payload` has mem0's keys; the
+    user that it names is ignored. `id` is None if it has none: one is derived from its text.
     `values` is its vector, made by the model called `embedder`. `former` is its owner in the
     source, if that is another. `line` is its place in the source. `earlier` are the events before,
     `{"kind", "at", "memory"}`, oldest first. `problem` says why it cannot be taken.
@@ -59,7 +59,7 @@ class Incoming:
 
     @property
     def text(self) -> str:
-        """The text, empty where there is none."""
+        """The text, empty if there is none."""
         text = self.payload.get("data")
         return text if isinstance(text, str) else ""
 
@@ -88,8 +88,7 @@ class Accepted:
 class Digest:
     """A digest of memories, in any order: the sum, modulo 2**256, of a SHA-256 for each.
 
-    That of one memory is taken of the JSON `["<id>", "<text>"]` in UTF-8, nothing escaped that need
-    not be.
+    What is hashed of a memory is the JSON `["<id>", "<text>"]` in UTF-8, with the fewest escapes.
     """
 
     __slots__ = ("count", "total")
@@ -120,7 +119,7 @@ def from_payload(
     values: Values | None = None,
     line: int = 0,
 ) -> Incoming:
-    """Return what a store holds as a memory, whichever release of mem0 wrote it."""
+    """Return the memory that a payload of a store stands for, of any release of mem0."""
     own = dict(payload or {})
     if "exact_numbers" in own:
         with suppress(ValueError, TypeError):
@@ -215,7 +214,7 @@ def _check_id(memory_id: str) -> None:
         or len(quote(memory_id, safe="").encode()) > _LONGEST_ID
     ):
         raise InvalidMemory(
-            f"id {memory_id[:80]!r} cannot be that of a memory; use up to {_LONGEST_ID} "
+            f"id {memory_id[:80]!r} is not valid for a memory; use up to {_LONGEST_ID} "
             "characters without spaces, or leave it out"
         )
 

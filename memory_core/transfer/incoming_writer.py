@@ -13,7 +13,7 @@ from ..errors import InvalidMemory, InvalidUserId
 from ..ledger import Ledger, UserView
 from ..memories.reader import MemoryReader, is_current
 from ..memories.writer import MemoryWriter, at_revision
-from ..model.counting import Progress, batches
+from ..model.counting import Progress, Steps, batches
 from ..model.user_id import UserId
 from ..storage.vectors import Vector, VectorStore
 from ..storage.vectors.base import PUT_BATCH
@@ -49,7 +49,7 @@ def _when(payload: Mapping[str, Any]) -> str:
 
 @dataclass
 class Totals:
-    """The counts up to now."""
+    """The counts so far."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     users: dict[UserId, Counter[Outcome]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Intake:
 
     `source` is the origin that the ledger keeps. With `dry_run` nothing is written, and the report
     says what would be. Where `verdicts` are given, they settle conflicts in place of `existing`,
-    and no memory that has an id is left out for its text. `watch` is called with every decision.
+    and no memory with an id is left out because of its text. `watch` is called with every decision.
     """
 
     ledger: Ledger
@@ -152,10 +152,10 @@ class Intake:
         return done
 
     def take(self, batch: Sequence[Incoming]) -> None:
-        """Take a batch in; best some thousand, of one user after the other.
+        """Take a batch in: best some thousand memories, sorted by user.
 
-        A user's memories are recorded in one object for up to 500, and put 500 at a time over all
-        users. What cannot be stored is refused by itself.
+        Up to 500 memories of a user are recorded in one object; 500 at a time, of all users, are
+        put. A memory that cannot be stored is refused without the others.
 
         Raises:
             NotIndexed: recorded, and safe, but the store could not be written; repeat the call.
@@ -184,13 +184,11 @@ class Intake:
             # A ledger with empty caches: what was written does not vouch for itself.
             ledger = Ledger(self.ledger.objects, frugal=True)
             memories = MemoryReader(ledger, self.store, self.embedder)
-            total, done = self._journal.count_kept(), 0
+            steps = Steps(on_progress, self._journal.count_kept())
             for user_id, kept in groupby(self._journal.kept(), key=lambda row: row[0]):
                 marks = ((memory_id, mark) for _, memory_id, mark in kept)
                 results[user_id] = self._read_back(user_id, marks, ledger.view(user_id), memories)
-                done += results[user_id].expected
-                if on_progress:
-                    on_progress(done, total)
+                steps.advance(results[user_id].expected)
         totals = self.totals
         return IntakeReport(
             source=self.source,

@@ -5,7 +5,7 @@
 
 Objects are written once: taking or renewing the lease writes the next number, which only one
 process can. An expired lease is free for the next. On a server whose put-if-absent is not atomic
-the holder is part of the name, and who then sees another of the same number gives way.
+the holder is part of the name, and a process that then sees another of the same number gives way.
 """
 
 import json
@@ -45,7 +45,7 @@ class Holder:
 
 
 def read_holder(objects: ObjectStore) -> Holder | None:
-    """Return the newest holder, None where there was none yet."""
+    """Return the newest holder, None if there was none yet."""
     key = max(objects.list(_LEASES), key=_number, default=None)
     data = objects.get(key) if key else None
     if key is None or data is None:
@@ -123,7 +123,7 @@ class Lease:
             return False
         others = (name for name in self._objects.list(_LEASES) if name != key) if alone else ()
         if any(_number(name) == number for name in others):
-            # Another took the number: whoever wrote later sees the one before.
+            # Another took the number: the later writer sees the earlier one.
             self._objects.delete([key])
             return False
         self._number, self._renewed = number, now
@@ -140,7 +140,7 @@ class Done:
 
 
 def note_done(objects: ObjectStore, report: MigrationReport) -> None:
-    """Record that a source was migrated; with counts and without names."""
+    """Record that a source was migrated, with counts but no names."""
     document = pick(report, "finished_at", "copied", "failed")
     folder = f"{_DONE}{report.survey.digest}/"
     number = sum(1 for _ in objects.list(folder))
@@ -150,7 +150,7 @@ def note_done(objects: ObjectStore, report: MigrationReport) -> None:
 
 
 def read_done(objects: ObjectStore, digest: str) -> Done | None:
-    """Return the record of a migrated source, None where it was not migrated."""
+    """Return the record of a migrated source, None if it was not migrated."""
     key = max(objects.list(f"{_DONE}{digest}/"), default=None)
     data = objects.get(key) if key else None
     try:

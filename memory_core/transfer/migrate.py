@@ -92,9 +92,9 @@ def apply(
     """Copy what is not there yet, and read all of it back; arguments as for `plan`.
 
     The source is not changed, and nothing is copied twice: the next call finishes one that was cut
-    off, or that ended since `on_progress` raised, which is called between two batches. Memories
-    that were deleted or forgotten here stay so. Other texts under an id that is there stay where
-    they are unless `verdicts` say otherwise; they are in the report.
+    off, or that `on_progress`, which is called between batches, ended by raising. Memories that
+    were deleted or forgotten here stay so. Where an id has another text here, that stays unless
+    `verdicts` say otherwise; the report lists these conflicts.
 
     Raises:
         MigrationError: there is no such source.
@@ -116,7 +116,7 @@ def copy(
     lease_ttl_s: float = TTL_S,
     on_progress: Progress | None = None,
 ) -> MigrationReport:
-    """Copy a source that was read, as `apply` does; noted from here on, unless the caller is."""
+    """Copy a source that was read, as `apply` does; notes itself unless the caller is noted."""
     parts = service.parts
     objects = parts.backend.objects
     with (
@@ -161,8 +161,8 @@ def read_source(
 ) -> Iterator[tuple[Staging, SourceSurvey]]:
     """Yield all memories of the source and a survey of it; the source is closed by then.
 
-    `on_progress` gets the count that was read; the total is not known yet. Without the `sample`
-    no vector is compared, and nothing is embedded.
+    `on_progress` gets the number of memories read so far; the total is not known yet. Without the
+    `sample` no vector is compared, and nothing is embedded.
     """
     with Staging(service.parts.embedder, user) as staging:
         with open_source(service, source, user=user, history=history) as opened:

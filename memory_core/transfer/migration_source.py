@@ -45,7 +45,7 @@ def parse(address: str) -> Address:
     """Return the parts of an address.
 
     Raises:
-        MigrationError: it is none; lists the valid forms.
+        MigrationError: it is not valid; lists the valid forms.
     """
     if address == LOCAL:
         return Address(address, "")
@@ -55,7 +55,7 @@ def parse(address: str) -> Address:
     mark = "?ledger=" if kind == "s3vectors" else "#"
     place, _, extra = place.partition(mark) if kind not in ("jsonl", "history") else (place, "", "")
     if kind not in _KINDS or not place.strip("/"):
-        raise MigrationError(f"{address!r} is no address of memories; use {_FORMS}")
+        raise MigrationError(f"{address!r} is not the address of a source; use {_FORMS}")
     return Address(kind, place, extra)
 
 
@@ -121,7 +121,7 @@ def _open(
 
 @contextmanager
 def _open_index(settings: Settings, where: Address) -> Iterator[MigrationSource]:
-    """Open an index of S3 Vectors, and the ledger that is named with it."""
+    """Open an index of S3 Vectors, and the ledger that the address names."""
     bucket, _, name = where.place.partition("/")
     if not name:
         raise MigrationError(
@@ -142,7 +142,7 @@ def _open_index(settings: Settings, where: Address) -> Iterator[MigrationSource]
             for rows, vector in enumerate(read_vectors(aws, index), 1):
                 yield from_payload(vector.key, vector.payload, vector.values, rows)
 
-        # How many vectors an index has is known once it was read.
+        # The number of vectors of an index is known only after reading it.
         yield MigrationSource(
             stored, lambda: [Part(info.name, rows, info.dimensions, info.metric)], ledger
         )
@@ -152,7 +152,7 @@ def _open_index(settings: Settings, where: Address) -> Iterator[MigrationSource]
 def _open_history(path: Path, user: str | None) -> Iterator[MigrationSource]:
     if user is None:
         raise MigrationError(
-            "a history of mem0 does not say whose the memories were; say it with --user"
+            "a history of mem0 does not name the user of its memories; name one with --user"
         )
     with open_history(path) as database:
         part = Part(path.name, count_memories(database))
@@ -163,8 +163,8 @@ def _open_history(path: Path, user: str | None) -> Iterator[MigrationSource]:
 def _open_export(path: Path, user: str | None) -> Iterator[MigrationSource]:
     """Open a file that `export` wrote, complete and unchanged, or another system's.
 
-    `user` owns the memories that name nobody; what is not in use in that system is a part of its
-    own, and left out.
+    `user` owns the memories that name nobody. Memories that are not in use in the other system are
+    left out, and listed as a part of their own.
     """
     with ExitStack() as stack:
         try:

@@ -25,7 +25,7 @@ Verdict = Literal["keep", "take", "both"]
 """A person's decision over an id that has another text here: keep ours, take theirs, or both."""
 
 Vectors = Literal["kept", "made anew", "none there"]
-"""The use of a source's vectors: kept where the embedder in use makes the same."""
+"""The use of a source's vectors: kept if the embedder in use makes the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     """Its id has another text here, which stays (`skip`)."""
     KEPT = "kept_here"
-    """Its id has another text here, which a person decided for, or which was changed here since."""
+    """Its id has another text here, which a person chose, or which was changed here since."""
     DELETED = "deleted"
-    """It was deleted here, or went to another user, and stays so (`skip`)."""
+    """It was deleted here, or moved to another user, and stays so (`skip`)."""
     FORGOTTEN = "forgotten"
     """It is older than the forgetting of its user, which holds (`skip`)."""
     DUPLICATE = "duplicate"
@@ -81,7 +81,7 @@ class UserResult:
     """The result for one user.
 
     `expected` memories have to be there afterwards, `found` of them were when they were read back;
-    the digests are those of `Digest` over both. None where nothing was read back: in a dry run, or
+    the digests are those of `Digest` over both. None if nothing was read back: in a dry run, or
     since nothing has to be there.
     """
 
@@ -96,7 +96,7 @@ class UserResult:
 
     @property
     def verified(self) -> bool | None:
-        """True if all that has to be there was read back; None where nothing was."""
+        """True if all that has to be there was read back; None if nothing was."""
         if self.found is None:
             return None
         return self.found_digest == self.expected_digest and not self.unindexed
@@ -141,7 +141,7 @@ class IntakeReport:
 
 @dataclass(frozen=True, slots=True)
 class UserPart:
-    """One user's part of an export; the digest is that of `memory_core.transfer.Digest`."""
+    """One user's part of an export; the digest is that of `incoming_memory.Digest`."""
 
     memories: int
     digest: str
@@ -152,8 +152,8 @@ class ExportReport:
     """A written export; `path` and `manifest` are None for a stream.
 
     `resumed` counts the memories that an earlier, interrupted call had written. `left_out` are
-    users of whom the storage's listing was seen to leave entries out: they are in the file whole,
-    and it is not known who else was.
+    users of whom the storage's listing left out entries: they are complete in the file, but the
+    listing may have left out other users too.
     """
 
     path: Path | None
@@ -170,11 +170,11 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The result of an import. `whole` is true where the file is complete and unchanged.
+    """The result of an import.
 
-    It is None for a file that cannot tell: that of another system. Its memories were read from a
-    `unit` each; those that are not in use there are counted in `left_out` by their state, unless
-    they were asked for, and fields that did not fit in `not_carried`.
+    `whole` is true for a complete and unchanged file, and None for one of another system, which
+    cannot be checked. `unit` is what a line number counts. `left_out` counts by state the memories
+    that are not in use in the other system, `not_carried` by name the fields that did not fit.
     """
 
     path: Path
@@ -207,8 +207,8 @@ class Part:
 class MigrationSource:
     """An opened source of memories; reading it changes nothing.
 
-    `stored` yields everything that the store holds, `parts` tells what it is made of, complete once
-    that was read. `ledger` is the record beside the store, where there is one: it decides what
+    `stored` yields everything that the store holds; `parts` lists its collections or files, and is
+    complete after that. `ledger` is the record beside the store, if there is one: it decides what
     should be there.
     """
 
@@ -222,8 +222,8 @@ class SourceSurvey:
     """The contents of a source, before anything was decided.
 
     `split` texts were too long for one memory, `with_history` have earlier events. Of `sampled`
-    vectors `agreed` are what the embedder in use makes of the text. `digest` differs when anything
-    in the source does.
+    vectors, `agreed` are the same as the embedder in use makes. `digest` differs when anything in
+    the source does.
     """
 
     parts: tuple[Part, ...]
@@ -235,12 +235,12 @@ class SourceSurvey:
     agreed: int
     digest: str
     embed_seconds: float = 0.0
-    """The time that one text took to embed, 0 where none was."""
+    """The time that one text took to embed, 0 if none was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One id with two texts: ours, and that of the source; times as they stand there."""
+    """One id with two texts: ours, and that of the source; times as written there."""
 
     id: str
     user_id: UserId
@@ -337,9 +337,9 @@ class MigrationReport(_Migrated):
         return not self.failed and self.intake.verified is not False
 
     def check(self) -> None:
-        """Raise MigrationConflict where a decision is needed, MigrationError where not all is ok.
+        """Raise MigrationConflict if a decision is needed, MigrationError if not all is ok.
 
-        For callers that go on only with everything there.
+        For callers that continue only if everything was copied.
         """
         if undecided := self.intake.counts[Outcome.CONFLICT]:
             raise MigrationConflict(
@@ -356,7 +356,7 @@ class MigrationReport(_Migrated):
 
 @dataclass(frozen=True, slots=True)
 class MigrationDifference:
-    """A memory that is not there as it is in the source, and how it differs."""
+    """A memory that is not here as in the source, and how it differs."""
 
     id: str | None
     user_id: UserId
@@ -399,11 +399,11 @@ class Verification(_Migrated):
         return not self.differing and not self.failed and self.found == self.expected
 
     def check(self) -> None:
-        """Raise VerificationFailed, which carries this, where it is not verified."""
+        """Raise VerificationFailed, which carries this, unless it is verified."""
         if not self.verified:
             raise VerificationFailed(
-                f"{counted(self.differing, 'memory')} of {self.source!r} not the same in "
-                f"{self.target!r}, and {self.failed:,} not taken; migrate again, or see what "
-                "differs",
+                f"of {self.source!r}, {counted(self.differing, 'memory')} not the same in "
+                f"{self.target!r} and {self.failed:,} not taken; migrate again, or read the "
+                "differences in the report",
                 self,
             )

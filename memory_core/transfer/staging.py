@@ -73,7 +73,7 @@ class Staging:
         """Read everything, and compare a sample of its vectors with those of the embedder in use.
 
         Without the `sample` no vector is compared, and nothing is embedded. `on_progress` gets the
-        count that was read, of a total that is not known.
+        number of memories read so far; the total is not known.
         """
         if source.ledger is not None:
             for view in source.ledger.users():
@@ -134,7 +134,7 @@ class Staging:
         raw = incoming.user_id or self._user
         try:
             if incoming.problem or raw is None:
-                unowned = "it names no user; say whose it is with --user"
+                unowned = "it names no user; name one with --user"
                 raise InvalidMemory(incoming.problem or unowned)
             user = _canonical(raw)
             # Temporary tables take no broken characters.
@@ -188,7 +188,7 @@ class Staging:
         return True
 
     def _fitting(self, values: Values | None) -> bytes | None:
-        """Return the unit vector, None where its length is not that of the embedder's."""
+        """Return the unit vector, None if it does not fit the embedder in use."""
         import numpy as np
 
         if values is None or values.shape != (self._embedder.dimensions,):

@@ -1,6 +1,6 @@
 """Verifying a migration: every memory of the source compared with the service; the receipt.
 
-A receipt has counts and digests of every user, chained, and signed where there is a key. Each
+A receipt has counts and digests of every user, chained, and signed if there is a key. Each
 user's link is the SHA-256 of the link before it and of the user's part, as JSON with sorted keys.
 Changing a user changes every link after it and the last, which is signed with `MEMORY_RECEIPT_KEY`.
 """
@@ -47,7 +47,7 @@ def verify(
     """Compare every memory of the source with the target; arguments as for `apply`.
 
     Text, metadata, times, agent, run and role have to be the same. A memory that was changed or
-    deleted here since it came is no difference. Nothing is written.
+    deleted here since it was copied is no difference. Nothing is written.
 
     Raises:
         MigrationError: there is no such source.
@@ -118,7 +118,7 @@ class _User:
 
 
 class _Comparison:
-    """The comparison up to now."""
+    """A comparison in progress."""
 
     def __init__(self) -> None:
         self.differences: list[MigrationDifference] = []
@@ -147,7 +147,7 @@ class _Comparison:
                     changed = view.live[kept_id].updated or memory_id not in (None, kept_id)
                     keys = _differing(accepted, payload, text_only=changed)
                     if kept_id in missing:
-                        problem = "it is on record, and not searchable"
+                        problem = "it is on record, but not searchable"
                     elif keys:
                         problem = f"{', '.join(sorted(keys))} differ"
                 else:

@@ -2,7 +2,7 @@
 
     watch/v1/slots/<seconds>.json              an interval that an instance took for its check
     watch/v1/proof/<number>.json               the record after each check, with the receipt
-    watch/v1/alerts/<kind>/<number>.json       a change that is told, and .outcome.json: how it went
+    watch/v1/alerts/<kind>/<number>.json       a change that is reported; .outcome.json: how it went
 
 Of several instances the first to write an object has the interval, the number or the change.
 """

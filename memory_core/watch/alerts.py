@@ -1,8 +1,8 @@
 """Alerts: a JSON document, posted once to MEMORY_ALERT_URL for each change to worse or to well.
 
-A change is first claimed by an object, so that of several instances one tells it. It is sent again
-only while it cannot have arrived: where the connection failed, or the server said so. An answer
-that is lost may have followed the arrival; the doctor names such an alert, and it is not repeated.
+A change is first claimed by an object, so that only one of several instances sends it. It is sent
+again only if it cannot have arrived: the connection failed, or the server said so. Where the answer
+was lost, the alert may have arrived: it is not repeated, and the doctor names it.
 """
 
 import json
@@ -27,7 +27,7 @@ ALERTS: Final = "watch/v1/alerts/"
 AlertKind = Literal["proof", "storage", "doctor"]
 
 _RANKS: Final = {"temporary": 1, "begun": 0, "proven": 0, "persistent": 0, "well": 0}
-"""How bad a state is; those that are not here are the worst, 2."""
+"""The severity of a state; one that is not listed is the worst, 2."""
 _PAUSES_S: Final = (2.0, 10.0, 60.0, 300.0)
 _TIMEOUT_S: Final = 10.0
 _GIVEN_UP: Final = timedelta(hours=1)
@@ -36,9 +36,9 @@ _logger = logging.getLogger("memory_core")
 
 
 class Alerts:
-    """Tells changes to one address; safe to share between threads. Without an address it does not.
+    """Posts changes to one address, if there is one; safe to share between threads.
 
-    `objects` may come later, where the storage cannot be opened at first.
+    `objects` may be set later, if the storage cannot be opened at first.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Alerts:
         self._last: threading.Thread | None = None
 
     def see(self, kind: AlertKind, state: str, sentence: str, **evidence: object) -> None:
-        """Note a state, and tell it if it is worse than what was told last, or well again.
+        """Note a state, and send it if it is worse than the last one sent, or well again.
 
         Returns at once; only a state that this process did not see before is looked up. A first
-        state that is no failure is the one to compare with, and is not told. A storage that cannot
-        be asked what was told does not keep an alert back.
+        state that is not a failure is only kept for comparison. A storage that cannot be read does
+        not hold an alert back.
         """
         if self._url is None:
             return
@@ -97,7 +97,7 @@ class Alerts:
         return self._last is None or not self._last.is_alive()
 
     def _claim(self, kind: AlertKind, document: Mapping[str, Any]) -> str | None:
-        """Return the key of the change, None if there is none or another instance tells it."""
+        """Return the key of the change, None if there is none or another instance sends it."""
         objects, rank = self.objects, _rank(document["state"])
         if objects is None:
             return self._unclaimable(kind, document["state"])
@@ -109,7 +109,7 @@ class Alerts:
             and last_evidence.get("begun_at") == evidence.get("begun_at")
             and last_evidence.get("number", -1) >= evidence["number"]
         ):
-            # Another instance told of this check already, or of a later one.
+            # Another instance already sent this check or a later one.
             return None
         before = _rank(last.get("state", "well")) if claims else None
         if kind in self._unclaimed:
@@ -123,7 +123,7 @@ class Alerts:
         return key if taken and (rank == 2 or before is not None) else None
 
     def _unclaimable(self, kind: AlertKind, state: str) -> str | None:
-        """Return an empty key where a failure is to be told although nothing can be claimed."""
+        """Return an empty key for a failure that is sent although it cannot be claimed."""
         if _rank(state) < 2 or kind in self._unclaimed:
             return None
         self._unclaimed.add(kind)

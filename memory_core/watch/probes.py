@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "standing."
 _FOUND_AMONG: Final = 3
-# A text and a question in other words: what finds one by the other is the meaning of the vectors.
+# A text and a question in other words: only the meaning of the vectors leads from one to the other.
 _SENTENCES: Final = tuple(
     tuple(line.strip().split(" | "))
     for line in """
@@ -46,7 +46,7 @@ ProbeOutcome = Literal["ok", "missed", "removed", "lost"]
 
 
 class WatchedService(Service, Protocol):
-    """A service as the standing proof sees it."""
+    """A service, as far as the standing proof uses it."""
 
     def add_messages(
         self, user_id: str, messages: Sequence[Mapping[str, Any]], *, infer: bool, verify: bool
@@ -57,7 +57,7 @@ class WatchedService(Service, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StandingProbe:
-    """One memory that has to be there, as it was acknowledged."""
+    """One memory that has to exist as it was acknowledged."""
 
     user_id: UserId
     id: str
@@ -67,7 +67,7 @@ class StandingProbe:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """State of one probe, numbered from 1, with the reason unless it is "ok"."""
+    """The state of one probe, numbered from 1, with the reason unless it is "ok"."""
 
     number: int
     outcome: ProbeOutcome
@@ -75,7 +75,7 @@ class ReadBack:
 
 
 def is_standing(user_id: str) -> bool:
-    """Tell if a canonical id is that of a reserved user of the standing proof."""
+    """Return whether a canonical id is that of a reserved user of the standing proof."""
     return user_id.startswith(_PREFIX) and user_id.endswith("@" + PROBE_DOMAIN)
 
 
@@ -98,7 +98,7 @@ def store_probes(service: WatchedService) -> tuple[StandingProbe, ...]:
 
 
 class ProbeReader:
-    """Reads probes back from the storage itself, past every cache of the service.
+    """Reads probes back from the storage itself, bypassing every cache of the service.
 
     The questions of a receipt are embedded once.
     """
@@ -114,7 +114,7 @@ class ProbeReader:
         five requests, and one more for the index.
 
         Raises:
-            BackendError: the storage cannot be read; nothing is known then.
+            BackendError: the storage cannot be read, so the states are unknown.
         """
         for probe in probes:
             if probe.question not in self._questions:
@@ -157,7 +157,7 @@ class ProbeReader:
             if recorded is None:
                 yield _gone(view)
             elif recorded.get("data") != probe.text:
-                yield "lost", "its text on record is another"
+                yield "lost", "its text on record differs"
             elif vector is None or vector.values is None:
                 yield "lost", "its vector is gone"
             elif not is_current(vector, view, probe.id) or differing(
@@ -178,10 +178,10 @@ class ProbeReader:
         }
         if max(cosines, key=cosines.__getitem__, default="") == probe.id:
             return "ok", ""
-        return "missed", "its question in other words finds another memory, or none"
+        return "missed", "its question, in other words, finds another memory or none"
 
 
 def _gone(view: UserView) -> tuple[ProbeOutcome, str]:
     if view.forgotten or any(entry.kind is Kind.DELETE for entry in view.entries):
         return "removed", "it was deleted on purpose"
-    return "lost", "no record of it is there"
+    return "lost", "there is no record of it"

@@ -21,7 +21,7 @@ _PROOF: Final = "watch/v1/proof/"
 _LOSSES_KEPT: Final = 100
 _READ_BACK: Final = 5
 KEPT: Final = 20
-"""The numbers that stay when older records are deleted."""
+"""The number of records that stay when older ones are deleted."""
 
 Outcome = Literal["begun", "proven", "missed", "removed", "lost"]
 """Stored, not yet checked; all there; stored, but not found by a question; deleted by a call; lost.
@@ -34,7 +34,7 @@ _WORST_FIRST: Final[Sequence[Wrong]] = get_args(Wrong)
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Probes that were not as they should be, told once. Times are ISO 8601 in UTC, or empty.
+    """Probes that were not as they should be, reported once. Times are ISO 8601 in UTC, or empty.
 
     It happened after `passed_at`, the last good check, which ran on `commit_before`, and before
     `at`, on `commit` and `instance`.
@@ -66,7 +66,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """State after a check. Times are ISO 8601 in UTC, or empty; the `id` is its own.
+    """The state after a check. Times are ISO 8601 in UTC, or empty; the `id` is its own.
 
     `proven_since` is the first of the good checks that nothing has interrupted since, `passed_at`
     the last good one, on `passed_commit`. `noted` are the probes of this receipt whose loss is on
@@ -128,7 +128,7 @@ def continued(before: Proof, results: Sequence[ReadBack], here: Deployment) -> P
             passed_commit=proof.commit,
             noted=(),
         )
-    # A probe that was only missed before, and is lost now, is told again.
+    # A probe that was only missed before, and is lost now, is reported again.
     new = [
         each
         for each in bad
@@ -161,7 +161,7 @@ def read_proof(objects: ObjectStore, latest: Proof | None = None) -> tuple[int, 
     """Return the newest number and state, those of `latest` if there is none after it.
 
     The state is None before the first check. One request, and one more to read a new state;
-    damaged objects are passed over.
+    damaged objects are skipped.
     """
     after = _key(latest.number) if latest else ""
     keys = sorted(
@@ -185,7 +185,7 @@ def keep(objects: ObjectStore, proof: Proof) -> bool:
 
 
 def keys_before(number: int) -> list[str]:
-    """Return the keys of the states of earlier rounds, of which most are gone already."""
+    """Return the keys of the states of earlier rounds, most of which are deleted already."""
     return [_key(old) for old in range(max(1, number - 3 * KEPT), number - KEPT)]
 
 

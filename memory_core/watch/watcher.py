@@ -33,7 +33,7 @@ _logger = logging.getLogger("memory_core")
 class Watcher(BackgroundThread):
     """Checks when `check` is called, and on a daemon thread after `start`.
 
-    `now` tells the time in seconds since 1970: slots are the same on every instance.
+    `now` returns the time in seconds since 1970: slots are the same on every instance.
     """
 
     def __init__(self, service: WatchedService, *, now: Callable[[], float] = time.time) -> None:
@@ -56,8 +56,8 @@ class Watcher(BackgroundThread):
         """Check the probes now, record it, and store new ones in place of those that are lost.
 
         Raises:
-            BackendError, LedgerError, NotIndexed: the storage cannot be read or written; nothing
-                is known of the probes then, and nothing is recorded.
+            BackendError, LedgerError, NotIndexed: the storage cannot be read or written; the state
+                of the probes is then unknown, and nothing is recorded.
         """
         with self._checking, self._telling(), acting(_ACTOR), unnoted():
             proof, self._idle = self._check(), 0
@@ -65,7 +65,7 @@ class Watcher(BackgroundThread):
             return proof
 
     def take_slot(self) -> Proof | None:
-        """Check if no other instance has taken this interval; else read what is on record.
+        """Check, or read what is on record if another instance has taken this interval.
 
         If nobody checked in three intervals that are taken, as after a clock was set back, check.
         """
@@ -85,7 +85,7 @@ class Watcher(BackgroundThread):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Tell of a storage that cannot be read or written."""
+        """Alert to a storage that cannot be read or written."""
         try:
             yield
         except MemoryCoreError as exc:
@@ -101,7 +101,7 @@ class Watcher(BackgroundThread):
                 before = self._begin(number, None)
             tidies = before is known and self._is_untidy(before)
             asked = None if tidies else before.number % len(before.receipt)
-            # What a question missed is asked for again, until it is found.
+            # A probe that a question missed is asked for again, until it is found.
             if before.outcome == "missed":
                 asked = before.noted[-1] - 1
             results = self._reader.read(before.receipt, asked)
@@ -127,7 +127,7 @@ class Watcher(BackgroundThread):
         kept = keep(self._objects, proof)
         outdated = receipt if not kept else before.receipt if before else ()
         for user in dict.fromkeys(probe.user_id for probe in outdated):
-            # What is left of them is hidden like every probe.
+            # Any that are left stay hidden, like every probe.
             with suppress(MemoryCoreError):
                 self._service.forget_user(user)
         return proof if kept else read_proof(self._objects)[1] or proof

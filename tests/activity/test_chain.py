@@ -101,7 +101,7 @@ def _removed(*numbers: int) -> Damage:
         (_changed(b"number 8", b"number 7", 9), "segment 9 with 1 entry, of 20"),
         (_changed(b'"who"', b'"whom"', 5), "segment 5 was changed: it cannot be read; the one"),
         (lambda place: place.forge(5, Key()), "segment 5, of 20"),
-        (lambda place: place.path(7).rename(place.path(12)), "segment 12 was put there: it is"),
+        (lambda place: place.path(7).rename(place.path(12)), "segment 12 was replaced by"),
         (lambda place: place.path(5).write_bytes(b""), "segment 5 was changed: it cannot be"),
     ],
 )  # fmt: skip
@@ -141,7 +141,7 @@ def test_an_end_that_was_removed_shows_to_whoever_knew_it(place: Place) -> None:
     assert place.problems() == ""
     assert "its end was removed" in place.log().check(known).problems[0]
     assert place.log().check((3, "0" * 64)).problems == (
-        "segment 3 is another one than was written",
+        "segment 3 is not the one that was written",
     )
     running.note(ANN, "save")
     assert "segments 9 to 10 are missing" in place.problems()

@@ -268,6 +268,9 @@ def test_marks_are_used_for_a_while_only_and_go_with_the_entries_that_carry_them
     assert len(known.marks(long)) == 2
     later(396)
     known.remove_older(timedelta(days=365))
+    assert known.marks(long) == [second]
+    later(427)
+    known.remove_older(timedelta(days=365))
     assert known.marks(long) == []
 
 

@@ -64,7 +64,7 @@ def test_a_file_that_is_no_undo_file_is_one_sentence(commands: CommandLine, tmp_
     cut.write_text('{"format": "holdfast reunion", "version": 1, "from"')
     other = tmp_path / "other.json"
     other.write_text('{"format": "holdfast reunion", "version": 2}')
-    for file, why in ((cut, "no undo file"), (other, "is of version 2")):
+    for file, why in ((cut, "not the undo file"), (other, "is of version 2")):
         result = commands.run("users", "undo", str(file))
         assert (result.code, result.out) == (2, "")
         assert why in result.err

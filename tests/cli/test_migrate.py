@@ -84,9 +84,9 @@ def test_a_conflict_is_shown_and_decided_on_the_command_line(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from", "nonsense"], "is no address of memories"),
+        (["--from", "nonsense"], "is not the address of a source"),
         (["--from", "chroma:/no/such/folder"], "there is no folder"),
-        (["--from", "history:x.db"], "say it with --user"),
+        (["--from", "history:x.db"], "name one with --user"),
         ([], "Missing option '--from'"),
     ],
 )

@@ -175,7 +175,7 @@ def test_what_the_store_refuses_is_recorded_and_repeated(
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "put", fail)
-        with pytest.raises(NotIndexed, match="not finished: told to fail; repeat it"):
+        with pytest.raises(NotIndexed, match="not all are stored: told to fail; repeat the call"):
             service.reunite(OTHER, GMAIL)
     assert texts(service, OTHER) == texts(service, GMAIL) == [TEA]
     assert service.reunite(OTHER, GMAIL).verified == 1
@@ -198,7 +198,7 @@ def test_an_undo_gives_back_what_is_there_as_it_is_now(bench: Bench) -> None:
     [b"", b"{", b"[]", b'"x"', b"{}", b'{"format": "another"}', "\u00ff".encode("latin-1")],
 )
 def test_what_is_no_undo_file_is_a_sentence(content: bytes) -> None:
-    with pytest.raises(InvalidMove, match="this is no undo file of a merge"):
+    with pytest.raises(InvalidMove, match="this is not the undo file of a merge"):
         read_merge(content)
 
 

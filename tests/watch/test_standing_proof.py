@@ -100,7 +100,7 @@ def _delete_one(service: MemoryService, proof: Proof) -> None:
         (_lose_vectors, "lost", (1, 2, 3), "its vector is gone"),
         (_change_vector, "lost", (1,), "its vector holds something else"),
         (_empty_records, "lost", (1, 2, 3, 4, 5, 6), "the record of its user is damaged"),
-        (_lose_records, "lost", (7, 8, 9, 10, 11, 12), "no record of it is there"),
+        (_lose_records, "lost", (7, 8, 9, 10, 11, 12), "there is no record of it"),
         (_delete_one, "removed", (5,), "it was deleted on purpose"),
     ],
 )
