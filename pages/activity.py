@@ -1,4 +1,4 @@
-"""Activity: who did what with whose memories, and whether the log is intact."""
+"""Activity: who did what to whose memories, and whether the log is intact."""
 
 import streamlit as st
 
@@ -17,8 +17,8 @@ def draw_log() -> None:
     kept = activity_log.days()
     until = f"are removed after {counted(kept, 'day')}" if kept else "are kept for ever"
     st.caption(
-        f"Who did what with whose memories, without what they say. Entries {until}; users who were "
-        "forgotten are not named any more."
+        f"Who did what to whose memories, without their texts. Entries {until}; forgotten users "
+        "are no longer named."
     )
     log.draw()
 

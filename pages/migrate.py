@@ -46,7 +46,7 @@ def _watch(job_id: str, doing: str) -> None:
 
 
 def draw_planning(address: str, user: str, after: float = 0.0) -> None:
-    """Draw the plan or its progress, except one begun before `after`."""
+    """Draw the plan or its progress, ignoring a plan started before `after`."""
     job = migration.planned(address, user)
     if job and job.started < after:
         job = None
@@ -87,7 +87,7 @@ def draw_migration(address: str, user: str) -> None:
 
 
 def draw_again(address: str, user: str, after: float) -> None:
-    """Draw the plan again, for what is new in the source or was not decided."""
+    """Draw a new plan, for memories new in the source and conflicts left undecided."""
     again = st.expander("Plan and run again", key="migrate.again", on_change="rerun")
     if again.open:
         with again:

@@ -26,7 +26,7 @@ def draw_tests() -> None:
 
 
 st.title("Redeploy test", anchor=False)
-st.caption("Shows in seconds, or around a real deployment, whether memories survive it.")
+st.caption("Shows whether memories survive a deployment: one simulated in seconds, or a real one.")
 if memory_reads.health().trouble:
     status.draw_unavailable("Nothing can be tested")
 else:

@@ -75,7 +75,7 @@ class Access:
 
     @property
     def https(self) -> bool:
-        """True if people come by HTTPS, whatever a request says of itself."""
+        """True if the dashboard is served over HTTPS, whatever a request claims."""
         return any(origin.startswith("https:") for origin in self.origins)
 
     def is_origin(self, origin: str, host: str) -> bool:
@@ -124,7 +124,7 @@ def refusal(access: Access, address: str | None) -> str | None:
     if access.open and platform:
         return (
             f"{platform} is set, as on a hosting platform, and the dashboard has no login; "
-            f"set {_LOGIN}, or take {platform} away on a computer of your own"
+            f"set {_LOGIN}, or unset {platform} on a computer of your own"
         )
     if access.open and not local:
         return (
@@ -154,7 +154,7 @@ def is_address(name: str) -> bool:
 
 
 def read_cookie(scope: Scope, which: str, access: Access) -> str:
-    """Return the value of one of our cookies, empty without it."""
+    """Return the value of one of our cookies, or an empty string."""
     header = Headers(scope=scope).get("cookie", "")
     return cookie_parser(header).get(_cookie_name(which, access), "")
 
@@ -185,7 +185,7 @@ def _origin(url: str) -> str:
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise SettingsError(
-            f"DASHBOARD_URL has {url[:80]!r}, over which passwords would travel in clear; "
+            f"DASHBOARD_URL has {url[:80]!r}, over which passwords would travel unencrypted; "
             "put TLS in front and write https"
         )
     return f"{parts.scheme}://{_without_default_port(parts.netloc.lower(), parts.scheme)}"

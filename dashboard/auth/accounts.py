@@ -48,7 +48,7 @@ def hash_password(password: str) -> str:
     """Return the argon2 hash of a password, of `SHORTEST` to `LONGEST` characters.
 
     Raises:
-        ValueError: it is shorter or longer, or a known password with or without digits and signs
+        ValueError: it is shorter or longer, or a known password, even with digits and punctuation
             around it.
     """
     if not SHORTEST <= len(password) <= LONGEST:
@@ -62,7 +62,7 @@ def hash_password(password: str) -> str:
 
 
 def is_known(password: str) -> bool:
-    """Return whether a password is easily guessed: a known one, repeated or decorated or not."""
+    """Return whether a password is easily guessed: a known one, even if repeated or decorated."""
     plain = normalized("NFKC", password).casefold()
     core = plain.strip(string.digits + string.punctuation + string.whitespace)
     return any(
@@ -73,7 +73,7 @@ def is_known(password: str) -> bool:
 
 
 def _units(text: str) -> Iterator[str]:
-    """Yield each beginning of a text that gives the text when it is repeated, the whole too."""
+    """Yield each prefix whose repetition gives the text, including the whole text."""
     for length in range(1, len(text) + 1):
         if text.startswith(text[length:]):
             yield text[:length]
@@ -81,7 +81,7 @@ def _units(text: str) -> Iterator[str]:
 
 @cache
 def known_passwords() -> frozenset[str]:
-    """Return 10,000 passwords that people use most, in small letters."""
+    """Return the 10,000 most common passwords, lower-cased."""
     return frozenset(_KNOWN_PASSWORDS.read_text("utf-8").split())
 
 
@@ -136,15 +136,15 @@ def parse_users(text: str, where: str) -> dict[str, Account]:
     """Parse entries `name:role:hash`, separated by white space or `;`.
 
     Raises:
-        SettingsError: an entry cannot be read; names `where` it stands and its number, never its
-            content.
+        SettingsError: an entry cannot be read; names its variable, `where`, and its number, never
+            its content.
     """
     accounts: dict[str, Account] = {}
     for place, entry in _entries(text, where):
         parts = entry.split(":", 2)
         if len(parts) != 3 or not normalize_name(parts[0]) or not is_hash(parts[2]):
             raise SettingsError(
-                f"{place} is not name:role:hash with a whole hash of usual strength; make one "
+                f"{place} is not name:role:hash with a complete hash of usual strength; make one "
                 "with `python -m dashboard.auth hash --name NAME --role ROLE`"
             )
         name = normalize_name(parts[0])
@@ -163,14 +163,14 @@ def parse_allowed(text: str, where: str) -> dict[str, Role]:
     """Parse entries `person@host:role` or `@host:role`.
 
     Raises:
-        SettingsError: an entry cannot be read; names `where` it stands and its number.
+        SettingsError: an entry cannot be read; names its variable, `where`, and its number.
     """
     allowed: dict[str, Role] = {}
     for place, entry in _entries(text.replace(",", " "), where):
         address, colon, role = entry.rpartition(":")
         host = address.partition("@")[2]
         if not colon or not host or "@" in host or "*" in address:
-            raise SettingsError(f"{place} is not person@host:role or @host:role; write it so")
+            raise SettingsError(f"{place} is not person@host:role or @host:role; correct it")
         allowed[normalize_name(address)] = Role.of(role, place)
     return allowed
 
@@ -248,8 +248,8 @@ class Accounts:
 class Attempts:
     """Failed sign-ins of the last `WINDOW_S`, by name, network address and browser.
 
-    A browser that this name signed in from before is counted for itself, so that nobody else's
-    attempts hold it up; for another name it is at least not refused for its address.
+    A browser from which this name signed in before has a counter of its own, so that attempts of
+    others do not block it; for other names it is counted apart from its address.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -290,14 +290,14 @@ class Attempts:
 
 
 class Browser(NamedTuple):
-    """A browser that somebody signed in from before: its random id, and their name."""
+    """A browser from which somebody signed in before: its random id, and their name."""
 
     id: str
     name: str
 
 
 def network_of(address: str) -> str:
-    """Return what attempts are counted for: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network that attempts are counted by: an IPv4 address, or the /64 of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

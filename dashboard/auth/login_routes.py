@@ -35,7 +35,7 @@ from .sessions import NotYetKnown, Session, Via
 _logger = logging.getLogger("dashboard")
 
 AT_ONCE: Final = 2
-"""Passwords checked at a time; each takes some 20 MB. Known browsers have another place."""
+"""Passwords checked at a time; each takes some 20 MB. One more is for known browsers."""
 
 MAY_WAIT: Final = 200
 MAY_WAIT_TOGETHER: Final = 4
@@ -135,7 +135,7 @@ class SigningIn:
         return await self._let_in(request, name, "password", wanted)
 
     def _browser(self, request: Request) -> Browser | None:
-        """Return what the browser's own cookie says, if it signed in from before."""
+        """Return the browser that the cookie names, if somebody signed in from it before."""
         cookie = read_cookie(request.scope, BROWSER, self._access)
         try:
             return Browser(*self._browsers.loads(cookie, max_age=_BROWSER_LASTS_S))
@@ -184,7 +184,7 @@ class SigningIn:
         try:
             return self._access.sessions.read(cookie, address)
         except NotYetKnown as error:
-            # Whoever ends a session may end one that was ended before.
+            # Ending a session again does no harm.
             return error.session
 
     async def _to_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
@@ -222,8 +222,8 @@ def address_of(scope: Scope, access: Access) -> str:
     """Return the network address of the client, or `unknown`.
 
     Only the entries of `X-Forwarded-For` that our own proxies wrote count, from the right; clients
-    can forge the others. Without proxies it is the other end of the connection, which uvicorn
-    replaces by the header for whatever connects from this computer.
+    can forge the others. Without proxies it is the peer of the connection, which uvicorn replaces
+    by the header for connections from this computer.
     """
     if proxies := access.settings.proxies:
         lines = Headers(scope=scope).getlist("x-forwarded-for")
@@ -236,10 +236,7 @@ def address_of(scope: Scope, access: Access) -> str:
 
 
 def _bare(hop: str) -> str:
-    """Return the address of an entry, which may have a port: 1.2.3.4:5, [::1]:5.
-
-    Without its zone, which may be any text.
-    """
+    """Return the address in an entry, without port or zone: of 1.2.3.4:5, [::1]:5, fe80::1%eth0."""
     hop = hop.strip().partition("%")[0]
     if hop.startswith("["):
         return hop[1:].partition("]")[0]

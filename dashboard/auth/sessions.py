@@ -1,4 +1,4 @@
-"""Sessions: signed cookies, checked against the settings of now, and revoked on all instances."""
+"""Sessions: signed cookies, checked against the current settings, revoked on all instances."""
 
 import asyncio
 import hashlib
@@ -21,13 +21,13 @@ from .accounts import Accounts
 from .roles import Role
 
 REFRESH_S: Final = 60
-"""Age from which the time in a cookie is renewed."""
+"""Seconds after which the time in a cookie is renewed."""
 
 _ASK_S: Final = 10
 """Seconds between reads of the revoked sessions while somebody is signed in."""
 
 _TRUSTED_S: Final = 3 * _ASK_S
-"""Age up to which the list of revoked sessions vouches for a session that began elsewhere."""
+"""Most seconds since the list of revoked sessions was read to trust a session begun elsewhere."""
 
 _PREFIX: Final = "signouts/v1/"
 _logger = logging.getLogger("dashboard")
@@ -49,7 +49,7 @@ class Session:
 
 
 class NotYetKnown(Exception):
-    """The list of ended sessions was not read lately, so a session from elsewhere has to wait."""
+    """The list of ended sessions was not read recently: a session begun elsewhere has to wait."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Sessions:
         return bool(self._live) or self.wanted
 
     def learn(self, digests: frozenset[str]) -> None:
-        """Take over the sessions that other instances, or an earlier process, ended."""
+        """Set which sessions other instances, or an earlier process, have ended."""
         self._revoked = digests
         self._learned_at, self.wanted = self._clock(), False
 
@@ -118,7 +118,7 @@ class Sessions:
         """Return the live session of a cookie; `active` when a person acts.
 
         Raises:
-            NotYetKnown: it began elsewhere, and whether it was ended is not known yet.
+            NotYetKnown: it began elsewhere and may have been ended there.
         """
         try:
             values = self._signer.loads(cookie)
@@ -209,7 +209,7 @@ class Sessions:
 
 
 class RevokedSessions:
-    """Ended sessions in the object storage. Failures of it are `BackendError`s."""
+    """Ended sessions in the object storage, whose failures are `BackendError`s."""
 
     def __init__(self, objects: ObjectStore, clock: Callable[[], float] = time.time) -> None:
         self._objects, self._clock = objects, clock
@@ -242,7 +242,7 @@ def digest(session_id: str) -> str:
 
 
 _unsaved: Final[dict[str, float]] = {}
-"""Sign-outs that the storage did not take yet: until when each cookie would have lasted."""
+"""Sign-outs not saved yet, by session id: when the cookie expires, in seconds since 1970."""
 
 
 def revoke(session_id: str, until: float) -> None:
@@ -261,9 +261,9 @@ def _save_revoked() -> None:
 
 
 async def follow_revocations(sessions: Sessions) -> None:
-    """Keep reading the sessions that were ended elsewhere or before this start.
+    """Keep reading which sessions were ended elsewhere or before this start.
 
-    Every `_ASK_S` while somebody is signed in, and at once when somebody waits to be.
+    Reads every `_ASK_S` while somebody is signed in, and at once when somebody waits to be.
     """
     trouble = ""
     while True:
@@ -280,7 +280,7 @@ async def follow_revocations(sessions: Sessions) -> None:
 
 
 def _learn(sessions: Sessions) -> str:
-    """Save and read ended sessions; return why that failed, empty if it did not."""
+    """Save and read ended sessions; return why that failed, or an empty string."""
     try:
         _save_revoked()
         sessions.learn(_revoked_sessions().digests())

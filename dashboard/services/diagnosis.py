@@ -28,7 +28,7 @@ def last() -> Diagnosis | None:
 
 @requires(Role.OPERATOR)
 def start(tags: Collection[Tag] = ()) -> str:
-    """Start the checks and return the id of the job; a run under way is not started twice."""
+    """Start the checks, unless they are under way, and return the id of the job."""
 
     def work(progress: jobs.Progress) -> None:
         def on_progress(done: int, total: int, title: str) -> None:

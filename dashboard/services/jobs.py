@@ -77,7 +77,7 @@ class Job:
     started: float = 0.0
     """Seconds of the monotonic clock; 0 while it waits."""
     ended: float = 0.0
-    """The same of its end; 0 until then."""
+    """The end, by the same clock; 0 until then."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: Trouble | None = None
@@ -156,9 +156,9 @@ class Jobs:
         return None
 
     def finish(self, within_s: float) -> int:
-        """Refuse new jobs, cancel waiting ones, and let those that run end within this time.
+        """Refuse new jobs, cancel waiting ones, and give running ones `within_s` seconds to end.
 
-        Later than that, they are cancelled; returns their number.
+        Cancels those that take longer, and returns their number.
         """
         until = time.monotonic() + within_s
         with self._ended:

@@ -1,7 +1,7 @@
 """Reads and writes of memories, through the one service and the caches that all visitors share.
 
-What is read is cached for some seconds under the number of the last write: a write made here shows
-at once, one made by another process soon after.
+Reads are cached for some seconds under the number of the last write: a write made here shows at
+once, one made by another process soon after.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ PLACED_S = 300
 """Seconds for which the comparison with the store and the starts are cached."""
 
 COUNTED_UP_TO = 10_000
-"""Memories whose ids in the store are counted unasked: on S3 that takes 20 requests."""
+"""Most memories whose ids in the store are counted without asking; on S3 it takes 20 requests."""
 
 
 @requires(Role.VIEWER)
@@ -128,7 +128,7 @@ def reveal(user_id: UserId, memory_id: str, reason: str) -> MemoryRecord:
     """Return one memory in full and record who read it and why.
 
     Raises:
-        InvalidMemory: the reason has less than `LEAST_REASON` characters.
+        InvalidMemory: the reason has fewer than `LEAST_REASON` characters.
         MemoryNotFound: the memory is gone.
     """
     why = " ".join(reason.split())[: privacy.MOST_REASON]
@@ -155,7 +155,7 @@ def language_model() -> str | None:
 
 @requires(Role.VIEWER)
 def known_values() -> dict[str, str]:
-    """Return the values of variables that are set and no secrets, by name."""
+    """Return the values of variables that are set and not secret, by name."""
     known = connection().settings
     if known is None:
         return {}
@@ -216,8 +216,8 @@ def try_again() -> None:
 
 @requires(Role.OPERATOR)
 def write(call: Callable[[MemoryService], T]) -> T:
-    """Call the service with something that changes memories, then clear the caches."""
-    # Everything of Streamlit that can interrupt a script comes before the call.
+    """Make a call that changes memories, then clear the caches."""
+    # Whatever of Streamlit can interrupt a script comes before the call.
     shared = connection()
     try:
         with shared.writing() as service:
@@ -235,7 +235,7 @@ def _save(call: Callable[[MemoryService], SavedMemories]) -> Saved:
 
 @requires(Role.OPERATOR)
 def forget_reads() -> None:
-    """Forget all that was read, after a change beside the calls of the service."""
+    """Clear the caches, after a change that bypassed the service."""
     _clear_caches(connection())
 
 

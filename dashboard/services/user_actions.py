@@ -1,4 +1,4 @@
-"""Calls about users: what is known, merge, removal, export, and comparison with the store."""
+"""Calls about users: search, merge, removal, export, and comparison with the store."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Compared:
 def find(text: str) -> UserSearch:
     """Search for a user in the latest count, and in the latest scan of the store; reads no texts.
 
-    Who is not in the latest count may have come since: then users are counted now.
+    A user missing from the latest count may be new: then users are counted again.
     """
     service, compared = connection().service(), last_comparison()
     scan, elsewhere = (compared.scan, compared.elsewhere) if compared else (None, None)
@@ -61,7 +61,7 @@ def mentions(text: str) -> tuple[Mention, ...]:
 
 @requires(Role.OPERATOR)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
-    """Return the memories that the assistant would get, and why not the others."""
+    """Return the memories that the assistant would get, and why it would not get the others."""
     service = connection().service()
     recall = service.explain(user_id, question, limit=limit, counted=memory_reads.census())
     if recall.ranking:

@@ -2,8 +2,8 @@
 
 The press only stores the work. The run that follows draws the button disabled, does the work, and
 keeps the outcome in a plain object: a further click interrupts a script at its next Streamlit
-call, so none may come between the work and storing its outcome. One session runs one script at a
-time, because `.streamlit/config.toml` switches fast reruns off.
+call, so none may stand between the work and storing its outcome. One session runs one script at a
+time, because `.streamlit/config.toml` disables fast reruns.
 """
 
 import time
@@ -104,9 +104,9 @@ def draw_typed(
     *,
     noun: str = "id",
 ) -> Action:
-    """Draw a field to type the expected id in, and the button that then does the work.
+    """Draw a field for the expected id, and the button that does the work if it was typed.
 
-    The id may be typed in any form that normalizes to it; `on_press` is called when it was.
+    Any form that normalizes to the id is accepted; `on_press` is called then.
     """
     drawn = action(name)
     with st.form(f"{name}.form", border=False):

@@ -1,4 +1,4 @@
-"""Tables: data frames with cleaned, short cells and nothing private."""
+"""Tables: data frames with short, cleaned cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -15,7 +15,7 @@ from .text import day, expiry, one_line
 
 CELL = 200
 CLICKS: Final = ("single-row", "single-cell")
-"""Selections that together make a whole row react to a click."""
+"""Selection modes that together make a whole row react to a click."""
 HEADER_PX = 38
 ROW_PX = 35
 _WHOLE_UP_TO = 1_000
@@ -89,7 +89,7 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
 
 
 def selected_row(selection: Mapping[str, Any], rows: int) -> int | None:
-    """Return the row that is selected, by its box or by a click on any of its cells."""
+    """Return the row selected by its checkbox or by a click on any of its cells."""
     clicked = [*selection.get("rows", ()), *(row for row, _ in selection.get("cells", ()))]
     return clicked[-1] if clicked and clicked[-1] < rows else None
 

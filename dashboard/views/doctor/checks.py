@@ -81,14 +81,14 @@ def draw() -> None:
 
 
 def draw_kind(kind: FindingKind) -> None:
-    """Draw what is known of a kind of finding, without an instance of it."""
+    """Draw what a kind of finding means in general, without an instance of it."""
     _draw_head(kind)
     _draw_consequence(kind)
     _draw_fixes(kind.fixes, kind.id)
 
 
 def draw_bundle() -> None:
-    """Draw the support bundle: its content, its option, its download."""
+    """Draw what the support bundle holds, its option, and its download."""
     last = work.last()
     with st.popover("Support bundle", icon=":material/medical_information:", key="doctor.bundle"):
         st.markdown(
@@ -97,13 +97,13 @@ def draw_bundle() -> None:
         )
         personal = st.toggle("With personal data", key="doctor.personal")
         st.caption(
-            "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
-            "in place of each user, the same for the same user in one file."
+            "On: users' ids, e-mail addresses and ids of memories in full. Off: a digest in place "
+            "of each user, the same for the same user within one file."
         )
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")
         elif messages.draw_unless(Role.OPERATOR):
-            # The content is settled now; the file is made in another thread, on demand.
+            # Read now, because the file is made later, in another thread.
             lines = memory_reads.recent_lines(_BUNDLED_LINES)
             widgets.download(
                 "Download the bundle",

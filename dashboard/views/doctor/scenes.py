@@ -27,7 +27,7 @@ _TOUR: Final = (
     ("A question in other words", "Finds the cashews and pistachios, though nobody said “avoid”.",
      routes.MEMORIES,
      {"user": _ALICE, "view": "Ask", "q": "Which nuts does she have to avoid?"}),
-    ("The same person, written differently", "Finds what is stored under the id in small letters.",
+    ("The same person, written differently", "Finds what is stored under the lower-cased id.",
      routes.MEMORIES,
      {"user": "ALICE @Example.com", "view": "Ask", "q": "Which pet is scared by rockets?"}),
     ("As the customer says it", "Finds who is meant by a name, and how many memories there are.",
@@ -36,14 +36,14 @@ _TOUR: Final = (
 
 
 def draw() -> None:
-    """Draw the scenes that can be played here, and what is under way."""
+    """Draw the scenes that can be played here, and which are under way."""
     if not messages.draw_unless(Role.OPERATOR):
         return
     director = demonstration.director()
     if director is None:
         st.info(
-            "A demo breaks things on purpose, so it plays on the embedded default and on the "
-            "stand-in of `make demo` alone; an AWS account is set up here.",
+            "A demo breaks things on purpose, so it runs only on the embedded default and on the "
+            "stand-in of `make demo`; an AWS account is set up here.",
             icon=":material/theater_comedy:",
         )
         return
@@ -67,7 +67,7 @@ def draw() -> None:
 
 
 def draw_load_button(key: str) -> None:
-    """Draw the button that fills an empty place, where a demo may, and how far that is."""
+    """Draw the button that loads the invented people, if a demo may, or its progress."""
     job = demonstration.load_job()
     if job and not job.finished:
         watch(job.id, "file", doing="Loading invented people")

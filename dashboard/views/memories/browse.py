@@ -34,7 +34,7 @@ _ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
 
 
 def select(memory_id: str) -> None:
-    """Go to this memory in detail. For callbacks."""
+    """Open the details of this memory. For callbacks."""
     user = st.query_params["user"]
     st.query_params.from_dict({"user": user, "view": "Memories", _MEMORY: memory_id})
     st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
@@ -54,7 +54,7 @@ def draw(user_id: UserId) -> None:
         st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
     memory_id = st.query_params.get(_MEMORY)
     if st.session_state.get(_SHOWN) != memory_id:
-        # By Back, or a link: what is selected in the table is another one.
+        # Back or a link has changed it, so that the table's selection is outdated.
         st.session_state[_SHOWN] = memory_id
         st.session_state[_RESET] = st.session_state.get(_RESET, 0) + 1
     selected = next((record for record in records if record.id == memory_id), None)
@@ -94,7 +94,7 @@ def _draw_table(
 
 
 def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | None) -> int:
-    """Draw the page numbers, after `select` at the page of that memory; return the current page."""
+    """Draw the page numbers and return the current page; `select` turns to its memory's page."""
     if pages == 1:
         return 1
     if _START not in st.session_state:
@@ -109,7 +109,7 @@ def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | N
 
 def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None:
     ids = [record.id for record in shown]
-    # A selection is a position, so other rows, or a closed detail, need a table of another key.
+    # A selection is a position: other rows, or closed details, need a table with a new key.
     key = f"browse.table.{st.session_state.get(_RESET, 0)}.{hash(tuple(ids))}"
     rows = [ids.index(selected.id)] if selected and selected.id in ids else []
     st.dataframe(

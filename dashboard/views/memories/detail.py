@@ -23,7 +23,7 @@ from . import many
 
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
-# What the field takes; dates of other tools beyond are left as they are.
+# The range that the field accepts; dates outside it, from other tools, are kept.
 _FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(9999, 12, 31)
 _HIDDEN: Final = (
     "Past its expiry date, so questions do not find it. Edit shows and changes the date."
@@ -115,7 +115,7 @@ def _draw_history(record: MemoryRecord) -> None:
 
 def _draw_editor(record: MemoryRecord) -> None:
     action = actions.action(_ACTION)
-    # No form: what is typed would be lost by a look at another tab.
+    # Not a form, which would lose what was typed when another tab is opened.
     st.text_area("Text", key="detail.text", height=220, persist_state="session")
     st.date_input(
         "Last day on which questions find it (UTC); empty for ever",

@@ -32,7 +32,7 @@ _FILES: Final = "save.files"
 
 
 def draw(user_id: UserId, raw: str) -> None:
-    """Draw what was stored, and the form of the chosen kind: folded until it is wanted."""
+    """Draw what was stored, and the fields of the chosen kind, folded until they are needed."""
     wanted = "new" in st.query_params or st.query_params.get("tab") == "Save"
     drafted = any(st.session_state.get(name) for name in _DRAFTS)
     if saved := widgets.outcome(_ACTION):
@@ -47,7 +47,7 @@ def draw(user_id: UserId, raw: str) -> None:
 
 
 def keep_drafts(user_id: UserId) -> None:
-    """Put away what was typed and done for another user, and bring back what was typed for this."""
+    """Put away the drafts and outcomes of the previous user, and restore the drafts of this one."""
     kept = st.session_state.setdefault("save.drafts", {})
     before = st.session_state.get("save.for")
     if before == user_id:
@@ -82,7 +82,7 @@ def _draw_kinds(user_id: UserId, raw: str) -> None:
 
 
 def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: bool) -> None:
-    # No form: what is typed would be lost by a look at another tab or page.
+    # Not a form, which would lose what was typed when another tab or page is opened.
     st.text_area(
         _CHAT if chat else _TEXT,
         key=_DRAFTS[chat],
@@ -183,7 +183,7 @@ def _draw_job(job_id: str) -> None:
     job = jobs.board().get(job_id)
     if job is None:
         st.info(
-            "This upload is not known here any more; the list shows what was stored.",
+            "This upload is no longer known here; the list shows what was stored.",
             icon=":material/history:",
         )
         return

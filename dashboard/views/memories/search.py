@@ -22,8 +22,8 @@ from . import browse
 _LIMITS: Final = (5, 10, 20, 50)
 _RANK_PX: Final = 24
 _PARTS: Final = (
-    "Cosine is nearness of meaning, BM25 the words that the memory shares with the question; the "
-    "score is their weighted mean. Context is what the memories before and after it add, where one "
+    "Cosine measures similar meaning, BM25 the words that the memory shares with the question; the "
+    "score is their weighted mean. Context is added by the memories before and after, if one "
     "continues the other."
 )
 
@@ -130,7 +130,7 @@ def _draw_ranking(recall: Recall) -> None:
 
 def _draw_other_ids(recall: Recall) -> None:
     if recall.elsewhere:
-        st.header("Under similar ids, so never asked", anchor=False)
+        st.header("Under similar ids, where the assistant does not look", anchor=False)
     for other in recall.elsewhere:
         with st.container(border=True, gap=None):
             st.text(f"{visible(other.user.user_id)}  ·  {'; '.join(other.user.reasons)}")

@@ -1,4 +1,4 @@
-"""The charts of the Overview; each has its numbers in a table, and a click leads somewhere."""
+"""The charts of the Overview; each has its numbers in a table, and a click opens a page."""
 
 import datetime as dt
 from typing import Final
@@ -94,7 +94,7 @@ def _draw_should_be(state: Status) -> None:
             widgets.button(
                 "Check", "overview.check", memory_reads.check_again, icon="refresh", kind="tertiary"
             )
-        # Beside the chart a legend would be cut off on a phone.
+        # Not the chart's legend, which would be cut off on a phone.
         colours = ("blue" if state.backend == "s3_vectors" else "orange", "red", "violet", "gray")
         parts = zip(colours, chart.figure.data, strict=True)
         st.markdown(" · ".join(f":{colour}[■] {part.name}" for colour, part in parts))

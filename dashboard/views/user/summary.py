@@ -48,8 +48,8 @@ def draw(user_id: UserId, raw: str) -> UserSearch:
             st.text(search_sentence(known), width="stretch")
         if is_placeholder(user_id):
             st.warning(
-                "Programs write this id for an unknown user: several people's memories may be "
-                "under it.",
+                "Programs write this id for unknown users: memories of several people may be "
+                "mixed here.",
                 icon=":material/no_accounts:",
             )
         _draw_similar(known)
@@ -57,7 +57,7 @@ def draw(user_id: UserId, raw: str) -> UserSearch:
 
 
 def file_name(kind: str, user_id: UserId, suffix: str) -> str:
-    """Return the name of a file about a user, made of characters that every system takes."""
+    """Return the name of a file about a user, made of characters that every system accepts."""
     name = re.sub(r"[^\w.@+-]+", "_", user_id)[:100]
     return f"{kind}-{name}-{dt.datetime.now(dt.UTC):%Y%m%d}.{suffix}"
 

@@ -157,7 +157,7 @@ def test_more_is_shown_on_demand_and_an_admin_exports_all(
     for number in range(120):
         shared.activity.note(Actor(f"person {number}"), "view", user_id="=1+1")
     assert len(sentences(page)) == 100
-    assert "there are older ones" in text_of(page)
+    assert "there are older entries" in text_of(page)
     page.selectbox(key="activity.limit").select(500)
     assert len(sentences(page)) == 121
     assert len(activity_log.export(Wanted(action="view"), "jsonl").splitlines()) == 120
