@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import streamlit as st
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import counted
-from memory_core.model.records import MemoryRecord, SearchResult, Status
+from memory_core.model.records import Status
 
 T = TypeVar("T")
 _logger = logging.getLogger("dashboard")
@@ -64,19 +64,10 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """Records of one save, how long it took, and phrases for what was left out."""
+class Timed(Generic[T]):
+    """Result of a call, and how long it took."""
 
-    records: tuple[MemoryRecord, ...]
-    ms: int
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answer to one question, and how long it took."""
-
-    result: SearchResult
+    result: T
     ms: int
 
 

@@ -20,11 +20,6 @@ def draw_steps(at: int) -> None:
     st.markdown(" → ".join(names))
 
 
-def begin_again() -> None:
-    """Return to the choice of a source. For callbacks."""
-    st.query_params.clear()
-
-
 def draw_source() -> None:
     """Draw the first step, and the state of the automatic migration."""
     draw_steps(1)
@@ -37,7 +32,8 @@ def draw_address(address: str) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":material/database:", width="content")
         st.text(one_line(address, 300))
-        st.button("Another source", type="tertiary", icon=":material/undo:", on_click=begin_again)
+        clear = st.query_params.clear
+        st.button("Another source", type="tertiary", icon=":material/undo:", on_click=clear)
 
 
 def _watch(job_id: str, doing: str) -> None:

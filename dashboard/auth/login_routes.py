@@ -70,7 +70,7 @@ class SigningIn:
         if path == login_form.LOGIN:
             return self._form(request)
         if self._provider is None:
-            return self._go(request, "/")
+            return _go("/")
         if path == login_form.OIDC_START:
             return await self._to_the_provider(request, self._provider)
         return await self._from_the_provider(request, self._provider)
@@ -151,7 +151,7 @@ class SigningIn:
         if cookie is None or session is None:
             return self._form(request, login_form.NOT_STAFF, 403, wanted)
         await _note(visitor.visitor_of(session), "sign-in")
-        answer = self._go(request, wanted)
+        answer = _go(wanted)
         self._keep(answer, SESSION, cookie)
         self._keep(answer, FORM, "", lasts_s=0)
         known = str(self._browsers.dumps(Browser(secrets.token_urlsafe(18), name)))
@@ -161,11 +161,11 @@ class SigningIn:
     async def _sign_out(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             # A link on another site must not sign anybody out.
-            return self._go(request, "/")
+            return _go("/")
         who = await self._end(request)
         if who:
             await _note(who, "sign-out")
-        answer = self._go(request, login_form.LOGIN)
+        answer = _go(login_form.LOGIN)
         self._keep(answer, SESSION, "", lasts_s=0)
         return answer
 
@@ -193,7 +193,7 @@ class SigningIn:
         if begun is None:
             return self._form(request, oidc.NO_ANSWER, 503, wanted)
         url, kept = begun
-        answer = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
+        answer = _go(url)
         self._keep(answer, OIDC, kept, lasts_s=oidc.LASTS_S)
         return answer
 
@@ -210,12 +210,13 @@ class SigningIn:
         self._keep(answer, OIDC, "", lasts_s=0)
         return answer
 
-    def _go(self, request: Request, path: str) -> Response:
-        return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
-
     def _keep(self, answer: Response, which: str, value: str, lasts_s: int | None = None) -> None:
         cookie = write_cookie(which, value, self._access, lasts_s=lasts_s)
         answer.headers.append("Set-Cookie", cookie)
+
+
+def _go(path: str) -> Response:
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
 
 def address_of(scope: Scope, access: Access) -> str:

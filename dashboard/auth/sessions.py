@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -153,11 +154,8 @@ class Sessions:
             return self._ended[session_id]
 
     def renewed(self, cookie: str, session: Session) -> str | None:
-        """Return a cookie with the current time, None while this one is recent enough."""
-        try:
-            values = self._signer.loads(cookie)
-        except BadSignature:
-            return None
+        """Return the cookie of a session with the current time, None while it is recent enough."""
+        values = self._signer.loads(cookie)
         if self._clock() - values["s"] < REFRESH_S:
             return None
         return self._sign(session, str(values["m"]))
@@ -217,10 +215,8 @@ class RevokedSessions:
     def add(self, session_id: str, until: float) -> None:
         """Record that a session is over; its cookie expires `until` (seconds since 1970)."""
         key = f"{_PREFIX}{round(until):012d}-{digest(session_id)}"
-        try:
+        with suppress(EntryExists):
             self._objects.put_if_absent(key, b"{}")
-        except EntryExists:
-            return
 
     def digests(self) -> frozenset[str]:
         """Return the digests of the ended sessions, and delete those whose cookies expired."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final
 from urllib.request import Request, urlopen
 
 from memory_core import MemoryService, Settings, redeploy_test
@@ -16,10 +16,9 @@ from memory_core.settings import child_environment
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import Health, connection
+from ..connection import Health, T, connection
 from . import jobs, memory_reads
 
-T = TypeVar("T")
 _ROOT: Final = PEOPLE.parents[2]
 _BUCKET: Final = "holdfast-demo"
 _LOAD: Final = "demo/load"

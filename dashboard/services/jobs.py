@@ -5,7 +5,6 @@ import queue
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -88,20 +87,16 @@ class Job:
         return self.state in {"done", "failed", "cancelled"}
 
 
-@dataclass
 class Jobs:
     """Small pool of daemon threads, with the newest `MAX_KEPT` jobs and their results."""
 
-    _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
-    _waiting: queue.Queue[tuple[str, Work, Visitor]] = field(
-        default_factory=lambda: queue.Queue(MAX_WAITING)
-    )
-    _closed: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
+        self._cancelled: dict[str, threading.Event] = {}
+        self._waiting: queue.Queue[tuple[str, Work, Visitor]] = queue.Queue(MAX_WAITING)
+        self._closed = False
         for number in range(WORKERS):
             threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
 

@@ -109,6 +109,15 @@ def draw_typed(
     Any form that normalizes to the id is accepted; `on_press` is called then.
     """
     drawn = action(name)
+
+    def press() -> None:
+        if not _is_same(st.session_state.get(f"{name}.typed", ""), expected):
+            st.session_state[f"{name}.mistyped"] = True
+            return
+        st.session_state[f"{name}.typed"] = ""
+        drawn.ask(work, name, expected)
+        on_press()
+
     with st.form(f"{name}.form", border=False):
         st.text(one_line(expected, 300))
         question = f"To {label[0].lower()}{label[1:]}, type the {noun}"
@@ -116,8 +125,7 @@ def draw_typed(
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,
-            on_click=_press,
-            args=(name, expected, drawn, work, on_press),
+            on_click=press,
         )
     if st.session_state.pop(f"{name}.mistyped", False):
         st.warning(
@@ -125,21 +133,6 @@ def draw_typed(
         )
     drawn.run("Working and counting again…")
     return drawn
-
-
-def _press(
-    name: str,
-    expected: str,
-    action: Action,
-    work: Callable[[], Any],
-    on_press: Callable[[], None],
-) -> None:
-    if not _is_same(st.session_state.get(f"{name}.typed", ""), expected):
-        st.session_state[f"{name}.mistyped"] = True
-        return
-    st.session_state[f"{name}.typed"] = ""
-    action.ask(work, name, expected)
-    on_press()
 
 
 def _is_same(typed: str, expected: str) -> bool:

@@ -19,7 +19,6 @@ from . import choose, detail, many
 PAGE: Final = 20
 _TIME_PX: Final = 120
 _BESIDE_DETAIL_PX: Final = 300
-_MEMORY: Final = "memory"
 _SHOWN: Final = "browse.shown"
 _REVEAL: Final = "browse.reveal"
 _START: Final = "browse.start"
@@ -36,7 +35,7 @@ _ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
 def select(memory_id: str) -> None:
     """Open the details of this memory. For callbacks."""
     user = st.query_params["user"]
-    st.query_params.from_dict({"user": user, "view": "Memories", _MEMORY: memory_id})
+    st.query_params.from_dict({"user": user, "view": "Memories", detail.MEMORY: memory_id})
     st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
     st.session_state.pop(_START, None)
 
@@ -52,7 +51,7 @@ def draw(user_id: UserId) -> None:
         return
     if not privacy.reads_all():
         st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
-    memory_id = st.query_params.get(_MEMORY)
+    memory_id = st.query_params.get(detail.MEMORY)
     if st.session_state.get(_SHOWN) != memory_id:
         # Back or a link has changed it, so that the table's selection is outdated.
         st.session_state[_SHOWN] = memory_id
@@ -67,7 +66,7 @@ def draw(user_id: UserId) -> None:
     with left:
         _draw_table(user_id, records, selected)
     with right:
-        detail.draw(selected, close=_close)
+        detail.draw(selected)
 
 
 def _draw_table(
@@ -135,9 +134,9 @@ def _pick(key: str, ids: list[str]) -> None:
     row = widgets.selected_row(key, len(ids))
     st.session_state[_SHOWN] = None if row is None else ids[row]
     if row is None:
-        st.query_params.pop(_MEMORY, None)
+        st.query_params.pop(detail.MEMORY, None)
     else:
-        st.query_params[_MEMORY] = ids[row]
+        st.query_params[detail.MEMORY] = ids[row]
 
 
 def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str:
@@ -146,7 +145,3 @@ def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str
     if kept == total:
         return f"{part}{counted(total, 'memory')}, complete. Click one to see it in full."
     return f"{part}{kept:,} of {counted(total, 'memory')} that match the filter"
-
-
-def _close() -> None:
-    st.query_params.pop(_MEMORY, None)

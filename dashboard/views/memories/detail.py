@@ -1,7 +1,6 @@
 """One memory in full: text, metadata, times, id, history, and its change."""
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
@@ -21,6 +20,7 @@ from ...ui.text import one_line, shorten, show_memory
 from .. import widgets
 from . import many
 
+MEMORY: Final = "memory"
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
 # The range that the field accepts; dates outside it, from other tools, are kept.
@@ -31,7 +31,7 @@ _HIDDEN: Final = (
 _EDITED: Final = "detail.edited"
 
 
-def draw(record: MemoryRecord, close: Callable[[], None]) -> None:
+def draw(record: MemoryRecord) -> None:
     """Draw the memory and what can be done with it."""
     with st.container(border=True, key="detail"):
         if st.session_state.get(_EDITED) == record.id:
@@ -46,7 +46,7 @@ def draw(record: MemoryRecord, close: Callable[[], None]) -> None:
             if may(Role.OPERATOR):
                 st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
                 st.button("Delete", icon=":material/delete:", on_click=_delete, args=(record,))
-            st.button("Close", icon=":material/close:", type="tertiary", on_click=close)
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
         _draw_history(record)
 
 
@@ -54,6 +54,10 @@ def draw_outcome() -> None:
     """Draw the result of the last change."""
     if done := widgets.outcome(_ACTION):
         st.success(done, icon=":material/check_circle:")
+
+
+def _close() -> None:
+    st.query_params.pop(MEMORY, None)
 
 
 def _draw_hidden(record: MemoryRecord) -> None:

@@ -219,7 +219,9 @@ def _draw_verdict(report: Report) -> None:
             st.markdown(f"**{redeploy_test.WORDS[report.verdict]}**")
         show(redeploy_test.sentence(report))
         for headline in report.headlines:
-            _draw_beside(":orange[:material/priority_high:]", one_line(headline, 400))
+            with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+                st.markdown(":orange[:material/priority_high:]", width="content")
+                show(one_line(headline, 400))
         for phrase in redeploy_test.counts(report)[:-1]:
             show(sentence(phrase))
         ended = text.parsed(report.ended_at)
@@ -254,9 +256,3 @@ def _draw_downloads(report: Report) -> None:
             f"{name}.json",
             "redeploy.json",
         )
-
-
-def _draw_beside(icon: str, line: str) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        st.markdown(icon, width="content")
-        show(line)

@@ -47,7 +47,7 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).records[0]
+        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).result[0]
         memory_reads.memories(BOB)
         memory_reads.memories(BOB)
         memory_reads.search(BOB, "Which zebrafish?", 5)
@@ -119,7 +119,7 @@ def test_what_cannot_be_put_on_record_is_not_removed(
             call()
     assert len(memory_reads.memories(BOB)) == 1
     # What does no harm is done all the same.
-    assert memory_reads.save_text(BOB, "likes oats", infer=False).records
+    assert memory_reads.save_text(BOB, "likes oats", infer=False).result
 
 
 def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(
