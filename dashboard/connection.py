@@ -76,7 +76,8 @@ class Connection:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._service: MemoryService | None = None
+        self.opened: MemoryService | None = None
+        """The service if it is open, for callers that must not open it."""
         self._error: MemoryCoreError | None = None
         self._failed_at = 0.0
         self.settings: Settings | None = None
@@ -95,14 +96,9 @@ class Connection:
             MemoryCoreError: the settings are wrong or the store cannot be opened.
         """
         with self._lock:
-            if self._service is None:
-                self._service = self._open()
-            return self._service
-
-    @property
-    def opened(self) -> MemoryService | None:
-        """The service if it is open, for callers that must not open it."""
-        return self._service
+            if self.opened is None:
+                self.opened = self._open()
+            return self.opened
 
     def _open(self) -> MemoryService:
         if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
@@ -133,11 +129,11 @@ class Connection:
             if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
                 _logger.error("stopped in the middle of %s", counted(self._under_way, "write"))
         with self._lock:
-            if self._service is not None:
-                self._service.close()
-                if head := self._service.activity.written:
+            if self.opened is not None:
+                self.opened.close()
+                if head := self.opened.activity.written:
                     _logger.info("the activity log ends at %d:%s", *head)
-            self._service = self._error = None
+            self.opened = self._error = None
 
     def count_in_background(self, count: Callable[[], object]) -> bool:
         """Start the first count of this process; return whether it is still under way.

@@ -8,6 +8,7 @@ from dashboard.services import memory_reads, migration
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.ui.progress import watch
 from dashboard.ui.text import one_line
+from dashboard.views import widgets
 from dashboard.views.migrate import plan, source
 
 require_access()
@@ -54,12 +55,8 @@ def draw_planning(address: str, user: str, after: float = 0.0) -> None:
         show_trouble(job.trouble)
     if job and job.state == "done":
         plan.draw(job.result, user)
-    st.button(
-        "Plan again" if job else "Plan",
-        icon=":material/fact_check:",
-        on_click=migration.start_plan,
-        args=(address, user),
-    )
+    label = "Plan again" if job else "Plan"
+    widgets.button(label, "migrate.replan", migration.start_plan, address, user, icon="fact_check")
 
 
 def draw_migration(address: str, user: str) -> None:

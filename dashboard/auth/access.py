@@ -3,7 +3,7 @@
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -41,7 +41,13 @@ class Access:
     def __init__(self, settings: DashboardSettings) -> None:
         self.settings = settings
         self.accounts = Accounts(settings.users, settings.users_file, settings.oidc_allow)
+        self.open = not (settings.users or settings.users_file or settings.oidc_url)
+        """True without a login: everybody at this computer is admin."""
         self.origins = tuple(_origin(url) for url in settings.urls)
+        self.hosts = frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
+        """Host names of `DASHBOARD_URL`."""
+        self.https = any(origin.startswith("https:") for origin in self.origins)
+        """True if the dashboard is served over HTTPS, whatever a request claims."""
         self.secret = settings.secret or secrets.token_urlsafe(32)
         if len(self.secret) < SHORTEST_SECRET:
             raise SettingsError(
@@ -56,27 +62,6 @@ class Access:
             lasts_s=settings.session_hours * 3600,
             shared=settings.secret is not None,
         )
-
-    @property
-    def open(self) -> bool:
-        """True without a login: everybody at this computer is admin."""
-        settings = self.settings
-        return not (settings.users or settings.users_file or settings.oidc_url)
-
-    @property
-    def oidc(self) -> bool:
-        """True with an OpenID Connect provider."""
-        return self.settings.oidc_url is not None
-
-    @cached_property
-    def hosts(self) -> frozenset[str]:
-        """Host names of `DASHBOARD_URL`."""
-        return frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
-
-    @property
-    def https(self) -> bool:
-        """True if the dashboard is served over HTTPS, whatever a request claims."""
-        return any(origin.startswith("https:") for origin in self.origins)
 
     def is_origin(self, origin: str, host: str) -> bool:
         """Return whether an Origin header is ours: configured, or this computer's own address."""

@@ -194,13 +194,8 @@ class Accounts:
         self._version = self._file_version()
         self._from_file = self._read()
 
-    @property
-    def any(self) -> bool:
-        """True if there is an account with a password."""
-        return bool(self.by_name())
-
     def by_name(self) -> dict[str, Account]:
-        """Return the accounts as they are now."""
+        """Return the accounts with a password as they are now."""
         with self._lock:
             if self._file and (version := self._file_version()) != self._version:
                 self._version = version

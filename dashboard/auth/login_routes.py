@@ -56,7 +56,7 @@ class SigningIn:
         self._browsers = URLSafeTimedSerializer(
             access.secret, salt="holdfast.browser", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        self._provider = oidc.Provider(access) if access.oidc else None
+        self._provider = oidc.Provider(access) if access.settings.oidc_url else None
 
     async def answer(self, request: Request) -> Response:
         """Answer a request to one of `login_form.PATHS`."""
@@ -85,7 +85,7 @@ class SigningIn:
             form_token=login_form.form_token(self._access.secret, nonce),
             next_path=wanted,
             trouble=trouble,
-            password=self._access.accounts.any,
+            password=bool(self._access.accounts.by_name()),
             oidc=self._provider is not None,
         )
         answer = HTMLResponse(body, status, login_form.HEADERS)
@@ -150,7 +150,8 @@ class SigningIn:
         session = self._session(cookie or "", address)
         if cookie is None or session is None:
             return self._form(request, login_form.NOT_STAFF, 403, wanted)
-        await _note(visitor.visitor_of(session), "sign-in")
+        who = visitor.actor_of(visitor.visitor_of(session))
+        await asyncio.to_thread(notes.note, who, "sign-in")
         answer = _go(wanted)
         self._keep(answer, SESSION, cookie)
         self._keep(answer, FORM, "", lasts_s=0)
@@ -164,7 +165,7 @@ class SigningIn:
             return _go("/")
         who = await self._end(request)
         if who:
-            await _note(who, "sign-out")
+            await asyncio.to_thread(notes.note, visitor.actor_of(who), "sign-out")
         answer = _go(login_form.LOGIN)
         self._keep(answer, SESSION, "", lasts_s=0)
         return answer
@@ -268,10 +269,6 @@ def _same_origin(request: Request, access: Access) -> bool:
         "same-origin",
         "none",
     }
-
-
-async def _note(who: visitor.Visitor, action: str) -> None:
-    await asyncio.to_thread(notes.note, visitor.actor_of(who), action)
 
 
 def _note_refused(account: Account | None, address: str, why: str = "") -> None:

@@ -42,17 +42,9 @@ def start(tags: Collection[Tag] = ()) -> str:
 
 
 @requires(Role.VIEWER)
-def running() -> jobs.Job | None:
-    """Return the newest run of the doctor while it is unfinished."""
-    job = jobs.board().latest(_RUN)
-    return job if job and not job.finished else None
-
-
-@requires(Role.VIEWER)
-def ended_early() -> jobs.Job | None:
-    """Return the newest run if it was cancelled or failed."""
-    job = jobs.board().latest(_RUN)
-    return job if job and job.state in ("cancelled", "failed") else None
+def latest_run() -> jobs.Job | None:
+    """Return the newest run of the checks."""
+    return jobs.board().latest(_RUN)
 
 
 @requires(Role.OPERATOR)

@@ -147,13 +147,6 @@ def recent_lines(limit: int) -> list[log_lines.LogLine]:
 
 
 @requires(Role.VIEWER)
-def language_model() -> str | None:
-    """Return the name of the language model that extracts memories, if one is set."""
-    settings = connection().settings
-    return settings.llm if settings else None
-
-
-@requires(Role.VIEWER)
 def known_values() -> dict[str, str]:
     """Return the values of variables that are set and not secret, by name."""
     known = connection().settings

@@ -12,7 +12,7 @@ from memory_core.activity import recording
 from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
-from memory_core.model.census import Adoption, Mention, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.census import Mention, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.counting import Progress, counted
 from memory_core.model.past import MemoryFilter
 from memory_core.model.records import Kind, Receipt
@@ -136,16 +136,13 @@ def export(
 
 
 @requires(Role.OPERATOR)
-def adopt_orphans(user_id: UserId, on_progress: Progress) -> Adoption:
-    """Adopt a user's orphan vectors: record them in the ledger."""
-    return memory_reads.write(lambda service: service.take_up(user_id, on_progress=on_progress))
-
-
-@requires(Role.OPERATOR)
 def start_adoption(user_id: UserId) -> None:
-    """Start to adopt a user's orphan vectors. For callbacks."""
-    work = partial(adopt_orphans, user_id)
-    jobs.board().submit(work, subject="Recover orphans", fingerprint=_take_up(user_id))
+    """Start to adopt a user's orphan vectors: to record them in the ledger. For callbacks."""
+    jobs.board().submit(
+        lambda job: memory_reads.write(lambda service: service.take_up(user_id, on_progress=job)),
+        subject="Recover orphans",
+        fingerprint=_take_up(user_id),
+    )
 
 
 @requires(Role.VIEWER)

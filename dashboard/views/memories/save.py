@@ -111,7 +111,7 @@ def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: boo
 
 
 def _draw_extraction() -> None:
-    possible = memory_reads.language_model() is not None
+    possible = memory_reads.settings().llm is not None
     st.toggle("Extract facts with the language model", key="save.infer", disabled=not possible)
     st.caption(
         "On: the model keeps the facts it finds. Off: stored word for word."
@@ -123,7 +123,7 @@ def _draw_extraction() -> None:
 
 def _ask(user_id: UserId, raw: str, action: actions.Action, chat: bool) -> None:
     typed = st.session_state[_DRAFTS[chat]]
-    infer = bool(st.session_state.get("save.infer")) and memory_reads.language_model() is not None
+    infer = bool(st.session_state.get("save.infer")) and memory_reads.settings().llm is not None
 
     def save() -> Timed[SavedMemories]:
         if chat:
