@@ -21,13 +21,6 @@ def draw_steps(at: int) -> None:
     st.markdown(" → ".join(names))
 
 
-def draw_source() -> None:
-    """Draw the first step, and the state of the automatic migration."""
-    draw_steps(1)
-    source.draw_automatic()
-    source.draw()
-
-
 def draw_address(address: str) -> None:
     """Draw the address of the source, and the way back to the first step."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -70,21 +63,16 @@ def draw_migration(address: str, user: str) -> None:
     elif job and job.state == "done":
         draw_steps(4)
         plan.draw_receipt(job.result)
-        draw_again(address, user, job.started)
+        again = st.expander("Plan and run again", key="migrate.again", on_change="rerun")
+        if again.open:
+            with again:
+                draw_planning(address, user, job.started)
     else:
         if job and job.trouble:
             show_trouble(job.trouble)
         elif job:
             st.caption("The run was stopped between two batches; the next one resumes there.")
         draw_planning(address, user)
-
-
-def draw_again(address: str, user: str, after: float) -> None:
-    """Draw a new plan, for memories new in the source and conflicts left undecided."""
-    again = st.expander("Plan and run again", key="migrate.again", on_change="rerun")
-    if again.open:
-        with again:
-            draw_planning(address, user, after)
 
 
 st.title("Migrate", anchor=False)
@@ -96,4 +84,6 @@ elif draw_unless(Role.ADMIN):
         if address := st.query_params.get("from"):
             draw_migration(address, st.query_params.get("user", ""))
         else:
-            draw_source()
+            draw_steps(1)
+            source.draw_automatic()
+            source.draw()

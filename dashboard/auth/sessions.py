@@ -131,14 +131,12 @@ class Sessions:
                 latest = max(session.last_active, live[0].last_active)
                 session = replace(session, last_active=latest)
             used = self._use(session, mark, active)
-            if used and not live and not self._vouched():
+            trusted = not self._shared or self._clock() - self._learned_at < _TRUSTED_S
+            if used and not live and not trusted:
                 del self._live[session.id]
                 self.wanted = True
                 raise NotYetKnown(used)
             return used
-
-    def _vouched(self) -> bool:
-        return not self._shared or self._clock() - self._learned_at < _TRUSTED_S
 
     def find(self, session_id: str, *, active: bool = False) -> Session | None:
         """Return the live session of that id; `active` when a person acts."""

@@ -126,16 +126,6 @@ def _event_word(event: Event) -> str:
     return KIND_WORDS[event.kind]
 
 
-def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per entry."""
-    return pd.DataFrame(
-        {
-            "Key": [one_line(key, CELL) for key in metadata],
-            "Value": [one_line(value, CELL) for value in metadata.values()],
-        }
-    )
-
-
 def log_text(lines: Sequence[LogLine]) -> str:
     """Return log lines newest first, the known ones marked."""
     return "\n".join(

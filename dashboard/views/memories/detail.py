@@ -102,7 +102,9 @@ def _draw_facts(record: MemoryRecord) -> None:
             st.code(one_line(record.id), language=None)
     if record.metadata:
         st.caption("Metadata")
-        widgets.table(tables.metadata_frame(record.metadata), "Metadata of this memory")
+        keys = [one_line(key, tables.CELL) for key in record.metadata]
+        values = [one_line(value, tables.CELL) for value in record.metadata.values()]
+        widgets.table({"Key": keys, "Value": values}, "Metadata of this memory")
 
 
 def _draw_history(record: MemoryRecord) -> None:

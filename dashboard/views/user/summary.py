@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -75,11 +76,8 @@ def _draw_similar(known: UserSearch) -> None:
         for close, user in similar[:_SIMILAR_SHOWN]:
             st.text(f"{one_line(visible(close.user_id), 60)} ({user.memories:,})")
         if st.query_params.get("view") != "Similar ids":
-            widgets.button("Compare them", "who.similar", _show_similar, kind="tertiary")
-
-
-def _show_similar() -> None:
-    st.query_params["view"] = "Similar ids"
+            show = partial(st.query_params.update, view="Similar ids")
+            widgets.button("Compare them", "who.similar", show, kind="tertiary")
 
 
 def draw_export(user_id: UserId, known: UserSearch) -> None:

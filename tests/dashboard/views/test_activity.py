@@ -125,13 +125,9 @@ def test_what_cannot_be_put_on_record_is_not_removed(
 def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(
     shared: MemoryService,
 ) -> None:
-    from dashboard.services import jobs
-
     with acting_as(ANNA):
-        job_id = jobs.board().submit(
-            lambda progress: user_actions.adopt_orphans(BOB, progress), subject="x", fingerprint="x"
-        )
-        wait_for("the job to end", lambda: jobs.board().get(job_id).finished)
+        user_actions.start_adoption(BOB)
+        wait_for("the job to end", lambda: user_actions.adoption(BOB).finished)
     (entry,) = shared.activity.page().entries
     assert (entry.action, entry.actor) == ("take-up", Actor("anna", "admin", "198.51.100.7"))
 
