@@ -38,8 +38,8 @@ _COLOURS: Final = {
     "removed": "#B45309",
 }
 _SENTENCES: Final = {
-    "persistent": "The storage is kept by deployments.",
-    "temporary": "The storage goes with the next deployment.",
+    "persistent": "The storage is persistent: deployments keep it.",
+    "temporary": "The storage is temporary: the next deployment deletes it.",
     "broken": "The storage cannot be used.",
 }
 _BADGE: Final = (

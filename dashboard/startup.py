@@ -35,7 +35,7 @@ _HEAVY_MODULES = (
 )
 _LISTENING_WITHIN_S = 30
 _GLIBC = {-1: 131_072, -3: 131_072, -8: 2}
-"""Options of `mallopt`: trim and map from 128 KB on, two arenas; else freed memory is kept."""
+"""Options of `mallopt`: trim and map from 128 KB on, two arenas; by default it keeps more."""
 FINISH_WITHIN_S = 20.0
 
 

@@ -32,12 +32,12 @@ KEPT = 10_000
 _MOST_MEMORY_KIB = 128 * 1024
 _MOST_PASSES = 10
 _MOST_LANES = 8
-# OWASP's weakest set is 7 MiB and five passes; each of its sets fills about as much memory in all.
+# OWASP's smallest set is 7 MiB and five passes; all sets fill about the same memory in total.
 _LEAST_MEMORY_KIB = 7 * 1024
 _LEAST_FILLED_KIB = 35 * 1024
 _LEAST_SALT = 16
 _HASH_LENGTHS = (32, 64)
-"""Bytes. The hash of a shorter length is another one, so a truncated hash fits no password."""
+"""Bytes. A hash depends on its length, so a truncated one fits no password."""
 _SHORTEST_UNIT = 4
 _KNOWN_PASSWORDS = Path(__file__).parent / "known_passwords.txt"
 # 19 MiB and two passes, the least that OWASP recommends: several fit into a small machine.

@@ -25,7 +25,7 @@ MOST_PIPELINED: Final = 16
 """Most requests waiting for the answer to an earlier one; browsers do not pipeline."""
 
 HALF_OPEN_S: Final = 20.0
-"""Seconds for a request to arrive or an answer to be read; of long ones, each `LEAST_BYTES`."""
+"""Seconds for a request to arrive or an answer to be read, or `LEAST_BYTES` of a long one."""
 
 LEAST_BYTES: Final = 16 * 1024
 MOST_CONNECTIONS: Final = 400
@@ -48,7 +48,7 @@ _numbers = count(1)
 def bound_connections() -> None:
     """Make uvicorn use the bounded protocol.
 
-    Uvicorn chooses the class before it loads the application; only creating instances is left.
+    It has chosen the class before it loads the application, so that class creates ours instead.
     """
     HttpToolsProtocol.__new__ = _new_bounded  # type: ignore[method-assign, assignment]
 

@@ -120,7 +120,7 @@ def _refusal(scope: Scope) -> ASGIApp | None:
 
 
 def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Mark a cookie as secure, which Streamlit does not do for its own."""
+    """Mark a cookie as secure, as Streamlit does not for its own."""
     if name.lower() != b"set-cookie" or b"secure" in value.lower():
         return name, value
     return name, value + b"; Secure"

@@ -29,7 +29,7 @@ class Role(IntEnum):
         """Return the role of that name.
 
         Raises:
-            SettingsError: there is none; names `where` it is written.
+            SettingsError: there is no such role; the message begins with `where`.
         """
         for role in cls:
             if word.lower() == role.word:

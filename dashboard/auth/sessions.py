@@ -145,7 +145,7 @@ class Sessions:
             return self._use(*live, active) if live else None
 
     def end(self, session_id: str) -> float:
-        """End a session for good and return until when its cookie would have lasted."""
+        """End a session for good and return when its cookie would have expired."""
         with self._lock:
             self._live.pop(session_id, None)
             self._ended[session_id] = self._clock() + self.lasts_s

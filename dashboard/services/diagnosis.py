@@ -74,5 +74,5 @@ def log(job_id: str) -> jobs.Job | None:
 
 @st.cache_resource(show_spinner=False)
 def _latest() -> list[Diagnosis]:
-    """Return the list of the latest diagnosis, which is kept until the process ends."""
+    """Return the list that holds the latest diagnosis until the process ends."""
     return []

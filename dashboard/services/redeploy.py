@@ -127,7 +127,7 @@ def check_of(run: str) -> jobs.Job | None:
 
 @requires(Role.VIEWER)
 def checked_here(run: str) -> jobs.Job | None:
-    """Return the job that ended with a verdict, which has steps and recount as well."""
+    """Return the job that ended with a verdict about this test; it also has steps and recount."""
     job = jobs.board().latest(_check(run))
     if job is None or not isinstance(job.result, redeploy_test.Report):
         return None

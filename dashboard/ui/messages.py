@@ -20,7 +20,7 @@ _HEADLINES: Final = {
     "InvalidMemory": "This text cannot be stored",
     "InvalidMove": "These memories cannot be moved",
     "MigrationError": "This cannot be migrated",
-    "MemoryNotFound": "This memory does not exist any more",
+    "MemoryNotFound": "This memory no longer exists",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",
     "BackendUnavailable": "The storage is busy or did not answer; try again later",

@@ -95,7 +95,7 @@ def selected_row(selection: Mapping[str, Any], rows: int) -> int | None:
 
 
 def table_height(rows: int, at_most: int) -> int:
-    """Return the height in pixels of a table, of `at_most` rows."""
+    """Return the height in pixels of a table that shows `at_most` rows."""
     return HEADER_PX + ROW_PX * min(rows, at_most)
 
 
@@ -135,6 +135,6 @@ def log_text(lines: Sequence[LogLine]) -> str:
 
 
 def known_sentence(lines: Sequence[LogLine]) -> str:
-    """Return the numbers of lines and of known lines, in words."""
+    """Return a sentence with the number of lines, and of known ones."""
     known = sum(line.known for line in lines)
     return f"{counted(len(lines), 'line')}, newest first; {known:,} marked"

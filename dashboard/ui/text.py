@@ -79,7 +79,7 @@ def plain_word(value: object, otherwise: str) -> str:
 
 
 def sentence(value: object) -> str:
-    """Return a sentence with a capital, if it begins with a word, and a full stop."""
+    """Return the sentence with a full stop, and with a capital if it begins with a word."""
     text = clean(value)
     ended = text if text.endswith((".", "?", "…")) else f"{text}."
     return ended[:1].upper() + ended[1:] if ended[:2].islower() else ended
@@ -91,9 +91,9 @@ def show(value: object, limit: int = LONG) -> None:
 
 
 def show_memory(value: str, key: str, question: str = "") -> list[str]:
-    """Draw a memory; of a long one the beginning, and all of it one click away.
+    """Draw a memory; of a long one the beginning, with the whole one click away.
 
-    Words of the question are marked in it; those that could not be marked are returned.
+    Marks the words of the question, and returns those that it could not mark.
     """
     text = clean(value)
     beginning = clean("\n".join(text.split("\n")[:SHORT_LINES]), SHORT)

@@ -39,7 +39,7 @@ def button(
     kind: Literal["primary", "secondary", "tertiary"] = "secondary",
     disabled: bool = False,
 ) -> None:
-    """Draw a button that calls `on_click` with `args`; `icon` is the name of a Material icon."""
+    """Draw a button that calls `on_click` with `args`; `icon` names a Material icon."""
     st.button(
         label,
         key=key,

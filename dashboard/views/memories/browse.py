@@ -59,7 +59,7 @@ def draw(user_id: UserId) -> None:
     selected = next((record for record in records if record.id == memory_id), None)
     if selected is None:
         if memory_id:
-            st.warning("This memory does not exist any more.", icon=":material/search_off:")
+            st.warning("This memory no longer exists.", icon=":material/search_off:")
         _draw_table(user_id, records, None)
         return
     left, right = st.columns([3, 2], gap="medium")

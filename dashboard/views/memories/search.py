@@ -1,4 +1,4 @@
-"""The view Ask: a question, what the assistant gets for it, and why it does not get the rest."""
+"""The view Ask: a question, the memories that the assistant gets, and why it gets no others."""
 
 from typing import Final
 

@@ -55,7 +55,7 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
     """Count the deployments that ran since a time: by commit, instance and disk."""
     begun = text.parsed(since)
     later = [start for start in starts if begun is None or start.at > begun]
-    # The one before them was running then.
+    # The last start before that time was still running.
     running = starts[: len(starts) - len(later)][-1:]
     return len({(start.commit, start.instance, start.disk) for start in (*running, *later)})
 
