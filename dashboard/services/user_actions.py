@@ -94,9 +94,9 @@ def merge_users(former: UserId, user_id: UserId) -> Merge:
 
 
 @requires(Role.ADMIN)
-def undo_merge(reunion: Merge) -> Merge:
+def undo_merge(merge: Merge) -> Merge:
     """Undo a merge."""
-    return memory_reads.write(lambda service: service.undo_reunion(reunion))
+    return memory_reads.write(lambda service: service.undo_reunion(merge))
 
 
 @requires(Role.ADMIN)
@@ -141,14 +141,14 @@ def start_adoption(user_id: UserId) -> None:
     jobs.board().submit(
         lambda job: memory_reads.write(lambda service: service.take_up(user_id, on_progress=job)),
         subject="Recover orphans",
-        fingerprint=_take_up(user_id),
+        fingerprint=_adoption_of(user_id),
     )
 
 
 @requires(Role.VIEWER)
 def adoption(user_id: UserId) -> jobs.Job | None:
     """Return the newest job that adopted the user's orphan vectors."""
-    return jobs.board().latest(_take_up(user_id))
+    return jobs.board().latest(_adoption_of(user_id))
 
 
 @requires(Role.OPERATOR)
@@ -181,5 +181,5 @@ def _mentions(text: str, version: int) -> tuple[Mention, ...]:
     return connection().service().find(text, texts=True).mentions or ()
 
 
-def _take_up(user_id: UserId) -> str:
-    return f"users/take-up/{user_id}"
+def _adoption_of(user_id: UserId) -> str:
+    return f"users/adopt/{user_id}"

@@ -229,7 +229,7 @@ def _draw_recovery(answer: UserSearch, user_id: UserId) -> bool:
             )
             widgets.button(
                 "Recover orphans",
-                "users.take-up",
+                "users.adopt",
                 user_actions.start_adoption,
                 user_id,
                 kind="primary",

@@ -56,7 +56,7 @@ def draw(user_id: UserId, known: UserSearch) -> None:
 
 
 def _draw_plan(plan: MergePlan) -> None:
-    with st.container(border=True, key="reunion"):
+    with st.container(border=True, key="merge-plan"):
         stay = f"; cannot be moved: {len(plan.refused):,}" if plan.refused else ""
         st.markdown(
             f"**{counted(plan.memories, 'memory')} will move** to this user, who has "
@@ -103,7 +103,7 @@ def _draw_earlier(user_id: UserId) -> None:
                 widgets.download(
                     "Undo file",
                     partial(json.dumps, merge_document(merged), indent=1),
-                    f"reunion-{merged.at:%Y%m%dT%H%M%SZ}.json",
+                    f"merge-{merged.at:%Y%m%dT%H%M%SZ}.json",
                     f"user.undofile.{number}",
                 )
 
