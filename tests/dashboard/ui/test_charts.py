@@ -36,7 +36,7 @@ def test_the_top_ten_have_a_bar_each_and_the_rest_none() -> None:
     assert len({*bars.marker.color}) == 2
     assert chart.alt == (
         "user0@example.com has the most of 9,990 users, 9,990 memories; created in seven days: "
-        "4; 1 user not all in place."
+        "4; store and record differ for 1 user."
     )
 
 
