@@ -107,15 +107,15 @@ def is_hash(value: str) -> bool:
 def fits(password: str, hashed: str | None) -> bool:
     """Return whether a password matches a hash; without a hash it takes as long."""
     try:
-        _HASHER.verify(hashed or _nobodys(), password[:LONGEST])
+        _HASHER.verify(hashed or _decoy_hash(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
     return hashed is not None
 
 
 @cache
-def _nobodys() -> str:
-    return _HASHER.hash("the password of nobody at all")
+def _decoy_hash() -> str:
+    return _HASHER.hash("a password that nobody has")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def parse_users(text: str, where: str) -> dict[str, Account]:
         accounts[name] = Account(name, Role.of(parts[1], place), parts[2])
     if text and not accounts:
         raise SettingsError(
-            f"{where} names nobody, so nobody could sign in; add an entry name:role:hash made by "
+            f"{where} has no entry, so nobody could sign in; add one name:role:hash, made by "
             "`python -m dashboard.auth hash`"
         )
     return accounts
@@ -202,7 +202,7 @@ class Accounts:
                 try:
                     self._from_file = self._read()
                 except SettingsError:
-                    # A damaged file lets nobody in, rather than yesterday's accounts.
+                    # With a damaged file nobody may sign in, rather than yesterday's accounts.
                     self._from_file = {}
             return {**self._from_file, **self._given}
 

@@ -135,7 +135,7 @@ class SigningIn:
         return await self._let_in(request, name, "password", wanted)
 
     def _browser(self, request: Request) -> Browser | None:
-        """Return the browser that the cookie names, if somebody signed in from it before."""
+        """Return the browser that the cookie names; None if it was not used to sign in before."""
         cookie = read_cookie(request.scope, BROWSER, self._access)
         try:
             return Browser(*self._browsers.loads(cookie, max_age=_BROWSER_LASTS_S))

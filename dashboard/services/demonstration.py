@@ -120,7 +120,7 @@ def _stand_in() -> Iterator[dict[str, str]]:
                 for name, value in child_environment().items()
                 if not name.startswith(("AWS_", "CHROMA_", "MEMORY_"))
             }
-            # The verdict is about the stand-in, and goes with it.
+            # The verdict is about the stand-in, so it is deleted with it.
             with TemporaryDirectory(prefix="holdfast-stand-in-") as folder:
                 given = {"AWS_S3_BUCKET": _BUCKET, "MEMORY_DATA_DIR": folder}
                 yield {**kept, **ready["environ"], **given}

@@ -52,7 +52,7 @@ _VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, the sentence that stands for it, and its numbers as columns of a table."""
+    """A figure, its text alternative, and its numbers as columns of a table."""
 
     figure: go.Figure
     alt: str
@@ -261,7 +261,7 @@ def should_be(placement: Placement, elsewhere: int | None) -> Chart:
     said = ", ".join(f"{trace.name}" for trace in figure.data)
     return Chart(
         figure,
-        f"Memories on record beside those in {text.backend_name(placement.backend)}: {said}.",
+        f"Memories on record compared with {text.backend_name(placement.backend)}: {said}.",
         {"Where": list(parts), "Memories": [count for count, _ in parts.values()]},
     )
 

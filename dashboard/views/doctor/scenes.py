@@ -86,10 +86,9 @@ def _draw_tour(on_stand_in: bool) -> None:
             with widgets.row():
                 st.page_link(page, label=title, icon=":material/search:", query_params=parameters)
                 st.caption(effect, width="content")
-        here = "Passes: S3 Vectors outlives" if on_stand_in else "Fails: this disk goes with"
-        _draw_simulation(
-            "Simulate a deployment here", f"{here} the deployment.", start.simulate_now
-        )
+        passes, fails = "Passes: the vectors survive.", "Fails: the deployment deletes this disk."
+        effect = passes if on_stand_in else fails
+        _draw_simulation("Simulate a deployment here", effect, start.simulate_now)
         if not on_stand_in:
             _draw_simulation(
                 "The same on a stand-in for Amazon S3 Vectors",

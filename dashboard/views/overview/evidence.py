@@ -71,7 +71,7 @@ def _draw_growth(census: Census) -> None:
 
 
 def _draw_should_be(state: Status) -> None:
-    """Draw what is on record beside what is in the store, and when it was compared."""
+    """Draw how record and store compare, and the time of the comparison."""
     with st.container(key="should-be", gap="xsmall"):
         head = _head("Is everything where it should be?")
         if state.memories > memory_reads.COUNTED_UP_TO:

@@ -1,4 +1,4 @@
-"""The time machine: a user's events step by step, memories then beside now, and restoring."""
+"""The time machine: a user's events step by step, memories then and now, and restoring them."""
 
 import datetime as dt
 from bisect import bisect_right
@@ -163,7 +163,7 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
 
 
 def draw_given(user_id: UserId) -> None:
-    """Draw the memories that a program's question was given, beside what they are now."""
+    """Draw the memories returned to a program's question, and what they are now."""
     receipts = many.recalls(user_id)
     if receipts is None:
         return

@@ -117,7 +117,7 @@ def test_the_parts_of_what_should_be_and_is() -> None:
     chart = charts.should_be(placement, None)
     assert chart.figure.data[0].marker.color == charts.BACKEND_COLOURS["s3_vectors"]
     assert chart.alt == (
-        "Memories on record beside those in S3 Vectors: in both: 3, missing: 2, orphans: 1, "
+        "Memories on record compared with S3 Vectors: in both: 3, missing: 2, orphans: 1, "
         "elsewhere: not checked."
     )
     assert list(charts.should_be(placement, 4).table["Memories"]) == [3, 2, 1, 4]
