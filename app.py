@@ -1,7 +1,7 @@
 """Launcher: `streamlit run app.py`.
 
-It is apart from the router, dashboard/main.py, because a `pages/` folder beside the script that
-Streamlit runs would let a deep link run a page without its gate.
+Separate from the router, dashboard/main.py: with a `pages/` folder beside the script that
+Streamlit runs, a deep link would run a page without its gate.
 """
 
 import streamlit as st
@@ -11,9 +11,9 @@ from dashboard import health, routes, startup
 from dashboard.auth.gate import Gate
 from dashboard.auth.headers import CompressedFiles, SecureHeaders
 
-startup.refuse_what_is_unsafe()
+startup.secure_process()
 
-# Streamlit finds the ASGI app by reading this file: the call has to stay literal.
+# Streamlit finds the ASGI app by parsing this file: the call has to stay literal.
 app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,

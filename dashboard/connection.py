@@ -1,4 +1,4 @@
-"""The one memory service of the process, and the values that pages get from it."""
+"""The memory service that the process shares, and the values that pages get from it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import streamlit as st
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import MemoryCoreError
 from memory_core.model.counting import counted
-from memory_core.model.records import MemoryRecord, SearchResult, Status
+from memory_core.model.records import Status
 
 T = TypeVar("T")
 _logger = logging.getLogger("dashboard")
 
 PATIENCE_S = 0.5
-"""Seconds for which the first count is waited for before the figures of the last one are shown."""
+"""Seconds to wait for the first count before showing the figures of the previous one."""
 
 RETRY_S = 10
-"""Seconds for which a failure to open the store is repeated before a retry."""
+"""Seconds after a failure to open the store during which it is raised again, not retried."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -35,7 +35,7 @@ def connection() -> Connection:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Error as shown to people: its kind and its sentence."""
+    """Error as people read it: its kind and its sentence."""
 
     kind: str
     sentence: str
@@ -53,7 +53,7 @@ class Health:
     status: Status | None
     trouble: Trouble | None
     counting: bool = False
-    """The figures are those of the last count by whatever process; a new count is under way."""
+    """True while a new count is under way; the figures are from the last one, by any process."""
 
     @property
     def word(self) -> str:
@@ -64,28 +64,20 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """Records of one save, how long it took, and phrases for what was left out."""
+class Timed(Generic[T]):
+    """Result of a call, and how long it took."""
 
-    records: tuple[MemoryRecord, ...]
-    ms: int
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answer to one question, and how long it took."""
-
-    result: SearchResult
+    result: T
     ms: int
 
 
 class Connection:
-    """The one service, opened at first use; a failure is repeated for `RETRY_S` before a retry."""
+    """The shared service, opened at first use; after a failure not again for `RETRY_S`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._service: MemoryService | None = None
+        self.opened: MemoryService | None = None
+        """The service if it is open, for callers that must not open it."""
         self._error: MemoryCoreError | None = None
         self._failed_at = 0.0
         self.settings: Settings | None = None
@@ -98,20 +90,15 @@ class Connection:
         self.tests = 0
 
     def service(self) -> MemoryService:
-        """Return the service, opening it if need be.
+        """Return the service, opening it if necessary.
 
         Raises:
             MemoryCoreError: the settings are wrong or the store cannot be opened.
         """
         with self._lock:
-            if self._service is None:
-                self._service = self._open()
-            return self._service
-
-    @property
-    def opened(self) -> MemoryService | None:
-        """The service if it is open; for what must not open it."""
-        return self._service
+            if self.opened is None:
+                self.opened = self._open()
+            return self.opened
 
     def _open(self) -> MemoryService:
         if self._error is not None and time.monotonic() - self._failed_at < RETRY_S:
@@ -142,16 +129,16 @@ class Connection:
             if not self._idle.wait_for(lambda: not self._under_way, timeout=wait_s) and wait_s:
                 _logger.error("stopped in the middle of %s", counted(self._under_way, "write"))
         with self._lock:
-            if self._service is not None:
-                self._service.close()
-                if head := self._service.activity.written:
+            if self.opened is not None:
+                self.opened.close()
+                if head := self.opened.activity.written:
                     _logger.info("the activity log ends at %d:%s", *head)
-            self._service = self._error = None
+            self.opened = self._error = None
 
     def count_in_background(self, count: Callable[[], object]) -> bool:
-        """Begin the first count of this process; return whether it is still under way.
+        """Start the first count of this process; return whether it is still under way.
 
-        A fast one is waited for, so that nothing but its result is shown.
+        Waits `PATIENCE_S` at most, so that of a fast count only the result is shown.
         """
         with self._lock:
             if self._first_count is None:
@@ -162,6 +149,6 @@ class Connection:
         return self._first_count.is_alive()
 
     def forget_failure(self) -> None:
-        """Let the next caller retry to open the store."""
+        """Let the next caller try again to open the store."""
         with self._lock:
             self._error = None

@@ -1,7 +1,7 @@
-"""For monitors: the health path, the badge, the metrics; and alerts on storage and doctor.
+"""Health path, badge and metrics for monitors; alerts on the storage and the doctor's findings.
 
 The health path always answers 200: a platform restarts what is unhealthy, and a restart does not
-repair storage; it would only take down the page that says what is broken. Monitors read the words.
+repair storage; it would only take down the page that says what is broken. Monitors read the body.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .connection import connection
 
 PATH: Final = "/health"
 FOR_MONITORS: Final = frozenset({PATH, "/badge.svg", "/metrics"})
-"""Paths that answer without a session: in words, where it is switched on, and for a token."""
+"""Paths that need no session; the badge has to be switched on, the metrics need a token."""
 
 FRESH_S: Final = 30.0
 _LOOK_S: Final = 60.0
@@ -38,8 +38,8 @@ _COLOURS: Final = {
     "removed": "#B45309",
 }
 _SENTENCES: Final = {
-    "persistent": "The storage is kept by deployments.",
-    "temporary": "The storage goes with the next deployment.",
+    "persistent": "The storage is persistent: deployments keep it.",
+    "temporary": "The storage is temporary: the next deployment deletes it.",
     "broken": "The storage cannot be used.",
 }
 _BADGE: Final = (
@@ -80,7 +80,7 @@ class Watch:
 
 
 def look() -> str:
-    """Read one key from the storage and return its state in a word."""
+    """List one key of the storage; return whether it is persistent, temporary or broken."""
     try:
         backend = connection().service().parts.backend
         next(iter(backend.objects.list("ledger/")), None)
@@ -90,14 +90,14 @@ def look() -> str:
 
 
 class Lookout:
-    """Alerts on the storage at each look, and on what the doctor finds once an hour."""
+    """Alerts on the storage at each check, and on the doctor's findings once an hour."""
 
     def __init__(self) -> None:
         self._alerts = alerts_to(settings.survey().settings)
         self._asked_at = float("-inf")
 
     def look(self) -> None:
-        """Look now, and tell what changed."""
+        """Check now, and alert on changes."""
         word = look()
         if service := connection().opened:
             self._alerts.objects = service.parts.backend.objects
@@ -113,7 +113,7 @@ class Lookout:
 
 
 async def look_out() -> None:
-    """Look every minute, where there is an address for alerts."""
+    """Check every minute, if an address for alerts is set."""
     if settings.survey().settings.alert_url is None:
         return
     lookout = Lookout()
@@ -136,14 +136,14 @@ def _proof() -> tuple[str, str | None, str | None]:
 
 
 async def answer(_: Request) -> JSONResponse:
-    """Answer with the states and times; without names or numbers, since strangers may ask."""
+    """Answer with states and times, but no names or numbers, since strangers may ask."""
     word, passed_at, since = _proof()
     states = {"alive": True, "storage": _watch.word(), "proof": word}
     return JSONResponse({**states, "proven_at": passed_at, "proven_since": since}, 200, _NO_STORE)
 
 
 async def badge(_: Request) -> Response:
-    """Answer with the state of the proof as a picture, where DASHBOARD_BADGE is on."""
+    """Answer with the state of the proof as an SVG picture, if DASHBOARD_BADGE is on."""
     if not DashboardSettings.from_env().badge:
         return PlainTextResponse("Not Found", 404, _NO_STORE)
     word = _proof()[0]
@@ -152,7 +152,7 @@ async def badge(_: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Answer with the metrics for whoever has the token; without one set, there is no such path."""
+    """Answer with the metrics, given the token; with 404 if none is set."""
     token = DashboardSettings.from_env().metrics_token
     if token is None:
         return PlainTextResponse("Not Found", 404, _NO_STORE)

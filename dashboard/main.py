@@ -17,7 +17,7 @@ st.set_page_config(
 who = visitor.enter()
 pages = routes.build_pages()
 page = st.navigation(pages, position="hidden")
-# After the navigation, which would put the page's Material icon in place of ours.
+# After the navigation, which would replace our icon by the page's Material icon.
 st.set_page_config(page_title=f"{page.title} · Holdfast")
 
 with st.skeleton(height=320):

@@ -40,19 +40,19 @@ def build_pages() -> list[st.Page]:
 
 
 def is_for(page: st.Page, role: Role) -> bool:
-    """Return whether a page has something for this role; the menu shows no other."""
+    """Return whether a page has content for this role; the menu hides the others."""
     return role >= _LEAST.get(page.url_path, Role.VIEWER)
 
 
 def open_user(user_id: str, view: str = "", **parameters: str) -> None:
-    """Switch to the page of a user, with further parameters of its address."""
+    """Switch to the page of a user, with further query parameters."""
     if view:
         parameters["view"] = view
     st.switch_page(MEMORIES, query_params={"user": user_id, **parameters})
 
 
 def arrived(page: str) -> bool:
-    """Return whether the visitor comes to a page, named by its path, from another one."""
+    """Return whether the visitor has just come to this page, a URL path, from another one."""
     return st.session_state.get(_BEFORE) != page
 
 
@@ -62,14 +62,14 @@ def note_page(page: st.Page) -> None:
 
 
 def _redirect(request: Request) -> RedirectResponse:
-    """Lead from the former page of a user, which had an address of its own, to the present one."""
+    """Redirect the former address of a user's page to the present one."""
     return RedirectResponse(f"memories?{request.url.query}")
 
 
 def _serve_page(request: Request) -> HTMLResponse:
-    """Serve Streamlit's page, with a script of ours behind its own.
+    """Serve Streamlit's page with a script of ours after its own.
 
-    The Overview's charts, most of a first visit, are loaded while the page connects.
+    The code of the Overview's charts, most of a first visit, is preloaded.
     """
     static = Path(st.__file__).parent / "static"
     ours = '<script src="./holdfast.js"></script></head>'

@@ -1,4 +1,4 @@
-"""Life of the process around the scripts: logging, warm-up, start line, shutdown, error page."""
+"""Life cycle of the process: logging, warm-up, start line, shutdown, error page."""
 
 import asyncio
 import ctypes
@@ -35,19 +35,16 @@ _HEAVY_MODULES = (
 )
 _LISTENING_WITHIN_S = 30
 _GLIBC = {-1: 131_072, -3: 131_072, -8: 2}
-"""Of `mallopt`: trim and map from 128 KB on, and two heaps; else what was freed is kept."""
+"""Options of `mallopt`: trim and map from 128 KB on, two arenas; by default it keeps more."""
 FINISH_WITHIN_S = 20.0
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Handler of ours, distinct from those that others added."""
+    """Our handler, told apart from those that others added."""
 
 
-def refuse_what_is_unsafe() -> None:
-    """Exit with one sentence where the dashboard would show memories to strangers.
-
-    Bound what connections may cost, and keep files that are written from other users.
-    """
+def secure_process() -> None:
+    """Bound connections, make new files private, and exit if strangers could read memories."""
     bound_connections()
     settings.keep_files_private()
     try:
@@ -60,14 +57,14 @@ def refuse_what_is_unsafe() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
-    """Prepare the process, then print its address and warm up while it already answers."""
+    """Prepare the process; print its address and warm up while it already answers."""
     settings.silence_telemetry()
     configure_logging(propagate=False)
     if tune := getattr(ctypes.CDLL(None), "mallopt", None):
         for option, value in _GLIBC.items():
             tune(option, value)
     work = [_announce(), asyncio.to_thread(warm_up), look_out()]
-    # Without a secret of its own, no cookie is valid on another instance or after a restart.
+    # Without DASHBOARD_SECRET no cookie is valid on another instance or after a restart.
     if not access().open and access().settings.secret:
         work.append(follow_revocations(access().sessions))
     tasks = [asyncio.create_task(coroutine) for coroutine in work]
@@ -83,7 +80,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
 def stop() -> None:
     """Let writes finish, then close the store and the activity log.
 
-    Hosting platforms wait some 30 seconds between SIGTERM and SIGKILL; this takes fewer.
+    Hosting platforms wait some 30 seconds between SIGTERM and SIGKILL; this takes less.
     """
     # Not at the top: cached functions need the runtime, which starts before the lifespan.
     from .services import jobs
@@ -97,8 +94,8 @@ def stop() -> None:
 def configure_logging(*, propagate: bool) -> None:
     """Write our log lines to stderr, prefixed with time and level.
 
-    They do not propagate while the server runs, since a library that adds a handler to the root
-    logger would write them twice.
+    They do not propagate while the server runs: a library that adds a handler to the root logger
+    would write them twice.
     """
     handler = _Stderr()
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
@@ -113,7 +110,7 @@ def configure_logging(*, propagate: bool) -> None:
     keeper = log_lines.install_recent_lines()
     if keeper not in _logger.handlers:
         _logger.addHandler(keeper)
-    # At each start it logs that it found credentials, through any root handler.
+    # It logs at each start that it found credentials.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
@@ -137,7 +134,7 @@ def warm_up() -> None:
             if service.settings.embedder in ("local", "multilingual"):
                 service.parts.embedder.embed(["The model is loaded by its first text."])
             redeploy.check_waiting()
-        # Streamlit collects garbage after each run of a script: modules alone took 0.1 s of it.
+        # Streamlit collects garbage after each run of a script; modules alone took 0.1 s.
         gc.collect()
         gc.freeze()
 
@@ -148,7 +145,7 @@ def report_script_error(error: Exception) -> bool:
     _logger.error("unexpected error, reference %s", reference, exc_info=error)
     st.error(
         "Something went wrong on our side and this page could not be finished. Reload it; if it "
-        "happens again, pass on the reference below, it leads to the details in the log.",
+        "happens again, report the reference below, which leads to the details in the log.",
         icon=":material/error:",
     )
     st.code(reference, language=None)

@@ -1,4 +1,4 @@
-"""Activity: who did what with whose memories, and whether the log is intact."""
+"""Activity: who did what to whose memories, and whether the log is intact."""
 
 import streamlit as st
 
@@ -11,22 +11,16 @@ from memory_core.model.counting import counted
 
 require_access()
 
-
-def draw_log() -> None:
-    """Draw retention, filters, entries and the check of the chain."""
-    kept = activity_log.days()
-    until = f"are removed after {counted(kept, 'day')}" if kept else "are kept for ever"
-    st.caption(
-        f"Who did what with whose memories, without what they say. Entries {until}; users who were "
-        "forgotten are not named any more."
-    )
-    log.draw()
-
-
 st.title("Activity", anchor=False)
 health = memory_reads.health()
 if health.trouble:
     show_trouble(health.trouble)
 elif draw_unless(Role.OPERATOR):
     with friendly_errors():
-        draw_log()
+        kept = activity_log.days()
+        until = f"are removed after {counted(kept, 'day')}" if kept else "are kept for ever"
+        st.caption(
+            "Who did what to whose memories, without their texts. "
+            f"Entries {until}; forgotten users are no longer named."
+        )
+        log.draw()

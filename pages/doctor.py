@@ -1,4 +1,4 @@
-"""Doctor: why memories are not persistent or missing, what to do, and what the logs say."""
+"""Doctor: why memories are missing or not persistent, what to do, and what the logs say."""
 
 import streamlit as st
 
@@ -10,17 +10,17 @@ from dashboard.views.doctor import checks, logs, scenes
 who = require_access()
 DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw, scenes.NAME: scenes.draw}
 
-# The storage is not asked here: this page is for when it does not work.
+# Does not use the storage: this page has to work when the storage does not.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Doctor", anchor=False, width="content")
     checks.draw_bundle()
-st.caption("Finds out why memories are not persistent or missing, and says what to do.")
+st.caption("Finds out why memories are missing or not persistent, and says what to do.")
 for name, tab in frame.draw_tabs(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:
         with tab:
             DRAW[name]()
 if who.address:
     show(
-        f"Your address as the dashboard sees it: {who.address}. Sign-in attempts are counted by "
-        "it; if it is not yours, DASHBOARD_PROXIES is wrong."
+        f"Your address as the dashboard sees it: {who.address}. Sign-in attempts are counted per "
+        "address; if it is not yours, DASHBOARD_PROXIES is wrong."
     )

@@ -25,11 +25,11 @@ FORMER = {
     "Export": "Export and removal",
     "Remove": "Export and removal",
 }
-"""Names that views had, in links of old."""
+"""Former names of views, which old links still have."""
 
 
 def settled_user() -> str:
-    """Return the user's id in the address; after a visit to another page, the last one."""
+    """Return the user id in the address, or the last one after a visit to another page."""
     last = st.session_state.get("memories.last", "")
     if last and "user" not in st.query_params and routes.arrived("memories"):
         st.query_params["user"] = last

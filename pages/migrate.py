@@ -8,6 +8,7 @@ from dashboard.services import memory_reads, migration
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.ui.progress import watch
 from dashboard.ui.text import one_line
+from dashboard.views import widgets
 from dashboard.views.migrate import plan, source
 
 require_access()
@@ -20,24 +21,13 @@ def draw_steps(at: int) -> None:
     st.markdown(" → ".join(names))
 
 
-def begin_again() -> None:
-    """Return to the choice of a source. For callbacks."""
-    st.query_params.clear()
-
-
-def draw_source() -> None:
-    """Draw the first step, and the state of the automatic migration."""
-    draw_steps(1)
-    source.draw_automatic()
-    source.draw()
-
-
 def draw_address(address: str) -> None:
     """Draw the address of the source, and the way back to the first step."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":material/database:", width="content")
         st.text(one_line(address, 300))
-        st.button("Another source", type="tertiary", icon=":material/undo:", on_click=begin_again)
+        clear = st.query_params.clear
+        st.button("Another source", type="tertiary", icon=":material/undo:", on_click=clear)
 
 
 def _watch(job_id: str, doing: str) -> None:
@@ -46,7 +36,7 @@ def _watch(job_id: str, doing: str) -> None:
 
 
 def draw_planning(address: str, user: str, after: float = 0.0) -> None:
-    """Draw the plan or its progress, except one begun before `after`."""
+    """Draw the plan or its progress, ignoring a plan started before `after`."""
     job = migration.planned(address, user)
     if job and job.started < after:
         job = None
@@ -58,12 +48,8 @@ def draw_planning(address: str, user: str, after: float = 0.0) -> None:
         show_trouble(job.trouble)
     if job and job.state == "done":
         plan.draw(job.result, user)
-    st.button(
-        "Plan again" if job else "Plan",
-        icon=":material/fact_check:",
-        on_click=migration.start_plan,
-        args=(address, user),
-    )
+    label = "Plan again" if job else "Plan"
+    widgets.button(label, "migrate.replan", migration.start_plan, address, user, icon="fact_check")
 
 
 def draw_migration(address: str, user: str) -> None:
@@ -77,21 +63,16 @@ def draw_migration(address: str, user: str) -> None:
     elif job and job.state == "done":
         draw_steps(4)
         plan.draw_receipt(job.result)
-        draw_again(address, user, job.started)
+        again = st.expander("Plan and run again", key="migrate.again", on_change="rerun")
+        if again.open:
+            with again:
+                draw_planning(address, user, job.started)
     else:
         if job and job.trouble:
             show_trouble(job.trouble)
         elif job:
             st.caption("The run was stopped between two batches; the next one resumes there.")
         draw_planning(address, user)
-
-
-def draw_again(address: str, user: str, after: float) -> None:
-    """Draw the plan again, for what is new in the source or was not decided."""
-    again = st.expander("Plan and run again", key="migrate.again", on_change="rerun")
-    if again.open:
-        with again:
-            draw_planning(address, user, after)
 
 
 st.title("Migrate", anchor=False)
@@ -103,4 +84,6 @@ elif draw_unless(Role.ADMIN):
         if address := st.query_params.get("from"):
             draw_migration(address, st.query_params.get("user", ""))
         else:
-            draw_source()
+            draw_steps(1)
+            source.draw_automatic()
+            source.draw()

@@ -1,4 +1,4 @@
-"""Proof: since when memories are watched, through which deployments, and what was lost."""
+"""Proof: how long memories have been watched, through which deployments, and what was lost."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ require_access()
 
 st.title("Proof", anchor=False)
 st.caption(
-    "Probes that stay stored and are read back: shows that memories are kept, and since when."
+    "Probes stay in the store and are read back: they show that memories are kept, and since when."
 )
 if state := memory_reads.health().status:
     with friendly_errors():

@@ -11,24 +11,18 @@ from dashboard.views.redeploy import result, start
 
 require_access()
 
-
-def draw_tests() -> None:
-    """Draw waiting tests, the start beside the result, then the probes."""
-    start.draw_waiting()
-    left, right = st.columns([2, 3], gap="medium")
-    with left:
-        start.draw()
-    with right:
-        report = result.draw()
-    if report:
-        result.draw_probes(report)
-    st.page_link(routes.PROOF, label="Earlier tests, and the standing proof")
-
-
 st.title("Redeploy test", anchor=False)
-st.caption("Shows in seconds, or around a real deployment, whether memories survive it.")
+st.caption("Shows whether memories survive a deployment: one simulated in seconds, or a real one.")
 if memory_reads.health().trouble:
     status.draw_unavailable("Nothing can be tested")
 else:
     with friendly_errors():
-        draw_tests()
+        start.draw_waiting()
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            start.draw()
+        with right:
+            report = result.draw()
+        if report:
+            result.draw_probes(report)
+        st.page_link(routes.PROOF, label="Earlier tests, and the standing proof")

@@ -1,1 +1,1 @@
-"""Access to the dashboard: login, sessions, roles, and the protection of its answers."""
+"""Access to the dashboard: login, sessions, roles, and protected responses."""

@@ -16,7 +16,7 @@ def cli() -> None:
 
 
 @cli.command("hash")
-@click.option("--name", help="Print the whole entry for this name, not the hash alone.")
+@click.option("--name", help="Print a whole entry for this name, not only the hash.")
 @click.option("--role", type=click.Choice([role.word for role in Role]), default="viewer")
 def hash_command(name: str | None, role: str) -> None:
     """Ask for a password and print its argon2 hash; from a pipe, read one line."""

@@ -3,7 +3,7 @@
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -41,7 +41,13 @@ class Access:
     def __init__(self, settings: DashboardSettings) -> None:
         self.settings = settings
         self.accounts = Accounts(settings.users, settings.users_file, settings.oidc_allow)
+        self.open = not (settings.users or settings.users_file or settings.oidc_url)
+        """True without a login: everybody at this computer is admin."""
         self.origins = tuple(_origin(url) for url in settings.urls)
+        self.hosts = frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
+        """Host names of `DASHBOARD_URL`."""
+        self.https = any(origin.startswith("https:") for origin in self.origins)
+        """True if the dashboard is served over HTTPS, whatever a request claims."""
         self.secret = settings.secret or secrets.token_urlsafe(32)
         if len(self.secret) < SHORTEST_SECRET:
             raise SettingsError(
@@ -56,27 +62,6 @@ class Access:
             lasts_s=settings.session_hours * 3600,
             shared=settings.secret is not None,
         )
-
-    @property
-    def open(self) -> bool:
-        """True without a login: everybody at this computer is admin."""
-        settings = self.settings
-        return not (settings.users or settings.users_file or settings.oidc_url)
-
-    @property
-    def oidc(self) -> bool:
-        """True with an OpenID Connect provider."""
-        return self.settings.oidc_url is not None
-
-    @cached_property
-    def hosts(self) -> frozenset[str]:
-        """Host names of `DASHBOARD_URL`."""
-        return frozenset(urlsplit(origin).hostname or "" for origin in self.origins)
-
-    @property
-    def https(self) -> bool:
-        """True if people come by HTTPS, whatever a request says of itself."""
-        return any(origin.startswith("https:") for origin in self.origins)
 
     def is_origin(self, origin: str, host: str) -> bool:
         """Return whether an Origin header is ours: configured, or this computer's own address."""
@@ -124,7 +109,7 @@ def refusal(access: Access, address: str | None) -> str | None:
     if access.open and platform:
         return (
             f"{platform} is set, as on a hosting platform, and the dashboard has no login; "
-            f"set {_LOGIN}, or take {platform} away on a computer of your own"
+            f"set {_LOGIN}, or unset {platform} on a computer of your own"
         )
     if access.open and not local:
         return (
@@ -154,7 +139,7 @@ def is_address(name: str) -> bool:
 
 
 def read_cookie(scope: Scope, which: str, access: Access) -> str:
-    """Return the value of one of our cookies, empty without it."""
+    """Return the value of one of our cookies, or an empty string."""
     header = Headers(scope=scope).get("cookie", "")
     return cookie_parser(header).get(_cookie_name(which, access), "")
 
@@ -185,7 +170,7 @@ def _origin(url: str) -> str:
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise SettingsError(
-            f"DASHBOARD_URL has {url[:80]!r}, over which passwords would travel in clear; "
+            f"DASHBOARD_URL has {url[:80]!r}, over which passwords would travel unencrypted; "
             "put TLS in front and write https"
         )
     return f"{parts.scheme}://{_without_default_port(parts.netloc.lower(), parts.scheme)}"

@@ -32,12 +32,12 @@ KEPT = 10_000
 _MOST_MEMORY_KIB = 128 * 1024
 _MOST_PASSES = 10
 _MOST_LANES = 8
-# OWASP's weakest set is 7 MiB and five passes; each of its sets fills about as much memory in all.
+# OWASP's smallest set is 7 MiB and five passes; all sets fill about the same memory in total.
 _LEAST_MEMORY_KIB = 7 * 1024
 _LEAST_FILLED_KIB = 35 * 1024
 _LEAST_SALT = 16
 _HASH_LENGTHS = (32, 64)
-"""Bytes. The hash of a shorter length is another one, so a truncated hash fits no password."""
+"""Bytes. A hash depends on its length, so a truncated one fits no password."""
 _SHORTEST_UNIT = 4
 _KNOWN_PASSWORDS = Path(__file__).parent / "known_passwords.txt"
 # 19 MiB and two passes, the least that OWASP recommends: several fit into a small machine.
@@ -48,7 +48,7 @@ def hash_password(password: str) -> str:
     """Return the argon2 hash of a password, of `SHORTEST` to `LONGEST` characters.
 
     Raises:
-        ValueError: it is shorter or longer, or a known password with or without digits and signs
+        ValueError: it is shorter or longer, or a known password, even with digits and punctuation
             around it.
     """
     if not SHORTEST <= len(password) <= LONGEST:
@@ -62,7 +62,7 @@ def hash_password(password: str) -> str:
 
 
 def is_known(password: str) -> bool:
-    """Return whether a password is easily guessed: a known one, repeated or decorated or not."""
+    """Return whether a password is easily guessed: a known one, even if repeated or decorated."""
     plain = normalized("NFKC", password).casefold()
     core = plain.strip(string.digits + string.punctuation + string.whitespace)
     return any(
@@ -73,7 +73,7 @@ def is_known(password: str) -> bool:
 
 
 def _units(text: str) -> Iterator[str]:
-    """Yield each beginning of a text that gives the text when it is repeated, the whole too."""
+    """Yield each prefix whose repetition gives the text, including the whole text."""
     for length in range(1, len(text) + 1):
         if text.startswith(text[length:]):
             yield text[:length]
@@ -81,7 +81,7 @@ def _units(text: str) -> Iterator[str]:
 
 @cache
 def known_passwords() -> frozenset[str]:
-    """Return 10,000 passwords that people use most, in small letters."""
+    """Return the 10,000 most common passwords, lower-cased."""
     return frozenset(_KNOWN_PASSWORDS.read_text("utf-8").split())
 
 
@@ -107,15 +107,15 @@ def is_hash(value: str) -> bool:
 def fits(password: str, hashed: str | None) -> bool:
     """Return whether a password matches a hash; without a hash it takes as long."""
     try:
-        _HASHER.verify(hashed or _nobodys(), password[:LONGEST])
+        _HASHER.verify(hashed or _decoy_hash(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
     return hashed is not None
 
 
 @cache
-def _nobodys() -> str:
-    return _HASHER.hash("the password of nobody at all")
+def _decoy_hash() -> str:
+    return _HASHER.hash("a password that nobody has")
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,15 @@ def parse_users(text: str, where: str) -> dict[str, Account]:
     """Parse entries `name:role:hash`, separated by white space or `;`.
 
     Raises:
-        SettingsError: an entry cannot be read; names `where` it stands and its number, never its
-            content.
+        SettingsError: an entry cannot be read; names its variable, `where`, and its number, never
+            its content.
     """
     accounts: dict[str, Account] = {}
     for place, entry in _entries(text, where):
         parts = entry.split(":", 2)
         if len(parts) != 3 or not normalize_name(parts[0]) or not is_hash(parts[2]):
             raise SettingsError(
-                f"{place} is not name:role:hash with a whole hash of usual strength; make one "
+                f"{place} is not name:role:hash with a complete hash of usual strength; make one "
                 "with `python -m dashboard.auth hash --name NAME --role ROLE`"
             )
         name = normalize_name(parts[0])
@@ -153,7 +153,7 @@ def parse_users(text: str, where: str) -> dict[str, Account]:
         accounts[name] = Account(name, Role.of(parts[1], place), parts[2])
     if text and not accounts:
         raise SettingsError(
-            f"{where} names nobody, so nobody could sign in; add an entry name:role:hash made by "
+            f"{where} has no entry, so nobody could sign in; add one name:role:hash, made by "
             "`python -m dashboard.auth hash`"
         )
     return accounts
@@ -163,14 +163,14 @@ def parse_allowed(text: str, where: str) -> dict[str, Role]:
     """Parse entries `person@host:role` or `@host:role`.
 
     Raises:
-        SettingsError: an entry cannot be read; names `where` it stands and its number.
+        SettingsError: an entry cannot be read; names its variable, `where`, and its number.
     """
     allowed: dict[str, Role] = {}
     for place, entry in _entries(text.replace(",", " "), where):
         address, colon, role = entry.rpartition(":")
         host = address.partition("@")[2]
         if not colon or not host or "@" in host or "*" in address:
-            raise SettingsError(f"{place} is not person@host:role or @host:role; write it so")
+            raise SettingsError(f"{place} is not person@host:role or @host:role; correct it")
         allowed[normalize_name(address)] = Role.of(role, place)
     return allowed
 
@@ -194,20 +194,15 @@ class Accounts:
         self._version = self._file_version()
         self._from_file = self._read()
 
-    @property
-    def any(self) -> bool:
-        """True if there is an account with a password."""
-        return bool(self.by_name())
-
     def by_name(self) -> dict[str, Account]:
-        """Return the accounts as they are now."""
+        """Return the accounts with a password as they are now."""
         with self._lock:
             if self._file and (version := self._file_version()) != self._version:
                 self._version = version
                 try:
                     self._from_file = self._read()
                 except SettingsError:
-                    # A damaged file lets nobody in, rather than yesterday's accounts.
+                    # With a damaged file nobody may sign in, rather than yesterday's accounts.
                     self._from_file = {}
             return {**self._from_file, **self._given}
 
@@ -248,8 +243,8 @@ class Accounts:
 class Attempts:
     """Failed sign-ins of the last `WINDOW_S`, by name, network address and browser.
 
-    A browser that this name signed in from before is counted for itself, so that nobody else's
-    attempts hold it up; for another name it is at least not refused for its address.
+    A browser from which this name signed in before has a counter of its own, so that attempts of
+    others do not block it; for other names it is counted apart from its address.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -290,14 +285,14 @@ class Attempts:
 
 
 class Browser(NamedTuple):
-    """A browser that somebody signed in from before: its random id, and their name."""
+    """A browser from which somebody signed in before: its random id, and their name."""
 
     id: str
     name: str
 
 
 def network_of(address: str) -> str:
-    """Return what attempts are counted for: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network that attempts are counted by: an IPv4 address, or the /64 of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

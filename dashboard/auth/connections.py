@@ -1,4 +1,4 @@
-"""Bounds on connections that uvicorn does not set: their number, and size and time of a request."""
+"""Limits that uvicorn lacks: number of connections, and size and duration of a request."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together; also trailers."""
 
 MOST_HEADERS: Final = 200
-"""Headers of a request: one of four bytes takes fifty times that in memory."""
+"""Most headers of a request: one of four bytes takes fifty times that in memory."""
 
 MOST_PIPELINED: Final = 16
-"""Requests of a connection that wait for the answer to the one before; browsers send none."""
+"""Most requests waiting for the answer to an earlier one; browsers do not pipeline."""
 
 HALF_OPEN_S: Final = 20.0
-"""Time for a request to arrive, or an answer to be read; if long, for each `LEAST_BYTES` of it."""
+"""Seconds for a request to arrive or an answer to be read, or `LEAST_BYTES` of a long one."""
 
 LEAST_BYTES: Final = 16 * 1024
 MOST_CONNECTIONS: Final = 400
@@ -33,7 +33,7 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Longest socket message, until the gate allows a visitor longer ones."""
 
 PEER: Final = "holdfast.peer"
-"""Key in the state of a scope: the other end of the connection, whatever a header says."""
+"""Key in the state of a scope: the peer of the connection, whatever a header says."""
 
 ALLOW_BYTES: Final = "holdfast.allow_bytes"
 """Key in the extensions of a socket's scope: a call that sets the longest message, in bytes."""
@@ -48,7 +48,7 @@ _numbers = count(1)
 def bound_connections() -> None:
     """Make uvicorn use the bounded protocol.
 
-    Its class is chosen before the application is loaded, so only making an instance is left.
+    It has chosen the class before it loads the application, so that class creates ours instead.
     """
     HttpToolsProtocol.__new__ = _new_bounded  # type: ignore[method-assign, assignment]
 
@@ -89,7 +89,7 @@ class BoundedHttp(HttpToolsProtocol):
         if config.ws_protocol_class is WebSocketsSansIOProtocol:
             self.ws_protocol_class = BoundedSocket
         self._head_bytes = self._body_bytes = 0
-        # The clock of the loop stands still while it accepts several.
+        # Not a time: the loop's clock stands still while it accepts several connections.
         self._number = next(_numbers)
         self._due: asyncio.TimerHandle | None = None
         self._unread_due: asyncio.TimerHandle | None = None
@@ -157,7 +157,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().resume_writing()
 
     def _expect_reading(self, unread: float = math.inf) -> None:
-        """Drop a client that has not read enough of the answer since this much was `unread`."""
+        """Drop a client that has read less than `LEAST_BYTES` since `unread` bytes were left."""
         left = self.transport.get_write_buffer_size()
         if unread - left < LEAST_BYTES:
             self.transport.abort()

@@ -42,11 +42,11 @@ CHECK_S: Final = 2.0
 
 HEALTH: Final = frozenset({"/_stcore/health", *health.FOR_MONITORS})
 MOST_SOCKETS: Final = 12
-"""Open pages of one session, where there is a login."""
+"""Most pages that a session may have open, where there is a login."""
 
 LONGEST_MESSAGES: Final = {
     Role.VIEWER: MAX_MESSAGE_BYTES,
-    # A pasted log; JavaScript counts characters of up to three bytes.
+    # For a pasted log; what JavaScript counts as a character takes up to three bytes.
     Role.OPERATOR: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
     Role.ADMIN: MAX_MESSAGE_BYTES + 3 * MAX_PASTED_CHARS,
 }
@@ -139,7 +139,7 @@ class _Socket:
             await self._send({"type": "websocket.close", "code": code})
 
     def _still(self, *, active: bool = False) -> bool:
-        """Return whether the session lasts, with the role that the socket began with."""
+        """Return whether the session is live, with the role that the socket began with."""
         if self._session is None:
             return True
         session = self._sessions.find(self._session.id, active=active)
@@ -147,7 +147,7 @@ class _Socket:
 
 
 def _read_message(content: bytes) -> BackMsg:
-    """Return a message of Streamlit's page, an empty one for anything else."""
+    """Return the message of Streamlit's page, an empty one if it cannot be read."""
     asked = BackMsg()
     try:
         asked.ParseFromString(content)
@@ -162,7 +162,7 @@ def _is_by_person(asked: BackMsg) -> bool:
 
 
 def _is_needed(asked: BackMsg, role: Role) -> bool:
-    """Return whether a page of this role sends such messages."""
+    """Return whether pages need such a message, for this role."""
     kind = asked.WhichOneof("type")
     if kind == "backend_operation_request":
         return asked.backend_operation_request.WhichOneof("payload") in _OPERATIONS
@@ -271,8 +271,8 @@ class Gate:
 def _without_claims(scope: Scope) -> Scope:
     """Remove the identity header, in every spelling that is read as the same name.
 
-    And cookies with backslashes, which no browser gets from us: Python before 3.11.10 reads them in
-    time that grows with the square of their length (CVE-2024-7592).
+    Also removes cookies with backslashes, which we never set: Python before 3.11.10 parses them in
+    time quadratic in their length (CVE-2024-7592).
     """
     headers = [
         (name, _without_escapes(value) if name == b"cookie" else value)
@@ -299,9 +299,9 @@ def _too_large(scope: Scope) -> Response | None:
         return None
     length = Headers(scope=scope).get("content-length", "")
     if not (length.isascii() and length.isdigit()):
-        return PlainTextResponse("Say how long the content is.", 411)
+        return PlainTextResponse("The Content-Length header is missing.", 411)
     if int(length) > _MAX_BODY:
-        return PlainTextResponse(f"At most {MAX_LOG_BYTES // 1024**2} MB.", 413)
+        return PlainTextResponse(f"The body exceeds {MAX_LOG_BYTES // 1024**2} MB.", 413)
     return None
 
 

@@ -1,4 +1,4 @@
-"""ASGI edge: refuses foreign hosts and origins, and sets the security headers."""
+"""Outermost ASGI layer: refuses foreign hosts and origins, and sets the security headers."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ def content_security_policy() -> str:
 
 
 class SecureHeaders:
-    """Refuse foreign hosts and origins, close the metrics, send the security headers.
+    """Refuse foreign hosts and origins, block Streamlit's metrics, send the security headers.
 
     Only the names of `DASHBOARD_URL`, and on a loopback address those of this computer, are
     answered: a site that points its own name here (DNS rebinding) gets nothing. The health path
@@ -102,7 +102,7 @@ def host_is_ours(host: str) -> bool:
 
 
 def _refusal(scope: Scope) -> ASGIApp | None:
-    """Return the answer to a request that must not get through."""
+    """Return the answer to a request that must not get through, None for others."""
     if scope["type"] not in {"http", "websocket"}:
         return None
     headers = Headers(scope=scope)
@@ -120,7 +120,7 @@ def _refusal(scope: Scope) -> ASGIApp | None:
 
 
 def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Mark a cookie as secure, which Streamlit does not do for its own."""
+    """Mark a cookie as secure, as Streamlit does not for its own."""
     if name.lower() != b"set-cookie" or b"secure" in value.lower():
         return name, value
     return name, value + b"; Secure"

@@ -1,4 +1,4 @@
-"""Login page: a plain form without any script; its parts are in login.html."""
+"""Login page: a plain form without scripts; its parts are in login.html."""
 
 import base64
 import hashlib
@@ -25,10 +25,10 @@ TOO_MANY: Final = "Too many attempts. Wait a quarter of an hour, then try again.
 STALE: Final = "This form has expired. Try again."
 BUSY: Final = "Too many people are signing in at the moment. Try again shortly."
 STARTING: Final = (
-    "The dashboard has just started, and does not know yet who signed out. This page loads again "
-    "by itself; you can also sign in again at /login."
+    "The dashboard has just started and does not know yet which sessions have ended. This page "
+    "reloads by itself; you can also sign in again at /login."
 )
-NOT_STAFF: Final = "You cannot be signed in here. Ask whoever looks after this dashboard."
+NOT_STAFF: Final = "You have no access to this dashboard. Ask its administrator."
 
 _PAGE: Final = Path(__file__).with_name("login.html").read_text("utf-8")
 # Each begins with a comment that names it.

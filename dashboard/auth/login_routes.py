@@ -35,7 +35,7 @@ from .sessions import NotYetKnown, Session, Via
 _logger = logging.getLogger("dashboard")
 
 AT_ONCE: Final = 2
-"""Passwords checked at a time; each takes some 20 MB. Known browsers have another place."""
+"""Passwords checked at a time; each takes some 20 MB. One more is for known browsers."""
 
 MAY_WAIT: Final = 200
 MAY_WAIT_TOGETHER: Final = 4
@@ -56,7 +56,7 @@ class SigningIn:
         self._browsers = URLSafeTimedSerializer(
             access.secret, salt="holdfast.browser", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        self._provider = oidc.Provider(access) if access.oidc else None
+        self._provider = oidc.Provider(access) if access.settings.oidc_url else None
 
     async def answer(self, request: Request) -> Response:
         """Answer a request to one of `login_form.PATHS`."""
@@ -70,7 +70,7 @@ class SigningIn:
         if path == login_form.LOGIN:
             return self._form(request)
         if self._provider is None:
-            return self._go(request, "/")
+            return _go("/")
         if path == login_form.OIDC_START:
             return await self._to_the_provider(request, self._provider)
         return await self._from_the_provider(request, self._provider)
@@ -85,7 +85,7 @@ class SigningIn:
             form_token=login_form.form_token(self._access.secret, nonce),
             next_path=wanted,
             trouble=trouble,
-            password=self._access.accounts.any,
+            password=bool(self._access.accounts.by_name()),
             oidc=self._provider is not None,
         )
         answer = HTMLResponse(body, status, login_form.HEADERS)
@@ -135,7 +135,7 @@ class SigningIn:
         return await self._let_in(request, name, "password", wanted)
 
     def _browser(self, request: Request) -> Browser | None:
-        """Return what the browser's own cookie says, if it signed in from before."""
+        """Return the browser that the cookie names; None if it was not used to sign in before."""
         cookie = read_cookie(request.scope, BROWSER, self._access)
         try:
             return Browser(*self._browsers.loads(cookie, max_age=_BROWSER_LASTS_S))
@@ -150,8 +150,9 @@ class SigningIn:
         session = self._session(cookie or "", address)
         if cookie is None or session is None:
             return self._form(request, login_form.NOT_STAFF, 403, wanted)
-        await _note(visitor.visitor_of(session), "sign-in")
-        answer = self._go(request, wanted)
+        who = visitor.actor_of(visitor.visitor_of(session))
+        await asyncio.to_thread(notes.note, who, "sign-in")
+        answer = _go(wanted)
         self._keep(answer, SESSION, cookie)
         self._keep(answer, FORM, "", lasts_s=0)
         known = str(self._browsers.dumps(Browser(secrets.token_urlsafe(18), name)))
@@ -161,11 +162,11 @@ class SigningIn:
     async def _sign_out(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             # A link on another site must not sign anybody out.
-            return self._go(request, "/")
+            return _go("/")
         who = await self._end(request)
         if who:
-            await _note(who, "sign-out")
-        answer = self._go(request, login_form.LOGIN)
+            await asyncio.to_thread(notes.note, visitor.actor_of(who), "sign-out")
+        answer = _go(login_form.LOGIN)
         self._keep(answer, SESSION, "", lasts_s=0)
         return answer
 
@@ -184,7 +185,7 @@ class SigningIn:
         try:
             return self._access.sessions.read(cookie, address)
         except NotYetKnown as error:
-            # Whoever ends a session may end one that was ended before.
+            # Ending a session again does no harm.
             return error.session
 
     async def _to_the_provider(self, request: Request, provider: oidc.Provider) -> Response:
@@ -193,7 +194,7 @@ class SigningIn:
         if begun is None:
             return self._form(request, oidc.NO_ANSWER, 503, wanted)
         url, kept = begun
-        answer = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
+        answer = _go(url)
         self._keep(answer, OIDC, kept, lasts_s=oidc.LASTS_S)
         return answer
 
@@ -210,20 +211,21 @@ class SigningIn:
         self._keep(answer, OIDC, "", lasts_s=0)
         return answer
 
-    def _go(self, request: Request, path: str) -> Response:
-        return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
-
     def _keep(self, answer: Response, which: str, value: str, lasts_s: int | None = None) -> None:
         cookie = write_cookie(which, value, self._access, lasts_s=lasts_s)
         answer.headers.append("Set-Cookie", cookie)
+
+
+def _go(path: str) -> Response:
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
 
 def address_of(scope: Scope, access: Access) -> str:
     """Return the network address of the client, or `unknown`.
 
     Only the entries of `X-Forwarded-For` that our own proxies wrote count, from the right; clients
-    can forge the others. Without proxies it is the other end of the connection, which uvicorn
-    replaces by the header for whatever connects from this computer.
+    can forge the others. Without proxies it is the peer of the connection, which uvicorn replaces
+    by the header for connections from this computer.
     """
     if proxies := access.settings.proxies:
         lines = Headers(scope=scope).getlist("x-forwarded-for")
@@ -236,10 +238,7 @@ def address_of(scope: Scope, access: Access) -> str:
 
 
 def _bare(hop: str) -> str:
-    """Return the address of an entry, which may have a port: 1.2.3.4:5, [::1]:5.
-
-    Without its zone, which may be any text.
-    """
+    """Return the address in an entry, without port or zone: of 1.2.3.4:5, [::1]:5, fe80::1%eth0."""
     hop = hop.strip().partition("%")[0]
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
@@ -270,10 +269,6 @@ def _same_origin(request: Request, access: Access) -> bool:
         "same-origin",
         "none",
     }
-
-
-async def _note(who: visitor.Visitor, action: str) -> None:
-    await asyncio.to_thread(notes.note, visitor.actor_of(who), action)
 
 
 def _note_refused(account: Account | None, address: str, why: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Entries of the activity log about who came in, and who was refused."""
+"""Entries of the activity log about sign-ins and refusals."""
 
 import logging
 import threading
@@ -13,17 +13,17 @@ from memory_core.errors import MemoryCoreError
 from ..connection import connection
 
 SAME_S: Final = 300
-"""Seconds in which the same refusal of the same actor is not noted again."""
+"""Seconds during which the same refusal of the same actor is not noted again."""
 
 MOST_AN_HOUR: Final = 60
-"""Refusals of an action that are noted in an hour; the next entry counts those left out."""
+"""Most refusals of an action noted in an hour; the next entry counts those left out."""
 
 _HOUR_S: Final = 3600
 _logger = logging.getLogger("dashboard")
 
 
 class RefusalLimiter:
-    """Decides which refusals get an entry, so that nobody can fill the log."""
+    """Decides which refusals get an entry, so that nobody can flood the log."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -57,7 +57,7 @@ def note(
     detail: str = "",
     outcome: Outcome = "done",
 ) -> None:
-    """Write an entry; without storage the log of the process says so.
+    """Write an entry; without storage, log a warning instead.
 
     Raises:
         MemoryCoreError: the entry cannot be written, and the action, such as reveal, must not
@@ -74,9 +74,9 @@ def note(
 
 
 def note_refusal(actor: Actor, action: str, detail: str = "") -> None:
-    """Note that something was refused, within the limits; the entry is written within a minute.
+    """Note a refusal, within the limits; the entry is written within a minute.
 
-    It opens no storage: before there is one, only the log of the process says it.
+    Does not open the storage: nothing is noted before it is open.
     """
     limiter = _limiters.setdefault(action, RefusalLimiter())
     left_out = limiter.left_out(actor.name, actor.address, detail)

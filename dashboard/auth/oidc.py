@@ -21,9 +21,9 @@ from .login_form import OIDC_BACK
 _logger = logging.getLogger("dashboard")
 
 LASTS_S: Final = 600
-"""Longest stay at the provider."""
+"""Most seconds between the start of a sign-in and the provider's redirect."""
 
-NO_ANSWER: Final = "The sign-in of your organisation does not answer. Try again in a moment."
+NO_ANSWER: Final = "Your organisation's sign-in does not answer. Try again in a moment."
 
 _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 _LEEWAY_S: Final = 60

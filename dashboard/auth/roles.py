@@ -20,8 +20,8 @@ class Role(IntEnum):
         return self.name.lower()
 
     @property
-    def somebody(self) -> str:
-        """Whom to ask for what this role may do: an operator."""
+    def with_article(self) -> str:
+        """Name of the role with its article: a viewer, an operator."""
         return f"{'a' if self is Role.VIEWER else 'an'} {self.word}"
 
     @classmethod
@@ -29,7 +29,7 @@ class Role(IntEnum):
         """Return the role of that name.
 
         Raises:
-            SettingsError: there is none; names `where` it is written.
+            SettingsError: there is no such role; the message begins with `where`.
         """
         for role in cls:
             if word.lower() == role.word:

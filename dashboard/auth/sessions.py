@@ -1,4 +1,4 @@
-"""Sessions: signed cookies, checked against the settings of now, and revoked on all instances."""
+"""Sessions: signed cookies, checked against the current settings, revoked on all instances."""
 
 import asyncio
 import hashlib
@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -21,13 +22,13 @@ from .accounts import Accounts
 from .roles import Role
 
 REFRESH_S: Final = 60
-"""Age from which the time in a cookie is renewed."""
+"""Seconds after which the time in a cookie is renewed."""
 
 _ASK_S: Final = 10
 """Seconds between reads of the revoked sessions while somebody is signed in."""
 
 _TRUSTED_S: Final = 3 * _ASK_S
-"""Age up to which the list of revoked sessions vouches for a session that began elsewhere."""
+"""Most seconds since the list of revoked sessions was read to trust a session begun elsewhere."""
 
 _PREFIX: Final = "signouts/v1/"
 _logger = logging.getLogger("dashboard")
@@ -49,7 +50,7 @@ class Session:
 
 
 class NotYetKnown(Exception):
-    """The list of ended sessions was not read lately, so a session from elsewhere has to wait."""
+    """The list of ended sessions was not read recently: a session begun elsewhere has to wait."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -98,7 +99,7 @@ class Sessions:
         return bool(self._live) or self.wanted
 
     def learn(self, digests: frozenset[str]) -> None:
-        """Take over the sessions that other instances, or an earlier process, ended."""
+        """Set which sessions other instances, or an earlier process, have ended."""
         self._revoked = digests
         self._learned_at, self.wanted = self._clock(), False
 
@@ -118,7 +119,7 @@ class Sessions:
         """Return the live session of a cookie; `active` when a person acts.
 
         Raises:
-            NotYetKnown: it began elsewhere, and whether it was ended is not known yet.
+            NotYetKnown: it began elsewhere and may have been ended there.
         """
         try:
             values = self._signer.loads(cookie)
@@ -130,14 +131,12 @@ class Sessions:
                 latest = max(session.last_active, live[0].last_active)
                 session = replace(session, last_active=latest)
             used = self._use(session, mark, active)
-            if used and not live and not self._vouched():
+            trusted = not self._shared or self._clock() - self._learned_at < _TRUSTED_S
+            if used and not live and not trusted:
                 del self._live[session.id]
                 self.wanted = True
                 raise NotYetKnown(used)
             return used
-
-    def _vouched(self) -> bool:
-        return not self._shared or self._clock() - self._learned_at < _TRUSTED_S
 
     def find(self, session_id: str, *, active: bool = False) -> Session | None:
         """Return the live session of that id; `active` when a person acts."""
@@ -146,18 +145,15 @@ class Sessions:
             return self._use(*live, active) if live else None
 
     def end(self, session_id: str) -> float:
-        """End a session for good and return until when its cookie would have lasted."""
+        """End a session for good and return when its cookie would have expired."""
         with self._lock:
             self._live.pop(session_id, None)
             self._ended[session_id] = self._clock() + self.lasts_s
             return self._ended[session_id]
 
     def renewed(self, cookie: str, session: Session) -> str | None:
-        """Return a cookie with the current time, None while this one is recent enough."""
-        try:
-            values = self._signer.loads(cookie)
-        except BadSignature:
-            return None
+        """Return the cookie of a session with the current time, None while it is recent enough."""
+        values = self._signer.loads(cookie)
         if self._clock() - values["s"] < REFRESH_S:
             return None
         return self._sign(session, str(values["m"]))
@@ -209,7 +205,7 @@ class Sessions:
 
 
 class RevokedSessions:
-    """Ended sessions in the object storage. Failures of it are `BackendError`s."""
+    """Ended sessions in the object storage, whose failures are `BackendError`s."""
 
     def __init__(self, objects: ObjectStore, clock: Callable[[], float] = time.time) -> None:
         self._objects, self._clock = objects, clock
@@ -217,10 +213,8 @@ class RevokedSessions:
     def add(self, session_id: str, until: float) -> None:
         """Record that a session is over; its cookie expires `until` (seconds since 1970)."""
         key = f"{_PREFIX}{round(until):012d}-{digest(session_id)}"
-        try:
+        with suppress(EntryExists):
             self._objects.put_if_absent(key, b"{}")
-        except EntryExists:
-            return
 
     def digests(self) -> frozenset[str]:
         """Return the digests of the ended sessions, and delete those whose cookies expired."""
@@ -242,7 +236,7 @@ def digest(session_id: str) -> str:
 
 
 _unsaved: Final[dict[str, float]] = {}
-"""Sign-outs that the storage did not take yet: until when each cookie would have lasted."""
+"""Sign-outs not saved yet, by session id: when the cookie expires, in seconds since 1970."""
 
 
 def revoke(session_id: str, until: float) -> None:
@@ -261,9 +255,9 @@ def _save_revoked() -> None:
 
 
 async def follow_revocations(sessions: Sessions) -> None:
-    """Keep reading the sessions that were ended elsewhere or before this start.
+    """Keep reading which sessions were ended elsewhere or before this start.
 
-    Every `_ASK_S` while somebody is signed in, and at once when somebody waits to be.
+    Reads every `_ASK_S` while somebody is signed in, and at once when somebody waits to be.
     """
     trouble = ""
     while True:
@@ -280,7 +274,7 @@ async def follow_revocations(sessions: Sessions) -> None:
 
 
 def _learn(sessions: Sessions) -> str:
-    """Save and read ended sessions; return why that failed, empty if it did not."""
+    """Save and read ended sessions; return why that failed, or an empty string."""
     try:
         _save_revoked()
         sessions.learn(_revoked_sessions().digests())

@@ -1,4 +1,4 @@
-"""Bytes of uploaded files that a session may have in memory, where Streamlit keeps them."""
+"""Limit on the uploaded files of a session, which Streamlit keeps in memory."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from memory_core.model.limits import MAX_LOG_BYTES
 from .access import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES: Final = 2 * MAX_LOG_BYTES + 1024**2
-"""Files of all open pages of a session together, those under way included."""
+"""Most bytes of a session's files, over all open pages and with uploads under way."""
 
 _FULL: Final = (
     f"At most {MOST_BYTES // 1024**2} MB may be uploaded at a time. Remove a file from the page, "
@@ -20,7 +20,7 @@ _FULL: Final = (
 
 
 class Uploads:
-    """Passes uploads on while their session has room for them.
+    """Passes on uploads while their session has room for them.
 
     The path of an upload names the page and the file. Streamlit drops the files of a page some time
     after it was closed.
@@ -33,7 +33,7 @@ class Uploads:
     async def take(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, session_id: str
     ) -> None:
-        """Pass an upload of a declared length on, or answer that there is no room for it."""
+        """Pass on an upload of a declared length, or answer that there is no room for it."""
         self._forget_dropped()
         path, size = scope["path"], int(Headers(scope=scope)["content-length"])
         sizes = self._sizes.setdefault(session_id, {})
@@ -58,7 +58,7 @@ class Uploads:
                 sizes.pop(path, None)
 
     def _forget_dropped(self) -> None:
-        """Forget the files that Streamlit holds no more."""
+        """Forget the files that Streamlit no longer holds."""
         self._sizes = {
             session_id: kept
             for session_id, sizes in self._sizes.items()

@@ -1,7 +1,7 @@
 """The visitor behind a call, and the roles that calls require.
 
-`requires` guards every call that pages make: in scripts, in callbacks and fragments, which run
-without the beginning of the script, and in downloads, which run in a thread of their own.
+`requires` guards every call that pages make: in scripts, in callbacks and fragments, which skip
+the beginning of the script, and in downloads, which run in a thread of their own.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from .roles import Role
 from .sessions import Session
 
 IDENTITY_HEADER: Final = "x-holdfast-session"
-"""Header by which the gate names the session to Streamlit; dropped from what clients send."""
+"""Header by which the gate names the session to Streamlit; removed from clients' requests."""
 
 IDENTITY_KEY: Final = "session"
 """The same in `st.user`; see `server.trustedUserHeaders`."""
@@ -66,7 +66,7 @@ _acting: ContextVar[Visitor | None] = ContextVar("acting", default=None)
 
 
 def current() -> Visitor:
-    """Return the visitor of this call, with the role of now.
+    """Return the visitor of this call, with their current role.
 
     Raises:
         SignedOut: there is a login and the session is over.
@@ -99,7 +99,7 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 needed = f"{call.__qualname__} needs {role.word}"
                 notes.note_refusal(actor_of(visitor), "overstep", needed)
                 raise NotAllowed(
-                    f"your role, {visitor.role.word}, does not allow this; ask {role.somebody}"
+                    f"your role, {visitor.role.word}, does not allow this; ask {role.with_article}"
                 )
             with acting(actor_of(visitor)):
                 return call(*args, **kwargs)
@@ -124,7 +124,7 @@ def acting_as(visitor: Visitor) -> Iterator[None]:
 def bound(call: Callable[[], T]) -> Callable[[], T]:
     """Return the call bound to the current visitor, for another thread; fails once signed out.
 
-    For downloads: Streamlit makes the file in a thread that knows no visitor.
+    For downloads: Streamlit makes the file in a thread without a visitor.
     """
     visitor = current()
 
@@ -146,7 +146,7 @@ def actor_of(visitor: Visitor) -> Actor:
 
 
 def enter() -> Visitor:
-    """Return the visitor, or end the script and lead to the login. For the router alone."""
+    """Return the visitor, or end the script and lead to the login. Only for the router."""
     st.session_state[_ROUTED] = True
     return _still_signed_in()
 

@@ -27,7 +27,7 @@ MOST_EXPORTED: Final = 50_000
 def note(action: str, *, detail: str | None = "", **about: Any) -> None:
     """Write an entry for the current visitor, as `notes.note`; never with the text of a memory.
 
-    `detail` is None for what is not worth an entry.
+    Nothing is written if `detail` is None.
     """
     if detail is not None:
         notes.note(visitor.actor_of(visitor.current()), action, detail=detail, **about)

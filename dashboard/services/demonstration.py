@@ -1,4 +1,4 @@
-"""Calls of a demo: invented people, and things broken on purpose; never with an AWS account."""
+"""The demo: invented people, and things broken on purpose; never on an AWS account."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final
 from urllib.request import Request, urlopen
 
 from memory_core import MemoryService, Settings, redeploy_test
@@ -16,10 +16,9 @@ from memory_core.settings import child_environment
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import Health, connection
+from ..connection import Health, T, connection
 from . import jobs, memory_reads
 
-T = TypeVar("T")
 _ROOT: Final = PEOPLE.parents[2]
 _BUCKET: Final = "holdfast-demo"
 _LOAD: Final = "demo/load"
@@ -28,7 +27,7 @@ _WAIT_S: Final = 10.0
 
 @requires(Role.VIEWER)
 def director() -> DemoDirector | None:
-    """Return the director of this place, None where a demo must not touch it."""
+    """Return the director for this storage, None if a demo must not touch it."""
     try:
         return _director()
     except (DemoRefused, SettingsError):
@@ -37,7 +36,7 @@ def director() -> DemoDirector | None:
 
 @requires(Role.VIEWER)
 def is_all(health: Health) -> bool:
-    """Return whether nobody is stored here but the invented people."""
+    """Return whether only the invented people are stored here."""
     if not health.status or health.status.backend != "chroma" or not (place := director()):
         return False
     return health.status.users <= len(place.state.people) > 0
@@ -45,7 +44,7 @@ def is_all(health: Health) -> bool:
 
 @requires(Role.OPERATOR)
 def start_load() -> None:
-    """Start to load the invented people, as the job that `load_job` returns."""
+    """Start to load the invented people; `load_job` returns the job."""
     jobs.board().submit(
         lambda job: memory_reads.write(lambda service: _director().load(service, job)),
         subject="Load invented people",
@@ -68,7 +67,7 @@ def is_loading() -> bool:
 
 @requires(Role.OPERATOR)
 def simulate_on_stand_in() -> str:
-    """Start the usual simulation against a stand-in for S3 Vectors of its own; return the job."""
+    """Start a simulation against its own stand-in for S3 Vectors; return the id of the job."""
 
     def work(progress: jobs.Progress) -> redeploy_test.Report:
         with _stand_in() as environ:
@@ -86,13 +85,13 @@ def begin(scene: str) -> Scene:
 
 @requires(Role.OPERATOR)
 def put_right(scene: str) -> Scene:
-    """Repair what a scene has done."""
+    """Repair what a scene broke."""
     return _closed(lambda: _director().put_right(scene, _service))
 
 
 @requires(Role.OPERATOR)
 def reset() -> DemoState:
-    """Remove all that the demo has made."""
+    """Remove everything that the demo made."""
     return _closed(lambda: _director().reset(_service))
 
 
@@ -105,7 +104,7 @@ def _stand_in() -> Iterator[dict[str, str]]:
     """Run a stand-in with an empty bucket; yield the variables that lead to it alone.
 
     Raises:
-        DemoRefused: it does not start, since it is a part of a checkout with its tools for tests.
+        DemoRefused: it does not start; only a checkout with the tools for tests has it.
     """
     command = [sys.executable, "-m", "standin"]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
@@ -121,7 +120,7 @@ def _stand_in() -> Iterator[dict[str, str]]:
                 for name, value in child_environment().items()
                 if not name.startswith(("AWS_", "CHROMA_", "MEMORY_"))
             }
-            # The verdict is about the stand-in: it is kept no longer than that, and not here.
+            # The verdict is about the stand-in, so it is deleted with it.
             with TemporaryDirectory(prefix="holdfast-stand-in-") as folder:
                 given = {"AWS_S3_BUCKET": _BUCKET, "MEMORY_DATA_DIR": folder}
                 yield {**kept, **ready["environ"], **given}
@@ -137,7 +136,7 @@ def _service() -> Iterator[MemoryService]:
 
 
 def _closed(work: Callable[[], T]) -> T:
-    """Work while nothing has the disk open; a page that asks meanwhile opens it again."""
+    """Do the work with the store closed; a page that asks meanwhile opens it again."""
     connection().close(_WAIT_S)
     try:
         return work()

@@ -28,7 +28,7 @@ def last() -> Diagnosis | None:
 
 @requires(Role.OPERATOR)
 def start(tags: Collection[Tag] = ()) -> str:
-    """Start the checks and return the id of the job; a run under way is not started twice."""
+    """Start the checks, unless they are under way, and return the id of the job."""
 
     def work(progress: jobs.Progress) -> None:
         def on_progress(done: int, total: int, title: str) -> None:
@@ -42,17 +42,9 @@ def start(tags: Collection[Tag] = ()) -> str:
 
 
 @requires(Role.VIEWER)
-def running() -> jobs.Job | None:
-    """Return the newest run of the doctor while it is unfinished."""
-    job = jobs.board().latest(_RUN)
-    return job if job and not job.finished else None
-
-
-@requires(Role.VIEWER)
-def ended_early() -> jobs.Job | None:
-    """Return the newest run if it was cancelled or failed."""
-    job = jobs.board().latest(_RUN)
-    return job if job and job.state in ("cancelled", "failed") else None
+def latest_run() -> jobs.Job | None:
+    """Return the newest run of the checks."""
+    return jobs.board().latest(_RUN)
 
 
 @requires(Role.OPERATOR)
@@ -82,5 +74,5 @@ def log(job_id: str) -> jobs.Job | None:
 
 @st.cache_resource(show_spinner=False)
 def _latest() -> list[Diagnosis]:
-    """Return the list of the latest diagnosis, which is kept until the process ends."""
+    """Return the list that holds the latest diagnosis until the process ends."""
     return []

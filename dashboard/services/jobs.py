@@ -5,7 +5,6 @@ import queue
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -77,7 +76,7 @@ class Job:
     started: float = 0.0
     """Seconds of the monotonic clock; 0 while it waits."""
     ended: float = 0.0
-    """The same of its end; 0 until then."""
+    """The end, by the same clock; 0 until then."""
     steps: tuple[StepDone, ...] = ()
     result: Any = None
     trouble: Trouble | None = None
@@ -88,20 +87,16 @@ class Job:
         return self.state in {"done", "failed", "cancelled"}
 
 
-@dataclass
 class Jobs:
     """Small pool of daemon threads, with the newest `MAX_KEPT` jobs and their results."""
 
-    _jobs: OrderedDict[str, Job] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
-    _waiting: queue.Queue[tuple[str, Work, Visitor]] = field(
-        default_factory=lambda: queue.Queue(MAX_WAITING)
-    )
-    _closed: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
+        self._cancelled: dict[str, threading.Event] = {}
+        self._waiting: queue.Queue[tuple[str, Work, Visitor]] = queue.Queue(MAX_WAITING)
+        self._closed = False
         for number in range(WORKERS):
             threading.Thread(target=self._run, name=f"job-{number}", daemon=True).start()
 
@@ -156,9 +151,9 @@ class Jobs:
         return None
 
     def finish(self, within_s: float) -> int:
-        """Refuse new jobs, cancel waiting ones, and let those that run end within this time.
+        """Refuse new jobs, cancel waiting ones, and give running ones `within_s` seconds to end.
 
-        Later than that, they are cancelled; returns their number.
+        Cancels those that take longer, and returns their number.
         """
         until = time.monotonic() + within_s
         with self._ended:

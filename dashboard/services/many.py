@@ -1,4 +1,4 @@
-"""The past of a user, and changes of many of their memories: preview, job, receipt."""
+"""The past of a user, and bulk changes of their memories: preview, job, receipt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LATEST: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class ManyChange:
-    """A call of the service that changes memories of a user, and its options but `preview`."""
+    """A call of the service that changes memories of a user, and its options except `preview`."""
 
     user_id: UserId
     call: Literal["restore_user", "change_memories"]
@@ -43,7 +43,7 @@ class ManyChange:
 
 @requires(Role.VIEWER)
 def past(user_id: UserId, moment: dt.datetime | str) -> PastMemories:
-    """Return what the user had at a moment; its texts are for `records`."""
+    """Return the user's memories at a moment; `records` returns their texts."""
     return connection().service().memories_at(user_id, moment)
 
 
@@ -64,7 +64,7 @@ def step(user_id: UserId, before: str | None, event_id: str) -> list[Change]:
 def difference(
     user_id: UserId, at: dt.datetime | str, ids: frozenset[str] | None = None
 ) -> ChangeReceipt:
-    """Return what would make all memories, or some, what they were; as the visitor sees it."""
+    """Preview the restoration of all memories, or of some `ids`, as the visitor may see it."""
     receipt = _difference(user_id, at, ids, connection().writes)
     changes = tuple(_for_visitor(receipt.changes))
     records = [change.before or change.after for change in changes]
@@ -74,14 +74,14 @@ def difference(
 
 @requires(Role.OPERATOR)
 def recalls(user_id: UserId) -> list[RecallReceipt] | None:
-    """Return what questions of programs were given, newest first; None where nothing is kept."""
+    """Return which memories questions of programs got, newest first; None if none are kept."""
     service = connection().service()
     return service.recalls(user_id) if service.settings.recall_days else None
 
 
 @requires(Role.VIEWER)
 def resolve(user_id: UserId, where: MemoryFilter) -> MemoryFilter:
-    """Return the filter with what was asked for."""
+    """Return the filter with its condition `asked`, if any, replaced by the ids of memories."""
     return connection().service().recall_log.resolve(user_id, where) or where
 
 
@@ -96,7 +96,7 @@ def start(change: ManyChange) -> str:
     """Start a change, and return the id of its job. For callbacks.
 
     Raises:
-        TooBusy: another one of this user's memories is under way.
+        TooBusy: another change of this user's memories is under way.
     """
     running = latest(change.user_id)
     if running and not running.finished:
@@ -110,7 +110,7 @@ def start(change: ManyChange) -> str:
 
 @requires(Role.VIEWER)
 def latest(user_id: UserId) -> jobs.Job | None:
-    """Return the newest change of many of the user's memories."""
+    """Return the job of the newest change of the user's memories."""
     return jobs.board().latest(_fingerprint(user_id))
 
 

@@ -1,7 +1,7 @@
 """Reads and writes of memories, through the one service and the caches that all visitors share.
 
-What is read is cached for some seconds under the number of the last write: a write made here shows
-at once, one made by another process soon after.
+Reads are cached for some seconds under the number of the last write: a write made here shows at
+once, one made by another process soon after.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ from memory_core.memories import log_lines
 from memory_core.model.call_counts import CallCounts
 from memory_core.model.census import Census, Placement
 from memory_core.model.counting import Progress
-from memory_core.model.records import Event, MemoryRecord, SavedMemories
+from memory_core.model.records import Event, MemoryRecord, SavedMemories, SearchResult
 from memory_core.model.user_id import UserId
 
 from ..auth.roles import Role
 from ..auth.visitor import requires
-from ..connection import Answered, Connection, Health, Saved, T, Trouble, connection
+from ..connection import Connection, Health, T, Timed, Trouble, connection
 from . import privacy
 from .activity_log import note
 
@@ -34,7 +34,7 @@ PLACED_S = 300
 """Seconds for which the comparison with the store and the starts are cached."""
 
 COUNTED_UP_TO = 10_000
-"""Memories whose ids in the store are counted unasked: on S3 that takes 20 requests."""
+"""Most memories whose ids in the store are counted without asking; on S3 it takes 20 requests."""
 
 
 @requires(Role.VIEWER)
@@ -107,7 +107,7 @@ def memories(user_id: UserId) -> list[MemoryRecord]:
 
 
 @requires(Role.OPERATOR)
-def search(user_id: UserId, question: str, limit: int) -> Answered:
+def search(user_id: UserId, question: str, limit: int) -> Timed[SearchResult]:
     """Search a user's memories."""
     answer = _search(user_id, question, limit, connection().writes)
     if hits := answer.result.hits:
@@ -128,7 +128,7 @@ def reveal(user_id: UserId, memory_id: str, reason: str) -> MemoryRecord:
     """Return one memory in full and record who read it and why.
 
     Raises:
-        InvalidMemory: the reason has less than `LEAST_REASON` characters.
+        InvalidMemory: the reason has fewer than `LEAST_REASON` characters.
         MemoryNotFound: the memory is gone.
     """
     why = " ".join(reason.split())[: privacy.MOST_REASON]
@@ -147,15 +147,8 @@ def recent_lines(limit: int) -> list[log_lines.LogLine]:
 
 
 @requires(Role.VIEWER)
-def language_model() -> str | None:
-    """Return the name of the language model that extracts memories, if one is set."""
-    settings = connection().settings
-    return settings.llm if settings else None
-
-
-@requires(Role.VIEWER)
 def known_values() -> dict[str, str]:
-    """Return the values of variables that are set and no secrets, by name."""
+    """Return the values of variables that are set and not secret, by name."""
     known = connection().settings
     if known is None:
         return {}
@@ -172,19 +165,23 @@ def known_values() -> dict[str, str]:
 
 
 @requires(Role.OPERATOR)
-def save_text(raw_user_id: str, text: str, *, infer: bool) -> Saved:
+def save_text(raw_user_id: str, text: str, *, infer: bool) -> Timed[SavedMemories]:
     """Save one text for a user and read it back."""
     return _save(lambda s: s.add_text_memory(raw_user_id, text, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
-def save_messages(raw_user_id: str, messages: list[dict[str, Any]], *, infer: bool) -> Saved:
+def save_messages(
+    raw_user_id: str, messages: list[dict[str, Any]], *, infer: bool
+) -> Timed[SavedMemories]:
     """Save a conversation for a user and read it back."""
     return _save(lambda s: s.add_messages(raw_user_id, messages, infer=infer, verify=True))
 
 
 @requires(Role.OPERATOR)
-def save_document(raw_user_id: str, name: str, content: bytes, on_progress: Progress) -> Saved:
+def save_document(
+    raw_user_id: str, name: str, content: bytes, on_progress: Progress
+) -> Timed[SavedMemories]:
     """Save the passages of a document for a user and read them back."""
     options: dict[str, Any] = {"verify": True, "on_progress": on_progress}
     return _save(lambda s: s.add_document(raw_user_id, name, content, **options))
@@ -216,8 +213,8 @@ def try_again() -> None:
 
 @requires(Role.OPERATOR)
 def write(call: Callable[[MemoryService], T]) -> T:
-    """Call the service with something that changes memories, then clear the caches."""
-    # Everything of Streamlit that can interrupt a script comes before the call.
+    """Make a call that changes memories, then clear the caches."""
+    # Whatever of Streamlit can interrupt a script comes before the call.
     shared = connection()
     try:
         with shared.writing() as service:
@@ -227,15 +224,13 @@ def write(call: Callable[[MemoryService], T]) -> T:
         _clear_caches(shared)
 
 
-def _save(call: Callable[[MemoryService], SavedMemories]) -> Saved:
-    started = time.perf_counter()
-    saved = write(call)
-    return Saved(tuple(saved), _ms_since(started), saved.left_out)
+def _save(call: Callable[[MemoryService], SavedMemories]) -> Timed[SavedMemories]:
+    return _timed(lambda: write(call))
 
 
 @requires(Role.OPERATOR)
 def forget_reads() -> None:
-    """Forget all that was read, after a change beside the calls of the service."""
+    """Clear the caches, after a change that bypassed the service."""
     _clear_caches(connection())
 
 
@@ -245,8 +240,10 @@ def _clear_caches(shared: Connection) -> None:
         cached.clear()
 
 
-def _ms_since(started: float) -> int:
-    return max(1, round((time.perf_counter() - started) * 1000))
+def _timed(call: Callable[[], T]) -> Timed[T]:
+    started = time.perf_counter()
+    result = call()
+    return Timed(result, max(1, round((time.perf_counter() - started) * 1000)))
 
 
 # `version`, the number of the last write, is part of each key: a read that was under way during a
@@ -288,7 +285,5 @@ def _memories(user_id: UserId, version: int) -> list[MemoryRecord]:
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=32, show_spinner=False)
-def _search(user_id: UserId, question: str, limit: int, version: int) -> Answered:
-    started = time.perf_counter()
-    result = connection().service().search(user_id, question, limit=limit)
-    return Answered(result, _ms_since(started))
+def _search(user_id: UserId, question: str, limit: int, version: int) -> Timed[SearchResult]:
+    return _timed(lambda: connection().service().search(user_id, question, limit=limit))

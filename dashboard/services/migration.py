@@ -1,4 +1,4 @@
-"""Migrations as jobs: the plan of one, and the run with its proof."""
+"""Migrations as jobs: the plan, and the run with its proof."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ def migration_status() -> MigrationStatus:
 def check_source(source: str) -> None:
     """Raise `MigrationError` for an address that cannot be a source, or is not open to the page.
 
-    Whoever uses the page must not read with the rights of the server: open are the own data folder
-    and what `DASHBOARD_MIGRATE_FROM` names.
+    Visitors must not read whatever the server can: only its data folder, and the places that
+    `DASHBOARD_MIGRATE_FROM` names, are open.
     """
     where = transfer.parse(source)
     named = [transfer.parse(address) for address in access().settings.migrate_from]
@@ -50,7 +50,7 @@ def check_source(source: str) -> None:
     if where.kind in _FILES and any(_is_below(where.place, str(folder)) for folder in own):
         return
     raise MigrationError(
-        f"{source!r} is not open to the dashboard; name it in DASHBOARD_MIGRATE_FROM, put it into "
+        f"{source!r} is not open to the dashboard; name it in DASHBOARD_MIGRATE_FROM, move it to "
         "MEMORY_DATA_DIR, or use `python -m memory_core migrate`"
     )
 
@@ -76,7 +76,7 @@ def _is_below(place: str, folder: str) -> bool:
 
 @requires(Role.ADMIN)
 def start_plan(source: str, user: str) -> None:
-    """Start to plan, reading only. For callbacks.
+    """Start to plan, which only reads. For callbacks.
 
     Raises:
         MigrationError: the source is not open to the dashboard.

@@ -18,12 +18,12 @@ _REVEALED: Final = "texts.revealed"
 
 
 def reads_all() -> bool:
-    """Return whether the visitor reads memories without asking for each."""
+    """Return whether the visitor may read texts without giving a reason for each."""
     return may(Role.OPERATOR)
 
 
 def records_for_visitor(records: list[MemoryRecord]) -> list[MemoryRecord]:
-    """Return the records; for a viewer without texts, except those revealed in this session."""
+    """Return the records, for a viewer without the texts not revealed in this session."""
     if reads_all():
         return records
     return [record if _is_revealed(record) else _hidden(record) for record in records]

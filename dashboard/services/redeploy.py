@@ -21,7 +21,7 @@ _logger = logging.getLogger("dashboard")
 
 REAL: Final = "Real deployment"
 REPORTS_FRESH_S: Final = 60
-"""Seconds for which reports are cached: each is an object of its own to read."""
+"""Seconds for which reports are cached: reading each takes a request."""
 
 _PROOF: Final = "redeploy/proof"
 _DEPLOY: Final = "Start the deployment"
@@ -47,7 +47,7 @@ def leftover_tests() -> list[str]:
 
 @requires(Role.VIEWER)
 def standing_proof() -> tuple[Proof | None, str]:
-    """Return the standing proof, and why it could not be read just now, if so."""
+    """Return the standing proof, and why it could not be read just now, if it could not."""
     return _standing_proof(connection().tests), connection().service().last_proof[1]
 
 
@@ -127,7 +127,7 @@ def check_of(run: str) -> jobs.Job | None:
 
 @requires(Role.VIEWER)
 def checked_here(run: str) -> jobs.Job | None:
-    """Return the job that ended with a verdict, which has steps and recount as well."""
+    """Return the job that ended with a verdict about this test; it also has steps and recount."""
     job = jobs.board().latest(_check(run))
     if job is None or not isinstance(job.result, redeploy_test.Report):
         return None
@@ -168,8 +168,8 @@ def run_deployment() -> str:
         activity_log.note("deploy", detail=_DEPLOY)
         redeploy_test.start_deployment(memory_reads.settings())
         return (
-            "The host took the order. When the new deployment runs, it checks by itself; this "
-            "page reconnects to it."
+            "The host has accepted the deployment. Once it runs, it checks the test by itself; "
+            "this page reconnects to it."
         )
 
     return jobs.board().submit(work, subject=_DEPLOY, fingerprint="redeploy/deploy")
@@ -186,7 +186,7 @@ def check_waiting() -> None:
 
 
 def _change(call: Callable[[MemoryService], T]) -> T:
-    """Call the service with something that changes probes or reports, which are then read again."""
+    """Make a call that changes probes or reports, so that they are read again."""
     try:
         return write(call)
     finally:

@@ -1,4 +1,4 @@
-"""Calls about users: what is known, merge, removal, export, and comparison with the store."""
+"""Calls about users: search, merge, removal, export, and comparison with the store."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from memory_core.activity import recording
 from memory_core.memories.erasure_proof import Traces
 from memory_core.memories.merge_users import Merge, MergePlan
 from memory_core.memories.search import Recall
-from memory_core.model.census import Adoption, Mention, OtherPlaces, StoreScan, UserSearch
+from memory_core.model.census import Mention, OtherPlaces, StoreScan, UserSearch
 from memory_core.model.counting import Progress, counted
 from memory_core.model.past import MemoryFilter
 from memory_core.model.records import Kind, Receipt
@@ -44,7 +44,7 @@ class Compared:
 def find(text: str) -> UserSearch:
     """Search for a user in the latest count, and in the latest scan of the store; reads no texts.
 
-    Who is not in the latest count may have come since: then users are counted now.
+    A user missing from the latest count may be new: then users are counted again.
     """
     service, compared = connection().service(), last_comparison()
     scan, elsewhere = (compared.scan, compared.elsewhere) if compared else (None, None)
@@ -61,7 +61,7 @@ def mentions(text: str) -> tuple[Mention, ...]:
 
 @requires(Role.OPERATOR)
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
-    """Return the memories that the assistant would get, and why not the others."""
+    """Return the memories that the assistant would get, and why it would not get the others."""
     service = connection().service()
     recall = service.explain(user_id, question, limit=limit, counted=memory_reads.census())
     if recall.ranking:
@@ -94,9 +94,9 @@ def merge_users(former: UserId, user_id: UserId) -> Merge:
 
 
 @requires(Role.ADMIN)
-def undo_merge(reunion: Merge) -> Merge:
+def undo_merge(merge: Merge) -> Merge:
     """Undo a merge."""
-    return memory_reads.write(lambda service: service.undo_reunion(reunion))
+    return memory_reads.write(lambda service: service.undo_reunion(merge))
 
 
 @requires(Role.ADMIN)
@@ -136,22 +136,19 @@ def export(
 
 
 @requires(Role.OPERATOR)
-def adopt_orphans(user_id: UserId, on_progress: Progress) -> Adoption:
-    """Adopt a user's orphan vectors: record them in the ledger."""
-    return memory_reads.write(lambda service: service.take_up(user_id, on_progress=on_progress))
-
-
-@requires(Role.OPERATOR)
 def start_adoption(user_id: UserId) -> None:
-    """Start to adopt a user's orphan vectors. For callbacks."""
-    work = partial(adopt_orphans, user_id)
-    jobs.board().submit(work, subject="Recover orphans", fingerprint=_take_up(user_id))
+    """Start to adopt a user's orphan vectors: to record them in the ledger. For callbacks."""
+    jobs.board().submit(
+        lambda job: memory_reads.write(lambda service: service.take_up(user_id, on_progress=job)),
+        subject="Recover orphans",
+        fingerprint=_adoption_of(user_id),
+    )
 
 
 @requires(Role.VIEWER)
 def adoption(user_id: UserId) -> jobs.Job | None:
     """Return the newest job that adopted the user's orphan vectors."""
-    return jobs.board().latest(_take_up(user_id))
+    return jobs.board().latest(_adoption_of(user_id))
 
 
 @requires(Role.OPERATOR)
@@ -184,5 +181,5 @@ def _mentions(text: str, version: int) -> tuple[Mention, ...]:
     return connection().service().find(text, texts=True).mentions or ()
 
 
-def _take_up(user_id: UserId) -> str:
-    return f"users/take-up/{user_id}"
+def _adoption_of(user_id: UserId) -> str:
+    return f"users/adopt/{user_id}"

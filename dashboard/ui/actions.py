@@ -2,8 +2,8 @@
 
 The press only stores the work. The run that follows draws the button disabled, does the work, and
 keeps the outcome in a plain object: a further click interrupts a script at its next Streamlit
-call, so none may come between the work and storing its outcome. One session runs one script at a
-time, because `.streamlit/config.toml` switches fast reruns off.
+call, so none may stand between the work and storing its outcome. One session runs one script at a
+time, because `.streamlit/config.toml` disables fast reruns.
 """
 
 import time
@@ -104,11 +104,20 @@ def draw_typed(
     *,
     noun: str = "id",
 ) -> Action:
-    """Draw a field to type the expected id in, and the button that then does the work.
+    """Draw a field for the expected id, and the button that does the work if it was typed.
 
-    The id may be typed in any form that normalizes to it; `on_press` is called when it was.
+    Any form that normalizes to the id is accepted; `on_press` is called then.
     """
     drawn = action(name)
+
+    def press() -> None:
+        if not _is_same(st.session_state.get(f"{name}.typed", ""), expected):
+            st.session_state[f"{name}.mistyped"] = True
+            return
+        st.session_state[f"{name}.typed"] = ""
+        drawn.ask(work, name, expected)
+        on_press()
+
     with st.form(f"{name}.form", border=False):
         st.text(one_line(expected, 300))
         question = f"To {label[0].lower()}{label[1:]}, type the {noun}"
@@ -116,8 +125,7 @@ def draw_typed(
         st.form_submit_button(
             f":red[{label}]",
             disabled=drawn.busy,
-            on_click=_press,
-            args=(name, expected, drawn, work, on_press),
+            on_click=press,
         )
     if st.session_state.pop(f"{name}.mistyped", False):
         st.warning(
@@ -125,21 +133,6 @@ def draw_typed(
         )
     drawn.run("Working and counting again…")
     return drawn
-
-
-def _press(
-    name: str,
-    expected: str,
-    action: Action,
-    work: Callable[[], Any],
-    on_press: Callable[[], None],
-) -> None:
-    if not _is_same(st.session_state.get(f"{name}.typed", ""), expected):
-        st.session_state[f"{name}.mistyped"] = True
-        return
-    st.session_state[f"{name}.typed"] = ""
-    action.ask(work, name, expected)
-    on_press()
 
 
 def _is_same(typed: str, expected: str) -> bool:

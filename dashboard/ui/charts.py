@@ -52,7 +52,7 @@ _VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, the sentence that stands for it, and its numbers as columns of a table."""
+    """A figure, its text alternative, and its numbers as columns of a table."""
 
     figure: go.Figure
     alt: str
@@ -62,9 +62,9 @@ class Chart:
 def per_user(
     users: Sequence[UserSummary], recent: Mapping[UserId, int], differing: Collection[UserId]
 ) -> Chart:
-    """Draw the users with most memories, with what was created in seven days.
+    """Draw the users with most memories, and how many of these were created in seven days.
 
-    Those whose memories are not all where they should be have another colour.
+    Users with memories that are not where they should be have another colour.
     """
     top = users[:TOP_USERS]
     labels = [chart_label(user.user_id, 34) for user in top]
@@ -92,7 +92,7 @@ def per_user(
     figure = fix(go.Figure(bars), height=21 * max(4, len(labels)) + 12)
     figure.update_yaxes(tickvals=positions, ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_xaxes(visible=False, range=[0, max(counts, default=1) * 1.25])
-    wrong = f"; {counted(len(differing), 'user')} not all in place" if differing else ""
+    wrong = f"; store and record differ for {counted(len(differing), 'user')}" if differing else ""
     return Chart(
         figure,
         f"{one_line(users[0].user_id, 60)} has the most of {counted(len(users), 'user')}, "
@@ -108,9 +108,9 @@ def per_user(
 
 
 def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
-    """Draw the memories by the UTC day they were created, a colour for how they came here.
+    """Draw the memories by the UTC day of their creation, with a colour for each origin.
 
-    Of the last `days`, or of `LONGEST` for 0; with `total` how many there were by the end of a day.
+    Covers the last `days`, or `LONGEST` for 0; with `total`, counts all up to the end of a day.
     """
     today = census.as_of.date()
     first = today - dt.timedelta(days=(days or LONGEST) - 1)
@@ -140,7 +140,7 @@ def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
 def marks(
     starts: Sequence[ServiceStart], reports: Sequence[Report], moves: Mapping[str, Origin]
 ) -> list[tuple[dt.datetime, str, str]]:
-    """Return when something happened around a user's memories, what, and in which words."""
+    """Return the time, kind and description of what happened around a user's memories."""
     judged = [(at, report) for report in reports if (at := text.parsed(report.ended_at))]
     return [
         *((start.at, "deployment", _start_words(start)) for start in _deployments(starts)),
@@ -236,7 +236,7 @@ def distribution(users: Sequence[UserSummary]) -> Chart:
 
 
 def should_be(placement: Placement, elsewhere: int | None) -> Chart:
-    """Draw one bar of what is on record and in the store, what is in one of them, and elsewhere."""
+    """Draw one bar: memories on record and in the store, in only one of them, and elsewhere."""
     missing = sum(placement.missing.values())
     parts = {
         "in both": (placement.both, BACKEND_COLOURS[placement.backend]),
@@ -261,7 +261,7 @@ def should_be(placement: Placement, elsewhere: int | None) -> Chart:
     said = ", ".join(f"{trace.name}" for trace in figure.data)
     return Chart(
         figure,
-        f"Memories on record beside those in {text.backend_name(placement.backend)}: {said}.",
+        f"Memories on record compared with {text.backend_name(placement.backend)}: {said}.",
         {"Where": list(parts), "Memories": [count for count, _ in parts.values()]},
     )
 
@@ -275,7 +275,7 @@ def storage_strip(
 ) -> Chart:
     """Draw which storage was in use over time, with starts, deployments, verdicts and memories.
 
-    Before the first start that is on record the storage is unknown: grey, from `since`.
+    Before the first start on record, from `since`, the storage is unknown and grey.
     """
     judged = [(at, report) for report in reports if (at := text.parsed(report.ended_at))]
     since = min([since, *(start.at for start in starts), *(at for at, _ in judged)])
@@ -386,7 +386,7 @@ def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int
 
 
 def clicked(event: Any) -> str | None:
-    """Return what the clicked point stands for, empty if it says nothing; None without a click."""
+    """Return the custom data of the clicked point, empty if it has none; None without a click."""
     points = event.selection.points if event else []
     if not points:
         return None

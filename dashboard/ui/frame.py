@@ -28,7 +28,7 @@ STATES: Final = {
 
 
 def word_of(health: Health) -> str:
-    """Return the state as constant Markdown; for a demo that, for another's server whose it is."""
+    """Return the state of the storage, Demo or Own server as constant Markdown."""
     if health.status and (health.status.stand_in or demonstration.is_all(health)):
         return ":blue[:material/theater_comedy: **Demo**]"
     if health.status and health.status.server:
@@ -62,7 +62,7 @@ def _draw_visitor(visitor: Visitor) -> None:
 def draw_band(health: Health, page: str) -> None:
     """Draw a warning while the storage is broken, temporary or a stand-in.
 
-    The overview, whose address is empty, says it itself; the doctor's page is the way out.
+    The Overview, whose path is empty, shows the state itself; the Doctor needs no link to itself.
     """
     if page:
         _draw_state(health, with_way_out=page != "doctor")
@@ -123,7 +123,7 @@ def draw_tabs(
 ) -> dict[str, TabContainer]:
     """Draw tabs and return them by name; the address decides which is open, else `first`.
 
-    `parameter` holds the name of the open tab in the address, so that Back leads to the one before.
+    The query parameter holds the name of the open tab, so that Back leads to the previous one.
     """
     # Coloured, because Streamlit's accent for the open tab is too dark on a dark background.
     labels = {name: f":blue[{name}]" for name in names}

@@ -20,16 +20,16 @@ _HEADLINES: Final = {
     "InvalidMemory": "This text cannot be stored",
     "InvalidMove": "These memories cannot be moved",
     "MigrationError": "This cannot be migrated",
-    "MemoryNotFound": "This memory does not exist any more",
+    "MemoryNotFound": "This memory no longer exists",
     "NotIndexed": "Recorded, but not searchable yet",
     "BackendError": "The storage cannot be used as it is configured",
-    "BackendUnavailable": "The storage is busy or did not answer; trying again later helps",
+    "BackendUnavailable": "The storage is busy or did not answer; try again later",
     "AccessDenied": "The storage refused access",
     "IndexMismatch": "The index does not fit these memories",
     "IndexDamaged": "The files of the index are damaged; memories are safe on record",
     "LedgerCorrupt": "An entry of the record cannot be read",
     "InvalidReceipt": "This receipt cannot be used",
-    "RedeployTestFailed": "The test itself did not come to its end",
+    "RedeployTestFailed": "The test itself could not be completed",
     "NotAllowed": "Your role does not allow this",
     "SignedOut": "You are signed out",
     "TooBusy": "Too much is waiting already",
@@ -64,5 +64,5 @@ def draw_unless(role: Role) -> bool:
         return True
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(":gray[:material/lock:]", width="content")
-        st.caption(f"Ask {role.somebody}: your role does not allow this.")
+        st.caption(f"Ask {role.with_article}: your role does not allow this.")
     return False

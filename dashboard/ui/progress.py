@@ -59,7 +59,7 @@ def watch(
 
 
 def rerun_if_ended(since: float, *drawn: jobs.Job | None) -> None:
-    """Draw the page again where one of its jobs ended while it showed what was before."""
+    """Rerun the page if one of its jobs ended after `since`, while the page was being drawn."""
     if any(job and job.ended > since for job in drawn):
         st.rerun()
 

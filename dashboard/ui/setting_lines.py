@@ -27,7 +27,7 @@ def _shell(values: Mapping[str, str]) -> str:
 
 
 def _compose(values: Mapping[str, str]) -> str:
-    # Compose puts the value of a variable in place of what follows a dollar.
+    # Compose replaces `$NAME` by the value of a variable.
     quoted = {name: json.dumps(value).replace("$", "$$") for name, value in values.items()}
     lines = (f"  {name}: {value}" for name, value in quoted.items())
     return "\n".join(["environment:", *lines])
@@ -47,7 +47,7 @@ FORMS: Final[dict[str, tuple[str, Callable[[Mapping[str, str]], str]]]] = {
 def values_of(text: str, known: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a text names, with their value: its own, a known one, or a hint.
 
-    A bucket brings its region along.
+    A bucket also needs its region.
     """
     values = {
         name: value or known.get(name) or _PLACEHOLDERS.get(name, "<value>")
@@ -70,7 +70,7 @@ def draw(text: str, key: str) -> None:
 
 
 def draw_to_keep(status: Status, key: str = "what-to-set") -> None:
-    """Draw what keeps memories through deployments, behind a button, and the way to the proof."""
+    """Draw a button that opens the settings of persistent storage, and links to test them."""
     part = st.popover("What to set", key=key, icon=":material/tune:", on_change="rerun")
     if part.open:
         with part:

@@ -61,8 +61,8 @@ def draw_broken_card(trouble: Trouble) -> None:
         show(sentence(trouble.sentence))
         setting_lines.draw(trouble.sentence, "broken")
         st.caption(
-            "Acknowledged memories are not lost by this. Correct what the sentence names, then try "
-            "again; a changed variable needs a restart of the dashboard."
+            "Acknowledged memories are not lost by this. Correct what the message names, then try "
+            "again; after changing a variable, restart the dashboard."
         )
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             _draw_try_again()
@@ -72,7 +72,7 @@ def draw_broken_card(trouble: Trouble) -> None:
 
 
 def draw_unavailable(sentence: str) -> None:
-    """Draw that a page needs the storage, and where its error is explained."""
+    """Draw what a page cannot do without the storage, and where the error is explained."""
     st.markdown(f"{sentence} at the moment; the overview says why.")
     _draw_try_again()
 
@@ -80,7 +80,7 @@ def draw_unavailable(sentence: str) -> None:
 def draw_steps(status: Status) -> None:
     """Draw the steps by which the backend was chosen, the deciding one marked.
 
-    One that failed is optional where memories are kept all the same.
+    A failed step counts as optional if memories are persistent anyway.
     """
     with st.container(key="decision", gap="xsmall"):
         for step in status.steps:
@@ -88,7 +88,7 @@ def draw_steps(status: Status) -> None:
 
 
 def draw_server_card(card: ServerCard) -> None:
-    """Draw what a server in Amazon's place can do, and what is done instead of the rest."""
+    """Draw what a server used in place of AWS cannot do, and what is done instead."""
     with st.container(border=True, key="server-card"):
         st.header("What this server can do", anchor=False)
         show(f"{sentence(card.sentence)} Tried {text.utc(card.taken_at)}.")

@@ -1,4 +1,4 @@
-"""Tables: data frames with cleaned, short cells and nothing private."""
+"""Tables: data frames with short, cleaned cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -15,7 +15,7 @@ from .text import day, expiry, one_line
 
 CELL = 200
 CLICKS: Final = ("single-row", "single-cell")
-"""Selections that together make a whole row react to a click."""
+"""Selection modes that together make a whole row react to a click."""
 HEADER_PX = 38
 ROW_PX = 35
 _WHOLE_UP_TO = 1_000
@@ -89,13 +89,13 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
 
 
 def selected_row(selection: Mapping[str, Any], rows: int) -> int | None:
-    """Return the row that is selected, by its box or by a click on any of its cells."""
+    """Return the row selected by its checkbox or by a click on any of its cells."""
     clicked = [*selection.get("rows", ()), *(row for row, _ in selection.get("cells", ()))]
     return clicked[-1] if clicked and clicked[-1] < rows else None
 
 
 def table_height(rows: int, at_most: int) -> int:
-    """Return the height in pixels of a table, of `at_most` rows."""
+    """Return the height in pixels of a table that shows `at_most` rows."""
     return HEADER_PX + ROW_PX * min(rows, at_most)
 
 
@@ -126,16 +126,6 @@ def _event_word(event: Event) -> str:
     return KIND_WORDS[event.kind]
 
 
-def metadata_frame(metadata: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per entry."""
-    return pd.DataFrame(
-        {
-            "Key": [one_line(key, CELL) for key in metadata],
-            "Value": [one_line(value, CELL) for value in metadata.values()],
-        }
-    )
-
-
 def log_text(lines: Sequence[LogLine]) -> str:
     """Return log lines newest first, the known ones marked."""
     return "\n".join(
@@ -145,6 +135,6 @@ def log_text(lines: Sequence[LogLine]) -> str:
 
 
 def known_sentence(lines: Sequence[LogLine]) -> str:
-    """Return the numbers of lines and of known lines, in words."""
+    """Return a sentence with the number of lines, and of known ones."""
     known = sum(line.known for line in lines)
     return f"{counted(len(lines), 'line')}, newest first; {known:,} marked"

@@ -14,7 +14,7 @@ from typing import Final
 import streamlit as st
 
 from memory_core.memories.word_index import matched_words, matches
-from memory_core.model.counting import counted as counted
+from memory_core.model.counting import counted
 from memory_core.model.records import MemoryRecord
 
 SHORT = 600
@@ -34,7 +34,7 @@ _STACKED_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9]+(?:(?:[ -]|(?<=\d)\.(?=\d))[A-Za-z0-9]+)*")
 _UNITS = ((60, "minute", 60), (3600, "hour", 24), (86_400, "day", 30), (2_592_000, "month", 12))
 
-# What Markdown cannot make anything of once it is escaped: no address, no link, no icon.
+# Text that stays plain text in Markdown once it is escaped: no address, no link, no icon.
 _TAME = re.compile(
     r"(?!.*www\.)(?:[^\W_]|[ \n.,;!?'’‘“”\"()%€/–…]|(?<!-)-(?!-)|:(?=\s|\d|\Z))*", re.DOTALL | re.I
 )
@@ -79,7 +79,7 @@ def plain_word(value: object, otherwise: str) -> str:
 
 
 def sentence(value: object) -> str:
-    """Return a sentence with a capital, if it begins with a word, and a full stop."""
+    """Return the sentence with a full stop, and with a capital if it begins with a word."""
     text = clean(value)
     ended = text if text.endswith((".", "?", "…")) else f"{text}."
     return ended[:1].upper() + ended[1:] if ended[:2].islower() else ended
@@ -91,9 +91,9 @@ def show(value: object, limit: int = LONG) -> None:
 
 
 def show_memory(value: str, key: str, question: str = "") -> list[str]:
-    """Draw a memory; of a long one the beginning, and all of it one click away.
+    """Draw a memory; of a long one the beginning, with the whole one click away.
 
-    Words of the question are marked in it; those that could not be marked are returned.
+    Marks the words of the question, and returns those that it could not mark.
     """
     text = clean(value)
     beginning = clean("\n".join(text.split("\n")[:SHORT_LINES]), SHORT)
@@ -117,7 +117,7 @@ def _draw_whole(text: str, key: str) -> None:
 
 
 def _marked(text: str, places: Sequence[tuple[int, int]]) -> str:
-    """Return a tame text as Markdown that shows it as it is, with these places marked."""
+    """Return a `_TAME` text as Markdown that shows it unchanged, with these places marked."""
     parts, end = [], 0
     for start, stop in places:
         parts += [_escaped(text[end:start]), f":primary-background[{_escaped(text[start:stop])}]"]

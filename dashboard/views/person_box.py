@@ -1,4 +1,4 @@
-"""The box for a person, wherever one is asked for: who is meant, who is similar, what to do next.
+"""The box that finds a person: who is meant, who is similar, what to do next.
 
 It takes an id in any form, `Name <address>`, a name, a domain, a memory's id, or words of a memory.
 """
@@ -34,12 +34,12 @@ _SAMPLES: Final = 2
 
 
 def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options: Any) -> bool:
-    """Draw the field and the answer to what is in it; return whether something is.
+    """Draw the field and the answer to its text; return whether there is a text.
 
     Args:
-        opens: open the user at once whose id is typed and who has memories.
-        into: a user that others may be merged into; else that is who is meant, or likeliest.
-        options: more for the field, such as `bind`.
+        opens: open a user at once if their exact id is typed and they have memories.
+        into: the user to merge others into; if None, the user meant, or the likeliest.
+        options: further options of the field, such as `bind`.
     """
     if st.session_state.pop(f"{key}.empty", False):
         st.session_state[key] = ""
@@ -60,10 +60,10 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
         answer = user_actions.find(asked)
         if not answer.answered and may(Role.OPERATOR) and _texts_wanted(key):
             answer = replace(answer, mentions=user_actions.mentions(asked))
-        # The field is emptied once somebody is settled, so that it does not stand above them.
+        # The field is emptied once a user is chosen, so that the text does not stay above them.
         st.session_state[f"{key}.empties"] = opens or into is not None
         if opens and answer.user and answer.user.memories:
-            # Who asks, and then chooses another person, goes on asking.
+            # Keeps the view, so that somebody asking questions goes on with the next person.
             _open(key, answer.user.user_id, view=st.query_params.get("view", ""))
         _draw_answer(key, asked, answer, into)
         recovery = user_actions.adoption(answer.user_id) if answer.user_id else None
@@ -122,7 +122,9 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
     _draw_depth(key, answer)
     if answer.placeholders and not answer.named:
         st.header("Under a placeholder id", anchor=False)
-        st.markdown("Programs write such ids for unknown users; people may be mixed there.")
+        st.markdown(
+            "Programs write such ids for unknown users; memories of several people may be mixed."
+        )
         if chosen := tables.pick_user(answer.placeholders, f"{key}.placeholders"):
             _open(key, chosen)
 
@@ -131,12 +133,12 @@ def _texts_wanted(key: str) -> bool:
     """Return whether to search all texts: at once, or once a button is pressed if they are many."""
     memories = memory_reads.census().memories
     return memories <= memory_reads.COUNTED_UP_TO or st.button(
-        f"Look in the texts of {counted(memories, 'memory')}", key=f"{key}.texts"
+        f"Search the texts of {counted(memories, 'memory')}", key=f"{key}.texts"
     )
 
 
 def _likeliest(answer: UserSearch) -> UserId:
-    """Return the user whom others may be merged into: who is meant, or else has most memories."""
+    """Return the user to merge others into: the one meant, or else the one with most memories."""
     if answer.user:
         return answer.user.user_id
     largest = max(answer.close, key=lambda close: close.user.memories if close.user else 0)
@@ -146,7 +148,7 @@ def _likeliest(answer: UserSearch) -> UserId:
 def _draw_meant(
     key: str, asked: str, answer: UserSearch, user_id: UserId, into: UserId | None
 ) -> None:
-    """Draw what is known of the id as it was typed, and what can be done with it."""
+    """Draw what is known of the typed id, and what can be done with it."""
     if answer.user:
         st.caption(
             f"Last write {text.ago(answer.user.last_write)}. "
@@ -182,7 +184,7 @@ def _draw_user(key: str, number: int, close: CloseUser, into: UserId | None) -> 
 
 
 def _draw_merge(key: str, name: str, former: UserId, into: UserId | None) -> None:
-    """Draw the way to the merge of one user into another, for those who may."""
+    """Draw the button that leads to the merge of one user into another, for an admin."""
     if not into or into == former or not may(Role.ADMIN):
         return
     if _button(key, "Merge", name, icon="merge"):
@@ -202,7 +204,7 @@ def _draw_stored(user: ComparedUser) -> None:
 
 
 def _draw_recovery(answer: UserSearch, user_id: UserId) -> bool:
-    """Draw the recovery of orphans, and how it went; return whether the scan is older than it."""
+    """Draw the recovery of orphans and its result; return whether it is newer than the scan."""
     job = user_actions.adoption(user_id)
     if job and not job.finished:
         watch(job.id, "memory")
@@ -227,7 +229,7 @@ def _draw_recovery(answer: UserSearch, user_id: UserId) -> bool:
             )
             widgets.button(
                 "Recover orphans",
-                "users.take-up",
+                "users.adopt",
                 user_actions.start_adoption,
                 user_id,
                 kind="primary",
@@ -236,7 +238,7 @@ def _draw_recovery(answer: UserSearch, user_id: UserId) -> bool:
 
 
 def _draw_depth(key: str, answer: UserSearch) -> None:
-    """Draw how far was searched, and the check of the storage where there was none."""
+    """Draw the extent of the search, and the check of the storage if there was none."""
     depth = f"The store as of {text.utc(answer.scan.as_of)}." if answer.scan else ""
     st.caption(f"Searched {counted(answer.users, 'user')}, complete. {depth}")
     job = user_actions.comparison()

@@ -1,4 +1,4 @@
-"""Shapes that the pages share: rows, buttons, folded parts, tables, downloads, and failures."""
+"""Widgets that the pages share: rows, buttons, folded parts, tables, downloads, failures."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -26,7 +26,7 @@ _MIME: Final = {
 
 
 def row(key: str | None = None) -> DeltaGenerator:
-    """Return a container whose elements stand side by side."""
+    """Return a container that puts its elements side by side."""
     return st.container(horizontal=True, gap="small", vertical_alignment="center", key=key)
 
 
@@ -39,7 +39,7 @@ def button(
     kind: Literal["primary", "secondary", "tertiary"] = "secondary",
     disabled: bool = False,
 ) -> None:
-    """Draw a button that calls `on_click` with `args`; `icon` is the name of a Material icon."""
+    """Draw a button that calls `on_click` with `args`; `icon` names a Material icon."""
     st.button(
         label,
         key=key,
@@ -52,13 +52,13 @@ def button(
 
 
 def folded(label: str, key: str) -> DeltaGenerator | None:
-    """Draw a folded part; return it while it is open, so that its content costs nothing before."""
+    """Draw a folded part; return it only while it is open, so that closed content costs nothing."""
     part = st.expander(label, key=key, on_change="rerun", type="compact")
     return part if part.open else None
 
 
 def draw_document(link: str, key: str) -> None:
-    """Draw a page of docs/ where the code of this deployment has it, folded; else its name."""
+    """Draw a page of docs/, folded; only its name if this deployment lacks the file."""
     file = routes.ROOT / link.partition("#")[0]
     if not file.is_file():
         st.caption(f"See {link}.")
@@ -81,7 +81,7 @@ def selected_row(key: str, rows: int) -> int | None:
 
 
 def download(label: str, make: Callable[[], str | bytes], file_name: str, key: str) -> None:
-    """Draw a button that offers a file, which is made when somebody asks for it."""
+    """Draw a download button; the file is made when it is pressed."""
     st.download_button(
         label,
         bound(make),
@@ -94,7 +94,7 @@ def download(label: str, make: Callable[[], str | bytes], file_name: str, key: s
 
 
 def outcome(name: str) -> Any:
-    """Draw why the action failed, if it did; return what it gave otherwise."""
+    """Draw why the action failed, if it did; otherwise return its value."""
     ended = actions.action(name).outcome
     if ended and ended.trouble:
         show_trouble(ended.trouble)

@@ -129,7 +129,7 @@ def test_a_memory_is_changed_and_then_deleted_after_a_confirmation(
 
     screen.part("detail").get_by_role("button", name="Delete").click()
     dialog = screen.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("To be done: 1 memory deleted.")
+    expect(dialog).to_contain_text("Preview: 1 memory deleted.")
     dialog.get_by_role("button", name="Keep as it is").click()
     expect(dialog).to_have_count(0)
     screen.settle()

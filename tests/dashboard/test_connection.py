@@ -37,7 +37,7 @@ def test_health_is_a_value_also_when_nothing_works(monkeypatch: pytest.MonkeyPat
 def test_what_is_read_follows_every_write(backend: str) -> None:
     assert memory_reads.census().users == ()
     saved = memory_reads.save_text("Alice@Example.com ", "likes tea", infer=False)
-    record = saved.records[0]
+    record = saved.result[0]
     assert record.verified
     assert saved.ms >= 1
     assert [user.memories for user in memory_reads.census().users] == [1]
@@ -68,5 +68,5 @@ def test_a_document_reports_its_progress() -> None:
         text.encode(),
         lambda done, total: seen.append((done, total)),
     )
-    assert len(saved.records) > 1
-    assert seen[-1] == (len(saved.records), len(saved.records))
+    assert len(saved.result) > 1
+    assert seen[-1] == (len(saved.result), len(saved.result))

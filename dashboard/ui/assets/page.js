@@ -1,8 +1,8 @@
-// What Streamlit's page does not do by itself: one step of Back for one step forward, results that
-// are announced and brought into view, and a sentence when the server does not answer.
+// What Streamlit's page lacks: one step of Back for each step forward, results that are announced
+// and scrolled into view, and a message when the server does not answer.
 (() => {
   const RESULTS = ['answer', 'saved', 'job', 'detail', 'traces', 'checked', 'compared']
-  // These stay for later visits, which are not about them.
+  // These stay on the page, so arriving there does not announce them.
   const LASTING = ['checked', 'compared']
   const TICK_MS = 2000
   const PATIENCE_MS = 4000
@@ -23,7 +23,7 @@
     else push(state, unused, url)
   }
 
-  // In a shadow root, so that what searches the page finds each text once.
+  // In a shadow root, so that a search in the page finds each text once.
   const hidden = document.createElement('div')
   hidden.style.cssText = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)'
   const region = document.createElement('div')
@@ -36,7 +36,7 @@
   let touchedAt = 0
   const announce = () => {
     if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
-    // Else they are read out by the names that they have in the font.
+    // Otherwise screen readers read out the names that the icons have in the font.
     for (const icon of document.querySelectorAll('[role=img][aria-label$=" icon"]')) {
       icon.setAttribute('aria-hidden', 'true')
     }
@@ -68,8 +68,8 @@
     if (bar.textContent !== sentence) bar.textContent = sentence
     bar.hidden = !sentence
   }
-  // Streamlit marks the link that has the focus like the current page, and writes the keys of a
-  // shortcut, and what is chosen of two, too faintly.
+  // Streamlit styles a focused link like the current page, and the keys of a shortcut and the
+  // chosen option of a radio too faintly.
   const style = document.createElement('style')
   style.textContent = `
     [data-testid=stSidebar] a:focus-visible {outline: 2px solid currentColor; outline-offset: -2px}
@@ -93,12 +93,12 @@
     busy = script === 'notRunning' ? 0 : busy || now
     const asked = acted && now - acted > PATIENCE_MS
     if (lost && now - lost > TICK_MS) {
-      tell('The connection to the server is lost. This page goes on by itself when it is back; '
+      tell('The connection to the server is lost. This page reconnects by itself as soon as it can; '
         + 'what you typed stays.')
     } else if (!bar.hidden || asked || (busy && now - busy > 2 * PATIENCE_MS)) {
       acted = 0
-      tell(await answers() ? '' : 'The server does not answer. What you did last may not have been '
-        + 'done yet; this page goes on by itself as soon as the server answers.')
+      tell(await answers() ? '' : 'The server does not answer. Your last action may not be done '
+        + 'yet; this page continues by itself as soon as the server answers.')
     }
     setTimeout(look, TICK_MS)
   }

@@ -1,4 +1,4 @@
-"""The activity log: filters, entries as sentences, a file of them, and the check of the chain."""
+"""The activity log: filters, entries as sentences, their export, and the check of the chain."""
 
 import datetime as dt
 from functools import partial
@@ -99,7 +99,7 @@ def _draw_nothing(wanted: Wanted, page: Page) -> None:
     with st.container(border=True, key="empty"):
         if wanted == Wanted() and page.before is None:
             st.header("No activity yet", anchor=False)
-            st.markdown("Everything done from now on is listed here; open a user to see it begin.")
+            st.markdown("Whatever is done from now on is listed here, such as opening a user.")
         else:
             st.header("No matching entries", anchor=False)
             st.markdown("Remove a filter, or look further back.")
@@ -112,7 +112,7 @@ def _draw_extent(page: Page) -> None:
         st.caption(f"{count}, complete, newest first; times are UTC.")
         return
     since = f", back to {text.utc(page.back_to)}" if page.back_to else ""
-    st.caption(f"{count}{since}; there are older ones: show more, or narrow the dates.")
+    st.caption(f"{count}{since}; there are older entries: show more, or narrow the dates.")
 
 
 def _draw_chain() -> None:

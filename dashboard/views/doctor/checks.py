@@ -24,6 +24,7 @@ from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import diagnosis as work
 from ...services import memory_reads
+from ...services.jobs import Job
 from ...ui import actions, messages, progress, setting_lines, text
 from ...ui.text import one_line, sentence, show
 from .. import widgets
@@ -65,15 +66,17 @@ _BUNDLED_LINES: Final = 200
 
 def draw() -> None:
     """Draw the choice or the run, then the latest result."""
-    if job := work.running():
+    job = work.latest_run()
+    running = job is not None and not job.finished
+    if job and running:
         with st.container(border=True, key="doctor-run"):
             progress.watch(job.id, "check", doing="Starting")
     else:
-        _draw_choice()
+        _draw_choice(job)
     last = work.last()
     if last:
         _draw_result(last)
-    elif not work.running():
+    elif not running:
         with st.container(border=True, key="doctor-empty"):
             st.header("Not checked yet", anchor=False)
             run = "Run the checks" if may(Role.OPERATOR) else "Ask an operator to run the checks"
@@ -81,14 +84,14 @@ def draw() -> None:
 
 
 def draw_kind(kind: FindingKind) -> None:
-    """Draw what is known of a kind of finding, without an instance of it."""
+    """Draw what a kind of finding means in general, without an instance of it."""
     _draw_head(kind)
     _draw_consequence(kind)
     _draw_fixes(kind.fixes, kind.id)
 
 
 def draw_bundle() -> None:
-    """Draw the support bundle: its content, its option, its download."""
+    """Draw what the support bundle holds, its option, and its download."""
     last = work.last()
     with st.popover("Support bundle", icon=":material/medical_information:", key="doctor.bundle"):
         st.markdown(
@@ -97,13 +100,13 @@ def draw_bundle() -> None:
         )
         personal = st.toggle("With personal data", key="doctor.personal")
         st.caption(
-            "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
-            "in place of each user, the same for the same user in one file."
+            "On: users' ids, e-mail addresses and ids of memories in full. Off: a digest in place "
+            "of each user, the same for the same user within one file."
         )
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")
         elif messages.draw_unless(Role.OPERATOR):
-            # The content is settled now; the file is made in another thread, on demand.
+            # Read now, because the file is made later, in another thread.
             lines = memory_reads.recent_lines(_BUNDLED_LINES)
             widgets.download(
                 "Download the bundle",
@@ -129,7 +132,7 @@ def draw_link() -> None:
         st.page_link(routes.DOCTOR, label=label, icon=":material/stethoscope:")
 
 
-def _draw_choice() -> None:
+def _draw_choice(latest: Job | None) -> None:
     if not messages.draw_unless(Role.OPERATOR):
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="choice"):
@@ -143,9 +146,7 @@ def _draw_choice() -> None:
         )
     st.caption(_COSTS)
     widgets.outcome("doctor")
-    widgets.draw_failure(
-        work.ended_early(), "The last run was cancelled; the result below is from before."
-    )
+    widgets.draw_failure(latest, "The last run was cancelled; the result below is from before.")
 
 
 def _start() -> None:
@@ -157,16 +158,12 @@ def _draw_result(last: Diagnosis) -> None:
     colour, icon = _MARKS[last.worst if _is_problem(last.worst) else Level.OK]
     with st.container(key="doctor-sentence", gap="xsmall"):
         st.header(f":{colour}[{icon}] {last.sentence}", anchor=False)
-        st.caption(_dated(last))
+        times = [run.ms for run in last.checks if run.ms is not None]
+        took = f"{counted(len(times), 'check')} in {sum(times) / 1000:.1f} s"
+        st.caption(f"{text.both(last.taken_at)} · {took}")
     with st.container(gap="small", key="groups"):
         for name, (runs, findings) in _groups(last).items():
             _draw_group(name, runs, findings)
-
-
-def _dated(last: Diagnosis) -> str:
-    times = [run.ms for run in last.checks if run.ms is not None]
-    took = f"{counted(len(times), 'check')} in {sum(times) / 1000:.1f} s"
-    return f"{text.both(last.taken_at)} · {took}"
 
 
 def _is_problem(level: Level) -> bool:

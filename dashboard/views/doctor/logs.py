@@ -22,14 +22,14 @@ from . import checks
 NAME: Final = "Logs"
 MOST_MB: Final = MAX_LOG_BYTES // 1024**2
 _JOB: Final = "log"
-"""The parameter of the address for the job that reads a log."""
+"""The query parameter for the job that reads a log."""
 _PROBLEMS_SHOWN: Final = 10
 _ERRORS: Final = "doctor.log.errors"
 
 
 def draw() -> None:
-    """Draw the input, or how far the reading is, or its result."""
-    # A log holds what users said under which id.
+    """Draw the input, or the progress of the analysis, or its result."""
+    # A log holds users' ids and what they said.
     if not messages.draw_unless(Role.OPERATOR):
         return
     job_id = st.query_params.get(_JOB)
@@ -37,7 +37,7 @@ def draw() -> None:
     if job is None:
         if job_id:
             st.info(
-                "The result of this reading is no longer kept; give the log again.",
+                "The result of this analysis is no longer kept; paste or upload the log again.",
                 icon=":material/history:",
             )
         _draw_input()
@@ -52,7 +52,7 @@ def draw() -> None:
     elif job.state == "done":
         _draw_report(job.result)
     else:
-        widgets.draw_failure(job, "The reading was cancelled.")
+        widgets.draw_failure(job, "The analysis was cancelled.")
 
 
 def _draw_input() -> None:
@@ -76,7 +76,7 @@ def _draw_input() -> None:
     with st.container(border=True, key="log-empty"):
         st.markdown("**What you get**")
         st.markdown(
-            "- which of the seven lines are in it, when, and in what order\n"
+            "- which of the seven known lines are in it, when, and in what order\n"
             "- when the storage changed from persistent to temporary, and after which deployment\n"
             "- who was saved under one id and asked for under another\n"
             "- errors, grouped, with their meaning and the doctor's advice"
@@ -115,7 +115,7 @@ def _draw_report(report: LogReport) -> None:
         for note in report.notes:
             st.caption(note)
     if not summary.is_log:
-        st.markdown("Take the log of the backend from its host; on Render it is under Logs.")
+        st.markdown("Get the log of the backend from its host; on Render it is under Logs.")
         return
     _draw_problems(summary.problems)
     for title, rows in log_tables(report).items():
@@ -160,7 +160,7 @@ def _draw_errors(errors: tuple[ErrorGroup, ...]) -> None:
         key=_ERRORS,
         on_select="rerun",
     )
-    st.caption("Select a row to read its meaning; the first is shown otherwise.")
+    st.caption("Select a row to read what it means; at first the top row is shown.")
     _draw_error(errors[widgets.selected_row(_ERRORS, len(errors)) or 0])
 
 

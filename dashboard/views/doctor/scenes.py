@@ -27,7 +27,7 @@ _TOUR: Final = (
     ("A question in other words", "Finds the cashews and pistachios, though nobody said “avoid”.",
      routes.MEMORIES,
      {"user": _ALICE, "view": "Ask", "q": "Which nuts does she have to avoid?"}),
-    ("The same person, written differently", "Finds what is stored under the id in small letters.",
+    ("The same person, written differently", "Finds what is stored under the lower-cased id.",
      routes.MEMORIES,
      {"user": "ALICE @Example.com", "view": "Ask", "q": "Which pet is scared by rockets?"}),
     ("As the customer says it", "Finds who is meant by a name, and how many memories there are.",
@@ -36,18 +36,19 @@ _TOUR: Final = (
 
 
 def draw() -> None:
-    """Draw the scenes that can be played here, and what is under way."""
+    """Draw the scenes that can be played here, and which are under way."""
     if not messages.draw_unless(Role.OPERATOR):
         return
     director = demonstration.director()
     if director is None:
         st.info(
-            "A demo breaks things on purpose, so it plays on the embedded default and on the "
-            "stand-in of `make demo` alone; an AWS account is set up here.",
+            "A demo breaks things on purpose, so it runs only on the embedded default and on the "
+            "stand-in of `make demo`; an AWS account is set up here.",
             icon=":material/theater_comedy:",
         )
         return
-    _run()
+    actions.action(_ACTION).run("Working on it…")
+    widgets.outcome(_ACTION)
     state = director.state
     load = demonstration.load_job()
     if not state.people or (load and load.state != "done"):
@@ -67,7 +68,7 @@ def draw() -> None:
 
 
 def draw_load_button(key: str) -> None:
-    """Draw the button that fills an empty place, where a demo may, and how far that is."""
+    """Draw the button that loads the invented people, if a demo may, or its progress."""
     job = demonstration.load_job()
     if job and not job.finished:
         watch(job.id, "file", doing="Loading invented people")
@@ -85,10 +86,9 @@ def _draw_tour(on_stand_in: bool) -> None:
             with widgets.row():
                 st.page_link(page, label=title, icon=":material/search:", query_params=parameters)
                 st.caption(effect, width="content")
-        here = "Passes: S3 Vectors outlives" if on_stand_in else "Fails: this disk goes with"
-        _draw_simulation(
-            "Simulate a deployment here", f"{here} the deployment.", start.simulate_now
-        )
+        passes, fails = "Passes: the vectors survive.", "Fails: the deployment deletes this disk."
+        effect = passes if on_stand_in else fails
+        _draw_simulation("Simulate a deployment here", effect, start.simulate_now)
         if not on_stand_in:
             _draw_simulation(
                 "The same on a stand-in for Amazon S3 Vectors",
@@ -121,15 +121,5 @@ def _draw_scene(scene: Scene, under_way: bool, loaded: bool) -> None:
 
 
 def _button(label: str, name: str, work: Callable[[], Any], icon: str) -> None:
-    busy = actions.action(_ACTION).busy
-    widgets.button(label, f"demo.{name}", _ask, name, work, icon=icon, disabled=busy)
-
-
-def _ask(name: str, work: Callable[[], Any]) -> None:
-    actions.action(_ACTION).ask(work, name)
-
-
-def _run() -> None:
     action = actions.action(_ACTION)
-    action.run("Working on it…")
-    widgets.outcome(_ACTION)
+    widgets.button(label, f"demo.{name}", action.ask, work, name, icon=icon, disabled=action.busy)

@@ -19,7 +19,6 @@ from . import choose, detail, many
 PAGE: Final = 20
 _TIME_PX: Final = 120
 _BESIDE_DETAIL_PX: Final = 300
-_MEMORY: Final = "memory"
 _SHOWN: Final = "browse.shown"
 _REVEAL: Final = "browse.reveal"
 _START: Final = "browse.start"
@@ -34,9 +33,9 @@ _ORDERS: Final[dict[str, tuple[Callable[[MemoryRecord], Any], bool]]] = {
 
 
 def select(memory_id: str) -> None:
-    """Go to this memory in detail. For callbacks."""
+    """Open the details of this memory. For callbacks."""
     user = st.query_params["user"]
-    st.query_params.from_dict({"user": user, "view": "Memories", _MEMORY: memory_id})
+    st.query_params.from_dict({"user": user, "view": "Memories", detail.MEMORY: memory_id})
     st.session_state[_REVEAL] = st.session_state.get(_REVEAL, 0) + 1
     st.session_state.pop(_START, None)
 
@@ -52,22 +51,22 @@ def draw(user_id: UserId) -> None:
         return
     if not privacy.reads_all():
         st.caption("Texts are hidden; select a memory to reveal it, with a reason.")
-    memory_id = st.query_params.get(_MEMORY)
+    memory_id = st.query_params.get(detail.MEMORY)
     if st.session_state.get(_SHOWN) != memory_id:
-        # By Back, or a link: what is selected in the table is another one.
+        # Back or a link has changed it, so that the table's selection is outdated.
         st.session_state[_SHOWN] = memory_id
         st.session_state[_RESET] = st.session_state.get(_RESET, 0) + 1
     selected = next((record for record in records if record.id == memory_id), None)
     if selected is None:
         if memory_id:
-            st.warning("This memory does not exist any more.", icon=":material/search_off:")
+            st.warning("This memory no longer exists.", icon=":material/search_off:")
         _draw_table(user_id, records, None)
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _draw_table(user_id, records, selected)
     with right:
-        detail.draw(selected, close=_close)
+        detail.draw(selected)
 
 
 def _draw_table(
@@ -94,7 +93,7 @@ def _draw_table(
 
 
 def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | None) -> int:
-    """Draw the page numbers, after `select` at the page of that memory; return the current page."""
+    """Draw the page numbers and return the current page; `select` turns to its memory's page."""
     if pages == 1:
         return 1
     if _START not in st.session_state:
@@ -109,7 +108,7 @@ def _draw_pages(pages: int, kept: list[MemoryRecord], selected: MemoryRecord | N
 
 def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None:
     ids = [record.id for record in shown]
-    # A selection is a position, so other rows, or a closed detail, need a table of another key.
+    # A selection is a position: other rows, or closed details, need a table with a new key.
     key = f"browse.table.{st.session_state.get(_RESET, 0)}.{hash(tuple(ids))}"
     rows = [ids.index(selected.id)] if selected and selected.id in ids else []
     st.dataframe(
@@ -135,9 +134,9 @@ def _pick(key: str, ids: list[str]) -> None:
     row = widgets.selected_row(key, len(ids))
     st.session_state[_SHOWN] = None if row is None else ids[row]
     if row is None:
-        st.query_params.pop(_MEMORY, None)
+        st.query_params.pop(detail.MEMORY, None)
     else:
-        st.query_params[_MEMORY] = ids[row]
+        st.query_params[detail.MEMORY] = ids[row]
 
 
 def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str:
@@ -146,7 +145,3 @@ def _count(kept: int, total: int, shown: list[MemoryRecord], number: int) -> str
     if kept == total:
         return f"{part}{counted(total, 'memory')}, complete. Click one to see it in full."
     return f"{part}{kept:,} of {counted(total, 'memory')} that match the filter"
-
-
-def _close() -> None:
-    st.query_params.pop(_MEMORY, None)

@@ -1,4 +1,4 @@
-"""Filters of a user's memories, kept in the address, and what can be done with all that match."""
+"""Filters of a user's memories, kept in the address, and actions on the memories that match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..user import summary
 from . import many as many_view
 
 _ROWS: Final = 2_000
-"""Memories in the table; beyond that they are chosen all together."""
+"""Most memories in the table; further ones can only be chosen all together."""
 
 _TEXTS: Final = {"agent": "Agent", "run": "Run", "document": "Part of the document's name"}
 _CHOICES: Final = {"source": ("text", "document", "chat"), "expired": ("yes", "no")}
@@ -34,7 +34,7 @@ _KEYS: Final = ("text", *_TEXTS, *_CHOICES, *_DAYS, _ASKED)
 
 
 def draw_filters(user_id: UserId) -> MemoryFilter:
-    """Draw the filters, whose values are in the address, and return what they choose."""
+    """Draw the filters, whose values are in the address, and return them."""
     bound: dict[str, Any] = {"bind": "query-params"}
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     left.text_input(
@@ -63,8 +63,8 @@ def draw_filters(user_id: UserId) -> MemoryFilter:
 
 
 def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
-    """Draw the memories that match, to choose some or all of them, and what can be done."""
-    # Of other memories none are chosen.
+    """Draw the memories that match, to choose some or all of them, and the actions."""
+    # A new key for other memories, so that none of them are selected.
     version = hash(tuple(record.id for record in records))
     everything = st.checkbox(f"All {len(records):,} that match", key=f"choose.all.{version}")
     shown = records[:_ROWS]
@@ -84,7 +84,7 @@ def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
     rows = [row for row in picked.selection.rows if row < len(shown)]
     chosen = records if everything else [shown[row] for row in rows]
     where = MemoryFilter(ids=frozenset(record.id for record in chosen))
-    st.markdown(f"**{counted(len(chosen), 'memory')} chosen.** Each step shows first what it does.")
+    st.markdown(f"**{counted(len(chosen), 'memory')} chosen.** Each action has a preview.")
     with widgets.row("choose"):
         _draw_actions(user_id, where, nothing=not chosen)
 

@@ -1,7 +1,6 @@
 """One memory in full: text, metadata, times, id, history, and its change."""
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
@@ -21,9 +20,10 @@ from ...ui.text import one_line, shorten, show_memory
 from .. import widgets
 from . import many
 
+MEMORY: Final = "memory"
 _ACTION: Final = "detail"
 _LABEL_PX: Final = 72
-# What the field takes; dates of other tools beyond are left as they are.
+# The range that the field accepts; dates outside it, from other tools, are kept.
 _FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(9999, 12, 31)
 _HIDDEN: Final = (
     "Past its expiry date, so questions do not find it. Edit shows and changes the date."
@@ -31,7 +31,7 @@ _HIDDEN: Final = (
 _EDITED: Final = "detail.edited"
 
 
-def draw(record: MemoryRecord, close: Callable[[], None]) -> None:
+def draw(record: MemoryRecord) -> None:
     """Draw the memory and what can be done with it."""
     with st.container(border=True, key="detail"):
         if st.session_state.get(_EDITED) == record.id:
@@ -46,7 +46,7 @@ def draw(record: MemoryRecord, close: Callable[[], None]) -> None:
             if may(Role.OPERATOR):
                 st.button("Edit", icon=":material/edit:", on_click=_edit, args=(record,))
                 st.button("Delete", icon=":material/delete:", on_click=_delete, args=(record,))
-            st.button("Close", icon=":material/close:", type="tertiary", on_click=close)
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
         _draw_history(record)
 
 
@@ -54,6 +54,10 @@ def draw_outcome() -> None:
     """Draw the result of the last change."""
     if done := widgets.outcome(_ACTION):
         st.success(done, icon=":material/check_circle:")
+
+
+def _close() -> None:
+    st.query_params.pop(MEMORY, None)
 
 
 def _draw_hidden(record: MemoryRecord) -> None:
@@ -98,7 +102,9 @@ def _draw_facts(record: MemoryRecord) -> None:
             st.code(one_line(record.id), language=None)
     if record.metadata:
         st.caption("Metadata")
-        widgets.table(tables.metadata_frame(record.metadata), "Metadata of this memory")
+        keys = [one_line(key, tables.CELL) for key in record.metadata]
+        values = [one_line(value, tables.CELL) for value in record.metadata.values()]
+        widgets.table({"Key": keys, "Value": values}, "Metadata of this memory")
 
 
 def _draw_history(record: MemoryRecord) -> None:
@@ -115,7 +121,7 @@ def _draw_history(record: MemoryRecord) -> None:
 
 def _draw_editor(record: MemoryRecord) -> None:
     action = actions.action(_ACTION)
-    # No form: what is typed would be lost by a look at another tab.
+    # Not a form, which would lose what was typed when another tab is opened.
     st.text_area("Text", key="detail.text", height=220, persist_state="session")
     st.date_input(
         "Last day on which questions find it (UTC); empty for ever",

@@ -1,4 +1,4 @@
-"""A change of many memories: its preview to confirm, its progress, its receipt with Undo."""
+"""A bulk change of memories: its preview to confirm, its progress, its receipt with Undo."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _confirm(change: ManyChange) -> None:
         st.rerun()
     with friendly_errors():
         preview = many.preview(change)
-        st.markdown(f"To be done: **{sentence(preview)}**. The receipt can undo it.")
+        st.markdown(f"Preview: **{sentence(preview)}**. The receipt can undo it.")
         if preview.changes:
             widgets.table(frame(preview.changes), "Each memory before and after", at_most=_SHOWN)
         _draw_failed(preview)

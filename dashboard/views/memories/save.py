@@ -8,9 +8,10 @@ import streamlit as st
 from memory_core.documents import SUPPORTED_SUFFIXES, parse_chat
 from memory_core.model.counting import counted
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES
+from memory_core.model.records import SavedMemories
 from memory_core.model.user_id import UserId
 
-from ...connection import Saved
+from ...connection import Timed
 from ...services import jobs, memory_reads
 from ...ui import actions, text
 from ...ui.messages import show_trouble
@@ -32,7 +33,7 @@ _FILES: Final = "save.files"
 
 
 def draw(user_id: UserId, raw: str) -> None:
-    """Draw what was stored, and the form of the chosen kind: folded until it is wanted."""
+    """Draw what was stored, and the fields of the chosen kind, folded until they are needed."""
     wanted = "new" in st.query_params or st.query_params.get("tab") == "Save"
     drafted = any(st.session_state.get(name) for name in _DRAFTS)
     if saved := widgets.outcome(_ACTION):
@@ -47,7 +48,7 @@ def draw(user_id: UserId, raw: str) -> None:
 
 
 def keep_drafts(user_id: UserId) -> None:
-    """Put away what was typed and done for another user, and bring back what was typed for this."""
+    """Put away the drafts and outcomes of the previous user, and restore the drafts of this one."""
     kept = st.session_state.setdefault("save.drafts", {})
     before = st.session_state.get("save.for")
     if before == user_id:
@@ -75,14 +76,16 @@ def _draw_kinds(user_id: UserId, raw: str) -> None:
         _draw_file(user_id, raw)
         return
     action = actions.action(_ACTION)
-    if action.outcome and not action.outcome.trouble:
-        _empty_once(action.outcome)
+    done = action.outcome
+    if done and not done.trouble and st.session_state.get("save.emptied") is not done:
+        st.session_state["save.emptied"] = done
+        st.session_state.update(dict.fromkeys(_DRAFTS, ""))
     _draw_fields(user_id, raw, action, chat=kind == _CHAT)
     action.run("Saving and reading back…")
 
 
 def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: bool) -> None:
-    # No form: what is typed would be lost by a look at another tab or page.
+    # Not a form, which would lose what was typed when another tab or page is opened.
     st.text_area(
         _CHAT if chat else _TEXT,
         key=_DRAFTS[chat],
@@ -108,7 +111,7 @@ def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: boo
 
 
 def _draw_extraction() -> None:
-    possible = memory_reads.language_model() is not None
+    possible = memory_reads.settings().llm is not None
     st.toggle("Extract facts with the language model", key="save.infer", disabled=not possible)
     st.caption(
         "On: the model keeps the facts it finds. Off: stored word for word."
@@ -120,20 +123,14 @@ def _draw_extraction() -> None:
 
 def _ask(user_id: UserId, raw: str, action: actions.Action, chat: bool) -> None:
     typed = st.session_state[_DRAFTS[chat]]
-    infer = bool(st.session_state.get("save.infer")) and memory_reads.language_model() is not None
+    infer = bool(st.session_state.get("save.infer")) and memory_reads.settings().llm is not None
 
-    def save() -> Saved:
+    def save() -> Timed[SavedMemories]:
         if chat:
             return memory_reads.save_messages(raw, parse_chat(typed), infer=infer)
         return memory_reads.save_text(raw, typed, infer=infer)
 
     action.ask(save, user_id, typed, infer)
-
-
-def _empty_once(outcome: actions.Outcome) -> None:
-    if st.session_state.get("save.emptied") is not outcome:
-        st.session_state["save.emptied"] = outcome
-        st.session_state.update(dict.fromkeys(_DRAFTS, ""))
 
 
 def _draw_file(user_id: UserId, raw: str) -> None:
@@ -183,7 +180,7 @@ def _draw_job(job_id: str) -> None:
     job = jobs.board().get(job_id)
     if job is None:
         st.info(
-            "This upload is not known here any more; the list shows what was stored.",
+            "This upload is no longer known here; the list shows what was stored.",
             icon=":material/history:",
         )
         return
@@ -197,9 +194,10 @@ def _draw_job(job_id: str) -> None:
             _draw_saved(job.result)
 
 
-def _draw_saved(saved: Saved) -> None:
-    _draw_sentence(saved)
-    for record in saved.records[:SHOWN]:
+def _draw_saved(saved: Timed[SavedMemories]) -> None:
+    records = saved.result
+    _draw_sentence(records, saved.ms)
+    for record in records[:SHOWN]:
         with st.container(gap=None):
             show(record.memory, 300)
             st.caption(f"saved {text.both(record.created_at)}")
@@ -208,24 +206,24 @@ def _draw_saved(saved: Saved) -> None:
                     "It is past its expiry date, so questions do not find it. The list shows it.",
                     icon=":material/event_busy:",
                 )
-    if len(saved.records) > SHOWN:
-        st.caption(f"and {len(saved.records) - SHOWN:,} more, all of them in the list")
-    if saved.left_out:
-        show(f"Left out: {'; '.join(saved.left_out)}")
+    if len(records) > SHOWN:
+        st.caption(f"and {len(records) - SHOWN:,} more, all of them in the list")
+    if records.left_out:
+        show(f"Left out: {'; '.join(records.left_out)}")
 
 
-def _draw_sentence(saved: Saved) -> None:
-    known = sum(record.already_stored for record in saved.records)
-    new = len(saved.records) - known
-    if not saved.records:
+def _draw_sentence(records: SavedMemories, ms: int) -> None:
+    known = sum(record.already_stored for record in records)
+    new = len(records) - known
+    if not records:
         st.info("The model found nothing to remember.", icon=":material/info:")
     elif not new:
         these = "It was" if known == 1 else f"All {known:,} were"
         st.info(f"**{these} already stored**; nothing was added.", icon=":material/bookmark_added:")
     else:
-        checked = "verified" if all(record.verified for record in saved.records) else "not verified"
+        checked = "verified" if all(record.verified for record in records) else "not verified"
         also = f"; {known:,} more already stored" if known else ""
         st.success(
-            f"**Stored {counted(new, 'memory')}**, {checked}, in {saved.ms:,} ms{also}.",
+            f"**Stored {counted(new, 'memory')}**, {checked}, in {ms:,} ms{also}.",
             icon=":material/check_circle:",
         )

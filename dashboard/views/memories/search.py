@@ -1,4 +1,4 @@
-"""The view Ask: a question, what the assistant gets for it, and why it does not get the rest."""
+"""The view Ask: a question, the memories that the assistant gets, and why it gets no others."""
 
 from typing import Final
 
@@ -7,12 +7,12 @@ import streamlit as st
 from memory_core.memories.search import Recall
 from memory_core.model.census import UserSearch
 from memory_core.model.counting import counted
-from memory_core.model.records import Hit
+from memory_core.model.records import Hit, SearchResult
 from memory_core.model.user_id import UserId
 from memory_core.render.memory_records import STRENGTHS, reason_text, recall_sentence
 from memory_core.render.text import visible
 
-from ...connection import Answered
+from ...connection import Timed
 from ...services import memory_reads, user_actions
 from ...ui import text
 from ...ui.text import expiry, one_line, show_memory
@@ -22,8 +22,8 @@ from . import browse
 _LIMITS: Final = (5, 10, 20, 50)
 _RANK_PX: Final = 24
 _PARTS: Final = (
-    "Cosine is nearness of meaning, BM25 the words that the memory shares with the question; the "
-    "score is their weighted mean. Context is what the memories before and after it add, where one "
+    "Cosine measures similar meaning, BM25 the words that the memory shares with the question; the "
+    "score is their weighted mean. Context is added by the memories before and after, if one "
     "continues the other."
 )
 
@@ -56,7 +56,7 @@ def draw(user_id: UserId, known: UserSearch) -> None:
             _draw_ranking(user_actions.recall(user_id, question, limit))
 
 
-def _draw_hits(answer: Answered, question: str) -> None:
+def _draw_hits(answer: Timed[SearchResult], question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         count = counted(len(answer.result.hits), "memory")
         st.markdown(f"**{count}**, best first; {_extent(answer)}", width="stretch")
@@ -70,7 +70,7 @@ def _draw_hits(answer: Answered, question: str) -> None:
         _draw_hit(hit, question, parts=parts)
 
 
-def _extent(answer: Answered) -> str:
+def _extent(answer: Timed[SearchResult]) -> str:
     memories = counted(answer.result.searched, "memory")
     if answer.result.complete:
         every = "all " if answer.result.searched > 1 else ""
@@ -130,7 +130,7 @@ def _draw_ranking(recall: Recall) -> None:
 
 def _draw_other_ids(recall: Recall) -> None:
     if recall.elsewhere:
-        st.header("Under similar ids, so never asked", anchor=False)
+        st.header("Under similar ids, where the assistant does not look", anchor=False)
     for other in recall.elsewhere:
         with st.container(border=True, gap=None):
             st.text(f"{visible(other.user.user_id)}  ·  {'; '.join(other.user.reasons)}")

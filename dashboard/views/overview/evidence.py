@@ -1,4 +1,4 @@
-"""The charts of the Overview; each has its numbers in a table, and a click leads somewhere."""
+"""The charts of the Overview; each has its numbers in a table, and a click opens a page."""
 
 import datetime as dt
 from typing import Final
@@ -71,7 +71,7 @@ def _draw_growth(census: Census) -> None:
 
 
 def _draw_should_be(state: Status) -> None:
-    """Draw what is on record beside what is in the store, with its time."""
+    """Draw how record and store compare, and the time of the comparison."""
     with st.container(key="should-be", gap="xsmall"):
         head = _head("Is everything where it should be?")
         if state.memories > memory_reads.COUNTED_UP_TO:
@@ -94,7 +94,7 @@ def _draw_should_be(state: Status) -> None:
             widgets.button(
                 "Check", "overview.check", memory_reads.check_again, icon="refresh", kind="tertiary"
             )
-        # Beside the chart a legend would be cut off on a phone.
+        # Not the chart's legend, which would be cut off on a phone.
         colours = ("blue" if state.backend == "s3_vectors" else "orange", "red", "violet", "gray")
         parts = zip(colours, chart.figure.data, strict=True)
         st.markdown(" · ".join(f":{colour}[■] {part.name}" for colour, part in parts))

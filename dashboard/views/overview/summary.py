@@ -21,7 +21,7 @@ _LINES = 40
 
 
 def draw_figures(state: Status, *, counting: bool) -> None:
-    """Draw the figures, the last redeploy test and what the doctor said, in one row."""
+    """Draw the figures, the last redeploy test and the doctor's result in one row."""
     reports, tests = past_reports(), waiting_tests()
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="key-figures"):
         draw = st.fragment(_draw_counts, run_every=1 if counting else 30)
@@ -75,7 +75,7 @@ def draw_log() -> None:
 def _draw_counts(drawn: Status, *, counting: bool) -> None:
     """Draw the counts with their age; on the local disk, where counting is cheap, count again.
 
-    Those of the last count are replaced, with the rest of the page, once there are new ones.
+    Where the numbers differ from those `drawn` before, the whole page is rerun.
     """
     state = drawn
     if counting or drawn.backend == "chroma":
@@ -97,7 +97,7 @@ def _draw_counts(drawn: Status, *, counting: bool) -> None:
 
 
 def _draw_verdict(newest: Report | None) -> None:
-    """Draw the last verdict, and the button that proves it again in one click."""
+    """Draw the last verdict, and the button that runs the test again in one click."""
     label = "Run the redeploy test"
     if newest:
         label = "Run again"

@@ -37,7 +37,7 @@ _TESTS: Final = "proof.tests"
 
 
 def draw(state: Status) -> None:
-    """Draw the state, and below it what it is made of."""
+    """Draw the state, and below it the evidence."""
     proof, _ = redeploy.standing_proof()
     _draw_state(proof)
     _draw_check()
@@ -55,7 +55,7 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
     """Count the deployments that ran since a time: by commit, instance and disk."""
     begun = text.parsed(since)
     later = [start for start in starts if begun is None or start.at > begun]
-    # The one before them was running then.
+    # The last start before that time was still running.
     running = starts[: len(starts) - len(later)][-1:]
     return len({(start.commit, start.instance, start.disk) for start in (*running, *later)})
 
@@ -63,17 +63,19 @@ def deployments_since(starts: Sequence[ServiceStart], since: str) -> int:
 @st.fragment(run_every="30s")
 @friendly_errors()
 def _draw_state(drawn: Proof | None) -> None:
-    """Draw the state, and read it again by itself; where it changed, draw the whole page anew."""
+    """Draw the state and keep reading it; rerun the whole page when it has changed."""
     proof, trouble = redeploy.standing_proof()
     if proof != drawn:
         st.rerun()
     with st.container(border=True, key="proof"):
         if trouble:
-            st.error("**Not readable at the moment.** The last check could not be made.")
+            st.error("**Not readable at the moment.** The last check could not be completed.")
             text.show(text.sentence(trouble))
         if proof is None:
             st.header("No proof yet", anchor=False)
-            st.markdown("Check now stores probes, which stay, and reads them back. To repeat it:")
+            st.markdown(
+                "“Check now” stores probes, which stay, and reads them back. To repeat that, set:"
+            )
             setting_lines.draw("MEMORY_WATCH=15m", "proof")
             return
         st.header(_MARKS[proof.outcome], anchor=False)

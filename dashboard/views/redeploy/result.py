@@ -1,4 +1,4 @@
-"""The result of a test: its steps as they occur, the verdict, then every probe."""
+"""The result of a test: its steps as they happen, the verdict, then every probe."""
 
 import json
 from collections import Counter
@@ -45,7 +45,7 @@ def draw() -> Report | None:
         if job is not None:
             return _draw_job(job)
         st.info(
-            "This run is not known here any more; below is what the storage says.",
+            "This run is no longer known here; below is what the storage holds.",
             icon=":material/history:",
         )
     if run := st.query_params.get(start.TEST):
@@ -58,8 +58,8 @@ def draw() -> Report | None:
     with st.container(border=True, key="no-tests"):
         st.header("No test yet", anchor=False)
         st.markdown(
-            "Nothing is proven about the next deployment. Run the simulation on this page: some "
-            "seconds later you read here whether memories survive."
+            "Nothing is proven about the next deployment. Run the simulation on this page: after "
+            "some seconds, this shows whether memories survive."
         )
     return None
 
@@ -93,7 +93,7 @@ def _draw_job(job: jobs.Job) -> Report | None:
         return _draw_test(result.run)
     if isinstance(result, Report):
         if start.JOB in st.query_params:
-            # It is not kept here, so it was about another place.
+            # It is not kept here, so it was about another storage.
             show(one_line(job.subject))
         return _draw_report(result, job.steps)
     if isinstance(result, str):
@@ -115,15 +115,15 @@ def _draw_test(run: str) -> Report | None:
                 start.draw_receipt(receipt)
             return None
     st.info(
-        "The storage does not know this test, or not any more. If it was wiped, check with the "
-        "receipt: its code, link or file.",
+        "The storage holds no record of this test. If it was wiped, check with the receipt: its "
+        "code, link or file.",
         icon=":material/search_off:",
     )
     return None
 
 
 def _draw_offer(code: str) -> Report | None:
-    """Draw what became of the receipt of a link; only a press of the button checks it."""
+    """Draw the state of the test whose receipt is in the link; only the button checks it."""
     try:
         receipt = start.read_receipt(code)
     except InvalidReceipt as error:
@@ -190,7 +190,7 @@ def _draw_compared(report: Report) -> None:
     # What differs comes first.
     rows.sort(key=lambda row: known and row[1] == row[2])
     differ = [known and before != after for _, before, after in rows]
-    caption = "Only one side is known: a code, unlike the receipt file, does not hold it."
+    caption = "Only one side is known: unlike the receipt file, a code does not hold the other."
     if known:
         caption = f"Different in {sum(differ)} of {counted(len(rows), 'row')}, marked with ≠."
     if rows:
@@ -204,14 +204,14 @@ def _draw_compared(report: Report) -> None:
             caption,
             at_most=20,
             key="redeploy.compared",
-            # Wider columns would leave too little to the next.
+            # Wider columns would leave too little room for the last.
             column_config={"": {"width": 36}, "Before": {"width": 140}},
         )
     st.caption(caption)
 
 
 def _draw_verdict(report: Report) -> None:
-    """Draw the verdict as word and sentence, with its reasons."""
+    """Draw the verdict as a word and a sentence, with its reasons."""
     colour, icon = MARKS[report.verdict]
     with st.container(border=True, key="verdict"):
         with st.container(gap="small"):
@@ -219,7 +219,9 @@ def _draw_verdict(report: Report) -> None:
             st.markdown(f"**{redeploy_test.WORDS[report.verdict]}**")
         show(redeploy_test.sentence(report))
         for headline in report.headlines:
-            _draw_beside(":orange[:material/priority_high:]", one_line(headline, 400))
+            with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+                st.markdown(":orange[:material/priority_high:]", width="content")
+                show(one_line(headline, 400))
         for phrase in redeploy_test.counts(report)[:-1]:
             show(sentence(phrase))
         ended = text.parsed(report.ended_at)
@@ -231,7 +233,7 @@ def _draw_verdict(report: Report) -> None:
 
 
 def _draw_next_step() -> None:
-    """Draw what to set where the storage is temporary; else the doctor finds the cause."""
+    """Draw what to set if the storage is temporary, else the link to the doctor."""
     state = memory_reads.health().status
     if state and not state.persistent:
         setting_lines.draw_to_keep(state, "redeploy.what-to-set")
@@ -254,9 +256,3 @@ def _draw_downloads(report: Report) -> None:
             f"{name}.json",
             "redeploy.json",
         )
-
-
-def _draw_beside(icon: str, line: str) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        st.markdown(icon, width="content")
-        show(line)

@@ -41,7 +41,7 @@ _POLL_S: Final = 2
 
 
 def draw() -> None:
-    """Draw both ways; a receipt in the address opens the second."""
+    """Draw both kinds of test; a receipt in the address opens the second."""
     if not draw_unless(Role.OPERATOR):
         return
     if _TAB not in st.session_state:
@@ -98,14 +98,14 @@ def draw_receipt(receipt: redeploy_test.RedeployReceipt) -> None:
 
 
 def waiting_words(receipt: redeploy_test.RedeployReceipt) -> str:
-    """Return since when a test waits, and its number of probes."""
+    """Return how long a test has been waiting, and its number of probes."""
     begun = text.parsed(receipt.begun_at)
     since = f", begun {text.ago(begun)}" if begun else ""
     return f"waiting for a deployment{since}, {counted(receipt.count, 'probe')}"
 
 
 def read_receipt(code: str, content: bytes | None = None) -> redeploy_test.RedeployReceipt:
-    """Return the receipt in a file, or else behind a code.
+    """Return the receipt in a file, or else the one that a code stands for.
 
     Raises:
         InvalidReceipt: neither was given, or it cannot be used.
@@ -130,7 +130,7 @@ def simulate_now() -> str:
 
 
 def open_test(run: str) -> None:
-    """Put a test into the address, and nothing else. For callbacks."""
+    """Put only this test into the address. For callbacks."""
     actions.action(_ACTION).outcome = None
     st.query_params.from_dict({TEST: run})
 

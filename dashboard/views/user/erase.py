@@ -26,8 +26,8 @@ _FORGET: Final = "Forget the user"
 _WAYS: Final = {
     _DELETE: "The memories are deleted and no longer found. Their history stays on record, so "
     "their texts can still be read there.",
-    _FORGET: "For privacy. The memories and their history are removed for good; what remains is "
-    "the fact that something was forgotten, without content. It cannot be undone.",
+    _FORGET: "For privacy. The memories and their history are removed for good; only the fact "
+    "that something was forgotten remains, without content. This cannot be undone.",
 }
 _TRACES: Final = "user.traces"
 _STATES: Final = {
@@ -64,7 +64,7 @@ def _draw_removal(user_id: UserId, way: str) -> None:
             f"{receipt.left or 0:,}.",
             icon=":material/check_circle:",
         )
-    # Who forgets a user wants the proof; the other way it is on demand.
+    # Forgetting also starts the search for what is left; deleting does not.
     prove = (lambda: _ask_for_proof(user_id)) if forget else (lambda: None)
     draw_typed(name, user_id, way, lambda: work(user_id), prove)
 
@@ -77,8 +77,8 @@ def _draw_proof(user_id: UserId) -> None:
     """Draw the search for what is left, and its latest result."""
     st.header("What is left of this user", anchor=False)
     st.caption(
-        "Reads the whole store, the record, the memory of the service, and other places where "
-        "memories may be."
+        "Reads the whole store, the record, what the service holds in memory, and other places "
+        "where memories may be."
     )
     action = actions.action(_TRACES)
     traces: Traces | None = widgets.outcome(_TRACES)
@@ -115,7 +115,7 @@ def _draw_traces(traces: Traces) -> None:
 
 
 def proof_text(traces: Traces) -> str:
-    """Return a proof for people: whom it is about, what was searched and by whom, what is left."""
+    """Return a readable proof: whom it is about, what was searched and by whom, what is left."""
     state = memory_reads.health().status
     where = [text.backend_name(state.backend), *state.location.values()] if state else []
     return (

@@ -27,7 +27,7 @@ _UNDO: Final = "user.undo"
 
 
 def draw(user_id: UserId, known: UserSearch) -> None:
-    """Draw the similar ids, the merge of another id with its plan, then earlier merges."""
+    """Draw similar ids or the plan of a merge, the search for another id, and earlier merges."""
     for name in (_MOVE, _UNDO):
         actions.action(name).run("Moving the memories and reading them back…")
         if merged := widgets.outcome(name):
@@ -56,20 +56,20 @@ def draw(user_id: UserId, known: UserSearch) -> None:
 
 
 def _draw_plan(plan: MergePlan) -> None:
-    with st.container(border=True, key="reunion"):
-        stay = f"; not to be moved: {len(plan.refused):,}" if plan.refused else ""
+    with st.container(border=True, key="merge-plan"):
+        stay = f"; cannot be moved: {len(plan.refused):,}" if plan.refused else ""
         st.markdown(
             f"**{counted(plan.memories, 'memory')} will move** to this user, who has "
             f"{counted(plan.theirs, 'memory')}{stay}. They come from:"
         )
         show(plan.former)
         person_box.draw_samples(plan.former)
-        st.caption("Of this user:")
+        st.caption("Newest memories of this user:")
         person_box.draw_samples(plan.user_id)
         if plan.doubles:
-            st.caption(f"With the same text as one here, and both kept: {plan.doubles:,}.")
+            st.caption(f"Same text as a memory here, both are kept: {plan.doubles:,}.")
         if plan.unfinished:
-            st.caption(f"{plan.unfinished:,} arrived earlier, in an interrupted merge.")
+            st.caption(f"Moved already, in an interrupted merge: {plan.unfinished:,}.")
         for memory_id, reason in plan.refused[:_REFUSED_SHOWN]:
             show(f"{memory_id}: {reason}", 300)
         draw_typed(
@@ -103,7 +103,7 @@ def _draw_earlier(user_id: UserId) -> None:
                 widgets.download(
                     "Undo file",
                     partial(json.dumps, merge_document(merged), indent=1),
-                    f"reunion-{merged.at:%Y%m%dT%H%M%SZ}.json",
+                    f"merge-{merged.at:%Y%m%dT%H%M%SZ}.json",
                     f"user.undofile.{number}",
                 )
 
@@ -114,6 +114,6 @@ def _ask_undo(merged: Merge) -> None:
 
 
 def _reset(other: str) -> None:
-    """Drop the outcome of the other action and the choice. For callbacks."""
+    """Drop the outcome of the other action, and the chosen id. For callbacks."""
     actions.action(other).outcome = None
     st.query_params.pop(_FORMER, None)

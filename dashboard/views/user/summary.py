@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -48,8 +49,8 @@ def draw(user_id: UserId, raw: str) -> UserSearch:
             st.text(search_sentence(known), width="stretch")
         if is_placeholder(user_id):
             st.warning(
-                "Programs write this id for an unknown user: several people's memories may be "
-                "under it.",
+                "Programs write this id for unknown users: memories of several people may be "
+                "mixed here.",
                 icon=":material/no_accounts:",
             )
         _draw_similar(known)
@@ -57,7 +58,7 @@ def draw(user_id: UserId, raw: str) -> UserSearch:
 
 
 def file_name(kind: str, user_id: UserId, suffix: str) -> str:
-    """Return the name of a file about a user, made of characters that every system takes."""
+    """Return the name of a file about a user, made of characters that every system accepts."""
     name = re.sub(r"[^\w.@+-]+", "_", user_id)[:100]
     return f"{kind}-{name}-{dt.datetime.now(dt.UTC):%Y%m%d}.{suffix}"
 
@@ -75,11 +76,8 @@ def _draw_similar(known: UserSearch) -> None:
         for close, user in similar[:_SIMILAR_SHOWN]:
             st.text(f"{one_line(visible(close.user_id), 60)} ({user.memories:,})")
         if st.query_params.get("view") != "Similar ids":
-            widgets.button("Compare them", "who.similar", _show_similar, kind="tertiary")
-
-
-def _show_similar() -> None:
-    st.query_params["view"] = "Similar ids"
+            show = partial(st.query_params.update, view="Similar ids")
+            widgets.button("Compare them", "who.similar", show, kind="tertiary")
 
 
 def draw_export(user_id: UserId, known: UserSearch) -> None:

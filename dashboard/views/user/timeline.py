@@ -1,4 +1,4 @@
-"""The time machine: the events of a user step by step, the state then beside now, bringing back."""
+"""The time machine: a user's events step by step, memories then and now, and restoring them."""
 
 import datetime as dt
 from bisect import bisect_right
@@ -35,7 +35,7 @@ _STATES: Final = {"added": "− only then", "changed": "≠ changed", "deleted":
 
 
 def draw(user_id: UserId) -> None:
-    """Draw the line with its marks, the chosen event, the memories then and now."""
+    """Draw the timeline with its marks, the chosen event, the memories then and now."""
     now = many.past(user_id, many.LATEST)
     if not now.events:
         st.caption("No events under this id.")
@@ -57,7 +57,7 @@ def draw(user_id: UserId) -> None:
 
 
 def _place(user_id: UserId, events: tuple[str, ...]) -> int:
-    """Return which event the address names, by its id or by a moment after it; else the last."""
+    """Return the position of the event that the address names by id or moment, else of the last."""
     asked = st.query_params.get(_AT, "")
     if asked and not EVENT_ID.fullmatch(asked):
         asked = many.past(user_id, asked).event_id
@@ -88,7 +88,7 @@ def _draw_line(user_id: UserId, now: PastMemories, chosen: dt.datetime) -> None:
     st.caption(chart.alt)
     if clicked := charts.clicked(event):
         st.query_params[_AT] = clicked
-        # A chart of another key, or the same click would count in every run.
+        # A new key, because the chart repeats the click in every run otherwise.
         st.session_state["time.clicks"] = st.session_state.get("time.clicks", 0) + 1
         st.rerun()
 
@@ -163,7 +163,7 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
 
 
 def draw_given(user_id: UserId) -> None:
-    """Draw which memories a question of a program was given, beside what they are now."""
+    """Draw the memories returned to a program's question, and what they are now."""
     receipts = many.recalls(user_id)
     if receipts is None:
         return
@@ -190,7 +190,7 @@ def _asked(receipt: RecallReceipt) -> str:
 def _beside(
     then: PastMemories, receipt: ChangeReceipt, alike: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Return by id how memories were, beside what they are now; those that differ come first."""
+    """Return by id what memories were and what they are now; those that differ come first."""
     rows = {
         change.id: _row(_STATES[change.kind], change.after, change.before)
         for change in receipt.changes

@@ -71,7 +71,7 @@ def _draw_users() -> None:
 
 
 def _draw_comparison() -> None:
-    """Draw the comparison of storage and record: its button, how far it is, its result."""
+    """Draw the comparison of storage and record: its button, its progress, its result."""
     with st.container(key="compare"):
         st.header("Storage and record", anchor=False)
         job = user_actions.comparison()
@@ -129,7 +129,7 @@ def _draw_differences(users: tuple[ComparedUser, ...]) -> None:
         on_select=lambda: _search_for(users),
     )
     st.caption(
-        f"{counted(len(users), 'user')}; select a row to look at one. Missing memories are still "
+        f"{counted(len(users), 'user')}; select a row to look one up. Missing memories are still "
         "listed and found; `python -m memory_core audit --repair` restores them. Orphans are in "
         "storage and not registered: never recorded, or deleted since."
     )
@@ -156,7 +156,7 @@ def _search_for(users: tuple[ComparedUser, ...]) -> None:
 
 
 def _draw_unreachable(scan: StoreScan) -> None:
-    """Draw memories under no user's id."""
+    """Draw the memories that no user's id leads to."""
     unowned = [(owner_text(group.agent_id, group.run_id), group.vectors) for group in scan.unowned]
     odd = [(f"under {visible_id(form.raw)}, not a valid id", form.vectors) for form in scan.odd]
     st.markdown("**Nobody can reach these**; no user's id leads to them.")

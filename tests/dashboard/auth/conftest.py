@@ -40,10 +40,10 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Open:
 def fresh_access(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The access of the process is read anew by each test; hashes cost little."""
     monkeypatch.setattr(accounts, "_HASHER", CHEAP)
-    for cached in (access, accounts._nobodys):
+    for cached in (access, accounts._decoy_hash):
         cached.cache_clear()
     yield
-    for cached in (access, accounts._nobodys):
+    for cached in (access, accounts._decoy_hash):
         cached.cache_clear()
 
 

@@ -31,11 +31,11 @@ VIEWER = {
     board, Jobs.get, Jobs.latest,  migration.migration_status,
     demonstration.director, demonstration.is_all, demonstration.load_job,
     demonstration.is_loading,
-    diagnosis.last, diagnosis.running, diagnosis.ended_early, diagnosis.log,
+    diagnosis.last, diagnosis.latest_run, diagnosis.log,
     memory_reads.health, memory_reads.census, memory_reads.count_again,
     memory_reads.placement, memory_reads.check_again, memory_reads.starts,
     memory_reads.call_counts, memory_reads.known_values, memory_reads.memories, memory_reads.reveal,
-    memory_reads.history, memory_reads.recent_lines, memory_reads.language_model,
+    memory_reads.history, memory_reads.recent_lines,
     memory_reads.settings, memory_reads.try_again,
     redeploy.past_reports, redeploy.waiting_tests, redeploy.leftover_tests, redeploy.check_of,
     redeploy.checked_here, redeploy.standing_proof, redeploy.proof_check,
@@ -56,7 +56,7 @@ OPERATOR = {
     redeploy.run_clean_up, redeploy.run_deployment, redeploy.check_waiting,
     user_actions.mentions,
     user_actions.recall, user_actions.merges, user_actions.traces, user_actions.export,
-    user_actions.adopt_orphans, user_actions.start_adoption, user_actions.start_comparison,
+    user_actions.start_adoption, user_actions.start_comparison,
 }  # fmt: skip
 ADMIN = {
     activity_log.export, user_actions.plan_merge, user_actions.merge_users,

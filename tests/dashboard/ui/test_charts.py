@@ -36,7 +36,7 @@ def test_the_top_ten_have_a_bar_each_and_the_rest_none() -> None:
     assert len({*bars.marker.color}) == 2
     assert chart.alt == (
         "user0@example.com has the most of 9,990 users, 9,990 memories; created in seven days: "
-        "4; 1 user not all in place."
+        "4; store and record differ for 1 user."
     )
 
 
@@ -117,7 +117,7 @@ def test_the_parts_of_what_should_be_and_is() -> None:
     chart = charts.should_be(placement, None)
     assert chart.figure.data[0].marker.color == charts.BACKEND_COLOURS["s3_vectors"]
     assert chart.alt == (
-        "Memories on record beside those in S3 Vectors: in both: 3, missing: 2, orphans: 1, "
+        "Memories on record compared with S3 Vectors: in both: 3, missing: 2, orphans: 1, "
         "elsewhere: not checked."
     )
     assert list(charts.should_be(placement, 4).table["Memories"]) == [3, 2, 1, 4]

@@ -47,7 +47,7 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).records[0]
+        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).result[0]
         memory_reads.memories(BOB)
         memory_reads.memories(BOB)
         memory_reads.search(BOB, "Which zebrafish?", 5)
@@ -119,19 +119,15 @@ def test_what_cannot_be_put_on_record_is_not_removed(
             call()
     assert len(memory_reads.memories(BOB)) == 1
     # What does no harm is done all the same.
-    assert memory_reads.save_text(BOB, "likes oats", infer=False).records
+    assert memory_reads.save_text(BOB, "likes oats", infer=False).result
 
 
 def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(
     shared: MemoryService,
 ) -> None:
-    from dashboard.services import jobs
-
     with acting_as(ANNA):
-        job_id = jobs.board().submit(
-            lambda progress: user_actions.adopt_orphans(BOB, progress), subject="x", fingerprint="x"
-        )
-        wait_for("the job to end", lambda: jobs.board().get(job_id).finished)
+        user_actions.start_adoption(BOB)
+        wait_for("the job to end", lambda: user_actions.adoption(BOB).finished)
     (entry,) = shared.activity.page().entries
     assert (entry.action, entry.actor) == ("take-up", Actor("anna", "admin", "198.51.100.7"))
 
@@ -157,7 +153,7 @@ def test_more_is_shown_on_demand_and_an_admin_exports_all(
     for number in range(120):
         shared.activity.note(Actor(f"person {number}"), "view", user_id="=1+1")
     assert len(sentences(page)) == 100
-    assert "there are older ones" in text_of(page)
+    assert "there are older entries" in text_of(page)
     page.selectbox(key="activity.limit").select(500)
     assert len(sentences(page)) == 121
     assert len(activity_log.export(Wanted(action="view"), "jsonl").splitlines()) == 120

@@ -176,7 +176,7 @@ def test_a_question_finds_the_memory_and_says_how_it_looked(
     memories.toggle(key="search.parts").set_value(True).run()
     words = text_of(memories)
     assert re.search(r"score 0\.\d\d: cosine 0\.\d\d, BM25 0\.\d\d, context 0\.\d\d", words)
-    assert "Context is what the memories before and after it add" in words
+    assert "Context is added by the memories before and after" in words
 
 
 def test_words_of_the_question_are_named_and_a_line_ends_what_is_telling(
@@ -251,7 +251,7 @@ def test_a_memory_is_deleted_only_after_a_confirmation(
     record = shared.add_text_memory(ALICE, "likes tea")[0]
     shared.add_text_memory(ALICE, "likes cake")
     _button(_select(memories, record.id), "Delete").click().run()
-    assert "To be done: **1 memory deleted**" in text_of(memories)
+    assert "Preview: **1 memory deleted**" in text_of(memories)
     assert len(shared.list_memories(ALICE)) == 2
     _button(memories, ":red[Delete 1 memory]").click().run()
     run_until(memories, "1 memory deleted**; 1 read back from the index")

@@ -33,7 +33,7 @@ def test_it_is_persistent_and_says_that_it_is_a_stand_in(
         assert part in words
     assert not app.warning
     alts = [chart.proto.alt for chart in app.get("plotly_chart")]
-    assert alts[2].startswith("Memories on record beside those in S3 Vectors: in both: 1,")
+    assert alts[2].startswith("Memories on record compared with S3 Vectors: in both: 1,")
 
 
 def test_at_amazon_there_is_no_band(

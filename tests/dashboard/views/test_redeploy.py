@@ -89,7 +89,7 @@ def test_the_overview_starts_a_test_in_one_click_and_one_that_fails_itself_is_a_
     page = press(app.run(), "overview.test")
     assert not page.exception
     assert page.title[0].value == "Redeploy test"
-    assert "The test itself did not come to its end" in page.error[-1].value
+    assert "The test itself could not be completed" in page.error[-1].value
     assert "A process of the redeploy test failed" in text_of(page)
 
 
@@ -98,12 +98,12 @@ def test_an_unknown_run_and_an_unknown_test_say_so(app: AppTest, shared: MemoryS
     app.run()
     app.query_params["job"] = "guessed"
     app.switch_page(PAGE).run()
-    assert "not known here any more" in text_of(app)
+    assert "no longer known here" in text_of(app)
     assert "PASS]" in text_of(app)
     app.query_params.clear()
     app.query_params["test"] = "guessed"
     app.run()
-    assert "The storage does not know this test" in text_of(app)
+    assert "The storage holds no record of this test" in text_of(app)
 
 
 def test_what_differs_is_marked_and_texts_from_storage_are_no_markup(

@@ -201,7 +201,7 @@ def test_the_hook_starts_a_deployment_after_a_second_press(
     finally:
         server.stop()
     assert asked == ["POST"]
-    assert "The host took the order" in text_of(page)
+    assert "The host has accepted the deployment" in text_of(page)
     assert "secret-key" not in text_of(page)
 
 

@@ -114,7 +114,7 @@ def test_what_the_assistant_would_remember_and_what_not(page: AppTest) -> None:
     page.session_state["search.all"] = True
     words = view(page, "What is remembered")
     assert "1 of 1 memory answered; ranked exactly." in words
-    assert "Under similar ids, so never asked" in words
+    assert "Under similar ids, where the assistant does not look" in words
     assert page.dataframe[0].value["Answered"].tolist() == ["as 1"]
 
 

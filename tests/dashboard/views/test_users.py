@@ -92,7 +92,7 @@ def test_the_store_is_compared_and_orphans_are_recovered(
     assert "ann@x.com has 1 memory." in words
     assert "The assistant looks here and nowhere else." in words
     assert "1 is stored under <U+0020>Ann@X.com" in words
-    page.button(key="users.take-up").click()
+    page.button(key="users.adopt").click()
     recovered = ("Recovered 1 memory", "ann@x.com has 2 memories.")
     words = draw_until(page, "both", lambda text: all(words in text for words in recovered))
     assert "In storage: 2" not in words
@@ -109,7 +109,7 @@ def test_what_another_program_stored_is_no_contradiction(
     words = run_until(page, "In storage under ann@x.com, never registered: 1 orphan.")
     assert "Nothing was ever saved" not in words
     assert "Save under this new id" not in {button.label for button in page.button}
-    page.button(key="users.take-up").click()
+    page.button(key="users.adopt").click()
     assert "ann@x.com has 1 memory." in run_until(page, "Recovered 1 memory")
 
 
