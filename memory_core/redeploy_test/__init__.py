@@ -1,6 +1,6 @@
 """The redeploy test: proof that memories survive a deployment, or exactly which did not.
 
-Distinct probes are written under reserved users and read back; a receipt that the tester keeps
+Distinct probes are written under reserved users and read back; a receipt, kept by the tester,
 lists them; after the deployment a fresh process looks for them. Only acknowledged probes count,
 only a deployment with evidence proves anything, and each simulation has a control that must be
 lost.

@@ -35,7 +35,7 @@ _SHOWN_RANKS = 30
 
 
 def expiry_text(record: MemoryRecord) -> str:
-    """Return until when questions find a memory; empty for one that does not expire."""
+    """Return how long questions find a memory; empty if it does not expire."""
     if record.expired:
         return f"expired after {record.expires}, so questions do not find it"
     return f"found until {record.expires}" if record.expires else ""
@@ -44,7 +44,7 @@ def expiry_text(record: MemoryRecord) -> str:
 def saved_document(
     user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return the result of a save; the keys of the first memory stand at the top as well."""
+    """Return the result of a save; the first memory's keys are repeated at the top."""
     return {
         "id": records[0].id if records else None,
         "user_id": user_id,
@@ -256,7 +256,7 @@ def _change_fields(change: Change) -> dict[str, Any]:
 
 
 def _difference(change: Change) -> str:
-    """Return the texts before and after, with the other expiry date where that is all."""
+    """Return the texts before and after; if only the expiry date changed, the dates."""
     sides = [
         one_line(record.memory) + _marks(record)
         for record in (change.before, change.after)

@@ -31,8 +31,8 @@ _counted: WeakKeyDictionary[MemoryService, tuple[float, Census]] = WeakKeyDictio
 def exposition(service: MemoryService) -> bytes:
     """Return the metrics of this process; names begin with `holdfast_`, times are in seconds.
 
-    Users are counted at most every five minutes, since that lists the ledger. The standing proof
-    is as this process knows it.
+    Users are counted at most every five minutes, because that lists the ledger. The standing proof
+    is the one this process knows.
     """
     registry = CollectorRegistry()
     registry.register(_Metrics(service))
@@ -72,7 +72,7 @@ class _Metrics(Collector):
         yield "found_nothing_total", "Questions without an answer.", totals["search"].empty
         persistent = service.parts.backend.persistent
         yield "storage_persistent", "1 if deployments keep the storage.", persistent
-        # Unknown where the users cannot be counted: the other metrics say why.
+        # Left out if the users cannot be counted: the other metrics say why.
         with suppress(MemoryCoreError):
             census = _census(service)
             yield "memories", "Memories of all users.", census.memories

@@ -71,7 +71,7 @@ def test_a_receipt_of_another_installation_is_refused(
 ) -> None:
     with pytest.raises(InvalidReceipt, match="signed by another installation"):
         from_file(to_file(receipt, other), HERE)
-    with pytest.raises(InvalidReceipt, match="no code of a redeploy test of this installation"):
+    with pytest.raises(InvalidReceipt, match="not the code of a redeploy test of this"):
         from_code(to_code(receipt, other), HERE)
 
 
@@ -124,5 +124,5 @@ def test_a_signed_file_that_is_none_of_ours_is_refused(
     body = {**json.loads(to_file(receipt, settings)), **changes}
     del body["signature"]
     signature = receipt_key(settings).sign(_canonical(body)).hex()
-    with pytest.raises(InvalidReceipt, match="not one that Holdfast writes"):
+    with pytest.raises(InvalidReceipt, match="Holdfast does not write such"):
         from_file(_written({**body, "signature": signature}), settings)

@@ -192,7 +192,7 @@ TABLE = {
     ),
     "the disk of ChromaDB gone": Row(
         change(MEMORY_DATA_DIR="gone"), FAIL,
-        "5 of 5 are lost, because ChromaDB was on a disk that goes with the deployment",
+        "5 of 5 are lost, because ChromaDB was on a disk that a deployment wipes",
         ALL_LOST, "The ChromaDB folder changed", kinds=CHROMA,
     ),
     "one text altered": Row(
@@ -298,18 +298,18 @@ TABLE = {
     "one changed on purpose": Row(
         call(lambda service, probes: service.update_memory(
             probes[0].user_id, probes[0].id, "Another text.")),
-        PASS, "not compared: 1 probe that a call on record ended since", {ProbeState.ENDED: 1},
+        PASS, "not compared: 1 probe since deleted or changed on purpose", {ProbeState.ENDED: 1},
         kinds=CHROMA,
     ),
     "duplicated": Row(
         by_hand(lambda opened, receipt: opened.save_as(
             receipt.probes[0], receipt.probes[0].user_id, "another-id")),
-        DEGRADED, "1 is not as .* probe 1: there are 2 of it", {ProbeState.DUPLICATED: 1},
+        DEGRADED, "1 is not as .* probe 1: number of copies: 2", {ProbeState.DUPLICATED: 1},
     ),
     "something nobody wrote": Row(
         by_hand(lambda opened, receipt: opened.service.add_text_memory(
             receipt.probes[0].user_id, "Nobody wrote this.")),
-        FAIL, "1 memory nobody wrote turned up", {ProbeState.UNEXPECTED: 1},
+        FAIL, "1 memory that nobody wrote turned up", {ProbeState.UNEXPECTED: 1},
         kinds=CHROMA,
     ),
     "vector gone but ledger there": Row(
@@ -356,7 +356,7 @@ TABLE = {
     "no deployment, but another instance is asked": Row(
         lambda installation, receipt: installation.environ.update(
             RENDER_INSTANCE_ID="second", MEMORY_HOST="second", MEMORY_DATA_DIR="/nonexistent"),
-        INCONCLUSIVE, "ran already when the test began", kinds=S3,
+        INCONCLUSIVE, "was running when the test began", kinds=S3,
     ),
     "another service, which has another commit": Row(
         change(RENDER_SERVICE_ID="staging"), INCONCLUSIVE, "not the service production",
