@@ -130,7 +130,7 @@ def test_no_files_import_each_other_in_a_loop() -> None:
             graph[loop[1]].discard(loop[0])
         else:
             break
-    assert loops == []
+    assert loops == [], "\n".join(loops)
 
 
 def _room(name: str) -> int | None:
@@ -163,7 +163,7 @@ def test_imports_run_down_only() -> None:
         and (other := _room(imported)) is not None
         and other > room
     ]
-    assert upwards == []
+    assert upwards == [], "\n".join(upwards)
 
 
 def test_no_file_of_the_library_imports_its_top() -> None:

@@ -95,9 +95,7 @@ def save(service: MemoryService, user: str, text: str, **options: Any) -> None:
     """Save TEXT as a memory of USER."""
     saved = service.add_text_memory(user, text, **options)
     user_id = normalize_user_id(user)
-    output(
-        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
-    )
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
 
 
 @cli.command()
@@ -116,9 +114,7 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
     with progress_bar(file.name) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
     user_id = normalize_user_id(user)
-    output(
-        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
-    )
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
 
 
 @cli.command()

@@ -110,10 +110,11 @@ def doctor(
     if personal and not bundle:
         raise click.UsageError("--personal belongs to a bundle; add --bundle FILE")
     log = install_recent_lines()
+    reasons = (silenced.partition("=") for silenced in silence)
     result = diagnose(
         tags=tags,
         only=only,
-        silenced=dict(map(_reason, silence)),
+        silenced={name: reason for name, _, reason in reasons},
         on_progress=_progress_line(),
         with_users=bundle is not None,
     )
@@ -142,15 +143,6 @@ def analyze(file: BinaryIO) -> None:
     with progress_bar("Reading") as advance:
         report = read_log(file, on_progress=advance)
     output(diagnosis.logs_document, diagnosis.logs_text, report, passed=summarize_log(report).clean)
-
-
-def _reason(silence: str) -> tuple[str, str]:
-    name, _, reason = silence.partition("=")
-    if not reason.strip():
-        raise click.BadParameter(
-            f"{silence!r} has no reason; write ID=REASON", param_hint="--silence"
-        )
-    return name, reason
 
 
 def _progress_line() -> OnProgress | None:

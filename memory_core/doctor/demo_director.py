@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from ..activity import recording, unnoted
 from ..errors import DemoRefused
 from ..model.counting import Progress, Steps
+from ..model.encoder import decode, encode
 from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import LocalObjects
@@ -121,8 +122,7 @@ class DemoDirector:
     @property
     def state(self) -> DemoState:
         """What the demo has created here so far."""
-        stored = json.loads(self._files.get(self._file) or "{}")
-        state = DemoState(**{name: tuple(ids) for name, ids in stored.items()})
+        state = decode(DemoState, json.loads(self._files.get(self._file) or "{}"))
         # The disk is wiped for every place.
         wiped = _WIPE not in state.scenes and self._kept()
         return replace(state, scenes=(*state.scenes, _WIPE)) if wiped else state
@@ -192,7 +192,7 @@ class DemoDirector:
                 )
             if scene.fault:
                 self._control("clear_faults")
-                for other in self._under_way():
+                for other in map(self._scene, self.state.scenes):
                     if other.fault and other != scene:
                         self._arm(other)
             while name == _WIPE and (kept := next(iter(self._kept()), None)):
@@ -212,8 +212,8 @@ class DemoDirector:
         with self._alone():
             made = self.state
             with unnoted():
-                for scene in reversed(self._under_way()):
-                    self.put_right(scene.name, open_service)
+                for name in reversed(made.scenes):
+                    self.put_right(name, open_service)
             with open_service() as service, recording(service.activity, _ACTION) as operation:
                 operation.detail = "reset"
                 service.parts.store.delete(made.strays)
@@ -247,9 +247,6 @@ class DemoDirector:
         if name not in scenes:
             raise DemoRefused(f"there is no scene {name!r} here; use one of {', '.join(scenes)}")
         return scenes[name]
-
-    def _under_way(self) -> list[Scene]:
-        return [self._scene(name) for name in self.state.scenes]
 
     def _damage(self, name: str, service: MemoryService) -> None:
         people = self.state.people
@@ -288,7 +285,7 @@ class DemoDirector:
         return [record.id for user in people for record in service.list_memories(user)]
 
     def _note(self, **changes: Any) -> None:
-        self._files.replace(self._file, json.dumps(asdict(replace(self.state, **changes))).encode())
+        self._files.replace(self._file, json.dumps(encode(replace(self.state, **changes))).encode())
 
     def _arm(self, scene: Scene) -> None:
         # S3 Vectors is the first service to throttle an account.

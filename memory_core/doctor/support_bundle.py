@@ -1,6 +1,5 @@
 """The support bundle: one file of findings, settings and log lines, without personal data."""
 
-import hmac
 import json
 import re
 import secrets
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from ..memories.log_lines import LogLine
 from ..model.encoder import encode, pick
+from ..model.signature import Key
 from .findings import Diagnosis
 
 _IN_MAIL = r"[^\s'\"<>()\[\]/:;,=]"
@@ -59,7 +59,7 @@ class _Redactor:
     """Replaces whatever may name a person by a digest."""
 
     def __init__(self, user_ids: Iterable[str]) -> None:
-        self._key = secrets.token_bytes(32)
+        self._key = Key(secrets.token_bytes(32))
         forms = {
             form for name in user_ids for form in (name, quote(name, safe=""), repr(name)[1:-1])
         }
@@ -88,7 +88,7 @@ class _Redactor:
     def _digest(self, user_id: str) -> str:
         """Return the stand-in for a user: the same for every spelling in a record."""
         plain = user_id.strip("'\"").replace("%40", "@").lower().strip()
-        return "user-" + hmac.new(self._key, plain.encode(), "sha256").hexdigest()[:10]
+        return "user-" + self._key.sign(plain.encode()).hex()[:10]
 
 
 def _through(value: Any, redact: Callable[[str], str]) -> Any:

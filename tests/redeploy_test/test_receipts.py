@@ -61,7 +61,7 @@ def test_every_truncation_and_repetition_is_refused(receipt: RedeployReceipt) ->
     "content", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'"\\ud800"', b"[" * 100_000, b'{"a": 1}']
 )
 def test_what_is_no_receipt_is_refused(content: bytes) -> None:
-    with pytest.raises(InvalidReceipt, match="no receipt of a redeploy test; choose"):
+    with pytest.raises(InvalidReceipt, match="not a receipt of a redeploy test; choose"):
         from_file(content, HERE)
 
 

@@ -235,7 +235,7 @@ TABLE = {
     "every record emptied": Row(
         by_hand(lambda opened, receipt: [
             opened.rewrite(probe, lambda record: bytes(len(record))) for probe in receipt.probes]),
-        FAIL, "5 of 5 were altered: probe 1: its record is damaged, and its vector alone",
+        FAIL, "5 of 5 were altered: probe 1: its record is damaged, and only its vector",
         {ProbeState.ALTERED: 5},
     ),
     "a record with that of another user in its place": Row(
