@@ -239,7 +239,7 @@ def forget(service: MemoryService, user: str, yes: bool) -> None:
 )
 @_with_record
 def history(service: MemoryService, user: str, memory_id: str | None, at: str | None) -> None:
-    """Show the history of USER's memories or of one, or with --at their state at a moment."""
+    """Show the history of USER's memories or of one, or their state at a moment."""
     if at is not None:
         output(render.state_document, render.state_text, service.memories_at(user, at), memory_id)
         return

@@ -53,7 +53,7 @@ def redeploy_test() -> None:
 @_probes
 @json_option
 def simulate_command(level: Level, probes: int) -> None:
-    """Simulate a deployment in seconds, with processes and a disk of its own."""
+    """Simulate a deployment with its own processes and disk."""
     _conclude(simulate(level, probes, on_step=_show_step))
 
 
@@ -67,7 +67,7 @@ def simulate_command(level: Level, probes: int) -> None:
 @_probes
 @with_service
 def begin_command(service: MemoryService, receipt: Path, probes: int) -> None:
-    """Write probes before a real deployment, and a receipt for `verify`."""
+    """Write probes and a receipt before a real deployment."""
 
     def keep(state: RedeployReceipt) -> None:
         with file_errors(receipt, "written", "name another file with --receipt"):
@@ -108,7 +108,7 @@ def watch_command(service: MemoryService) -> None:
 @redeploy_test.command("proof")
 @with_service
 def proof_command(service: MemoryService) -> None:
-    """Show the standing proof on record: since when, the last check, what was lost."""
+    """Show the standing proof: since when, the last check, losses."""
     proof = service.proof()
     output(render.proof_document, render.proof_text, proof, passed=proof is not None and proof.well)
 

@@ -70,10 +70,11 @@ def users(ctx: click.Context, scan: bool) -> None:
 @_scan_option
 @with_service
 def find(service: MemoryService, text: str, scan: bool) -> None:
-    """Find a user by an id in any form, a name, a domain, a memory's id, or words of a memory.
+    """Find a user by an id in any form, a name, or a memory.
 
-    Shows the canonical id, what is recorded under it, and similar ids. The texts of memories are
-    searched if no id matches, and the activity log notes that.
+    TEXT may also be a domain, a memory's id, or words of a memory. Shows the canonical id, what is
+    recorded under it, and similar ids. The texts of memories are searched if no id matches, and
+    the activity log notes that.
     """
     with progress_bar("scan", hidden=not scan) as advance:
         store = service.scan_store(advance) if scan else None

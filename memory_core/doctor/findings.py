@@ -250,30 +250,20 @@ class Diagnosis:
 
     @property
     def worst(self) -> Level:
-        return max(
-            (finding.level for finding in self.findings),
-            key=lambda level: level.rank,
-            default=Level.OK,
-        )
+        return self.findings[0].level if self.findings else Level.OK
 
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
         errors, warnings = self.summary["error"], self.summary["warning"]
         if errors:
-            first = next(item.title for item in self.findings if item.level is Level.ERROR)
             colon = ", the first of them: " if errors > 1 else ": "
-            return f"{counted(errors, 'problem')}{colon}{first}."
+            return f"{counted(errors, 'problem')}{colon}{self.findings[0].title}."
         if warnings:
             verb = "needs" if warnings == 1 else "need"
             return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
         untried = "" if "live" in self.tags else "; the tag live tests saving, too"
         return f"Nothing wrong was found{untried}."
-
-
-def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings by level, and otherwise in their order."""
-    return tuple(sorted(findings, key=lambda finding: -finding.level.rank))
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:

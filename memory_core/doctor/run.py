@@ -42,7 +42,6 @@ from .findings import (
     choose,
     finding,
     in_order,
-    worst_first,
 )
 from .redact import Masker
 
@@ -117,9 +116,12 @@ def diagnose(
         # Also the checks that kept a requested one from running.
         names = asked.union(result.run.because for result in results if result.run.name in asked)
         shown = [result for result in results if result.run.name in names]
-        findings = [finding for result in shown for finding in result.findings]
+        findings = sorted(
+            (finding for result in shown for finding in result.findings),
+            key=lambda finding: -finding.level.rank,
+        )
         return Diagnosis(
-            findings=worst_first(finding for finding in findings if finding.id not in quiet),
+            findings=tuple(finding for finding in findings if finding.id not in quiet),
             checks=tuple(result.run for result in shown),
             silenced=tuple(
                 Silenced(finding.id, quiet[finding.id])

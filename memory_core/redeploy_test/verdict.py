@@ -189,8 +189,15 @@ def _other_machine(receipt: RedeployReceipt, observation: Observation, after: In
 
 def _loss(results: Sequence[ProbeResult], written: int, after: Installation) -> str:
     count = Counter(result.state for result in results)
-    words = {ProbeState.LOST: "are lost", ProbeState.ALTERED: "were altered"}
-    parts = [f"{count[state]} of {written} {word}" for state, word in words.items() if count[state]]
+    verbs = {
+        ProbeState.LOST: ("is lost", "are lost"),
+        ProbeState.ALTERED: ("was altered", "were altered"),
+    }
+    parts = [
+        f"{count[state]} of {written} {verbs[state][count[state] > 1]}"
+        for state in verbs
+        if count[state]
+    ]
     if parts:
         sentence = f"of the probes stored before, {' and '.join(parts)}"
     else:

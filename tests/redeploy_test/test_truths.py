@@ -183,7 +183,7 @@ TABLE = {
     "nothing lost": Row(deploy, PASS, "5 probes, .* commit commit-1 runs, it was commit-0"),
     "one lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
-        FAIL, "1 of 5 are lost: probe 3: missing", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost: probe 3: missing", {ProbeState.LOST: 1},
     ),
     "all lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes)),
@@ -197,26 +197,26 @@ TABLE = {
     ),
     "one text altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[1], data="Another text.")),
-        FAIL, "1 of 5 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
     ),
     "one letter of a long text altered": Row(
         by_hand(lambda opened, receipt: opened.change(
             receipt.probes[1], data=receipt.probes[1].text[:-1] + "!")),
-        FAIL, "1 of 5 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
         kinds=S3,
     ),
     "one number in the metadata altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], probe=7)),
-        FAIL, "1 of 5 were altered: probe 1: its metadata changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 1: its metadata changed", {ProbeState.ALTERED: 1},
     ),
     "one vector moved to another user": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], user_id=BOB)),
-        FAIL, "1 of 5 were altered: probe 1: user_id not as recorded",
+        FAIL, "1 of 5 was altered: probe 1: user_id not as recorded",
         {ProbeState.ALTERED: 1},
         kinds=S3,
     ),
     "one moved to another user": Row(
-        by_hand(move), FAIL, f"1 of 5 are lost: probe 1: its vector belongs to '{BOB}' now",
+        by_hand(move), FAIL, f"1 of 5 is lost: probe 1: its vector belongs to '{BOB}' now",
         {ProbeState.LOST: 1},
     ),
     "vectors of another model": Row(
@@ -279,11 +279,11 @@ TABLE = {
         INCONCLUSIVE, "removed on purpose", {ProbeState.ENDED: 5}, kinds=CHROMA,
     ),
     "three deleted on purpose, one lost": Row(
-        by_hand(delete_three_and_lose_one), FAIL, "1 of 5 are lost: probe 4",
+        by_hand(delete_three_and_lose_one), FAIL, "1 of 5 is lost: probe 4",
         {ProbeState.ENDED: 3, ProbeState.LOST: 1}, kinds=CHROMA,
     ),
     "one user forgotten on purpose, the other lost": Row(
-        by_hand(forget_one_user_and_lose_the_other), FAIL, "1 of 5 are lost: probe 5",
+        by_hand(forget_one_user_and_lose_the_other), FAIL, "1 of 5 is lost: probe 5",
         {ProbeState.ENDED: 4, ProbeState.LOST: 1}, kinds=CHROMA,
     ),
     "deleted on purpose, but the vector came back": Row(
@@ -322,12 +322,12 @@ TABLE = {
     ),
     "a record torn": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[4])),
-        FAIL, "1 of 5 are lost: probe 5: its record is damaged, and", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost: probe 5: its record is damaged, and", {ProbeState.LOST: 1},
         kinds=S3,
     ),
     "a record torn that keeps its user's list from being read": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[0])),
-        FAIL, "1 of 5 are lost: probe 1: its record is damaged, and",
+        FAIL, "1 of 5 is lost: probe 1: its record is damaged, and",
         {ProbeState.LOST: 1, ProbeState.STALE: 3}, kinds=CHROMA,
     ),
     "backend changed": Row(
@@ -350,7 +350,7 @@ TABLE = {
     ),
     "no deployment, and one lost": Row(
         lambda installation, receipt: _lose_now(installation, receipt),
-        FAIL, "1 of 5 are lost", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost", {ProbeState.LOST: 1},
         kinds=CHROMA,
     ),
     "no deployment, but another instance is asked": Row(

@@ -159,10 +159,8 @@ CHECKS = (
 
 def _existing(path: Path) -> Path:
     """Return the nearest part of a path that exists."""
-    existing = path.resolve()
-    while not existing.exists():
-        existing = existing.parent
-    return existing
+    whole = path.resolve()
+    return next(part for part in (whole, *whole.parents) if part.exists())
 
 
 def _holders(path: Path) -> Iterator[tuple[int, str]]:
