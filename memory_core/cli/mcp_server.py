@@ -6,7 +6,7 @@ Every tool makes one call that changes nothing, and is noted in the activity log
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -92,10 +92,8 @@ def make_server(service: MemoryService) -> MCPServer:
             return recall_document(service.explain(user, question, limit=limit))
 
     reading = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    tools: Mapping[str, Callable[..., dict[str, Any]]] = {
-        tool.__name__: tool
-        for tool in (search_memories, list_memories, memory_status, find_user, explain)
-    }
-    for name, tool in tools.items():
-        server.tool(name, annotations=reading)(tool)
+    tools: tuple[Callable[..., dict[str, Any]], ...]
+    tools = (search_memories, list_memories, memory_status, find_user, explain)
+    for tool in tools:
+        server.tool(annotations=reading)(tool)
     return server

@@ -146,7 +146,7 @@ class FindingKind:
     """The constant part of findings. The id names subject, level and number.
 
     `log_pattern`, case ignored, recognizes errors of this kind in a log; if several kinds match,
-    that of the earliest check wins. Errors of AWS and botocore are searched in our own words.
+    that of the earliest check wins. Errors of AWS and botocore are matched by our own words.
     """
 
     id: str

@@ -212,8 +212,8 @@ def compare_users(
 def _take_sample(parts: Repository, real: Sequence[UserView], hidden: int) -> Sample:
     """Read up to 100 memories, spread over all, from record and store, and embed them again.
 
-    `hidden` batches could not be read. Differences are read again after a second, because a memory
-    may just be being saved.
+    `hidden` batches could not be read. Differences are read again after a second, because a
+    memory may be in the middle of a save.
     """
     pairs = [(view.user_id, memory_id) for view in real for memory_id in view.live]
     count = min(_SAMPLED, len(pairs))

@@ -113,8 +113,7 @@ def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
         return _from_body(data)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidReceipt(
-            "the receipt is signed, but Holdfast does not write such; use the file as it was "
-            "downloaded"
+            "the receipt is signed, but its content is not valid; use the file as it was downloaded"
         ) from exc
 
 

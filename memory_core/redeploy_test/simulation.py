@@ -1,4 +1,4 @@
-"""A simulated deployment: the writer's process and disk go, and a new process looks.
+"""A simulated deployment: the writer's process and disk are removed; a new process looks.
 
 The processes get new environments. On S3 Vectors they use the real bucket and index, under reserved
 users. On ChromaDB they use a folder of their own, never the real one: on the same mounted disk if

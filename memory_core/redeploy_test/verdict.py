@@ -84,7 +84,7 @@ def _verdicts(
     if observation.ended or (ended and ended == written):
         yield (
             Verdict.INCONCLUSIVE,
-            "the test had been ended: its probes were removed on purpose; begin a new one",
+            "the test was ended earlier: its probes were removed on purpose; begin a new one",
         )
     deployed, evidence = see_deployment(receipt, observation, after)
     if not deployed and level != _RESTART:

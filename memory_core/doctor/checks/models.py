@@ -57,7 +57,7 @@ def embeds(context: Context) -> Iterator[Finding]:
 
 
 def same_model(context: Context) -> Iterator[Finding]:
-    """Embed a few stored texts again: the vectors must equal the stored ones."""
+    """Embed a few stored texts again: the vectors must match the stored ones."""
     pairs = [(view.user_id, memory_id) for view in context.views for memory_id in view.live]
     sample = spread(pairs, _SAMPLE)
     differences = Auditor(context.ledger, context.store, context.embedder).compare(sample)
@@ -92,7 +92,7 @@ def language(context: Context) -> Iterator[Finding]:
 
 
 def llm_usable(context: Context) -> Iterator[Finding]:
-    # Without a language model mem0 is not loaded, which takes seconds.
+    # Loading mem0 takes seconds, so it is loaded only for a language model.
     if context.settings.llm is None:
         return
     try:
