@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -152,6 +153,14 @@ def test_every_file_of_the_library_has_a_room() -> None:
         and name not in {"memory_core/__init__.py", "memory_core/__main__.py"}
     }
     assert outside == set()
+
+
+def test_the_architecture_lists_the_rooms_from_the_top_floor_down() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for folder, rooms in (("dashboard/", FLOORS), ("memory_core/", ROOMS)):
+        block = re.split(r"\n {0,4}\S|\n\n", page.partition(f"    {folder}\n")[2])[0]
+        listed = re.findall(r"^ {6}(\w+)(?:/|\.py)", block, re.M)
+        assert listed == [room for room in reversed(rooms) if room not in ("extras", "version")]
 
 
 def test_imports_run_down_only() -> None:

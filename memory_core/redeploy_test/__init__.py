@@ -7,7 +7,8 @@ lost.
 """
 
 from ..model.counting import StepDone
-from .deployment import DEFAULT_PROBES, begin, start_deployment, verify
+from .deployment import begin, start_deployment, verify
+from .probes import DEFAULT_PROBES
 from .receipt import RedeployReceipt, from_code, from_file, to_code, to_file, write_receipt
 from .records import abandon, clean_up_all, leftovers, pending, reports
 from .report import LEVELS, Level, ProbeResult, ProbeState, Report, Verdict

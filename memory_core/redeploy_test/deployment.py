@@ -27,13 +27,12 @@ from ..service import MemoryService, open_service
 from ..settings import Settings
 from ..watch.alerts import post
 from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
-from .probes import MOST, look, make_probes, probe_users, unexpected, write
+from .probes import DEFAULT_PROBES, MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
 from .records import clean_up_judged, completed, keep, key_of, objects_of, remains_of, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 
-DEFAULT_PROBES = 12
 _LOOKS = 3
 _PAUSE_S = 1.0
 _GIVE_UP_AFTER = 3

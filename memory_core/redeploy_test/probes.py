@@ -14,6 +14,7 @@ from ..model.user_id import PROBE_DOMAIN, UserId, normalize_user_id
 from ..service import MemoryService
 from .report import Probe, ProbeResult, ProbeState
 
+DEFAULT_PROBES = 12
 MOST = 200
 KINDS = ("short", "long", "non-ASCII", "agent", "run", "id with capitals and spaces")
 _COLOURS = (

@@ -27,8 +27,8 @@ from ..model.encoder import decode
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
 from ..storage.objects.local import make_private_folder
-from .deployment import DEFAULT_PROBES, ignore, make_report, step
-from .probes import MOST
+from .deployment import ignore, make_report, step
+from .probes import DEFAULT_PROBES, MOST
 from .receipt import from_file
 from .records import keep
 from .report import LEVELS, Control, Level, Observation, ProbeState, Report
