@@ -58,7 +58,7 @@ SUBJECTS: Mapping[str, str] = {
 
 
 class Level(StrEnum):
-    """Severity of a finding. Only `warning` and `error` ask somebody to act."""
+    """Severity of a finding. Only `warning` and `error` call for action."""
 
     OK = "ok"
     INFO = "info"

@@ -20,7 +20,7 @@ def read_log(
     because it may never end.
 
     Raises:
-        InvalidLog: it is no log, or reading it exceeds the limits.
+        InvalidLog: it is not a log, or reading it exceeds the limits.
     """
     stream = BytesIO(source) if isinstance(source, bytes) else source
     if not (isolate and stream.seekable()):

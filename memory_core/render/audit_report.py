@@ -105,7 +105,7 @@ def ownerless_lines(scan: StoreScan) -> list[str]:
         for group in scan.unowned
     ]
     return unowned + [
-        f"  {counted(form.vectors, 'memory')} under {visible_id(form.raw)}, which is no valid id"
+        f"  {counted(form.vectors, 'memory')} under {visible_id(form.raw)}, which is not a valid id"
         for form in scan.odd
     ]
 

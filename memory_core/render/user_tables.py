@@ -162,7 +162,7 @@ def user_search_text(search: UserSearch) -> str:
         lines.append(f"  {visible(close.user_id)}  {_recorded(close.user)}{stored}: {reasons}")
         lines += [f"    {form_text(form)}" for form in _other_forms(close.stored)]
     if search.placeholders:
-        lines += ["", "under an id that names nobody:"]
+        lines += ["", "under a placeholder id:"]
         lines += [f"  {visible(user.user_id)}  {_recorded(user)}" for user in search.placeholders]
     if search.scan and search.scan.nobodys:
         lines += ["", "in the store, without a valid user:", *ownerless_lines(search.scan)]

@@ -168,7 +168,7 @@ def _holders(path: Path) -> Iterator[tuple[int, str]]:
     for process in Path("/proc").glob("[0-9]*"):
         if int(process.name) == os.getpid():
             continue
-        # Files of other users are not readable, and processes end meanwhile.
+        # Files of other users are not readable, and processes may end at any time.
         with suppress(OSError):
             if any(os.readlink(link) == str(path) for link in (process / "fd").iterdir()):
                 # The name alone: arguments may hold secrets.
