@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -130,7 +131,7 @@ def test_no_files_import_each_other_in_a_loop() -> None:
             graph[loop[1]].discard(loop[0])
         else:
             break
-    assert loops == []
+    assert loops == [], "\n".join(loops)
 
 
 def _room(name: str) -> int | None:
@@ -154,6 +155,14 @@ def test_every_file_of_the_library_has_a_room() -> None:
     assert outside == set()
 
 
+def test_the_architecture_lists_the_rooms_from_the_top_floor_down() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for folder, rooms in (("dashboard/", FLOORS), ("memory_core/", ROOMS)):
+        block = re.split(r"\n {0,4}\S|\n\n", page.partition(f"    {folder}\n")[2])[0]
+        listed = re.findall(r"^ {6}(\w+)(?:/|\.py)", block, re.M)
+        assert listed == [room for room in reversed(rooms) if room not in ("extras", "version")]
+
+
 def test_imports_run_down_only() -> None:
     upwards = [
         f"{name} imports {imported}"
@@ -163,7 +172,7 @@ def test_imports_run_down_only() -> None:
         and (other := _room(imported)) is not None
         and other > room
     ]
-    assert upwards == []
+    assert upwards == [], "\n".join(upwards)
 
 
 def test_no_file_of_the_library_imports_its_top() -> None:

@@ -20,7 +20,7 @@ def _moment(value: str) -> datetime:
     """Read a time, or how long ago it was: 2025-11-22T14:30, 12h, 7d, 4w."""
     moment = read_moment(value, datetime.now(UTC))
     if isinstance(moment, str):
-        raise click.BadParameter(f"{value!r} is an event of the ledger; write a time, such as 7d")
+        raise click.BadParameter(f"{value!r} is an event of the ledger; give a time, such as 7d")
     return moment
 
 
@@ -28,7 +28,7 @@ def _head(value: str) -> tuple[int, str]:
     """Read the head of the chain as `--check` prints it: NUMBER:DIGEST."""
     head = re.fullmatch(r"(\d{1,12}):([0-9a-f]{8,64})", value)
     if not head:
-        raise click.BadParameter(f"{value!r} is no head; give the one that --check printed")
+        raise click.BadParameter(f"{value!r} is not a head; give the one that --check printed")
     return int(head[1]), head[2]
 
 
@@ -36,18 +36,18 @@ def _action(value: str) -> str:
     action = _RENAMED.get(value, value)
     if action not in VERBS:
         names = sorted(VERBS.keys() - {*_RENAMED.values()} | _RENAMED.keys())
-        raise click.BadParameter(f"{value!r} is no action; use one of {', '.join(names)}")
+        raise click.BadParameter(f"{value!r} is not an action; use one of {', '.join(names)}")
     return action
 
 
 @cli.command("activity")
 @click.option("--user", "user_id", metavar="USER", help="Only entries about this user.")
 @click.option("--who", help="Only entries by people whose name contains this.")
-@click.option("--action", type=_action, metavar="ACTION", help="Only this, such as save.")
+@click.option("--action", type=_action, metavar="ACTION", help="Only this action, such as save.")
 @click.option(
-    "--since", type=_moment, metavar="WHEN", help="Only from then on: 7d, 12h or 2025-11-22."
+    "--since", type=_moment, metavar="WHEN", help="Only entries since then: 7d, 12h or 2025-11-22."
 )
-@click.option("--until", type=_moment, metavar="WHEN", help="Only before then.")
+@click.option("--until", type=_moment, metavar="WHEN", help="Only entries before then.")
 @click.option("--limit", default=50, help="Maximum number of entries.")
 @click.option("--check", is_flag=True, help="Verify the whole chain; report gaps and changes.")
 @click.option(

@@ -58,7 +58,7 @@ where_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     callback=_filter,
-    help="Only memories that fit, such as text=tea, source=document, created-since=7d or "
+    help="Only memories that match, such as text=tea, source=document, created-since=7d or "
     "expired=yes; repeatable.",
 )
 json_option = click.option(
@@ -101,7 +101,7 @@ def output(
 ) -> None:
     """Print values as JSON or as text; unless `passed`, end as a failed check.
 
-    JSON is UTF-8 whatever the terminal speaks (RFC 8259).
+    JSON is UTF-8 whatever the encoding of the terminal (RFC 8259).
     """
     click.echo(to_json(document(*values)).encode() if json_wanted() else text(*values))
     if not passed:
@@ -111,7 +111,7 @@ def output(
 def with_service(command: Callable[..., None], *, index: bool = True) -> Callable[..., None]:
     """Open the service for a command and close it; add the option --json.
 
-    With `index` False a command that reads the ledger alone works while the index is broken.
+    With `index` False a command that reads only the ledger works while the index is broken.
     """
 
     @json_option
@@ -169,7 +169,7 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Names and memories hold any script; a terminal that cannot show one gets a replacement.
+    # Names and memories use any script; a terminal that cannot show a letter gets its code.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -179,7 +179,7 @@ def main() -> None:
 
 
 def _actor() -> Actor:
-    """Return who runs the command, as the operating system names them, and the host."""
+    """Return the user who runs the command, by name in the operating system, and the host."""
     try:
         from pwd import getpwuid
 

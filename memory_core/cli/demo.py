@@ -1,4 +1,4 @@
-"""The command `demo`: invented people, and things that are broken on purpose and put right."""
+"""The command `demo`: invented people, and failures that are staged and undone."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ def demo(ctx: click.Context) -> None:
     """Break things on purpose and put them right, for a demonstration.
 
     Works on the embedded default and on the stand-in of `make demo`, never with an AWS account.
-    Without a command it shows what can be broken and what is.
+    Without a subcommand it lists what can be broken, and what is broken now.
     """
     director = _director()
     if ctx.invoked_subcommand is None:
@@ -41,7 +41,7 @@ def demo(ctx: click.Context) -> None:
 @demo.command()
 @json_option
 def load() -> None:
-    """Load twelve invented people; whoever has memories already is left alone."""
+    """Load twelve invented people; users who have memories already are left alone."""
     director = _director()
     with _open() as service, progress_bar("load") as advance:
         people = director.load(service, advance)
@@ -52,7 +52,7 @@ def load() -> None:
 @click.argument("scene")
 @json_option
 def break_scene(scene: str) -> None:
-    """Play SCENE: the doctor finds it, `demo fix` puts it right."""
+    """Stage SCENE: the doctor finds it, `demo fix` undoes it."""
     director = _director()
     played = director.begin(scene, _open)
     look = " ".join(["doctor", *(f"--tag {tag}" for tag in played.tags)])
@@ -63,7 +63,7 @@ def break_scene(scene: str) -> None:
 @click.argument("scene")
 @json_option
 def fix(scene: str) -> None:
-    """Put right what SCENE has done."""
+    """Undo SCENE, as a person would."""
     director = _director()
     fixed = director.put_right(scene, _open)
     _say(f"Put right: {fixed.title}.", director)
@@ -72,7 +72,7 @@ def fix(scene: str) -> None:
 @demo.command()
 @json_option
 def reset() -> None:
-    """Put everything right and remove all that the demo has made."""
+    """Undo all scenes and remove everything that the demo has created."""
     director = _director()
     made = director.reset(_open)
     people = counted(len(made.people), "invented person", "invented people")

@@ -38,7 +38,7 @@ def _metadata(ctx: click.Context, option: click.Parameter, pairs: Sequence[str])
 
 
 def _not_empty(ctx: click.Context, argument: click.Parameter, memory_id: str | None) -> str | None:
-    # A script whose variable is not set would mean all memories by it.
+    # In a script, a variable that is not set would otherwise select all memories.
     if memory_id == "":
         raise click.UsageError("the ID is empty; give the ID of a memory, or leave it out")
     return memory_id
@@ -59,7 +59,7 @@ _metadata_option = click.option(
 _expires = click.option(
     "--expires",
     metavar="DATE",
-    help="The last day (UTC) on which questions find it, such as 2027-01-31, or never.",
+    help="The last day (UTC) on which questions find the memory, such as 2027-01-31, or never.",
 )
 _optional_id = click.argument("memory_id", metavar="[ID]", required=False, callback=_not_empty)
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
@@ -68,7 +68,7 @@ _verify = click.option("--verify/--no-verify", default=True, help="Read saved me
 
 
 def _change(call: Callable[..., ChangeReceipt], *, dry_run: bool, yes: bool, **given: Any) -> None:
-    """Preview a change of many memories; carry it out once it was confirmed."""
+    """Preview a change of many memories; carry it out once confirmed."""
     receipt = call(**given, preview=True)
     if not dry_run:
         if receipt.changes and not yes:
@@ -95,9 +95,7 @@ def save(service: MemoryService, user: str, text: str, **options: Any) -> None:
     """Save TEXT as a memory of USER."""
     saved = service.add_text_memory(user, text, **options)
     user_id = normalize_user_id(user)
-    output(
-        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
-    )
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
 
 
 @cli.command()
@@ -116,9 +114,7 @@ def upload(service: MemoryService, user: str, file: Path, verify: bool) -> None:
     with progress_bar(file.name) as advance:
         saved = service.add_document(user, file.name, content, verify=verify, on_progress=advance)
     user_id = normalize_user_id(user)
-    output(
-        render.saved_document, render.saved_text, user_id, service.backend, saved, saved.left_out
-    )
+    output(render.saved_document, render.saved_text, user_id, service.backend, saved)
 
 
 @cli.command()
@@ -158,7 +154,7 @@ def explain(service: MemoryService, user: str, text: str, limit: int) -> None:
 @where_option
 @with_service
 def list_(service: MemoryService, user: str, where: MemoryFilter | None) -> None:
-    """List all memories of USER, or those that fit, newest first."""
+    """List all memories of USER, or those that match, newest first."""
     records = service.list_memories(user, where)
     output(render.list_document, render.list_text, normalize_user_id(user), records)
 
@@ -189,7 +185,7 @@ def update(
 ) -> None:
     """Change a memory of USER: its text to TEXT, its expiry date, or its metadata.
 
-    With --where in place of ID, change the expiry date of all memories that fit.
+    With --where in place of ID, change the expiry date of all memories that match.
     """
     where, expires = given.pop("where"), given["expires"]
     if memory_id and not where and not dry_run:
@@ -210,7 +206,7 @@ def update(
 @_yes
 @with_service
 def delete(service: MemoryService, user: str, memory_id: str | None, **options: Any) -> None:
-    """Delete a memory of USER, or with --where all that fit; their history stays."""
+    """Delete a memory of USER, or with --where all that match; their history stays."""
     if (memory_id is None) == (options["where"] is None):
         raise click.UsageError("give the ID of a memory, or --where")
     if memory_id and not options["dry_run"]:
@@ -243,7 +239,7 @@ def forget(service: MemoryService, user: str, yes: bool) -> None:
 )
 @_with_record
 def history(service: MemoryService, user: str, memory_id: str | None, at: str | None) -> None:
-    """Show the history of USER's memories or of one of them, or with --at what they were."""
+    """Show the history of USER's memories or of one, or their state at a moment."""
     if at is not None:
         output(render.state_document, render.state_text, service.memories_at(user, at), memory_id)
         return
@@ -257,7 +253,7 @@ def history(service: MemoryService, user: str, memory_id: str | None, at: str | 
 @click.option("--until", metavar="WHEN", help="Up to then.")
 @_with_record
 def changes(service: MemoryService, user: str, since: str, until: str | None) -> None:
-    """Show what changed of USER's memories: before and after, who, when and by which call."""
+    """Show how USER's memories changed: before and after, who, when and by which call."""
     listed = service.changes(user, since, until)
     document = partial(render.changes_document, since=since, until=until)
     output(document, render.changes_text, normalize_user_id(user), listed)
@@ -268,7 +264,7 @@ def changes(service: MemoryService, user: str, since: str, until: str | None) ->
 @click.option("--since", metavar="WHEN", default="7d", help="From then on: 7d, 2h or 2025-11-22.")
 @_with_record
 def recalls(service: MemoryService, user: str, since: str) -> None:
-    """Show which memories questions about USER were given (MEMORY_RECALL_LOG)."""
+    """Show which memories were given to questions about USER (MEMORY_RECALL_LOG)."""
     receipts = service.recalls(user, since)
     output(render.recalls_document, render.recalls_text, normalize_user_id(user), receipts)
 
@@ -291,7 +287,7 @@ def restore(
 ) -> None:
     """Make the memories of USER, or one of them, what they were at a moment.
 
-    A deleted memory comes back by its ID alone. The event that is printed undoes it.
+    A deleted memory comes back by its ID alone. The result names the event that undoes it.
     """
     if (memory_id is not None and options["where"]) or not (memory_id or at):
         raise click.UsageError("give the ID of a deleted memory, or --at with or without --where")

@@ -48,12 +48,12 @@ def redeploy_test() -> None:
 
 @redeploy_test.command("simulate")
 @click.option(
-    "--level", type=click.Choice(get_args(Level)), default="redeploy", help="What is simulated."
+    "--level", type=click.Choice(get_args(Level)), default="redeploy", help="The event to simulate."
 )
 @_probes
 @json_option
 def simulate_command(level: Level, probes: int) -> None:
-    """Simulate a deployment in seconds, with processes and a disk of its own."""
+    """Simulate a deployment with its own processes and disk."""
     _conclude(simulate(level, probes, on_step=_show_step))
 
 
@@ -62,12 +62,12 @@ def simulate_command(level: Level, probes: int) -> None:
     "--receipt",
     type=FILE,
     required=True,
-    help="Where to write the receipt; keep it where the deployment does not reach.",
+    help="Where to write the receipt; keep it out of the deployment's reach.",
 )
 @_probes
 @with_service
 def begin_command(service: MemoryService, receipt: Path, probes: int) -> None:
-    """Write probes before a real deployment, and a receipt for `verify`."""
+    """Write probes and a receipt before a real deployment."""
 
     def keep(state: RedeployReceipt) -> None:
         with file_errors(receipt, "written", "name another file with --receipt"):
@@ -99,7 +99,7 @@ def verify_command(receipt: Path | None, code: str | None) -> None:
 def watch_command(service: MemoryService) -> None:
     """Check the standing proof now; the first check stores its probes.
 
-    With MEMORY_WATCH=15m the application does it by itself.
+    With MEMORY_WATCH=15m the application does so by itself.
     """
     proof = service.check_proof()
     output(render.proof_document, render.proof_text, proof, passed=proof.well)
@@ -108,7 +108,7 @@ def watch_command(service: MemoryService) -> None:
 @redeploy_test.command("proof")
 @with_service
 def proof_command(service: MemoryService) -> None:
-    """Show the standing proof as on record: since when, the last check, what was lost."""
+    """Show the standing proof: since when, the last check, losses."""
     proof = service.proof()
     output(render.proof_document, render.proof_text, proof, passed=proof is not None and proof.well)
 

@@ -31,8 +31,8 @@ from .base import (
 def status(service: MemoryService) -> None:
     """Show the backend in use, why, and what it holds.
 
-    Lists each step of the choice, the embedder, the location, and exact counts. If memories are
-    being migrated from the local disk, shows how far that is.
+    Lists each step of the choice, the embedder, the location, exact counts, and the progress of a
+    migration from the local disk.
     """
     output(storage_status.status_document, storage_status.status_text, service.status())
 
@@ -52,7 +52,7 @@ def audit(service: MemoryService, repair: bool, unexpected: Any) -> None:
     remains.
     """
     if unexpected and not repair:
-        raise click.UsageError("--unexpected says what a repair does; add --repair")
+        raise click.UsageError("--unexpected belongs to a repair; add --repair")
     with progress_bar("audit") as advance:
         report = service.audit(repair=repair, unexpected=unexpected or "keep", on_progress=advance)
     output(audit_report.audit_document, audit_report.audit_text, report, passed=report.clean)
@@ -105,15 +105,16 @@ def doctor(
 ) -> None:
     """Find out why memories are missing or not persistent.
 
-    Every finding says what it means for the customer and what to do about it.
+    Every finding says what the customer notices and what to do about it.
     """
     if personal and not bundle:
-        raise click.UsageError("--personal is about the bundle; add --bundle FILE")
+        raise click.UsageError("--personal belongs to a bundle; add --bundle FILE")
     log = install_recent_lines()
+    reasons = (silenced.partition("=") for silenced in silence)
     result = diagnose(
         tags=tags,
         only=only,
-        silenced=dict(map(_reason, silence)),
+        silenced={name: reason for name, _, reason in reasons},
         on_progress=_progress_line(),
         with_users=bundle is not None,
     )
@@ -144,22 +145,13 @@ def analyze(file: BinaryIO) -> None:
     output(diagnosis.logs_document, diagnosis.logs_text, report, passed=summarize_log(report).clean)
 
 
-def _reason(silence: str) -> tuple[str, str]:
-    name, _, reason = silence.partition("=")
-    if not reason.strip():
-        raise click.BadParameter(
-            f"{silence!r} has no reason; write ID=REASON", param_hint="--silence"
-        )
-    return name, reason
-
-
 def _progress_line() -> OnProgress | None:
     """Return a callback that shows the current check on stderr, if that is a terminal."""
     if json_wanted() or not sys.stderr.isatty():
         return None
 
     def show(done: int, total: int, title: str) -> None:
-        # Over the line before, which is cleared to its end.
+        # Overwrites the previous line.
         click.echo(
             f"\r\x1b[K{done}/{total}  checking: {title}" if title else "\r\x1b[K",
             nl=False,

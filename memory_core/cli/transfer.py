@@ -130,15 +130,15 @@ def _check_target(ctx: click.Context, parameter: click.Parameter, target: str | 
     in_use = address_of(select_backend(settings, open_embedder(settings)))
     if target not in ("here", in_use):
         raise click.UsageError(
-            f"memories go to the service in use, {in_use}, and not to {target!r}; to take them "
-            "elsewhere use `export`"
+            f"memories go to the service in use, {in_use}, not to {target!r}; to take them "
+            "elsewhere, use `export`"
         )
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that all three commands share."""
 
-    @click.option("--from", "source", metavar="SOURCE", required=True, help="Where memories are.")
+    @click.option("--from", "source", metavar="SOURCE", required=True, help="What to copy from.")
     @click.option("--to", callback=_check_target, expose_value=False, hidden=True)
     @click.option("--user", metavar="USER", help="The owner of memories that name no user.")
     @click.option("--history", type=FILE, help="mem0's history.db, to migrate histories as well.")
@@ -161,7 +161,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @migrate.command("plan")
 @_options
 def plan_command(service: MemoryService, /, source: str, **options: Any) -> None:
-    """Show what `apply` would do, and how long it takes."""
+    """Show what `apply` would do, and how long it would take."""
     with progress_bar("plan") as advance:
         planned = plan(service, source, on_progress=advance, **options)
     output(render.plan_document, render.plan_text, planned, passed=not planned.failed)
@@ -206,7 +206,7 @@ def _verdict(decision: str) -> tuple[str, Verdict]:
     for verdict in get_args(Verdict):
         if word == verdict and memory_id:
             return memory_id, verdict
-    raise click.UsageError(f"--decide {decision!r} is no decision; use ID=keep, ID=take or ID=both")
+    raise click.UsageError(f"--decide {decision!r} is invalid; use ID=keep, ID=take or ID=both")
 
 
 def _write_receipt(service: MemoryService, proof: Verification, path: Path) -> None:

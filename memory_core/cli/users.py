@@ -52,7 +52,7 @@ def users(ctx: click.Context, scan: bool) -> None:
     """
     if ctx.invoked_subcommand:
         if scan or json_wanted():
-            raise click.UsageError(f"put --scan and --json behind {ctx.invoked_subcommand}")
+            raise click.UsageError(f"put --scan and --json after {ctx.invoked_subcommand}")
         return
     with open_service(migrate=False) as service:
         census = service.count_users()
@@ -70,10 +70,11 @@ def users(ctx: click.Context, scan: bool) -> None:
 @_scan_option
 @with_service
 def find(service: MemoryService, text: str, scan: bool) -> None:
-    """Find a user by an id in any form, a name, a domain, a memory's id, or words of a memory.
+    """Find a user by an id in any form, a name, or a memory.
 
-    Shows the canonical id, what is recorded under it, and similar ids. The texts of memories are
-    searched where no id answers, and the activity log notes that.
+    TEXT may also be a domain, a memory's id, or words of a memory. Shows the canonical id, what is
+    recorded under it, and similar ids. The texts of memories are searched if no id matches, and
+    the activity log notes that.
     """
     with progress_bar("scan", hidden=not scan) as advance:
         store = service.scan_store(advance) if scan else None
@@ -87,9 +88,9 @@ def find(service: MemoryService, text: str, scan: bool) -> None:
 @click.option("--yes", is_flag=True, help="Adopt them; without this option, only show them.")
 @with_service
 def adopt(service: MemoryService, user: str, yes: bool) -> None:
-    """Record vectors of USER that are in the store only.
+    """Record vectors of USER that are only in the store.
 
-    Other programs may have stored them, under USER's id in any form.
+    Other programs may have stored them, under any form of USER's id.
     """
     with progress_bar("adopt") as advance:
         adoption = service.take_up(user, preview=not yes, on_progress=advance)
@@ -134,7 +135,7 @@ def merge(
         typed = click.prompt(f"Type {plan.user_id} to move them", err=True)
         if normalize_user_id(typed) != plan.user_id:
             raise InvalidMove(f"{typed!r} is not {plan.user_id!r}; nothing was moved")
-    # Before anything moves, so that a merge that is cut off can be undone as well.
+    # Before anything moves, so that an interrupted merge can be undone too.
     file = undo_file or Path(f"merge-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
     content = json.dumps(merge_document(plan.as_undo()), ensure_ascii=False, indent=1).encode()
     advice = "nothing was moved: name another with --undo-file"

@@ -23,7 +23,7 @@ from .redact import Masker
 S3 = "s3_vectors"
 CHROMA = "chroma"
 
-# Somebody waits for the answer, and long retries would hide a failure of this moment.
+# A person waits for the answer, and long retries would hide a passing failure.
 _BUDGET_S = 2.0
 _TRANSPORT = Transport(connect_timeout_s=3.0, read_timeout_s=8.0, attempts=1)
 
@@ -31,14 +31,14 @@ _Item = TypeVar("_Item")
 
 
 def spread(items: Sequence[_Item], most: int) -> Sequence[_Item]:
-    """Return at most so many items, spread evenly over all of them."""
+    """Return at most `most` items, spread evenly over all of them."""
     return items[:: max(1, len(items) // most)][:most]
 
 
 class Context:
-    """The parts of the installation. A property raises the errors of opening that part.
+    """The parts of the installation. A property raises the errors of opening its part.
 
-    A check that uses one needs the check that tests whether it can be opened.
+    A check that uses a part needs the check that opens it.
     """
 
     def __init__(self, survey: SettingsSurvey, tags: Collection[str] = ()) -> None:
@@ -72,7 +72,7 @@ class Context:
 
     @property
     def place(self) -> list[Evidence]:
-        """The names of the place of memories, as evidence."""
+        """The location of the memories, as evidence."""
         location = self.backend.location
         return [Evidence(name, value, "decision") for name, value in location.items()]
 
@@ -104,13 +104,13 @@ class Context:
 
     @cached_property
     def manners(self) -> ServerManners:
-        """The ways of the server, by its card; Amazon's where there is none."""
+        """How the server behaves, by its card; like Amazon's if it has none."""
         cards = self.backend.cards if self.aws.on_own_server else None
         return cards.known() if cards else ServerManners()
 
     @cached_property
     def store(self) -> VectorStore:
-        """The store, which must exist: a check creates none."""
+        """The store, which must exist: checks create nothing."""
         if self.backend.name == S3:
             from ..storage.vectors.s3 import open_s3_vectors
 

@@ -1,4 +1,4 @@
-"""The demo director: breaks things on purpose, so that they can be seen found and put right.
+"""The demo director: breaks things on purpose, to show how they are found and repaired.
 
 It works on the embedded default without AWS credentials and on the stand-in, and nowhere else.
 """
@@ -9,11 +9,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 from ..activity import recording, unnoted
 from ..errors import DemoRefused
 from ..model.counting import Progress, Steps
+from ..model.encoder import decode, encode
 from ..model.user_id import normalize_user_id
 from ..settings import Settings
 from ..storage.objects import LocalObjects
@@ -38,7 +38,7 @@ PEOPLE: Final = Path(__file__).parents[2] / "examples" / "memories" / "people"
 _ACTION: Final = "demo"
 _WIPE: Final = "wipe"
 _KEPT: Final = ".demo-kept"
-"""Ends the name that a folder has while it is wiped."""
+"""Suffix of a folder that a scene has wiped, until it is put back."""
 _LOST: Final = 3
 _WAIT_S: Final = 5.0
 _STRAYS: Final = {
@@ -49,23 +49,23 @@ _STRAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Something that goes wrong in real life, made on purpose."""
+    """A failure from real life, staged on purpose."""
 
     name: str
     title: str
     effect: str
-    """What it does, in a sentence."""
+    """What happens, in a sentence."""
     finding: str
     """The id of the doctor's finding, empty where nothing is lost."""
     tags: tuple[Tag, ...] = ()
-    """What the doctor has to be asked for, to find it."""
+    """The tags with which the doctor finds it."""
     fault: str = ""
-    """The answer of the stand-in while it lasts; such a scene needs the stand-in."""
+    """The fault that the stand-in injects; a scene with one needs the stand-in."""
 
 
 SCENES: Final = (
     Scene(_WIPE, "A deployment wipes the disk",
-          "Everything on the local disk goes, as when Render deploys. On S3 nothing is lost.",
+          "The local disk is emptied, as when Render deploys. On S3 nothing is lost.",
           "index.I001", ("data",)),
     Scene("other-form", "The same person under another form",
           "Another program stores a memory of the first person, with capitals in the id.",
@@ -76,11 +76,11 @@ SCENES: Final = (
           "A program without a record stores a memory of the first person in the same index.",
           "records.W001", ("deep",)),
     Scene("other-embedder", "The embedder is swapped",
-          "The vectors are those of another model: answers become chance.",
+          "The vectors come from another model, so answers are no better than chance.",
           "embedder.E003", ("data",)),
     Scene("wrong-region", "The wrong region", "Requests are signed for a region that is not the "
           "bucket's.", "region.E002", fault="wrong_region"),
-    Scene("expired", "Expired credentials", "The credentials have ended.", "credentials.E003",
+    Scene("expired", "Expired credentials", "The credentials have expired.", "credentials.E003",
           fault="expired"),
     Scene("throttling", "Throttling", "S3 Vectors refuses requests because there are too many.",
           "bucket.E006", fault="throttle"),
@@ -90,12 +90,12 @@ SCENES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DemoState:
-    """What a demo has made and not yet removed."""
+    """What a demo has created and not yet removed."""
 
     people: tuple[str, ...] = ()
     """Users that the demo has loaded."""
     scenes: tuple[str, ...] = ()
-    """Scenes that are under way, in the order in which they began."""
+    """Scenes under way, in the order in which they began."""
     strays: tuple[str, ...] = ()
     """Ids of memories that the scenes have put into the index."""
 
@@ -121,9 +121,8 @@ class DemoDirector:
 
     @property
     def state(self) -> DemoState:
-        """What the demo has made here so far."""
-        stored = json.loads(self._files.get(self._file) or "{}")
-        state = DemoState(**{name: tuple(ids) for name, ids in stored.items()})
+        """What the demo has created here so far."""
+        state = decode(DemoState, json.loads(self._files.get(self._file) or "{}"))
         # The disk is wiped for every place.
         wiped = _WIPE not in state.scenes and self._kept()
         return replace(state, scenes=(*state.scenes, _WIPE)) if wiped else state
@@ -133,10 +132,10 @@ class DemoDirector:
         return tuple(scene for scene in SCENES if self.stand_in or not scene.fault)
 
     def load(self, service: MemoryService, on_progress: Progress | None = None) -> tuple[str, ...]:
-        """Load the invented people, and return those loaded; who has a history is left alone.
+        """Load the invented people, except users with a history; return all that were loaded.
 
         Raises:
-            DemoRefused: their files are not there.
+            DemoRefused: their files are missing.
         """
         files = sorted(PEOPLE.glob("*.jsonl"))
         if not files:
@@ -148,27 +147,27 @@ class DemoDirector:
                 user_id = normalize_user_id(file.stem)
                 # Deleted memories can be brought back: a reset must not erase them either.
                 if user_id in self.state.people or not service.parts.ledger.view(user_id).all_ids:
-                    # Noted before, so that a reset finds what a load that was cut off has made.
+                    # Noted first, so that a reset finds what an interrupted load has created.
                     self._note(people=(*dict.fromkeys((*self.state.people, user_id)),))
                     service.add_document(file.stem, file.name, file.read_bytes(), isolate=False)
                 steps.advance(1)
         return self.state.people
 
     def begin(self, name: str, open_service: Open) -> Scene:
-        """Play a scene. Nothing may have the local disk open while it is wiped.
+        """Stage a scene. Nothing may have the local disk open while it is wiped.
 
         Raises:
-            DemoRefused: no such scene here, it is under way, or nobody is loaded.
+            DemoRefused: the scene is unknown here or under way, or nobody is loaded.
         """
         with self._alone():
             scene = self._scene(name)
             if name in self.state.scenes:
                 raise DemoRefused(f"{scene.title!r} is under way; put it right first")
             if name != _WIPE and not scene.fault and not self.state.people:
-                raise DemoRefused("nobody is loaded yet; load the invented people first")
+                raise DemoRefused("no invented people are loaded; load them first")
             if name == _WIPE and self._folder.is_relative_to(self._chroma):
-                raise DemoRefused("CHROMA_PATH is around MEMORY_DATA_DIR; give each its own folder")
-            # Noted before, so that a scene that was cut off in the middle is put right as well.
+                raise DemoRefused("CHROMA_PATH contains MEMORY_DATA_DIR; give each its own folder")
+            # Noted first, so that an interrupted scene can be put right as well.
             self._note(scenes=(*self.state.scenes, name))
             with open_service() as service, recording(service.activity, _ACTION) as operation:
                 operation.detail = f"break {name}"
@@ -177,14 +176,14 @@ class DemoDirector:
             if scene.fault:
                 self._arm(scene)
             elif name == _WIPE:
-                # Nothing but our own folders: others may share this disk.
+                # Only our own folders: other programs may share this disk.
                 for path in {*(path.parent for path in self._folder.glob("*/v1")), self._chroma}:
                     if path.exists():
                         path.rename(path.with_name(path.name + _KEPT))
             return scene
 
     def put_right(self, name: str, open_service: Open) -> Scene:
-        """Repair what a scene has done, as a person would; raises as `begin`."""
+        """Undo a scene as a person would; raises the errors of `begin`."""
         with self._alone():
             scene = self._scene(name)
             if name not in self.state.scenes:
@@ -193,11 +192,11 @@ class DemoDirector:
                 )
             if scene.fault:
                 self._control("clear_faults")
-                for other in self._under_way():
+                for other in map(self._scene, self.state.scenes):
                     if other.fault and other != scene:
                         self._arm(other)
             while name == _WIPE and (kept := next(iter(self._kept()), None)):
-                # What was saved meanwhile stands in the way of what was there before.
+                # What was saved in the meantime is in the way of the former folder.
                 there = kept.with_name(kept.name.removesuffix(_KEPT))
                 if there.exists():
                     shutil.rmtree(there)
@@ -209,12 +208,12 @@ class DemoDirector:
             return scene
 
     def reset(self, open_service: Open) -> DemoState:
-        """Put everything right and remove all that the demo has made; return what that was."""
+        """Undo all scenes and remove what the demo has created; return what that was."""
         with self._alone():
             made = self.state
             with unnoted():
-                for scene in reversed(self._under_way()):
-                    self.put_right(scene.name, open_service)
+                for name in reversed(made.scenes):
+                    self.put_right(name, open_service)
             with open_service() as service, recording(service.activity, _ACTION) as operation:
                 operation.detail = "reset"
                 service.parts.store.delete(made.strays)
@@ -225,13 +224,13 @@ class DemoDirector:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Work while no other demo does: two at once would take what is real for what is made."""
+        """Keep other demos out: two at once would mistake real memories for invented ones."""
         try:
             make_private_folder(self._folder)
             with self._lock:
                 yield
         except Timeout as exc:
-            raise DemoRefused("another demo is at work here; try again once it has ended") from exc
+            raise DemoRefused("another demo is running here; try again once it has ended") from exc
         except OSError as exc:
             raise DemoRefused(
                 f"the demo cannot change {str(exc.filename or self._folder)!r}: "
@@ -239,18 +238,15 @@ class DemoDirector:
             ) from exc
 
     def _kept(self) -> list[Path]:
-        """Return the folders of a wiped disk, under the names that they have meanwhile."""
+        """Return the folders of a wiped disk, under their temporary names."""
         folders = (self._folder, self._chroma.parent)
         return [path for folder in folders for path in folder.glob(f"*{_KEPT}")]
 
     def _scene(self, name: str) -> Scene:
         scenes = {scene.name: scene for scene in self.scenes()}
         if name not in scenes:
-            raise DemoRefused(f"no scene {name!r} here; there are {', '.join(scenes)}")
+            raise DemoRefused(f"there is no scene {name!r} here; use one of {', '.join(scenes)}")
         return scenes[name]
-
-    def _under_way(self) -> list[Scene]:
-        return [self._scene(name) for name in self.state.scenes]
 
     def _damage(self, name: str, service: MemoryService) -> None:
         people = self.state.people
@@ -276,12 +272,12 @@ class DemoDirector:
 
     def _repair(self, name: str, service: MemoryService) -> None:
         if name in _STRAYS:
-            # Nobody else's orphans are touched.
+            # Orphans of other users are left alone.
             service.take_up(self.state.people[0])
         elif name == "lost-vectors":
             service.audit(repair=True)
         elif name == "other-embedder":
-            # What is missing is embedded again.
+            # Missing vectors are computed again.
             service.parts.store.delete(self._ids(service, self.state.people))
             service.audit(repair=True)
 
@@ -289,10 +285,10 @@ class DemoDirector:
         return [record.id for user in people for record in service.list_memories(user)]
 
     def _note(self, **changes: Any) -> None:
-        self._files.replace(self._file, json.dumps(asdict(replace(self.state, **changes))).encode())
+        self._files.replace(self._file, json.dumps(encode(replace(self.state, **changes))).encode())
 
     def _arm(self, scene: Scene) -> None:
-        # An account meets throttling at S3 Vectors first.
+        # S3 Vectors is the first service to throttle an account.
         where = {"service": "s3vectors"} if scene.fault == "throttle" else {}
         self._control("add_fault", action=scene.fault, nth="every", **where)
 
@@ -303,12 +299,12 @@ class DemoDirector:
 
 def _values(vector: Vector) -> Any:
     if vector.values is None:
-        raise DemoRefused(f"memory {vector.key} has no vector; put things right first")
+        raise DemoRefused(f"memory {vector.key} has no vector; undo the scenes first")
     return vector.values
 
 
 def _stand_in(settings: Settings) -> str | None:
-    """Return the address of a stand-in that answers at the places of these settings."""
+    """Return the address of the stand-in that these settings lead to, if one answers."""
     urls = (settings.endpoint_s3, settings.endpoint_s3vectors)
     return urls[0] if all(url and _ask(url, "ping") for url in urls) else None
 
@@ -318,5 +314,5 @@ def _ask(url: str, method: str, **arguments: Any) -> bool:
     try:
         with urlopen(Request(f"{url}/_standin/{method}", body), timeout=_WAIT_S) as answer:
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except OSError:
         return False

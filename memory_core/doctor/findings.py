@@ -1,4 +1,4 @@
-"""Findings of the doctor and the checks that make them: frozen, comparable values.
+"""Findings of the doctor and the checks that yield them: frozen, comparable values.
 
 `model.encoder` writes all of them as JSON. The end of the file orders and chooses checks.
 """
@@ -30,9 +30,7 @@ OnProgress = Callable[[int, int, str], None]
 """Called with the number of checks done, their total, and the title of the next one."""
 
 Look = Callable[["Context"], Iterator["Finding"]]
-"""A plain function that yields its findings, and none where all is well."""
-
-DEFAULT_LIMIT_S = 15.0
+"""A plain function that yields its findings, none if all is well."""
 
 SUBJECTS: Mapping[str, str] = {
     "settings": "Settings",
@@ -60,7 +58,7 @@ SUBJECTS: Mapping[str, str] = {
 
 
 class Level(StrEnum):
-    """Severity of a finding. Only `warning` and `error` ask somebody to act."""
+    """Severity of a finding. Only `warning` and `error` call for action."""
 
     OK = "ok"
     INFO = "info"
@@ -147,8 +145,8 @@ _LEVELS = {"I": Level.INFO, "W": Level.WARNING, "E": Level.ERROR}
 class FindingKind:
     """The constant part of findings. The id names subject, level and number.
 
-    An error in a log that `log_pattern` finds, in any case, is about this; of several kinds that
-    of the check that comes first. It is searched in our own sentence where AWS or botocore failed.
+    `log_pattern`, case ignored, recognizes errors of this kind in a log; if several kinds match,
+    that of the earliest check wins. Errors of AWS and botocore are matched by our own words.
     """
 
     id: str
@@ -218,7 +216,7 @@ class SettingSource:
 
 @dataclass(frozen=True, slots=True)
 class Silenced:
-    """A finding that is not shown, and the reason given for that."""
+    """A finding that is hidden, and the reason given for that."""
 
     id: str
     reason: str
@@ -252,30 +250,20 @@ class Diagnosis:
 
     @property
     def worst(self) -> Level:
-        return max(
-            (finding.level for finding in self.findings),
-            key=lambda level: level.rank,
-            default=Level.OK,
-        )
+        return self.findings[0].level if self.findings else Level.OK
 
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
         errors, warnings = self.summary["error"], self.summary["warning"]
         if errors:
-            first = next(item.title for item in self.findings if item.level is Level.ERROR)
             colon = ", the first of them: " if errors > 1 else ": "
-            return f"{counted(errors, 'problem')}{colon}{first}."
+            return f"{counted(errors, 'problem')}{colon}{self.findings[0].title}."
         if warnings:
             verb = "needs" if warnings == 1 else "need"
             return f"Memories work, and {counted(warnings, 'thing')} {verb} attention."
-        untried = "" if "live" in self.tags else "; saving is tried with the tag live only"
+        untried = "" if "live" in self.tags else "; the tag live tests saving, too"
         return f"Nothing wrong was found{untried}."
-
-
-def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings by level, and otherwise in their order."""
-    return tuple(sorted(findings, key=lambda finding: -finding.level.rank))
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
@@ -289,8 +277,8 @@ def listed(names: Iterable[str], most: int = 5) -> str:
 class Check:
     """A check. It runs once all that it `needs` ended without an error.
 
-    With `tags` it runs only where one of them is wanted, with `backend` only on that backend, and
-    with `of_index` only where the index exists. `finds` are the ids of all its findings. It is cut
+    With `tags` it runs only if one of them was asked for, with `backend` only on that backend, and
+    with `of_index` only if the index exists. `finds` are the ids of all its findings. It is cut
     off after `limit_s` seconds.
     """
 
@@ -302,7 +290,7 @@ class Check:
     tags: tuple[Tag, ...] = ()
     backend: str = ""
     of_index: bool = False
-    limit_s: float = DEFAULT_LIMIT_S
+    limit_s: float = 15.0
 
     @property
     def subject(self) -> str:
@@ -341,10 +329,10 @@ def choose(
 ) -> tuple[list[Check], frozenset[str]]:
     """Return the checks to run, in order, and the names of those that were asked for.
 
-    With `only`, the checks of these names and all that they need, whatever their tags.
+    `only` selects checks by name, whatever their tags, with all that they need.
 
     Raises:
-        UnknownCheck: nothing goes by one of the names.
+        UnknownCheck: one of the names is unknown.
     """
     for name in only:
         if not any(check.answers_to(name) for check in checks):

@@ -1,4 +1,4 @@
-"""The log analyser in a child process with limits: a log is written by strangers as well."""
+"""The log analyser in a child process with limits: strangers can write to a log."""
 
 from io import SEEK_END, BytesIO
 from typing import BinaryIO
@@ -15,12 +15,12 @@ def read_log(
 ) -> LogReport:
     """Return the report on a log, as `analyze_log` does.
 
-    Unless told not to `isolate`, a child process reads it, with 200 MB of memory and 30 seconds; 50
-    MB take about ten on two cores. A source that cannot be sought, such as a pipe, is read here: it
-    may never end.
+    With `isolate` a child process reads it, limited to 200 MB of memory and 30 seconds; 50 MB take
+    about ten on two cores. A source that cannot seek, such as a pipe, is read in this process,
+    because it may never end.
 
     Raises:
-        InvalidLog: there is no log in it, or it takes too much to read.
+        InvalidLog: it is not a log, or reading it exceeds the limits.
     """
     stream = BytesIO(source) if isinstance(source, bytes) else source
     if not (isolate and stream.seekable()):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote, urlsplit
 
 SHORTEST = 6
-"""Length of the shortest secret that is masked: a shorter one is part of ordinary words."""
+"""Length of the shortest secret that is masked: shorter ones occur in ordinary words."""
 
 _SHOWS_ITS_END = 16
 _SECRET_NAME = re.compile(
@@ -13,7 +13,7 @@ _SECRET_NAME = re.compile(
 )
 _PARAMETER = re.compile(r"(?<=[?&;#])([\w.%[\]-]{1,100})=([^\s&;#'\"<>]+)")
 _MORE_PARAMETERS = frozenset("sig code pass jwt session session_id sid sas otp pin ticket".split())
-"""Names of parameters for secrets of storage links and sign-ins."""
+"""Names of parameters that hold secrets in links to storage and in sign-ins."""
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):([^/\s@'\"]+)(?=@)")
 # A value of this shape is a secret under any name.
@@ -22,7 +22,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?<![A-Za-z0-9/+=])(?=[A-Za-z0-9/+]*[G-Zg-z/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 )
 
-# Behind the name of a secret, which is kept.
+# What follows the name of a secret; the name is kept.
 _NAMED_SECRET = re.compile(
     r"(?i)(://[^\s/:@]{1,100}:)[^\s/@]{1,200}(?=@)|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"
     r"|(\b(?:Bearer|Basic)\s{1,9})[\w.~+/=-]{8,}|((?:password|passwd|secret|token|api[-_]?key"
@@ -37,7 +37,7 @@ def is_secret(name: str) -> bool:
 
 
 def tail(secret: str) -> str:
-    """Return the last 4 characters of a secret, which may be shown; none of a short one."""
+    """Return the last 4 characters of a secret after an ellipsis; none of a short one."""
     return "…" + (secret[-4:] if len(secret) >= _SHOWS_ITS_END else "")
 
 
@@ -68,7 +68,7 @@ class Masker:
         return _SECRET_SHAPES.sub(lambda match: tail(match[0]), text)
 
     def hide_named(self, text: str) -> str:
-        """Return a text of another program, also without what it calls a secret."""
+        """Return a text of another program, with what it calls a secret masked as well."""
         return _NAMED_SECRET.sub(r"\1\2\3…", self.hide(text))
 
     def value_of(self, name: str, value: str) -> str:
@@ -81,7 +81,7 @@ def _hidden_parameter(match: re.Match[str]) -> str:
     plain = unquote(name).lower()
     if is_secret(plain) or plain in _MORE_PARAMETERS:
         return f"{name}={tail(value)}"
-    # It may be an address of its own, to which somebody is sent afterwards.
+    # It may be an address itself, such as the target of a redirect.
     inner = unquote(value)
     hidden = _PARAMETER.sub(_hidden_parameter, inner) if inner != value else inner
     return match[0] if hidden == inner else f"{name}={hidden}"

@@ -42,7 +42,6 @@ from .findings import (
     choose,
     finding,
     in_order,
-    worst_first,
 )
 from .redact import Masker
 
@@ -114,12 +113,15 @@ def diagnose(
     context = Context(surveyed, tags)
     try:
         results = list(run_checks(checks, context, on_progress))
-        # Beside the checks that were asked for, those that kept one of them from running.
+        # Also the checks that kept a requested one from running.
         names = asked.union(result.run.because for result in results if result.run.name in asked)
         shown = [result for result in results if result.run.name in names]
-        findings = [finding for result in shown for finding in result.findings]
+        findings = sorted(
+            (finding for result in shown for finding in result.findings),
+            key=lambda finding: -finding.level.rank,
+        )
         return Diagnosis(
-            findings=worst_first(finding for finding in findings if finding.id not in quiet),
+            findings=tuple(finding for finding in findings if finding.id not in quiet),
             checks=tuple(result.run for result in shown),
             silenced=tuple(
                 Silenced(finding.id, quiet[finding.id])
@@ -140,8 +142,8 @@ def diagnose(
 def run_checks(
     checks: Sequence[Check], context: Context, on_progress: OnProgress | None = None
 ) -> Iterator[CheckResult]:
-    """Yield the result of each check, in order; needs that are not among them count as met."""
-    # The check that each of these waits for.
+    """Yield the result of each check, in order; a need that is not listed counts as met."""
+    # For each check that did not pass, the one that caused it.
     stopped: dict[str, str] = {}
     for done, check in enumerate(checks):
         if on_progress:
@@ -174,7 +176,7 @@ def _run(check: Check, context: Context) -> CheckResult:
 
     def work() -> None:
         try:
-            # Memories that a check writes and removes are a part of asking the doctor.
+            # Memories that a check writes and removes belong to this run.
             with unnoted():
                 findings.extend(check.look(context))
         # The one place where everything is caught, programming errors included: a broken check

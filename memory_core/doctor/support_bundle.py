@@ -1,6 +1,5 @@
 """The support bundle: one file of findings, settings and log lines, without personal data."""
 
-import hmac
 import json
 import re
 import secrets
@@ -10,10 +9,11 @@ from urllib.parse import quote
 
 from ..memories.log_lines import LogLine
 from ..model.encoder import encode, pick
+from ..model.signature import Key
 from .findings import Diagnosis
 
 _IN_MAIL = r"[^\s'\"<>()\[\]/:;,=]"
-# From its beginning only: from each letter on, time would grow with the square of a long word.
+# Only from the start of a word: from every letter, the time would be quadratic in its length.
 _MAIL = re.compile(rf"(?<!{_IN_MAIL}){_IN_MAIL}+(?:@|%40){_IN_MAIL}+")
 _FOLDER = re.compile(r"(ledger/v1/)([^/\s'\"]+)")
 # As log lines and error messages name a user.
@@ -27,8 +27,8 @@ def make_bundle(
 ) -> bytes:
     """Return the bundle as one JSON document in UTF-8.
 
-    Users appear as digests, and ids of memories are left out, unless `personal` is set. In a bundle
-    the same user has the same digest; its key is kept nowhere, so nobody can try out addresses. Of
+    Unless `personal` is set, users appear as digests and ids of memories are left out. Within a
+    bundle a user keeps the same digest; its key is not stored, so addresses cannot be tried out. Of
     `lines`, the newest 50 warnings and errors are included; texts of memories and secrets never.
     Take the diagnosis with `with_users`, so that ids other than e-mail addresses are recognized.
     """
@@ -56,10 +56,10 @@ def make_bundle(
 
 
 class _Redactor:
-    """Replaces all that may name a person by a digest."""
+    """Replaces whatever may name a person by a digest."""
 
     def __init__(self, user_ids: Iterable[str]) -> None:
-        self._key = secrets.token_bytes(32)
+        self._key = Key(secrets.token_bytes(32))
         forms = {
             form for name in user_ids for form in (name, quote(name, safe=""), repr(name)[1:-1])
         }
@@ -75,7 +75,7 @@ class _Redactor:
         return _NAMED.sub(self._named, text)
 
     def evidence(self, fact: dict[str, Any]) -> dict[str, Any]:
-        """Return a piece of evidence without what it says about a user or a memory."""
+        """Return a piece of evidence with its user or memory replaced."""
         if not fact["about"]:
             return fact
         value = self._digest(fact["value"]) if fact["about"] == "user" else _LEFT_OUT
@@ -88,7 +88,7 @@ class _Redactor:
     def _digest(self, user_id: str) -> str:
         """Return the stand-in for a user: the same for every spelling in a record."""
         plain = user_id.strip("'\"").replace("%40", "@").lower().strip()
-        return "user-" + hmac.new(self._key, plain.encode(), "sha256").hexdigest()[:10]
+        return "user-" + self._key.sign(plain.encode()).hex()[:10]
 
 
 def _through(value: Any, redact: Callable[[str], str]) -> Any:

@@ -27,13 +27,12 @@ from ..service import MemoryService, open_service
 from ..settings import Settings
 from ..watch.alerts import post
 from .evidence import compare_users, has_canary, put_canary, real_users, take_census, take_evidence
-from .probes import MOST, look, make_probes, probe_users, unexpected, write
+from .probes import DEFAULT_PROBES, MOST, look, make_probes, probe_users, unexpected, write
 from .receipt import RedeployReceipt, begin_receipt, receipt_key, to_file
 from .records import clean_up_judged, completed, keep, key_of, objects_of, remains_of, report_of
 from .report import Control, Observation, Probe, ProbeResult, ProbeState, Report, Verdict
 from .verdict import judge, survived
 
-DEFAULT_PROBES = 12
 _LOOKS = 3
 _PAUSE_S = 1.0
 _GIVE_UP_AFTER = 3
@@ -59,7 +58,7 @@ def begin(
 
     The receipt is all that `verify` needs. Unless `leave` is False it is also stored with the
     ledger, so that the next deployment can verify by itself. A probe that could not be indexed or
-    found is not acknowledged; the third failure to index in a row ends the test.
+    found is not acknowledged; the third indexing failure in a row ends the test.
 
     Raises:
         InvalidMemory: `count` is not 1 to 200.
@@ -93,7 +92,7 @@ def begin(
 def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
     """Look for the probes, and compare a sample of real users' memories.
 
-    Probes that seem lost are looked for three times. Where all is well, `verify` sends at most
+    Probes that seem lost are looked for three times. If all is well, `verify` sends at most
     7 n + 2 m + 60 requests for n probes and m memories, and one for each 1,000 entries.
     """
     probes, acknowledged = receipt.probes, set(receipt.acknowledged)
@@ -113,7 +112,7 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
                 results[again.number] = again
             elif again.state is not ProbeState.LOST:
                 results[again.number] = replace(
-                    again, state=ProbeState.STALE, detail="it was there only at a later look"
+                    again, state=ProbeState.STALE, detail="it was found only at a later attempt"
                 )
     census, missing_users, sample = compare_users(
         service.parts, receipt.census, receipt_key(service.settings)
@@ -135,7 +134,7 @@ def observe(service: MemoryService, receipt: RedeployReceipt) -> Observation:
 def verify(
     receipt: RedeployReceipt, settings: Settings | None = None, *, on_step: OnStep = ignore
 ) -> Report:
-    """Look for the probes with a service of its own, judge, keep the report, clean up.
+    """Look for the probes with a new service, judge, store the report and clean up.
 
     After INCONCLUSIVE (the storage cannot be read, no new deployment was seen) nothing is kept or
     cleaned up: the test goes on, and can be verified again or abandoned. A test has one report,
@@ -165,18 +164,18 @@ def verify(
                 left = clean_up_judged(service, receipt)
             return replace(kept, left_behind=left)
     except (BackendError, LedgerError, SettingsError) as exc:
-        # A verdict that was kept stands, even if the clean-up fails.
+        # A stored verdict stands, even if the clean-up fails.
         return kept or make_report(receipt, Observation(None, error=str(exc)))
 
 
 def _made_up_for(service: MemoryService, receipt: RedeployReceipt, kept: Report) -> Report:
-    """Return a kept report, after the clean-up that was cut off behind it; say what was left."""
+    """Finish an interrupted clean-up; return the stored report with what was left."""
     remains = remains_of(service, receipt.run)
     if not remains:
         return kept
     left = clean_up_judged(service, receipt)
     headline = (
-        f"An earlier check was cut off, or is not done yet, and had left {remains}; a recount "
+        f"An earlier check was cut off, or is still running, and had left {remains}; a recount "
         f"after the clean-up finds {counted(left, 'item')}."
     )
     return replace(kept, left_behind=left, headlines=(*kept.headlines, headline))
@@ -215,7 +214,7 @@ def start_deployment(settings: Settings) -> None:
     """Ask the host for a new deployment of the latest commit.
 
     Raises:
-        SettingsError: there is no hook, or it is no https address (http on this machine alone).
+        SettingsError: there is no hook, or its address is not https (http only on this machine).
         BackendUnavailable: the host did not accept it; the address is a secret and is not shown.
     """
     import urllib3
@@ -227,7 +226,7 @@ def start_deployment(settings: Settings) -> None:
             "on Render, or start the deployment there"
         )
     if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        raise SettingsError("RENDER_DEPLOY_HOOK_URL is no https address; copy it from Render")
+        raise SettingsError("RENDER_DEPLOY_HOOK_URL is not an https address; copy it from Render")
     failure = "did not answer"
     with suppress(urllib3.exceptions.HTTPError, OSError):
         # A redirect would turn the POST into a GET, which starts nothing.
@@ -256,7 +255,7 @@ def step(on_step: OnStep, name: str, detail: str = "") -> Iterator[None]:
 
 
 def _has_ended(service: MemoryService, run: str) -> bool:
-    """Tell if the users of the test were forgotten meanwhile."""
+    """Return whether the users of the test were forgotten in the meantime."""
     return any(
         entry.kind is Kind.FORGET
         for user_id in probe_users(run)
@@ -265,7 +264,7 @@ def _has_ended(service: MemoryService, run: str) -> bool:
 
 
 def _never(result: ProbeResult) -> ProbeResult:
-    present = "" if result.state is ProbeState.LOST else "; it is there all the same"
+    present = "" if result.state is ProbeState.LOST else ", but it is there"
     return replace(result, state=ProbeState.NEVER, detail=f"it was not read back before{present}")
 
 

@@ -32,7 +32,7 @@ _SAMPLED = 100
 _PAUSE_S = 1.0
 _LIBRARIES = ("mem0ai", "boto3", "chromadb")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# A change of these means that what was read is not what was written to.
+# If one of these changed, memories were read from another place than they were written to.
 _PLACE = ("bucket", "prefix", "vector bucket")
 _NAMES = {
     "bucket": "bucket", "prefix": "prefix in the bucket", "vector bucket": "vector bucket",
@@ -104,12 +104,12 @@ def place_digest(evidence: Installation) -> bytes:
 
 
 def put_canary(settings: Settings, run: str) -> None:
-    """Leave the file of the test on the local disk.
+    """Write the file of the test to the local disk.
 
     Raises:
         BackendUnavailable: the folder cannot be written.
     """
-    path = _canary(settings.data_dir, run)
+    (path,) = _canaries(settings, run)
     try:
         make_private_folder(path.parent)
         path.write_text(run)
@@ -137,16 +137,12 @@ def remove_canary(settings: Settings, run: str, before: Installation | None = No
             path.unlink(missing_ok=True)
 
 
-def _canaries(settings: Settings, run: str, before: Installation | None) -> list[Path]:
+def _canaries(settings: Settings, run: str, before: Installation | None = None) -> list[Path]:
     folders = [settings.data_dir, *([Path(before.data_dir)] if before and before.data_dir else [])]
-    return [_canary(folder, run) for folder in folders]
+    return [folder / f".redeploy-test-{run}" for folder in folders]
 
 
-def _canary(data_dir: Path, run: str) -> Path:
-    return data_dir / f".redeploy-test-{run}"
-
-
-# The census: real users, to see that the deployment cost nobody anything.
+# The census: real users, to see that none of them lost a memory.
 
 
 def real_users(ledger: Ledger) -> list[UserView]:
@@ -155,7 +151,7 @@ def real_users(ledger: Ledger) -> list[UserView]:
 
 
 def take_census(real: Iterable[UserView], key: Key) -> RealUsers:
-    """Count real users and memories, and for a sample of 5,000 users each user's own.
+    """Count real users and memories, and the memories of each of a sample of 5,000 users.
 
     The `key` of receipts marks users, so that nobody without it can try out addresses.
     """
@@ -175,7 +171,7 @@ def take_census(real: Iterable[UserView], key: Key) -> RealUsers:
 def missing_users(real: Iterable[UserView], before: RealUsers, key: Key) -> int:
     """Count the users who lack memories that they had before and that nobody deleted since.
 
-    Memories saved since do not make up for lost ones.
+    Memories saved since do not compensate for lost ones.
     """
     # Receipts of earlier versions have marks without a key.
     now = {_mark(view.user_id, each): view for view in real for each in (Key(), key)}
@@ -216,8 +212,8 @@ def compare_users(
 def _take_sample(parts: Repository, real: Sequence[UserView], hidden: int) -> Sample:
     """Read up to 100 memories, spread over all, from record and store, and embed them again.
 
-    `hidden` batches could not be read. What differs is read once more after a second: somebody may
-    be saving it.
+    `hidden` batches could not be read. Differences are read again after a second, because a
+    memory may be in the middle of a save.
     """
     pairs = [(view.user_id, memory_id) for view in real for memory_id in view.live]
     count = min(_SAMPLED, len(pairs))

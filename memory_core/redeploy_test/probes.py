@@ -1,4 +1,4 @@
-"""Probes: made from the test's id alone, written, acknowledged, and looked for again."""
+"""Probes: derived from the test's id, written, acknowledged, and looked for again."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from ..model.user_id import PROBE_DOMAIN, UserId, normalize_user_id
 from ..service import MemoryService
 from .report import Probe, ProbeResult, ProbeState
 
+DEFAULT_PROBES = 12
 MOST = 200
 KINDS = ("short", "long", "non-ASCII", "agent", "run", "id with capitals and spaces")
 _COLOURS = (
@@ -24,7 +25,7 @@ _THINGS = (
     "anchor anvil basket beacon candle compass copper drum engine feather".split()
     + ("hammer kettle ladder lantern mirror needle parrot pillow violin window").split()
 )
-# The same without a word that a text has, so that the meaning alone leads to it.
+# Synonyms that share no word with a text, so that only the meaning leads to it.
 _OTHER_COLOURS = (
     "golden-yellow|sky blue|sandy|ebony|chocolate|salmon|aqua|emerald|silvery|navy|creamy"
     "|dusty tan|lavender|burgundy|drab|tangerine|rosy|violet|crimson|turquoise"
@@ -84,11 +85,11 @@ def look(service: MemoryService, probes: Sequence[Probe]) -> list[ProbeResult]:
 
 
 def unexpected(service: MemoryService, run: str, probes: Sequence[Probe]) -> list[ProbeResult]:
-    """Return the memories of the test's users that are no probes."""
+    """Return the memories of the test's users that are not probes."""
     known = {(probe.user_id, probe.id) for probe in probes}
     texts = {(probe.user_id, probe.text) for probe in probes}
     return [
-        ProbeResult(0, "", memory.id, user_id, ProbeState.UNEXPECTED, "no probe of this user")
+        ProbeResult(0, "", memory.id, user_id, ProbeState.UNEXPECTED, "not a probe of this user")
         for user_id in probe_users(run)
         for memory in _list(service, user_id)[0]
         if (user_id, memory.id) not in known and (user_id, memory.memory) not in texts
@@ -96,7 +97,7 @@ def unexpected(service: MemoryService, run: str, probes: Sequence[Probe]) -> lis
 
 
 def _list(service: MemoryService, user_id: str) -> tuple[list[MemoryRecord], str]:
-    """Return the memories and the reason why they cannot be read: damaged ones count as lost."""
+    """Return the memories, or none and the reason why they cannot be read."""
     try:
         return service.list_memories(user_id), ""
     except LedgerCorrupt as exc:
@@ -135,7 +136,7 @@ def _make(run: str, number: int, at: int) -> Probe:
 
 
 class _Seen(NamedTuple):
-    """What is there of one reserved user; `damage` is why the list cannot be read."""
+    """The state of one reserved user; `damage` says why the list cannot be read."""
 
     view: UserView
     listed: Sequence[MemoryRecord]
@@ -167,13 +168,13 @@ def _state(service: MemoryService, probe: Probe, seen: _Seen) -> tuple[ProbeStat
         return ProbeState.ENDED, "changed on purpose"
     if difference and difference.kind == "damaged":
         held = probe.id in service.parts.store.get([probe.id])
-        rest = "its vector alone still has the text" if held else "the store has nothing of it"
+        rest = "only its vector still has the text" if held else "it is not in the store"
         state = ProbeState.ALTERED if held else ProbeState.LOST
         return state, f"its record is damaged, and {rest}"
     if not own and not (seen.damage and live):
         return ProbeState.LOST, seen.damage or _trace(service, probe)
     if len(own) > 1:
-        return ProbeState.DUPLICATED, f"there are {len(own)} of it"
+        return ProbeState.DUPLICATED, f"number of copies: {len(own)}"
     if own and (changes := list(_changes(own[0], probe))):
         return ProbeState.ALTERED, f"{' and '.join(changes)} changed"
     if difference:
@@ -208,7 +209,7 @@ def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:
     hits = service.query_memories(probe.user_id, probe.question, limit=_FOUND_AMONG)
     if probe.id not in [hit.memory.id for hit in hits]:
         yield "a question"
-    # No word leads to it: what counts is how near the meaning is.
+    # No word leads to the probe: only the nearness of the meaning counts.
     embedder = service.parts.embedder
     near = embed_question(embedder, probe.in_other_words) @ embedder.embed([probe.text])[0]
     hits = service.query_memories(probe.user_id, probe.in_other_words, limit=_ALL)
@@ -218,7 +219,7 @@ def _missed(service: MemoryService, probe: Probe) -> Iterator[str]:
 
 
 def _trace(service: MemoryService, probe: Probe) -> str:
-    """Return what remains of a probe that its user has lost."""
+    """Describe what remains of a probe that its user has lost."""
     vector = service.parts.store.get([probe.id]).get(probe.id)
     if vector is None:
         return "missing"

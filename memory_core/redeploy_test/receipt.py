@@ -59,8 +59,8 @@ def begin_receipt(
 def receipt_key(settings: Settings) -> Key:
     """Return the signing key.
 
-    Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key then
-    follows from what names the installation and stays the same when its storage is wiped.
+    Without a secret a receipt is safe from mistakes and mix-ups, not from forgery; the key is then
+    derived from the name of the installation and stays the same when its storage is wiped.
     """
     given = settings.receipt_key or settings.deployment.service or ""
     return Key(hashlib.sha256(_NO_KEY + given.encode()).digest())
@@ -77,7 +77,7 @@ def to_file(receipt: RedeployReceipt, settings: Settings) -> bytes:
 
 
 def write_receipt(receipt: RedeployReceipt, path: Path, settings: Settings) -> None:
-    """Write the file, as a whole, so that it can be read at any moment."""
+    """Write the file atomically, so that it can be read at any moment."""
     staged = path.with_name(f".{path.name}.new")
     staged.write_bytes(to_file(receipt, settings))
     staged.replace(path)
@@ -87,7 +87,7 @@ def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
     """Read a file made by `to_file`.
 
     Raises:
-        InvalidReceipt: it is no receipt, was altered, or is of another installation.
+        InvalidReceipt: it is not a receipt, was altered, or is of another installation.
     """
     try:
         data: dict[str, Any] = json.loads(content)
@@ -99,7 +99,7 @@ def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
         body = _canonical(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise InvalidReceipt(
-            "this file is no receipt of a redeploy test; choose the file that was downloaded when "
+            "this file is not a receipt of a redeploy test; choose the file downloaded when "
             "the test began"
         ) from exc
     if key != _fingerprint(receipt_key(settings)):
@@ -113,8 +113,7 @@ def from_file(content: bytes, settings: Settings) -> RedeployReceipt:
         return _from_body(data)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidReceipt(
-            "the receipt is signed, but not one that Holdfast writes; use the file as it was "
-            "downloaded"
+            "the receipt is signed, but its content is not valid; use the file as it was downloaded"
         ) from exc
 
 
@@ -134,7 +133,7 @@ def from_code(code: str, settings: Settings) -> RedeployReceipt:
     """Read a code made by `to_code`, however it is spaced; only complete tests have one.
 
     Raises:
-        InvalidReceipt: it is no code, or was mistyped, or is of another installation.
+        InvalidReceipt: it is not a code, was mistyped, or is of another installation.
     """
     letters = "".join(code.split()).replace("-", "").upper()
     try:
@@ -146,7 +145,7 @@ def from_code(code: str, settings: Settings) -> RedeployReceipt:
     whole = len(raw) == _CODE_BYTES and _letters(raw) == letters
     if not whole or mac != receipt_key(settings).sign(body)[:_MAC_BYTES]:
         raise InvalidReceipt(
-            "this is no code of a redeploy test of this installation; copy the whole code, or "
+            "this is not the code of a redeploy test of this installation; copy all of it, or "
             "choose the receipt file"
         )
     run, count = str(ULID.from_bytes(body[:16])), body[16]

@@ -1,4 +1,4 @@
-"""The objects of a test in storage: receipt, report and marks, kept and cleaned up."""
+"""The objects of a test in storage: receipt, report and marks, and their clean-up."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,14 +33,14 @@ ObjectKind = Literal["begun", "busy", "report", "cleaned"]
 
 
 def clean_up(service: MemoryService, run: str, before: Installation | None = None) -> int:
-    """Forget all that a test wrote; return the number of items that a recount still finds."""
+    """Forget whatever a test wrote; return the number of items that a recount still finds."""
     left = 0
     for user_id in probe_users(run):
         left += service.forget_user(user_id).left or 0
         left += len(service.list_memories(user_id))
     left += _erase_vectors(service, run)
     remove_canary(service.settings, run, before)
-    # Last, so that a clean-up that is cut off is not taken for done.
+    # Last, so that an interrupted clean-up is not taken for finished.
     objects_of(service).delete([key_of(run, "begun"), key_of(run, "busy")])
     return left
 
@@ -55,7 +55,7 @@ def abandon(service: MemoryService, run: str) -> int:
 def clean_up_all(
     service: MemoryService, runs: Sequence[str], on_progress: Progress | None = None
 ) -> int:
-    """Clean up after tests that nobody waits for, as `abandon` does; return the sum.
+    """Clean up after abandoned tests, as `abandon` does; return the sum.
 
     `on_progress` counts tests; an error that it raises ends the call.
     """
@@ -68,14 +68,14 @@ def clean_up_all(
 
 
 def keep(objects: ObjectStore, report: Report) -> Report:
-    """Keep a report for the timeline; the first report of a test counts."""
+    """Store a report for the timeline; the first report of a test counts."""
     data = json.dumps(encode(report), ensure_ascii=False).encode()
     kept = take(objects, key_of(report.run, "report"), data)
     return report if kept else report_of(objects, report.run) or report
 
 
 def clean_up_judged(service: MemoryService, receipt: RedeployReceipt) -> int:
-    """Clean up, and keep the result of the recount beside the report, which is never changed."""
+    """Clean up, and store the recount beside the report, which is never changed."""
     left = clean_up(service, receipt.run, receipt.evidence)
     with suppress(EntryExists):
         cleaned = json.dumps({"left": left}).encode()
@@ -89,7 +89,7 @@ def reports(service: MemoryService) -> list[Report]:
 
 
 def reports_in(objects: ObjectStore, most: int = _KEPT) -> list[Report]:
-    """Return the newest reports as `reports` does, from where they are kept."""
+    """Return the newest reports as `reports` does, from a given object store."""
     runs = sorted(_runs(objects, "report"), reverse=True)[:most]
     cleaned = _runs(objects, "cleaned").intersection(runs)
     keys = [key_of(run, "report") for run in runs] + [key_of(run, "cleaned") for run in cleaned]
@@ -126,7 +126,7 @@ def leftovers(service: MemoryService) -> list[str]:
 
 
 def _erase_vectors(service: MemoryService, run: str) -> int:
-    """Erase the vectors that lost their record; return how many are still there."""
+    """Erase vectors that have lost their record; return how many are still there."""
     store, users = service.parts.store, probe_users(run)
     ids = [probe.id for probe in make_probes(run, MOST)]
     vectors = store.get(ids).items()
@@ -140,7 +140,7 @@ def _erase_vectors(service: MemoryService, run: str) -> int:
 def completed(
     objects: ObjectStore, receipt: RedeployReceipt, settings: Settings
 ) -> RedeployReceipt:
-    """Return a receipt with what its short code lacks, from the one that `begin` stored."""
+    """Complete a receipt that was read from a short code with the one that `begin` stored."""
     if receipt.evidence:
         return receipt
     with suppress(InvalidReceipt):
@@ -151,7 +151,7 @@ def completed(
 
 
 def remains_of(service: MemoryService, run: str) -> str:
-    """Say what the clean-up of a judged test left where it was cut off; empty if it was not."""
+    """Describe what an interrupted clean-up of a judged test left; empty if nothing."""
     entries = sum(
         entry.kind is not Kind.FORGET
         for user_id in probe_users(run)
@@ -186,7 +186,7 @@ def report_of(objects: ObjectStore, run: str) -> Report | None:
 
 
 def _report(stored: Mapping[str, bytes], run: str) -> Report | None:
-    """Return a report; None if it is damaged, or of another release."""
+    """Return a report, None if it is missing, damaged, or of another release."""
     cleaned = stored.get(key_of(run, "cleaned"))
     try:
         report = decode(Report, json.loads(stored.get(key_of(run, "report"), b"")))

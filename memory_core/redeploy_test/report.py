@@ -1,4 +1,4 @@
-"""The values of a redeploy test, from probes to report; `model.encoder` turns them into JSON."""
+"""The values of a redeploy test, from probe to report; `model.encoder` turns them into JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Literal
 from ..model.counting import StepDone
 
 Level = Literal["restart", "redeploy", "crash", "server-move"]
-"""A simulated event: see `simulate`."""
+"""A simulated event; `simulate` explains each."""
 
 LEVELS: Final[Mapping[str, str]] = {
     "redeploy": "Deployment",
@@ -33,9 +33,9 @@ class Verdict(StrEnum):
 class ProbeState(StrEnum):
     """State of a probe after the deployment.
 
-    STALE was not found by every way of reading, or not at the first look. NEVER was not
+    STALE was not found by every way of reading, or not at the first attempt. NEVER was not
     acknowledged before the deployment, so its absence means nothing. ENDED was deleted or changed
-    since, by a call that is on record.
+    since, by a recorded call.
     """
 
     OK = "ok"
@@ -50,7 +50,7 @@ class ProbeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One memory of a test; all of it follows from the test's id and the number, from 1."""
+    """One memory of a test, derived from the test's id and its number, which begins at 1."""
 
     number: int
     kind: str
@@ -66,7 +66,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """State of one probe; number 0 is a memory that is no probe."""
+    """State of one probe; number 0 is a memory that is not a probe."""
 
     number: int
     kind: str
@@ -128,9 +128,9 @@ class RealUsers:
 class Sample:
     """Comparison of some real users' memories: `read` of `memories`, record and vector.
 
-    A `damaged` record cannot be read, or is one of all batches that cannot; an `altered` vector
-    holds something else than its record, a `missing` one is not there in the recorded state, and
-    an `unlike` one is not that of its text.
+    `damaged` counts records, and batches of all users, that cannot be read; an `altered` vector
+    holds something else than its record, a `missing` one is not in the recorded state, and an
+    `unlike` one does not match its text.
     """
 
     read: int
@@ -145,7 +145,7 @@ class Sample:
 class Observation:
     """Observations after the deployment. With `error` nothing could be read.
 
-    `ended` is True where the probes were removed on purpose meanwhile.
+    `ended` is True if the probes were removed on purpose in the meantime.
     """
 
     evidence: Installation | None

@@ -1,8 +1,8 @@
-"""A simulated deployment: the process and the disk of the writer end, and a new process looks.
+"""A simulated deployment: the writer's process and disk are removed; a new process looks.
 
 The processes get new environments. On S3 Vectors they use the real bucket and index, under reserved
 users. On ChromaDB they use a folder of their own, never the real one: on the same mounted disk if
-that counts as kept, else on a disk that the deployment wipes.
+that is kept, else on a disk that the deployment wipes.
 """
 
 import json
@@ -27,8 +27,8 @@ from ..model.encoder import decode
 from ..settings import Settings, child_environment
 from ..storage.backend import select_backend
 from ..storage.objects.local import make_private_folder
-from .deployment import DEFAULT_PROBES, ignore, make_report, step
-from .probes import MOST
+from .deployment import ignore, make_report, step
+from .probes import DEFAULT_PROBES, MOST
 from .receipt import from_file
 from .records import keep
 from .report import LEVELS, Control, Level, Observation, ProbeState, Report
@@ -52,7 +52,7 @@ _CONTROL = {
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """The environment of the processes of one phase; the next phase has its `disk`, or not."""
+    """The environment of the processes of one phase; the next phase may lack its `disk`."""
 
     folder: Path
     disk: Path
@@ -128,7 +128,7 @@ def simulate(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """The scene of a simulation; `kept` is a folder on the disk that a deployment keeps."""
+    """The setting of a simulation; `kept` is a folder on a disk that a deployment keeps."""
 
     sandbox: Path
     kept: Path | None
@@ -142,7 +142,7 @@ class _Stage:
         return (self.kept or self.sandbox / "disk") / "data"
 
     def machine(self, phase: str) -> _Machine:
-        """Return the machine of a phase; where needed, its instance tells it from the other."""
+        """Return the machine of a phase, with an instance of its own where one is needed."""
         variables = dict(self.variables)
         if self.level == "server-move":
             variables["MEMORY_HOST"] = f"server-{phase}"
@@ -245,7 +245,7 @@ def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
             output, errors = worker.communicate(timeout=_PROCESS_S)
         except subprocess.TimeoutExpired as exc:
             raise RedeployTestFailed(
-                f"a process of the redeploy test was not done after {_PROCESS_S:.0f} s"
+                f"a process of the redeploy test did not end within {_PROCESS_S:.0f} s"
             ) from exc
         finally:
             worker.kill()
@@ -255,7 +255,7 @@ def _end(worker: subprocess.Popen[bytes], *codes: int) -> bytes:
     reason = lines[-1] if lines else f"it ended with code {worker.returncode}"
     if worker.returncode == EXIT_NO_ANSWER:
         raise BackendUnavailable(
-            f"the redeploy test could not be made: {reason}",
+            f"the redeploy test could not be run: {reason}",
             backend="storage",
             operation="redeploy test",
         )

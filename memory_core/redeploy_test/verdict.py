@@ -66,8 +66,8 @@ def _verdicts(
     if place_digest(after) != receipt.marks[1]:
         yield (
             Verdict.INCONCLUSIVE,
-            "the memories were looked for in another place than they were written to, where the "
-            "application does not see them now; restore the settings and check again",
+            "the memories were looked for in another place than they were written to, which the "
+            "application no longer reads; restore the settings and check again",
         )
     if any(count[state] for state in _GONE):
         yield Verdict.FAIL, _loss(acknowledged, written, after)
@@ -84,7 +84,7 @@ def _verdicts(
     if observation.ended or (ended and ended == written):
         yield (
             Verdict.INCONCLUSIVE,
-            "the test was ended before: its probes were removed on purpose; begin a new one",
+            "the test was ended earlier: its probes were removed on purpose; begin a new one",
         )
     deployed, evidence = see_deployment(receipt, observation, after)
     if not deployed and level != _RESTART:
@@ -102,23 +102,23 @@ def _verdicts(
     if sample.missing or sample.unlike:
         yield Verdict.DEGRADED, f"all that was stored is there, but {sample_words(sample)}"
     if len(acknowledged) < written:
-        yield Verdict.INCONCLUSIVE, "not all that was stored before was looked for"
+        yield Verdict.INCONCLUSIVE, "not every probe that was stored was looked for"
     if written < receipt.count and level != "crash":
         yield (
             Verdict.DEGRADED,
-            f"what was stored is all there, but only {written} of "
+            f"all that was stored is there, but only {written} of "
             f"{counted(receipt.count, 'probe')} could be stored before",
         )
     if receipt.census is None:
         yield (
             Verdict.DEGRADED,
             f"all that was stored is there and found, {counted(written, 'probe')}, but the real "
-            "users were not compared: the storage has the receipt of the test no more, and its "
+            "users were not compared: the storage no longer has the receipt of the test, and its "
             "short code does not count them; next time use the receipt file",
         )
     shown = f", and {evidence}" if deployed else ""
     if ended:
-        shown += f"; not compared: {counted(ended, 'probe')} that a call on record ended since"
+        shown += f"; not compared: {counted(ended, 'probe')} since deleted or changed on purpose"
     if sample.read:
         shown += f"; {sample_words(sample)}"
     if receipt.census and receipt.census.users > len(receipt.census.counts):
@@ -131,17 +131,17 @@ def _verdicts(
 
 
 def sample_words(sample: Sample) -> str:
-    """Say what was compared of real users' memories, and what is not as it should be."""
+    """Describe what was compared of real users' memories, and what differs."""
     wrong = {
-        "not to be read on record": sample.damaged,
-        "other in the vector store than on record": sample.altered,
+        "unreadable on record": sample.damaged,
+        "different in the vector store": sample.altered,
         "not in the vector store as recorded": sample.missing,
-        "with a vector of another meaning than their text": sample.unlike,
+        "with a vector that does not match the text": sample.unlike,
     }
     differences = ", ".join(f"{count:,} {words}" for words, count in wrong.items() if count)
     return (
         f"of the {counted(sample.memories, 'memory')} of real users, {sample.read:,} read: "
-        f"{differences or 'record and vector are as they should be'}"
+        f"{differences or 'record and vector agree'}"
     )
 
 
@@ -165,19 +165,19 @@ def see_deployment(
         reason = "the process was started again, but on the same disk, commit and instance"
     elif not reason and after.started_at and datetime.fromisoformat(after.started_at) < begun_at:
         reason = (
-            f"{words}, but by its clock this process ran already when the test began, as on "
+            f"{words}, but by its clock this process was running when the test began, as on "
             "another machine of the same deployment"
         )
     return not reason, reason or words
 
 
 def survived(results: Sequence[ProbeResult]) -> int:
-    """Count the acknowledged probes that are there, whatever else is wrong with them."""
+    """Count the acknowledged probes that are there, even if something else is wrong."""
     return sum(result.state in (ProbeState.OK, *_WEAK) for result in results)
 
 
 def _other_machine(receipt: RedeployReceipt, observation: Observation, after: Installation) -> str:
-    """Return what shows another machine than the first one, or an empty string."""
+    """Return the evidence of another machine than the first, or an empty string."""
     before = receipt.evidence
     if before is None:
         if after.deployment and digest_of(after.deployment) != receipt.marks[0]:
@@ -189,14 +189,21 @@ def _other_machine(receipt: RedeployReceipt, observation: Observation, after: In
 
 def _loss(results: Sequence[ProbeResult], written: int, after: Installation) -> str:
     count = Counter(result.state for result in results)
-    words = {ProbeState.LOST: "are lost", ProbeState.ALTERED: "were altered"}
-    parts = [f"{count[state]} of {written} {word}" for state, word in words.items() if count[state]]
+    verbs = {
+        ProbeState.LOST: ("is lost", "are lost"),
+        ProbeState.ALTERED: ("was altered", "were altered"),
+    }
+    parts = [
+        f"{count[state]} of {written} {verbs[state][count[state] > 1]}"
+        for state in verbs
+        if count[state]
+    ]
     if parts:
         sentence = f"of the probes stored before, {' and '.join(parts)}"
     else:
-        sentence = f"{counted(count[ProbeState.UNEXPECTED], 'memory')} nobody wrote turned up"
+        sentence = f"{counted(count[ProbeState.UNEXPECTED], 'memory')} that nobody wrote turned up"
     if count[ProbeState.LOST] == written and not after.persistent:
-        return f"{sentence}, because ChromaDB was on a disk that goes with the deployment"
+        return f"{sentence}, because ChromaDB was on a disk that a deployment wipes"
     return f"{sentence}: {_first(results, _GONE)}"
 
 

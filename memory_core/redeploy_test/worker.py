@@ -23,7 +23,7 @@ EXIT_NO_ANSWER = 3
 
 
 def main(task: str, name: str, *arguments: str) -> dict[str, Any]:
-    """Do a task and return its answer; the activity entry is written where the test began."""
+    """Do a task and return its answer; the parent process writes the activity entry."""
     settings, path = Settings.from_env(), Path(name)
     if task == "write":
         with open_service(settings, migrate=False) as service:

@@ -111,7 +111,7 @@ def check_text(check: ChainReport) -> str:
 
 
 def entries_csv(entries: Iterable[ActivityEntry]) -> bytes:
-    """Return the entries as CSV in which no spreadsheet takes a cell for a formula."""
+    """Return the entries as CSV whose cells no spreadsheet reads as formulas."""
     columns = "at who role address via action user other detail outcome entry".split()
     rows = (entry_document(entry) for entry in entries)
     lines = (cells_line([defused(str(row[name] or "")) for name in columns]) for row in rows)

@@ -105,7 +105,7 @@ def ownerless_lines(scan: StoreScan) -> list[str]:
         for group in scan.unowned
     ]
     return unowned + [
-        f"  {counted(form.vectors, 'memory')} under {visible_id(form.raw)}, which is no valid id"
+        f"  {counted(form.vectors, 'memory')} under {visible_id(form.raw)}, which is not a valid id"
         for form in scan.odd
     ]
 
@@ -142,7 +142,7 @@ def other_places_text(elsewhere: OtherPlaces) -> str:
 
 
 def form_text(form: StoredForm) -> str:
-    """Describe the vectors under a form of an id that the application never asks for."""
+    """Describe the vectors under a form of an id for which the application never asks."""
     return f"{form.vectors:,} as {visible_id(form.raw)}, for which the application does not ask"
 
 
@@ -181,9 +181,9 @@ def _audit_sentence(report: AuditReport) -> str:
     ]
     remedy = f"repair with `{_REPAIR}`"
     if counts["stored but never recorded"] == sum(counts.values()):
-        remedy = f"record or delete such with `{_REPAIR} --unexpected adopt` or `remove`"
+        remedy = f"record or delete them with `{_REPAIR} --unexpected adopt` or `remove`"
     elif counts["on a record that is damaged"] == sum(counts.values()):
-        remedy = f"`{_REPAIR}` rewrites what the store has of it; restore the rest from a backup"
+        remedy = f"`{_REPAIR}` rewrites what the store still has; restore the rest from a backup"
     return f"{repaired}{', '.join(parts)}; {remedy}."
 
 

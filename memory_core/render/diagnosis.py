@@ -55,7 +55,7 @@ def finding_text(finding: Finding) -> str:
         f"      {printable(finding.detail)}",
     ]
     if finding.level.rank > Level.INFO.rank:
-        lines.append(f"      For the customer: {finding.consequence}")
+        lines.append(f"      What the customer notices: {finding.consequence}")
     for fact in finding.evidence[:_EVIDENCE]:
         source = f"  ({printable(fact.source)})" if fact.source else ""
         lines.append(f"      {printable(fact.name)}: {one_line(fact.value)}{source}")
@@ -111,7 +111,7 @@ def logs_text(report: LogReport) -> str:
 
 
 def log_tables(report: LogReport) -> dict[str, list[dict[str, Any]]]:
-    """Return all of the report that is a table: rows by title, with the names of columns."""
+    """Return the tables of the report: rows by title, with the names of columns."""
     zone = " (UTC)" if report.zoned else ""
     first, last = f"First{zone}", f"Last{zone}"
     tables: dict[str, list[dict[str, Any]]] = {
@@ -179,13 +179,13 @@ def _fix(fix: Fix) -> str:
 
 def _check_lines(checks: tuple[CheckRun, ...]) -> Iterator[str]:
     times = [check.ms for check in checks if check.ms is not None]
-    yield f"{counted(len(times), 'check')} made in {sum(times) / 1000:.1f} s."
+    yield f"{counted(len(times), 'check')} run in {sum(times) / 1000:.1f} s."
     for check in checks:
         if check.state in (CheckState.CRASHED, CheckState.CUT_OFF):
             yield f"  {check.state.value}: {check.title} ({printable(check.reason)})"
     waiting = Counter(check.because for check in checks if check.because)
     for name, count in waiting.items():
-        yield f"  {counted(count, 'check')} skipped until {name} is solved."
+        yield f"  {counted(count, 'check')} skipped until {name} passes."
 
 
 def log_extent(report: LogReport) -> str:
@@ -241,7 +241,7 @@ def _seen(seen: Seen | None) -> dict[str, Any]:
 
 
 def demo_document(director: DemoDirector) -> dict[str, Any]:
-    """Return what a demo has made, and what it can break here."""
+    """Return what a demo has created, and what it can break here."""
     state = director.state
     scenes = [
         {**fields(scene, "name title effect finding tags"), "under_way": scene.name in state.scenes}

@@ -1,4 +1,4 @@
-"""The report on a log in a word and a sentence: whether all is well, and what is wrong."""
+"""The summary of a log report: whether all is well, and what is wrong."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ..model.counting import counted
 
 
 class Problem(NamedTuple):
-    """Something wrong by the log, in a sentence, and the doctor's finding about it."""
+    """A problem found in a log, in a sentence, and the doctor's finding about it."""
 
     sentence: str
     finding_id: str = ""
@@ -28,7 +28,7 @@ class LogSummary(NamedTuple):
 
 
 def summarize_log(report: LogReport) -> LogSummary:
-    """Return what a report comes to."""
+    """Summarize a report."""
     problems = tuple(_problems(report))
     is_log = bool(report.first_at or report.errors or problems or report.order)
     if problems:
@@ -36,9 +36,9 @@ def summarize_log(report: LogReport) -> LogSummary:
         if count > 1:
             sentence = f"{counted(count, 'problem')}, the first of them: {sentence}"
     elif report.order:
-        sentence = "Nothing wrong is in this log."
+        sentence = "No problem was found in this log."
     elif is_log:
-        sentence = "No error is in this log, and none of the seven known lines either."
+        sentence = "No error was found in this log, and none of the seven known lines."
     else:
         sentence = "This does not look like a log: no line has a time, a level or a known text."
     return LogSummary(sentence, is_log, is_log and not problems, problems)
@@ -51,7 +51,7 @@ def _problems(report: LogReport) -> Iterator[Problem]:
         storage = f"The storage {'became' if any(persistent) else 'is'} temporary{after}"
         yield Problem(f"{storage}: the next deployment deletes all memories.", "disk.E001")
     elif not all(persistent):
-        sentence = "The storage was temporary for a while: what was saved then may be lost."
+        sentence = "The storage was temporary for a while: memories saved then may be lost."
         yield Problem(sentence, "backend.W001")
     if sure := sum(pair.sure for pair in report.other_ids):
         asked = counted(sure, "id was", "ids were")

@@ -11,7 +11,7 @@ from ..memories.search import Reason, Recall
 from ..memories.word_index import matched_words
 from ..model.counting import counted
 from ..model.past import Change, ChangeReceipt
-from ..model.records import Event, MemoryRecord, Receipt, SearchResult, Strength
+from ..model.records import Event, MemoryRecord, Receipt, SavedMemories, SearchResult, Strength
 from ..model.user_id import UserId
 from .text import fields, first_of, one_line, printable, utc, visible
 
@@ -35,46 +35,42 @@ _SHOWN_RANKS = 30
 
 
 def expiry_text(record: MemoryRecord) -> str:
-    """Return until when questions find a memory; empty for one that does not expire."""
+    """Return how long questions find a memory; empty if it does not expire."""
     if record.expired:
         return f"expired after {record.expires}, so questions do not find it"
     return f"found until {record.expires}" if record.expires else ""
 
 
-def saved_document(
-    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Return the result of a save; the keys of the first memory stand at the top as well."""
+def saved_document(user_id: UserId, backend: str, saved: SavedMemories) -> dict[str, Any]:
+    """Return the result of a save; the first memory's keys are repeated at the top."""
     return {
-        "id": records[0].id if records else None,
+        "id": saved[0].id if saved else None,
         "user_id": user_id,
         "backend": backend,
-        "verified": bool(records) and all(record.verified for record in records),
-        "already_stored": bool(records) and all(record.already_stored for record in records),
+        "verified": bool(saved) and all(record.verified for record in saved),
+        "already_stored": bool(saved) and all(record.already_stored for record in saved),
         "memories": [
             fields(record, "id memory already_stored verified metadata expires expired")
-            for record in records
+            for record in saved
         ],
-        "left_out": list(left_out),
+        "left_out": list(saved.left_out),
     }
 
 
-def saved_text(
-    user_id: UserId, backend: str, records: Sequence[MemoryRecord], left_out: Sequence[str] = ()
-) -> str:
+def saved_text(user_id: UserId, backend: str, saved: SavedMemories) -> str:
     user = one_line(user_id)
-    if not records:
+    if not saved:
         return f"Nothing worth remembering was found, so nothing was stored for {user}."
-    known = sum(record.already_stored for record in records)
+    known = sum(record.already_stored for record in saved)
     lines = []
-    if known < len(records):
-        proof = ", read back" if all(record.verified for record in records) else ""
-        fresh = counted(len(records) - known, "memory")
+    if known < len(saved):
+        proof = ", read back" if all(record.verified for record in saved) else ""
+        fresh = counted(len(saved) - known, "memory")
         lines.append(f"Stored {fresh} for {user} in {backend}{proof}.")
     if known:
         lines.append(f"{counted(known, 'memory')} for {user} had been stored already.")
-    memories = [f"  {record.id}  {one_line(record.memory)}{_marks(record)}" for record in records]
-    besides = ["Left out:", *(f"  {phrase}" for phrase in left_out)] if left_out else []
+    memories = [f"  {record.id}  {one_line(record.memory)}{_marks(record)}" for record in saved]
+    besides = ["Left out:", *(f"  {phrase}" for phrase in saved.left_out)] if saved.left_out else []
     return "\n".join([*lines, *first_of(memories, 10), *besides])
 
 
@@ -256,7 +252,7 @@ def _change_fields(change: Change) -> dict[str, Any]:
 
 
 def _difference(change: Change) -> str:
-    """Return the texts before and after, with the other expiry date where that is all."""
+    """Return the texts before and after; if only the expiry date changed, the dates."""
     sides = [
         one_line(record.memory) + _marks(record)
         for record in (change.before, change.after)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -17,13 +18,14 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from ..errors import MemoryCoreError
-from ..model.call_counts import BOUNDS_S, CallCount
+from ..model.call_counts import BOUNDS_S
 from ..model.census import Census
 from ..service import MemoryService
 from ..storage.aws.client import REQUESTS
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _COUNTED_FOR_S: Final = 300.0
+_BOUNDS: Final = [*map("{:.6g}".format, BOUNDS_S), "+Inf"]
 
 _counted: WeakKeyDictionary[MemoryService, tuple[float, Census]] = WeakKeyDictionary()
 
@@ -31,8 +33,8 @@ _counted: WeakKeyDictionary[MemoryService, tuple[float, Census]] = WeakKeyDictio
 def exposition(service: MemoryService) -> bytes:
     """Return the metrics of this process; names begin with `holdfast_`, times are in seconds.
 
-    Users are counted at most every five minutes, since that lists the ledger. The standing proof
-    is as this process knows it.
+    Users are counted at most every five minutes, because that lists the ledger. The standing proof
+    is the one this process knows.
     """
     registry = CollectorRegistry()
     registry.register(_Metrics(service))
@@ -59,7 +61,8 @@ class _Metrics(Collector):
         for kind_of_call, count in self._service.counts.totals().items():
             for error, number in count.errors.items():
                 failures.add_metric([kind_of_call, error], number)
-            durations.add_metric([kind_of_call], list(_buckets(count)), count.seconds)
+            buckets = [*zip(_BOUNDS, accumulate(count.durations), strict=True)]
+            durations.add_metric([kind_of_call], buckets, count.seconds)
         for names, number in REQUESTS.sent().items():
             requests.add_metric(names, number)
         yield from (failures, durations, requests)
@@ -72,7 +75,7 @@ class _Metrics(Collector):
         yield "found_nothing_total", "Questions without an answer.", totals["search"].empty
         persistent = service.parts.backend.persistent
         yield "storage_persistent", "1 if deployments keep the storage.", persistent
-        # Unknown where the users cannot be counted: the other metrics say why.
+        # Left out if the users cannot be counted: the other metrics say why.
         with suppress(MemoryCoreError):
             census = _census(service)
             yield "memories", "Memories of all users.", census.memories
@@ -94,12 +97,3 @@ def _census(service: MemoryService) -> Census:
         census = service.count_users()
         _counted[service] = time.monotonic(), census
     return census
-
-
-def _buckets(count: CallCount) -> Iterator[tuple[str, float]]:
-    total = 0
-    for bound, number in zip(
-        [*map("{:.6g}".format, BOUNDS_S), "+Inf"], count.durations, strict=True
-    ):
-        total += number
-        yield bound, total

@@ -1,4 +1,4 @@
-"""Reports of redeploy tests as JSON, as Markdown to pass on, and as text for a terminal."""
+"""Reports of redeploy tests as JSON, as Markdown for tickets, and as text for a terminal."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ _WHERE = ("backend", "persistent", "embedder", "dimensions", "commit", "instance
 
 
 def report_document(report: Report) -> dict[str, Any]:
-    """Return the report as `--json` prints it and as the dashboard offers it for download."""
+    """Return the report as printed by `--json` and downloaded from the dashboard."""
     document: dict[str, Any] = encode(report)
     document["probes"] = [
         fields(probe, "id state number kind user_id detail") for probe in report.probes
@@ -114,7 +114,7 @@ def sentence(report: Report) -> str:
 
 
 def compared(before: Installation | None, after: Installation | None) -> list[tuple[str, str, str]]:
-    """Return name, value before and value after of everything known of the two phases."""
+    """Return name, value before and value after of all that is known about both phases."""
     names = [
         *_WHERE,
         *dict.fromkeys([*(before.location if before else ()), *(after.location if after else ())]),
@@ -133,7 +133,7 @@ def _value(evidence: Installation | None, name: str) -> str:
 
 
 def counts(report: Report) -> list[str]:
-    """Return what was counted before and after, each in a phrase, and the times last."""
+    """Return phrases with the counts before and after, and the times last."""
     lines = [f"{report.survived} of {counted(report.written, 'probe')} survived ({report.level})"]
     if report.control:
         lost = report.control.written - report.control.survived

@@ -70,7 +70,7 @@ def card_lines(card: ServerCard | None) -> list[str]:
 
 
 def migration_sentence(status: MigrationStatus) -> str:
-    """Return how far the migration from the local disk is; empty where there is none."""
+    """Return the progress of the migration from the local disk, empty if there is none."""
     steps = f"{status.done:,} of {counted(status.total, 'memory')}"
     return {
         "none": "",
@@ -79,7 +79,7 @@ def migration_sentence(status: MigrationStatus) -> str:
         "running": f"Migrating from the local disk: {steps}.",
         "elsewhere": f"Another process is migrating from the local disk: {steps}.",
         "done": f"The memories of the local disk are here; {status.copied:,} copied.",
-        "incomplete": "The memories of the local disk are here, but for those that need a decision "
+        "incomplete": "The memories of the local disk are here, except those that need a decision "
         f"({status.failed:,}): plan it on the page Migrate.",
         "failed": "Migration from the local disk failed.",
         "stopped": "Migration from the local disk was stopped; the next start continues it.",

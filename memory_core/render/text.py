@@ -20,7 +20,7 @@ _WRITTEN_TOGETHER = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRA
 def to_json(document: Mapping[str, Any]) -> str:
     """Return one JSON document; times are ISO 8601 in UTC."""
     text = json.dumps(document, ensure_ascii=False, indent=2, default=encode)
-    # Still the same JSON, and nothing in it can steer a terminal.
+    # The same JSON, with nothing in it that controls a terminal.
     return "".join(
         char if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf"} else _escaped(char)
         for char in text
@@ -28,7 +28,7 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 
 def fields(value: object, keys: str) -> dict[str, Any]:
-    """Return attributes as JSON has them, in this order: `key`, or `key=path.to.attribute`."""
+    """Return attributes in the form of JSON, in this order: `key`, or `key=path.to.attribute`."""
     paths = (part.partition("=") for part in keys.split())
     return {key: encode(attrgetter(path or key)(value)) for key, _, path in paths}
 
@@ -77,7 +77,7 @@ def flat(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace characters that could steer a terminal or reverse the text.
+    """Replace characters that could control a terminal or reverse the text.
 
     Line ends, tabs and the joiners that scripts and emoji need are kept.
     """
@@ -88,7 +88,7 @@ def printable(text: str) -> str:
 
 
 def visible_id(text: str) -> str:
-    """Show a stored id, its spaces by their code point as well: no canonical id has one."""
+    """Show a stored id, with its spaces by code point too: no canonical id has any."""
     return visible(text).replace(" ", "<U+0020>")
 
 

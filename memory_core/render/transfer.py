@@ -38,9 +38,9 @@ _OUTCOMES = {
     Outcome.REFUSED: "refused",
 }
 _VECTORS = {
-    "kept": "kept: the embedder in use makes the same",
-    "made anew": "computed anew: the embedder in use makes others",
-    "none there": "computed anew: the source has none of the right length",
+    "kept": "kept: the embedder in use produces the same",
+    "made anew": "computed again: the embedder in use produces others",
+    "none there": "computed: the source has none of the right length",
 }
 
 
@@ -109,7 +109,7 @@ def import_text(report: ImportReport) -> str:
     if counts[Outcome.DELETED] or counts[Outcome.FORGOTTEN]:
         lines.append("To restore what was deleted or forgotten here, use --existing keep-both.")
     if report.left_out:
-        lines.append(f"Left out, not being in use there: {_numbers(report.left_out)}.")
+        lines.append(f"Left out because they are not in use there: {_numbers(report.left_out)}.")
     if report.not_carried:
         lines.append(f"Not carried, and not verified: {_numbers(report.not_carried)}.")
     return "\n".join([*lines, *_proof(intake)])
@@ -229,7 +229,7 @@ def _proof(intake: IntakeReport) -> list[str]:
     if not wrong:
         read_back = sum(user.found or 0 for user in intake.users)
         if not read_back:
-            return ["Nothing of it is stored, so nothing was verified."]
+            return ["None of the memories is stored, so nothing was verified."]
         return [
             f"Verified: {read_back:,} read back, the id and text of each, by count and digest of "
             "every user."
@@ -278,7 +278,7 @@ def _failures(
         yield f"    here    {conflict.here_at}  {one_line(conflict.here[:200])}"
         yield f"    theirs  {conflict.theirs_at}  {one_line(conflict.theirs[:200])}"
     if shown:
-        yield "Decide with --conflicts keep|take|both, or each by itself with --decide ID=keep."
+        yield "Decide with --conflicts keep|take|both, or one by one with --decide ID=keep."
     for memory in list(refused)[:_SHOWN]:
         where = f"{encode(memory.id) or 'without an id'}, number {memory.line:,}"
         yield f"  {one_line(where)}: {one_line(encode(memory.reason))}"

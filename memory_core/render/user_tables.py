@@ -32,7 +32,7 @@ from .text import fields, first_of, one_line, table, utc, visible, visible_id
 
 _NAMED: Final = 5
 SENTENCES: Final[dict[State, str]] = {
-    "forgotten": "Nothing is left of this user but the fact that something was forgotten.",
+    "forgotten": "Nothing is left of this user, except the fact that something was forgotten.",
     "never there": "Nothing was ever stored under this id.",
     "deleted": "The memories are gone, but the history still has their texts.",
     "traces": "No text is left, but other traces are; forget the user once more.",
@@ -103,7 +103,7 @@ def user_search_document(search: UserSearch) -> dict[str, Any]:
 
 
 def search_sentence(search: UserSearch) -> str:
-    """Return the answer in one sentence: who is meant, who is similar, or that nobody is."""
+    """Return the answer in one sentence: the user, similar users, or nobody."""
     name = visible(search.user_id or "")
     if search.user and search.user.memories:
         return f"{name} has {counted(search.user.memories, 'memory')}."
@@ -139,7 +139,7 @@ def search_sentence(search: UserSearch) -> str:
 def user_search_text(search: UserSearch) -> str:
     rows = [("asked for", visible(search.asked))]
     if search.user_id is None:
-        rows.append(("no id", one_line(search.problem)))
+        rows.append(("not an id", one_line(search.problem)))
     else:
         rows.append(("looked for", visible(search.user_id)))
         rows += [("", change) for change in search.changes]
@@ -162,7 +162,7 @@ def user_search_text(search: UserSearch) -> str:
         lines.append(f"  {visible(close.user_id)}  {_recorded(close.user)}{stored}: {reasons}")
         lines += [f"    {form_text(form)}" for form in _other_forms(close.stored)]
     if search.placeholders:
-        lines += ["", "under an id that names nobody:"]
+        lines += ["", "under a placeholder id:"]
         lines += [f"  {visible(user.user_id)}  {_recorded(user)}" for user in search.placeholders]
     if search.scan and search.scan.nobodys:
         lines += ["", "in the store, without a valid user:", *ownerless_lines(search.scan)]

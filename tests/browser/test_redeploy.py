@@ -26,7 +26,7 @@ def test_on_chroma_the_simulation_fails_and_says_why(address: str, open_screen: 
     expect(card).to_contain_text("PASS")
     _simulate(screen, 2)
     expect(card).to_contain_text("2 of 2 are lost")
-    expect(card).to_contain_text("because ChromaDB was on a disk that goes with the deployment")
+    expect(card).to_contain_text("because ChromaDB was on a disk that a deployment wipes")
     expect(card).to_contain_text("Control: 2 of 2 lost, as expected.")
     screen.expect_usable_by_all()
     first = screen.page.url

@@ -48,8 +48,8 @@ def test_the_talk_can_be_given_as_it_stands(command_line: CommandLine) -> None:
 
 def test_a_demo_says_why_it_refuses(command_line: CommandLine) -> None:
     for arguments, environ, words in (
-        (("break", "lost-vectors"), {}, "nobody is loaded yet; load the invented people first"),
-        (("break", "nothing"), {}, "no scene 'nothing' here; there are wipe, other-form"),
+        (("break", "lost-vectors"), {}, "no invented people are loaded; load them first"),
+        (("break", "nothing"), {}, "no scene 'nothing' here; use one of wipe, other-form"),
         (("fix", "wipe"), {}, "is not under way"),
         (("load",), {"AWS_S3_BUCKET": "mine"}, "AWS is set up here"),
     ):

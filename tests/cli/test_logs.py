@@ -21,7 +21,7 @@ def test_a_healthy_log_exits_with_0(tmp_path: Path) -> None:
     path.write_text(f"2026-11-22T10:00:00Z {S3}\n2026-11-22T10:00:01Z {added('ann@x.com')}\n")
     result = analyze(str(path))
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("Nothing wrong is in this log.\n2 lines, ")
+    assert result.stdout.startswith("No problem was found in this log.\n2 lines, ")
     assert "from 2026-11-22 10:00:00 to 2026-11-22 10:00:01 UTC." in result.stdout
     assert re.search(r"\n  2026-11-22 10:00:00  persistent \(S3 Vectors\) +1\n", result.stdout)
 

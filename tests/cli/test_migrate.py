@@ -62,7 +62,7 @@ def test_memories_go_to_the_service_in_use_and_out_of_it_by_export(tmp_path: Pat
     assert document("verify", "--from", source, "--to", "here")["verified"] is True
     for target in (f"jsonl:{tmp_path / 'b.jsonl'}", "chroma:elsewhere", "nonsense"):
         said = run("apply", "--from", source, "--to", target, "--json", code=2).output
-        assert f"not to {target!r}; to take them elsewhere use `export`" in said
+        assert f"not to {target!r}; to take them elsewhere, use `export`" in said
     assert "--to" not in run("apply", "--help").output
     assert not (tmp_path / "b.jsonl").exists()
 

@@ -64,9 +64,9 @@ def test_an_error_exits_with_1_and_says_what_to_do(doctor: Any) -> None:
     result = doctor(MEMORY_BACKEND="s4")
     assert result.exit_code == 1
     assert result.stdout.startswith("1 problem: A variable has a value that is not allowed.")
-    for part in ("!!  settings.E001", "MEMORY_BACKEND is 's4'", "For the customer: ", "   -> Set"):
+    for part in ("!!  settings.E001", "MEMORY_BACKEND is 's4'", "customer notices: ", "   -> Set"):
         assert part in result.stdout
-    assert "skipped until settings.values is solved." in result.stdout
+    assert "skipped until settings.values passes." in result.stdout
     assert doctor("--fail-level", "never", MEMORY_BACKEND="s4").exit_code == 0
 
 

@@ -73,7 +73,7 @@ def found(scene_tags: tuple[str, ...]) -> set[str]:
 @pytest.mark.parametrize("name", [scene.name for scene in SCENES])
 def test_a_scene_is_found_and_put_right(director: DemoDirector, name: str) -> None:
     if name not in {scene.name for scene in director.scenes()}:
-        with pytest.raises(DemoRefused, match=f"no scene '{name}' here"):
+        with pytest.raises(DemoRefused, match=f"there is no scene '{name}' here"):
             director.begin(name, open_quietly)
         return
     with open_quietly() as service:
@@ -122,7 +122,7 @@ def test_a_person_who_has_memories_is_left_alone(
 ) -> None:
     monkeypatch.setenv("MEMORY_DATA_DIR", str(tmp_path))
     director = DemoDirector(Settings.from_env())
-    with pytest.raises(DemoRefused, match="nobody is loaded yet"):
+    with pytest.raises(DemoRefused, match="no invented people are loaded"):
         director.begin("lost-vectors", open_quietly)
     with open_quietly() as service:
         service.add_text_memory("alice@example.com", "My own")
@@ -153,7 +153,7 @@ def test_a_wipe_that_is_cut_off_or_put_right_twice_at_once_loses_nothing(
     # As after kill -9 while the folders are brought back, with the note of it lost.
     (folder / "ledger.demo-kept").rename(folder / "ledger")
     (folder / "demo.json").unlink()
-    with director._alone(), pytest.raises(DemoRefused, match="another demo is at work here"):
+    with director._alone(), pytest.raises(DemoRefused, match="another demo is running here"):
         DemoDirector(Settings.from_env()).put_right("wipe", open_quietly)
     director.put_right("wipe", open_quietly)
     assert director.state == DemoState()
@@ -161,7 +161,7 @@ def test_a_wipe_that_is_cut_off_or_put_right_twice_at_once_loses_nothing(
         assert [memory.memory for memory in service.list_memories("ann")] == ["My own"]
         assert service.audit().clean
     monkeypatch.setenv("CHROMA_PATH", str(tmp_path))
-    with pytest.raises(DemoRefused, match="CHROMA_PATH is around MEMORY_DATA_DIR"):
+    with pytest.raises(DemoRefused, match="CHROMA_PATH contains MEMORY_DATA_DIR"):
         DemoDirector(Settings.from_env()).begin("wipe", open_quietly)
 
 

@@ -214,7 +214,7 @@ def test_the_command_says_in_one_sentence_what_is_wrong_and_what_to_do(
     code, out = run("audit", "--repair")
     assert code == 1
     assert out.splitlines()[0] == (
-        "Repaired 3 differences; 1 memory is stored but never recorded; record or delete such "
+        "Repaired 3 differences; 1 memory is stored but never recorded; record or delete them "
         "with `python -m memory_core audit --repair --unexpected adopt` or `remove`."
     )
     code, out = run("audit", "--repair", "--unexpected", "adopt")

@@ -212,7 +212,7 @@ def test_find_looks_through_the_store_as_well_when_it_is_given_a_scan(
     assert "the assistant looks here and nowhere else" in told
     assert "in store    4 in the store" in told
     assert "an.n@example.com  nothing, ever, 1 in the store: dots" in told
-    assert "1 memory under <U+200B>, which is no valid id" in told
+    assert "1 memory under <U+200B>, which is not a valid id" in told
     document = user_search_document(found)
     assert document["store"]["unexpected"] == 3
     assert document["scan"]["vectors"] == 13

@@ -125,7 +125,7 @@ def test_a_check_that_was_killed_is_repeated_and_says_what_it_left(
     report = installation.verify(receipt)
     assert (report.verdict, report.left_behind) == (Verdict.PASS, 0)
     assert report.headlines == (
-        "An earlier check was cut off, or is not done yet, and had left 1 entry and 1 object of "
+        "An earlier check was cut off, or is still running, and had left 1 entry and 1 object of "
         "the test; a recount after the clean-up finds 0 items.",
     )
     assert installation.remains(receipt) == []

@@ -83,7 +83,7 @@ def test_a_mangled_address_is_told_without_it(end: str) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://host/a", "http://api.render.com/a", "file:///etc/passwd"])
 def test_only_a_safe_address_is_asked(url: str) -> None:
-    with pytest.raises(SettingsError, match="no https address") as caught:
+    with pytest.raises(SettingsError, match="not an https address") as caught:
         start_deployment(settings(url))
     assert url not in str(caught.value)
 

@@ -210,13 +210,13 @@ DAMAGES: dict[str, tuple[Event, Verdict, str]] = {
     "every record emptied": (
         damage(lambda opened, ids: [opened.rewrite_all_of(user) for user in (ANN, BOB)]),
         Verdict.FAIL,
-        "of the 4 memories of real users, 4 read: 4 not to be read on record",
+        "of the 4 memories of real users, 4 read: 4 unreadable on record",
     ),
-    "a batch emptied": (damage(empty_a_batch), Verdict.FAIL, "1 not to be read on record"),
+    "a batch emptied": (damage(empty_a_batch), Verdict.FAIL, "1 unreadable on record"),
     "a payload changed": (
         damage(change_payload),
         Verdict.FAIL,
-        "1 other in the vector store than on record",
+        "1 different in the vector store",
     ),
     "all vectors lost": (
         damage(lambda opened, ids: opened.store.delete(list(opened.store.keys()))),
@@ -231,12 +231,12 @@ DAMAGES: dict[str, tuple[Event, Verdict, str]] = {
     "vectors of another model": (
         damage(roll),
         Verdict.DEGRADED,
-        "3 with a vector of another meaning than their text",
+        "3 with a vector that does not match the text",
     ),
     "nothing": (
         DELETIONS["nothing"],
         Verdict.PASS,
-        "of the 4 memories of real users, 4 read: record and vector are as they should be",
+        "of the 4 memories of real users, 4 read: record and vector agree",
     ),
 }
 

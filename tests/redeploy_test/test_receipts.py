@@ -61,7 +61,7 @@ def test_every_truncation_and_repetition_is_refused(receipt: RedeployReceipt) ->
     "content", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'"\\ud800"', b"[" * 100_000, b'{"a": 1}']
 )
 def test_what_is_no_receipt_is_refused(content: bytes) -> None:
-    with pytest.raises(InvalidReceipt, match="no receipt of a redeploy test; choose"):
+    with pytest.raises(InvalidReceipt, match="not a receipt of a redeploy test; choose"):
         from_file(content, HERE)
 
 
@@ -71,7 +71,7 @@ def test_a_receipt_of_another_installation_is_refused(
 ) -> None:
     with pytest.raises(InvalidReceipt, match="signed by another installation"):
         from_file(to_file(receipt, other), HERE)
-    with pytest.raises(InvalidReceipt, match="no code of a redeploy test of this installation"):
+    with pytest.raises(InvalidReceipt, match="not the code of a redeploy test of this"):
         from_code(to_code(receipt, other), HERE)
 
 
@@ -124,5 +124,5 @@ def test_a_signed_file_that_is_none_of_ours_is_refused(
     body = {**json.loads(to_file(receipt, settings)), **changes}
     del body["signature"]
     signature = receipt_key(settings).sign(_canonical(body)).hex()
-    with pytest.raises(InvalidReceipt, match="not one that Holdfast writes"):
+    with pytest.raises(InvalidReceipt, match="its content is not valid"):
         from_file(_written({**body, "signature": signature}), settings)

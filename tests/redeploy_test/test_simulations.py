@@ -170,5 +170,5 @@ def test_a_backend_that_is_down_is_no_verdict(
     installation = install("s3")
     assert installation.standin
     installation.standin.set_switches(deny_actions=("s3:PutObject",))
-    with pytest.raises(BackendError, match="the redeploy test could not be made"):
+    with pytest.raises(BackendError, match="the redeploy test could not be run"):
         run(installation, "restart")

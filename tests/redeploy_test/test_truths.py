@@ -183,7 +183,7 @@ TABLE = {
     "nothing lost": Row(deploy, PASS, "5 probes, .* commit commit-1 runs, it was commit-0"),
     "one lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes[2:3])),
-        FAIL, "1 of 5 are lost: probe 3: missing", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost: probe 3: missing", {ProbeState.LOST: 1},
     ),
     "all lost": Row(
         by_hand(lambda opened, receipt: opened.lose(receipt.probes)),
@@ -192,31 +192,31 @@ TABLE = {
     ),
     "the disk of ChromaDB gone": Row(
         change(MEMORY_DATA_DIR="gone"), FAIL,
-        "5 of 5 are lost, because ChromaDB was on a disk that goes with the deployment",
+        "5 of 5 are lost, because ChromaDB was on a disk that a deployment wipes",
         ALL_LOST, "The ChromaDB folder changed", kinds=CHROMA,
     ),
     "one text altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[1], data="Another text.")),
-        FAIL, "1 of 5 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
     ),
     "one letter of a long text altered": Row(
         by_hand(lambda opened, receipt: opened.change(
             receipt.probes[1], data=receipt.probes[1].text[:-1] + "!")),
-        FAIL, "1 of 5 were altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 2: its text changed", {ProbeState.ALTERED: 1},
         kinds=S3,
     ),
     "one number in the metadata altered": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], probe=7)),
-        FAIL, "1 of 5 were altered: probe 1: its metadata changed", {ProbeState.ALTERED: 1},
+        FAIL, "1 of 5 was altered: probe 1: its metadata changed", {ProbeState.ALTERED: 1},
     ),
     "one vector moved to another user": Row(
         by_hand(lambda opened, receipt: opened.change(receipt.probes[0], user_id=BOB)),
-        FAIL, "1 of 5 were altered: probe 1: user_id not as recorded",
+        FAIL, "1 of 5 was altered: probe 1: user_id not as recorded",
         {ProbeState.ALTERED: 1},
         kinds=S3,
     ),
     "one moved to another user": Row(
-        by_hand(move), FAIL, f"1 of 5 are lost: probe 1: its vector belongs to '{BOB}' now",
+        by_hand(move), FAIL, f"1 of 5 is lost: probe 1: its vector belongs to '{BOB}' now",
         {ProbeState.LOST: 1},
     ),
     "vectors of another model": Row(
@@ -235,7 +235,7 @@ TABLE = {
     "every record emptied": Row(
         by_hand(lambda opened, receipt: [
             opened.rewrite(probe, lambda record: bytes(len(record))) for probe in receipt.probes]),
-        FAIL, "5 of 5 were altered: probe 1: its record is damaged, and its vector alone",
+        FAIL, "5 of 5 were altered: probe 1: its record is damaged, and only its vector",
         {ProbeState.ALTERED: 5},
     ),
     "a record with that of another user in its place": Row(
@@ -279,11 +279,11 @@ TABLE = {
         INCONCLUSIVE, "removed on purpose", {ProbeState.ENDED: 5}, kinds=CHROMA,
     ),
     "three deleted on purpose, one lost": Row(
-        by_hand(delete_three_and_lose_one), FAIL, "1 of 5 are lost: probe 4",
+        by_hand(delete_three_and_lose_one), FAIL, "1 of 5 is lost: probe 4",
         {ProbeState.ENDED: 3, ProbeState.LOST: 1}, kinds=CHROMA,
     ),
     "one user forgotten on purpose, the other lost": Row(
-        by_hand(forget_one_user_and_lose_the_other), FAIL, "1 of 5 are lost: probe 5",
+        by_hand(forget_one_user_and_lose_the_other), FAIL, "1 of 5 is lost: probe 5",
         {ProbeState.ENDED: 4, ProbeState.LOST: 1}, kinds=CHROMA,
     ),
     "deleted on purpose, but the vector came back": Row(
@@ -298,18 +298,18 @@ TABLE = {
     "one changed on purpose": Row(
         call(lambda service, probes: service.update_memory(
             probes[0].user_id, probes[0].id, "Another text.")),
-        PASS, "not compared: 1 probe that a call on record ended since", {ProbeState.ENDED: 1},
+        PASS, "not compared: 1 probe since deleted or changed on purpose", {ProbeState.ENDED: 1},
         kinds=CHROMA,
     ),
     "duplicated": Row(
         by_hand(lambda opened, receipt: opened.save_as(
             receipt.probes[0], receipt.probes[0].user_id, "another-id")),
-        DEGRADED, "1 is not as .* probe 1: there are 2 of it", {ProbeState.DUPLICATED: 1},
+        DEGRADED, "1 is not as .* probe 1: number of copies: 2", {ProbeState.DUPLICATED: 1},
     ),
     "something nobody wrote": Row(
         by_hand(lambda opened, receipt: opened.service.add_text_memory(
             receipt.probes[0].user_id, "Nobody wrote this.")),
-        FAIL, "1 memory nobody wrote turned up", {ProbeState.UNEXPECTED: 1},
+        FAIL, "1 memory that nobody wrote turned up", {ProbeState.UNEXPECTED: 1},
         kinds=CHROMA,
     ),
     "vector gone but ledger there": Row(
@@ -322,12 +322,12 @@ TABLE = {
     ),
     "a record torn": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[4])),
-        FAIL, "1 of 5 are lost: probe 5: its record is damaged, and", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost: probe 5: its record is damaged, and", {ProbeState.LOST: 1},
         kinds=S3,
     ),
     "a record torn that keeps its user's list from being read": Row(
         by_hand(lambda opened, receipt: opened.tear(receipt.probes[0])),
-        FAIL, "1 of 5 are lost: probe 1: its record is damaged, and",
+        FAIL, "1 of 5 is lost: probe 1: its record is damaged, and",
         {ProbeState.LOST: 1, ProbeState.STALE: 3}, kinds=CHROMA,
     ),
     "backend changed": Row(
@@ -350,13 +350,13 @@ TABLE = {
     ),
     "no deployment, and one lost": Row(
         lambda installation, receipt: _lose_now(installation, receipt),
-        FAIL, "1 of 5 are lost", {ProbeState.LOST: 1},
+        FAIL, "1 of 5 is lost", {ProbeState.LOST: 1},
         kinds=CHROMA,
     ),
     "no deployment, but another instance is asked": Row(
         lambda installation, receipt: installation.environ.update(
             RENDER_INSTANCE_ID="second", MEMORY_HOST="second", MEMORY_DATA_DIR="/nonexistent"),
-        INCONCLUSIVE, "ran already when the test began", kinds=S3,
+        INCONCLUSIVE, "was running when the test began", kinds=S3,
     ),
     "another service, which has another commit": Row(
         change(RENDER_SERVICE_ID="staging"), INCONCLUSIVE, "not the service production",

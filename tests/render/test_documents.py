@@ -27,6 +27,7 @@ from memory_core.model.records import (
     MemoryRecord,
     RebuildReport,
     Receipt,
+    SavedMemories,
     SearchResult,
     Status,
 )
@@ -55,7 +56,7 @@ PRINTED: dict[str, Any] = json.loads(Path(__file__).with_name("documents.json").
 DOCUMENTS: dict[str, Callable[[], Any]] = {
     "status": lambda: storage_status.status_document(filled(Status)),
     "save": lambda: memory_records.saved_document(
-        ANN, "chroma", [filled(MemoryRecord)], ["2 comments"]
+        ANN, "chroma", SavedMemories([filled(MemoryRecord)], ["2 comments"])
     ),
     "query": lambda: memory_records.search_document(ANN, filled(SearchResult)),
     "list": lambda: memory_records.list_document(ANN, [filled(MemoryRecord)]),

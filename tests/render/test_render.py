@@ -25,6 +25,7 @@ from memory_core import (
     UserSummary,
 )
 from memory_core.model.census import Census
+from memory_core.model.records import SavedMemories
 from memory_core.render import memory_records, storage_status, user_tables
 from memory_core.render.text import to_json, visible
 
@@ -67,7 +68,7 @@ DOCUMENTS: dict[str, tuple[Mapping[str, Any], str]] = {
         "embedder.dimensions location.folder memories",
     ),
     "save": (
-        memory_records.saved_document(ALICE, "chroma", [record(verified=True)]),
+        memory_records.saved_document(ALICE, "chroma", SavedMemories([record(verified=True)])),
         "id user_id backend verified",
     ),
     "query": (
@@ -163,12 +164,14 @@ def test_any_script_is_readable_in_json() -> None:
 
 
 def test_a_save_of_one_memory_has_its_keys_at_the_top() -> None:
-    one = memory_records.saved_document(ALICE, "chroma", [record(verified=True)])
+    one = memory_records.saved_document(ALICE, "chroma", SavedMemories([record(verified=True)]))
     assert (one["id"], one["verified"], one["already_stored"]) == ("id-1", True, False)
-    several = memory_records.saved_document(ALICE, "chroma", [record(verified=True), record()])
+    several = memory_records.saved_document(
+        ALICE, "chroma", SavedMemories([record(verified=True), record()])
+    )
     assert several["verified"] is False
     assert len(several["memories"]) == 2
-    nothing = memory_records.saved_document(ALICE, "chroma", [])
+    nothing = memory_records.saved_document(ALICE, "chroma", SavedMemories())
     assert (nothing["id"], nothing["verified"]) == (None, False)
 
 
@@ -181,7 +184,7 @@ def everywhere(text: str) -> dict[str, str]:
     """Every text that shows a memory, with `text` in each place that a caller can fill."""
     full = record(text, metadata={text: text}, agent_id=text, run_id=text, role=text)
     return {
-        "saved": memory_records.saved_text(ALICE, "chroma", [full]),
+        "saved": memory_records.saved_text(ALICE, "chroma", SavedMemories([full])),
         "search": memory_records.search_text(ALICE, result(text)),
         "list": memory_records.list_text(ALICE, [full]),
         "history": memory_records.history_text(
@@ -250,7 +253,11 @@ COUNTS: list[tuple[Callable[[int], str], str, str]] = [
         "users",
     ),
     (lambda n: storage_status.status_text(status(memories=n, users=n)), "memory", "memories"),
-    (lambda n: memory_records.saved_text(ALICE, "chroma", [record()] * n), "memory", "memories"),
+    (
+        lambda n: memory_records.saved_text(ALICE, "chroma", SavedMemories([record()] * n)),
+        "memory",
+        "memories",
+    ),
     (
         lambda n: memory_records.receipt_text(Receipt(ALICE, Kind.DELETE, n, 0, NOW)),
         "memory",
@@ -271,13 +278,15 @@ def test_one_is_singular_and_others_are_plural(
 
 def test_nothing_found_and_nothing_there_are_told_apart() -> None:
     assert "has no memories" in memory_records.search_text(ALICE, result())
-    assert "Nothing worth remembering" in memory_records.saved_text(ALICE, "chroma", [])
+    assert "Nothing worth remembering" in memory_records.saved_text(
+        ALICE, "chroma", SavedMemories()
+    )
     assert "0 memories" in memory_records.list_text(ALICE, [])
     assert "approximate" in memory_records.search_text(ALICE, result("a", complete=False))
 
 
 def test_what_was_stored_before_is_not_called_stored_again() -> None:
-    shown = memory_records.saved_text(ALICE, "chroma", [record(already_stored=True)])
+    shown = memory_records.saved_text(ALICE, "chroma", SavedMemories([record(already_stored=True)]))
     assert "already" in shown
     assert "Stored" not in shown
 

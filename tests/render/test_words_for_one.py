@@ -28,6 +28,7 @@ from memory_core.model.records import (
     MemoryRecord,
     RebuildReport,
     Receipt,
+    SavedMemories,
     SearchResult,
     Status,
 )
@@ -54,7 +55,7 @@ NOT_NOUNS = "has|have|is|are|with|of|and|to|in|no"
 DETERMINERS = "a|all|again|each|the"
 TEXTS: dict[str, Callable[[], str]] = {
     "status": lambda: storage_status.status_text(of_one(Status)),
-    "save": lambda: memory_records.saved_text(ANN, "chroma", [of_one(MemoryRecord)]),
+    "save": lambda: memory_records.saved_text(ANN, "chroma", SavedMemories([of_one(MemoryRecord)])),
     "query": lambda: memory_records.search_text(ANN, of_one(SearchResult)),
     "list": lambda: memory_records.list_text(ANN, [of_one(MemoryRecord)]),
     "get": lambda: memory_records.record_text(of_one(MemoryRecord)),

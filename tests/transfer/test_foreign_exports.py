@@ -105,7 +105,7 @@ def test_what_openmemory_has_deleted_stays_out_unless_asked_for(
     assert list(texts(world, "dan").values()) == ["Dan likes jazz"]
     assert report.left_out == {"deleted": 1, "archived": 1, "paused": 1}
     assert [summary.user_id for summary in world.users()] == ["dan"]
-    words = "Left out, not being in use there: deleted (1), archived (1), paused (1)."
+    words = "Left out because they are not in use there: deleted (1), archived (1), paused (1)."
     assert words in import_text(report)
     again = import_memories(world, FOREIGN / name, user_id=user, inactive=True)
     assert (again.left_out, len(texts(world, "dan"))) == ({}, 4)
@@ -168,7 +168,7 @@ def test_nobody_is_guessed_and_users_are_kept_apart(world: MemoryService) -> Non
     report = import_memories(world, FOREIGN / "nobody.jsonl")
     assert not report.ok
     assert "names no user" in report.intake.refused[0].reason
-    assert import_text(report).endswith("Nothing of it is stored, so nothing was verified.")
+    assert import_text(report).endswith("None of the memories is stored, so nothing was verified.")
     assert world.users() == []
     assert import_memories(world, FOREIGN / "sametext.jsonl").ok
     assert (len(texts(world, "u1")), len(texts(world, "u2"))) == (3, 1)

@@ -33,7 +33,7 @@ def decided(context: Context) -> Iterator[Finding]:
 
 
 def split(context: Context) -> Iterator[Finding]:
-    """Look for memories that were saved locally while AWS was not configured, and stayed there."""
+    """Look for memories that were saved locally before AWS was configured, and left there."""
     local = Ledger(LocalObjects(context.settings.data_dir))
     views = [view for view in local.users() if view.live and not is_probe(view.user_id)]
     missing: dict[UserId, int] = {}
@@ -140,7 +140,7 @@ def vectors_readable(context: Context) -> Iterator[Finding]:
 
 
 def card(context: Context) -> Iterator[Finding]:
-    """Show the card of a server in Amazon's place; with the tag `live` it is tried anew."""
+    """Show the card of a server in Amazon's place; the tag `live` tests the server again."""
     cards = context.backend.cards
     if cards is None or context.backend.server is None:
         return
@@ -184,7 +184,7 @@ def _consequence(lacking: Capability) -> str:
 
 
 def _address(context: Context, name: str) -> list[Evidence]:
-    """Return the endpoint that is configured for a service, if any."""
+    """Return the endpoint configured for a service, if any."""
     values = {key: context.given.get(key, "").strip() for key in (name, "AWS_ENDPOINT_URL")}
     return [Evidence(key, value, "environment") for key, value in values.items() if value][:1]
 
@@ -196,6 +196,6 @@ def _holds_record(context: Context, bucket: str, folder: str) -> bool:
             Bucket=bucket, Prefix=f"{folder}{_LEDGER}", MaxKeys=1,
         )  # fmt: skip
     except MemoryCoreError:
-        # A policy may show us our own prefix alone.
+        # A policy may let us list our own prefix only.
         return False
     return bool(answer.get("Contents"))

@@ -1,4 +1,4 @@
-"""Checks of credentials and region: accepted, not expiring, and those of the bucket."""
+"""Checks of credentials and region: accepted, not expiring, and matching the bucket."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from ..redact import tail
 _EXPIRING = timedelta(minutes=10)
 _SKEW = timedelta(minutes=5)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
-# Where boto3 found a value, by its own word for it.
+# Where boto3 found the credentials, by its own word for it.
 _SOURCES = {
     "env": "environment",
     "shared-credentials-file": "the AWS credentials file",
@@ -81,7 +81,7 @@ def region_name(context: Context) -> Iterator[Finding]:
 
 
 def accepted(context: Context) -> Iterator[Finding]:
-    """List one object, and see whether the credentials are let in at all."""
+    """List one object to see whether AWS accepts the credentials at all."""
     try:
         next(context.objects.list("ledger/"), None)
     except MemoryCoreError as exc:
@@ -106,7 +106,7 @@ def account(context: Context) -> Iterator[Finding]:
     try:
         caller = context.aws.ask("sts", "GetCallerIdentity", "the credentials")
     except BackendError:
-        # Memories do not need this service, and a closed network may not lead to it.
+        # Memories do not need STS, and a closed network may not reach it.
         return
     try:
         _head(context, bucket, ExpectedBucketOwner=caller["Account"])
@@ -155,7 +155,7 @@ def _head(context: Context, bucket: str, **members: str) -> dict[str, object]:
 
 
 def _drift(answer: dict[str, object]) -> timedelta | None:
-    """Return how far the clock of AWS is ahead of ours, None where it does not say."""
+    """Return how far the clock of AWS is ahead of ours, None if the answer has no time."""
     metadata = answer.get("ResponseMetadata")
     headers = metadata.get("HTTPHeaders", {}) if isinstance(metadata, dict) else {}
     try:

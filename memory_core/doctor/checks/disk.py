@@ -36,7 +36,7 @@ def kept(context: Context) -> Iterator[Finding]:
             yield finding("disk.E001", detail, mounts, Evidence("host", host, "environment"))
         elif "overlay" in step.detail or "tmpfs" in step.detail:
             yield finding(
-                "disk.E001", f"It ends with its container or machine: {step.detail}.", mounts
+                "disk.E001", f"It is lost with its container or machine: {step.detail}.", mounts
             )
         else:
             yield finding("disk.W001", f"{step.detail}.", mounts)
@@ -75,22 +75,22 @@ def writable(context: Context) -> Iterator[Finding]:
 
 
 def private(context: Context) -> Iterator[Finding]:
-    """Look at the rights of the folders: in one that others cannot enter, all is private."""
+    """Look at the folders' permissions: if others cannot enter one, all in it is private."""
     for path in dict.fromkeys((context.settings.data_dir, context.settings.chroma_path)):
         if not path.is_dir() or not (rights := path.stat().st_mode & OF_OTHERS):
             continue
         command = f"chmod -R go-rwx {shlex.quote(str(path))}"
         yield finding(
             "disk.W003",
-            f"{str(path)!r} has the rights {0o700 | rights:03o}.",
+            f"{str(path)!r} has the permissions {0o700 | rights:03o}.",
             Evidence("folder", f"{0o700 | rights:03o}", str(path)),
-            fixes=(Fix("Take the rights of other users away", command=command),),
+            fixes=(Fix("Remove the permissions of other users", command=command),),
         )
         return
 
 
 def database(context: Context) -> Iterator[Finding]:
-    """Read through ChromaDB's database without writing; of a large one, its beginning.
+    """Read ChromaDB's database without writing; only the beginning of a large one.
 
     With `deep` all of it is read, and its indexes are compared.
     """
@@ -113,7 +113,7 @@ def database(context: Context) -> Iterator[Finding]:
 
 
 def vector_files(context: Context) -> Iterator[Finding]:
-    """Try the vector files in a child process, unless they are as Holdfast left them."""
+    """Test the vector files in a child process, unless they are as Holdfast left them."""
     from ...storage.vectors.chroma import open_folder
 
     folder, name = open_folder(context.settings.chroma_path), context.backend.location["collection"]
@@ -145,7 +145,7 @@ CHECKS = (
           needs=("backend.decided",), backend=CHROMA),
     Check("disk.kept", "Deployments keep the disk", kept, "disk.E001 disk.W001 disk.I002",
           needs=("disk.writable",), backend=CHROMA),
-    Check("disk.private", "Only the own user can read the local folder", private, "disk.W003",
+    Check("disk.private", "Only our own user can read the local folder", private, "disk.W003",
           needs=("disk.writable",), backend=CHROMA),
     Check("disk.database", "The database of ChromaDB is undamaged", database, "disk.E003",
           needs=("disk.writable", "versions.sqlite", "versions.extras"), backend=CHROMA,
@@ -159,18 +159,16 @@ CHECKS = (
 
 def _existing(path: Path) -> Path:
     """Return the nearest part of a path that exists."""
-    existing = path.resolve()
-    while not existing.exists():
-        existing = existing.parent
-    return existing
+    whole = path.resolve()
+    return next(part for part in (whole, *whole.parents) if part.exists())
 
 
 def _holders(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield other processes of this machine that have a file open, where the system tells."""
+    """Yield other processes of this machine that have a file open, as far as /proc shows."""
     for process in Path("/proc").glob("[0-9]*"):
         if int(process.name) == os.getpid():
             continue
-        # Files of other users are not readable, and processes end meanwhile.
+        # Files of other users are not readable, and processes may end at any time.
         with suppress(OSError):
             if any(os.readlink(link) == str(path) for link in (process / "fd").iterdir()):
                 # The name alone: arguments may hold secrets.

@@ -97,7 +97,7 @@ def host(context: Context) -> Iterator[Finding]:
 
 def zone(context: Context) -> Iterator[Finding]:
     name = context.given.get("TZ", "").strip().lstrip(":")
-    # "EST5EDT" and the like carry their own rules.
+    # Names such as "EST5EDT" carry their own rules.
     is_region = "/" in name and not name.startswith("/")
     if is_region and _ZONES.is_dir() and not (_ZONES / name).exists():
         yield finding("environment.W001", f"TZ is {name!r}.", Evidence("TZ", name, "environment"))

@@ -65,7 +65,7 @@ def fits(context: Context) -> Iterator[Finding]:
 
 
 def complete(context: Context) -> Iterator[Finding]:
-    """Look in the index for memories that are older than it, as after a rebuild."""
+    """Look for memories that are older than the index: a rebuild would have added them."""
     created_at = context.info.created_at
     if created_at is None:
         return
@@ -88,7 +88,7 @@ def complete(context: Context) -> Iterator[Finding]:
 
 
 def tied(context: Context) -> Iterator[Finding]:
-    """Compare the ledger that the index names with ours; one that names none, by some memories."""
+    """Compare the ledger that the index names with ours; if it names none, some memories."""
     from ...storage.vectors.s3 import S3VectorStore
 
     store = S3VectorStore(context.aws, context.index, context.info)

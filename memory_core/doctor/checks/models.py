@@ -1,4 +1,4 @@
-"""Checks of the embedder and the language model: usable, working, and the one used before."""
+"""Checks of the embedder and the language model: usable, working, and not changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FOREIGN_SHARE = 0.2
 
 def usable(context: Context) -> Iterator[Finding]:
     try:
-        # The length of vectors may have to be asked for.
+        # The provider may have to be asked for the length of vectors.
         _ = context.embedder.dimensions
     except (SettingsError, BackendError) as exc:
         yield finding("embedder.E001", f"{exc}.")
@@ -57,7 +57,7 @@ def embeds(context: Context) -> Iterator[Finding]:
 
 
 def same_model(context: Context) -> Iterator[Finding]:
-    """Embed a few stored texts again: the vectors must come out as they are stored."""
+    """Embed a few stored texts again: the vectors must match the stored ones."""
     pairs = [(view.user_id, memory_id) for view in context.views for memory_id in view.live]
     sample = spread(pairs, _SAMPLE)
     differences = Auditor(context.ledger, context.store, context.embedder).compare(sample)
@@ -65,15 +65,14 @@ def same_model(context: Context) -> Iterator[Finding]:
     if 2 * unlike > len(sample):
         yield finding(
             "embedder.E003",
-            f"Embedded again: {counted(len(sample), 'memory')}. Of {unlike} the vector is not that "
-            "of the text.",
+            f"Of {counted(len(sample), 'memory')} embedded again, {unlike} had another vector.",
             Evidence("embedder", context.embedder.name, "MEMORY_EMBEDDER"),
             Evidence("index", context.index_name, "MEMORY_INDEX or the embedder's own"),
         )
 
 
 def language(context: Context) -> Iterator[Finding]:
-    """Look in which languages a few memories are."""
+    """Recognize the languages of a sample of memories."""
     known = languages_of(context.embedder)
     if known is None:
         return
@@ -93,7 +92,7 @@ def language(context: Context) -> Iterator[Finding]:
 
 
 def llm_usable(context: Context) -> Iterator[Finding]:
-    # mem0 takes seconds to load: not without a language model.
+    # Loading mem0 takes seconds, so it is loaded only for a language model.
     if context.settings.llm is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Check of a memory's way: saved, found by every way of reading, and removed again."""
+"""Check of the round trip: a memory is saved, found by every way of reading, and removed."""
 
 import time
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ CHECKS = (
 
 
 def _open(context: Context, run: str) -> MemoryService:
-    """Open a service as a program does, and mark the probes as being looked at."""
+    """Open a service as a program does, and mark the test as under way."""
     backend, ledger = context.backend, context.ledger
     store = backend.open_store(ledger.is_empty())
     backend.objects.put_if_absent(key_of(run, "busy"), b"{}")
@@ -56,10 +56,10 @@ def _save_and_find(service: MemoryService, run: str) -> Iterator[Finding]:
     probes = make_probes(run, _OTHER + 1)
     own, other = probes[_OWN], probes[_OTHER]
     started = time.monotonic()
-    # Each is read back by its id, the list and a question.
+    # Each is read back by its id, in the list and by a question.
     lost = [probe for probe in (own, other) if not write(service, probe)]
     written = time.monotonic()
-    # The index itself: what the service returns was compared with the record as well.
+    # The index itself: answers of the service are compared with the record as well.
     values = service.parts.embedder.embed([other.text])[0]
     service.parts.store.query(UserId(own.user_id), values, _NEIGHBOURS)
     times = {
@@ -69,7 +69,7 @@ def _save_and_find(service: MemoryService, run: str) -> Iterator[Finding]:
     evidence = [Evidence(name, f"{ms} ms", "clock") for name, ms in times.items()]
     if lost:
         yield finding(
-            "probe.E002", f"Not found by each way of reading: {len(lost)} of 2.", *evidence
+            "probe.E002", f"Not found by every way of reading: {len(lost)} of 2.", *evidence
         )
     elif leaked := list(leaks(service, _pairs(service, own, other), *evidence)):
         yield from leaked
@@ -89,7 +89,7 @@ def _pairs(service: MemoryService, *probes: Probe) -> list[tuple[UserView, UserV
 
 
 def _remove(service: MemoryService, run: str) -> str:
-    """Forget the probes and close; return why something is left, or an empty string."""
+    """Forget the probes and close the service; return what is left, or an empty string."""
     try:
         left = clean_up(service, run)
     except MemoryCoreError as exc:
@@ -97,6 +97,4 @@ def _remove(service: MemoryService, run: str) -> str:
     finally:
         service.close()
     users = ", ".join(probe_users(run))
-    return (
-        f"Of what was written for {users}, {counted(left, 'memory')} still there." if left else ""
-    )
+    return f"Still there for {users}: {counted(left, 'memory')}." if left else ""

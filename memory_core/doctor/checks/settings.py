@@ -125,7 +125,7 @@ def complete(context: Context) -> Iterator[Finding]:
 
 
 def consistent(context: Context) -> Iterator[Finding]:
-    """Find what keeps the service from opening before any store is asked."""
+    """Find what stops the service from opening before any store is asked."""
     try:
         _ = context.backend
     except SettingsError as exc:
@@ -168,5 +168,5 @@ def _meant(name: str, known: tuple[str, ...]) -> str:
 
 
 def _differs_by_a_word(name: str, known: str) -> bool:
-    """Recognize a variable in its own right, told from a known one by a word."""
+    """Recognize a variable in its own right: it has more or fewer words than a known one."""
     return len(name.split("_")) != len(known.split("_")) and not name.startswith("MEMORY_")

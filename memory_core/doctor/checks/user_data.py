@@ -128,7 +128,7 @@ def distinct(context: Context) -> Iterator[Finding]:
 
 
 def separate(context: Context) -> Iterator[Finding]:
-    """Ask for what one user has as another, over a sample of pairs; only counts are told."""
+    """Ask for one user's memories as another, for a sample of pairs; report counts only."""
     backend, store = context.backend, context.store
     service = MemoryService(context.settings, backend, context.embedder, context.ledger, store)
     yield from leaks(service, neighbours(context.views))
@@ -143,10 +143,10 @@ def neighbours(views: Iterable[UserView]) -> list[tuple[UserView, UserView]]:
 def leaks(
     service: MemoryService, pairs: Sequence[tuple[UserView, UserView]], *evidence: Evidence
 ) -> Iterator[Finding]:
-    """Read as the first of each pair, in every way, what is the other's: nothing may be shown."""
+    """Try to read the memories of the second user of each pair as the first, in every way."""
     shown: Counter[str] = Counter()
     for asking, other in pairs:
-        # What cannot be read is shown to nobody.
+        # An unreadable record is shown to nobody.
         with suppress(LedgerCorrupt):
             shown.update(set(_ways(service, asking.user_id, other)))
     if shown:
@@ -159,7 +159,7 @@ def leaks(
 
 
 def _ways(service: MemoryService, asking: UserId, other: UserView) -> Iterator[str]:
-    """Yield the ways of reading by which a user is shown a memory of another one."""
+    """Yield each way of reading that shows a user a memory of another."""
     _, _, ledger, store = service.parts
     own = {memory.id for memory in service.list_memories(asking)}
     if own & other.live.keys():
@@ -177,8 +177,8 @@ def _ways(service: MemoryService, asking: UserId, other: UserView) -> Iterator[s
                 yield "a question"
         if vector.values is None:
             continue
-        # Where the filter fails, the nearest of all is the other's. What names the asking user
-        # passes it: a damage of the store, which other checks find.
+        # If the filter fails, the nearest vector of all is the other's. One that names the asking
+        # user passes the filter: that damage of the store is found by other checks.
         near = [hit for hit, _ in store.query(asking, vector.values, _NEIGHBOURS)]
         theirs = store.get([hit for hit in near if hit in other.live]).values()
         if any(owner(stored.payload or {}) != asking for stored in theirs):

@@ -1,6 +1,6 @@
 """One pass over a log: the known lines, the storage over time, the users, and what is wrong.
 
-What is kept does not grow with the log.
+Memory use does not grow with the log.
 """
 
 import io
@@ -28,23 +28,23 @@ from .report import FoundNothing, LogReport, OtherId, Seen, Span, Spot, Storage
 from .unwrap import MARK, Entry, Reader, Unwrapper, documents
 
 MOST_KEPT = 20_000
-"""Ids, and changes of lines or storage, that are kept; of later ones none is."""
+"""The most ids, and changes of line or storage, that are kept; later ones are dropped."""
 
 _MOST_INSTANCES = 20
 _BACKENDS: dict[str, Storage] = {LOG_S3_READY: "s3_vectors", LOG_S3_USED: "s3_vectors"}
 _BACKENDS |= {LOG_CHROMA_READY: "chroma", LOG_CHROMA_LOST: "chroma"}
 _DEPLOYMENT = re.compile(r"==> .{0,20}?(?:Deploying|Your service is live|Running ')")
-# Fields that a program wrote behind a message.
+# Fields that a program wrote after a message.
 _FIELDS_BEHIND = re.compile(r"\s(?:[\w.]{1,40}=|\{[\"'])")
 
 
 def analyze_log(
     source: BinaryIO | bytes, *, now: datetime | None = None, on_progress: Progress | None = None
 ) -> LogReport:
-    """Return the report on a log, which is read once, as a stream; raise InvalidLog for no log.
+    """Read a log once, as a stream, and return the report on it; raise InvalidLog if it is none.
 
-    `on_progress` is called about once per megabyte with bytes read and bytes in all; what it
-    raises ends the work. `now` settles the year of times that name none.
+    `on_progress` is called about once per megabyte with the bytes read and their total; an error
+    that it raises ends the work. `now` settles the year of times without one.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     return _Pass(now or datetime.now(UTC)).over(Reader(stream, on_progress))
@@ -55,12 +55,12 @@ class _Pass:
         self._now, self._zoned = now, True
         self._errors = Errors(self._place, Masker(survey().given).hide_named)
         self._formats: Counter[str] = Counter()
-        # By the line as it is given to `logging`; under "" what was not understood.
+        # By the format given to `logging`; under "" the lines that were not understood.
         self._lines: dict[str, Seen] = {}
         self._order: list[tuple[str, Seen]] = []
         self._starts: list[Span] = []
         self._deployments: list[Seen] = []
-        # By the id as it stands in the log.
+        # By the id as written in the log.
         self._saved: dict[str, Seen] = {}
         self._asked: dict[str, Seen] = {}
         self._empty: dict[str, Seen] = {}
@@ -93,7 +93,7 @@ class _Pass:
         if not self._times:
             yield "No line has a time with a date; the lines are taken in their order."
         if not self._zoned:
-            yield "Some times name no time zone, perhaps no year; they are shown as they stand."
+            yield "Some times have no time zone, perhaps no year; they are shown as written."
         kept = (self._saved, self._asked, self._empty, self._order, self._starts)
         if groups >= MOST_GROUPS or max(map(len, kept)) >= MOST_KEPT:
             yield "There are too many ids, errors or changes to keep; later ones are left out."
@@ -115,7 +115,7 @@ class _Pass:
         return is_marked
 
     def _place(self, entry: Entry) -> Seen:
-        """Return where an entry is; its time is read only here, because it takes long."""
+        """Return the place of an entry; its time is parsed only here, because that is slow."""
         times = [read for given in entry.times if (read := read_log_time(given, self._now))]
         at, is_zoned = max(times, key=lambda read: read[1], default=(None, False))
         if at:
@@ -125,12 +125,12 @@ class _Pass:
         return Seen(spot, spot)
 
     def _take_known(self, entry: Entry) -> bool:
-        """Take an entry that has marks; return True if all that they begin is known."""
+        """Take an entry that has marks; return True if every line they begin is known."""
         text, seen, is_known = entry.text, self._place(entry), True
         for start, end in pairwise([*(mark.start() for mark in MARK.finditer(text)), len(text)]):
             piece = text[start:end]
             if text[:start].endswith(('"', "'")):
-                # Of a wrapping that could not be unwrapped.
+                # The rest belongs to a wrapping that could not be removed.
                 piece = piece.partition(text[start - 1])[0].rstrip("\\")
             line, values = read_known(_FIELDS_BEHIND.split(piece, 1)[0].rstrip())
             if line:
@@ -154,7 +154,7 @@ class _Pass:
             _add(self._asked if int(values[0]) else self._empty, values[1], seen)
 
     def _spans(self) -> tuple[Span, ...]:
-        """Return which storage was in use from when on, starts of the same one together."""
+        """Return the storage in use over time; consecutive starts of the same one are joined."""
         spans: list[Span] = []
         for start in sorted(self._starts, key=lambda span: _when(span.seen)):
             before = bisect(self._deployments, _when(start.seen), key=_when)
@@ -165,7 +165,7 @@ class _Pass:
         return tuple(replace(span, starts=max(1, span.starts)) for span in spans)
 
     def _other_ids(self) -> tuple[OtherId, ...]:
-        """Return ids that were asked for in vain while others that are close were saved under."""
+        """Return ids asked for in vain while memories were saved under a similar one."""
         often_first = sorted(self._saved, key=lambda form: -self._saved[form].count)
         pairs = []
         for form in other_forms(self._empty, often_first, self._asked):
@@ -185,7 +185,7 @@ class _Pass:
 
 
 def _when(seen: Seen) -> tuple[float, int]:
-    """Return a key by which lines are in the order in which they were written."""
+    """Return a sort key: the order in which lines were written."""
     return seen.first.at.timestamp() if seen.first.at else 0.0, seen.first.line
 
 
@@ -197,7 +197,7 @@ def _add(places: dict[str, Seen], key: str, seen: Seen) -> None:
 
 
 def _append(spans: list[Span], start: Span) -> None:
-    """Append a start of a storage, or add it to the last one if that is of the same storage."""
+    """Append a start of a storage, or add it to the last span if that has the same storage."""
     if spans and (last := spans[-1]).backend == start.backend:
         last.seen.add(start.seen)
         last.starts += start.starts

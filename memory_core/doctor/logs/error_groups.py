@@ -1,4 +1,4 @@
-"""Errors of a log that are the same but for numbers, ids and names, and what they mean."""
+"""Errors of a log, grouped if only numbers, ids and names differ, and what they mean."""
 
 import re
 from collections import deque
@@ -15,7 +15,7 @@ MOST_GROUPS = 300
 _LONGEST_TEMPLATE = 240
 _LONGEST_EXAMPLE = 600
 _MOST_OPEN = 64
-# Of a traceback.
+# Limits of a traceback.
 _MOST_LINES = 100
 _LONGEST_LINE = 2000
 
@@ -31,7 +31,7 @@ _BARE = re.compile(
     r"An error occurred \(\w{1,80}\)|==> (?:Exited|Out of memory|Build failed|Deploy failed"
     r'|Timed out|No open ports)|" 5\d\d\b(?: |$)|HTTP/\d(?:\.\d)?"? 5\d\d\b'
 )
-# What stands in a template for the parts in which errors differ.
+# The placeholders in a template, for the parts in which errors differ.
 _PLACES = {
     "for user <user>": r"\bfor (?:user|Memory:) [^\s:;,'\"]{1,400}",
     "<user>": r"[^\s'\"<>()\[\]/:;,=@]{1,254}(?:@|%40)[^\s'\"<>()\[\]/:;,=]{1,254}",
@@ -41,17 +41,17 @@ _PLACES = {
     '"…"': r'(?<!\w)"[^"\n]{1,400}"(?!\w)',
 }
 _VARIABLE = re.compile("|".join(f"({pattern})" for pattern in _PLACES.values()))
-# What errors mean that are about none of the doctor's findings.
+# The meaning of errors that no finding of the doctor covers.
 _SENTENCES = {
     r"No module named|cannot import name|ModuleNotFoundError|\bImportError\b":
         "A library is not installed, or in another version: pip install -r requirements.txt.",
     r"Out of memory|\bMemoryError\b|exited with status 137|SIGKILL|signal 9\b":
         "The host ended the program because it needed more memory than it has.",
     r"==> (?:Exited|Build failed|Deploy failed|Timed out|No open ports)":
-        "The host could not start the program; the lines before say why.",
+        "The host could not start the program; the lines before may say why.",
     r'" 5\d\d\b|HTTP/\d(?:\.\d)?"? 5\d\d':
-        "The program answered a request with an error; lines of the same time say why.",
-    r"timed? ?out|TimeoutError": "Something did not answer in time; check if it lasts.",
+        "The program answered a request with an error; lines of the same time may say why.",
+    r"timed? ?out|TimeoutError": "Something did not answer in time; check whether it recurs.",
 }  # fmt: skip
 _MEANINGS: tuple[tuple[re.Pattern[str], str, FindingKind | None], ...] = (
     *((re.compile(kind.log_pattern, re.I), f"{kind.title}.", kind)
@@ -61,7 +61,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str, FindingKind | None], ...] = (
 
 
 def explain(text: str) -> tuple[str, FindingKind | None]:
-    """Return what is known of an error by its text, and the doctor's finding."""
+    """Return the explanation of an error, and the doctor's finding about it."""
     ours = translate_written(text)
     meanings = (
         (ours or sentence, kind)
@@ -96,7 +96,7 @@ class _Open:
 
 
 class Errors:
-    """Takes lines one by one; lines of several instances may be mixed."""
+    """Groups errors from lines taken one by one; lines of several instances may be mixed."""
 
     def __init__(self, place: Callable[[Entry], Seen], hide: Callable[[str], str]) -> None:
         self._place, self._hide = place, hide
@@ -104,7 +104,7 @@ class Errors:
         self._groups: dict[tuple[Severity, str], ErrorGroup] = {}
 
     def take(self, entry: Entry) -> bool:
-        """Take a line that is none of the known ones; return True if it belongs to an error."""
+        """Take a line that is not a known one; return True if it belongs to an error."""
         waiting = self._open.get(entry.instance)
         if waiting and waiting.takes(entry.text):
             return waiting.level == "error"
@@ -120,7 +120,7 @@ class Errors:
         return level == "error"
 
     def groups(self) -> tuple[ErrorGroup, ...]:
-        """Close what is open at the end of the log, and return all errors, the most first."""
+        """Close all open errors at the end of the log, and return all groups, the largest first."""
         for instance in list(self._open):
             self._close(instance)
         groups = self._groups.values()

@@ -1,4 +1,4 @@
-"""The report on a log: values that can be compared, and drawn as they stand."""
+"""The report on a log: comparable values, ready to be rendered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A line of the log, and its time: aware UTC, or the numbers of one without a zone."""
+    """A line of the log, and its time: aware UTC; one without a zone is kept as written."""
 
     line: int
     at: datetime | None = None
@@ -25,7 +25,7 @@ class Spot:
 
 @dataclass(slots=True)
 class Seen:
-    """The first and last place of something in the log, and how often it stands there."""
+    """The first and last place of something in the log, and how often it occurs."""
 
     first: Spot
     last: Spot
@@ -64,7 +64,7 @@ class OtherId(OtherForm):
 
 @dataclass(frozen=True, slots=True)
 class FoundNothing:
-    """A user for whom nothing was found after a save; `after_switch` if to another storage."""
+    """A user for whom nothing was found after a save; `after_switch`: the storage changed."""
 
     user_id: str
     saves: Seen
@@ -74,7 +74,7 @@ class FoundNothing:
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Errors that are the same but for numbers, ids and names, without secrets."""
+    """Errors that differ only in numbers, ids and names, without secrets."""
 
     level: Severity
     template: str
@@ -87,9 +87,9 @@ class ErrorGroup:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """All that was read from one log, in the order of time; errors with the most first.
+    """All that was read from one log, in order of time; the most frequent errors first.
 
-    `known` has each of the seven lines as it is given to `logging`, `order` their runs; `unread`
+    `known` has each of the seven lines by its format for `logging`, `order` their runs; `unread`
     are lines with [Mem0] or [API] that are neither one of them nor an error.
     """
 

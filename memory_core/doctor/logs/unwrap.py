@@ -1,6 +1,6 @@
-"""Unwrap, then read: all that stands around a message is taken off layer by layer.
+"""Unwrap, then read: everything around a message is removed layer by layer.
 
-A log is bytes, lines, JSON documents of several lines, and what is wrapped in each of these.
+A log is bytes, lines, JSON documents of several lines, and whatever these contain.
 """
 
 import csv
@@ -30,7 +30,7 @@ _LONGEST_TEXT = 16 * 1024
 _STEP = 1024 * 1024
 # How compressed files, PDF documents and pictures begin.
 _NO_TEXT = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"%PDF", b"\x89PNG", b"\xff\xd8\xff")
-# Also colours whose escape character was lost on the way.
+# Also colours that have lost their escape character.
 _COLOURS = re.compile(
     r"\x1b(?:\[[0-9;:?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\|$)|[@-Z\\^_])"
     r"|\[\d{1,3}(?:;\d{1,3}){0,9}m"
@@ -38,13 +38,13 @@ _COLOURS = re.compile(
 
 
 def _by_word(lists: dict[str, str]) -> dict[str, tuple[str, int]]:
-    """Return for each word of some lists the name of its list, and its place in it."""
+    """Map each word of some lists to the name of its list and its place in it."""
     return {
         word: (name, rank) for name, text in lists.items() for rank, word in enumerate(text.split())
     }
 
 
-# Names of fields in lower case and without anything but letters, the most telling first.
+# Names of fields, in lower case and reduced to letters, the most telling first.
 _FIELDS = _by_word({
     "text": "textpayload message msg log event text body line raw content shortmessage logentry "
             "logmessage logs data desc description detail error err reason",
@@ -83,7 +83,7 @@ _STRUCTURED = re.compile(
 _MARKED = re.compile(rf'{MARK.pattern}[^"\\\n]*+')
 _MARKED_CELL = re.compile(rf'\A(?:[\w.:+ -]{{0,40}}[,;\t]){{1,3}}"?{MARK.pattern}')
 _DELIMITER = re.compile(r'\A[^",;\t]{1,40}([,;\t])|"([,;\t])')
-# Any of these may stand in front of a message. The first group of each holds its instance.
+# The prefixes of messages. The first group of each holds the instance.
 _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("CRI", r"()(?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S{1,64})? "),
     # RFC 5424, or the priority of RFC 3164.
@@ -91,7 +91,7 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
      r"(?: (?!\[)\S{1,128}){3}(?: -| \[[\w.@-]{1,64} [^\]]{0,2000}\])?(?: |$)\ufeff?|(?=[A-Z\d]))"),
     ("Render", r"\s{0,2}\[((?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/([\w./-]{1,200})\] "),
-    # Compose sets a name that it was given apart by two blanks; a level in front of "|" is none.
+    # Compose separates a given name by two blanks; a level in front of "|" is not a name.
     ("Docker", r"((?![A-Z]+ )[\w.-]{1,64}+)(?:(?<=\d) {1,40}| {2,40})\| "),
     ("CloudWatch", r"((?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     ("tagged", r"()[\w.:-]{1,80}+\s(?=\{\")"),
@@ -113,7 +113,7 @@ _LEVEL = re.compile(
 
 @dataclass(slots=True)
 class Entry:
-    """One message and what was told around it; `times` are all that were given."""
+    """One message and what its wrapping said; `times` are all times given."""
 
     number: int
     text: str = ""
@@ -140,14 +140,14 @@ class Reader:
         self._report(0, total)
         is_blank = is_whole = True
         for raw in self._raw_lines():
-            # The rest of a line that is too long is read like one of its own.
+            # The rest of a line that is too long is read as a line of its own.
             self.lines += is_whole
             is_whole = len(raw) < LONGEST_LINE or raw.endswith(b"\n")
             is_blank = is_blank and raw.isspace()
             self.size_bytes += len(raw)
             if self.size_bytes % _STEP < len(raw):
                 self._report(self.size_bytes, max(total, self.size_bytes))
-            # Without a byte order mark; of a bar that was drawn over and over, the last state.
+            # Without a byte order mark; of a progress bar that was redrawn, the last state.
             line = raw.decode("utf-8", "replace").rstrip("\r\n").lstrip("\ufeff")
             line = line.rpartition("\r")[2]
             yield self.lines, _COLOURS.sub("", line) if "\x1b" in line or "[0m" in line else line
@@ -162,12 +162,12 @@ class Reader:
             text = (head + self._source.read(MAX_LOG_BYTES)).decode("utf-16", "replace")
             return io.BytesIO(text.encode())
         if head.startswith(_NO_TEXT) or head.count(0) * 10 > len(head):
-            raise InvalidLog("this is no text; choose the log of the backend, unpacked, as text")
+            raise InvalidLog("it is not text; choose the log of the backend, unpacked, as text")
         return chain([head] if head else [], iter(lambda: self._source.readline(LONGEST_LINE), b""))
 
 
 def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Join lines of a JSON document, which ends where a bracket stands below its first one."""
+    """Join lines of a JSON document, which ends at a bracket below its first one."""
     block: list[str] = []
     begun = indent = size = 0
     for number, line in chain(lines, [(0, "")]):
@@ -176,7 +176,7 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         if block and (depth > 0 or (depth == 0 and is_closing)):
             block.append(line)
             size += len(line)
-            # Cut behind a record, so that the rest begins with a whole one.
+            # Cut after a record, so that the rest begins with a whole one.
             if depth > 0 and size < LONGEST_DOCUMENT * (1 if is_closing else 2):
                 continue
             line = ""
@@ -190,13 +190,13 @@ def documents(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 
 class Unwrapper:
-    """Unwraps values into entries; keeps parts of lines until their end comes."""
+    """Unwraps values into entries; keeps parts of lines until their end arrives."""
 
     def __init__(self) -> None:
         self._begun: dict[tuple[str, str], tuple[int, str]] = {}
 
     def unwrap(self, entry: Entry, value: Any) -> list[Entry]:
-        """Return an entry for each message in a value, whatever is wrapped around it."""
+        """Return an entry for each message in a value, without its wrapping."""
         entry.layers += 1
         if isinstance(value, dict) and entry.layers < MOST_LAYERS:
             inner = _of_record(entry, value)
@@ -206,7 +206,7 @@ class Unwrapper:
             entry.text = str(value).rstrip("\r\n")
             inner = self._of_text(entry) if entry.layers < MOST_LAYERS else None
         if inner is None:
-            # No mark is lost, also none that is cut in two.
+            # No mark is lost, not even one that is cut in two.
             behind = MARK.search(entry.text, _LONGEST_TEXT - 5)
             entry.text = entry.text[:_LONGEST_TEXT] + (behind[0] if behind else "")
             return [entry]
@@ -217,11 +217,11 @@ class Unwrapper:
         return [message for each, item in pairs for message in self.unwrap(each, item)]
 
     def rest(self) -> list[Entry]:
-        """Return parts whose end did not come."""
+        """Return parts whose end never arrived."""
         return [Entry(number, text) for number, text in self._begun.values()]
 
     def _of_text(self, entry: Entry) -> list[Any] | None:
-        """Take off what stands in front; return what is inside, None for a bare message."""
+        """Remove prefixes; return what is inside, None for a bare message."""
         has_level = False
         for _ in range(MOST_LAYERS):
             text = entry.text
@@ -259,7 +259,7 @@ class Unwrapper:
 
 
 def _of_json(text: str) -> list[Any]:
-    """Return the values at the start of a text and what follows; of a broken one, its pieces."""
+    """Return the values at the start of a text and what follows; the pieces of a broken one."""
     values: list[Any] = []
     end = len(text) - len(text.lstrip())
     with suppress(ValueError, RecursionError):
@@ -329,20 +329,20 @@ def _of_record(entry: Entry, record: dict[str, Any]) -> list[Any] | None:
 
 
 def _marks(text: str) -> set[str]:
-    """Return what stands behind the marks in a text."""
+    """Return what follows the marks in a text."""
     return set(map(str.strip, _MARKED.findall(text)))
 
 
 @lru_cache(maxsize=4096)
 def _role(name: str) -> tuple[str, int]:
-    """Return what a field of that name holds, and how telling the name is for that."""
+    """Return the role of a field by its name, and the rank of that name."""
     return _FIELDS.get(_NO_LETTER.sub("", name.lower()), ("", 99))
 
 
 def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Return the best value for each role, and what else is to be read: texts and lists.
+    """Return the best value for each role, and the other texts and lists to be read.
 
-    A text with a known mark is best, then the least depth, then the most telling name.
+    The best is a text with a known mark, then the least depth, then the most telling name.
     """
     best: dict[str, tuple[tuple[bool, int, int], Any]] = {}
     marked: list[str] = []
@@ -361,7 +361,7 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         if role and is_fit and (role not in best or key < best[role][0]):
             best[role] = key, value
     if len(marked) > 1:
-        # A text may be there twice, once in its wrapping.
+        # A text may occur twice, once in its wrapping.
         read = _marks(best["text"][1])
         for text in marked:
             if not _marks(text) <= read:
@@ -371,7 +371,7 @@ def _fields(record: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _pairs(record: dict[str, Any], pages: list[Any]) -> Iterator[tuple[int, str, Any]]:
-    """Yield depth, name and value of all fields; put aside lists of records."""
+    """Yield depth, name and value of all fields; move lists of records to `pages`."""
     levels = [(0, record)]
     for depth, fields in levels:
         for name, value in fields.items():
@@ -388,7 +388,7 @@ def _pairs(record: dict[str, Any], pages: list[Any]) -> Iterator[tuple[int, str,
 
 
 def _named(items: list[Any]) -> Any:
-    """Return names with their values, as of labels, as an object, and anything else as it is."""
+    """Return a list of names and values, such as labels, as an object; else the list itself."""
     if not all(isinstance(item, dict) and "value" in item for item in items):
         return items
     names = (str(item.get("name") or item.get("key") or item.get("field")) for item in items)

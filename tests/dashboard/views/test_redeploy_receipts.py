@@ -140,7 +140,7 @@ def test_the_file_alone_is_enough(
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [("", "neither a code nor a file"), ("ABC-DEF", "this is no code of a redeploy test")],
+    [("", "neither a code nor a file"), ("ABC-DEF", "this is not the code of a redeploy test")],
 )
 def test_an_invalid_code_is_a_sentence(app: AppTest, code: str, said: str) -> None:
     app.run()
@@ -158,7 +158,7 @@ def test_an_invalid_link_or_file_is_a_sentence(app: AppTest) -> None:
     assert "This receipt cannot be used" in app.error[0].value
     app.file_uploader(key="redeploy.file").upload("receipt.json", b'{"a": 1}')
     page = press(app, "redeploy.check")
-    assert "This file is no receipt of a redeploy test" in text_of(page)
+    assert "This file is not a receipt of a redeploy test" in text_of(page)
 
 
 def test_a_test_can_be_ended_without_a_verdict(begun: AppTest, shared: MemoryService) -> None:

@@ -40,7 +40,7 @@ def test_each_of_the_seven_lines_is_found_with_count_first_and_last() -> None:
 def test_a_healthy_log_has_nothing_wrong() -> None:
     report = timed(S3, added("ann@x.com"), found(1, "ann@x.com"), found(0, "new@y.org"))
     assert summarize_log(report).clean
-    assert summarize_log(report).sentence == "Nothing wrong is in this log."
+    assert summarize_log(report).sentence == "No problem was found in this log."
 
 
 def test_a_switch_of_the_storage_is_dated_and_ascribed_to_the_deployment() -> None:
