@@ -155,6 +155,12 @@ class Jobs:
                     return job
         return None
 
+    @requires(Role.VIEWER)
+    def any_ended(self, since: float) -> bool:
+        """Return whether a job ended after this moment of the monotonic clock."""
+        with self._lock:
+            return any(job.ended > since for job in self._jobs.values())
+
     def finish(self, within_s: float) -> int:
         """Refuse new jobs, cancel waiting ones, and let those that run end within this time.
 
