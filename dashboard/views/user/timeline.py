@@ -62,7 +62,7 @@ def _place(user_id: UserId, events: tuple[str, ...]) -> int:
     if asked and not EVENT_ID.fullmatch(asked):
         asked = many.past(user_id, asked).event_id
         if not asked:
-            st.info("Nothing had happened by then; this is the first event.")
+            st.info("Nothing was written here by then; this is the first event.")
     elif not asked:
         return len(events) - 1
     return max(0, bisect_right(events, asked) - 1)
