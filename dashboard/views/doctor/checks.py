@@ -100,9 +100,11 @@ def draw_bundle() -> None:
             "On: users' ids and e-mail addresses, and ids of memories, as they are. Off: a digest "
             "in place of each user, the same for the same user in one file."
         )
+        if not messages.draw_unless(Role.OPERATOR):
+            return
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")
-        elif messages.draw_unless(Role.OPERATOR):
+        else:
             # The content is settled now; the file is made in another thread, on demand.
             lines = memory_reads.recent_lines(_BUNDLED_LINES)
             widgets.download(
@@ -116,7 +118,7 @@ def draw_bundle() -> None:
 def draw_link() -> None:
     """Draw the link to this page with the latest result, without running anything."""
     last = work.last()
-    label = "Run a health check"
+    label = "Run a health check" if may(Role.OPERATOR) else "Health check"
     if last:
         counts = [
             counted(count, noun)

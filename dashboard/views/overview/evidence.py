@@ -25,7 +25,7 @@ _MARKS: Final = {
     "ChromaDB": ":orange[■]",
     "start": "○",
     "deployment": "△",
-    "redeploy test": "✓",
+    "redeploy test": "✓✗",
     "memories": "▬",
 }
 """The legend of the strip."""
