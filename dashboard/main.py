@@ -1,14 +1,16 @@
 """Router: Streamlit runs this script for every page."""
 
+import time
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard import routes
 from dashboard.auth import visitor
-from dashboard.services import memory_reads
+from dashboard.services import jobs, memory_reads
 from dashboard.ui import frame
 
+begun = time.monotonic()
 st.set_page_config(
     page_title="Holdfast",
     page_icon=str(Path(__file__).parent / "ui" / "assets" / "mark.png"),
@@ -26,3 +28,6 @@ frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, page.url_path)
 page.run()
 routes.note_page(page)
+if jobs.board().any_ended(since=begun):
+    # What was drawn before that may be older.
+    st.rerun()

@@ -2,13 +2,17 @@
 
 import streamlit as st
 
-from dashboard.auth.visitor import require_access
+from dashboard.auth.roles import Role
+from dashboard.auth.visitor import may, require_access
 from dashboard.ui import frame
 from dashboard.ui.text import show
 from dashboard.views.doctor import checks, logs, scenes
 
 who = require_access()
-DRAW = {checks.NAME: checks.draw, logs.NAME: logs.draw, scenes.NAME: scenes.draw}
+DRAW = {checks.NAME: checks.draw}
+if may(Role.OPERATOR):
+    # A log holds what users said under which id.
+    DRAW |= {logs.NAME: logs.draw, scenes.NAME: scenes.draw}
 
 # Does not use the storage: this page has to work when the storage does not.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

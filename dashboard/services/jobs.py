@@ -150,6 +150,12 @@ class Jobs:
                     return job
         return None
 
+    @requires(Role.VIEWER)
+    def any_ended(self, since: float) -> bool:
+        """Return whether a job ended after this moment of the monotonic clock."""
+        with self._lock:
+            return any(job.ended > since for job in self._jobs.values())
+
     def finish(self, within_s: float) -> int:
         """Refuse new jobs, cancel waiting ones, and give running ones `within_s` seconds to end.
 

@@ -334,8 +334,8 @@ def storage_strip(
         yaxis="y2",
         hovertemplate="%{x|%-d %b %Y}: %{y:,} memories<extra></extra>",
     )
-    _stack(fix(figure, height=128))
-    figure.update_layout(
+    fix(figure, height=110).update_layout(
+        barmode="stack",
         yaxis={"categoryarray": ["storage", "test"], "categoryorder": "array", "showgrid": False},
         yaxis2={
             "overlaying": "y",

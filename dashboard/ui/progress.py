@@ -58,12 +58,6 @@ def watch(
         )
 
 
-def rerun_if_ended(since: float, *drawn: jobs.Job | None) -> None:
-    """Rerun the page if one of its jobs ended after `since`, while the page was being drawn."""
-    if any(job and job.ended > since for job in drawn):
-        st.rerun()
-
-
 def _amount(job: jobs.Job, unit: str) -> str:
     if unit == "MB":
         return f"{job.done / _MB:,.1f} of {job.total / _MB:,.1f} MB"

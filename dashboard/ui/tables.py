@@ -80,7 +80,7 @@ def pick_user(users: Sequence[UserSummary], key: str, at_most: int = 12) -> User
             "First write": st.column_config.DatetimeColumn(format="distance"),
             "Last write": st.column_config.DatetimeColumn(format="distance"),
             "Activity": st.column_config.LineChartColumn(
-                help="What was saved, changed or deleted in each of the last twelve weeks", y_min=0
+                help="Memories created, changed or deleted in each of the last 12 weeks", y_min=0
             ),
         },
     )

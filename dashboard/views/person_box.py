@@ -5,7 +5,6 @@ It takes an id in any form, `Name <address>`, a name, a domain, a memory's id, o
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -24,7 +23,7 @@ from ..auth.visitor import may
 from ..services import memory_reads, privacy, user_actions
 from ..ui import tables, text
 from ..ui.messages import draw_unless, friendly_errors, show_trouble
-from ..ui.progress import rerun_if_ended, watch
+from ..ui.progress import watch
 from ..ui.text import draw_changes, one_line, sentence, show
 from . import widgets
 
@@ -55,7 +54,6 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
     )
     if not asked:
         return False
-    begun = time.monotonic()
     with friendly_errors():
         answer = user_actions.find(asked)
         if not answer.answered and may(Role.OPERATOR) and _texts_wanted(key):
@@ -66,8 +64,6 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
             # Keeps the view, so that somebody asking questions goes on with the next person.
             _open(key, answer.user.user_id, view=st.query_params.get("view", ""))
         _draw_answer(key, asked, answer, into)
-        recovery = user_actions.adoption(answer.user_id) if answer.user_id else None
-        rerun_if_ended(begun, user_actions.comparison(), recovery)
     return True
 
 

@@ -52,11 +52,17 @@ def read_history(
 
 
 def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
-    """Count a user's events by day (UTC) and kind, in order."""
-    days: dict[date, Counted[Kind]] = {}
-    for entry in ledger.view(user_id).entries:
-        days.setdefault(entry.at.date(), Counted())[entry.event_kind] += 1
-    return dict(sorted(days.items()))
+    """Count a user's events by day (UTC) and kind, in order; what was imported by its creation."""
+    entries = ledger.view(user_id).entries
+    # What a batch holds was read for the view: an import with its own times, or a document.
+    events = ledger.details(entry for entry in entries if entry.line is not None)
+    days: dict[int, Counted[Kind]] = {}
+    for entry in entries:
+        day = entry.ms // _DAY_MS
+        if entry.event_kind is Kind.ADD:
+            day, _ = _created(entry, events.get(entry, {}))
+        days.setdefault(day, Counted())[entry.event_kind] += 1
+    return {date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)}
 
 
 class Counter:
@@ -142,11 +148,14 @@ def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
         return None
     entries = view.entries
     added = [live.added for live in view.live.values()]
-    # What a batch holds was read for the view: an import with its own times, or a document.
     events = ledger.details(entry for entry in added if entry.line is not None)
     days = Counted(_created(entry, events.get(entry, {})) for entry in added)
     weeks = Counted(_week(entry.ms // _DAY_MS) for entry in entries)
-    latest = max(weeks)
+    # The present memories count when they were created, which is earlier for an import.
+    weeks.subtract(_week(entry.ms // _DAY_MS) for entry in added)
+    for (day, _), count in days.items():
+        weeks[_week(day)] += count
+    latest = _week(entries[-1].ms // _DAY_MS)
     return _UserTally(
         user_id=view.user_id,
         memories=len(view.live),

@@ -157,7 +157,8 @@ class UserSummary:
     """The number of a user's memories, and the times of the first and the last event.
 
     `activity` counts the user's events in each of the last twelve weeks (from Monday, UTC), the
-    present one last; it is empty if they were not counted.
+    present one last; it is empty if they were not counted. An imported memory counts in the week
+    it was created.
     """
 
     user_id: UserId

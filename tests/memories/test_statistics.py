@@ -14,7 +14,7 @@ from ulid import ULID
 from memory_core import Kind, UserId
 from memory_core.ledger import ALL, EventDraft, Ledger, user_index
 from memory_core.ledger.entries import encode_event, entry_name, folder_of
-from memory_core.memories.statistics import WEEKS, Counter, keep_figures, read_figures
+from memory_core.memories.statistics import WEEKS, Counter, count_events, keep_figures, read_figures
 from memory_core.model.census import Census
 from memory_core.model.user_id import PROBE_DOMAIN
 from memory_core.storage.objects import LocalObjects, ObjectStore
@@ -104,6 +104,12 @@ def test_an_imported_memory_counts_on_the_day_it_was_created_and_tells_its_origi
         written.date(): {"document": 2, "saved": 1},
     }
     assert census.recent == {"ann": 2, "bob": 1}
+    # The import itself, of this week, is no sign of three memories of this week.
+    assert sum(census.users[0].activity) == 2
+    assert count_events(ledger, UserId("ann")) == {
+        date(2025, 3, 2): {Kind.ADD: 3},
+        written.date(): {Kind.ADD: 2},
+    }
 
 
 def test_only_users_whose_entries_changed_are_folded_again(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from tests.support.waiting import wait_for
 
@@ -40,6 +44,28 @@ def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
         return text
 
     return wait_for(what, says)
+
+
+def run_timers(app: AppTest) -> None:
+    """Draw the page, and then what of it draws itself again by and by, as a browser asks for it."""
+    timers: list[str] = []
+    messages_of = LocalScriptRunner.forward_msgs
+
+    def noting(runner: LocalScriptRunner) -> list[ForwardMsg]:
+        messages = messages_of(runner)
+        timers.extend(
+            message.auto_rerun.fragment_id for message in messages if message.HasField("auto_rerun")
+        )
+        return messages
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalScriptRunner, "forward_msgs", noting)
+        app.run()
+    assert timers
+    with pytest.MonkeyPatch.context() as patch:
+        timed = partial(RerunData, fragment_id_queue=timers, is_auto_rerun=True)
+        patch.setattr(local_script_runner, "RerunData", timed)
+        app.run()
 
 
 def walk(app: AppTest) -> Iterator[tuple[str, str]]:

@@ -103,9 +103,11 @@ def draw_bundle() -> None:
             "On: users' ids, e-mail addresses and ids of memories in full. Off: a digest in place "
             "of each user, the same for the same user within one file."
         )
+        if not messages.draw_unless(Role.OPERATOR):
+            return
         if last is None:
             st.caption("Run the checks first; the bundle holds their findings.")
-        elif messages.draw_unless(Role.OPERATOR):
+        else:
             # Read now, because the file is made later, in another thread.
             lines = memory_reads.recent_lines(_BUNDLED_LINES)
             widgets.download(
@@ -119,7 +121,7 @@ def draw_bundle() -> None:
 def draw_link() -> None:
     """Draw the link to this page with the latest result, without running anything."""
     last = work.last()
-    label = "Run a health check"
+    label = "Run a health check" if may(Role.OPERATOR) else "Health check"
     if last:
         counts = [
             counted(count, noun)

@@ -12,9 +12,8 @@ from memory_core.model.limits import MAX_LOG_BYTES, MAX_PASTED_CHARS
 from memory_core.render.diagnosis import IN_ORDER, log_extent, log_tables, spot_text
 from memory_core.render.log_summary import Problem, summarize_log
 
-from ...auth.roles import Role
 from ...services import diagnosis
-from ...ui import actions, messages, progress
+from ...ui import actions, progress
 from ...ui.text import clean, one_line, sentence, show
 from .. import widgets
 from . import checks
@@ -29,9 +28,6 @@ _ERRORS: Final = "doctor.log.errors"
 
 def draw() -> None:
     """Draw the input, or the progress of the analysis, or its result."""
-    # A log holds users' ids and what they said.
-    if not messages.draw_unless(Role.OPERATOR):
-        return
     job_id = st.query_params.get(_JOB)
     job = diagnosis.log(job_id) if job_id else None
     if job is None:

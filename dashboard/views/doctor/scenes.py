@@ -13,7 +13,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import demonstration
-from ...ui import actions, messages
+from ...ui import actions
 from ...ui.progress import watch
 from ...ui.text import show
 from .. import widgets
@@ -37,8 +37,6 @@ _TOUR: Final = (
 
 def draw() -> None:
     """Draw the scenes that can be played here, and which are under way."""
-    if not messages.draw_unless(Role.OPERATOR):
-        return
     director = demonstration.director()
     if director is None:
         st.info(

@@ -73,9 +73,7 @@ def _draw_state(drawn: Proof | None) -> None:
             text.show(text.sentence(trouble))
         if proof is None:
             st.header("No proof yet", anchor=False)
-            st.markdown(
-                "“Check now” stores probes, which stay, and reads them back. To repeat that, set:"
-            )
+            st.markdown("A check stores probes, which stay, and reads them back. To repeat it:")
             setting_lines.draw("MEMORY_WATCH=15m", "proof")
             return
         st.header(_MARKS[proof.outcome], anchor=False)

@@ -62,7 +62,7 @@ def _place(user_id: UserId, events: tuple[str, ...]) -> int:
     if asked and not EVENT_ID.fullmatch(asked):
         asked = many.past(user_id, asked).event_id
         if not asked:
-            st.info("Nothing had happened by then; this is the first event.")
+            st.info("Nothing was written here by then; this is the first event.")
     elif not asked:
         return len(events) - 1
     return max(0, bisect_right(events, asked) - 1)
@@ -121,7 +121,8 @@ def _draw_step(changes: list[Change], event_id: str) -> None:
         st.caption("This event changed no memory.")
         return
     first = changes[0]
-    author = f" by {first.who}, {first.via}, {first.call}" if first.who else ""
+    words = ", ".join(dict.fromkeys((first.who, first.via, first.call)))
+    author = f" by {words}" if first.who else ""
     st.text(one_line(f"{counted(len(changes), 'change')}{author}; id {event_id}", 300))
     kinds = [one_line(f"{change.kind} {change.other or ''}", 80) for change in changes]
     columns = {"What": kinds, **many_view.frame(changes)}

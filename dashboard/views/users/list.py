@@ -35,14 +35,15 @@ def draw() -> None:
 
 def _draw_users() -> None:
     """Draw every user; a row opens the user."""
-    health = memory_reads.health()
+    health, former = memory_reads.health(), st.empty()
     if health.counting and health.status:
         last = health.status
-        st.caption(
+        former.caption(
             f"{counted(last.memories, 'memory')} of {counted(last.users, 'user')} as of "
             f"{text.utc(last.as_of)}, counting again…"
         )
     census = memory_reads.census()
+    former.empty()
     if not census.users or demonstration.is_loading():
         with st.container(border=True, key="empty"):
             st.header("No users yet", anchor=False)

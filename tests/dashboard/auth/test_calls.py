@@ -28,7 +28,7 @@ from dashboard.services.jobs import Jobs, board
 from tests.support.paths import ROOT
 
 VIEWER = {
-    board, Jobs.get, Jobs.latest,  migration.migration_status,
+    board, Jobs.get, Jobs.latest, Jobs.any_ended, migration.migration_status,
     demonstration.director, demonstration.is_all, demonstration.load_job,
     demonstration.is_loading,
     diagnosis.last, diagnosis.latest_run, diagnosis.log,
@@ -96,7 +96,8 @@ def test_every_call_of_every_service_has_a_row_and_its_role() -> None:
         and call.__module__ == module.__name__
         and not name.startswith("_")
     }
-    assert calls | {Jobs.get, Jobs.latest, Jobs.submit, Jobs.cancel} == NEEDED.keys() | NO_CALLS
+    of_jobs = {Jobs.get, Jobs.latest, Jobs.any_ended, Jobs.submit, Jobs.cancel}
+    assert calls | of_jobs == NEEDED.keys() | NO_CALLS
     assert {_name(call): getattr(call, "required_role", None) for call in NEEDED} == {
         _name(call): role for call, role in NEEDED.items()
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard.services.jobs import Job
 from dashboard.ui import progress
@@ -30,30 +29,3 @@ def test_the_pace_is_known_after_a_second(monkeypatch: pytest.MonkeyPatch) -> No
     job = Job("id", "it", "it", done=100, total=200, started=started)
     assert progress._pace(job) == ", 10 a second, about 10 seconds left"
     assert progress._pace(Job("id", "it", "it", done=0, total=200, started=started)) == ""
-
-
-def _draw_while_a_job_ends() -> None:
-    import time
-
-    import streamlit as st
-
-    from dashboard.services import jobs
-    from dashboard.ui.progress import rerun_if_ended
-    from tests.support.waiting import wait_for
-
-    begun = time.monotonic()
-    job = jobs.board().latest("ends-while-drawn")
-    st.text(f"drawn of {'nothing' if job is None else job.state}")
-    if job is None:
-        jobs.board().submit(lambda _: None, subject="a", fingerprint="ends-while-drawn")
-        job = wait_for(
-            "the job ends",
-            lambda: jobs.board().latest("ends-while-drawn"),
-            until=lambda job: job.finished,
-        )
-    rerun_if_ended(begun, None, job)
-
-
-def test_a_page_is_drawn_again_where_its_job_ended_meanwhile() -> None:
-    app = AppTest.from_function(_draw_while_a_job_ends, default_timeout=60).run()
-    assert [text.value for text in app.text] == ["drawn of done"]

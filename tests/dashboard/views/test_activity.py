@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
-from dashboard.services import activity_log, many, memory_reads, user_actions
+from dashboard.services import activity_log, jobs, many, memory_reads, user_actions
 from memory_core import MemoryService
-from memory_core.activity import Actor, Wanted
+from memory_core.activity import Actor, ChainReport, Page, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
+from memory_core.model.counting import Progress
 from memory_core.model.records import UserId
 from tests.support.app_test import run_until, text_of
 from tests.support.waiting import wait_for
@@ -145,6 +147,31 @@ def test_the_chain_is_checked_from_the_page(
     assert "in 4 segments" in checked("The chain is whole.")
     (data_dir / "activity/v1/log/000000000002.jsonl").unlink()
     assert "Segment 2 is missing, between 20" in checked("The chain is not whole:")
+
+
+def test_a_page_is_drawn_again_where_a_job_ended_while_it_was_drawn(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, check, entries_read = activity_log.page, activity_log.check, threading.Event()
+
+    def read_while_the_check_ends(wanted: Wanted, limit: int) -> Page:
+        entries = read(wanted, limit)
+        entries_read.set()
+        job = jobs.board().latest("activity/check")
+        wait_for("the check to end", lambda: jobs.board().get(job.id).finished)
+        return entries
+
+    def check_once_entries_are_read(on_progress: Progress) -> ChainReport:
+        assert entries_read.wait(60)
+        return check(on_progress)
+
+    page.run()
+    monkeypatch.setattr(activity_log, "page", read_while_the_check_ends)
+    monkeypatch.setattr(activity_log, "check", check_once_entries_are_read)
+    page.button(key="activity.check").click().run()
+    assert "The chain is whole." in text_of(page)
+    done = page.dataframe[0].value["What"].tolist()
+    assert any("checked the chain of the activity log" in sentence for sentence in done)
 
 
 def test_more_is_shown_on_demand_and_an_admin_exports_all(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.proof.standing import deployments_since
 from memory_core import MemoryService, ServiceStart
 from memory_core.redeploy_test import Verdict
 from memory_core.storage.starts import keep_start
-from tests.support.app_test import run_until, text_of, walk
+from tests.support.app_test import run_timers, run_until, text_of, walk
 from tests.support.redeploy_reports import keep_reports, make_report
 
 PAGE = "../pages/proof.py"
@@ -48,6 +49,13 @@ def test_the_first_check_is_a_click_away_and_a_loss_stays_on_the_page(
     assert "What was lost" in words
     assert "3 of 12 probes were lost after " in words
     assert "3 checks, 1 of them failed." in words
+
+    # Another process checks: the open page tells it by itself, once a read is no longer fresh.
+    shared.check_proof()
+    app.run()
+    st.cache_data.clear()
+    run_timers(app)
+    assert "4 checks, 1 of them failed." in text_of(app)
 
 
 def test_starts_and_earlier_tests_are_drawn_as_they_are(

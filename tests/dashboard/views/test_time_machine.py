@@ -63,7 +63,7 @@ def test_a_moment_in_words_is_gone_to(page: AppTest) -> None:
     page.query_params["view"] = "Timeline"
     page.run()
     page.text_input(key="time.go").set_value("yesterday").run()
-    assert "Nothing had happened by then" in text_of(page)
+    assert "Nothing was written here by then" in text_of(page)
     page.text_input(key="time.go").set_value("soon").run()
     assert "is not a time" in text_of(page)
 
