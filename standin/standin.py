@@ -64,7 +64,8 @@ class StandIn(Control):
         self._s3_state = S3State(self._store)
         moto = MotoApp(S3_HOST, self._s3_state.account)
         objects = MannerlyS3(S3Service(moto, self._s3_state, self), self.profile, self)
-        service = S3VectorsService(World(self._store), self)
+        self._world = World(self._store)
+        service = S3VectorsService(self._world, self)
         vectors = MannerlyVectors(service, self.profile, self._s3_state.has_bucket, self)
         self._stopping.clear()
         self._vectors_server = HttpServer(

@@ -174,10 +174,10 @@ class Server:
         return self.process.wait(60)
 
 
-@contextmanager
-def deployed(folder: Path, **variables: str) -> Iterator[Server]:
-    """Run the CMD on a copy of what the image would hold."""
-    code = folder / "app"
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the image would hold."""
+    code = tmp_path_factory.mktemp("image")
     found = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -186,6 +186,12 @@ def deployed(folder: Path, **variables: str) -> Iterator[Server]:
         if not kept_out(name) and (ROOT / name).is_file():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, code / name)
+    return code
+
+
+@contextmanager
+def deployed(image: Path, folder: Path, **variables: str) -> Iterator[Server]:
+    """Run the CMD in the image, with a disk of its own."""
     python = folder / "bin" / "python"
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -201,7 +207,7 @@ def deployed(folder: Path, **variables: str) -> Iterator[Server]:
             "DASHBOARD_SECRET": SECRET,
             **variables,
         }
-        process = subprocess.Popen(command(), cwd=code, env=environ, stdout=log, stderr=log)
+        process = subprocess.Popen(command(), cwd=image, env=environ, stdout=log, stderr=log)
         try:
             yield Server(process, port, folder / "log")
         finally:
@@ -230,7 +236,7 @@ def open_page(server: Server, client: httpx.Client) -> str:
 
 
 def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_written(
-    tmp_path: Path,
+    image: Path, tmp_path: Path
 ) -> None:
     with open_bench() as bench:
         settings = Settings.from_env({**bench.environ, "MEMORY_DATA_DIR": str(tmp_path / "d")})
@@ -238,7 +244,7 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             service.add_text_memory("bob@x.com", "likes rye")
             service.activity.flush()
             with (
-                deployed(tmp_path, **bench.environ) as server,
+                deployed(image, tmp_path, **bench.environ) as server,
                 httpx.Client(base_url=server.address, timeout=60) as client,
             ):
                 assert server.wait_for_storage() == "persistent"
@@ -263,7 +269,9 @@ def test_the_container_serves_staff_within_512_mb_and_ends_with_everything_writt
             )
 
 
-def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Path) -> None:
+def test_a_job_under_way_comes_to_its_end_before_the_container_does(
+    image: Path, tmp_path: Path
+) -> None:
     under_way, ending = threading.Event(), threading.Event()
     ending.set()
 
@@ -281,7 +289,7 @@ def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Pa
             begun = redeploy_test.begin(service, 2)
             objects = service.parts.backend.objects
             ending.clear()
-            with deployed(tmp_path, **environ, **NEXT) as server:
+            with deployed(image, tmp_path, **environ, **NEXT) as server:
                 assert under_way.wait(WITHIN_S), server.log.read_text()
                 assert report_of(objects, begun.run) is None
                 server.process.send_signal(signal.SIGTERM)
@@ -294,16 +302,16 @@ def test_a_job_under_way_comes_to_its_end_before_the_container_does(tmp_path: Pa
             assert service.activity.check().whole
 
 
-def test_a_broken_storage_is_said_and_is_no_reason_to_restart(tmp_path: Path) -> None:
+def test_a_broken_storage_is_said_and_is_no_reason_to_restart(image: Path, tmp_path: Path) -> None:
     variables = {"MEMORY_REQUIRE_PERSISTENT": "1"}
-    with deployed(tmp_path, **variables) as server:
+    with deployed(image, tmp_path, **variables) as server:
         assert server.wait_for_storage() == "broken"
         for path in ("/health", "/_stcore/health"):
             assert httpx.get(server.address + path).status_code == 200
         assert "storage is not available: " in server.log.read_text()
 
 
-def test_without_a_login_the_container_does_not_start(tmp_path: Path) -> None:
-    with deployed(tmp_path, DASHBOARD_USERS="") as server:
+def test_without_a_login_the_container_does_not_start(image: Path, tmp_path: Path) -> None:
+    with deployed(image, tmp_path, DASHBOARD_USERS="") as server:
         assert server.process.wait(WITHIN_S) == 1
         assert "Holdfast does not start: PORT is set" in server.log.read_text()

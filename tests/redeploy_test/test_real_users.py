@@ -12,12 +12,20 @@ from ulid import ULID
 
 from memory_core import MemoryService
 from memory_core.model.signature import Key
-from memory_core.redeploy_test import Verdict, from_code, reports, to_code
+from memory_core.redeploy_test import RedeployReceipt, Verdict, from_code, reports, to_code
 from memory_core.redeploy_test.evidence import missing_users, real_users, take_census
 from memory_core.redeploy_test.records import key_of
 from memory_core.redeploy_test.report import Sample
 from memory_core.render.redeploy_test import report_text
-from tests.support.installation import ANN, BOB, Hands, Installation, MakeInstallation, hands
+from tests.support.installation import (
+    ANN,
+    BOB,
+    GoOn,
+    Hands,
+    Installation,
+    MakeInstallation,
+    hands,
+)
 
 Event = Callable[[MemoryService, list[str]], object]
 LOSS = "1 real user had more memories before, and nobody deleted them"
@@ -96,11 +104,12 @@ DELETIONS: dict[str, Event] = {
 }
 
 
-def judged(
-    installation: Installation, event: Event, *, by_code: bool = False
-) -> tuple[Verdict, str]:
-    ids = fill(installation)
-    receipt = installation.begin(2)
+def _begin(installation: Installation) -> tuple[list[str], RedeployReceipt]:
+    return fill(installation), installation.begin(2)
+
+
+def judged(go_on: GoOn, kind: str, event: Event, *, by_code: bool = False) -> tuple[Verdict, str]:
+    installation, (ids, receipt) = go_on(kind, _begin)
     if by_code:
         settings = installation.settings
         receipt = from_code(to_code(receipt, settings), settings)
@@ -115,20 +124,20 @@ def judged(
 
 
 @pytest.mark.parametrize("event", LOSSES)
-def test_a_loss_of_real_memories_fails(install: MakeInstallation, event: str) -> None:
-    verdict, reason = judged(install("s3"), LOSSES[event])
+def test_a_loss_of_real_memories_fails(go_on: GoOn, event: str) -> None:
+    verdict, reason = judged(go_on, "s3", LOSSES[event])
     assert verdict is Verdict.FAIL
     assert LOSS in reason
 
 
 @pytest.mark.parametrize("event", DELETIONS)
-def test_what_users_do_is_no_loss(install: MakeInstallation, event: str) -> None:
-    verdict, reason = judged(install("s3"), DELETIONS[event])
+def test_what_users_do_is_no_loss(go_on: GoOn, event: str) -> None:
+    verdict, reason = judged(go_on, "s3", DELETIONS[event])
     assert verdict is Verdict.PASS, reason
 
 
-def test_a_loss_fails_by_the_short_code_too(install: MakeInstallation) -> None:
-    verdict, reason = judged(install("s3"), lose_user, by_code=True)
+def test_a_loss_fails_by_the_short_code_too(go_on: GoOn) -> None:
+    verdict, reason = judged(go_on, "s3", lose_user, by_code=True)
     assert (verdict, LOSS in reason) == (Verdict.FAIL, True)
 
 
@@ -242,11 +251,9 @@ DAMAGES: dict[str, tuple[Event, Verdict, str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_records_and_vectors_of_real_users_are_compared(
-    install: MakeInstallation, name: str
-) -> None:
+def test_records_and_vectors_of_real_users_are_compared(go_on: GoOn, name: str) -> None:
     event, expected, words = DAMAGES[name]
-    verdict, reason = judged(install("chroma"), event)
+    verdict, reason = judged(go_on, "chroma", event)
     assert (verdict, words in reason) == (expected, True), reason
 
 

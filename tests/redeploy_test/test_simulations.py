@@ -96,7 +96,7 @@ def test_memories_on_s3_survive_and_the_control_does_not(
 def test_memories_in_chromadb_survive_a_restart_alone(
     install: MakeInstallation, run: Simulate, forked: Fork, level: Level
 ) -> None:
-    # With new interpreters `test_simulate_fails_where_memories_do_not_survive` does the same.
+    # With new interpreters tests/browser/test_redeploy.py does the same.
     forked()
     installation = install("chroma")
     with installation.open() as service:

@@ -17,7 +17,7 @@ from memory_core.redeploy_test import ProbeState, RedeployReceipt, Verdict, from
 from memory_core.redeploy_test.report import Probe
 from memory_core.storage.vectors.s3 import open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
-from tests.support.installation import BOB, Hands, Installation, MakeInstallation, hands
+from tests.support.installation import BOB, GoOn, Hands, Installation, MakeInstallation, hands
 
 PROBES = 5
 """The fifth alone belongs to another user."""
@@ -381,6 +381,11 @@ HOST = {
 CASES = [(name, kind) for name, row in TABLE.items() for kind in row.kinds]
 
 
+def _begin(installation: Installation) -> RedeployReceipt:
+    installation.environ |= HOST
+    return installation.begin(PROBES)
+
+
 def _lose_now(installation: Installation, receipt: RedeployReceipt) -> None:
     with hands(installation) as opened:
         opened.lose(receipt.probes[:1])
@@ -388,16 +393,11 @@ def _lose_now(installation: Installation, receipt: RedeployReceipt) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=[" on ".join(case) for case in CASES])
 def test_what_truly_happened_is_what_the_verdict_says(
-    install: MakeInstallation, name: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    go_on: GoOn, name: str, kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    row, installation = TABLE[name], install(kind)
+    row = TABLE[name]
     monkeypatch.chdir(tmp_path)
-    installation.environ |= {
-        "MEMORY_RECEIPT_KEY": "secret",
-        "RENDER_SERVICE_ID": "production",
-        "RENDER_INSTANCE_ID": "first",
-    }
-    receipt = installation.begin(PROBES)
+    installation, receipt = go_on(kind, _begin)
     assert receipt.acknowledged == tuple(range(1, PROBES + 1))
     before = dict(installation.environ)
     row.truth(installation, receipt)

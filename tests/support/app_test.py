@@ -32,7 +32,10 @@ def run_until(page: AppTest, words: str) -> str:
 
 
 def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
-    """Draw the page until what it says is as expected, and return that."""
+    """Draw the page until what it says is as expected, and return that.
+
+    Between two drawings there is time for what is waited for, which shares the processor.
+    """
 
     def says() -> str:
         page.run()
@@ -43,7 +46,7 @@ def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
             raise AssertionError(text)
         return text
 
-    return wait_for(what, says)
+    return wait_for(what, says, every_s=0.2)
 
 
 def run_timers(app: AppTest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from moto.s3.models import s3_backends
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.ledger import ALL, EventDraft
@@ -36,7 +39,10 @@ _numbers = count(1)
 
 @dataclass
 class Installation:
-    """On S3 with a bucket of its own where there is a stand-in, else on a disk that is kept."""
+    """On S3 with a bucket of its own where there is a stand-in, else on a disk that is kept.
+
+    With the variables of another it is the same again, on a new disk.
+    """
 
     data_dir: Path
     standin: StandIn | None = None
@@ -44,8 +50,9 @@ class Installation:
     commits: int = 0
 
     def __post_init__(self) -> None:
-        self.environ = {"MEMORY_DATA_DIR": str(self.data_dir), "RENDER_GIT_COMMIT": "commit-0"}
-        if self.standin:
+        given = self.environ or {"RENDER_GIT_COMMIT": "commit-0"}
+        self.environ = {**given, "MEMORY_DATA_DIR": str(self.data_dir)}
+        if self.standin and "AWS_S3_BUCKET" not in given:
             bucket = f"redeploy-{next(_numbers)}"
             self.standin.client("s3").create_bucket(Bucket=bucket)
             self.environ |= self.standin.environ() | {"AWS_S3_BUCKET": bucket}
@@ -94,7 +101,34 @@ class Installation:
         return left + [str(path) for path in self.data_dir.glob(".redeploy-test-*")]
 
 
-MakeInstallation = Callable[[str], Installation]
+MakeInstallation = Callable[..., Installation]
+First = Callable[[Installation], Any]
+GoOn = Callable[[str, First], tuple[Installation, Any]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """All that the stand-in of an installation holds at a moment, and the variables then."""
+
+    environ: dict[str, str]
+    _state: bytes
+
+    @classmethod
+    def of(cls, installation: Installation) -> Kept:
+        return cls({**installation.environ}, pickle.dumps(_held(installation)))
+
+    def put_back(self, installation: Installation) -> None:
+        """Let the stand-in hold that and nothing else."""
+        for held, kept in zip(_held(installation), pickle.loads(self._state), strict=True):
+            held.clear()
+            held.update(kept)
+
+
+def _held(installation: Installation) -> tuple[dict[str, Any], ...]:
+    assert installation.standin
+    world = installation.standin._world
+    buckets = s3_backends[installation.standin._s3_state.account]["aws"].buckets
+    return buckets, world.buckets, world.indexes, world._vectors
 
 
 class Hands:

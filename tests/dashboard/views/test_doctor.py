@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,9 +13,11 @@ from dashboard.views.doctor import checks
 from memory_core import MemoryService, doctor
 from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
+from tests.support.forked_workers import fork_workers
 from tests.support.log_texts import LOG
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
+from tests.support.zygote import Zygote
 
 DOCTOR = "../pages/doctor.py"
 
@@ -137,7 +140,10 @@ def test_every_subject_has_the_name_that_the_document_gives_it() -> None:
 
 
 @pytest.mark.process
-def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(page: AppTest) -> None:
+def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
+    page: AppTest, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_workers(monkeypatch, zygote, tmp_path)
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
     page.run()
