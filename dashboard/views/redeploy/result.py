@@ -61,8 +61,8 @@ def draw() -> Report | None:
         st.header("No test yet", anchor=False)
         run = "Run" if may(Role.OPERATOR) else "Ask an operator to run"
         st.markdown(
-            f"Nothing is proven about the next deployment. {run} the simulation on this page: after "
-            "some seconds, this shows whether memories survive."
+            f"Nothing is proven about the next deployment. {run} the simulation on this page: "
+            "after some seconds, this shows whether memories survive."
         )
     return None
 
