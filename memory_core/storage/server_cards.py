@@ -34,11 +34,11 @@ class CardKeeper:
         """Return the newest card if it is of this endpoint, else None."""
         key = max(self._objects.list(_ROOT), default=None)
         data = self._objects.get(key) if key else None
-        self.card = None
-        # A damaged card, or one of another release, counts as none.
+        card = None
+        # A damaged card, or an incompatible one of another release, counts as none.
         with suppress(ValueError):
             card = decode(ServerCard, json.loads(data or b""))
-            self.card = card if card.endpoint == self._endpoint else None
+        self.card = card if card and card.endpoint == self._endpoint else None
         return self.card
 
     def known(self) -> ServerManners:

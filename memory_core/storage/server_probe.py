@@ -195,7 +195,7 @@ class _Probe:
         if not accepted:
             return accepted, refusal
         kept = metadata.items() <= self._get(key).items()
-        return kept, "kept" if kept else "accepted, and not kept"
+        return kept, "kept" if kept else "accepted, but not kept"
 
     def _accepts(self, operation: str, **members: Any) -> Found:
         try:
@@ -256,7 +256,7 @@ class _Probe:
             except BackendError as exc:
                 keys = [row["key"] for row in part[:100]]
                 kept = len(self._ask("GetVectors", keys=keys)["vectors"]) == len(keys)
-                return False, f"answered with {exc.code}, and {'kept' if kept else 'lost'} them"
+                return False, f"answered with {exc.code}, {'but kept' if kept else 'and lost'} them"
         return True, ""
 
     def _tag(self, arn: str | None) -> Found:
