@@ -94,14 +94,9 @@ def selected_row(selection: Mapping[str, Any], rows: int) -> int | None:
     return clicked[-1] if clicked and clicked[-1] < rows else None
 
 
-def table_height(rows: int, at_most: int) -> int:
-    """Return the height in pixels of a table that shows `at_most` rows."""
-    return HEADER_PX + ROW_PX * min(rows, at_most)
-
-
 def whole_height(rows: int, at_most: int) -> int | Literal["content"]:
-    """Return the height that shows all rows, or `at_most` of them."""
-    return "content" if rows <= at_most else table_height(rows, at_most)
+    """Return the height of a table that shows all rows, or `at_most` of them: in pixels."""
+    return "content" if rows <= at_most else HEADER_PX + ROW_PX * at_most
 
 
 def event_frame(events: Sequence[Event]) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def _draw_rows(shown: list[MemoryRecord], selected: MemoryRecord | None) -> None
         on_select=lambda: _pick(key, ids),
         selection_mode=tables.CLICKS,
         selection_default={"selection": {"rows": rows}},
-        height=tables.table_height(len(shown), at_most=PAGE),
+        height=tables.HEADER_PX + tables.ROW_PX * len(shown),
         alt="Memories of this user, one per row",
         column_config={
             "Memory": st.column_config.TextColumn(width=_BESIDE_DETAIL_PX if selected else None),
