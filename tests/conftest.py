@@ -21,6 +21,7 @@ from memory_core.settings import silence_telemetry
 from standin import StandIn
 from tests.support.alert_receiver import Receiver
 from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
+from tests.support.collected import COLLECTED, parameters_of
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
     pytest_runtest_setup,
@@ -62,10 +63,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Look for no garbage in what is collected, now or during the tests: all of it stays."""
     gc.disable()
     collected = yield
+    # Before a test could change a parameter.
+    session.config.stash[COLLECTED] = parameters_of(session.items)
     gc.freeze()
     # Libraries that are loaded later stay as well: they are looked through less often.
     gc.set_threshold(20_000, 20, 20)

@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.collected import AHEAD_VARIABLE, VARIABLE
+from tests.support.collected import AHEAD_VARIABLE, COLLECTED, VARIABLE
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.process
 
 SURROUNDINGS = [
-    {"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", AHEAD_VARIABLE: "0"},
     {"PYTHONHASHSEED": "2", "TZ": "Pacific/Pago_Pago", "LC_ALL": "C", AHEAD_VARIABLE: "100000"},
+    {"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", AHEAD_VARIABLE: "0"},
 ]
-UMASKS = [0o022, 0o077]
+UMASKS = [0o077, 0o022]
+CHOICES = "keyword markexpr deselect ignore ignore_glob lf".split()
+"""The options by which a run has some of the tests."""
 WITHIN_S = 180.0
 # Without the rewriting of assertions, which takes most of the time.
 OPTIONS = "--collect-only --quiet --assert=plain -p no:cacheprovider -p tests.support.collected"
@@ -52,23 +54,31 @@ def start(folder: Path, surroundings: dict[str, str], umask: int) -> subprocess.
     )
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+def has_all(config: pytest.Config) -> bool:
+    """Say whether this run has collected all tests."""
+    by_itself = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return by_itself and not any(getattr(config.option, name, None) for name in CHOICES)
 
 
 @pytest.fixture(scope="module")
-def collections(folders: list[Path]) -> list[Collected]:
-    """Return what two processes collect, side by side."""
+def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    names = ["first"] if has_all(request.config) else ["first", "second"]
+    return [tmp_path_factory.mktemp(name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def collections(request: pytest.FixtureRequest, folders: list[Path]) -> list[Collected]:
+    """Return what another process collects, and this run; of some tests, what two collect."""
     with ExitStack() as stack:
         processes = []
-        for arguments in zip(folders, SURROUNDINGS, UMASKS, strict=True):
+        for arguments in zip(folders, SURROUNDINGS, UMASKS, strict=False):
             processes.append(stack.enter_context(start(*arguments)))
             stack.callback(processes[-1].kill)
         for process in processes:
             output, _ = process.communicate(timeout=WITHIN_S)
             assert process.returncode == 0, output[-4_000:]
-    return [json.loads((folder / "collected.json").read_text("utf-8")) for folder in folders]
+    others = [json.loads((folder / "collected.json").read_text("utf-8")) for folder in folders]
+    return others if len(others) == 2 else [*others, request.config.stash[COLLECTED]]
 
 
 def test_the_same_tests_are_collected_in_any_surroundings(collections: list[Collected]) -> None:

@@ -1,10 +1,11 @@
-"""A plugin of pytest that writes down what was collected: each id with its parameters."""
+"""What was collected, each id with its parameters; as a plugin of pytest it writes that down."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 
 VARIABLE = "HOLDFAST_COLLECTED"
 """Names the file to write to."""
+
+COLLECTED = pytest.StashKey[dict[str, dict[str, str]]]()
+"""Where the run itself keeps it."""
 
 AHEAD_VARIABLE = "HOLDFAST_COLLECTED_AHEAD_S"
 """How many seconds `time.time` is ahead of the clock meanwhile."""
@@ -23,14 +27,19 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    parameters = {
+    text = json.dumps(parameters_of(session.items))
+    Path(os.environ[VARIABLE]).write_text(text, encoding="utf-8")
+
+
+def parameters_of(items: Iterable[pytest.Item]) -> dict[str, dict[str, str]]:
+    """Return the parameters of every test by its id, in the order of collection."""
+    return {
         item.nodeid: {
             name: canonical(value)
             for name, value in getattr(getattr(item, "callspec", None), "params", {}).items()
         }
-        for item in session.items
+        for item in items
     }
-    Path(os.environ[VARIABLE]).write_text(json.dumps(parameters), encoding="utf-8")
 
 
 def canonical(value: Any) -> str:
