@@ -49,8 +49,8 @@ def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
     return wait_for(what, says, every_s=0.2)
 
 
-def run_timers(app: AppTest) -> None:
-    """Draw the page, and then what of it draws itself again by and by, as a browser asks for it."""
+def run_timers(app: AppTest, meanwhile: Callable[[], object]) -> None:
+    """Draw the page; after `meanwhile` draw what draws itself again in time, as a browser asks."""
     timers: list[str] = []
     messages_of = LocalScriptRunner.forward_msgs
 
@@ -65,6 +65,7 @@ def run_timers(app: AppTest) -> None:
         patch.setattr(LocalScriptRunner, "forward_msgs", noting)
         app.run()
     assert timers
+    meanwhile()
     with pytest.MonkeyPatch.context() as patch:
         timed = partial(RerunData, fragment_id_queue=timers, is_auto_rerun=True)
         patch.setattr(local_script_runner, "RerunData", timed)

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.services import memory_reads
 from dashboard.ui.text import utc
 from memory_core import MemoryService, open_service
-from tests.support.app_test import run_until, text_of
+from tests.support.app_test import run_timers, run_until, text_of
 
 
 def test_an_empty_storage_teaches_the_next_step(app: AppTest) -> None:
@@ -64,13 +64,13 @@ def test_a_person_is_found_in_place(app: AppTest, shared: MemoryService) -> None
 
 
 def test_another_process_is_counted_by_the_next_look(app: AppTest, shared: MemoryService) -> None:
-    """The figures look every half minute; their fragment is a part of each whole run as well."""
+    def save_elsewhere() -> None:
+        with open_service(shared.settings) as other:
+            other.add_text_memory("bob@example.com", "likes rye")
+        memory_reads.count_again()
+
     shared.add_text_memory("alice@example.com", "likes tea")
-    app.run()
-    with open_service(shared.settings) as other:
-        other.add_text_memory("bob@example.com", "likes rye")
-    memory_reads.count_again()
-    app.run()
+    run_timers(app, save_elsewhere)
     assert "**2 memories · 2 users**" in text_of(app)
 
 

@@ -51,10 +51,7 @@ def test_the_first_check_is_a_click_away_and_a_loss_stays_on_the_page(
     assert "3 checks, 1 of them failed." in words
 
     # Another process checks: the open page tells it by itself, once a read is no longer fresh.
-    shared.check_proof()
-    app.run()
-    st.cache_data.clear()
-    run_timers(app)
+    run_timers(app, lambda: (shared.check_proof(), st.cache_data.clear()))
     assert "4 checks, 1 of them failed." in text_of(app)
 
 
