@@ -1,11 +1,13 @@
 """The version of Holdfast, and of the libraries it runs on."""
 
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions
 
 __version__ = "0.1.0"
 
 
+@cache
 def library_version(name: str) -> str:
     """Return the version of an installed distribution.
 

@@ -148,11 +148,12 @@ class _Handler(BaseHTTPRequestHandler):
         chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         length = int(self.headers.get("Content-Length") or 0)
         body = self._read_chunks() if chunked else self._read_body(length)
+        sent = tuple(self.headers.items())
         return Request(
             method=self.command,
             target=self.path,
-            headers={name.lower(): value for name, value in self.headers.items()},
-            raw_headers=tuple(self.headers.items()),
+            headers={name.lower(): value for name, value in sent},
+            raw_headers=sent,
             body=body,
             length=len(body) if chunked else length,
             chunked=chunked,

@@ -11,17 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.compat import HTTPHeaders
 from moto import backends
 from moto.backend_index import backend_url_patterns
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import HTTPException
-from moto.core.request import normalize_request
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
+from moto.core.request import Request as MotoRequest
 from moto.core.responses import ActionResult
 from moto.s3.responses import S3Response
 
@@ -46,31 +51,45 @@ class MotoApp:
         self._handlers = _handlers(host)
 
     def __call__(self, request: Request) -> Response:
-        headers = HTTPHeaders()
-        for name, value in request.raw_headers:
-            if name.lower() not in REPLACED:
-                headers.add_header(name, value)
-        headers["Host"] = self._host
-        headers["x-moto-account-id"] = self._account
-        sent = AWSPreparedRequest(
-            method=request.method,
-            url=f"http://{self._host}{request.target}",
-            headers=headers,
-            body=request.body,
-            stream_output=False,
-        )
-        return _response(request, *self._answer(sent))
+        return _response(request, *self._answer(request))
 
-    def _answer(self, sent: AWSPreparedRequest) -> Answer:
-        address = sent.url.partition("?")[0]
+    def _answer(self, sent: Request) -> Answer:
+        address = f"http://{self._host}{sent.target.partition('?')[0]}"
         for pattern, handle in self._handlers:
             if pattern.match(address):
-                request = normalize_request(sent)
+                request = MotoRequest(self._environ(sent))
                 try:
                     return handle(request, request.raw_url, request.headers)
                 except HTTPException as exc:
                     return exc.code or 500, dict(exc.get_headers()), exc.get_body()
         return 404, {}, b""
+
+    def _environ(self, sent: Request) -> dict[str, Any]:
+        """Return what moto's `Request.from_primitives` makes of a request, in half the time."""
+        path, _, query = sent.target.partition("?")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": sent.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "RAW_URI": path,
+            "REQUEST_URI": path,
+            "SERVER_NAME": self._host,
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(sent.body),
+            PRESERVED_HEADER_NAMES_ENVIRON_KEY: {},
+        }
+        for name, value in sent.raw_headers:
+            if name.lower() not in REPLACED:
+                key = environ_key_for_header(name)
+                environ[key] = f"{environ[key]}, {value}" if key in environ else value
+                if should_preserve_original_header_name(name):
+                    environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY][key] = name
+        environ |= {"HTTP_HOST": self._host, "HTTP_X_MOTO_ACCOUNT_ID": self._account}
+        environ["CONTENT_LENGTH"] = str(len(sent.body))
+        return environ
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
@@ -35,17 +35,24 @@ class _Pattern:
     query: frozenset[str]
     headers: frozenset[str]
 
-    def fits(self, request: Request, query: set[str]) -> bool:
-        return self.query <= query and self.headers <= request.headers.keys()
+    def fits(self, query: set[str], headers: frozenset[str]) -> bool:
+        return self.query <= query and self.headers <= headers
 
 
 def s3_operation(request: Request) -> str:
     """Return the operation's name: of all that fit, the one that asks for most."""
+    return _operation(request.method, request.target, frozenset(request.headers))
+
+
+@lru_cache(maxsize=1024)
+def _operation(method: str, target: str, headers: frozenset[str]) -> str:
+    """Find the name once for all that ask for it while a request is answered."""
+    request = Request(method, target, {})
     bucket, key = bucket_and_key(request)
     depth = 2 if key else int(bool(bucket))
     pairs = request.query
     query = {name for name, _ in pairs} | {f"{name}={value}" for name, value in pairs}
-    fitting = [p for p in _patterns()[request.method, depth] if p.fits(request, query)]
+    fitting = [p for p in _patterns()[method, depth] if p.fits(query, headers)]
     best = max(fitting, key=lambda p: len(p.query) + len(p.headers), default=None)
     return best.name if best else "UnknownOperation"
 

@@ -13,7 +13,7 @@ from memory_core.ledger import EventDraft
 from memory_core.ledger.entries import encode_event, entry_name, folder_of, last_ulid_at
 from tests.support.s3_bench import Bench, open_bench
 
-CROWD = 4_000
+CROWD = 2_000
 USERS = ("ann", "bob", "eve", "joe")
 LONG = "The long letter of Ada. " + "x" * 30_000
 
@@ -34,7 +34,7 @@ def old_events(user: str, count: int) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    """An index of 4,000 memories of one user, and 100 of each of a few others."""
+    """An index of 2,000 memories of one user, and 100 of each of a few others."""
     with open_bench() as opened:
         lines = (json.dumps({"memory": f"The crowd has {n} balloons."}) for n in range(CROWD))
         with open_service(opened.settings) as service:

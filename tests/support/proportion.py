@@ -27,11 +27,12 @@ def is_in_proportion(
     """
     for _ in range(SIZES):
         short, long = make(size), make(TIMES_LARGER * size)
-        if seconds(work, long) < quick_s:
+        if (took := seconds(work, long)) < quick_s:
             return True
         # The best of all tries first: with a short one that was held up, a square would pass.
         longest = TIMES_LONGER * min(seconds(work, short) for _ in range(TRIES))
-        if any(seconds(work, long) < max(longest, quick_s) for _ in range(TRIES)):
+        longest = max(longest, quick_s)
+        if took < longest or any(seconds(work, long) < longest for _ in range(TRIES - 1)):
             return True
         size *= TIMES_LARGER
     return False

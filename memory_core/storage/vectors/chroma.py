@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from copy import copy
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from threading import RLock
@@ -150,14 +152,11 @@ def open_server(host: str, port: int) -> Iterator[Client]:
     silence_telemetry()
     import chromadb
     import httpx
-    from chromadb.config import Settings
     from chromadb.errors import ChromaError
 
     where = f"{host}:{port}"
     try:
-        client: Any = chromadb.HttpClient(
-            host=host, port=port, settings=Settings(anonymized_telemetry=False)
-        )
+        client: Any = chromadb.HttpClient(host=host, port=port, settings=copy(_settings()))
         yield client
     except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
         if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
@@ -394,18 +393,23 @@ def _open_client(path: Path) -> Client:
         if left_out:
             del sys.modules[exporter]
     from chromadb.api.shared_system_client import SharedSystemClient
-    from chromadb.config import Settings
 
     try:
-        client: Any = chromadb.PersistentClient(
-            path=str(path), settings=Settings(anonymized_telemetry=False)
-        )
+        client: Any = chromadb.PersistentClient(path=str(path), settings=copy(_settings()))
     except Exception:
         # chromadb keeps a system that failed to start, and reuses it next time (1.5.9).
         SharedSystemClient._identifier_to_system.pop(str(path), None)
         raise
     opened: Client = client
     return opened
+
+
+@cache
+def _settings() -> Any:
+    """Return what a client changes a copy of: ChromaDB takes 3 ms to look for its variables."""
+    from chromadb.config import Settings
+
+    return Settings(anonymized_telemetry=False)
 
 
 def _first_line(exc: Exception) -> str:
