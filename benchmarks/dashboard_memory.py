@@ -22,7 +22,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from dashboard.services.memory_reads import FRESH_S
+from dashboard.services.memory_calls import FRESH_S
 from memory_core import Settings, open_service
 from memory_core.transfer import import_memories
 from scripts.screenshots import USER, load_demo_data

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import routes
 from dashboard.auth import visitor
-from dashboard.services import jobs, memory_reads
+from dashboard.services import jobs, memory_calls
 from dashboard.ui import frame
 
 begun = time.monotonic()
@@ -23,7 +23,7 @@ page = st.navigation(pages, position="hidden")
 st.set_page_config(page_title=f"{page.title} · Holdfast")
 
 with st.skeleton(height=320):
-    health = memory_reads.health()
+    health = memory_calls.health()
 frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, page.url_path)
 page.run()

@@ -119,10 +119,10 @@ def warm_up() -> None:
 
     Then check the redeploy tests that waited for this start.
     """
-    from .services import memory_reads, redeploy
+    from .services import memory_calls, redeploy
 
     with visitor.acting_as(visitor.PROCESS):
-        health = memory_reads.health()
+        health = memory_calls.health()
         if health.trouble:
             _logger.error("storage is not available: %s", health.trouble.sentence)
         for name in _HEAVY_MODULES:

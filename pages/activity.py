@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
-from dashboard.services import activity_log, memory_reads
+from dashboard.services import activity_log, memory_calls
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.views.activity import log
 from memory_core.model.counting import counted
@@ -12,7 +12,7 @@ from memory_core.model.counting import counted
 require_access()
 
 st.title("Activity", anchor=False)
-health = memory_reads.health()
+health = memory_calls.health()
 if health.trouble:
     show_trouble(health.trouble)
 elif draw_unless(Role.OPERATOR):

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import routes
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import may, require_access
-from dashboard.services import demonstration, memory_reads
+from dashboard.services import demonstration, memory_calls
 from dashboard.ui import frame, status
 from dashboard.ui.messages import draw_unless, friendly_errors
 from dashboard.views import person_box
@@ -78,7 +78,7 @@ def draw_person(raw: str) -> None:
 
 
 st.title("Memories", anchor=False)
-health = memory_reads.health()
+health = memory_calls.health()
 if health.status is None:
     status.draw_unavailable("Memories cannot be shown or saved")
 else:

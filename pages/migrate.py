@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads, migration
+from dashboard.services import memory_calls, migration
 from dashboard.ui.messages import draw_unless, friendly_errors, show_trouble
 from dashboard.ui.progress import watch
 from dashboard.ui.text import one_line
@@ -76,7 +76,7 @@ def draw_migration(address: str, user: str) -> None:
 
 
 st.title("Migrate", anchor=False)
-health = memory_reads.health()
+health = memory_calls.health()
 if health.trouble:
     show_trouble(health.trouble)
 elif draw_unless(Role.ADMIN):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.auth.visitor import require_access
-from dashboard.services import demonstration, memory_reads
+from dashboard.services import demonstration, memory_calls
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
 from dashboard.views import person_box
@@ -11,7 +11,7 @@ from dashboard.views.overview import evidence, summary
 
 require_access()
 
-health = memory_reads.health()
+health = memory_calls.health()
 if health.trouble:
     st.title("Overview", anchor=False)
     status.draw_broken_card(health.trouble)

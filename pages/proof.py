@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
 from dashboard.views.proof import standing
@@ -14,7 +14,7 @@ st.title("Proof", anchor=False)
 st.caption(
     "Probes stay in the store and are read back: they show that memories are kept, and since when."
 )
-if state := memory_reads.health().status:
+if state := memory_calls.health().status:
     with friendly_errors():
         standing.draw(state)
 else:

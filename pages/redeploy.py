@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import routes
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from dashboard.ui import status
 from dashboard.ui.messages import friendly_errors
 from dashboard.views.redeploy import result, start
@@ -13,7 +13,7 @@ require_access()
 
 st.title("Redeploy test", anchor=False)
 st.caption("Shows whether memories survive a deployment: one simulated in seconds, or a real one.")
-if memory_reads.health().trouble:
+if memory_calls.health().trouble:
     status.draw_unavailable("Nothing can be tested")
 else:
     with friendly_errors():

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.auth.visitor import require_access
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from dashboard.ui.messages import friendly_errors, show_trouble
 from dashboard.views import person_box
 from dashboard.views.users import list
@@ -11,7 +11,7 @@ from dashboard.views.users import list
 require_access()
 
 st.title("Users", anchor=False)
-health = memory_reads.health()
+health = memory_calls.health()
 if health.trouble:
     show_trouble(health.trouble)
 else:

@@ -17,7 +17,7 @@ from memory_core.settings import child_environment
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import Health, T, connection
-from . import jobs, memory_reads
+from . import jobs, memory_calls
 
 _ROOT: Final = PEOPLE.parents[2]
 _BUCKET: Final = "holdfast-demo"
@@ -46,7 +46,7 @@ def is_all(health: Health) -> bool:
 def start_load() -> None:
     """Start to load the invented people; `load_job` returns the job."""
     jobs.board().submit(
-        lambda job: memory_reads.write(lambda service: _director().load(service, job)),
+        lambda job: memory_calls.write(lambda service: _director().load(service, job)),
         subject="Load invented people",
         fingerprint=_LOAD,
     )
@@ -142,4 +142,4 @@ def _closed(work: Callable[[], T]) -> T:
         return work()
     finally:
         connection().close(_WAIT_S)
-        memory_reads.forget_reads()
+        memory_calls.forget_reads()

@@ -14,7 +14,7 @@ from ..auth.access import access
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
-from . import jobs, memory_reads
+from . import jobs, memory_calls
 
 _FILES: Final = frozenset({"chroma", "jsonl", "history"})
 
@@ -109,7 +109,7 @@ def start_run(
             "verdicts": verdicts,
             "on_progress": progress,
         }
-        report = memory_reads.write(lambda service: transfer.apply(service, source, **options))
+        report = memory_calls.write(lambda service: transfer.apply(service, source, **options))
         service = connection().service()
         proof = transfer.verify(service, source, **options)
         return Migrated(report, proof, transfer.make_receipt(proof, service.settings))

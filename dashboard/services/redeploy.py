@@ -14,8 +14,8 @@ from memory_core.watch import Proof
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import T, connection
-from . import activity_log, jobs, memory_reads
-from .memory_reads import FRESH_S, write
+from . import activity_log, jobs, memory_calls
+from .memory_calls import FRESH_S, write
 
 _logger = logging.getLogger("dashboard")
 
@@ -166,7 +166,7 @@ def run_deployment() -> str:
 
     def work(_: jobs.Progress) -> str:
         activity_log.note("deploy", detail=_DEPLOY)
-        redeploy_test.start_deployment(memory_reads.settings())
+        redeploy_test.start_deployment(memory_calls.settings())
         return (
             "The host has accepted the deployment. Once it runs, it checks the test by itself; "
             "this page reconnects to it."

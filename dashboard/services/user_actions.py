@@ -25,7 +25,7 @@ from memory_core.transfer.format import Kind as ExportKind
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
-from . import jobs, memory_reads
+from . import jobs, memory_calls
 from .activity_log import note
 
 FileKind = ExportKind | Literal["txt"]
@@ -49,7 +49,7 @@ def find(text: str) -> UserSearch:
     service, compared = connection().service(), last_comparison()
     scan, elsewhere = (compared.scan, compared.elsewhere) if compared else (None, None)
     find = partial(service.find, text, scan=scan, elsewhere=elsewhere)
-    search = find(counted=memory_reads.census())
+    search = find(counted=memory_calls.census())
     return search if search.answered else find()
 
 
@@ -63,7 +63,7 @@ def mentions(text: str) -> tuple[Mention, ...]:
 def recall(user_id: UserId, question: str, limit: int) -> Recall:
     """Return the memories that the assistant would get, and why it would not get the others."""
     service = connection().service()
-    recall = service.explain(user_id, question, limit=limit, counted=memory_reads.census())
+    recall = service.explain(user_id, question, limit=limit, counted=memory_calls.census())
     if recall.ranking:
         note("search", user_id=user_id, detail=f"{len(recall.ranking)} ranked")
     return recall
@@ -90,25 +90,25 @@ def plan_merge(former: str, user_id: str) -> MergePlan:
 @requires(Role.ADMIN)
 def merge_users(former: UserId, user_id: UserId) -> Merge:
     """Merge a user into another."""
-    return memory_reads.write(lambda service: service.reunite(former, user_id))
+    return memory_calls.write(lambda service: service.reunite(former, user_id))
 
 
 @requires(Role.ADMIN)
 def undo_merge(merge: Merge) -> Merge:
     """Undo a merge."""
-    return memory_reads.write(lambda service: service.undo_reunion(merge))
+    return memory_calls.write(lambda service: service.undo_reunion(merge))
 
 
 @requires(Role.ADMIN)
 def delete_user(user_id: UserId) -> Receipt:
     """Delete all memories of a user and verify the deletion."""
-    return memory_reads.write(lambda service: service.delete_user(user_id, verify=True))
+    return memory_calls.write(lambda service: service.delete_user(user_id, verify=True))
 
 
 @requires(Role.ADMIN)
 def forget_user(user_id: UserId) -> Receipt:
     """Erase all memories of a user and their history."""
-    return memory_reads.write(lambda service: service.forget_user(user_id))
+    return memory_calls.write(lambda service: service.forget_user(user_id))
 
 
 @requires(Role.OPERATOR)
@@ -139,7 +139,7 @@ def export(
 def start_adoption(user_id: UserId) -> None:
     """Start to adopt a user's orphan vectors: to record them in the ledger. For callbacks."""
     jobs.board().submit(
-        lambda job: memory_reads.write(lambda service: service.take_up(user_id, on_progress=job)),
+        lambda job: memory_calls.write(lambda service: service.take_up(user_id, on_progress=job)),
         subject="Recover orphans",
         fingerprint=_adoption_of(user_id),
     )
@@ -176,7 +176,7 @@ def _compare(on_progress: Progress) -> Compared:
         return Compared(service.scan_store(on_progress), service.elsewhere(on_progress))
 
 
-@st.cache_data(ttl=memory_reads.FRESH_S, max_entries=16, show_spinner=False)
+@st.cache_data(ttl=memory_calls.FRESH_S, max_entries=16, show_spinner=False)
 def _mentions(text: str, version: int) -> tuple[Mention, ...]:
     return connection().service().find(text, texts=True).mentions or ()
 

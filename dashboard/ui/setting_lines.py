@@ -11,7 +11,7 @@ import streamlit as st
 from memory_core.model.records import Status
 
 from .. import routes
-from ..services import memory_reads
+from ..services import memory_calls
 
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _NAMED: Final = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|TZ)\b(?:=(\S+))?")
@@ -60,7 +60,7 @@ def values_of(text: str, known: Mapping[str, str]) -> dict[str, str]:
 
 def draw(text: str, key: str) -> None:
     """Draw the lines for the variables that a text names; the code block has a copy button."""
-    values = values_of(text, memory_reads.known_values())
+    values = values_of(text, memory_calls.known_values())
     if not values:
         return
     form = st.radio("Lines for", list(FORMS), horizontal=True, key=f"lines.{key}")

@@ -10,7 +10,7 @@ from memory_core.model.server_card import ServerCard
 
 from .. import routes
 from ..connection import Health, Trouble
-from ..services import memory_reads
+from ..services import memory_calls
 from . import setting_lines, text
 from .frame import STATES, word_of
 from .messages import headline
@@ -102,7 +102,7 @@ def draw_server_card(card: ServerCard) -> None:
 
 
 def _draw_try_again() -> None:
-    st.button("Try again", icon=":material/refresh:", on_click=memory_reads.try_again)
+    st.button("Try again", icon=":material/refresh:", on_click=memory_calls.try_again)
 
 
 def _draw_step(step: Step, *, optional: bool) -> None:

@@ -20,7 +20,7 @@ from memory_core.render.user_tables import search_sentence
 from .. import routes
 from ..auth.roles import Role
 from ..auth.visitor import may
-from ..services import memory_reads, privacy, user_actions
+from ..services import memory_calls, privacy, user_actions
 from ..ui import tables, text
 from ..ui.messages import draw_unless, friendly_errors, show_trouble
 from ..ui.progress import watch
@@ -79,7 +79,7 @@ def draw_similar(
 
 def draw_samples(user_id: UserId) -> None:
     """Draw the newest texts of a user, for those who may read them."""
-    for record in memory_reads.memories(user_id)[:_SAMPLES] if privacy.reads_all() else ():
+    for record in memory_calls.memories(user_id)[:_SAMPLES] if privacy.reads_all() else ():
         st.text(f"“{one_line(record.memory, 160)}”", width="stretch")
 
 
@@ -127,8 +127,8 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
 
 def _texts_wanted(key: str) -> bool:
     """Return whether to search all texts: at once, or once a button is pressed if they are many."""
-    memories = memory_reads.census().memories
-    return memories <= memory_reads.COUNTED_UP_TO or st.button(
+    memories = memory_calls.census().memories
+    return memories <= memory_calls.COUNTED_UP_TO or st.button(
         f"Search the texts of {counted(memories, 'memory')}", key=f"{key}.texts"
     )
 

@@ -23,7 +23,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import diagnosis as work
-from ...services import memory_reads
+from ...services import memory_calls
 from ...services.jobs import Job
 from ...ui import actions, messages, progress, setting_lines, text
 from ...ui.text import one_line, sentence, show
@@ -109,7 +109,7 @@ def draw_bundle() -> None:
             st.caption("Run the checks first; the bundle holds their findings.")
         else:
             # Read now, because the file is made later, in another thread.
-            lines = memory_reads.recent_lines(_BUNDLED_LINES)
+            lines = memory_calls.recent_lines(_BUNDLED_LINES)
             widgets.download(
                 "Download the bundle",
                 lambda: work.bundle(last, lines, personal),

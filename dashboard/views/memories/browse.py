@@ -11,10 +11,10 @@ from memory_core.model.user_id import UserId
 
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import memory_reads, privacy
+from ...services import memory_calls, privacy
 from ...ui import tables
 from .. import widgets
-from . import choose, detail, many
+from . import bulk_change, choose, detail
 
 PAGE: Final = 20
 _TIME_PX: Final = 120
@@ -43,9 +43,9 @@ def select(memory_id: str) -> None:
 def draw(user_id: UserId) -> None:
     """Draw the table, and the selected memory beside it."""
     with st.skeleton(height=320):
-        records = memory_reads.memories(user_id)
+        records = memory_calls.memories(user_id)
     detail.draw_outcome()
-    many.draw(user_id)
+    bulk_change.draw(user_id)
     if not records:
         st.markdown("**No memories yet.**")
         return

@@ -11,12 +11,12 @@ from memory_core.model.past import MemoryFilter
 from memory_core.model.records import MemoryRecord
 from memory_core.model.user_id import UserId
 
-from ...services import many, memory_reads, user_actions
-from ...services.many import ManyChange
+from ...services import memory_calls, time_machine, user_actions
+from ...services.time_machine import BulkChange
 from ...ui import tables
 from .. import widgets
 from ..user import summary
-from . import many as many_view
+from . import bulk_change
 
 _ROWS: Final = 2_000
 """Most memories in the table; further ones can only be chosen all together."""
@@ -53,13 +53,13 @@ def draw_filters(user_id: UserId) -> MemoryFilter:
             st.selectbox(key.capitalize(), options, index=None, key=key, **bound)
         for key, label in _DAYS.items():
             st.date_input(f"{label} (UTC)", value=None, key=key, **bound)
-        if memory_reads.settings().recall_days:
+        if memory_calls.settings().recall_days:
             st.selectbox("Asked for", ("yes", "no"), index=None, key=_ASKED, **bound)
     given = [(key, str(value)) for key in _KEYS if (value := st.session_state.get(key))]
     if given:
         widgets.button("Clear the filters", "choose.clear", _clear, icon="filter_list_off",
                        kind="tertiary")  # fmt: skip
-    return many.resolve(user_id, MemoryFilter.read(given))
+    return time_machine.resolve(user_id, MemoryFilter.read(given))
 
 
 def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
@@ -90,17 +90,17 @@ def draw_chosen(user_id: UserId, records: list[MemoryRecord]) -> None:
 
 
 def _draw_actions(user_id: UserId, where: MemoryFilter, *, nothing: bool) -> None:
-    delete = ManyChange(user_id, "change_memories", {"where": where, "delete": True})
-    widgets.button("Delete", "choose.delete", many_view.ask, delete, icon="delete",
+    delete = BulkChange(user_id, "change_memories", {"where": where, "delete": True})
+    widgets.button("Delete", "choose.delete", bulk_change.ask, delete, icon="delete",
                    disabled=nothing)  # fmt: skip
     with st.popover("Set expiry", icon=":material/event_busy:", disabled=nothing):
         day = st.date_input("Last day on which questions find them (UTC)", key="choose.day")
-        expiry = ManyChange(user_id, "change_memories", {"where": where, "expires": day})
-        widgets.button("Preview", "choose.expire", many_view.ask, expiry)
+        expiry = BulkChange(user_id, "change_memories", {"where": where, "expires": day})
+        widgets.button("Preview", "choose.expire", bulk_change.ask, expiry)
     with st.popover("Restore", icon=":material/history:", disabled=nothing):
         at = st.text_input("To what they were at", key="choose.at", placeholder="2h, yesterday")
-        restore = ManyChange(user_id, "restore_user", {"where": where, "at": at})
-        widgets.button("Preview", "choose.restore", many_view.ask, restore, disabled=not at)
+        restore = BulkChange(user_id, "restore_user", {"where": where, "at": at})
+        widgets.button("Preview", "choose.restore", bulk_change.ask, restore, disabled=not at)
     if not nothing:
         widgets.download(
             "Export",

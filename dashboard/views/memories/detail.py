@@ -12,13 +12,13 @@ from memory_core.model.records import MemoryRecord
 
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import memory_reads, privacy
-from ...services.many import ManyChange
+from ...services import memory_calls, privacy
+from ...services.time_machine import BulkChange
 from ...ui import actions, tables, text
 from ...ui.messages import friendly_errors
 from ...ui.text import one_line, shorten, show_memory
 from .. import widgets
-from . import many
+from . import bulk_change
 
 MEMORY: Final = "memory"
 _ACTION: Final = "detail"
@@ -79,7 +79,7 @@ def _draw_hidden(record: MemoryRecord) -> None:
 
 def _reveal(record: MemoryRecord, key: str) -> None:
     why = st.session_state[key]
-    actions.action("hidden").do(lambda: memory_reads.reveal(record.user_id, record.id, why))
+    actions.action("hidden").do(lambda: memory_calls.reveal(record.user_id, record.id, why))
 
 
 def _draw_facts(record: MemoryRecord) -> None:
@@ -110,7 +110,7 @@ def _draw_facts(record: MemoryRecord) -> None:
 def _draw_history(record: MemoryRecord) -> None:
     if part := widgets.folded("History", "detail.history"):
         with part, friendly_errors():
-            events = memory_reads.history(record.user_id, record.id)
+            events = memory_calls.history(record.user_id, record.id)
             widgets.table(
                 tables.event_frame(events),
                 "The history of this memory",
@@ -167,7 +167,7 @@ def _change(record: MemoryRecord, action: actions.Action) -> None:
     def change() -> str:
         same = expires == _in_range(record.expires)
         new_expiry = None if same else expires or NEVER
-        changed = memory_reads.change_memory(record.user_id, record.id, changed_text, new_expiry)
+        changed = memory_calls.change_memory(record.user_id, record.id, changed_text, new_expiry)
         _stop_editing()
         checked = f"Changed, {'verified' if changed.verified else 'not verified'}."
         return f"{checked} {_HIDDEN}" if changed.expired else checked
@@ -178,7 +178,7 @@ def _change(record: MemoryRecord, action: actions.Action) -> None:
 def _delete(record: MemoryRecord) -> None:
     actions.action(_ACTION).outcome = None
     where = MemoryFilter(ids=frozenset([record.id]))
-    many.ask(ManyChange(record.user_id, "change_memories", {"where": where, "delete": True}))
+    bulk_change.ask(BulkChange(record.user_id, "change_memories", {"where": where, "delete": True}))
 
 
 def _draw_fact(label: str, fact: str | dt.datetime) -> None:

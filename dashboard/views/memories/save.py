@@ -12,7 +12,7 @@ from memory_core.model.records import SavedMemories
 from memory_core.model.user_id import UserId
 
 from ...connection import Timed
-from ...services import jobs, memory_reads
+from ...services import jobs, memory_calls
 from ...ui import actions, text
 from ...ui.messages import show_trouble
 from ...ui.progress import watch
@@ -111,7 +111,7 @@ def _draw_fields(user_id: UserId, raw: str, action: actions.Action, *, chat: boo
 
 
 def _draw_extraction() -> None:
-    possible = memory_reads.settings().llm is not None
+    possible = memory_calls.settings().llm is not None
     st.toggle("Extract facts with the language model", key="save.infer", disabled=not possible)
     st.caption(
         "On: the model keeps the facts it finds. Off: stored word for word."
@@ -123,12 +123,12 @@ def _draw_extraction() -> None:
 
 def _ask(user_id: UserId, raw: str, action: actions.Action, chat: bool) -> None:
     typed = st.session_state[_DRAFTS[chat]]
-    infer = bool(st.session_state.get("save.infer")) and memory_reads.settings().llm is not None
+    infer = bool(st.session_state.get("save.infer")) and memory_calls.settings().llm is not None
 
     def save() -> Timed[SavedMemories]:
         if chat:
-            return memory_reads.save_messages(raw, parse_chat(typed), infer=infer)
-        return memory_reads.save_text(raw, typed, infer=infer)
+            return memory_calls.save_messages(raw, parse_chat(typed), infer=infer)
+        return memory_calls.save_text(raw, typed, infer=infer)
 
     action.ask(save, user_id, typed, infer)
 
@@ -165,7 +165,7 @@ def _submit(user_id: UserId, raw: str, key: str) -> None:
 
     def submit() -> str:
         return jobs.board().submit(
-            lambda progress: memory_reads.save_document(raw, name, content, progress),
+            lambda progress: memory_calls.save_document(raw, name, content, progress),
             subject=name,
             fingerprint=f"{user_id}/{name}/{digest}",
         )

@@ -13,7 +13,7 @@ from memory_core.render.memory_records import STRENGTHS, reason_text, recall_sen
 from memory_core.render.text import visible
 
 from ...connection import Timed
-from ...services import memory_reads, user_actions
+from ...services import memory_calls, user_actions
 from ...ui import text
 from ...ui.text import expiry, one_line, show_memory
 from .. import widgets
@@ -43,7 +43,7 @@ def draw(user_id: UserId, known: UserSearch) -> None:
         st.caption("Ask in your own words; the memories need not contain them.")
         return
     with st.skeleton(height=240):
-        answer = memory_reads.search(user_id, question, limit)
+        answer = memory_calls.search(user_id, question, limit)
     if answer.result.hits:
         _draw_hits(answer, question)
     else:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from memory_core.render.storage_status import migration_sentence
 
-from ...services import memory_reads, migration
+from ...services import memory_calls, migration
 from ...ui import actions
 from ...ui.text import one_line, sentence, show
 from .. import widgets
@@ -69,7 +69,7 @@ def draw_automatic() -> None:
 
 def _own_folder(beginning: str) -> str:
     """Return the ChromaDB folder of the settings, empty for other kinds of sources."""
-    folder = memory_reads.settings().chroma_path if beginning == "chroma:" else None
+    folder = memory_calls.settings().chroma_path if beginning == "chroma:" else None
     return one_line(str(folder), 200) if folder else ""
 
 

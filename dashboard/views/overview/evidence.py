@@ -11,7 +11,7 @@ from memory_core.model.counting import counted
 from memory_core.model.records import Status
 
 from ... import routes
-from ...services import memory_reads, user_actions
+from ...services import memory_calls, user_actions
 from ...services.redeploy import past_reports
 from ...ui import charts, text
 from .. import widgets
@@ -33,7 +33,7 @@ _MARKS: Final = {
 
 def draw(state: Status) -> None:
     """Draw the five charts, the most telling ones first."""
-    census = memory_reads.census()
+    census = memory_calls.census()
     left, right = st.columns(2)
     with left:
         _draw_users(census)
@@ -47,8 +47,8 @@ def draw(state: Status) -> None:
 def _draw_users(census: Census) -> None:
     compared = user_actions.last_comparison()
     differing = {user.user_id for user in compared.scan.differing} if compared else set()
-    if census.memories <= memory_reads.COUNTED_UP_TO:
-        differing |= memory_reads.placement().missing.keys()
+    if census.memories <= memory_calls.COUNTED_UP_TO:
+        differing |= memory_calls.placement().missing.keys()
     with st.container(key="per-user", gap="xsmall"):
         count = len(census.users)
         most = f", the {charts.TOP_USERS} with most of {count:,}"
@@ -83,7 +83,7 @@ def _draw_should_be(state: Status) -> None:
     """Draw how record and store compare, and the time of the comparison."""
     with st.container(key="should-be", gap="xsmall"):
         head = _head("Is everything where it should be?")
-        if state.memories > memory_reads.COUNTED_UP_TO:
+        if state.memories > memory_calls.COUNTED_UP_TO:
             with head:
                 counting = st.button(
                     "Count the index", key="overview.count", icon=":material/123:", type="tertiary"
@@ -96,12 +96,16 @@ def _draw_should_be(state: Status) -> None:
                     f"index: {costs}."
                 )
                 return
-        placement, compared = memory_reads.placement(), user_actions.last_comparison()
+        placement, compared = memory_calls.placement(), user_actions.last_comparison()
         chart = charts.should_be(placement, compared.elsewhere.missing if compared else None)
         with head:
             st.caption(f"as of {placement.as_of:%H:%M} UTC", width="content")
             widgets.button(
-                "Check", "overview.check", memory_reads.check_again, icon="refresh", kind="tertiary"
+                "Check",
+                "overview.check",
+                memory_calls.check_again,
+                icon="refresh",
+                kind="tertiary",
             )
         # Not the chart's legend, which would be cut off on a phone.
         colours = ("blue" if state.backend == "s3_vectors" else "orange", "red", "violet", "gray")
@@ -116,7 +120,7 @@ def draw_strip(census: Census, state: Status) -> None:
     with st.container(key="strip", gap="xsmall"):
         head = _head("Storage over time")
         since, now = state.since or state.as_of, dt.datetime.now(dt.UTC)
-        chart = charts.storage_strip(memory_reads.starts(), past_reports(), census.days, since, now)
+        chart = charts.storage_strip(memory_calls.starts(), past_reports(), census.days, since, now)
         # In the chart a phone would have no room for it.
         marks = (_MARKS.get(p.name, ":gray[■]") + f" {p.name}" for p in chart.figure.data if p.x)
         head.caption(" · ".join(marks), width="content")
@@ -128,7 +132,7 @@ def draw_strip(census: Census, state: Status) -> None:
 def _draw_answers() -> None:
     with st.container(key="answers", gap="xsmall"):
         head = _head("Answers and errors")
-        counts = memory_reads.call_counts()
+        counts = memory_calls.call_counts()
         if not (hours := counts.hours()):
             st.caption(f"No saves and no questions in this process since {text.utc(counts.since)}.")
             return

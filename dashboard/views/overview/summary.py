@@ -9,7 +9,7 @@ from memory_core.redeploy_test import Report
 from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import memory_reads
+from ...services import memory_calls
 from ...services.redeploy import past_reports, waiting_tests
 from ...ui import status, tables, text
 from ...ui.text import one_line
@@ -64,7 +64,7 @@ def draw_log() -> None:
     if not part:
         return
     with part:
-        lines = memory_reads.recent_lines(_LINES)
+        lines = memory_calls.recent_lines(_LINES)
         # Plain text: a code block would load a highlighter of 1.6 MB.
         st.text(tables.log_text(lines) or "Nothing was logged since the dashboard started.")
         st.caption(
@@ -80,7 +80,7 @@ def _draw_counts(drawn: Status, *, counting: bool) -> None:
     """
     state = drawn
     if counting or drawn.backend == "chroma":
-        health = memory_reads.health()
+        health = memory_calls.health()
         state = health.status or drawn
         same = (state.memories, state.users) == (drawn.memories, drawn.users)
         if not same or health.counting != counting:

@@ -16,7 +16,7 @@ from memory_core.watch import Proof
 
 from ... import routes
 from ...auth.roles import Role
-from ...services import memory_reads, redeploy
+from ...services import memory_calls, redeploy
 from ...ui import actions, setting_lines, text
 from ...ui.messages import draw_unless, friendly_errors
 from ...ui.progress import watch
@@ -41,7 +41,7 @@ def draw(state: Status) -> None:
     proof, _ = redeploy.standing_proof()
     _draw_state(proof)
     _draw_check()
-    draw_strip(memory_reads.census(), state)
+    draw_strip(memory_calls.census(), state)
     if proof and proof.losses:
         st.header("What was lost", anchor=False)
         for loss in reversed(proof.losses):
@@ -83,7 +83,7 @@ def _draw_state(drawn: Proof | None) -> None:
         if passed:
             lines.append(f"last proven {text.both(passed)}")
         if since and proof.outcome == "proven":
-            count = deployments_since(memory_reads.starts(), proof.proven_since)
+            count = deployments_since(memory_calls.starts(), proof.proven_since)
             lines.append(f"proven since {text.utc(since)}, through {counted(count, 'deployment')}")
         for line in lines:
             text.show(f"{line[0].upper()}{line[1:]}.")

@@ -17,7 +17,7 @@ from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...connection import Trouble
-from ...services import jobs, memory_reads, redeploy
+from ...services import jobs, memory_calls, redeploy
 from ...services.redeploy import past_reports, waiting_tests
 from ...ui import setting_lines, tables, text
 from ...ui.messages import show_trouble
@@ -237,7 +237,7 @@ def _draw_verdict(report: Report) -> None:
 
 def _draw_next_step() -> None:
     """Draw what to set if the storage is temporary, else the link to the doctor."""
-    state = memory_reads.health().status
+    state = memory_calls.health().status
     if state and not state.persistent:
         setting_lines.draw_to_keep(state, "redeploy.what-to-set")
     else:

@@ -15,7 +15,7 @@ from memory_core.model.counting import counted
 
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import jobs, memory_reads, redeploy
+from ...services import jobs, memory_calls, redeploy
 from ...services.redeploy import leftover_tests, waiting_tests
 from ...ui import actions, text
 from ...ui.messages import draw_unless
@@ -75,7 +75,7 @@ def draw_waiting() -> None:
 
 def draw_receipt(receipt: redeploy_test.RedeployReceipt) -> None:
     """Draw the receipt in its three forms."""
-    settings, stored = memory_reads.settings(), len(receipt.acknowledged)
+    settings, stored = memory_calls.settings(), len(receipt.acknowledged)
     st.markdown(
         f":material/receipt_long: **Receipt** · {stored:,} of "
         f"{counted(receipt.count, 'probe')} stored and read back"
@@ -111,10 +111,10 @@ def read_receipt(code: str, content: bytes | None = None) -> redeploy_test.Redep
         InvalidReceipt: neither was given, or it cannot be used.
     """
     if content is not None:
-        return redeploy_test.from_file(content, memory_reads.settings())
+        return redeploy_test.from_file(content, memory_calls.settings())
     if not code.strip():
         raise InvalidReceipt("there is neither a code nor a file; give one of them")
-    return redeploy_test.from_code(code[:_CODE_CHARS], memory_reads.settings())
+    return redeploy_test.from_code(code[:_CODE_CHARS], memory_calls.settings())
 
 
 def start_job(begin: Callable[[], str]) -> None:
@@ -235,7 +235,7 @@ def _draw_waiting(receipt: redeploy_test.RedeployReceipt) -> None:
                 icon="fact_check",
                 disabled=busy,
             )
-            if memory_reads.settings().deployment.hook_url:
+            if memory_calls.settings().deployment.hook_url:
                 with st.popover("Start the deployment", icon=":material/rocket_launch:"):
                     st.markdown(
                         "The host builds and starts the latest commit. The application is "

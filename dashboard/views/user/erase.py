@@ -14,7 +14,7 @@ from memory_core.render.text import visible
 from memory_core.render.user_tables import SENTENCES, erasure_proof_text
 
 from ...auth import visitor
-from ...services import memory_reads, user_actions
+from ...services import memory_calls, user_actions
 from ...ui import actions, text
 from ...ui.actions import draw_typed
 from ...ui.text import one_line
@@ -116,7 +116,7 @@ def _draw_traces(traces: Traces) -> None:
 
 def proof_text(traces: Traces) -> str:
     """Return a readable proof: whom it is about, what was searched and by whom, what is left."""
-    state = memory_reads.health().status
+    state = memory_calls.health().status
     where = [text.backend_name(state.backend), *state.location.values()] if state else []
     return (
         f"What is left of {visible(traces.user_id)} in Holdfast\n"

@@ -19,13 +19,13 @@ from memory_core.model.user_id import UserId
 
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import many, memory_reads, redeploy, user_actions
-from ...services.many import ManyChange
+from ...services import memory_calls, redeploy, time_machine, user_actions
+from ...services.time_machine import BulkChange
 from ...ui import charts, text
 from ...ui.tables import CELL
 from ...ui.text import one_line
 from .. import widgets
-from ..memories import many as many_view
+from ..memories import bulk_change
 
 _AT: Final = "at"
 _SAME_SHOWN: Final = 100
@@ -36,11 +36,11 @@ _STATES: Final = {"added": "− only then", "changed": "≠ changed", "deleted":
 
 def draw(user_id: UserId) -> None:
     """Draw the timeline with its marks, the chosen event, the memories then and now."""
-    now = many.past(user_id, many.LATEST)
+    now = time_machine.past(user_id, time_machine.LATEST)
     if not now.events:
         st.caption("No events under this id.")
         return
-    many_view.draw(user_id)
+    bulk_change.draw(user_id)
     st.text_input(
         "Go to",
         key="time.go",
@@ -52,15 +52,17 @@ def draw(user_id: UserId) -> None:
     event_id = now.events[place]
     _draw_line(user_id, now, time_in(event_id))
     _draw_stepper(now.events, place)
-    _draw_step(many.step(user_id, now.events[place - 1] if place else None, event_id), event_id)
-    _draw_state(user_id, many.past(user_id, event_id), now)
+    _draw_step(
+        time_machine.step(user_id, now.events[place - 1] if place else None, event_id), event_id
+    )
+    _draw_state(user_id, time_machine.past(user_id, event_id), now)
 
 
 def _place(user_id: UserId, events: tuple[str, ...]) -> int:
     """Return the position of the event that the address names by id or moment, else of the last."""
     asked = st.query_params.get(_AT, "")
     if asked and not EVENT_ID.fullmatch(asked):
-        asked = many.past(user_id, asked).event_id
+        asked = time_machine.past(user_id, asked).event_id
         if not asked:
             st.info("Nothing was written here by then; this is the first event.")
     elif not asked:
@@ -74,7 +76,7 @@ def _go() -> None:
 
 
 def _draw_line(user_id: UserId, now: PastMemories, chosen: dt.datetime) -> None:
-    marks = charts.marks(memory_reads.starts(), redeploy.past_reports(), now.moves())
+    marks = charts.marks(memory_calls.starts(), redeploy.past_reports(), now.moves())
     chart = charts.timeline(user_actions.events_per_day(user_id), marks, chosen, _CHART_PX)
     event = st.plotly_chart(
         chart.figure,
@@ -125,12 +127,12 @@ def _draw_step(changes: list[Change], event_id: str) -> None:
     author = f" by {words}" if first.who else ""
     st.text(one_line(f"{counted(len(changes), 'change')}{author}; id {event_id}", 300))
     kinds = [one_line(f"{change.kind} {change.other or ''}", 80) for change in changes]
-    columns = {"What": kinds, **many_view.frame(changes)}
+    columns = {"What": kinds, **bulk_change.frame(changes)}
     widgets.table(columns, "What this event changed", at_most=_STEP_SHOWN)
 
 
 def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
-    receipt = many.difference(user_id, then.event_id)
+    receipt = time_machine.difference(user_id, then.event_id)
     st.header("Then and now", anchor=False)
     differing = {*receipt.ids, *dict(receipt.failed)}
     alike = [memory_id for memory_id in then.ids if memory_id not in differing]
@@ -154,18 +156,18 @@ def _draw_state(user_id: UserId, then: PastMemories, now: PastMemories) -> None:
     chosen = frozenset([*rows][row] for row in picked.selection.rows if row < len(rows))
     keep = st.toggle("Keep what was saved since", key="time.keep")
     options = {"at": then.event_id, "keep_newer": keep}
-    some = ManyChange(user_id, "restore_user", {**options, "where": MemoryFilter(ids=chosen)})
+    some = BulkChange(user_id, "restore_user", {**options, "where": MemoryFilter(ids=chosen)})
     with widgets.row():
         label = f"Bring back {counted(len(chosen), 'chosen memory', 'chosen memories')}"
-        widgets.button(label, "time.chosen", many_view.ask, some, icon="restore",
+        widgets.button(label, "time.chosen", bulk_change.ask, some, icon="restore",
                        disabled=not chosen)  # fmt: skip
-        widgets.button("Bring back all of this moment", "time.all", many_view.ask,
-                       ManyChange(user_id, "restore_user", options), icon="history")  # fmt: skip
+        widgets.button("Bring back all of this moment", "time.all", bulk_change.ask,
+                       BulkChange(user_id, "restore_user", options), icon="history")  # fmt: skip
 
 
 def draw_given(user_id: UserId) -> None:
     """Draw the memories returned to a program's question, and what they are now."""
-    receipts = many.recalls(user_id)
+    receipts = time_machine.recalls(user_id)
     if receipts is None:
         return
     st.header("What the assistant was given", anchor=False)
@@ -173,8 +175,10 @@ def draw_given(user_id: UserId) -> None:
         st.caption("No question of a program is on record.")
         return
     asked = st.selectbox("Asked", receipts, format_func=_asked, key="given.asked")
-    then = many.past(user_id, asked.at)
-    rows = _beside(then, many.difference(user_id, asked.at, frozenset(asked.ids)), asked.ids)
+    then = time_machine.past(user_id, asked.at)
+    rows = _beside(
+        then, time_machine.difference(user_id, asked.at, frozenset(asked.ids)), asked.ids
+    )
     given = [
         {"Rank": rank, "Score": score, **rows.get(memory_id, {"Difference": "gone"})}
         for rank, (memory_id, score) in enumerate(asked.given, 1)
@@ -198,7 +202,7 @@ def _beside(
     }
     for memory_id, reason in receipt.failed:
         rows[memory_id] = {"Difference": "→ moved", "Then": "", "Now": one_line(reason, CELL)}
-    unchanged = many.records(then, [key for key in alike if key not in rows])
+    unchanged = time_machine.records(then, [key for key in alike if key not in rows])
     return rows | {key: _row("same", record, record) for key, record in unchanged.items()}
 
 

@@ -14,7 +14,7 @@ from memory_core.render.text import visible, visible_id
 from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import demonstration, memory_reads, user_actions
+from ...services import demonstration, memory_calls, user_actions
 from ...ui import charts, tables, text
 from ...ui.messages import draw_unless
 from ...ui.progress import watch
@@ -35,14 +35,14 @@ def draw() -> None:
 
 def _draw_users() -> None:
     """Draw every user; a row opens the user."""
-    health, former = memory_reads.health(), st.empty()
+    health, former = memory_calls.health(), st.empty()
     if health.counting and health.status:
         last = health.status
         former.caption(
             f"{counted(last.memories, 'memory')} of {counted(last.users, 'user')} as of "
             f"{text.utc(last.as_of)}, counting again…"
         )
-    census = memory_reads.census()
+    census = memory_calls.census()
     former.empty()
     if not census.users or demonstration.is_loading():
         with st.container(border=True, key="empty"):
@@ -58,7 +58,7 @@ def _draw_users() -> None:
             width="content",
         )
         widgets.button(
-            "Count again", "users.again", memory_reads.count_again, icon="refresh", kind="tertiary"
+            "Count again", "users.again", memory_calls.count_again, icon="refresh", kind="tertiary"
         )
     if chosen := tables.pick_user(census.users, "users.all", at_most=_USERS_SHOWN):
         routes.open_user(chosen)

@@ -17,7 +17,7 @@ from dashboard.auth.notes import MOST_AN_HOUR, SAME_S, RefusalLimiter
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import LOCAL, NotAllowed, SignedOut, Visitor, acting_as, bound
 from dashboard.connection import connection
-from dashboard.services import diagnosis, memory_reads, privacy, user_actions
+from dashboard.services import diagnosis, memory_calls, privacy, user_actions
 from memory_core.activity import Wanted
 from memory_core.doctor import diagnose
 from memory_core.errors import InvalidMemory
@@ -87,7 +87,7 @@ def test_a_viewer_reads_a_memory_only_after_saying_why(
     signed_in: Callable[[str], AppTest],
 ) -> None:
     app = signed_in("vera")
-    memory = memory_reads._memories(ALICE, connection().writes)[0]
+    memory = memory_calls._memories(ALICE, connection().writes)[0]
     _on(app, "memories", user=ALICE, memory=memory.id)
     assert SAID not in _sent(app)
     assert privacy.HIDDEN in _sent(app)
@@ -228,7 +228,7 @@ def test_a_thread_that_nobody_stands_behind_gets_nothing(
     with pytest.raises(SignedOut):
         visitor.current()
     with pytest.raises(SignedOut):
-        memory_reads.health()
+        memory_calls.health()
 
 
 def test_what_a_role_does_not_allow_is_noted_within_limits(
@@ -273,4 +273,4 @@ def test_a_refused_sign_in_is_noted_without_what_was_typed(
 
 def test_a_reason_is_a_reason() -> None:
     with acting_as(LOCAL), pytest.raises(InvalidMemory):
-        memory_reads.reveal(ALICE, "some-memory", "   ok   ")
+        memory_calls.reveal(ALICE, "some-memory", "   ok   ")

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
-from dashboard.services import activity_log, jobs, many, memory_reads, user_actions
+from dashboard.services import activity_log, jobs, many, memory_calls, user_actions
 from memory_core import MemoryService
 from memory_core.activity import Actor, ChainReport, Page, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
@@ -49,18 +49,18 @@ def test_what_is_done_is_listed_with_who_from_where_and_never_what_was_said(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        saved = memory_reads.save_text("Bob@X.com ", "likes zebrafish", infer=False).result[0]
-        memory_reads.memories(BOB)
-        memory_reads.memories(BOB)
-        memory_reads.search(BOB, "Which zebrafish?", 5)
+        saved = memory_calls.save_text("Bob@X.com ", "likes zebrafish", infer=False).result[0]
+        memory_calls.memories(BOB)
+        memory_calls.memories(BOB)
+        memory_calls.search(BOB, "Which zebrafish?", 5)
         user_actions.recall(BOB, "Which zebrafish?", 5)
-        memory_reads.history(BOB, saved.id)
-        memory_reads.change_memory(BOB, saved.id, "likes zebrafish a lot")
+        memory_calls.history(BOB, saved.id)
+        memory_calls.change_memory(BOB, saved.id, "likes zebrafish a lot")
         user_actions.export(BOB, "csv", False)
         with pytest.raises(MemoryNotFound):
-            memory_reads.write(lambda service: service.delete_memory(BOB, "not there"))
-        memory_reads.write(lambda service: service.delete_memory(BOB, saved.id))
-        memory_reads.memories(BOB)
+            memory_calls.write(lambda service: service.delete_memory(BOB, "not there"))
+        memory_calls.write(lambda service: service.delete_memory(BOB, saved.id))
+        memory_calls.memories(BOB)
         user_actions.traces(BOB)
     told = [one.partition(": ") for one in sentences(page)]
     assert [one[0] for one in told] == [
@@ -91,10 +91,10 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
     page: AppTest, shared: MemoryService, data_dir: Path
 ) -> None:
     with acting_as(ANNA):
-        memory_reads.save_text(BOB, "likes rye", infer=False)
+        memory_calls.save_text(BOB, "likes rye", infer=False)
         user_actions.forget_user(BOB)
         # As the page of the user does right afterwards.
-        assert memory_reads.memories(BOB) == []
+        assert memory_calls.memories(BOB) == []
         many.difference(BOB, "now")
         user_actions.traces(BOB)
     assert not any("bob" in one for one in sentences(page))
@@ -105,7 +105,7 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
 def test_what_cannot_be_put_on_record_is_not_removed(
     shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory_reads.save_text(BOB, "likes rye", infer=False)
+    memory_calls.save_text(BOB, "likes rye", infer=False)
 
     def refuse(*_: object) -> None:
         raise BackendUnavailable("the disk is full", backend="local", operation="put")
@@ -119,9 +119,9 @@ def test_what_cannot_be_put_on_record_is_not_removed(
     ):
         with pytest.raises(BackendUnavailable):
             call()
-    assert len(memory_reads.memories(BOB)) == 1
+    assert len(memory_calls.memories(BOB)) == 1
     # What does no harm is done all the same.
-    assert memory_reads.save_text(BOB, "likes oats", infer=False).result
+    assert memory_calls.save_text(BOB, "likes oats", infer=False).result
 
 
 def test_an_entry_says_who_pressed_and_not_who_is_at_the_page_when_a_job_does_it(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from memory_core import MemoryService
 from tests.support.app_test import text_of
 from tests.support.other_servers import server
@@ -50,7 +50,7 @@ def test_at_amazon_there_is_no_band(
 def test_a_large_index_is_counted_when_somebody_asks(
     s3: Bench, app: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_reads, "COUNTED_UP_TO", 1)
+    monkeypatch.setattr(memory_calls, "COUNTED_UP_TO", 1)
     for text in ("likes tea", "likes rye"):
         shared.add_text_memory("alice@example.com", text)
     s3.standin.reset_requests()

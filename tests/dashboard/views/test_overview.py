@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from dashboard.ui.text import utc
 from memory_core import MemoryService, open_service
 from tests.support.app_test import run_timers, run_until, text_of
@@ -67,7 +67,7 @@ def test_another_process_is_counted_by_the_next_look(app: AppTest, shared: Memor
     def save_elsewhere() -> None:
         with open_service(shared.settings) as other:
             other.add_text_memory("bob@example.com", "likes rye")
-        memory_reads.count_again()
+        memory_calls.count_again()
 
     shared.add_text_memory("alice@example.com", "likes tea")
     run_timers(app, save_elsewhere)

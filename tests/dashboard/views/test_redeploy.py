@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.services import jobs, memory_reads
+from dashboard.services import jobs, memory_calls
 from memory_core import MemoryService
 from memory_core.redeploy_test import StepDone, Verdict
 from tests.support.app_test import text_of, walk
@@ -152,7 +152,7 @@ def test_without_a_storage_the_page_says_where_to_read_why(
 
 def test_the_report_can_be_taken_along(page: AppTest, shared: MemoryService) -> None:
     keep_reports(shared, make_report())
-    memory_reads.try_again()
+    memory_calls.try_again()
     page.run()
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Report as Markdown", "Report as JSON"]

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.connection import connection
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from dashboard.services import redeploy as work
 from dashboard.services.redeploy import leftover_tests, waiting_tests
 from memory_core import MemoryService, redeploy_test
@@ -54,7 +54,7 @@ def _follow(app: AppTest, **parameters: str) -> AppTest:
 
 def test_a_begun_test_gives_its_receipt_and_waits(begun: AppTest) -> None:
     assert not begun.exception
-    words, code = text_of(begun), redeploy_test.to_code(_receipt(), memory_reads.settings())
+    words, code = text_of(begun), redeploy_test.to_code(_receipt(), memory_calls.settings())
     assert "2 of 2 probes stored and read back" in words
     assert code in [one.value for one in begun.code]
     assert f"/redeploy?receipt={code}" in words
@@ -171,7 +171,7 @@ def test_a_test_can_be_ended_without_a_verdict(begun: AppTest, shared: MemorySer
 def test_what_earlier_tests_left_behind_is_cleaned_up(begun: AppTest) -> None:
     service = connection().service()
     service.parts.backend.objects.delete([f"redeploy/v1/{_receipt().run}.begun.json"])
-    memory_reads.try_again()
+    memory_calls.try_again()
     begun.run()
     assert "1 earlier test did not end" in text_of(begun)
     page = press(begun, "redeploy.clean-up")

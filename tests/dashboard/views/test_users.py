@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.services import memory_reads
+from dashboard.services import memory_calls
 from memory_core import MemoryService
 from memory_core.activity import Wanted
 from tests.support.app_test import draw_until, run_until, text_of
@@ -59,7 +59,7 @@ def test_every_user_is_in_the_table_most_memories_first(
 ) -> None:
     for user, text in (("bob@x.com", "rye"), ("ann@x.com", "tea"), ("ann@x.com", "oats")):
         shared.add_text_memory(user, text)
-    memory_reads.count_again()
+    memory_calls.count_again()
     page.run()
     table = page.dataframe[0].value
     assert table["User"].tolist() == ["ann@x.com", "bob@x.com"]
@@ -77,7 +77,7 @@ def test_the_store_is_compared_and_orphans_are_recovered(
     shared.add_text_memory("ann@x.com", "tea")
     put_stray(shared, "by-hand", user_id=" Ann@X.com", data="oats")
     put_stray(shared, "nobody's", agent_id="chef", data="rye")
-    memory_reads.count_again()
+    memory_calls.count_again()
     page.run()
     page.button(key="users.compare").click()
     words = run_until(page, "The store differs from the record.")

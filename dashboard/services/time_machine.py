@@ -18,7 +18,7 @@ from memory_core.model.user_id import UserId
 from ..auth.roles import Role
 from ..auth.visitor import requires
 from ..connection import connection
-from . import jobs, memory_reads, privacy
+from . import jobs, memory_calls, privacy
 from .activity_log import note
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LATEST: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
-class ManyChange:
+class BulkChange:
     """A call of the service that changes memories of a user, and its options except `preview`."""
 
     user_id: UserId
@@ -86,13 +86,13 @@ def resolve(user_id: UserId, where: MemoryFilter) -> MemoryFilter:
 
 
 @requires(Role.OPERATOR)
-def preview(change: ManyChange) -> ChangeReceipt:
+def preview(change: BulkChange) -> ChangeReceipt:
     """Return what a change would do."""
     return change.do(connection().service(), preview=True)
 
 
 @requires(Role.OPERATOR)
-def start(change: ManyChange) -> str:
+def start(change: BulkChange) -> str:
     """Start a change, and return the id of its job. For callbacks.
 
     Raises:
@@ -102,7 +102,7 @@ def start(change: ManyChange) -> str:
     if running and not running.finished:
         raise jobs.TooBusy("this user's memories are being changed; try again when that is done")
     return jobs.board().submit(
-        lambda job: memory_reads.write(lambda service: change.do(service, on_progress=job)),
+        lambda job: memory_calls.write(lambda service: change.do(service, on_progress=job)),
         subject="Change",
         fingerprint=_fingerprint(change.user_id),
     )
@@ -128,7 +128,7 @@ def _fingerprint(user_id: UserId) -> str:
     return f"user/many/{user_id}"
 
 
-@st.cache_data(ttl=memory_reads.FRESH_S, max_entries=8, show_spinner=False)
+@st.cache_data(ttl=memory_calls.FRESH_S, max_entries=8, show_spinner=False)
 def _difference(
     user_id: UserId, at: dt.datetime | str, ids: frozenset[str] | None, version: int
 ) -> ChangeReceipt:

@@ -13,8 +13,8 @@ from memory_core.model.user_id import UserId
 
 from ...auth.roles import Role
 from ...auth.visitor import may
-from ...services import many
-from ...services.many import ManyChange
+from ...services import time_machine
+from ...services.time_machine import BulkChange
 from ...ui import actions, text
 from ...ui.messages import friendly_errors, show_trouble
 from ...ui.progress import watch
@@ -34,7 +34,7 @@ _DONE: Final = {
 }
 
 
-def ask(change: ManyChange) -> None:
+def ask(change: BulkChange) -> None:
     """Show what the change would do, to be confirmed. For callbacks."""
     st.session_state[_ASKED] = change
 
@@ -42,7 +42,7 @@ def ask(change: ManyChange) -> None:
 def draw(user_id: UserId) -> None:
     """Draw the change to confirm, the one under way, or the receipt of the last."""
     widgets.outcome(_ACTION)
-    job = many.latest(user_id)
+    job = time_machine.latest(user_id)
     if job and not job.finished:
         watch(job.id, "memory", doing="Changing", stop="")
     elif job and job.id != st.session_state.get(_CLOSED):
@@ -91,7 +91,7 @@ def _draw_receipt(job_id: str, receipt: ChangeReceipt) -> None:
         with widgets.row():
             if receipt.changes and may(Role.OPERATOR):
                 options = {"at": receipt.before, "where": receipt.undo}
-                undo = ManyChange(receipt.user_id, "restore_user", options)
+                undo = BulkChange(receipt.user_id, "restore_user", options)
                 widgets.button("Undo", "many.undo", ask, undo, icon="undo")
             widgets.button("Close", "many.close", _close, job_id, icon="close", kind="tertiary")
 
@@ -107,11 +107,11 @@ def _draw_failed(receipt: ChangeReceipt) -> None:
 
 @st.dialog("Change these memories", icon=":material/checklist:", width="medium",
            on_dismiss=lambda: _stop_asking())  # fmt: skip
-def _confirm(change: ManyChange) -> None:
+def _confirm(change: BulkChange) -> None:
     if st.session_state.get(_ASKED) != change:
         st.rerun()
     with friendly_errors():
-        preview = many.preview(change)
+        preview = time_machine.preview(change)
         st.markdown(f"Preview: **{sentence(preview)}**. The receipt can undo it.")
         if preview.changes:
             widgets.table(frame(preview.changes), "Each memory before and after", at_most=_SHOWN)
@@ -124,9 +124,9 @@ def _confirm(change: ManyChange) -> None:
             widgets.button("Keep as it is", "many.leave", _stop_asking)
 
 
-def _start(change: ManyChange) -> None:
+def _start(change: BulkChange) -> None:
     _stop_asking()
-    actions.action(_ACTION).do(lambda: many.start(change))
+    actions.action(_ACTION).do(lambda: time_machine.start(change))
 
 
 def _stop_asking() -> None:
