@@ -32,7 +32,7 @@ from .reports import (
 )
 
 if TYPE_CHECKING:
-    from .incoming_memory import Values
+    from ..storage.vectors.base import Values
 
 LISTED = 1_000
 """The most refused memories, conflicts and differences that a report lists."""
