@@ -48,10 +48,9 @@ from ..model.records import Scope, Source
 from ..storage.vectors import Vector
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from ..storage.vectors.base import Values
 
-Neighbours = Callable[[str, "NDArray[np.float32]"], Sequence[Vector]]
+Neighbours = Callable[[str, "Values"], Sequence[Vector]]
 """Given a text and its vector, returns the user's nearest memories, for mem0 to compare with."""
 
 _CONFIG = MemoryConfig()
@@ -128,7 +127,7 @@ class Engine:
         (revised,) = memory.vector_store.collected
         return revised
 
-    def _memory(self, collector: _Collector, ready: Mapping[str, NDArray[np.float32]]) -> _Composer:
+    def _memory(self, collector: _Collector, ready: Mapping[str, Values]) -> _Composer:
         return _Composer(collector, _Embedding(self._embedder, ready), self._llm)
 
 
@@ -152,19 +151,17 @@ class _Composer(Memory):  # type: ignore[misc]
 class _Embedding(EmbeddingBase):  # type: ignore[misc]
     """Our embedder as mem0's; texts embedded in a batch beforehand are not embedded again."""
 
-    def __init__(self, embedder: Embedder, ready: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(self, embedder: Embedder, ready: Mapping[str, Values]) -> None:
         super().__init__()
         self._embedder = embedder
         self._ready = ready
         self.failure: BackendError | None = None
 
-    def embed(self, text: str, memory_action: str | None = None) -> NDArray[np.float32]:
+    def embed(self, text: str, memory_action: str | None = None) -> Values:
         known = self._ready.get(text)
         return known if known is not None else self._embedder.embed([text])[0]
 
-    def embed_batch(
-        self, texts: Sequence[str], memory_action: str | None = None
-    ) -> list[NDArray[np.float32]]:
+    def embed_batch(self, texts: Sequence[str], memory_action: str | None = None) -> list[Values]:
         try:
             return list(self._embedder.embed(texts))
         except BackendError as exc:

@@ -124,9 +124,7 @@ class MemoryReader:
 
     def records(self, view: UserView) -> list[MemoryRecord]:
         """Return every live memory, newest first."""
-        user = self._cached(view)
-        if user is None:
-            user = _UserMemories(view, *self.read(view, view.live))
+        user = self._cached(view) or _UserMemories(view, *self.read(view, view.live))
         records = [user.record(memory_id) for memory_id in reversed(user.ids)]
         if any(live.added.moved or live.latest.restored for live in view.live.values()):
             # They were recorded here long after they were made.

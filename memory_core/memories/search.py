@@ -22,8 +22,7 @@ from .reader import MemoryReader, RecordAt, to_record
 from .repository import Repository
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from ..storage.vectors.base import Values
 
 LOG_FOUND = "[Mem0] Found %d relevant memories for user %s"
 EXACT_UP_TO = 5_000
@@ -127,7 +126,7 @@ class Searcher:
             _logger.info(LOG_FOUND, len(hits), user_id)
         return SearchResult(hits, "exact" if exact else "index", len(view.live), exact)
 
-    def neighbours(self, user_id: UserId, text: str, values: NDArray[np.float32]) -> list[Vector]:
+    def neighbours(self, user_id: UserId, text: str, values: Values) -> list[Vector]:
         """Return the user's memories nearest to a text, for mem0 to compare with."""
         view = self._ledger.view(user_id)
         if not view.live:
@@ -180,7 +179,7 @@ class Searcher:
         )
 
     def _candidates(
-        self, view: UserView, question: str, values: NDArray[np.float32], limit: int
+        self, view: UserView, question: str, values: Values, limit: int
     ) -> tuple[Ranker, RecordAt]:
         """Let the index propose candidates; rank them, and their neighbours, exactly."""
         near = self._store.query(view.user_id, values, max(_CANDIDATES, 2 * limit), question)
@@ -214,7 +213,7 @@ def _best(
     ranker: Ranker,
     record_at: RecordAt,
     question: str,
-    values: NDArray[np.float32],
+    values: Values,
     limit: int,
     where: Condition,
 ) -> tuple[Hit, ...]:

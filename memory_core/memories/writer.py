@@ -23,10 +23,7 @@ from ..storage.vectors.base import PUT_BATCH
 from .reader import MemoryReader, is_current, to_record
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Values = NDArray[np.float32]
+    from ..storage.vectors.base import Values
 
 LOG_ADDED = "[Mem0] OK Memory added for user %s"
 NAMESPACE = UUID("5b0c6f5e-6f0b-5d0e-9a3c-8d3a0f6f3e21")

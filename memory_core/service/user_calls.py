@@ -48,8 +48,7 @@ class UserCalls(StoreCalls):
         """
         search = self._finder.find(text, counted or self.count_users(), scan, elsewhere)
         if texts and not search.answered:
-            mentions = self._finder.mentions(text, self.parts.store)
-            return replace(search, mentions=mentions)
+            search = replace(search, mentions=self._finder.mentions(text, self.parts.store))
         return search
 
     def traces(self, user_id: str, *, on_progress: Progress | None = None) -> Traces:

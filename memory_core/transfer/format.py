@@ -22,7 +22,7 @@ from ..storage.vectors import Vector
 from .incoming_memory import Events, Incoming, newest
 
 if TYPE_CHECKING:
-    from .incoming_memory import Values
+    from ..storage.vectors.base import Values
 
 FORMAT = 1
 Kind = Literal["jsonl", "csv"]

@@ -55,17 +55,12 @@ def import_memories(
         trailer = reader.trailer() if reader.header else None
         total = trailer.memories if trailer else 0
         parts = service.parts
-
-        def advance(done: int) -> None:
-            if on_progress:
-                on_progress(done, max(total, done) * (1 if dry_run else 2))
-
         with Intake(
             parts.ledger, parts.store, parts.embedder, path.name, existing=existing, dry_run=dry_run
         ) as intake:
             memories = reader.memories(user_id, inactive=inactive)
             split_up = chain.from_iterable(map(split, memories))
-            done = intake.take_all(split_up, advance)
+            done = intake.take_all(split_up, on_progress, total, rounds=1 if dry_run else 2)
             report = intake.finish(after(on_progress, done))
     left_out, lost = dict(reader.inactive), dict(reader.lost)
     return ImportReport(

@@ -20,10 +20,7 @@ from ..model.records import Scope
 from ..model.user_id import UserId, is_probe, normalize_user_id
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Values = NDArray[np.float32]
+    from ..storage.vectors.base import Values
 
 Events = Sequence[Mapping[str, Any]]
 

@@ -32,7 +32,7 @@ from .reports import (
 )
 
 if TYPE_CHECKING:
-    from .incoming_memory import Values
+    from ..storage.vectors.base import Values
 
 LISTED = 1_000
 """The most refused memories, conflicts and differences that a report lists."""
@@ -137,18 +137,24 @@ class Intake:
         self._journal.close()
 
     def take_all(
-        self, memories: Iterable[Incoming], on_batch: Callable[[int], None] = lambda _: None
+        self,
+        memories: Iterable[Incoming],
+        on_progress: Progress | None,
+        total: int = 0,
+        *,
+        rounds: int = 1,
     ) -> int:
         """Take everything in, in batches that fit into memory and fill requests; return the count.
 
-        `on_batch` is called with the count so far. Raises as `take`.
+        `on_progress` gets the count so far, and a total for all `rounds`. Raises as `take`.
         """
         done = 0
         size_of = Incoming.size_bytes
         for batch in batches(memories, _WINDOW, max_bytes=_WINDOW_BYTES, size_of=size_of):
             self.take(batch)
             done += len(batch)
-            on_batch(done)
+            if on_progress:
+                on_progress(done, max(total, done) * rounds)
         return done
 
     def take(self, batch: Sequence[Incoming]) -> None:

@@ -58,12 +58,7 @@ def plan(
         read_source(service, source, user, history, on_progress) as (staging, survey),
         open_intake(parts, source, verdicts, dry_run=True) as intake,
     ):
-
-        def advance(done: int) -> None:
-            if on_progress:
-                on_progress(done, done)
-
-        intake.take_all(staging.memories(), advance)
+        intake.take_all(staging.memories(), on_progress)
         report = intake.finish()
         users = tuple(_plans(staging, report, intake.totals.to_embed))
     return MigrationPlan(
@@ -130,9 +125,7 @@ def copy(
                 on_progress(done, total)
 
         with open_intake(parts, source, verdicts) as intake:
-            done = intake.take_all(
-                staging.memories(), lambda done: advance(done, max(survey.rows, done) * 2)
-            )
+            done = intake.take_all(staging.memories(), advance, survey.rows, rounds=2)
             report = intake.finish(after(advance, done))
         migrated = MigrationReport(
             source=source,

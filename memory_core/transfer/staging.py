@@ -28,7 +28,7 @@ from .incoming_memory import Digest, Incoming, newest, split
 from .reports import MigrationSource, SourceSurvey, Vectors
 
 if TYPE_CHECKING:
-    from .incoming_memory import Values
+    from ..storage.vectors.base import Values
 
 _SAMPLE = 16
 _ALIKE = 0.999

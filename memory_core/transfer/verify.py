@@ -64,14 +64,14 @@ def verify(
         ledger = intake.ledger
         memories = MemoryReader(ledger, parts.store, parts.embedder)
 
-        def compare(done: int) -> None:
+        def compare(done: int, total: int) -> None:
             for user_id, group in groupby(decided, key=lambda decision: decision.accepted.user_id):
                 comparison.add(ledger.view(user_id), memories, list(group))
             decided.clear()
             if on_progress:
-                on_progress(done, max(survey.rows, done))
+                on_progress(done, total)
 
-        intake.take_all(staging.memories(), compare)
+        intake.take_all(staging.memories(), compare, survey.rows)
         report = intake.finish()
     return Verification(
         source=source,

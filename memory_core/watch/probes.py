@@ -17,8 +17,7 @@ from ..model.user_id import PROBE_DOMAIN, UserId
 from ..storage.vectors import Vector
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from ..storage.vectors.base import Values
 
 _PREFIX: Final = "standing."
 _FOUND_AMONG: Final = 3
@@ -105,7 +104,7 @@ class ProbeReader:
 
     def __init__(self, parts: Repository) -> None:
         self._parts = parts
-        self._questions: dict[str, NDArray[np.float32]] = {}
+        self._questions: dict[str, Values] = {}
 
     def read(self, probes: Sequence[StandingProbe], asked: int | None) -> list[ReadBack]:
         """Return the state of each: by listing, by id, and by the meaning of its question.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Values = NDArray[np.float32]
+
 PUT_BATCH = 500
 """Vectors written together: as many as S3 Vectors accepts in one request."""
 
@@ -26,7 +28,7 @@ class Vector:
 
     key: str
     payload: Mapping[str, Any]
-    values: NDArray[np.float32] | None = None
+    values: Values | None = None
 
 
 class VectorStore(Protocol):
@@ -42,7 +44,7 @@ class VectorStore(Protocol):
         """Yield every key of the index, in no particular order: a full scan."""
 
     def query(
-        self, user_id: UserId, values: NDArray[np.float32], limit: int, words: str = ""
+        self, user_id: UserId, values: Values, limit: int, words: str = ""
     ) -> list[tuple[str, float | None]]:
         """Return keys of this user's nearest vectors with their cosine, nearest first.
 
