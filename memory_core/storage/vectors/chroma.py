@@ -152,14 +152,12 @@ def open_server(host: str, port: int) -> Iterator[Client]:
     silence_telemetry()
     import chromadb
     import httpx
-    from chromadb.config import Settings
     from chromadb.errors import ChromaError
 
     where = f"{host}:{port}"
+    settings = chromadb.get_settings().model_copy(update={"anonymized_telemetry": False})
     try:
-        client: Any = chromadb.HttpClient(
-            host=host, port=port, settings=Settings(anonymized_telemetry=False)
-        )
+        client: Any = chromadb.HttpClient(host=host, port=port, settings=settings)
         yield client
     except (ChromaError, ValueError, KeyError, httpx.HTTPError) as exc:
         if isinstance(exc, httpx.TransportError) or "connect" in str(exc).lower():
@@ -400,12 +398,11 @@ def _open_client(path: Path) -> Client:
         if left_out:
             del sys.modules[exporter]
     from chromadb.api.shared_system_client import SharedSystemClient
-    from chromadb.config import Settings
 
+    # A copy: new ones look for each field in the environment, a third of what opening takes.
+    settings = chromadb.get_settings().model_copy(update={"anonymized_telemetry": False})
     try:
-        client: Any = chromadb.PersistentClient(
-            path=str(path), settings=Settings(anonymized_telemetry=False)
-        )
+        client: Any = chromadb.PersistentClient(path=str(path), settings=settings)
     except Exception:
         # It keeps a system that failed to start, and hands it out at the next try (1.5.9).
         SharedSystemClient._identifier_to_system.pop(str(path), None)
