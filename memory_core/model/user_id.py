@@ -90,7 +90,7 @@ def normalize_user_id(raw: str) -> UserId:
             "pass the e-mail address or id as a string"
         )
     _check_length(raw, raw, MAX_RAW_LENGTH)
-    if any(0xD800 <= ord(char) <= 0xDFFF for char in raw):
+    if not raw.isascii() and any(0xD800 <= ord(char) <= 0xDFFF for char in raw):
         raise InvalidUserId(
             f"user id {_show(raw)} is not valid Unicode text; check how it was decoded"
         )
@@ -201,6 +201,8 @@ def _check_length(raw: str, text: str, limit: int) -> None:
 
 
 def _normalize_once(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "").lower()
     composed = unicodedata.normalize("NFC", text)
     visible = "".join(char for char in composed if not _is_invisible(char))
     return unicodedata.normalize("NFC", visible.lower())
