@@ -1,12 +1,14 @@
 """Routes of the login: form, password, sign-out, and the round trip to a provider."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -16,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from memory_core.activity import Actor
 
-from . import accounts, login_form, notes, oidc, visitor
+from . import accounts, login_form, notes, visitor
 from .access import (
     BROWSER,
     FORM,
@@ -31,6 +33,9 @@ from .access import (
 from .accounts import Account, Browser
 from .connections import PEER
 from .sessions import NotYetKnown, Session, Via
+
+if TYPE_CHECKING:
+    from . import oidc
 
 _logger = logging.getLogger("dashboard")
 
@@ -56,7 +61,12 @@ class SigningIn:
         self._browsers = URLSafeTimedSerializer(
             access.secret, salt="holdfast.browser", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        self._provider = oidc.Provider(access) if access.settings.oidc_url else None
+        self._provider: oidc.Provider | None = None
+        if access.settings.oidc_url:
+            # Its libraries take some 20 MB.
+            from . import oidc
+
+            self._provider = oidc.Provider(access)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request to one of `login_form.PATHS`."""
@@ -192,10 +202,10 @@ class SigningIn:
         wanted = login_form.safe_next(request.query_params.get("next", "/"))
         begun = await provider.begin(wanted)
         if begun is None:
-            return self._form(request, oidc.NO_ANSWER, 503, wanted)
+            return self._form(request, provider.no_answer, 503, wanted)
         url, kept = begun
         answer = _go(url)
-        self._keep(answer, OIDC, kept, lasts_s=oidc.LASTS_S)
+        self._keep(answer, OIDC, kept, lasts_s=provider.lasts_s)
         return answer
 
     async def _from_the_provider(self, request: Request, provider: oidc.Provider) -> Response:

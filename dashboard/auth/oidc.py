@@ -20,11 +20,6 @@ from .login_form import OIDC_BACK
 
 _logger = logging.getLogger("dashboard")
 
-LASTS_S: Final = 600
-"""Most seconds between the start of a sign-in and the provider's redirect."""
-
-NO_ANSWER: Final = "Your organisation's sign-in does not answer. Try again in a moment."
-
 _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
 _LEEWAY_S: Final = 60
 _TIMEOUT_S: Final = 10
@@ -45,6 +40,10 @@ class Answer:
 
 class Provider:
     """Client of the provider: authorization code flow with PKCE."""
+
+    lasts_s: Final = 600
+    """Most seconds between the start of a sign-in and the provider's redirect."""
+    no_answer: Final = "Your organisation's sign-in does not answer. Try again in a moment."
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -74,7 +73,7 @@ class Provider:
     async def finish(self, kept: str, query: dict[str, str]) -> Answer:
         """Return the address that the provider vouches for, given its redirect's query."""
         try:
-            begun = self._signer.loads(kept, max_age=LASTS_S)
+            begun = self._signer.loads(kept, max_age=self.lasts_s)
         except BadSignature:
             return Answer("/", refused="no sign-in was begun in this browser, or it took too long")
         refuse = partial(Answer, begun["w"], "")

@@ -84,10 +84,14 @@ class Ledger:
         self.damaged: dict[str, LedgerCorrupt] | None = None
         """By key: the entries that a tolerant ledger left out; None if each raises its error."""
 
-    def tolerant(self) -> Ledger:
-        """Return a ledger for one pass that leaves out unreadable entries, and lists them."""
+    def tolerant(self, views: Iterable[UserView] = ()) -> Ledger:
+        """Return a ledger for one pass that leaves out unreadable entries, and lists them.
+
+        It replays no user anew whose entries are still those of one of the `views`.
+        """
         ledger = Ledger(self.objects)
         ledger._batches, ledger._lock, ledger.damaged = self._batches, self._lock, {}
+        ledger._views = {view.user_id: _Known(None, keys_of(view.entries), view) for view in views}
         return ledger
 
     def restore(self, key: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -207,7 +211,12 @@ class Ledger:
         folders = by_folder(self.objects.list(ROOT))
         at_once = 1
         while part := list(islice(folders, at_once)):
-            self.read_ahead(key for _, keys in part for key in keys)
+            self.read_ahead(
+                key
+                for folder, keys in part
+                if not self._unchanged(UserId(unquote(_named(folder))), keys)
+                for key in keys
+            )
             for folder, keys in part:
                 if view := self.look(folder, keys):
                     yield view
@@ -237,8 +246,11 @@ class Ledger:
         user_id = self._user_of(_named(folder), keys)
         if user_id is None:
             return None
+        return self._unchanged(user_id, keys) or self._replay(user_id, keys)
+
+    def _unchanged(self, user_id: UserId, keys: Sequence[str]) -> UserView | None:
         known = self._views.get(user_id)
-        return known.view if known and known.keys == tuple(keys) else self._replay(user_id, keys)
+        return known.view if known and known.keys == tuple(keys) else None
 
     def erase(self, user_id: UserId, entries: Sequence[LedgerEntry]) -> None:
         """Remove a user's entries for good, with the content that they recorded.
@@ -286,8 +298,12 @@ class Ledger:
 
     def _keep(self, key: str, events: Events) -> None:
         with self._lock:
+            full = len(self._batches) >= _BATCHES_KEPT
             self._batches[key] = events
             trim(self._batches, _BATCHES_KEPT)
+            if full and len(events) == 1:
+                # It took the place of as many: nothing to add up, for each of thousands.
+                return
             spare = sum(map(len, self._batches.values())) - self._events_kept
             for first in list(self._batches)[:-1]:
                 if spare <= 0:

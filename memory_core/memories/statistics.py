@@ -8,8 +8,8 @@ from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import partial
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any, Final, TypeVar
 
 from ..errors import BackendError
 from ..ledger import ALL, Ledger, LedgerEntry, UserIndex, UserView
@@ -28,6 +28,8 @@ RECENT_DAYS = 7
 _DAY_MS = 24 * 3600 * 1000
 _EPOCH = date(1970, 1, 1).toordinal()
 _logger = logging.getLogger("memory_core")
+
+_Value = TypeVar("_Value")
 
 
 def read_history(
@@ -161,8 +163,8 @@ def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
         memories=len(view.live),
         first=entries[0].at,
         last=entries[-1].at,
-        days=tuple((day, origin, count) for (day, origin), count in days.items()),
-        weeks=tuple((week, count) for week, count in weeks.items() if week > latest - WEEKS),
+        days=tuple(_shared((*made, count)) for made, count in days.items()),
+        weeks=_shared(tuple(pair for pair in weeks.items() if pair[0] > latest - WEEKS)),
     )
 
 
@@ -189,7 +191,13 @@ def origin_of(event: Mapping[str, Any]) -> Origin:
 def _summary(tally: _UserTally, week: int) -> UserSummary:
     weeks = dict(tally.weeks)
     activity = tuple(weeks.get(at, 0) for at in range(week - WEEKS + 1, week + 1))
-    return UserSummary(tally.user_id, tally.memories, tally.first, tally.last, activity)
+    return UserSummary(tally.user_id, tally.memories, tally.first, tally.last, _shared(activity))
+
+
+@lru_cache(maxsize=10_000)
+def _shared(value: _Value) -> _Value:
+    """Return one object for all equal values: of many users' counts, few differ."""
+    return value
 
 
 def _week(day: int) -> int:

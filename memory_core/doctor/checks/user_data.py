@@ -64,7 +64,7 @@ def as_recorded(context: Context) -> Iterator[Finding]:
     auditor = Auditor(context.ledger, context.store)
     if "deep" in context.tags:
         compared = "all memories"
-        differences = auditor.audit(Steps(None)).differences
+        differences = auditor.audit(Steps(None), context.views).differences
     else:
         pairs = [(view.user_id, key) for view in context.views for key in view.live]
         sample = spread(pairs, _SAMPLE)
