@@ -171,7 +171,7 @@ def test_look_alike_users_are_apart_in_chromadb(
 def test_any_two_users_are_apart(tmp_path: Path, embedder: Embedder) -> None:
     numbers = count()
 
-    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @example((".", "a"))
     @given(pairs)
     def apart(pair: tuple[str, str]) -> None:

@@ -11,6 +11,9 @@ TIMES_LARGER = 8
 TIMES_LONGER = 24.0
 """In proportion it takes 8 times as long, by the square 64 times."""
 
+CLEARLY = 12.0
+"""What takes less is good at once: no short one is held up for five times as long."""
+
 TRIES = 3
 SIZES = 2
 """What looks too slow at one size is measured at eight times that: a square shows there all the
@@ -27,7 +30,8 @@ def is_in_proportion(
     """
     for _ in range(SIZES):
         short, long = make(size), make(TIMES_LARGER * size)
-        if (took := seconds(work, long)) < quick_s:
+        took = seconds(work, long)
+        if took < quick_s or took < CLEARLY * seconds(work, short):
             return True
         # The best of all tries first: with a short one that was held up, a square would pass.
         longest = TIMES_LONGER * min(seconds(work, short) for _ in range(TRIES))
