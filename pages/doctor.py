@@ -17,7 +17,8 @@ if may(Role.OPERATOR):
 # The storage is not asked here: this page is for when it does not work.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Doctor", anchor=False, width="content")
-    checks.draw_bundle()
+    if may(Role.OPERATOR):
+        checks.draw_bundle()
 st.caption("Finds out why memories are not persistent or missing, and says what to do.")
 for name, tab in frame.draw_tabs(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:

@@ -45,7 +45,8 @@ def draw() -> None:
             icon=":material/theater_comedy:",
         )
         return
-    _run()
+    actions.action(_ACTION).run("Working on it…")
+    widgets.outcome(_ACTION)
     state = director.state
     load = demonstration.load_job()
     if not state.people or (load and load.state != "done"):
@@ -119,15 +120,5 @@ def _draw_scene(scene: Scene, under_way: bool, loaded: bool) -> None:
 
 
 def _button(label: str, name: str, work: Callable[[], Any], icon: str) -> None:
-    busy = actions.action(_ACTION).busy
-    widgets.button(label, f"demo.{name}", _ask, name, work, icon=icon, disabled=busy)
-
-
-def _ask(name: str, work: Callable[[], Any]) -> None:
-    actions.action(_ACTION).ask(work, name)
-
-
-def _run() -> None:
-    action = actions.action(_ACTION)
-    action.run("Working on it…")
-    widgets.outcome(_ACTION)
+    demo = actions.action(_ACTION)
+    widgets.button(label, f"demo.{name}", demo.ask, work, name, icon=icon, disabled=demo.busy)
