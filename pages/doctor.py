@@ -17,7 +17,8 @@ if may(Role.OPERATOR):
 # Does not use the storage: this page has to work when the storage does not.
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Doctor", anchor=False, width="content")
-    checks.draw_bundle()
+    if may(Role.OPERATOR):
+        checks.draw_bundle()
 st.caption("Finds out why memories are missing or not persistent, and says what to do.")
 for name, tab in frame.draw_tabs(DRAW, key=checks.TAB, parameter="tab", first=checks.NAME).items():
     if tab.open:

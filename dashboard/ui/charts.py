@@ -321,7 +321,6 @@ def storage_strip(
         customdata=[report.run for _, report in judged],
         hovertext=[report.verdict.value for _, report in judged],
         hovertemplate="%{x|%-d %b %Y, %H:%M}: %{hovertext}<extra></extra>",
-        showlegend=False,
     )
     midnights = [dt.datetime.combine(day, dt.time(), dt.UTC) for day in days]
     counts = list(accumulate(days.values()))

@@ -60,9 +60,7 @@ def count_events(ledger: Ledger, user_id: UserId) -> dict[date, Counted[Kind]]:
     events = ledger.details(entry for entry in entries if entry.line is not None)
     days: dict[int, Counted[Kind]] = {}
     for entry in entries:
-        day = entry.ms // _DAY_MS
-        if entry.event_kind is Kind.ADD:
-            day, _ = _created(entry, events.get(entry, {}))
+        day, _ = _created(entry, events.get(entry, {}))
         days.setdefault(day, Counted())[entry.event_kind] += 1
     return {date.fromordinal(day + _EPOCH): days[day] for day in sorted(days)}
 
@@ -171,7 +169,7 @@ def _tally(ledger: Ledger, view: UserView) -> _UserTally | None:
 def _created(entry: LedgerEntry, event: Mapping[str, Any]) -> tuple[int, Origin]:
     """Return the day since 1970 on which a memory was created, and how it came here."""
     payload, moved = event.get("payload") or {}, event.get("moved")
-    if not moved:
+    if not moved or entry.event_kind is Kind.DELETE:
         return entry.ms // _DAY_MS, "document" if "document" in payload else "saved"
     # It was written here later than it was created.
     at = time_of(payload, "created_at")

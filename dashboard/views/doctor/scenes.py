@@ -119,5 +119,5 @@ def _draw_scene(scene: Scene, under_way: bool, loaded: bool) -> None:
 
 
 def _button(label: str, name: str, work: Callable[[], Any], icon: str) -> None:
-    action = actions.action(_ACTION)
-    widgets.button(label, f"demo.{name}", action.ask, work, name, icon=icon, disabled=action.busy)
+    demo = actions.action(_ACTION)
+    widgets.button(label, f"demo.{name}", demo.ask, work, name, icon=icon, disabled=demo.busy)

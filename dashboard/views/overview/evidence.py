@@ -20,15 +20,9 @@ from ..redeploy import start
 
 _PERIODS: Final = {"30 days": 30, "90": 90, "365": 365, "All": 0}
 _HEIGHT: Final = 222
-_MARKS: Final = {
-    "S3 Vectors": ":blue[■]",
-    "ChromaDB": ":orange[■]",
-    "start": "○",
-    "deployment": "△",
-    "redeploy test": "✓✗",
-    "memories": "▬",
-}
-"""The legend of the strip."""
+_MARKS: Final = (
+    ":blue[■] S3 Vectors · :orange[■] ChromaDB · ○ start · △ deployment · ✓✗ test · ▬ memories"
+)
 
 
 def draw(state: Status) -> None:
@@ -121,9 +115,7 @@ def draw_strip(census: Census, state: Status) -> None:
         head = _head("Storage over time")
         since, now = state.since or state.as_of, dt.datetime.now(dt.UTC)
         chart = charts.storage_strip(memory_calls.starts(), past_reports(), census.days, since, now)
-        # In the chart a phone would have no room for it.
-        marks = (_MARKS.get(p.name, ":gray[■]") + f" {p.name}" for p in chart.figure.data if p.x)
-        head.caption(" · ".join(marks), width="content")
+        head.caption(_MARKS, width="content")
         run = _draw_chart("strip", chart, head)
         if run is not None:
             st.switch_page(routes.REDEPLOY, query_params={start.TEST: run} if run else None)

@@ -38,8 +38,6 @@ def draw_empty() -> None:
     """Draw the next step while nothing is saved."""
     with st.container(border=True, key="empty"):
         st.header("No memories yet", anchor=False)
-        if may(Role.OPERATOR):
-            st.markdown("Save the first one.")
         with widgets.row():
             if may(Role.OPERATOR) and st.button(
                 "Save a memory", type="primary", icon=":material/add:"

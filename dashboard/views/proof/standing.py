@@ -93,15 +93,12 @@ def _draw_check() -> None:
     if not draw_unless(Role.OPERATOR):
         return
     job = redeploy.proof_check()
-    busy = job is not None and not job.finished
-    check = actions.action(_ACTION)
-    widgets.button(
-        "Check now", "proof.check", check.do, redeploy.run_proof_check, icon="fact_check",
-        disabled=busy,
-    )  # fmt: skip
-    widgets.outcome(_ACTION)
-    if job is not None and busy:
+    if job and not job.finished:
         watch(job.id, "", doing="Reading the probes", stop="")
+        return
+    do = actions.action(_ACTION).do
+    widgets.button("Check now", "proof.check", do, redeploy.run_proof_check, icon="fact_check")
+    widgets.outcome(_ACTION)
     widgets.draw_failure(job, "")
 
 

@@ -14,8 +14,6 @@ from memory_core.redeploy_test import RedeployReceipt, Report, Verdict
 from memory_core.render import redeploy_test
 
 from ... import routes
-from ...auth.roles import Role
-from ...auth.visitor import may
 from ...connection import Trouble
 from ...services import jobs, memory_calls, redeploy
 from ...services.redeploy import past_reports, waiting_tests
@@ -59,10 +57,9 @@ def draw() -> Report | None:
         return _draw_report(reports[0])
     with st.container(border=True, key="no-tests"):
         st.header("No test yet", anchor=False)
-        run = "Run" if may(Role.OPERATOR) else "Ask an operator to run"
         st.markdown(
-            f"Nothing is proven about the next deployment. {run} the simulation on this page: "
-            "after some seconds, this shows whether memories survive."
+            "Nothing is proven about the next deployment. A simulation takes some seconds and "
+            "shows here whether memories survive."
         )
     return None
 

@@ -133,7 +133,7 @@ PAGES = [
     ("memories", {"person": "Alice"}, "1 memory"),
     ("users", {"who": "Porto"}, "Nothing was ever saved under porto."),
     ("users", {}, "Ask an operator"),
-    ("redeploy", {}, "Ask an operator to run the simulation"),
+    ("redeploy", {}, "Ask an operator"),
     ("proof", {}, "Ask an operator"),
 ]
 
@@ -159,7 +159,7 @@ def test_a_viewer_reads_what_the_doctor_found_and_starts_nothing(
     app = _on(signed_in("vera"), "doctor", tab="Logs")
     assert [tab.label for tab in app.tabs] == [":blue[Checks]"]
     assert "Read the log" not in _buttons(app)
-    assert "Run the checks first" not in text_of(app)
+    assert "One file for a ticket" not in text_of(app)
     assert {"Run the checks"} <= _buttons(_on(signed_in("olaf"), "doctor"))
     with acting_as(Visitor("vera", Role.VIEWER)), pytest.raises(NotAllowed):
         diagnosis.bundle(diagnose(only=["environment.zone"]), (), False)
