@@ -134,10 +134,7 @@ class Auditor:
         self._unlisted: set[UserId] = set()
 
     def audit(self, steps: Steps, views: Iterable[UserView] = ()) -> Findings:
-        """Compare all memories of all users, by whole payload.
-
-        Users whose entries are still those of one of the `views` are not replayed anew.
-        """
+        """Compare all memories of all users, by whole payload; `views` as for `tolerant`."""
         self._unlisted.clear()
         self._look_into(self._recorded_in.tolerant(views))
         keys, views = self._snapshot()
