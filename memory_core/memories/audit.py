@@ -133,10 +133,10 @@ class Auditor:
         self._embedder = embedder
         self._unlisted: set[UserId] = set()
 
-    def audit(self, steps: Steps, views: Iterable[UserView] = ()) -> Findings:
-        """Compare all memories of all users, by whole payload; `views` as for `tolerant`."""
+    def audit(self, steps: Steps, known: Iterable[UserView] = ()) -> Findings:
+        """Compare all memories of all users, by whole payload; `known` as `tolerant` has it."""
         self._unlisted.clear()
-        self._look_into(self._recorded_in.tolerant(views))
+        self._look_into(self._recorded_in.tolerant(known))
         keys, views = self._snapshot()
         moves = unfinished(self._ledger, views.values())
         pairs, orphans = _divide(keys, views.values(), moves)
