@@ -266,6 +266,16 @@ BROKEN = {
 }  # fmt: skip
 
 
+def test_a_second_look_replays_only_users_with_new_entries(ledger: Ledger) -> None:
+    add(ledger, "m-1", "m-2")
+    add(ledger, "m-3", "m-4", user="bob@example.com")
+    before = tuple(ledger.users())
+    add(ledger, "m-5", "m-6", user="bob@example.com")
+    alice, bob = ledger.tolerant(before).users()
+    assert alice is before[0]
+    assert list(bob.live) == ["m-3", "m-4", "m-5", "m-6"]
+
+
 @pytest.mark.parametrize("name", BROKEN)
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_damaged_entry_is_reported_with_its_key(root: Path, name: str, batch: bool) -> None:
