@@ -26,7 +26,7 @@ from memory_core.redeploy_test import (
 from memory_core.redeploy_test.deployment import make_report, observe
 from memory_core.redeploy_test.records import ROOT
 from memory_core.redeploy_test.report import Control
-from tests.support.installation import MakeInstallation, hands
+from tests.support.installation import GoOn, Installation, MakeInstallation, hands
 
 
 @pytest.fixture(params=["s3", "chroma"])
@@ -47,9 +47,12 @@ def test_two_tests_at_once_do_not_disturb_each_other(install: MakeInstallation, 
     assert installation.remains(first) == installation.remains(second) == []
 
 
-def test_verifying_again_gives_the_same_report(install: MakeInstallation, kind: str) -> None:
-    installation = install(kind)
-    receipt = installation.begin(3)
+def _begin(installation: Installation) -> RedeployReceipt:
+    return installation.begin(3)
+
+
+def test_verifying_again_gives_the_same_report(go_on: GoOn, kind: str) -> None:
+    installation, receipt = go_on(kind, _begin)
     code = to_code(receipt, installation.settings)
     installation.deploy()
     if installation.standin:
@@ -65,9 +68,8 @@ def test_verifying_again_gives_the_same_report(install: MakeInstallation, kind: 
     assert installation.look(receipt) == ([Verdict.PASS], [], [])
 
 
-def test_two_verifiers_at_once_give_one_report(install: MakeInstallation, kind: str) -> None:
-    installation = install(kind)
-    receipt = installation.begin(4)
+def test_two_verifiers_at_once_give_one_report(go_on: GoOn, kind: str) -> None:
+    installation, receipt = go_on(kind, _begin)
     installation.deploy()
     settings = installation.settings
     with ThreadPoolExecutor(3) as threads:
@@ -81,11 +83,8 @@ def test_two_verifiers_at_once_give_one_report(install: MakeInstallation, kind: 
         assert [one.left_behind for one in reports(service)] == [0]
 
 
-def test_a_clean_up_that_fails_changes_no_verdict_and_is_made_up_for(
-    install: MakeInstallation,
-) -> None:
-    installation = install("s3")
-    receipt = installation.begin(3)
+def test_a_clean_up_that_fails_changes_no_verdict_and_is_made_up_for(go_on: GoOn) -> None:
+    installation, receipt = go_on("s3", _begin)
     installation.deploy()
     assert installation.standin
     installation.standin.set_switches(deny_actions=("s3vectors:DeleteVectors",))
@@ -132,11 +131,8 @@ def test_a_check_that_was_killed_is_repeated_and_says_what_it_left(
     assert installation.verify(receipt).headlines == ()
 
 
-def test_a_test_that_was_abandoned_is_not_called_a_loss(
-    install: MakeInstallation, kind: str
-) -> None:
-    installation = install(kind)
-    receipt = installation.begin(3)
+def test_a_test_that_was_abandoned_is_not_called_a_loss(go_on: GoOn, kind: str) -> None:
+    installation, receipt = go_on(kind, _begin)
     with installation.open() as service:
         assert abandon(service, receipt.run) == 0
     assert installation.remains(receipt) == []
