@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from memory_core import version
 from memory_core.version import library_version
 
 
@@ -20,7 +21,7 @@ def test_a_version_is_found_while_the_path_changes() -> None:
             sys.path.remove("nowhere")
 
     def look_anew() -> str:
-        library_version.cache_clear()
+        version._version_on.cache_clear()
         return library_version("boto3")
 
     changing = threading.Thread(target=change)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,15 +15,17 @@ from memory_core.doctor.demo_director import PEOPLE, SCENES, DemoDirector, DemoS
 from memory_core.errors import DemoRefused
 from standin import StandIn
 
+FEW = 8
 PLACES = ("chroma", "stand-in")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Only three of the twelve, which is enough for each scene; the talk loads all of them."""
+    """A few memories of three of the twelve, enough for each scene; the talk loads all of them."""
     folder = tmp_path_factory.mktemp("people")
     for name in ("Alice@Example.com", "elif@example.com", "giulia.Rossi@Example.com"):
-        shutil.copy(PEOPLE / f"{name}.jsonl", folder)
+        lines = (PEOPLE / f"{name}.jsonl").read_text().splitlines(keepends=True)
+        (folder / f"{name}.jsonl").write_text("".join(lines[:FEW]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_director, "PEOPLE", folder)
         yield
