@@ -76,7 +76,6 @@ def app() -> AppTest:
 @pytest.fixture
 def memories(app: AppTest) -> AppTest:
     """The Memories page, not yet drawn: a link may still be followed to a user."""
-    app.run()
     return app.switch_page(MEMORIES)
 
 
