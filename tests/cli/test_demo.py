@@ -7,8 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from tests.support.command_line import CommandLine
+from memory_core.cli import cli
+from tests.support.command_line import CommandLine, Result
+from tests.support.forked_workers import fork_workers
 from tests.support.paths import ROOT
 from tests.support.zygote import Zygote
 
@@ -32,10 +35,20 @@ def command_line(zygote: Zygote, tmp_path: Path) -> CommandLine:
     return CommandLine(zygote, tmp_path)
 
 
-def test_the_talk_can_be_given_as_it_stands(command_line: CommandLine) -> None:
+def run_here(*arguments: str) -> Result:
+    result = CliRunner().invoke(cli, arguments)
+    return Result(result.exit_code, result.stdout, result.stderr)
+
+
+def test_the_talk_can_be_given_as_it_stands(
+    command_line: CommandLine, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_workers(monkeypatch, zygote, tmp_path)
     assert len(TALK) == 12
     for line in TALK:
-        shown = command_line.run(*shlex.split(line))
+        # Only from here can the processes of a simulation be forked.
+        run = run_here if line.startswith("redeploy-test") else command_line.run
+        shown = run(*shlex.split(line))
         assert shown.code == (1 if line.startswith("redeploy-test") else 0), line
         for begin, words in SAID.items():
             if shlex.join(shlex.split(line)).startswith(begin):

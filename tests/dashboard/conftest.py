@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+import httpx
 import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
@@ -21,14 +22,16 @@ MEMORIES = "../pages/memories.py"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def packages_scanned_once() -> Iterator[None]:
+def packages_not_scanned() -> Iterator[None]:
     """Every AppTest reads what all installed packages say of themselves, to find components.
 
-    That is a quarter of a second, and always the same.
+    That is a second, and there are none. Every client of httpx reads the certificates, also for
+    addresses without TLS: 25 ms, and always the same.
     """
     with pytest.MonkeyPatch.context() as patch:
-        scan = cache(manifest_scanner.scan_component_manifests)
-        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        patch.setattr(manifest_scanner, "scan_component_manifests", list)
+        read = cache(httpx.create_ssl_context)
+        patch.setattr("httpx._transports.default.create_ssl_context", read)
         yield
 
 
@@ -76,7 +79,6 @@ def app() -> AppTest:
 @pytest.fixture
 def memories(app: AppTest) -> AppTest:
     """The Memories page, not yet drawn: a link may still be followed to a user."""
-    app.run()
     return app.switch_page(MEMORIES)
 
 

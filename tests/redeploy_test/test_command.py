@@ -98,7 +98,7 @@ def test_a_backend_that_does_not_answer_is_code_3(shell: CommandLine, standin: S
 def test_simulate_fails_where_memories_do_not_survive(
     zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # With new interpreters tests/cli/test_demo.py does the same.
+    # With new interpreters tests/browser/test_redeploy.py does the same.
     fork_workers(monkeypatch, zygote, tmp_path)
     result = CliRunner().invoke(cli, ["redeploy-test", "simulate", "--probes", "1", "--json"])
     said = json.loads(result.stdout)

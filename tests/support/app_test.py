@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
+from dashboard.services import jobs
 from tests.support.waiting import wait_for
 
 MARK = "evil.example"
@@ -34,7 +35,8 @@ def run_until(page: AppTest, words: str) -> str:
 def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
     """Draw the page until what it says is as expected, and return that.
 
-    Between two drawings there is time for what is waited for, which shares the processor.
+    After the first drawing, which may start a job, no job is under way: each drawing costs as much
+    as many a job. Between two drawings there is time for what else is waited for.
     """
 
     def says() -> str:
@@ -43,10 +45,23 @@ def draw_until(page: AppTest, what: str, done: Callable[[str], bool]) -> str:
             pytest.fail(f"an exception is on the page: {page.exception}")
         text = text_of(page)
         if not done(text):
+            wait_for_jobs()
             raise AssertionError(text)
         return text
 
     return wait_for(what, says, every_s=0.2)
+
+
+def wait_for_jobs() -> None:
+    """Wait until no job is under way any more."""
+
+    def ended() -> bool:
+        under_way = [job for job in list(jobs.board()._jobs.values()) if not job.finished]
+        if under_way:
+            raise AssertionError(f"{under_way} did not end yet")
+        return True
+
+    wait_for("every job to end", ended)
 
 
 def run_timers(app: AppTest, meanwhile: Callable[[], object]) -> None:

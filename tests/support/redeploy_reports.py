@@ -11,27 +11,14 @@ from streamlit.testing.v1 import AppTest
 from ulid import ULID
 
 from dashboard.connection import connection
-from dashboard.services import jobs
 from memory_core import MemoryService
 from memory_core.redeploy_test import ProbeResult, ProbeState, Report, StepDone, Verdict
 from memory_core.redeploy_test.records import keep
 from memory_core.redeploy_test.report import Installation
-from tests.support.waiting import wait_for
+from tests.support.app_test import wait_for_jobs
 
 PAGE = "../pages/redeploy.py"
 TIMEOUT_S = 90
-
-
-def wait_for_jobs() -> None:
-    """Wait until no job is under way any more."""
-
-    def ended() -> bool:
-        under_way = [job for job in list(jobs.board()._jobs.values()) if not job.finished]
-        if under_way:
-            raise AssertionError(f"{under_way} did not end yet")
-        return True
-
-    wait_for("every job to end", ended, TIMEOUT_S)
 
 
 def finish(app: AppTest) -> AppTest:

@@ -55,7 +55,6 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTe
 
 
 def _on(app: AppTest, page: str, **parameters: str) -> AppTest:
-    app.run()
     app.switch_page(f"../pages/{page}.py")
     for name, value in parameters.items():
         app.query_params[name] = value

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
-from dashboard.services import activity_log, jobs, many, memory_calls, user_actions
+from dashboard.services import activity_log, jobs, memory_calls, time_machine, user_actions
 from memory_core import MemoryService
 from memory_core.activity import Actor, ChainReport, Page, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
@@ -26,7 +26,6 @@ ANNA = Visitor("anna", Role.ADMIN, "198.51.100.7", "s1")
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
     """The page, not yet drawn."""
-    app.run()
     return app.switch_page("../pages/activity.py")
 
 
@@ -95,7 +94,7 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
         user_actions.forget_user(BOB)
         # As the page of the user does right afterwards.
         assert memory_calls.memories(BOB) == []
-        many.difference(BOB, "now")
+        time_machine.difference(BOB, "now")
         user_actions.traces(BOB)
     assert not any("bob" in one for one in sentences(page))
     assert "anna forgot a forgotten user" in page.dataframe[0].value["What"][1]
@@ -191,7 +190,6 @@ def test_more_is_shown_on_demand_and_an_admin_exports_all(
 
 def test_a_broken_storage_is_said_instead(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_BACKEND", "s3_vectors")
-    app.run()
     page = app.switch_page("../pages/activity.py").run()
     assert not page.exception
     assert "A setting is missing or wrong" in text_of(page)

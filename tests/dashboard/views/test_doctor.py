@@ -25,7 +25,6 @@ DOCTOR = "../pages/doctor.py"
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
     """The page, not yet drawn."""
-    app.run()
     return app.switch_page(DOCTOR)
 
 
@@ -144,6 +143,7 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
     page: AppTest, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fork_workers(monkeypatch, zygote, tmp_path)
+    page.run()
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
     page.run()
@@ -183,7 +183,6 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
 
 @pytest.mark.parametrize("name", ["overview", "users", "memories"])
 def test_an_empty_place_offers_invented_people(app: AppTest, name: str) -> None:
-    app.run()
     app.switch_page(f"../pages/{name}.py").run()
     assert app.button(key=f"{name}.load").label == "Load twelve invented people"
 

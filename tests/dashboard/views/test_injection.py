@@ -24,7 +24,6 @@ def hostile(shared: MemoryService) -> str:
 
 
 def _open(app: AppTest, tab: str, **state: object) -> AppTest:
-    app.run()
     app.switch_page("../pages/memories.py")
     app.query_params["user"] = USER
     app.query_params["tab"] = tab
@@ -62,7 +61,6 @@ def test_on_the_user_line_and_in_a_search(app: AppTest, hostile: str) -> None:
 
 def test_in_the_box_for_a_person(app: AppTest, hostile: str) -> None:
     app.query_params["who"] = MARK
-    app.run()
     app.switch_page("../pages/users.py").run()
     sinks = _sinks(app)
     assert "text" in sinks

@@ -154,7 +154,6 @@ def test_extraction_can_be_switched_on_with_a_language_model(
 ) -> None:
     monkeypatch.setenv("MEMORY_LLM", "openai:gpt-4o-mini")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    app.run()
     _open(app.switch_page("../pages/memories.py"), ALICE)
     assert not app.toggle(key="save.infer").disabled
 
@@ -311,7 +310,6 @@ def test_without_a_storage_the_page_says_so_and_shows_no_form(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
-    app.run()
     app.switch_page("../pages/memories.py").run()
     assert not app.exception
     assert "Memories cannot be shown or saved at the moment" in text_of(app)

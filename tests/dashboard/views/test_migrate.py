@@ -22,7 +22,6 @@ TEXTS = ["Likes tea", "Hates rye"]
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
     """The page, not yet drawn."""
-    app.run()
     return app.switch_page("../pages/migrate.py")
 
 

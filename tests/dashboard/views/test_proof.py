@@ -27,7 +27,6 @@ def start(hour: int, commit: str, instance: str = "srv-1", backend: str = "chrom
 def test_the_first_check_is_a_click_away_and_a_loss_stays_on_the_page(
     app: AppTest, shared: MemoryService
 ) -> None:
-    app.run()
     app.switch_page(PAGE).run()
     assert "No proof yet" in text_of(app)
     assert app.code[0].value == "MEMORY_WATCH=15m"
@@ -62,7 +61,6 @@ def test_starts_and_earlier_tests_are_drawn_as_they_are(
     keep_reports(shared, *(make_report(verdicts[at % 4], number=at) for at in range(200)))
     for hour, commit in ((0, "a" * 40), (1, HOSTILE)):
         keep_start(shared.parts.backend.objects, start(hour, commit, HOSTILE))
-    app.run()
     app.switch_page(PAGE).run()
     assert not app.exception
     (tests,) = app.dataframe

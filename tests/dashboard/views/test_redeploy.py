@@ -29,7 +29,6 @@ HOSTILE = "![x](https://evil.example/x.png) [click](https://evil.example) :red[b
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
     """The page, drawn."""
-    app.run()
     return app.switch_page(PAGE).run()
 
 
@@ -44,7 +43,6 @@ def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
 def test_a_verdict_has_what_can_be_passed_on(app: AppTest, shared: MemoryService) -> None:
     report = make_report()
     keep_reports(shared, report)
-    app.run()
     app.query_params["test"] = report.run
     page = app.switch_page(PAGE).run()
     assert not page.exception
@@ -69,7 +67,6 @@ def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app:
 
     job_id = jobs.board().submit(work, subject="Deployment, simulated", fingerprint="a")
     wait_for("both steps", lambda: len(jobs.board().get(job_id).steps) == 2)
-    app.run()
     app.query_params["job"] = job_id
     app.switch_page(PAGE).run()
     words = text_of(app)
@@ -95,7 +92,6 @@ def test_the_overview_starts_a_test_in_one_click_and_one_that_fails_itself_is_a_
 
 def test_an_unknown_run_and_an_unknown_test_say_so(app: AppTest, shared: MemoryService) -> None:
     keep_reports(shared, make_report())
-    app.run()
     app.query_params["job"] = "guessed"
     app.switch_page(PAGE).run()
     assert "no longer known here" in text_of(app)
@@ -122,7 +118,6 @@ def test_what_differs_is_marked_and_texts_from_storage_are_no_markup(
         ),
     )
     app.session_state["redeploy.steps"] = app.session_state["redeploy.what-to-set"] = True
-    app.run()
     app.switch_page(PAGE).run()
     assert not app.exception
     assert app.code[-1].value.startswith("AWS_S3_BUCKET="), "what to set is the next step"
@@ -144,7 +139,6 @@ def test_without_a_storage_the_page_says_where_to_read_why(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_BACKEND", "pinecone")
-    app.run()
     app.switch_page(PAGE).run()
     assert not app.exception
     assert "Nothing can be tested at the moment" in text_of(app)

@@ -32,7 +32,6 @@ from tests.support.redeploy_reports import (
 def begun(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page on which a test of two probes was begun."""
     monkeypatch.setenv("RENDER_GIT_COMMIT", "a" * 40)
-    app.run()
     app.switch_page(PAGE).run()
     app.number_input(key="redeploy.begin-count").set_value(2)
     page = press(app, "redeploy.begin")
@@ -111,7 +110,6 @@ def test_a_link_with_the_code_alone_looks_only_when_asked_to_and_finds_the_loss(
     monkeypatch.setenv("RENDER_GIT_COMMIT", "a" * 40)
     code = redeploy_test.to_code(redeploy_test.begin(shared, 2), shared.settings)
     deploy(monkeypatch, "b" * 40, wiped=data_dir)
-    app.run()
     app.switch_page(PAGE)
     _follow(app, receipt=code)
     assert not app.exception
@@ -131,7 +129,6 @@ def test_the_file_alone_is_enough(
 ) -> None:
     content = redeploy_test.to_file(redeploy_test.begin(shared, 2), shared.settings)
     deploy(monkeypatch, "b" * 40, wiped=data_dir)
-    app.run()
     app.switch_page(PAGE).run()
     app.file_uploader(key="redeploy.file").upload("receipt.json", content)
     page = press(app, "redeploy.check")
@@ -143,7 +140,6 @@ def test_the_file_alone_is_enough(
     [("", "neither a code nor a file"), ("ABC-DEF", "this is not the code of a redeploy test")],
 )
 def test_an_invalid_code_is_a_sentence(app: AppTest, code: str, said: str) -> None:
-    app.run()
     app.switch_page(PAGE).run()
     app.text_input(key="redeploy.code").set_value(code)
     page = press(app, "redeploy.check")
@@ -152,7 +148,6 @@ def test_an_invalid_code_is_a_sentence(app: AppTest, code: str, said: str) -> No
 
 
 def test_an_invalid_link_or_file_is_a_sentence(app: AppTest) -> None:
-    app.run()
     app.switch_page(PAGE)
     _follow(app, receipt="![x](https://evil.example)")
     assert "This receipt cannot be used" in app.error[0].value
@@ -194,7 +189,6 @@ def test_the_hook_starts_a_deployment_after_a_second_press(
     try:
         monkeypatch.setenv("RENDER_DEPLOY_HOOK_URL", f"{server.url}/deploy/secret-key")
         deploy(monkeypatch, "a" * 40)
-        app.run()
         app.switch_page(PAGE).run()
         assert asked == []
         page = press(app, f"redeploy.deploy-{receipt.run}")

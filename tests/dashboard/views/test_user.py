@@ -24,7 +24,6 @@ def page(app: AppTest, shared: MemoryService) -> AppTest:
     """The page of Ann, who has memories under two ids."""
     for user, text in ((ANN, "Likes tea"), (OTHER, "Hates rye"), (OTHER, "Rides a bike")):
         shared.add_text_memory(user, text)
-    app.run()
     app.switch_page("../pages/memories.py")
     app.query_params["user"] = " Ann.Lee@Gmail.com"
     return app

@@ -15,7 +15,6 @@ from tests.support.damage import put_stray
 @pytest.fixture
 def page(app: AppTest) -> AppTest:
     """The page, not yet drawn."""
-    app.run()
     return app.switch_page("../pages/users.py")
 
 
