@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.roles import Role
 from dashboard.auth.visitor import NotAllowed, Visitor, acting_as
-from dashboard.services import activity_log, jobs, many, memory_calls, user_actions
+from dashboard.services import activity_log, jobs, memory_calls, time_machine, user_actions
 from memory_core import MemoryService
 from memory_core.activity import Actor, ChainReport, Page, Wanted
 from memory_core.errors import BackendUnavailable, MemoryNotFound
@@ -95,7 +95,7 @@ def test_after_forgetting_neither_the_log_nor_the_page_names_the_user(
         user_actions.forget_user(BOB)
         # As the page of the user does right afterwards.
         assert memory_calls.memories(BOB) == []
-        many.difference(BOB, "now")
+        time_machine.difference(BOB, "now")
         user_actions.traces(BOB)
     assert not any("bob" in one for one in sentences(page))
     assert "anna forgot a forgotten user" in page.dataframe[0].value["What"][1]
