@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import httpx
@@ -176,7 +177,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the image would hold."""
+    """A copy of what the image would hold, and what Python has compiled of it already."""
     code = tmp_path_factory.mktemp("image")
     found = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
@@ -185,7 +186,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in found.stdout.splitlines():
         if not kept_out(name) and (ROOT / name).is_file():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, code / name)
+            # With its time, by which Python knows what it has compiled.
+            shutil.copy2(ROOT / name, code / name)
+            if (compiled := Path(cache_from_source(str(ROOT / name)))).is_file():
+                kept = Path(cache_from_source(str(code / name)))
+                kept.parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, kept)
     return code
 
 

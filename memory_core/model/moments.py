@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -92,6 +91,9 @@ def read_time(value: Any) -> datetime:
         for form in _FORMATS:
             with suppress(ValueError):
                 return datetime.strptime(text, form).replace(tzinfo=UTC)
+        # Not at the top: it takes longer to load than a small document to read.
+        from email.utils import parsedate_to_datetime
+
         moment = parsedate_to_datetime(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, IndexError, OverflowError, OSError) as exc:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
@@ -20,7 +17,6 @@ from memory_core.memories import repair as repairing
 from memory_core.storage.vectors.chroma import ChromaStore, open_folder
 from tests.support.command_line import CommandLine
 from tests.support.damage import ANN, BOB, fill, found_in
-from tests.support.paths import ROOT
 from tests.support.zygote import Zygote
 
 INDEX = "mem0-wordllama-256"
@@ -231,34 +227,12 @@ def test_until_an_interrupted_rebuild_is_finished_nothing_is_missing_from_an_ans
 
 # Real processes
 
-DIES_AT_THE_SECOND_PUT = """
-import os, signal
-from memory_core import rebuild_index
-from memory_core.memories import repair
-from memory_core.storage.vectors.chroma import ChromaStore
-repair.BATCH, put, puts = 1, ChromaStore.put, []
-def counted(self, vectors):
-    puts.append(1)
-    put(self, vectors)
-    if len(puts) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-ChromaStore.put = counted
-rebuild_index()
-"""
-
 
 def test_a_killed_rebuild_goes_on_from_the_command_line(
     lost: dict[str, str], data_dir: Path, reopen: Reopen, zygote: Zygote, tmp_path: Path
 ) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", DIES_AT_THE_SECOND_PUT],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "MEMORY_DATA_DIR": str(data_dir)},
-        cwd=ROOT,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = zygote.start("rebuild_and_die", data_dir=data_dir, puts=2)
+    assert killed.wait() == -signal.SIGKILL, killed.reported()
     commands = CommandLine(zygote, tmp_path)
     half = commands.run("audit", "--json")
     assert half.code == 1

@@ -103,16 +103,3 @@ def test_a_second_demo_in_the_same_folder_says_that_one_is_running(
     with StandIn(tmp_path):
         assert demo.main() == 1
     assert "The demo runs already" in capsys.readouterr().err
-
-
-def test_the_examples_are_loaded_on_another_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    with StandIn(profile="noobaa") as standin:
-        for name, value in standin.environ().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AWS_S3_BUCKET", demo.BUCKET)
-        monkeypatch.setenv("MEMORY_VECTOR_BUCKET", f"{demo.BUCKET}-vectors")
-        demo._fill(standin)
-        with open_service() as service:
-            # More than the 256 vectors after which NooBaa answers each put with a failure.
-            assert service.status().memories == 308
-            assert service.audit().clean

@@ -42,10 +42,9 @@ def bench() -> Iterator[Bench]:
             service.add_document("crowd", "crowd.jsonl", "\n".join(lines).encode())
             imported = dict(opened.standin.request_counts())
             for user in USERS:
-                texts = (
-                    json.dumps({"memory": f"{user} owns {n} tin soldiers."}) for n in range(100)
-                )
-                service.add_document(user, "own.jsonl", "\n".join(texts).encode())
+                texts = [f"{user} owns {n} tin soldiers." for n in range(100)]
+                said = [{"role": "user", "content": text} for text in texts]
+                service.add_messages(user, said, infer=False)
         opened.imported = imported
         yield opened
 

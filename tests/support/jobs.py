@@ -7,6 +7,7 @@ import os
 import random
 from dataclasses import replace
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from memory_core.embedders import local
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
+from memory_core.memories import repair
 from memory_core.storage.aws.client import _shared
 from memory_core.storage.backend import select_backend
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import VectorStore
-from memory_core.storage.vectors.chroma import open_chroma
+from memory_core.storage.vectors.chroma import ChromaStore, open_chroma
 from memory_core.transfer import import_memories
 from memory_core.transfer.background import Background
 from tests.support.activity_jobs import act  # noqa: F401 - a job too
@@ -113,6 +115,20 @@ def work(
     for call in calls:
         report(do(service, call))
     service.close()
+
+
+def rebuild_and_die(report: Report, data_dir: str, puts: int) -> None:
+    """Rebuild the index of a folder memory by memory, and die once so many are in it."""
+    put, done = ChromaStore.put, count(1)
+
+    def count_put(store: ChromaStore, vectors: Any) -> None:
+        put(store, vectors)
+        if next(done) == puts:
+            die()
+
+    repair.BATCH = 1
+    ChromaStore.put = count_put  # type: ignore[method-assign]
+    repair.rebuild_index(Settings.from_env({"MEMORY_DATA_DIR": data_dir}))
 
 
 def do(service: MemoryService, call: list[Any]) -> list[Any]:

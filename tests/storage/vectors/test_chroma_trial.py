@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from memory_core import MemoryService, NotIndexed
 from memory_core.cli import cli
 from memory_core.errors import BackendUnavailable, IndexDamaged
-from memory_core.memories.repair import rebuild_index
 from tests.support.vector_files import (
     SAVED,
     TEXTS,
@@ -93,31 +92,17 @@ def test_memories_are_listed_and_one_sentence_names_rebuild(
 
 
 @pytest.mark.process
-def test_what_is_saved_meanwhile_is_on_record_and_rebuild_heals_it_all(data_dir: Path) -> None:
-    overwrite(data_dir)
-    with open_on(data_dir) as service:
-        settings = service.settings
-        with pytest.raises(NotIndexed):
-            service.add_text_memory("ann", "likes figs")
-        hits = service.query_memories("ann", "Which instrument does she play?", limit=1)
-        assert [hit.memory.memory for hit in hits] == ["plays the oboe"]
-    report = rebuild_index(settings)
-    assert (report.memories, report.audit.clean) == (SAVED + 1, True)
-    with open_on(data_dir) as service:
-        assert listed(service) == {*TEXTS, "likes figs"}
-        assert all(memory.indexed for memory in service.list_memories("ann"))
-        assert len(service.search("ann", "figs", mode="index").hits) == 5
-        assert service.status().steps[-1].name != "vector files"
-
-
-@pytest.mark.process
-def test_each_command_says_it_in_one_sentence(
+def test_each_command_says_it_in_one_sentence_and_rebuild_heals_what_was_saved_meanwhile_too(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overwrite(data_dir)
     monkeypatch.setenv("MEMORY_DATA_DIR", str(data_dir))
     # The service keeps what the trial found out.
-    with open_on(data_dir):
+    with open_on(data_dir) as service:
+        with pytest.raises(NotIndexed):
+            service.add_text_memory("ann", "likes figs")
+        hits = service.query_memories("ann", "Which instrument does she play?", limit=1)
+        assert [hit.memory.memory for hit in hits] == ["plays the oboe"]
         for command, code in (("status", 0), ("doctor", 1), ("audit", 3), ("list ann", 0)):
             answer = CliRunner().invoke(cli, command.split())
             assert answer.exit_code == code, answer.output
@@ -125,8 +110,15 @@ def test_each_command_says_it_in_one_sentence(
             assert answer.output.count("are damaged: ChromaDB ends with SIGSEGV") == 1
     rebuilt = CliRunner().invoke(cli, ["rebuild"])
     assert (rebuilt.exit_code, "damaged" in rebuilt.output) == (0, False)
-    assert all(text in CliRunner().invoke(cli, ["list", "ann"]).output for text in TEXTS)
-    assert CliRunner().invoke(cli, ["audit"]).exit_code == 0
+    assert f"{SAVED + 1} memories" in rebuilt.output
+    with open_on(data_dir) as service:
+        assert listed(service) == {*TEXTS, "likes figs"}
+        assert all(memory.indexed for memory in service.list_memories("ann"))
+        assert len(service.search("ann", "figs", mode="index").hits) == 5
+        assert service.status().steps[-1].name != "vector files"
+        assert service.audit().clean
+    answer = CliRunner().invoke(cli, ["list", "ann"])
+    assert all(text in answer.output for text in TEXTS)
 
 
 def test_a_healthy_folder_is_not_tried_wherever_it_is_copied(
