@@ -77,7 +77,8 @@ class BedrockEmbedder:
         if dimensions not in (None, family.default, *family.choices):
             allowed = ", ".join(map(str, family.choices or (family.default,)))
             raise SettingsError(
-                f"MEMORY_EMBEDDER asks {model!r} for vectors of length {dimensions}; use {allowed}"
+                f"MEMORY_EMBEDDER asks for vectors of length {dimensions} from {model!r}; "
+                f"use {allowed}"
             )
         self._model = model
         self._family = family

@@ -139,9 +139,9 @@ def test_a_line_beyond_the_limit_is_read_in_parts(monkeypatch: pytest.MonkeyPatc
     [
         (b"", "nothing in it"),
         (b"\n \n", "nothing in it"),
-        (gzip.compress(b"x", mtime=0), "no text"),
-        (b"%PDF-1.7 ...", "no text"),
-        (b"\x7fELF" + bytes(400), "no text"),
+        (gzip.compress(b"x", mtime=0), "not text"),
+        (b"%PDF-1.7 ...", "not text"),
+        (b"\x7fELF" + bytes(400), "not text"),
     ],
 )
 def test_what_is_no_log_is_refused_in_words(content: bytes, words: str) -> None:
