@@ -18,7 +18,7 @@ from memory_core.embedders.local import LocalEmbedder
 from memory_core.errors import LedgerCorrupt, MemoryNotFound, NotIndexed
 from memory_core.ledger import Ledger
 from memory_core.memories import repair
-from memory_core.storage.aws.client import _shared
+from memory_core.storage.aws.client import REQUESTS, _shared
 from memory_core.storage.backend import select_backend
 from memory_core.storage.objects import LocalObjects
 from memory_core.storage.vectors import VectorStore
@@ -107,6 +107,15 @@ def work_on_aws(report: Report, environ: dict[str, str], calls: list[Any]) -> No
         report(do(service, call))
 
 
+def count_requests(report: Report, environ: dict[str, str], calls: list[Any]) -> None:
+    """Do the calls and close the service; report how many requests of each operation were sent."""
+    service = open_on_aws(environ)
+    for call in calls:
+        do(service, call)
+    service.close()
+    report({":".join(names): number for names, number in REQUESTS.sent().items()})
+
+
 def work(
     report: Report, data_dir: str, store: str, calls: list[Any], at: int = 0, when: When = "before"
 ) -> None:
@@ -149,6 +158,8 @@ def do(service: MemoryService, call: list[Any]) -> list[Any]:
             return [[one.id, one.memory]]
         if name == "delete":
             service.delete_memory(user, rest[0])
+        elif name == "query":
+            service.query_memories(user, rest[0])
         elif name == "delete user":
             service.delete_user(user)
         elif name == "forget":

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -35,6 +36,7 @@ Ids = dict[str, str]
 Work = Callable[[MemoryService, str, Ids], Any]
 
 _numbers = count(1)
+_services: WeakSet[MemoryService] = WeakSet()
 
 
 class World:
@@ -66,9 +68,11 @@ class World:
     def service(self) -> MemoryService:
         """Return one that has read nothing yet, without a request where the index is known."""
         store = self._store or self.open().parts.store
-        return MemoryService(
+        service = MemoryService(
             self._aws.settings, self.backend, self._embedder, Ledger(self.backend.objects), store
         )
+        _services.add(service)
+        return service
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return the variables by which another process finds this world."""
@@ -156,6 +160,9 @@ def open_cloud(embedder: Embedder, **options: Any) -> Iterator[Cloud]:
         patch.setattr("memory_core.storage.vectors.s3._SEGMENTS", 2)
         aws = _ready(bench.aws(**options))
         yield Cloud(bench, embedder, aws, select_backend(bench.settings, embedder))
+        # Otherwise they keep trying to write their activity to a server that is gone.
+        for service in tuple(_services):
+            service.close()
 
 
 def _ready(aws: Aws) -> Aws:
