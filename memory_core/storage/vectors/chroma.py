@@ -48,7 +48,6 @@ _GENERATION = ".holdfast.generation"
 _LOCK_TIMEOUT_S = 60.0
 _POLL_S = 0.002
 _BATCH = 500
-_PAGE = 10_000
 _TRIED = 20
 _METRIC = "cosine"
 _EXACT = "exact_numbers"
@@ -342,11 +341,8 @@ class ChromaStore:
 
     def keys(self) -> Iterator[str]:
         with self._folder.collection(self._name, "list") as collection:
-            count, keys = collection.count(), []
-            # ChromaDB takes six times what it returns, and skips what lies before a page.
-            page = max(_PAGE, count // 4 + 1)
-            for at in range(0, count, page):
-                keys += collection.get(include=[], limit=page, offset=at)["ids"]
+            # All at once: page by page, a deletion by another program would hide a key.
+            keys = collection.get(include=[])["ids"]
         yield from keys
 
     def query(
