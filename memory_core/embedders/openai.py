@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -129,13 +130,24 @@ class OpenAIEmbedder:
 
 
 def make_client(api_key: str, base_url: str | None) -> openai.OpenAI:
-    """Return a client that gives up after 3 attempts of 30 seconds; raises MissingExtra."""
+    """Return a client that gives up after 3 attempts of 30 seconds; raises MissingExtra.
+
+    Its connections are closed with it: they live no longer, not even for one of its copies.
+    """
     require("openai")
     import openai
 
-    return openai.OpenAI(
-        api_key=api_key, base_url=base_url, timeout=_TIMEOUT_S, max_retries=_ATTEMPTS - 1
+    http_client = openai.DefaultHttpxClient()
+    client = openai.OpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        timeout=_TIMEOUT_S,
+        max_retries=_ATTEMPTS - 1,
+        http_client=http_client,
     )
+    # OpenAI's own client closes them when it is collected, maybe after a socket that is in use.
+    weakref.finalize(client, http_client.close)
+    return client
 
 
 def translate(exc: openai.APIError, operation: str) -> BackendError:

@@ -22,6 +22,7 @@ from memory_core.embedders import Embedder, local, open_embedder
 from memory_core.embedders.base import plain_text
 from memory_core.embedders.local import LocalEmbedder
 from memory_core.embedders.openai import OpenAIEmbedder, make_client
+from tests.support.garbage import unclosed_behind
 from tests.support.openai_server import DIMENSIONS, Fault, OpenAIServer, openai_server, vector_of
 
 KEY = "sk-a-secret-key-0123456789"
@@ -257,6 +258,11 @@ def test_a_service_that_hangs_is_given_up(server: OpenAIServer) -> None:
     error = failure(hasty)
     assert type(error) is BackendUnavailable
     assert "OPENAI_BASE_URL" in str(error)
+
+
+def test_a_failure_that_is_kept_leaves_no_connection_open(server: OpenAIServer) -> None:
+    server.fail("401")
+    assert unclosed_behind(lambda: failure(OpenAIEmbedder(SMALL, KEY, server.url))) == []
 
 
 def test_nobody_at_the_address_is_an_error_that_names_the_variable() -> None:

@@ -15,6 +15,7 @@ from memory_core.embedders import Embedder
 from memory_core.errors import BackendUnavailable, NotIndexed
 from memory_core.storage.aws.client import NotFromAws, check_sender
 from standin.httpd import App, Request, Response
+from tests.support.garbage import unclosed_behind
 from tests.support.s3_front import watched
 from tests.support.s3_worlds import BEFORE, READS, WRITES, Cloud, open_cloud
 
@@ -98,6 +99,24 @@ def test_nothing_is_taken_for_done_or_empty(
         assert "something other than Amazon S3" in text
         assert "AWS_ENDPOINT_URL" in text
         assert "<" not in text
+
+
+def test_a_page_in_place_of_an_object_leaves_no_connection_open(
+    held: tuple[Cloud, Impostor],
+) -> None:
+    cloud, impostor = held
+    objects = cloud.world().service().parts.backend.objects
+    impostor.service, impostor.answer = "s3", ANSWERS["page"]
+
+    def fail() -> BaseException:
+        with pytest.raises(BackendUnavailable) as caught:
+            objects.get("any")
+        return caught.value
+
+    try:
+        assert unclosed_behind(fail) == []
+    finally:
+        impostor.answer = None
 
 
 @pytest.mark.parametrize("name", BUSY)

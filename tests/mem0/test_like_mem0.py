@@ -91,6 +91,9 @@ def memories(
         }
         runner.run(shared.aclose())
     plain.close()
+    # It leaves its connections to the garbage collector.
+    plain.llm.client.close()
+    plain.embedding_model.client.close()
 
 
 def texts(answer: dict[str, Any]) -> list[str]:

@@ -432,7 +432,13 @@ def _check_sender(
         output = operation_model.output_shape if status == 200 else None
         believed = (status == 200 or status >= 400) and endpoint.fits(answer, output)
     if not believed:
-        check_sender(status, headers)
+        try:
+            check_sender(status, headers)
+        except NotFromAws:
+            # Nobody will read that stream, and until then it would keep its connection.
+            if hasattr(body := response_dict["body"], "close"):
+                body.close()
+            raise
     endpoint.hear(headers)
 
 
