@@ -84,13 +84,12 @@ class HttpServer:
         """Bind the port and serve from a background thread."""
         self._server = _Server(self.app, self.port, self.body_cap_bytes)
         self.port = self._server.server_address[1]
-        serve = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        serve.start()
+        threading.Thread(target=self._server.serve, daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening and close every open connection."""
         if self._server is not None:
-            self._server.shutdown()
+            self._server.leave()
             self._server.server_close()
             self._server.hang_up_all()
             self._server = None
@@ -104,7 +103,23 @@ class _Server(ThreadingHTTPServer):
         self.app = app
         self.body_cap_bytes = body_cap_bytes
         self._open: set[socket.socket] = set()
+        self._leaving, self._left = threading.Event(), threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
+
+    def serve(self) -> None:
+        """Take connections until `leave`; asleep in between, where `serve_forever` would poll."""
+        while not self._leaving.is_set():
+            self.handle_request()
+        self._left.set()
+
+    def leave(self) -> None:
+        """End `serve`, which a last connection wakes."""
+        self._leaving.set()
+        socket.create_connection(("127.0.0.1", self.server_port)).close()
+        self._left.wait()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return not self._leaving.is_set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -129,6 +144,21 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def parse_request(self) -> bool:
+        """Read the headers line by line: Python's own go through its parser of e-mails."""
+        self.command, self.path, version = str(self.raw_requestline, "latin-1").split()
+        sent: list[tuple[str, str]] = []
+        while line := str(self.rfile.readline(), "latin-1").strip():
+            name, _, value = line.partition(":")
+            sent.append((name, value.strip()))
+        self._sent = tuple(sent)
+        self._headers = {name.lower(): value for name, value in sent}
+        connection = self._headers.get("connection", "").lower()
+        self.close_connection = version != self.protocol_version or connection == "close"
+        if self._headers.get("expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return True
+
     def _serve(self) -> None:
         request = self._read_request()
         try:
@@ -145,15 +175,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _serve
 
     def _read_request(self) -> Request:
-        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
-        length = int(self.headers.get("Content-Length") or 0)
+        chunked = self._headers.get("transfer-encoding", "").lower() == "chunked"
+        length = int(self._headers.get("content-length") or 0)
         body = self._read_chunks() if chunked else self._read_body(length)
-        sent = tuple(self.headers.items())
         return Request(
             method=self.command,
             target=self.path,
-            headers={name.lower(): value for name, value in sent},
-            raw_headers=sent,
+            headers=self._headers,
+            raw_headers=self._sent,
             body=body,
             length=len(body) if chunked else length,
             chunked=chunked,

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from io import BytesIO
+from itertools import count
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from moto import backends
 from moto.backend_index import backend_url_patterns
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID, responses
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import HTTPException
 from moto.core.request import (
@@ -57,7 +58,7 @@ class MotoApp:
         address = f"http://{self._host}{sent.target.partition('?')[0]}"
         for pattern, handle in self._handlers:
             if pattern.match(address):
-                request = MotoRequest(self._environ(sent))
+                request = _Request(self._environ(sent))
                 try:
                     return handle(request, request.raw_url, request.headers)
                 except HTTPException as exc:
@@ -92,6 +93,12 @@ class MotoApp:
         return environ
 
 
+class _Request(MotoRequest):
+    """A request whose address, which moto asks for four times, is put together once."""
+
+    raw_url = cached_property(MotoRequest.raw_url.fget)  # type: ignore[assignment]
+
+
 @cache
 def _handlers(host: str) -> list[tuple[re.Pattern[str], Handler]]:
     """Return moto's handlers of the service that a host belongs to, by the addresses they take."""
@@ -117,6 +124,7 @@ def _response(
 
 
 _by_model = S3Response.serialized
+_numbers = count(1)
 
 
 def _serialized(response: S3Response, result: ActionResult) -> Any:
@@ -135,9 +143,23 @@ def _element(name: str, value: Any) -> str:
         return "".join(_element(name, item) for item in value)
     if isinstance(value, dict):
         content = "".join(_element(inner, value[inner]) for inner in value)
-    else:
-        content = escape(str(value).lower() if isinstance(value, bool) else str(value))
-    return f"<{name}>{content}</{name}>"
+        return f"<{name}>{content}</{name}>"
+    return _plain_element(name, str(value).lower() if isinstance(value, bool) else str(value))
+
+
+@lru_cache(maxsize=4096)
+def _plain_element(name: str, text: str) -> str:
+    """Return the XML of a text; objects are listed again and again."""
+    return f"<{name}>{escape(text)}</{name}>"
+
+
+def _number(headers: dict[str, str]) -> str:
+    """Give an answer an id that tells it from others; moto draws its 52 letters by lot."""
+    headers["x-amzn-requestid"] = number = f"STANDIN{next(_numbers)}"
+    return number
 
 
 S3Response.serialized = _serialized  # type: ignore[method-assign]
+# By the one host that is asked, the bucket is in the path.
+S3Response.subdomain_based_buckets = staticmethod(lambda request: False)  # type: ignore[method-assign]
+responses.gen_amzn_requestid_long = _number

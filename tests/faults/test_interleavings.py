@@ -82,6 +82,7 @@ class World:
         self._embedder = embedder
         self._numbers = count()
         self._stored = InMemoryStore(embedder.dimensions)
+        self._in_turn: dict[tuple[Step, ...], Outcome] = {}
         first = build_service(folder / "template", embedder, self._stored)
         self.ids: Ids = {}
         for user, text in (("bob", OLD), ("ann", OLD), ("ann", OTHER)):
@@ -124,9 +125,12 @@ class World:
         return (*sorted(text for _, text in said), *["(forgotten)"] * bool(forgotten))
 
     def in_turn(self, steps: Sequence[Step]) -> Outcome:
-        folder, store = self.copy()
-        self.work(self.service(folder, store), steps)
-        return self.outcome(folder, store)
+        """Return what steps undisturbed leave; the same for whoever asks again."""
+        if (order := tuple(steps)) not in self._in_turn:
+            folder, store = self.copy()
+            self.work(self.service(folder, store), steps)
+            self._in_turn[order] = self.outcome(folder, store)
+        return self._in_turn[order]
 
     def work(self, service: MemoryService, steps: Sequence[Step]) -> list[NotIndexed]:
         """Do them all; that a memory is gone meanwhile is an answer, too."""

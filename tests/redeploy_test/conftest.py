@@ -31,10 +31,12 @@ def install(
         monkeypatch.setattr(f"memory_core.redeploy_test.{module}._PAUSE_S", 0.01)
     numbers, standins = count(1), []
 
-    def make(kind: str, environ: Mapping[str, str] | None = None) -> Installation:
-        folder = tmp_path / f"installation {next(numbers)}"
+    def make(
+        kind: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> Installation:
+        folder = folder or tmp_path / f"installation {next(numbers)}"
         if kind == "chroma":
-            return Installation(folder)
+            return Installation(folder, environ={**(environ or {})})
         standin: StandIn = request.getfixturevalue("standin")
         standins.append(standin)
         for name, value in standin.environ().items():
@@ -47,29 +49,33 @@ def install(
 
 
 @pytest.fixture(scope="module")
-def kept() -> dict[First, tuple[Kept, Any]]:
-    """What the tests of a module do first on S3, done."""
+def kept() -> dict[tuple[str, First], tuple[Kept, Any]]:
+    """What the tests of a module do first on a kind of storage, done."""
     return {}
 
 
 @pytest.fixture
-def go_on(request: pytest.FixtureRequest, install: MakeInstallation) -> GoOn:
+def go_on(
+    install: MakeInstallation,
+    kept: dict[tuple[str, First], tuple[Kept, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> GoOn:
     """Makes an installation with something done in it, and returns what came of that.
 
-    On S3, where it takes half of a test, it is done once; each test goes on from a copy.
+    It takes half of a test, and is done once; each test goes on from a copy, on S3 on a new disk.
     """
 
     def make(kind: str, first: First) -> tuple[Installation, Any]:
-        kept: dict[First, tuple[Kept, Any]] = request.getfixturevalue("kept")
-        if kind == "s3" and first in kept:
-            then, outcome = kept[first]
-            installation = install(kind, then.environ)
+        if (kind, first) in kept:
+            then, outcome = kept[kind, first]
+            folder = then.data_dir if kind == "chroma" else None
+            installation = install(kind, then.environ, folder)
             then.put_back(installation)
         else:
-            installation = install(kind)
+            folder = tmp_path_factory.mktemp("kept") / "data" if kind == "chroma" else None
+            installation = install(kind, folder=folder)
             outcome = first(installation)
-            if kind == "s3":
-                kept[first] = Kept.of(installation), outcome
+            kept[kind, first] = Kept.of(installation), outcome
         return installation, outcome
 
     return make

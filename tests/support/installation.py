@@ -27,7 +27,7 @@ from memory_core.redeploy_test import (
     reports,
     verify,
 )
-from memory_core.redeploy_test.probes import make_probes, probe_users
+from memory_core.redeploy_test.probes import probe_users
 from memory_core.redeploy_test.report import Probe
 from memory_core.storage.objects import ObjectStore
 from memory_core.storage.vectors import Vector
@@ -88,7 +88,7 @@ class Installation:
         """Return all that is left of a test, but for the fact that something was forgotten."""
         users = probe_users(receipt.run)
         with self.open() as service:
-            vectors = service.parts.store.get([one.id for one in make_probes(receipt.run, 200)])
+            vectors = service.parts.store.get([probe.id for probe in receipt.probes])
             left = [key for key, one in vectors.items() if one.payload["user_id"] in users]
             for user_id in users:
                 entries = service.parts.ledger.view(user_id).entries
@@ -108,20 +108,37 @@ GoOn = Callable[[str, First], tuple[Installation, Any]]
 
 @dataclass(frozen=True)
 class Kept:
-    """All that the stand-in of an installation holds at a moment, and the variables then."""
+    """All that an installation holds at a moment, and its variables then."""
 
+    data_dir: Path
     environ: dict[str, str]
     _state: bytes
+    """What its stand-in holds; its disk is beside it."""
 
     @classmethod
     def of(cls, installation: Installation) -> Kept:
-        return cls({**installation.environ}, pickle.dumps(_held(installation)))
+        kept = cls(
+            installation.data_dir,
+            {**installation.environ},
+            pickle.dumps(_held(installation)) if installation.standin else b"",
+        )
+        if not installation.standin:
+            shutil.copytree(kept.data_dir, kept._template)
+        return kept
 
     def put_back(self, installation: Installation) -> None:
-        """Let the stand-in hold that and nothing else."""
+        """Let the stand-in, or the disk, hold that and nothing else."""
+        if not installation.standin:
+            shutil.rmtree(self.data_dir)
+            shutil.copytree(self._template, self.data_dir)
+            return
         for held, kept in zip(_held(installation), pickle.loads(self._state), strict=True):
             held.clear()
             held.update(kept)
+
+    @property
+    def _template(self) -> Path:
+        return self.data_dir.with_name("template")
 
 
 def _held(installation: Installation) -> tuple[dict[str, Any], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -148,6 +148,23 @@ class Cloud:
             standin.add_fault(action, **{"nth": at + number, **rule})
         try:
             yield lambda: any(one["seen"] >= at > 0 for one in standin.faults())
+        finally:
+            standin.clear_faults()
+
+    @contextmanager
+    def failing_at(self, places: Iterable[int]) -> Iterator[Callable[[], int]]:
+        """Have the requests with these numbers fail in every way, each when it is tried again.
+
+        Yields what counts the requests that failed so to the end.
+        """
+        standin = self.bench.standin
+        for place in places:
+            for number, action in enumerate(FAULTS):
+                standin.add_fault(action, nth=place + number)
+        try:
+            yield lambda: sum(
+                rule["action"] == FAULTS[-1] and rule["fired"] for rule in standin.faults()
+            )
         finally:
             standin.clear_faults()
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from threading import Lock
 from typing import Any, Final, Literal, TypeVar
@@ -449,16 +450,15 @@ def _count_request(event_name: str, **_: Any) -> None:
 
 
 def _moment(value: Any) -> datetime:
-    """Parse a time: boto3's own parser takes most of the time of a listing."""
-    if isinstance(value, str) and value.endswith("Z"):
+    """Parse a time: boto3's own parser takes most of a listing, and a tenth of a read."""
+    if isinstance(value, str) and value.endswith(("Z", " GMT")):
         with suppress(ValueError):
-            return datetime.fromisoformat(value)
+            return (parsedate_to_datetime if value[-1] == "T" else datetime.fromisoformat)(value)
     from botocore.utils import parse_timestamp
 
-    if isinstance(value, int | float) and value > _LATEST_S:
-        # In milliseconds, as JavaScript has them.
-        value = value / 1000
-    moment: datetime = parse_timestamp(value)
+    # In milliseconds, as JavaScript has them.
+    late = isinstance(value, int | float) and value > _LATEST_S
+    moment: datetime = parse_timestamp(value / 1000 if late else value)
     return moment
 
 
