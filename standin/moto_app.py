@@ -2,8 +2,7 @@
 
 Moto's own server needs Flask and Flask-CORS, which moto does not install by itself. This
 does what moto's proxy does instead, and so needs neither of them nor a second port. Moto looks
-its handlers up anew for every request; here it is done once. Listings, which a store asks for
-most, are written down here as well: moto goes by the model of each member, which takes longer.
+its handlers up anew for every request; here it is done once.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
-from xml.sax.saxutils import escape
 
 from moto import backends
 from moto.backend_index import backend_url_patterns
@@ -27,8 +25,6 @@ from moto.core.request import (
     should_preserve_original_header_name,
 )
 from moto.core.request import Request as MotoRequest
-from moto.core.responses import ActionResult
-from moto.s3.responses import S3Response
 
 from .httpd import Request, Response
 
@@ -36,7 +32,6 @@ S3_HOST = "s3.amazonaws.com"
 S3VECTORS_HOST = "s3vectors.us-east-1.api.aws"
 REPLACED = frozenset({"host", "transfer-encoding", "x-moto-account-id"})
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "server", "content-length"})
-S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 Answer = tuple[int, dict[str, str], str | bytes]
 Handler = Callable[[Any, str, Any], Answer]
@@ -114,30 +109,3 @@ def _response(
     drop = HOP_BY_HOP - ({"content-length"} if request.method == "HEAD" else set())
     kept = [(name, value) for name, value in kept if name.lower() not in drop]
     return Response(status, tuple(kept), content)
-
-
-_by_model = S3Response.serialized
-
-
-def _serialized(response: S3Response, result: ActionResult) -> Any:
-    """Write a listing down, and anything else as moto does."""
-    if response.data.get("Action") != "ListObjectsV2" or not isinstance(result.result, dict):
-        return _by_model(response, result)
-    members = "".join(_element(name, value) for name, value in result.result.items())
-    listing = f'<ListBucketResult xmlns="{S3_NAMESPACE}">{members}</ListBucketResult>'
-    headers = {"Content-Type": "application/xml", **response.response_headers}
-    return 200, headers, f'<?xml version="1.0" encoding="utf-8"?>\n{listing}'
-
-
-def _element(name: str, value: Any) -> str:
-    """Return the XML of a member; a list is an element for each of its items."""
-    if isinstance(value, list):
-        return "".join(_element(name, item) for item in value)
-    if isinstance(value, dict):
-        content = "".join(_element(inner, value[inner]) for inner in value)
-    else:
-        content = escape(str(value).lower() if isinstance(value, bool) else str(value))
-    return f"<{name}>{content}</{name}>"
-
-
-S3Response.serialized = _serialized  # type: ignore[method-assign]
