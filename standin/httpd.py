@@ -7,11 +7,13 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import lru_cache
+from http.client import responses
+from socketserver import StreamRequestHandler, TCPServer, ThreadingMixIn
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 BODY_CAP_BYTES = 20_971_520
 HANG_UP_BYTES = 1 << 20
@@ -32,7 +34,7 @@ class Request:
     @property
     def path(self) -> str:
         """Return the path as sent, still percent-encoded."""
-        return urlsplit(self.target).path
+        return self.target.partition("?")[0]
 
     @property
     def decoded_path(self) -> str:
@@ -42,12 +44,12 @@ class Request:
     @property
     def query_string(self) -> str:
         """Return what follows the question mark."""
-        return urlsplit(self.target).query
+        return self.target.partition("?")[2]
 
     @property
     def query(self) -> list[tuple[str, str]]:
         """Return the query parameters in order, repeated ones included."""
-        return parse_qsl(self.query_string, keep_blank_values=True)
+        return list(_pairs(self.query_string))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +86,40 @@ class HttpServer:
         """Bind the port and serve from a background thread."""
         self._server = _Server(self.app, self.port, self.body_cap_bytes)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve, daemon=True).start()
+        self._server.serving.start()
 
     def stop(self) -> None:
         """Stop listening and close every open connection."""
         if self._server is not None:
-            self._server.leave()
+            self._server.end()
             self._server.server_close()
             self._server.hang_up_all()
             self._server = None
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingMixIn, TCPServer):
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, app: App, port: int, body_cap_bytes: int | None):
         self.app = app
         self.body_cap_bytes = body_cap_bytes
+        self.serving = threading.Thread(target=self._serve, daemon=True)
+        self._ending = False
         self._open: set[socket.socket] = set()
-        self._leaving, self._left = threading.Event(), threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
 
-    def serve(self) -> None:
-        """Take connections until `leave`; asleep in between, where `serve_forever` would poll."""
-        while not self._leaving.is_set():
+    def _serve(self) -> None:
+        # Unlike `serve_forever`, which looks every so often whether it is to end.
+        while not self._ending:
             self.handle_request()
-        self._left.set()
 
-    def leave(self) -> None:
-        """End `serve`, which a last connection wakes."""
-        self._leaving.set()
-        socket.create_connection(("127.0.0.1", self.server_port)).close()
-        self._left.wait()
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        return not self._leaving.is_set()
+    def end(self) -> None:
+        """Take no more connections; the one made here is what the thread waits for."""
+        self._ending = True
+        with socket.create_connection(self.server_address[:2]):
+            self.serving.join()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -139,50 +139,57 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(StreamRequestHandler):
+    """Answers the requests of one connection, until either side closes it."""
+
     disable_nagle_algorithm = True
     server: _Server
 
-    def parse_request(self) -> bool:
-        """Read the headers line by line: Python's own go through its parser of e-mails."""
-        self.command, self.path, version = str(self.raw_requestline, "latin-1").split()
-        sent: list[tuple[str, str]] = []
-        while line := str(self.rfile.readline(), "latin-1").strip():
-            name, _, value = line.partition(":")
-            sent.append((name, value.strip()))
-        self._sent = tuple(sent)
-        self._headers = {name.lower(): value for name, value in sent}
-        connection = self._headers.get("connection", "").lower()
-        self.close_connection = version != self.protocol_version or connection == "close"
-        if self._headers.get("expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return True
+    def handle(self) -> None:
+        while (line := self.rfile.readline()) and self._serve(line.decode("latin-1").split()):
+            pass
 
-    def _serve(self) -> None:
-        request = self._read_request()
+    def _serve(self, line: list[str]) -> bool:
+        """Answer the request that begins with this line; return whether another may follow."""
+        sent = tuple(self._read_headers())
+        if len(line) != 3:
+            self._write(Response(400), "GET")
+            return False
+        headers = {name.lower(): value for name, value in sent}
+        request = self._read_request(line[0], line[1], headers, sent)
         try:
             response = self.server.app(request)
         except Dropped:
-            self.close_connection = True
             _shutdown(self.connection)
-            return
+            return False
         except Exception:
             traceback.print_exc()
             response = Response(500)
-        self._write(response)
+        self._write(response, request.method)
+        return line[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _serve
+    def _read_headers(self) -> Iterator[tuple[str, str]]:
+        while line := self.rfile.readline().strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            yield name, value.strip()
 
-    def _read_request(self) -> Request:
-        chunked = self._headers.get("transfer-encoding", "").lower() == "chunked"
-        length = int(self._headers.get("content-length") or 0)
+    def _read_request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        sent: tuple[tuple[str, str], ...],
+    ) -> Request:
+        chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        length = int(headers.get("content-length") or 0)
+        if headers.get("expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self._read_chunks() if chunked else self._read_body(length)
         return Request(
-            method=self.command,
-            target=self.path,
-            headers=self._headers,
-            raw_headers=self._sent,
+            method=method,
+            target=target,
+            headers=headers,
+            raw_headers=sent,
             body=body,
             length=len(body) if chunked else length,
             chunked=chunked,
@@ -207,18 +214,20 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return b"".join(parts)
 
-    def _write(self, response: Response) -> None:
-        lines = [f"HTTP/1.1 {response.status} {self.responses.get(response.status, ('',))[0]}"]
+    def _write(self, response: Response, method: str) -> None:
+        lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
         if not any(name.lower() == "content-length" for name, _ in response.headers):
             lines.append(f"Content-Length: {len(response.body)}")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        body = b"" if self.command == "HEAD" else response.body
+        body = b"" if method == "HEAD" else response.body
         # One write: two would wait for the client's delayed acknowledgement.
         self.wfile.write(head + body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep standard error clean; the request log is asked for instead."""
+
+@lru_cache(maxsize=1024)
+def _pairs(query: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(query, keep_blank_values=True))
 
 
 def _shutdown(connection: socket.socket) -> None:

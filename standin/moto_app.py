@@ -2,20 +2,18 @@
 
 Moto's own server needs Flask and Flask-CORS, which moto does not install by itself. This
 does what moto's proxy does instead, and so needs neither of them nor a second port. Moto looks
-its handlers up anew for every request; here it is done once. Listings, which a store asks for
-most, are written down here as well: moto goes by the model of each member, which takes longer.
+its handlers up anew for every request; here it is done once.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from io import BytesIO
 from itertools import count
 from typing import Any
 from urllib.parse import unquote_to_bytes
-from xml.sax.saxutils import escape
 
 from moto import backends
 from moto.backend_index import backend_url_patterns
@@ -28,7 +26,6 @@ from moto.core.request import (
     should_preserve_original_header_name,
 )
 from moto.core.request import Request as MotoRequest
-from moto.core.responses import ActionResult
 from moto.s3.responses import S3Response
 
 from .httpd import Request, Response
@@ -37,7 +34,6 @@ S3_HOST = "s3.amazonaws.com"
 S3VECTORS_HOST = "s3vectors.us-east-1.api.aws"
 REPLACED = frozenset({"host", "transfer-encoding", "x-moto-account-id"})
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "server", "content-length"})
-S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 Answer = tuple[int, dict[str, str], str | bytes]
 Handler = Callable[[Any, str, Any], Answer]
@@ -123,34 +119,7 @@ def _response(
     return Response(status, tuple(kept), content)
 
 
-_by_model = S3Response.serialized
 _numbers = count(1)
-
-
-def _serialized(response: S3Response, result: ActionResult) -> Any:
-    """Write a listing down, and anything else as moto does."""
-    if response.data.get("Action") != "ListObjectsV2" or not isinstance(result.result, dict):
-        return _by_model(response, result)
-    members = "".join(_element(name, value) for name, value in result.result.items())
-    listing = f'<ListBucketResult xmlns="{S3_NAMESPACE}">{members}</ListBucketResult>'
-    headers = {"Content-Type": "application/xml", **response.response_headers}
-    return 200, headers, f'<?xml version="1.0" encoding="utf-8"?>\n{listing}'
-
-
-def _element(name: str, value: Any) -> str:
-    """Return the XML of a member; a list is an element for each of its items."""
-    if isinstance(value, list):
-        return "".join(_element(name, item) for item in value)
-    if isinstance(value, dict):
-        content = "".join(_element(inner, value[inner]) for inner in value)
-        return f"<{name}>{content}</{name}>"
-    return _plain_element(name, str(value).lower() if isinstance(value, bool) else str(value))
-
-
-@lru_cache(maxsize=4096)
-def _plain_element(name: str, text: str) -> str:
-    """Return the XML of a text; objects are listed again and again."""
-    return f"<{name}>{escape(text)}</{name}>"
 
 
 def _number(headers: dict[str, str]) -> str:
@@ -159,7 +128,6 @@ def _number(headers: dict[str, str]) -> str:
     return number
 
 
-S3Response.serialized = _serialized  # type: ignore[method-assign]
 # By the one host that is asked, the bucket is in the path.
 S3Response.subdomain_based_buckets = staticmethod(lambda request: False)  # type: ignore[method-assign]
 responses.gen_amzn_requestid_long = _number

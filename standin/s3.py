@@ -15,6 +15,7 @@ from .control import Control
 from .errors import denied_text
 from .httpd import Request, Response
 from .moto_app import MotoApp
+from .s3listing import MEMBERS, list_objects
 from .s3names import READ_METHODS, bucket_and_key, iam_action, resource_arn, s3_operation
 from .s3state import S3State
 
@@ -62,6 +63,8 @@ class S3Service:
         if refusal is not None:
             return refusal
         request = self._limited(request, operation)
+        if operation == "ListObjectsV2":
+            return self._list(request)
         if request.method in READ_METHODS:
             return self._hide_missing(request, self._moto(request))
         with self._changing:
@@ -87,6 +90,12 @@ class S3Service:
         if switches.denies(iam_action(operation)) or switches.denies(f"s3:{operation}"):
             return _denied(request, operation)
         return None
+
+    def _list(self, request: Request) -> Response:
+        bucket, asked = self._state.bucket(bucket_and_key(request)[0]), dict(request.query)
+        if bucket is None or not asked.keys() <= MEMBERS:
+            return self._moto(request)
+        return list_objects(bucket, asked)
 
     def _limited(self, request: Request, operation: str) -> Request:
         limit, name = self._control.switches().page_size, LISTINGS.get(operation)

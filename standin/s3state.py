@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import pickle
 import secrets
-from hashlib import md5
 from typing import Any
 from xml.etree import ElementTree
 
@@ -57,6 +56,10 @@ class S3State:
         """Tell if there is a bucket of S3 of that name."""
         return name in self._backend.buckets
 
+    def bucket(self, name: str) -> FakeBucket | None:
+        """Return the bucket of S3 of that name, if there is one."""
+        return self._backend.buckets.get(name)
+
     def close(self) -> None:
         """Empty moto's copy; the disk keeps its own."""
         self._backend.reset()
@@ -80,8 +83,6 @@ class S3State:
             s3_backends.bucket_accounts[row.name] = (PARTITION, self.account)
         for row in self._store.rows("s3-key"):
             backend.buckets[row.owner].keys.setlist(row.name, pickle.loads(row.value))
-            # Moto's continuation tokens are digests of keys, and live in memory only.
-            backend._pagination_tokens[md5(row.name.encode()).hexdigest()] = row.name
 
     def _keep_bucket(self, bucket: FakeBucket) -> None:
         bare = copy.copy(bucket)

@@ -156,10 +156,14 @@ def test_metadata_that_is_too_much_together_is_refused_and_named(bench: Bench) -
 @one_kind
 def test_two_documents_with_one_passage_do_not_take_it_from_each_other(bench: Bench) -> None:
     service = bench.service
-    (first,) = service.add_document("ann", "a.txt", TEA.encode(), metadata={"topic": "drinks"})
-    (again,) = service.add_document("ann", "b.txt", TEA.encode(), metadata={"source": "mail"})
+    (first,) = service.add_document(
+        "ann", "a.txt", TEA.encode(), metadata={"topic": "drinks"}, isolate=False
+    )
+    (again,) = service.add_document(
+        "ann", "b.txt", TEA.encode(), metadata={"source": "mail"}, isolate=False
+    )
     assert (again.id, again.already_stored) == (first.id, True)
     assert again.metadata == {**first.metadata, "source": "mail"}
     assert again.metadata["document"] == "a.txt"
-    service.add_document("ann", "a.txt", TEA.encode(), metadata={"topic": "drinks"})
+    service.add_document("ann", "a.txt", TEA.encode(), metadata={"topic": "drinks"}, isolate=False)
     assert len(service.history("ann")) == 2

@@ -91,7 +91,8 @@ def use_everything(service: MemoryService, user: str, foreign: list[str]) -> Ite
     (shared,) = service.add_text_memory(user, SHARED, verify=True)
     yield "save"
     service.add_messages(user, [{"role": "user", "content": "likes rye"}], infer=False)
-    service.add_document(user, "a.jsonl", b'{"memory": "likes oats"}\n{"memory": "likes figs"}')
+    lines = b'{"memory": "likes oats"}\n{"memory": "likes figs"}'
+    service.add_document(user, "a.jsonl", lines, isolate=False)
     yield "document"
     service.update_memory(user, shared.id, "likes cocoa")
     for one in foreign:

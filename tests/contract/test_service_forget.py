@@ -24,7 +24,7 @@ def fill(service: MemoryService, user: str = "ann") -> None:
     service.update_memory(user, one.id, "eats quokka")
     (gone,) = service.add_text_memory(user, "plays the xylophone")
     service.delete_memory(user, gone.id)
-    service.add_document(user, "Wombat.txt", b"Owns a zebrafish.")
+    service.add_document(user, "Wombat.txt", b"Owns a zebrafish.", isolate=False)
 
 
 @pytest.mark.parametrize("bench", EVERYWHERE, indirect=True)

@@ -228,5 +228,5 @@ def test_a_document_whose_last_part_is_too_large_with_its_ids_is_refused_whole(
     ]  # More than are written in one go.
     last = {"memory": "the last", "agent_id": agent, "metadata": {"k": "x" * 900}}
     content = "\n".join([*lines, json.dumps(last)]).encode()
-    add = partial(bench.service.add_document, user, "all.jsonl", content)
+    add = partial(bench.service.add_document, user, "all.jsonl", content, isolate=False)
     Unchanged(bench).refuses(InvalidMemory, [add])

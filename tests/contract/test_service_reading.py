@@ -183,7 +183,7 @@ def test_a_document_becomes_memories_that_know_where_they_stood(bench: Bench) ->
         assert (one.metadata["topic"], one.agent_id) == ("home", "chef")
     (hit, *_) = bench.service.query_memories("ann", "Where is the spare key?")
     assert "second floor" in hit.memory.memory
-    again = bench.service.add_document("ann", "notes.md", TEXT, agent_id="chef")
+    again = bench.service.add_document("ann", "notes.md", TEXT, agent_id="chef", isolate=False)
     assert [one.id for one in again] == [one.id for one in saved]
     assert all(one.already_stored for one in again)
     assert len(bench.service.history("ann")) == len(saved)
@@ -196,7 +196,11 @@ def test_a_document_longer_than_any_batch_is_stored_whole_once_and_in_order(benc
     content = "\n".join(json.dumps({"memory": text}) for text in [*texts, texts[3]]).encode()
     told: list[tuple[int, int]] = []
     saved = bench.service.add_document(
-        "ann", "all.jsonl", content, on_progress=lambda done, total: told.append((done, total))
+        "ann",
+        "all.jsonl",
+        content,
+        isolate=False,
+        on_progress=lambda done, total: told.append((done, total)),
     )
     assert {one.memory for one in saved} == set(texts)
     assert told == sorted(told)
@@ -214,7 +218,7 @@ def test_exported_memories_keep_their_scope_and_metadata(bench: Bench) -> None:
         {"memory": "likes oats"},
     ]
     content = "\n".join(map(json.dumps, lines)).encode()
-    bench.service.add_document("ann", "export.jsonl", content)
+    bench.service.add_document("ann", "export.jsonl", content, isolate=False)
     found = {one.memory: one for one in bench.service.list_memories("ann")}
     assert found["likes tea"].agent_id == "chef"
     assert found["likes tea"].metadata["topic"] == "drinks"

@@ -260,7 +260,7 @@ def test_memories_that_were_acknowledged_and_lost_come_from_the_ledger(bench: Be
 def test_forgetting_leaves_no_word_in_the_bucket_or_the_index(bench: Bench) -> None:
     with opened(bench) as service:
         service.add_text_memory("ann", "zebrafish")
-        service.add_document("ann", "a.md", b"zebrafish one\n\nzebrafish two")
+        service.add_document("ann", "a.md", b"zebrafish one\n\nzebrafish two", isolate=False)
         service.add_text_memory("bob", "Bob likes tea")
         receipt = service.forget_user("ann")
         assert receipt.left == 0

@@ -39,7 +39,7 @@ def bench() -> Iterator[Bench]:
         lines = (json.dumps({"memory": f"The crowd has {n} balloons."}) for n in range(CROWD))
         with open_service(opened.settings) as service:
             opened.standin.reset_requests()
-            service.add_document("crowd", "crowd.jsonl", "\n".join(lines).encode())
+            service.add_document("crowd", "crowd.jsonl", "\n".join(lines).encode(), isolate=False)
             imported = dict(opened.standin.request_counts())
             for user in USERS:
                 texts = [f"{user} owns {n} tin soldiers." for n in range(100)]

@@ -11,7 +11,7 @@ from memory_core.embedders.local import LocalEmbedder
 from memory_core.model.server_card import ServerManners
 from memory_core.storage.backend import select_backend
 from memory_core.storage.server_probe import probe_server
-from tests.support.other_servers import server
+from tests.support.other_servers import MANNERS, server
 
 PLAIN = {"modes", "text search"}
 LACKING = {
@@ -26,20 +26,6 @@ LACKING = {
     "floci": {"described keys", "segments", "tags"} | PLAIN,
     "supabase": {"topK", "tags"} | PLAIN,
 }  # fmt: skip
-MANNERS = {
-    "ceph": ServerManners(segments=1, odd_keys=False, filters_after=True),
-    "noobaa": ServerManners(
-        fixed_schema=True,
-        odd_keys=False,
-        needs_rows=True,
-        atomic_puts=False,
-        lists_all=False,
-        body_bytes=4 * 1024 * 1024 - 64 * 1024,
-    ),
-    "s3mock": ServerManners(top_k=100),
-    "floci": ServerManners(segments=1, describes_keys=False),
-    "supabase": ServerManners(top_k=100),
-}
 
 
 @pytest.mark.parametrize("profile", LACKING)

@@ -28,6 +28,7 @@ from memory_core.storage.vectors.s3 import open_s3_vectors
 from memory_core.storage.vectors.s3_index import IndexName
 from standin import StandIn
 from standin.standin import ACCESS_KEY, SECRET_KEY
+from tests.support.other_servers import MANNERS
 from tests.support.places import LIVE_VARIABLE
 
 _run = f"holdfast-test-{uuid4().hex[:12]}"
@@ -185,7 +186,7 @@ def on_standin(
 
 @dataclass
 class Server:
-    """A stand-in with the manners of another server that many share, as it was tried."""
+    """A stand-in with the manners of another server that many share."""
 
     standin: StandIn
     aws: KeptAws
@@ -193,14 +194,10 @@ class Server:
 
     @classmethod
     def started(cls, profile: str) -> Server:
-        """Start it, and try it; the credentials must be in the environment."""
+        """Start it; the credentials must be in the environment at the first use."""
         standin = StandIn(profile=profile).start()
         settings = Settings.from_env({**standin.environ(), "MEMORY_DATA_DIR": "no-such-folder"})
-        bucket = f"{_run}-{profile}"
-        standin.client("s3").create_bucket(Bucket=bucket)
-        shared = standin.profile.manners.vector_bucket == "shared"
-        card = probe_server(settings, bucket, bucket if shared else f"{bucket}-v")
-        return cls(standin, KeptAws(settings), card.manners)
+        return cls(standin, KeptAws(settings), MANNERS[profile])
 
     def place(self, kind: str, embedder: Embedder) -> Bucket:
         """Give a bucket of its own."""

@@ -8,8 +8,25 @@ from contextlib import contextmanager
 import pytest
 
 from memory_core import Settings
+from memory_core.model.server_card import ServerManners
 from standin import StandIn
 from standin.profiles import profile_of
+
+MANNERS = {
+    "ceph": ServerManners(segments=1, odd_keys=False, filters_after=True),
+    "noobaa": ServerManners(
+        fixed_schema=True,
+        odd_keys=False,
+        needs_rows=True,
+        atomic_puts=False,
+        lists_all=False,
+        body_bytes=4 * 1024 * 1024 - 64 * 1024,
+    ),
+    "s3mock": ServerManners(top_k=100),
+    "floci": ServerManners(segments=1, describes_keys=False),
+    "supabase": ServerManners(top_k=100),
+}
+"""What is found of each profile when it is tried: tests/storage/test_server_probe.py tries it."""
 
 
 @contextmanager

@@ -321,7 +321,7 @@ UPLOADS: dict[str, Any] = {
 @pytest.mark.parametrize("name", UPLOADS)
 def test_an_upload_stores_nobody_elses_memories(world: MemoryService, name: str) -> None:
     with pytest.raises(InvalidMemory) as refused:
-        world.add_document("alice@example.com", name, UPLOADS[name])
+        world.add_document("alice@example.com", name, UPLOADS[name], isolate=False)
     assert name in str(refused.value)
     if name != "long.json":
         assert "python -m memory_core import" in str(refused.value)
@@ -333,7 +333,7 @@ def test_an_upload_of_our_own_export_is_recognised(world: MemoryService, exporte
     table.write(b'\xef\xbb\xbf#holdfast,"{}"\r\nid,user_id,memory\r\n1,bob,x\r\n')
     for name, content in (("a.jsonl", exported.read_bytes()), ("a.csv", table.getvalue())):
         with pytest.raises(InvalidMemory, match="is an export of memories; import the file with"):
-            world.add_document("bob", name, content)
+            world.add_document("bob", name, content, isolate=False)
     assert world.users() == []
 
 
@@ -342,7 +342,9 @@ def test_an_upload_of_the_users_own_memories_is_taken(world: MemoryService) -> N
         b'{"userId": " Alice@Example.com", "text": "tea", "metadata": {"n": null}}\n'
         b'{"text": "rye"}\n'
     )
-    saved = world.add_document("alice@example.com", "own.jsonl", content)
+    saved = world.add_document("alice@example.com", "own.jsonl", content, isolate=False)
     assert [record.memory for record in saved] == ["tea", "rye"]
-    table = world.add_document("alice@example.com", "own.csv", b"user_id,order\nbob,17\n")
+    table = world.add_document(
+        "alice@example.com", "own.csv", b"user_id,order\nbob,17\n", isolate=False
+    )
     assert [record.memory for record in table] == ["user_id: bob; order: 17"]

@@ -64,7 +64,9 @@ def test_there_and_back_again(
             f"User{at % 2}@Größe.de", f"{text} – 日本 \U0001f600\nline", agent_id="chef",
             run_id=f"r{at}", metadata={"=k": "=v", "n": 0.1 + at, "list": ["a", "é"], "yes": True},
         )  # fmt: skip
-    first.add_document("user0@größe.de", "notes.md", b"# Title\n\nA sentence about nothing at all.")
+    first.add_document(
+        "user0@größe.de", "notes.md", b"# Title\n\nA sentence about nothing at all.", isolate=False
+    )
     (edited, *_) = first.list_memories("user0@größe.de")
     first.update_memory("user0@größe.de", edited.id, "edited")
     before = everything(first)

@@ -38,7 +38,7 @@ def bench() -> Iterator[Bench]:
 
 def use_everything(service: MemoryService) -> None:
     (one,) = service.add_text_memory("ann", "likes tea", verify=True)
-    service.add_document("ann", "notes.txt", b"likes rye\n\nlikes oats")
+    service.add_document("ann", "notes.txt", b"likes rye\n\nlikes oats", isolate=False)
     assert service.query_memories("ann", "tea")
     assert service.query_memories("ann", "tea", mode="index")
     service.update_memory("ann", one.id, "likes cocoa", verify=True)

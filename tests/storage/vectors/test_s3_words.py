@@ -57,7 +57,7 @@ def test_the_service_finds_it_and_ranks_it_first(bench: Bench) -> None:
     lines = [json.dumps({"memory": f"On day {n} it was sunny and warm."}) for n in range(300)]
     lines.append(json.dumps({"memory": FAR}))
     with open_service(bench.settings) as service:
-        service.add_document(ANN, "days.jsonl", "\n".join(lines).encode())
+        service.add_document(ANN, "days.jsonl", "\n".join(lines).encode(), isolate=False)
         hit = service.query_memories(ANN, "sunny day XK-4711", mode="index", limit=1)[0]
     assert hit.memory.memory == FAR
 
