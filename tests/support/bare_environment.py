@@ -6,6 +6,8 @@ the metadata of the packages say that it is needed. No network is used.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shutil
 import subprocess
@@ -13,14 +15,50 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, distribution, distributions
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 TIMEOUT_S = 120
+
+RUNNER = """
+import io, json, runpy, sys, traceback
+ran = []
+for program, *arguments in json.load(sys.stdin):
+    said = sys.stdout, sys.stderr = [io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2)]
+    code = 0
+    try:
+        if program == "python":
+            sys.argv = arguments[1:]
+            exec(arguments[1], {"__name__": "__main__"})
+        else:
+            sys.argv = [program, *arguments]
+            runpy.run_path(program, run_name="__main__")
+    except SystemExit as exc:
+        code = exc.code or 0
+    except BaseException:
+        code = 1
+        traceback.print_exc()
+    for stream in said:
+        stream.flush()
+    ran.append([code, *(stream.buffer.getvalue().decode() for stream in said)])
+sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+print(json.dumps(ran))
+"""
+"""Runs programs one after another: to load the libraries takes more than any of them."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program left."""
+
+    code: int
+    out: str
+    err: str
 
 
 def needed(requirements: Iterable[str]) -> set[str]:
@@ -48,10 +86,10 @@ def needed(requirements: Iterable[str]) -> set[str]:
 def size_bytes(names: Iterable[str]) -> int:
     """Return what the files of packages take."""
     return sum(
-        path.stat().st_size
-        for name in names
-        for path in map(Path, map(str, _located(distribution(name))))
-        if path.is_file()
+        os.stat(path).st_size
+        for package in map(distribution, names)
+        for file in _files(package)
+        if os.path.isfile(path := str(package.locate_file(file)))
     )
 
 
@@ -77,15 +115,17 @@ class BareEnvironment:
         return packages
 
     def another(self, folder: Path, names: set[str]) -> BareEnvironment:
-        """Make one with other packages and what pip installed here, copied: pip takes seconds."""
+        """Make one with other packages and what pip installed here: pip takes seconds."""
         made = copy(self)
         made.folder, made.bin = folder, folder / "bin"
-        made._make(names)
+        shutil.copytree(self.bin, made.bin, symlinks=True)
+        shutil.copy(self.folder / "pyvenv.cfg", folder)
+        (folder / self._packages.relative_to(self.folder)).mkdir(parents=True)
+        _link(made._packages, names)
         for path in (*self._packages.glob("memory_core"), *self._packages.glob("holdfast-*")):
-            shutil.copytree(path, made._packages / path.name)
+            (made._packages / path.name).symlink_to(path)
         program = (self.bin / "holdfast").read_text().replace(str(self.bin), str(made.bin))
         (made.bin / "holdfast").write_text(program)
-        (made.bin / "holdfast").chmod(0o755)
         return made
 
     def run(
@@ -103,32 +143,46 @@ class BareEnvironment:
             timeout=TIMEOUT_S,
         )
 
+    def run_each(self, *commands: Iterable[str], **environ: str) -> list[Ran]:
+        """Run programs, or `python -c`, one after another in one new process."""
+        paths = [
+            [program if program == "python" else str(self.bin / program), *arguments]
+            for program, *arguments in commands
+        ]
+        process = self.run("python", "-c", RUNNER, stdin=json.dumps(paths), **environ)
+        assert (process.returncode, process.stderr) == (0, ""), process
+        return [Ran(*left) for left in json.loads(process.stdout)]
 
-def _located(package: Distribution) -> Iterator[object]:
-    return (package.locate_file(file) for file in package.files or [])
+
+def _files(package: Distribution) -> Iterator[str]:
+    """Yield the paths of a package's files, as its RECORD has them."""
+    return (path for path, *_ in csv.reader((package.read_text("RECORD") or "").splitlines()))
 
 
 @cache
-def _owners() -> Mapping[PurePosixPath, set[str]]:
+def _owners() -> Mapping[str, set[str]]:
     """Map each file and folder of the packages here to the packages that have files there."""
-    owners: defaultdict[PurePosixPath, set[str]] = defaultdict(set)
+    owners: defaultdict[str, set[str]] = defaultdict(set)
     for package in distributions():
         name = canonicalize_name(package.metadata["Name"])
-        for file in package.files or []:
-            path = PurePosixPath(file)
-            if path.parts[0] != ".." and "__pycache__" not in path.parts:
-                for part in (path, *path.parents[:-1]):
-                    owners[part].add(name)
+        for file in _files(package):
+            path = "" if file.startswith("..") or "__pycache__/" in file else file
+            while path and name not in owners[path]:
+                owners[path].add(name)
+                path = path.rpartition("/")[0]
     return owners
 
 
 def _link(target: Path, names: set[str]) -> None:
     """Link the files of packages; folders as a whole where no other package is in them."""
     source, owners = Path(str(distribution("pip").locate_file(""))), _owners()
+    linked: set[str] = set()
+    # A folder comes before what is in it.
     for path in sorted(path for path, of in owners.items() if of & names):
-        if any(owners[parent] <= names for parent in path.parents[:-1]):
-            continue
-        if owners[path] <= names:
+        if path.rpartition("/")[0] in linked:
+            linked.add(path)
+        elif owners[path] <= names:
             (target / path).symlink_to(source / path)
+            linked.add(path)
         else:
             (target / path).mkdir(exist_ok=True)

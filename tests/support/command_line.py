@@ -6,15 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tests.support.paths import ROOT
-from tests.support.zygote import Zygote
+from tests.support.zygote import Child, Zygote
 
 TIMEOUT_S = 60
 
@@ -33,6 +34,21 @@ class Result:
         assert self.code == 0, self
         assert self.err == "", self
         return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A forked command that reads and writes pipes."""
+
+    child: Child
+    stdin: TextIO
+    out: TextIO
+    err: Path
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; return its exit code and what it wrote to stderr."""
+        ((code, _),) = self.child.finish()
+        return code, self.err.read_text()
 
 
 class CommandLine:
@@ -72,6 +88,19 @@ class CommandLine:
             "command", arguments=arguments, environ=variables, interrupt_at=at, **files
         )
         return Result(code, files["out"].read_text(), files["err"].read_text()), opened
+
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator[Running]:
+        """Fork a command whose stdin stays open and empty, and whose output is to be read."""
+        name = next(self._numbers)
+        files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}
+        os.mkfifo(files["stdin"])
+        os.mkfifo(files["out"])
+        files["err"].touch()
+        child = self._zygote.start("command", arguments=arguments, environ=self.environ(), **files)
+        # Each waits for the other side.
+        with files["stdin"].open("w") as stdin, files["out"].open() as out:
+            yield Running(child, stdin, out, files["err"])
 
     def start_fresh(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start Python anew; use it as a context manager."""
