@@ -20,6 +20,8 @@ multilingual: .venv/multilingual.stamp  ## Install the model of MEMORY_EMBEDDER=
 
 # Each process of a run reads what another has compiled.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
+# Three of them share the cores, and a thread of NumPy that waits for work keeps one busy.
+test test-fast: export OPENBLAS_NUM_THREADS := 1
 
 test: .venv/dev.stamp .venv/chromium.stamp  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
