@@ -234,6 +234,11 @@ class Screen:
         self.settle()
         wait_for(f"{self.page.url} to fit into the window", fits)
 
+    def expect_nothing_to_lead_to(self, host: str) -> None:
+        """Wait until no link or picture leads to a host, and no link runs a script."""
+        leading = f"a[href*='{host}'], img[src*='{host}'], a[href^='javascript']"
+        expect(self.page.locator(leading)).to_have_count(0)
+
     def expect_story_above_the_fold(self) -> None:
         """Assert that Overview tells all from the state down in this order, and the state once."""
 
