@@ -9,7 +9,6 @@ turns with a page of Streamlit's own that says one word.
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from dashboard.services.memory_calls import FRESH_S
 from memory_core import Settings, open_service
 from memory_core.transfer import import_memories
 from scripts.screenshots import USER, load_demo_data
-from tests.support.screen import ARGUMENTS, NAMES, Screen, link
+from tests.support.screen import ARGUMENTS, Screen, find_chromium, link
 from tests.support.server import running_server
 
 from .peak_memory import find_process, peak_mb
@@ -116,10 +115,9 @@ def _load_many(folder: Path) -> None:
 
 def _visit(folder: Path, embedder: str, pages: Sequence[str], trivial: str, size: Size) -> _Visit:
     """Open the overview, ask a question, open the pages; then load the overview cold."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
     server = running_server(folder, MEMORY_EMBEDDER=embedder)
     with server as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         screen = Screen(browser.new_context(), address, _WINDOW, "light")
         network = screen.page.context.new_cdp_session(screen.page)
         network.send("Network.enable")

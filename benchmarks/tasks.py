@@ -7,7 +7,6 @@ it wait, and for the hand itself those of the keystroke-level model (Card, Moran
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, expect, sync_playwright
 
-from tests.support.screen import ARGUMENTS, NAMES, Screen
+from tests.support.screen import ARGUMENTS, Screen, find_chromium
 from tests.support.server import running_server
 
 from .rows import Row, Size
@@ -176,9 +175,8 @@ TASKS = (
 
 def measure(size: Size, folder: Path) -> Iterator[Row]:
     """Do every task once, in one tab of one server that begins with an empty place."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
     with running_server(folder) as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         screen = Screen(browser.new_context(), address, (1440, 900), "light")
         # Of a tiny run those that need nothing stored, since the others load people or simulate.
         for task in TASKS if size.questions is None else TASKS[2:4]:

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Get a Chromium for the browser tests: one that is there, Debian's package, or Playwright's own;
-# and the one library of the system that Playwright's Node.js needs. Where they cannot be had, the
-# browser tests say so and fail; nothing else depends on it.
+# Get a Chromium for the browser tests: its headless shell, which takes the least, any that is
+# there, Debian's packages, or Playwright's own; and the one library of the system that
+# Playwright's Node.js needs. Where they cannot be had, the browser tests say so and fail;
+# nothing else depends on it.
 set -eu
 python=$1
 
@@ -16,7 +17,7 @@ chromium_is_there() {
 
 install_chromium_of_playwright() {
     echo "Installing Playwright's Chromium ..."
-    "$python" -m playwright install chromium
+    "$python" -m playwright install --only-shell chromium
 }
 
 if ! playwright_works; then
@@ -26,7 +27,14 @@ if ! playwright_works; then
         exit 1
     }
 fi
-chromium_is_there || sh scripts/install-package.sh chromium || install_chromium_of_playwright || {
+command -v chromium-headless-shell >/dev/null && exit 0
+if chromium_is_there; then
+    # It does as well, only slower.
+    sh scripts/install-package.sh chromium-headless-shell 2>/dev/null || true
+    exit 0
+fi
+sh scripts/install-package.sh chromium-headless-shell || sh scripts/install-package.sh chromium ||
+    install_chromium_of_playwright || {
     echo "No Chromium could be installed; the browser tests will fail and say so." >&2
     exit 1
 }

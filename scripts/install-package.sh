@@ -16,7 +16,7 @@ trap 'rm -f "$log"' EXIT
 echo "Installing $package with apt-get ..."
 install() {
     $sudo env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
-        apt-get -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends "$package" >"$log" 2>&1 </dev/null
+        apt-get -o DPkg::Lock::Timeout=120 install --yes --no-remove --no-install-recommends "$package" >"$log" 2>&1 </dev/null
 }
 $sudo apt-get update >"$log" 2>&1 </dev/null || true
 install && exit 0

@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, expect, sync_playwright
 
 from memory_core import Settings, open_service
 from tests.support.paths import DOCS, MEMORIES, ROOT
-from tests.support.screen import ARGUMENTS, NAMES, Screen, link
+from tests.support.screen import ARGUMENTS, Screen, find_chromium, link
 from tests.support.server import running_server
 
 IMAGES = DOCS / "images"
@@ -124,9 +124,8 @@ def load_demo_data(data_dir: Path) -> None:
 
 def take_all(address: str, target: Path) -> None:
     """Take every picture in a tab of its own, first light, then dark."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         for picture in PICTURES:
             screen = Screen(browser.new_context(), address, WINDOW, THEMES[0])
             last = picture.show(screen)

@@ -29,6 +29,7 @@ case "$*" in
 "-m playwright install"*) {download} ;;
 esac
 """
+SHELL = "chromium-headless-shell"
 APT = """
 case "$*" in
 *install*)
@@ -186,15 +187,54 @@ def test_an_environment_in_use_is_not_made_anew(machine: Machine) -> None:
     assert machine.calls("python3") == [machine.calls("python3")[0]]
 
 
-@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
-def test_a_chromium_that_is_there_is_taken_and_nothing_is_installed(
-    machine: Machine, name: str
+def test_a_headless_shell_that_is_there_is_taken_and_nothing_is_installed(
+    machine: Machine,
 ) -> None:
     machine.has_python()
     machine.has("apt-get", APT)
-    machine.has(name, "exit 0\n")
+    machine.has("chromium-headless-shell", "exit 0\n")
+    machine.runs_as(0)
     assert machine.run("install-chromium.sh", "python3") == (0, "")
     assert machine.log.read_text() == "python3 -m playwright --version\n"
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+@pytest.mark.parametrize("lacks", ["apt-get", "sudo", "network", None])
+def test_a_chromium_that_is_there_does_where_the_headless_shell_cannot_be_had(
+    machine: Machine, name: str, lacks: str | None
+) -> None:
+    machine.has_python()
+    machine.has(name, "exit 0\n")
+    machine.has("dpkg", "exit 1\n")
+    machine.runs_as(1000 if lacks == "sudo" else 0)
+    if lacks != "apt-get":
+        machine.has("apt-get", APT)
+    tries = lacks in (None, "network")
+    broken = "1" if lacks == "network" else ""
+    assert machine.run("install-chromium.sh", "python3", BROKEN=broken) == (
+        0,
+        f"Installing {SHELL} with apt-get ...\n" if tries else "",
+    )
+    assert (machine.folder / "home" / SHELL).exists() == (lacks is None)
+    assert machine.calls("python3") == ["python3 -m playwright --version"]
+
+
+@pytest.mark.parametrize("unknown", [(), (SHELL,), (SHELL, "chromium")])
+def test_a_machine_with_nothing_gets_the_first_of_debian_or_else_that_of_playwright(
+    machine: Machine, unknown: tuple[str, ...]
+) -> None:
+    machine.has_python(download="exit 0")
+    refusals = "".join(f'*install*" {name}") exit 100 ;;\n' for name in unknown)
+    machine.has("apt-get", f'case "$*" in\n{refusals}esac\n{APT}')
+    machine.has("dpkg", "exit 0\n")
+    machine.runs_as(0)
+    tried = [f"Installing {name} with apt-get ..." for name in (SHELL, "chromium")]
+    said = [*tried, "Installing Playwright's Chromium ..."][: len(unknown) + 1]
+    assert machine.run("install-chromium.sh", "python3") == (0, "\n".join(said) + "\n")
+    downloads = machine.calls("python3")[1:]
+    assert downloads == ["python3 -m playwright install --only-shell chromium"] * (
+        len(unknown) == 2
+    )
 
 
 def test_without_apt_get_playwright_brings_its_own_chromium(machine: Machine) -> None:
@@ -219,7 +259,7 @@ def test_the_library_that_playwright_needs_is_installed_or_named(
     machine: Machine, may_install: bool
 ) -> None:
     machine.has_python(playwright='[ -e "$HOME/libatomic1" ]')
-    machine.has("chromium", "exit 0\n")
+    machine.has(SHELL, "exit 0\n")
     machine.runs_as(0)
     if may_install:
         machine.has("apt-get", APT)

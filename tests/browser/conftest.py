@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from memory_core import Settings, open_service
 from tests.support import hostile
 from tests.support.paths import ROOT
 from tests.support.redeploy_reports import keep_reports, make_report
-from tests.support.screen import ARGUMENTS, NAMES, OpenScreen, Screen
+from tests.support.screen import ARGUMENTS, OpenScreen, Screen, find_chromium
 from tests.support.server import running_server
 
 
@@ -46,15 +45,14 @@ def profile(
     It has a profile on the disk, and so keeps what it compiled of the page's scripts: most of the
     time that a page takes. Tabs share that and the cache of files, and nothing else.
     """
-    found = next(filter(None, map(shutil.which, NAMES)), None)
     try:
         profile = playwright_driver.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=found, args=ARGUMENTS
+            tmp_path_factory.mktemp("profile"), executable_path=find_chromium(), args=ARGUMENTS
         )
     except PlaywrightError as error:
         pytest.fail(
             f"no Chromium could be started ({str(error).splitlines()[0]}); install the package "
-            "chromium or run `python -m playwright install chromium`",
+            "chromium-headless-shell or run `python -m playwright install --only-shell chromium`",
             pytrace=False,
         )
     yield profile

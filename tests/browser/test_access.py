@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.support.hostile import HOST
 from tests.support.screen import OF_COLOURS, OpenScreen, Screen, link
 
 BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(11, 21, 20)"}
@@ -26,6 +27,7 @@ def _check(screen: Screen) -> None:
     screen.expect_usable_by_all(OF_COLOURS)
     _show(screen, "light")
     _check_narrow_windows(screen)
+    screen.expect_nothing_to_lead_to(HOST)
 
 
 def _check_narrow_windows(screen: Screen) -> None:
@@ -39,6 +41,7 @@ def test_in_any_theme_and_window(address: str, open_screen: OpenScreen) -> None:
     screen = open_screen(address, size=WIDE)
     expect(screen.part("per-user").get_by_role("figure")).to_be_visible()
     _check(screen)
+    screen.expect_to_fit()
     screen.go(link("Alice@Example.com", q=QUESTION))
     expect(screen.part("hit-1")).to_be_visible()
     _check(screen)
@@ -55,7 +58,9 @@ def test_in_any_theme_and_window(address: str, open_screen: OpenScreen) -> None:
     screen.go("/users?who=Alice")
     expect(screen.page.get_by_text("Searched")).to_be_visible()
     _check(screen)
-    screen.go("/user?user=Alice@Example.com&view=Timeline")
+    screen.page.get_by_role("button", name="Open").first.click()
+    expect(screen.part("canonical")).to_contain_text("alice@example.com")
+    screen.open_tab("Timeline")
     for view in ("Similar ids", "Export and removal"):
         screen.expect_usable_by_all()
         screen.open_tab(view)

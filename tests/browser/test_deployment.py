@@ -1,13 +1,16 @@
 """The example backend is killed, its disk wiped, the next version deployed; who remembers Alice?
 
 The dashboard runs beside it on the same storage, and is looked at in a real browser; a redeploy
-test begun there before the deployment is judged after it. What a deployment does to memories that
+test begun there before the deployment is judged after it. At last
+the server hangs, and ends. What a deployment does to memories that
 are not on S3 is in tests/examples/test_deployed_backend.py.
 """
 
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -17,7 +20,7 @@ from tests.support.deployment import ALICE, DOCUMENT, POST, QUESTION, Backend, d
 from tests.support.ports import held_port
 from tests.support.s3_bench import Bench, open_bench
 from tests.support.screen import OpenScreen, Screen, link
-from tests.support.server import running_server
+from tests.support.server import open_server, running_server
 
 FIRST, NEXT = {"RENDER_GIT_COMMIT": "a" * 40}, {"RENDER_GIT_COMMIT": "b" * 40}
 LOGGED = f"[API] Using normalized user_id for Memory: {ALICE}\n"
@@ -80,6 +83,23 @@ def _look(screen: Screen, bucket: str) -> None:
     expect(screen.part("hit-1")).to_contain_text(WANDA)
 
 
+def _hang(server: subprocess.Popen[bytes], screen: Screen) -> None:
+    """Check that a page says when its server hangs, and goes on when it answers again."""
+    alert = screen.page.get_by_role("alert")
+    server.send_signal(signal.SIGSTOP)
+    try:
+        screen.page.get_by_label("Find a person").fill("ann@example.com")
+        screen.page.keyboard.press("Enter")
+        expect(alert.get_by_text("The server does not answer.")).to_be_visible()
+    finally:
+        server.send_signal(signal.SIGCONT)
+    nobody = "Nothing was ever saved under ann@example.com"
+    expect(screen.part("answer")).to_contain_text(nobody)
+    expect(alert.get_by_text("The server does not answer.")).to_have_count(0)
+    for text in ("ERR_CONNECTION_REFUSED", "Client Error", "not responding"):
+        screen.forgive(text)
+
+
 def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: OpenScreen) -> None:
     disk = tmp_path / "disk"
     # Both versions have the same address, as after any deployment.
@@ -105,7 +125,7 @@ def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: Op
         assert not disk.exists()
         with (
             deployed(disk, "version-2", **bench.environ) as backend,
-            running_server(disk, port=port, **bench.environ, **NEXT) as address,
+            open_server(disk, port=port, **bench.environ, **NEXT) as (server, address),
         ):
             # Opened at once and not touched: the check begins and ends by itself.
             screen = open_screen(address, test)
@@ -116,5 +136,8 @@ def test_on_s3_the_next_version_knows_everything(tmp_path: Path, open_screen: Op
             expect(screen.part("verdict")).to_contain_text("commit bbbbbbbb runs, it was aaaaaaaa")
             _check_the_backend(backend)
             _look(screen, bench.bucket)
-            assert screen.close() == []
             assert not (disk / "data").exists()
+            _hang(server, screen)
+        lost = screen.page.get_by_role("alert").get_by_text("The connection to the server is lost.")
+        expect(lost).to_be_visible()
+        assert screen.close() == []
