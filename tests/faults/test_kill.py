@@ -1,8 +1,8 @@
 """kill -9 at every step: nothing acknowledged is missing, and doing it again finishes the work.
 
 A process does one call and dies at its n-th write, before or after that took effect, for every n
-until the call gets through. What it printed before it died was acknowledged. Fresh processes then
-look, do the call again, and look again.
+until the call gets through. What it printed before it died was acknowledged. A fresh process then
+looks at what each left, does the call again, and looks again, with services that know nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import random
 import shutil
 import signal
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,14 @@ class Drill:
         (found,) = self.zygote.run("examine", data_dir=data_dir, store=self.store, user=user)
         return [list(one) for one in found]
 
-    def aftermath(self, data_dir: Path, call: list[Any]) -> list[Memories]:
-        return self.zygote.run("aftermath", data_dir=data_dir, store=self.store, call=call)
+    def aftermath(self, data_dirs: Sequence[Path], call: list[Any]) -> Iterator[list[Memories]]:
+        """Yield for each folder the memories of Ann and of Bob, and those after doing it again."""
+        found = self.zygote.run(
+            "aftermath", data_dirs=[*map(str, data_dirs)], store=self.store,
+            users=["ann", "bob"], calls=[call],
+        )  # fmt: skip
+        assert len(found) == 4 * len(data_dirs)
+        yield from (found[at : at + 4] for at in range(0, len(found), 4))
 
     def die(self, data_dir: Path, call: list[Any], at: int, when: When) -> tuple[int, list[Any]]:
         child = self.zygote.start(
@@ -82,22 +89,25 @@ def drill_every_step(drill: Drill, name: str) -> int:
     undisturbed = drill.copy(f"{name} undisturbed")
     drill.again(undisturbed, call)
     after = drill.examine(undisturbed)
+    left: list[Path] = []
     for at in count(0):
         # Before the next write is after this one: nothing changes in between.
         moment: tuple[int, When] = (at, "after") if at else (1, "before")
         data_dir = drill.copy(f"{name} {at}")
         code, acknowledged = drill.die(data_dir, call, *moment)
         if code == 0:
-            return max(0, at - 1)
+            break
         assert code == -signal.SIGKILL
         assert acknowledged == []
-        found, finished, of_bob = drill.aftermath(data_dir, call)
-        assert found in (drill.before, after), f"write {at}"
-        assert finished == after, f"write {at}"
-        assert of_bob == drill.bob
+        left.append(data_dir)
+    for data_dir, memories in zip(left, drill.aftermath(left, call), strict=True):
+        found, of_bob, finished, of_bob_then = memories
+        assert found in (drill.before, after), data_dir.name
+        assert finished == after, data_dir.name
+        assert of_bob == of_bob_then == drill.bob
         if name == "forget":
             assert_forgotten(data_dir)
-    raise AssertionError("never done")
+    return max(0, at - 1)
 
 
 def assert_forgotten(data_dir: Path) -> None:
@@ -131,11 +141,13 @@ def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill:
     call = ["document", "ann", "many.jsonl", MANY]
     texts = [f"entry {number}" for number in range(510)]
     # The writes are an entry and then 500 vectors, and an entry and 10 vectors.
-    for at, kept in ((501, 500), (502, 500), (503, 510)):
-        data_dir = drill.copy(f"many {at}")
+    moments = {501: 500, 502: 500, 503: 510}
+    data_dirs = [drill.copy(f"many {at}") for at in moments]
+    for at, data_dir in zip(moments, data_dirs, strict=True):
         code, acknowledged = drill.die(data_dir, call, at, "before")
         assert (code, acknowledged) == (-signal.SIGKILL, [])
-        found, finished, _ = drill.aftermath(data_dir, call)
+    aftermaths = drill.aftermath(data_dirs, call)
+    for kept, (found, _, finished, _) in zip(moments.values(), aftermaths, strict=True):
         assert [text for _, text in found] == [*BEFORE, *texts[:kept]]
         assert [text for _, text in finished] == [*BEFORE, *texts]
 

@@ -35,13 +35,17 @@ def test_a_process_may_die_at_any_write(
     zygote: Zygote, template: Path, tmp_path: Path, name: str
 ) -> None:
     call, finish, after, writes = CASES[name]
+    data_dirs = []
     for at in range(1, writes + 2):
-        where = {"data_dir": tmp_path / str(at), "store": "chroma"}
-        shutil.copytree(template, where["data_dir"])
+        data_dirs.append(shutil.copytree(template, tmp_path / str(at)))
+        where = {"data_dir": data_dirs[-1], "store": "chroma"}
         child = zygote.start("work", **where, calls=[call], at=at, when="after")
         assert child.wait() == (0 if at > writes else -signal.SIGKILL)
-        (left,) = zygote.run("examine_each", **where, users=["ann"])
+    found = zygote.run(
+        "aftermath", data_dirs=[*map(str, data_dirs)], store="chroma", users=["ann"],
+        calls=[call, finish],
+    )  # fmt: skip
+    for left, mended in zip(found[::2], found[1::2], strict=True):
         assert sorted(text for _, text in left) in (sorted(after), BEFORE)
-        zygote.run("work", **where, calls=[call, finish])
-        (mended,) = zygote.run("examine_each", **where, users=["ann"], mended=True)
         assert sorted(text for _, text in mended) == sorted(after)
+    assert len(found) == 2 * len(data_dirs)

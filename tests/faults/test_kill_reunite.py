@@ -34,19 +34,26 @@ def test_a_process_may_die_at_any_write(
     zygote: Zygote, template: Path, tmp_path: Path, finish: list[str], moments: Iterable[int]
 ) -> None:
     for at in moments:
-        where = {"data_dir": tmp_path / str(at), "store": "chroma"}
-        shutil.copytree(template, where["data_dir"])
-        child = zygote.start("work", **where, calls=[CALL], at=at, when="after")
+        data_dir = shutil.copytree(template, tmp_path / str(at))
+        child = zygote.start(
+            "work", data_dir=data_dir, store="chroma", calls=[CALL], at=at, when="after"
+        )
         if at > WRITES:
             assert child.wait() == 0
         else:
             assert child.wait() == -signal.SIGKILL
             assert child.reported() == []
-        of_ann, of_bob = zygote.run("examine_each", **where, users=["ann", "bob"])
-        assert {text for _, text in of_ann} in ({*HERS}, set())
-        assert {text for _, text in of_bob} == {*HERS, "likes tea"}
-        if at < WRITES:
-            zygote.run("work", **where, calls=[finish])
-        of_ann, of_bob = zygote.run("examine_each", **where, users=["ann", "bob"], mended=True)
-        assert of_ann == []
-        assert sorted(text for _, text in of_bob) == sorted(["likes tea", *HERS])
+    cut_off = [str(tmp_path / str(at)) for at in moments if at < WRITES]
+    # After the last write there is nothing to finish.
+    whole = [str(tmp_path / str(at)) for at in moments if at >= WRITES]
+    for data_dirs, calls in ((cut_off, [finish]), (whole, [])):
+        found = zygote.run(
+            "aftermath", data_dirs=data_dirs, store="chroma", users=["ann", "bob"], calls=calls
+        )
+        assert len(found) == 4 * len(data_dirs)
+        for of_ann, of_bob in zip(found[::4], found[1::4], strict=True):
+            assert {text for _, text in of_ann} in ({*HERS}, set())
+            assert {text for _, text in of_bob} == {*HERS, "likes tea"}
+        for of_ann, of_bob in zip(found[2::4], found[3::4], strict=True):
+            assert of_ann == []
+            assert sorted(text for _, text in of_bob) == sorted(["likes tea", *HERS])
