@@ -72,7 +72,7 @@ def _fill(standin: StandIn) -> None:
             return
         print("Loading the example memories (once) ...", flush=True)
         for path in sorted((ROOT / "examples" / "memories" / "people").glob("*.jsonl")):
-            service.add_document(path.stem, path.name, path.read_bytes())
+            service.add_document(path.stem, path.name, path.read_bytes(), isolate=False)
 
 
 if __name__ == "__main__":

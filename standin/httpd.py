@@ -151,10 +151,11 @@ class _Handler(StreamRequestHandler):
 
     def _serve(self, line: list[str]) -> bool:
         """Answer the request that begins with this line; return whether another may follow."""
-        sent = tuple(self._read_headers())
-        if len(line) != 3:
+        if len(line) != 3 or not line[2].startswith("HTTP/1."):
+            # Such as the beginning of an encrypted connection, after which nothing may come.
             self._write(Response(400), "GET")
             return False
+        sent = tuple(self._read_headers())
         headers = {name.lower(): value for name, value in sent}
         request = self._read_request(line[0], line[1], headers, sent)
         try:

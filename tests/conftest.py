@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.hooks import EventAliaser
 from hypothesis import settings
 
 from memory_core import MemoryService, Settings, open_service
@@ -32,6 +31,7 @@ from tests.support.memory_disk import use_memory_disk
 from tests.support.paths import ROOT
 from tests.support.places import LIVE, PROFILED, S3_SWITCHES, Folder, Place
 from tests.support.scheduling import ByFile
+from tests.support.shared_botocore import share_botocore
 from tests.support.zygote import Zygote
 
 _OWN_DATA = ROOT / "data"
@@ -75,7 +75,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
     _let_streamlits_loggers_propagate()
-    _share_the_names_of_botocores_events()
+    share_botocore()
     return collected
 
 
@@ -88,21 +88,6 @@ def _let_streamlits_loggers_propagate() -> None:
     for name, logger in logging.getLogger().manager.loggerDict.items():
         if name.startswith("streamlit") and isinstance(logger, logging.Logger):
             logger.propagate = True
-
-
-def _share_the_names_of_botocores_events() -> None:
-    """Let each client know the names of events that another has worked out.
-
-    They are the same in all of them, and take a fifth of what making a client takes.
-    """
-    known: dict[str, str] = {}
-    begin = EventAliaser.__init__
-
-    def begin_with_known(aliaser: EventAliaser, *given: Any) -> None:
-        begin(aliaser, *given)
-        aliaser._alias_name_cache = known
-
-    EventAliaser.__init__ = begin_with_known
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ def test_a_saved_memory_is_listed_found_and_read(bench: Bench) -> None:
     check(bench, {"ann": [TEA], "bob": [RYE]})
 
 
+@BY_THE_LEDGER
 def test_the_same_text_twice_is_one_memory(bench: Bench) -> None:
     first = save(bench.service, TEA)
     again = save(bench.service, TEA)
@@ -167,6 +168,7 @@ def test_nothing_is_missed_whatever_the_index_finds(bench: Bench) -> None:
     assert texts(service, "bob") == [TEA]
 
 
+@BY_THE_LEDGER
 def test_a_memory_of_somebody_else_is_not_found_and_stays_as_it_was(bench: Bench) -> None:
     service = bench.service
     theirs = save(service, TEA, user="bob")
@@ -186,6 +188,7 @@ def test_a_memory_of_somebody_else_is_not_found_and_stays_as_it_was(bench: Bench
     check(bench, {"ann": [RYE], "bob": [TEA]})
 
 
+@BY_THE_LEDGER
 def test_what_was_deleted_is_not_found_but_its_history_is(bench: Bench) -> None:
     service = bench.service
     first = save(service, TEA)

@@ -66,6 +66,7 @@ def test_forgetting_again_or_nobody_changes_nothing(bench: Bench) -> None:
     assert bench.service.history("nobody") == []
 
 
+@BY_THE_LEDGER
 def test_a_forgotten_user_can_begin_again(bench: Bench) -> None:
     fill(bench.service)
     bench.service.forget_user("ann")
@@ -96,6 +97,7 @@ def test_forgetting_one_leaves_everybody_else_whole(bench: Bench) -> None:
         assert all(hit.memory in before[user] for hit in hits)
 
 
+@BY_THE_LEDGER
 def test_a_service_that_knew_the_memories_shows_nothing_after_another_forgot_them(
     bench: Bench,
 ) -> None:

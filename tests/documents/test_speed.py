@@ -140,4 +140,4 @@ def test_no_reader_is_superlinear(name: str) -> None:
         with suppress(InvalidMemory):
             read_document(name, content, isolate=False)
 
-    assert is_in_proportion(read, make, 25_000, QUICK_S)
+    assert is_in_proportion(read, make, 12_500, QUICK_S)

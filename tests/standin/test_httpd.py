@@ -52,6 +52,31 @@ def test_a_connection_is_kept_for_the_next_request(serve: Callable[..., HttpServ
             assert connection.recv(1000).endswith(b"\r\n\r\n" + target)
 
 
+@pytest.mark.parametrize("line", [b"\x16\x03\x01\n", b"GET /\r\n", b"GET / HTTP/2.0\r\n"])
+def test_what_is_no_request_is_refused_at_its_first_line(
+    serve: Callable[..., HttpServer], line: bytes
+) -> None:
+    server = serve(lambda request: Response(200))
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(line)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(1000) == b""
+
+
+def test_a_client_that_asks_whether_to_send_its_body_is_told_to(
+    serve: Callable[..., HttpServer],
+) -> None:
+    server = serve(lambda request: Response(200, body=request.body))
+    head = b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + b"\r\n")
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"tea.")
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\ntea.")
+
+
 def test_a_body_over_the_cap_is_measured_but_not_kept(serve: Callable[..., HttpServer]) -> None:
     seen: list[Request] = []
 

@@ -69,7 +69,6 @@ def listed(service: MemoryService) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("data_level0.bin", ones),
         ("data_level0.bin", cut),
         ("header.bin", cut),
         ("index_metadata.pickle", ones),
