@@ -253,7 +253,7 @@ class MemoryReader:
 def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
     """Return the record of a stored payload; `changes` set its other fields."""
     payload = vector.payload
-    record = MemoryRecord(
+    return MemoryRecord(
         id=vector.key,
         user_id=payload["user_id"],
         memory=payload["data"],
@@ -266,8 +266,8 @@ def to_record(vector: Vector, **changes: Any) -> MemoryRecord:
         expires=expiry_of(payload),
         actor_id=payload.get("actor_id"),
         attributed_to=payload.get("attributed_to"),
+        **changes,
     )
-    return replace(record, **changes) if changes else record
 
 
 def is_current(stored: Vector | None, view: UserView, memory_id: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from memory_core import Settings, open_service
 from standin import StandIn
 from tests.support.doctor_system import MakeSystem, System, fill, on_chroma, on_s3
+from tests.support.standin_state import put_state, take_state
 
 
 @pytest.fixture(scope="package")
@@ -29,14 +30,18 @@ def healthy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def healthy_bucket(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> System:
-    """A system on S3 with three memories of two users, for others that only look at its bucket."""
+def healthy_bucket(
+    standin: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[System, bytes]:
+    """A system on S3 with three memories of two users, and what the stand-in holds then."""
     folder = tmp_path_factory.mktemp("healthy")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as stack:
         system = System("s3", folder, monkeypatch, stack, standin)
         system.set(MEMORY_DATA_DIR=str(system.data_dir), HOME=str(folder))
         on_s3(system)
-    return system
+        with system.open() as service:
+            system.ids = fill(service)
+    return system, take_state(standin)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def make_system(
 ) -> Iterator[MakeSystem]:
     """Makes a healthy system, of the kind "s3" or "chroma", with memories or empty.
 
-    One that only `looks` at a filled bucket shares it with others.
+    The filled bucket is one for all, as it was at first.
     """
     # What does not answer is not waited for.
     monkeypatch.setattr("memory_core.doctor.context._BUDGET_S", 0.05)
@@ -55,15 +60,17 @@ def make_system(
 
     with ExitStack() as stack:
 
-        def make(kind: str, *, filled: bool = True, looks: bool = False) -> System:
+        def make(kind: str, *, filled: bool = True) -> System:
             standin = request.getfixturevalue("standin") if kind == "s3" else None
             system = System(kind, tmp_path, monkeypatch, stack, standin)
             system.set(MEMORY_DATA_DIR=str(system.data_dir), HOME=str(tmp_path))
             if standin:
                 stack.callback(standin.reset)
-                shares = looks and filled
-                healthy = request.getfixturevalue("healthy_bucket") if shares else None
-                on_s3(system, healthy, filled=filled)
+                healthy = None
+                if filled:
+                    healthy, state = request.getfixturevalue("healthy_bucket")
+                    put_state(standin, state)
+                on_s3(system, healthy)
             else:
                 on_chroma(system, request.getfixturevalue("healthy_folder") if filled else None)
             return system

@@ -27,7 +27,7 @@ def test_every_finding_has_its_damage() -> None:
 
 @pytest.mark.parametrize("kind", ["s3", "chroma"])
 def test_a_healthy_system_has_nothing_to_say(make_system: MakeSystem, kind: str) -> None:
-    diagnosis = make_system(kind, looks=True).diagnose("data", "deep")
+    diagnosis = make_system(kind).diagnose("data", "deep")
     assert {one.id for one in diagnosis.findings} == ALWAYS[kind]
     assert diagnosis.worst is Level.INFO
     assert diagnosis.sentence == "Nothing wrong was found; the tag live tests saving, too."
@@ -46,7 +46,7 @@ def test_a_healthy_system_has_nothing_to_say(make_system: MakeSystem, kind: str)
     ],
 )
 def test_a_damage_is_found_and_nothing_else(make_system: MakeSystem, damage: Damage) -> None:
-    system = make_system(damage.kind, filled=damage.filled, looks=damage in SETUP)
+    system = make_system(damage.kind, filled=damage.filled)
     damage.do(system)
     diagnosis = system.diagnose(*damage.tags)
     found = sorted(one.id for one in diagnosis.findings)

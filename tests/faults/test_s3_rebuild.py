@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 
@@ -16,6 +15,10 @@ from memory_core.storage.aws import Retries
 from memory_core.storage.aws.client import Transport
 from tests.support.s3_bench import Bench, Clock, open_bench
 from tests.support.s3_worlds import BEFORE
+
+EACH_OF = 10
+"""Of so many requests one fails, and fails when it is tried again; parallel ones are fewer."""
+LONGEST = 200
 
 
 @pytest.fixture
@@ -46,18 +49,18 @@ def assert_complete(bench: Bench, index: str) -> None:
 
 
 def test_a_request_that_fails_once_changes_nothing(bench: Bench) -> None:
-    for at in count(1, 2):
-        # Refused, and once it is let through the answer is lost.
-        bench.standin.add_fault("throttle", nth=at)
-        bench.standin.add_fault("drop_after", nth=at + 1)
-        report = rebuild(bench, f"again-{at}")
-        rule, _ = bench.standin.faults()
+    for first in range(1, EACH_OF, 2):
+        # Each is refused, and once it is let through the answer is lost.
+        for place in range(first, LONGEST, EACH_OF):
+            bench.standin.add_fault("throttle", nth=place)
+            bench.standin.add_fault("drop_after", nth=place + 1)
+        report = rebuild(bench, f"again-{first}")
+        fired = [rule["fired"] for rule in bench.standin.faults()]
         bench.standin.clear_faults()
-        assert (report.memories, report.embedded, report.audit.clean) == (3, 3, True), at
-        if not rule["fired"]:
-            break
-    assert at > 10
-    assert_complete(bench, f"again-{at}")
+        assert (report.memories, report.embedded, report.audit.clean) == (3, 3, True), first
+        assert sum(fired) > 3
+        assert not fired[-1]
+    assert_complete(bench, f"again-{first}")
 
 
 def test_one_that_was_cut_off_goes_on(bench: Bench) -> None:

@@ -56,7 +56,7 @@ class MemoriesOnAws(MemoriesMachine):
 
 
 MemoriesOnAws.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -79,9 +79,9 @@ def check(installation: Installation, report: Report, level: Level, probes: int)
 def test_memories_on_s3_survive_and_the_control_does_not(
     install: MakeInstallation, run: Simulate, forked: Fork, level: Level
 ) -> None:
+    # With new interpreters tests/browser/test_redeploy.py does the same on ChromaDB.
+    forked()
     installation = install("s3")
-    if level != "redeploy":
-        forked()
     # As docs/operations.md has it for a pipeline; the control is on a disk that is wiped.
     installation.environ["MEMORY_REQUIRE_PERSISTENT"] = "1"
     report = run(installation, level, 4)
@@ -96,7 +96,7 @@ def test_memories_on_s3_survive_and_the_control_does_not(
 def test_memories_in_chromadb_survive_a_restart_alone(
     install: MakeInstallation, run: Simulate, forked: Fork, level: Level
 ) -> None:
-    # With new interpreters tests/browser/test_redeploy.py does the same.
+    # As above.
     forked()
     installation = install("chroma")
     with installation.open() as service:

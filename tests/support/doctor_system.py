@@ -114,8 +114,8 @@ class System:
 MakeSystem = Callable[..., System]
 
 
-def on_s3(system: System, healthy: System | None = None, *, filled: bool = True) -> None:
-    """Give the system a bucket of its own on its stand-in, or let it look at that of another."""
+def on_s3(system: System, healthy: System | None = None) -> None:
+    """Give the system an empty bucket on its stand-in, or that of another."""
     if healthy:
         bucket = healthy.environ["AWS_S3_BUCKET"]
     else:
@@ -130,9 +130,6 @@ def on_s3(system: System, healthy: System | None = None, *, filled: bool = True)
     )
     if healthy:
         system.ids = healthy.ids
-    elif filled:
-        with system.open() as service:
-            system.ids = fill(service)
 
 
 def on_chroma(system: System, healthy: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -10,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-from moto.s3.models import s3_backends
 
 from memory_core import MemoryService, Settings, open_service
 from memory_core.ledger import ALL, EventDraft
@@ -32,6 +29,7 @@ from memory_core.redeploy_test.report import Probe
 from memory_core.storage.objects import ObjectStore
 from memory_core.storage.vectors import Vector
 from standin import StandIn
+from tests.support.standin_state import put_state, take_state
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 _numbers = count(1)
@@ -120,7 +118,7 @@ class Kept:
         kept = cls(
             installation.data_dir,
             {**installation.environ},
-            pickle.dumps(_held(installation)) if installation.standin else b"",
+            take_state(installation.standin) if installation.standin else b"",
         )
         if not installation.standin:
             shutil.copytree(kept.data_dir, kept._template)
@@ -128,24 +126,15 @@ class Kept:
 
     def put_back(self, installation: Installation) -> None:
         """Let the stand-in, or the disk, hold that and nothing else."""
-        if not installation.standin:
+        if installation.standin:
+            put_state(installation.standin, self._state)
+        else:
             shutil.rmtree(self.data_dir)
             shutil.copytree(self._template, self.data_dir)
-            return
-        for held, kept in zip(_held(installation), pickle.loads(self._state), strict=True):
-            held.clear()
-            held.update(kept)
 
     @property
     def _template(self) -> Path:
         return self.data_dir.with_name("template")
-
-
-def _held(installation: Installation) -> tuple[dict[str, Any], ...]:
-    assert installation.standin
-    world = installation.standin._world
-    buckets = s3_backends[installation.standin._s3_state.account]["aws"].buckets
-    return buckets, world.buckets, world.indexes, world._vectors
 
 
 class Hands:
