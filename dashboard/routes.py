@@ -25,10 +25,9 @@ MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
 _STATIC: Final = Path(st.__file__).parent / "static"
 _ELEMENTS: Final = ("PageLink", "TextInput", "Button", "Selectbox", "Checkbox", "PlotlyChart")
+_THEIRS: Final = '<script type="module"'
+_OURS: Final = '<script type="module" src="./holdfast.js"></script>'
 _IMPORTED: Final = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')
-_IMPORTS: Final = 20_000
-"""Characters at the beginning of a script that have all its imports."""
-
 _LEAST: Final = {"migrate": Role.ADMIN, "activity": Role.OPERATOR}
 _BEFORE: Final = "dashboard.page"
 
@@ -75,13 +74,8 @@ def _redirect(request: Request) -> RedirectResponse:
 
 
 def _serve_page(request: Request) -> HTMLResponse:
-    """Serve Streamlit's page with a script of ours before its own.
-
-    The code of the Overview's elements, above all its charts, is preloaded.
-    """
-    page = (_STATIC / "index.html").read_text("utf-8")
-    own = '<script type="module" src="./holdfast.js"></script>'
-    page = page.replace('<script type="module"', f'{own}<script type="module"', 1)
+    """Serve Streamlit's page with our script before its own; the Overview with preloads."""
+    page = (_STATIC / "index.html").read_text("utf-8").replace(_THEIRS, f"{_OURS}{_THEIRS}", 1)
     if request.url.path == "/":
         page = page.replace("</head>", f"{_preloads(page)}</head>")
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
@@ -94,16 +88,14 @@ def _preloads(page: str) -> str:
     The browser would learn of each only from the one that imports it. The largest comes last.
     """
     scripts = _STATIC / "static" / "js"
-    names = [file.name for element in _ELEMENTS for file in scripts.glob(f"{element}.*.js")]
-    needed: dict[str, None] = {}
-    while names:
-        name = names.pop(0)
-        if name not in page and name not in needed:
-            needed[name] = None
-            with (scripts / name).open(encoding="utf-8") as code:
-                names += _IMPORTED.findall(code.read(_IMPORTS))
-    by_size = sorted(needed, key=lambda name: (scripts / name).stat().st_size)
-    return "".join(f'<link rel="modulepreload" href="./static/js/{name}">' for name in by_size)
+    needed = [file for element in _ELEMENTS for file in scripts.glob(f"{element}.*.js")]
+    for script in needed:
+        with script.open(encoding="utf-8") as code:
+            names = _IMPORTED.findall(code.read(20_000))
+        files = [scripts / name for name in names if name not in page]
+        needed += [file for file in files if file not in needed]
+    needed.sort(key=lambda file: file.stat().st_size)
+    return "".join(f'<link rel="modulepreload" href="./static/js/{f.name}">' for f in needed)
 
 
 def _serve_script(_: Request) -> FileResponse:

@@ -18,16 +18,9 @@ from .gate import HEALTH
 
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
+# Chromium compiles such a script while it loads ("explicit compile hints"), not while it runs.
 _EAGERLY = b"//# allFunctionsCalledOnLoad\n"
-"""Makes Chromium compile a script while it loads (its "explicit compile hints"), not function by
-function while the page is drawn; others take it for a comment."""
-
-_GZIP = 31
-_COMPRESSED = {
-    "Cache-Control": "public, immutable, max-age=31536000",
-    "Content-Encoding": "gzip",
-    "Vary": "Accept-Encoding",
-}
+_LASTING = "public, immutable, max-age=31536000"
 
 
 def content_security_policy() -> str:
@@ -103,14 +96,15 @@ class CompressedFiles:
         file = self._files.get(scope.get("path", "").rpartition("/static/")[2])
         if file and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             body = await asyncio.to_thread(_compressed, file)
+            headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             kind = "text/css" if file.suffix == ".css" else "text/javascript"
-            answer = Response(body, headers=_COMPRESSED, media_type=kind)
+            answer = Response(body, 200, {"Cache-Control": _LASTING, **headers}, kind)
         await answer(scope, receive, send)
 
 
 @cache
 def _compressed(file: Path) -> bytes:
-    packer = zlib.compressobj(wbits=_GZIP)
+    packer = zlib.compressobj(wbits=31)  # gzip
     packed = [packer.compress(_EAGERLY if file.suffix == ".js" else b"")]
     # In parts, so that five megabytes are not in memory at once.
     with file.open("rb") as parts:

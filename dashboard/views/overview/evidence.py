@@ -126,8 +126,7 @@ def _draw_answers() -> None:
         head = _head("Answers and errors")
         counts = memory_calls.call_counts()
         if not (hours := counts.hours()):
-            # Streamlit takes `:34:` for an emoji, and would load 260 KB of their names.
-            since = text.utc(counts.since).replace(":", r"\:")
+            since = text.utc(counts.since).replace(":", r"\:")  # `:34:` would load emoji.
             st.caption(f"No saves and no questions in this process since {since}.")
             return
         totals = counts.totals()
