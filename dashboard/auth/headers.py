@@ -18,7 +18,7 @@ from .gate import HEALTH
 
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
-# Chromium compiles such a script while it loads ("explicit compile hints"), not while it runs.
+# Chromium compiles the charts' code while it loads ("explicit compile hints"), not while it runs.
 _EAGERLY = b"//# allFunctionsCalledOnLoad\n"
 _LASTING = "public, immutable, max-age=31536000"
 
@@ -105,7 +105,7 @@ class CompressedFiles:
 @cache
 def _compressed(file: Path) -> bytes:
     packer = zlib.compressobj(wbits=31)  # gzip
-    packed = [packer.compress(_EAGERLY if file.suffix == ".js" else b"")]
+    packed = [packer.compress(_EAGERLY if "Plotly" in file.name else b"")]
     # In parts, so that five megabytes are not in memory at once.
     with file.open("rb") as parts:
         packed += map(packer.compress, iter(lambda: parts.read(65_536), b""))

@@ -200,15 +200,18 @@ def test_the_overview_names_all_code_it_needs_and_the_largest_script_last() -> N
         assert {*imported} <= {*named}, f"{name} leads to more requests"
 
 
-def test_scripts_and_styles_are_compressed_and_scripts_compiled_while_they_load() -> None:
+def test_scripts_and_styles_are_compressed_and_the_charts_compiled_while_they_load() -> None:
     client = TestClient(CompressedFiles(PlainTextResponse("as it is")))
     folder = Path(st.__file__).parent / "static" / "static"
     script, style = next(folder.glob("js/index.*.js")), next(folder.glob("css/index.*.css"))
     sent = client.get(f"/static/js/{script.name}")
-    assert sent.text == f"//# allFunctionsCalledOnLoad\n{script.read_text()}"
+    assert sent.text == script.read_text()
     assert sent.headers["content-type"] == "text/javascript; charset=utf-8"
     assert sent.headers["content-encoding"] == "gzip"
     assert sent.headers["cache-control"] == "public, immutable, max-age=31536000"
+    chart = next(folder.glob("js/PlotlyChart.*.js"))
+    eager = f"//# allFunctionsCalledOnLoad\n{chart.read_text()}"
+    assert client.get(f"/static/js/{chart.name}").text == eager
     assert client.get(f"/static/css/{style.name}").text == style.read_text()
     unpacked = {"Accept-Encoding": "identity"}
     assert client.get(f"/static/js/{script.name}", headers=unpacked).text == "as it is"
