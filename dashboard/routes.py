@@ -1,5 +1,7 @@
 """Pages: their files, titles, and the links between them."""
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,11 @@ PROOF: Final = _PAGES / "proof.py"
 DOCTOR: Final = _PAGES / "doctor.py"
 MIGRATE: Final = _PAGES / "migrate.py"
 ACTIVITY: Final = _PAGES / "activity.py"
+_STATIC: Final = Path(st.__file__).parent / "static"
+_ELEMENTS: Final = ("PageLink", "TextInput", "Button", "Selectbox", "Checkbox", "PlotlyChart")
+_THEIRS: Final = '<script type="module"'
+_OURS: Final = '<script type="module" src="./holdfast.js"></script>'
+_IMPORTED: Final = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')
 _LEAST: Final = {"migrate": Role.ADMIN, "activity": Role.OPERATOR}
 _BEFORE: Final = "dashboard.page"
 
@@ -67,16 +74,28 @@ def _redirect(request: Request) -> RedirectResponse:
 
 
 def _serve_page(request: Request) -> HTMLResponse:
-    """Serve Streamlit's page with a script of ours after its own.
-
-    The code of the Overview's charts, most of a first visit, is preloaded.
-    """
-    static = Path(st.__file__).parent / "static"
-    ours = '<script src="./holdfast.js"></script></head>'
-    for chart in static.glob("static/js/PlotlyChart.*.js") if request.url.path == "/" else ():
-        ours = f'<link rel="modulepreload" href="./static/js/{chart.name}">{ours}'
-    page = (static / "index.html").read_text("utf-8").replace("</head>", ours)
+    """Serve Streamlit's page with our script before its own; the Overview with preloads."""
+    page = (_STATIC / "index.html").read_text("utf-8").replace(_THEIRS, f"{_OURS}{_THEIRS}", 1)
+    if request.url.path == "/":
+        page = page.replace("</head>", f"{_preloads(page)}</head>")
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+@cache
+def _preloads(page: str) -> str:
+    """Return links to the code of the Overview's elements that the page does not name itself.
+
+    The browser would learn of each only from the one that imports it. The largest comes last.
+    """
+    scripts = _STATIC / "static" / "js"
+    needed = [file for element in _ELEMENTS for file in scripts.glob(f"{element}.*.js")]
+    for script in needed:
+        with script.open(encoding="utf-8") as code:
+            names = _IMPORTED.findall(code.read(20_000))
+        files = [scripts / name for name in names if name not in page]
+        needed += [file for file in files if file not in needed]
+    needed.sort(key=lambda file: file.stat().st_size)
+    return "".join(f'<link rel="modulepreload" href="./static/js/{f.name}">' for f in needed)
 
 
 def _serve_script(_: Request) -> FileResponse:

@@ -89,9 +89,9 @@ def per_user(
         hovertext=labels,
         hovertemplate="%{hovertext}: %{x:,}<extra></extra>",
     )
-    figure = fix(go.Figure(bars), height=21 * max(4, len(labels)) + 12)
-    figure.update_yaxes(tickvals=positions, ticktext=labels, autorange="reversed", showgrid=False)
-    figure.update_xaxes(visible=False, range=[0, max(counts, default=1) * 1.25])
+    wide = {"visible": False, "range": [0, max(counts, default=1) * 1.25]}
+    names = {"tickvals": positions, "ticktext": labels, "autorange": "reversed", "showgrid": False}
+    figure = _figure([bars], 21 * max(4, len(labels)) + 12, xaxis=wide, yaxis=names)
     wrong = f"; store and record differ for {counted(len(differing), 'user')}" if differing else ""
     return Chart(
         figure,
@@ -125,9 +125,9 @@ def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
             counts = list(accumulate(counts, initial=sum(before)))[1:]
         if any(counts):
             parts[origin] = dict(zip(dates, counts, strict=True))
-    figure = _over_time(parts, height, _DAY_MS * 0.8, total=total)
     margin = dt.timedelta(days=FEW_DAYS if len(dates) < FEW_DAYS else 1)
-    figure.update_xaxes(range=[first - margin, today + margin])
+    period = [first - margin, today + margin]
+    figure = _over_time(parts, height, _DAY_MS * 0.8, total=total, range=period)
     shown = {day: count for day, count in census.days.items() if first <= day <= today}
     busiest = _busiest(shown) if shown else f"none since {text.day(first)}."
     return Chart(
@@ -220,9 +220,9 @@ def distribution(users: Sequence[UserSummary]) -> Chart:
         cliponaxis=False,
         hovertemplate="%{x} memories: %{y:,} users<extra></extra>",
     )
-    figure = fix(go.Figure(bars), height=240)
-    figure.update_xaxes(type="category", showgrid=False, title_text="memories")
-    figure.update_yaxes(visible=False, range=[0, max(counts, default=1) * 1.15])
+    sizes = {"type": "category", "showgrid": False, "title": {"text": "memories"}}
+    high = {"visible": False, "range": [0, max(counts, default=1) * 1.15]}
+    figure = _figure([bars], 240, xaxis=sizes, yaxis=high)
     middle = sorted(user.memories for user in users)[len(users) // 2]
     parts = [
         f"{counted(count, 'user')} with {label}"
@@ -244,20 +244,21 @@ def should_be(placement: Placement, elsewhere: int | None) -> Chart:
         "orphans": (placement.orphans, _VIOLET),
         "elsewhere": (elsewhere or 0, _GREY),
     }
-    figure = go.Figure()
+    bars = []
     for name, (count, colour) in parts.items():
         label = "elsewhere: not checked" if name == "elsewhere" and elsewhere is None else ""
-        figure.add_bar(
+        bar = go.Bar(
             x=[count],
             y=[""],
             orientation="h",
             name=label or f"{name}: {count:,}",
-            marker_color=colour,
+            marker={"color": colour},
             hovertemplate="%{fullData.name}<extra></extra>",
         )
-    fix(figure, height=32).update_layout(barmode="stack", bargap=0)
-    figure.update_xaxes(visible=False, range=[0, max(1, sum(count for count, _ in parts.values()))])
-    figure.update_yaxes(visible=False)
+        bars.append(bar)
+    whole = {"visible": False, "range": [0, max(1, sum(count for count, _ in parts.values()))]}
+    hidden = {"visible": False}
+    figure = _figure(bars, 32, barmode="stack", bargap=0, xaxis=whole, yaxis=hidden)
     said = ", ".join(f"{trace.name}" for trace in figure.data)
     return Chart(
         figure,
@@ -279,14 +280,14 @@ def storage_strip(
     """
     judged = [(at, report) for report in reports if (at := text.parsed(report.ended_at))]
     since = min([since, *(start.at for start in starts), *(at for at, _ in judged)])
-    figure, edges = go.Figure(), [*(start.at for start in starts), until]
+    traces, edges = [], [*(start.at for start in starts), until]
     spans = [("Not recorded", _GREY, since, edges[0])] + [
         (text.backend_name(start.backend), BACKEND_COLOURS.get(start.backend, _GREY), at, end)
         for start, (at, end) in zip(starts, pairwise(edges), strict=True)
     ]
     for name in dict.fromkeys(name for name, _, at, end in spans if end > at):
         own = [span for span in spans if span[0] == name]
-        figure.add_bar(
+        bar = go.Bar(
             base=[at for _, _, at, _ in own],
             x=[(end - at).total_seconds() * 1000 for _, _, at, end in own],
             y=["storage"] * len(own),
@@ -295,12 +296,13 @@ def storage_strip(
             marker={"color": own[0][1], "line": {"width": 0}},
             hovertemplate="%{base|%-d %b %Y, %H:%M}<extra>%{fullData.name}</extra>",
         )
+        traces.append(bar)
     deployed = _deployments(starts)
     for name, symbol, marked in (
         ("start", "circle", [start for start in starts if start not in deployed]),
         ("deployment", "triangle-up", deployed),
     ):
-        figure.add_scatter(
+        points = go.Scatter(
             x=[start.at for start in marked],
             y=["storage"] * len(marked),
             mode="markers",
@@ -310,8 +312,9 @@ def storage_strip(
             hovertext=[_start_words(start) for start in marked],
             hovertemplate="%{x|%-d %b %Y, %H:%M}, %{hovertext}<extra>%{fullData.name}</extra>",
         )
+        traces.append(points)
     marks = [_VERDICTS.get(report.verdict.value, ("?", _GREY)) for _, report in judged]
-    figure.add_scatter(
+    verdicts = go.Scatter(
         x=[at for at, _ in judged],
         y=["test"] * len(judged),
         mode="text",
@@ -324,7 +327,7 @@ def storage_strip(
     )
     midnights = [dt.datetime.combine(day, dt.time(), dt.UTC) for day in days]
     counts = list(accumulate(days.values()))
-    figure.add_scatter(
+    line = go.Scatter(
         x=[*(min(max(at, since), until) for at in midnights), until],
         y=[*counts, *counts[-1:]],
         mode="lines",
@@ -333,8 +336,11 @@ def storage_strip(
         yaxis="y2",
         hovertemplate="%{x|%-d %b %Y}: %{y:,} memories<extra></extra>",
     )
-    fix(figure, height=110).update_layout(
+    figure = _figure(
+        [*traces, verdicts, line],
+        110,
         barmode="stack",
+        xaxis={"type": "date", "range": [since, until], "nticks": 5, "showgrid": False},
         yaxis={"categoryarray": ["storage", "test"], "categoryorder": "array", "showgrid": False},
         yaxis2={
             "overlaying": "y",
@@ -344,7 +350,6 @@ def storage_strip(
             "tickformat": ",d",
         },
     )
-    figure.update_xaxes(type="date", range=[since, until], nticks=5, showgrid=False)
     latest = f"{text.backend_name(starts[-1].backend)} now" if starts else "no start on record"
     return Chart(
         figure,
@@ -395,19 +400,19 @@ def clicked(event: Any) -> str | None:
     return chosen if isinstance(chosen, str) else ""
 
 
-def fix(figure: go.Figure, height: int) -> go.Figure:
-    """Give a figure its size, and disable zooming and dragging."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        dragmode=False,
-        bargap=0.35,
-        showlegend=False,
-        clickmode="event+select",
-    )
-    figure.update_xaxes(fixedrange=True, automargin=True)
-    figure.update_yaxes(fixedrange=True, automargin=True)
-    return figure
+def _figure(traces: Sequence[Any], height: int, **layout: Any) -> go.Figure:
+    """Build a figure that cannot be zoomed or dragged; at once, for updates of it are slow."""
+    fixed = {"fixedrange": True, "automargin": True}
+    layout = {
+        "margin": {"l": 0, "r": 8, "t": 26 if "legend" in layout else 8, "b": 0},
+        "dragmode": False,
+        "bargap": 0.35,
+        "showlegend": False,
+        "clickmode": "event+select",
+        **layout,
+        **{axis: {**fixed, **layout.get(axis, {})} for axis in ("xaxis", "yaxis")},
+    }
+    return go.Figure({"data": traces, "layout": {"height": height, **layout}})
 
 
 def _over_time(
@@ -417,30 +422,29 @@ def _over_time(
     colours: Sequence[str] = (),
     *,
     total: bool = False,
+    **xaxis: Any,
 ) -> go.Figure:
     """Draw counts by day or hour: stacked bars of that width, or areas of a total."""
-    figure = go.Figure()
+    traces = []
     for number, (name, counts) in enumerate(parts.items()):
         values = list(counts.values())
-        options = {"x": list(counts), "y": values, "name": f"{name}: {sum(values):,}"}
-        options["hovertemplate"] = (
-            f"%{{x|%-d %b %Y, %H:%M}}: %{{y:,}} {name.lower()}<extra></extra>"
-        )
+        words = f"%{{x|%-d %b %Y, %H:%M}}: %{{y:,}} {name.lower()}<extra></extra>"
+        options = {"x": list(counts), "y": values, "hovertemplate": words}
         if total:
-            figure.add_scatter(stackgroup="total", mode="lines", **{**options, "name": name})
+            traces.append(go.Scatter(stackgroup="total", mode="lines", name=name, **options))
         else:
-            colour = colours[number] if colours else None
-            figure.add_bar(width=width_ms, marker_color=colour, **options)
-    _stack(fix(figure, height))
-    figure.update_xaxes(type="date", nticks=6, showgrid=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=4)
-    return figure
-
-
-def _stack(figure: go.Figure) -> None:
-    """Stack the bars, with a legend above them."""
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    figure.update_layout(barmode="stack", margin_t=26, showlegend=True, legend=legend)
+            colour = {"color": colours[number] if colours else None}
+            options["name"] = f"{name}: {sum(values):,}"
+            traces.append(go.Bar(width=width_ms, marker=colour, **options))
+    return _figure(
+        traces,
+        height,
+        barmode="stack",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        xaxis={"type": "date", "nticks": 6, "showgrid": False, **xaxis},
+        yaxis={"rangemode": "tozero", "tickformat": ",d", "nticks": 4},
+    )
 
 
 def _busiest(days: Mapping[dt.date, int]) -> str:

@@ -126,7 +126,8 @@ def _draw_answers() -> None:
         head = _head("Answers and errors")
         counts = memory_calls.call_counts()
         if not (hours := counts.hours()):
-            st.caption(f"No saves and no questions in this process since {text.utc(counts.since)}.")
+            since = text.utc(counts.since).replace(":", r"\:")  # `:34:` would load emoji.
+            st.caption(f"No saves and no questions in this process since {since}.")
             return
         totals = counts.totals()
         with head:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -53,6 +55,15 @@ def test_figures_and_charts_say_what_they_count(app: AppTest, shared: MemoryServ
     app.session_state["overview.table.users"] = True
     app.run()
     assert app.dataframe[0].value["User"].tolist() == ["alice@example.com", "bob@example.com"]
+
+
+def test_no_time_is_taken_for_an_emoji(app: AppTest, shared: MemoryService) -> None:
+    """Of `:34:` Streamlit would load the names of all emoji."""
+    with open_service(shared.settings) as other:
+        other.add_text_memory("bob@example.com", "likes rye")
+    words = [element.value for element in (*app.run().markdown, *app.caption)]
+    assert [text for text in words if "no questions in this process since" in text]
+    assert not [text for text in words if re.search(r":(?!material/)[\w+-]+:", text)]
 
 
 def test_a_person_is_found_in_place(app: AppTest, shared: MemoryService) -> None:

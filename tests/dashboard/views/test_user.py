@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import streamlit as st
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from dashboard.auth.headers import CompressedFiles
 from dashboard.routes import HTTP_ROUTES
 from dashboard.services import user_actions
 from dashboard.views.user import erase
@@ -178,8 +182,37 @@ def test_a_file_about_a_user_is_named_after_the_user() -> None:
 
 def test_pages_have_our_script_and_the_former_address_of_a_user_leads_on() -> None:
     client = TestClient(Starlette(routes=HTTP_ROUTES), follow_redirects=False)
-    assert '<script src="./holdfast.js"></script></head>' in client.get("/memories").text
-    assert '"modulepreload" href="./static/js/PlotlyChart.' in client.get("/").text
+    scripts = re.findall('<script type="module".*?src="(.+?)"', client.get("/memories").text)
+    assert scripts[0] == "./holdfast.js"
+    assert scripts[1].startswith("./static/js/index.")
     assert client.get("/holdfast.js").headers["content-type"].startswith("text/javascript")
     answer = client.get("/user?user=ann%2Blee%40x.com&view=Merge+users")
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"
+
+
+def test_the_overview_names_all_code_it_needs_and_the_largest_script_last() -> None:
+    page = TestClient(Starlette(routes=HTTP_ROUTES)).get("/").text
+    named = re.findall(r'(?:href|src)="\./static/js/(.+?)"', page)
+    assert named[-1].startswith("PlotlyChart.")
+    scripts = Path(st.__file__).parent / "static" / "static" / "js"
+    for name in named:
+        imported = re.findall(r'(?:from|import)"\./(.+?)"', (scripts / name).read_text()[:20_000])
+        assert {*imported} <= {*named}, f"{name} leads to more requests"
+
+
+def test_scripts_and_styles_are_compressed_and_the_charts_compiled_while_they_load() -> None:
+    client = TestClient(CompressedFiles(PlainTextResponse("as it is")))
+    folder = Path(st.__file__).parent / "static" / "static"
+    script, style = next(folder.glob("js/index.*.js")), next(folder.glob("css/index.*.css"))
+    sent = client.get(f"/static/js/{script.name}")
+    assert sent.text == script.read_text()
+    assert sent.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert sent.headers["content-encoding"] == "gzip"
+    assert sent.headers["cache-control"] == "public, immutable, max-age=31536000"
+    chart = next(folder.glob("js/PlotlyChart.*.js"))
+    eager = f"//# allFunctionsCalledOnLoad\n{chart.read_text()}"
+    assert client.get(f"/static/js/{chart.name}").text == eager
+    assert client.get(f"/static/css/{style.name}").text == style.read_text()
+    unpacked = {"Accept-Encoding": "identity"}
+    assert client.get(f"/static/js/{script.name}", headers=unpacked).text == "as it is"
+    assert client.get("/static/js/none.js").text == "as it is"
