@@ -74,11 +74,11 @@ class CommandLine:
         return self.run_interrupted(0, *arguments, stdin=stdin, **environ)[0]
 
     def run_interrupted(
-        self, at: int, *arguments: str, stdin: str = "", **environ: str
+        self, at: int | str, *arguments: str, stdin: str = "", **environ: str
     ) -> tuple[Result, int]:
         """Run a command that gets a Ctrl-C as it opens its file of that number in the data folder.
 
-        Returns also how many files it opened there.
+        Or at an audit event of that name. Returns also how many files it opened there.
         """
         name = next(self._numbers)
         files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}

@@ -22,12 +22,12 @@ def command(
     stdin: str,
     out: str,
     err: str,
-    interrupt_at: int = 0,
+    interrupt_at: int | str = 0,
 ) -> None:
     """Be `python -m memory_core ARGUMENTS`, with nothing of the library used before.
 
     Files opened in the data folder are counted; Ctrl-C is pressed as the one of that number is
-    opened. Reports the exit code, and how many there were.
+    opened, or at an audit event of that name. Reports the exit code, and how many there were.
     """
     for name in [one for one in os.environ if one.startswith(("AWS_", "MEMORY_", "OPENAI_"))]:
         del os.environ[name]
@@ -61,8 +61,8 @@ def program(
     report(_run(module, arguments, os.devnull, out, err))
 
 
-def _interrupt(folder: str, at: int) -> list[str]:
-    """Count the files opened below a folder; press Ctrl-C at one of them."""
+def _interrupt(folder: str, at: int | str) -> list[str]:
+    """Count the files opened below a folder; press Ctrl-C at one of them, or at an event."""
     opened: list[str] = []
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -70,6 +70,8 @@ def _interrupt(folder: str, at: int) -> list[str]:
             opened.append(str(arguments[0]))
             if len(opened) == at:
                 os.kill(os.getpid(), signal.SIGINT)
+        elif event == at:
+            os.kill(os.getpid(), signal.SIGINT)
 
     sys.addaudithook(watch)
     return opened
