@@ -64,6 +64,8 @@ def program(
 def _interrupt(folder: str, at: int | str) -> list[str]:
     """Count the files opened below a folder; press Ctrl-C at one of them, or at an event."""
     opened: list[str] = []
+    # What runs in the background of a shell begins with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and str(arguments[0]).startswith(folder):
