@@ -117,7 +117,8 @@ def _visit(folder: Path, embedder: str, pages: Sequence[str], trivial: str, size
     """Open the overview, ask a question, open the pages; then load the overview cold."""
     server = running_server(folder, MEMORY_EMBEDDER=embedder)
     with server as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        chromium = find_chromium(windowed=size.questions is None)
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         screen = Screen(browser.new_context(), address, _WINDOW, "light")
         network = screen.page.context.new_cdp_session(screen.page)
         network.send("Network.enable")

@@ -81,9 +81,13 @@ _SERIOUS = """async (options) => (await axe.run(options)).violations
 expect.set_options(timeout=TIMEOUT_MS)
 
 
-def find_chromium() -> str | None:
-    """Return the path of a Chromium of this machine; None leaves it to Playwright's own."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def find_chromium(*, windowed: bool = False) -> str | None:
+    """Return the path of a Chromium of this machine; None leaves it to Playwright's own.
+
+    One that can open windows, as people have it, is taken first if it is `windowed`.
+    """
+    names = sorted(NAMES, key=NAMES[:1].__contains__) if windowed else NAMES
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 class Screen:
