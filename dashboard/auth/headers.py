@@ -18,8 +18,6 @@ from .gate import HEALTH
 
 _CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 _POLICY_VIOLATION = 1008
-# Chromium compiles the charts' code while it loads ("explicit compile hints"), not while it runs.
-_EAGERLY = b"//# allFunctionsCalledOnLoad\n"
 _LASTING = "public, immutable, max-age=31536000"
 
 
@@ -94,7 +92,8 @@ class CompressedFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._app
         file = self._files.get(scope.get("path", "").rpartition("/static/")[2])
-        if file and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+        asked = file and scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if file and asked and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             body = await asyncio.to_thread(_compressed, file)
             headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             kind = "text/css" if file.suffix == ".css" else "text/javascript"
@@ -105,10 +104,9 @@ class CompressedFiles:
 @cache
 def _compressed(file: Path) -> bytes:
     packer = zlib.compressobj(wbits=31)  # gzip
-    packed = [packer.compress(_EAGERLY if "Plotly" in file.name else b"")]
     # In parts, so that five megabytes are not in memory at once.
     with file.open("rb") as parts:
-        packed += map(packer.compress, iter(lambda: parts.read(65_536), b""))
+        packed = [*map(packer.compress, iter(lambda: parts.read(65_536), b""))]
     return b"".join([*packed, packer.flush()])
 
 

@@ -10,6 +10,8 @@ import streamlit as st
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.headers import CompressedFiles
@@ -200,7 +202,7 @@ def test_the_overview_names_all_code_it_needs_and_the_largest_script_last() -> N
         assert {*imported} <= {*named}, f"{name} leads to more requests"
 
 
-def test_scripts_and_styles_are_compressed_and_the_charts_compiled_while_they_load() -> None:
+def test_scripts_and_styles_are_sent_compressed_and_nothing_else_is_answered() -> None:
     client = TestClient(CompressedFiles(PlainTextResponse("as it is")))
     folder = Path(st.__file__).parent / "static" / "static"
     script, style = next(folder.glob("js/index.*.js")), next(folder.glob("css/index.*.css"))
@@ -209,10 +211,16 @@ def test_scripts_and_styles_are_compressed_and_the_charts_compiled_while_they_lo
     assert sent.headers["content-type"] == "text/javascript; charset=utf-8"
     assert sent.headers["content-encoding"] == "gzip"
     assert sent.headers["cache-control"] == "public, immutable, max-age=31536000"
-    chart = next(folder.glob("js/PlotlyChart.*.js"))
-    eager = f"//# allFunctionsCalledOnLoad\n{chart.read_text()}"
-    assert client.get(f"/static/js/{chart.name}").text == eager
     assert client.get(f"/static/css/{style.name}").text == style.read_text()
     unpacked = {"Accept-Encoding": "identity"}
     assert client.get(f"/static/js/{script.name}", headers=unpacked).text == "as it is"
     assert client.get("/static/js/none.js").text == "as it is"
+    assert client.post(f"/static/js/{script.name}").text == "as it is"
+    with TestClient(CompressedFiles(_greet)).websocket_connect(f"/static/js/{script.name}") as told:
+        assert told.receive_text() == "as it is"
+
+
+async def _greet(scope: Scope, receive: Receive, send: Send) -> None:
+    socket = WebSocket(scope, receive, send)
+    await socket.accept()
+    await socket.send_text("as it is")
