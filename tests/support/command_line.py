@@ -38,10 +38,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Running:
-    """A forked command that reads and writes pipes."""
+    """A forked command whose output is a pipe."""
 
     child: Child
-    stdin: TextIO
     out: TextIO
     err: Path
 
@@ -91,16 +90,16 @@ class CommandLine:
 
     @contextmanager
     def start(self, *arguments: str) -> Iterator[Running]:
-        """Fork a command whose stdin stays open and empty, and whose output is to be read."""
+        """Fork a command that has nothing on stdin, and whose output is to be read."""
         name = next(self._numbers)
-        files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}
-        os.mkfifo(files["stdin"])
+        files = {kind: self.folder / f"{name}.{kind}" for kind in ("out", "err")}
         os.mkfifo(files["out"])
-        files["err"].touch()
-        child = self._zygote.start("command", arguments=arguments, environ=self.environ(), **files)
+        child = self._zygote.start(
+            "command", arguments=arguments, environ=self.environ(), stdin=os.devnull, **files
+        )
         # Each waits for the other side.
-        with files["stdin"].open("w") as stdin, files["out"].open() as out:
-            yield Running(child, stdin, out, files["err"])
+        with files["out"].open() as out:
+            yield Running(child, out, files["err"])
 
     def start_fresh(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start Python anew; use it as a context manager."""

@@ -5,21 +5,17 @@ What a client does is not changed by it.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from botocore import hooks, regions
-from botocore.compat import accepts_kwargs
+from botocore import regions
 from botocore.endpoint_provider import EndpointProvider
-from botocore.hooks import EventAliaser, NodeList
+from botocore.hooks import EventAliaser
 
 
 def share_botocore() -> None:
     """Let each client know what another has worked out."""
     _share_the_names_of_events()
     _share_the_rules_of_endpoints()
-    hooks._PrefixTrie._recursive_copy = lambda trie, node: _copied(node)
-    hooks.accepts_kwargs = _accepts_keywords
 
 
 def _share_the_names_of_events() -> None:
@@ -47,23 +43,3 @@ def _share_the_rules_of_endpoints() -> None:
         return known[place][0]
 
     regions.EndpointProvider = provider
-
-
-def _copied(node: dict[str, Any]) -> dict[str, Any]:
-    """Copy the handlers of events as botocore does it, in a third of the time."""
-    return {
-        key: _copied(value)
-        if isinstance(value, dict)
-        else NodeList(value.first.copy(), value.middle.copy(), value.last.copy())
-        if isinstance(value, NodeList)
-        else value
-        for key, value in node.items()
-    }
-
-
-def _accepts_keywords(handler: Any) -> bool:
-    """Look at the code of a function or method, where botocore takes its signature apart."""
-    code = getattr(handler, "__code__", None)
-    if code is None:
-        return bool(accepts_kwargs(handler))
-    return bool(code.co_flags & inspect.CO_VARKEYWORDS)
