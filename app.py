@@ -18,6 +18,10 @@ app = st.App(
     "dashboard/main.py",
     lifespan=startup.lifespan,
     routes=[*health.ROUTES, *routes.HTTP_ROUTES],
-    middleware=[Middleware(SecureHeaders), Middleware(Gate), Middleware(CompressedFiles)],
+    middleware=[
+        Middleware(SecureHeaders),
+        Middleware(Gate),
+        Middleware(CompressedFiles, routes.PLOTLY),
+    ],
     on_script_error=startup.report_script_error,
 )

@@ -126,10 +126,8 @@ def _measure_page(size: Size) -> Row:
 
 
 def _draw(users: tuple) -> None:
-    import streamlit as st
-
     from dashboard.ui import charts, tables
+    from dashboard.views import widgets
 
     tables.pick_user(users, "users.all", at_most=15)
-    chart = charts.distribution(users)
-    st.plotly_chart(chart.figure, config=charts.CONFIG, alt=chart.alt)
+    widgets.draw_chart(charts.distribution(users))

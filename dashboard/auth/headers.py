@@ -82,12 +82,16 @@ class SecureHeaders:
 
 
 class CompressedFiles:
-    """Send Streamlit's scripts and styles, most of a first visit, compressed; each is so once."""
+    """Send Streamlit's scripts and styles, most of a first visit, and others of ours compressed.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Each is compressed once.
+    """
+
+    def __init__(self, app: ASGIApp, *own: Path) -> None:
         self._app = app
         files = Path(st.__file__).parent.glob("static/static/*/*.*s")
         self._files = {f"{file.parent.name}/{file.name}": file for file in files}
+        self._files |= {f"/{file.name}": file for file in own}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._app

@@ -3,7 +3,7 @@
 import bisect
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, Final, get_args
@@ -19,6 +19,7 @@ from memory_core.model.records import Kind, UserSummary
 from memory_core.model.user_id import UserId
 from memory_core.redeploy_test import Report
 
+from .. import routes
 from . import tables, text
 from .text import chart_label, one_line
 
@@ -33,13 +34,18 @@ _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 500, 1_000)
 """Most memories counted by each bar of the distribution; a last bar has the rest."""
 
 _DAY_MS: Final = 24 * 3600 * 1000
-CONFIG: Final = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
-# Fixed, because a backend has the same colour everywhere; at least 3:1 on both grounds.
+# The same in both modes, because a backend has one colour everywhere; at least 3:1 on both grounds.
 BACKEND_COLOURS: Final = {"s3_vectors": "#0F766E", "chroma": "#D97706"}
-_GREY, _RED = "#64807B", "#DC2626"
-_VIOLET: Final = "#7E5AED"
+_TEAL, _AMBER = BACKEND_COLOURS.values()
+_GREY, _RED, _VIOLET, _BLUE = "#64807B", "#DC2626", "#7E5AED", "#3B82F6"
+_ORIGIN_COLOURS: Final[Mapping[str, str]] = dict(
+    zip(get_args(Origin), (_TEAL, _BLUE, _AMBER, _VIOLET, _GREY), strict=True)
+)
+_KIND_COLOURS: Final = dict(zip(Kind, (_TEAL, _BLUE, _AMBER, _RED, _VIOLET), strict=True))
 _EDGE: Final = {"width": 2, "color": "#10201E"}
+_FONT: Final = {"family": "Source Sans, sans-serif", "size": 12}
+_CLEAR: Final = "rgba(0, 0, 0, 0)"
 _MARKS: Final = {
     "deployment": "triangle-up",
     "redeploy test": "star",
@@ -52,7 +58,10 @@ _VERDICTS: Final = {"PASS": ("✓", "#15803D"), "FAIL": ("✗", _RED)}
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, its text alternative, and its numbers as columns of a table."""
+    """A figure, its text alternative, and its numbers as columns of a table.
+
+    The custom data of a point is the address that a click on it opens, relative to the page.
+    """
 
     figure: go.Figure
     alt: str
@@ -76,14 +85,12 @@ def per_user(
         x=counts,
         y=positions,
         orientation="h",
-        customdata=[user.user_id for user in top],
+        customdata=[routes.address(routes.MEMORIES, user=user.user_id) for user in top],
         text=[
             f"{count:,}{f' (+{new:,})' if new else ''}"
             for count, new in zip(counts, news, strict=True)
         ],
-        marker_color=[
-            _RED if user.user_id in differing else BACKEND_COLOURS["s3_vectors"] for user in top
-        ],
+        marker_color=[_RED if user.user_id in differing else _TEAL for user in top],
         cliponaxis=False,
         textposition="outside",
         hovertext=labels,
@@ -125,9 +132,10 @@ def growth(census: Census, days: int, *, total: bool, height: int) -> Chart:
             counts = list(accumulate(counts, initial=sum(before)))[1:]
         if any(counts):
             parts[origin] = dict(zip(dates, counts, strict=True))
+    colours = [_ORIGIN_COLOURS[origin] for origin in parts]
     margin = dt.timedelta(days=FEW_DAYS if len(dates) < FEW_DAYS else 1)
     period = [first - margin, today + margin]
-    figure = _over_time(parts, height, _DAY_MS * 0.8, total=total, range=period)
+    figure = _over_time(parts, height, _DAY_MS * 0.8, colours, total=total, range=period)
     shown = {day: count for day, count in census.days.items() if first <= day <= today}
     busiest = _busiest(shown) if shown else f"none since {text.day(first)}."
     return Chart(
@@ -154,22 +162,24 @@ def timeline(
     marks: Sequence[tuple[dt.datetime, str, str]],
     chosen: dt.datetime,
     height: int,
+    address: Callable[[str], str],
 ) -> Chart:
     """Draw a user's events by UTC day, a colour for each kind, marks above, and the chosen moment.
 
-    A click on a mark gives its time, one on a bar the end of its day, in ISO 8601.
+    A click opens the address of a moment in ISO 8601: of a mark its own, of a bar its day's end.
     """
+    present = [kind for kind in Kind if any(kinds.get(kind) for kinds in days.values())]
     parts = {
         tables.KIND_WORDS[kind]: {
             day: kinds[kind] for day, kinds in days.items() if kinds.get(kind)
         }
-        for kind in Kind
+        for kind in present
     }
-    present = {name: counts for name, counts in parts.items() if counts}
-    figure = _over_time(present, height, _DAY_MS * 0.8)
+    colours = [_KIND_COLOURS[kind] for kind in present]
+    figure = _over_time(parts, height, _DAY_MS * 0.8, colours)
     margin = dt.timedelta(days=max(1, FEW_DAYS - len(days)))
     for bar in figure.data:
-        bar.customdata = [f"{day}T23:59:59.999999" for day in bar.x]
+        bar.customdata = [address(f"{day}T23:59:59.999999") for day in bar.x]
     first = dt.datetime.combine(min(days) - margin, dt.time(), dt.UTC)
     shown = [mark for mark in marks if mark[0] >= first]
     for kind, symbol in _MARKS.items():
@@ -182,7 +192,7 @@ def timeline(
             name=f"{kind}: {len(own):,}",
             showlegend=bool(own),
             marker={"symbol": symbol, "size": 11, "color": "#FFFFFF", "line": _EDGE},
-            customdata=[at.isoformat() for at, *_ in own],
+            customdata=[address(at.isoformat()) for at, *_ in own],
             hovertext=[words for *_, words in own],
             hovertemplate="%{x|%-d %b %Y, %H:%M}, %{hovertext}<extra></extra>",
         )
@@ -215,12 +225,13 @@ def distribution(users: Sequence[UserSummary]) -> Chart:
     bars = go.Bar(
         x=labels,
         y=counts,
+        marker_color=_TEAL,
         text=[f"{count:,}" if count else "" for count in counts],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{x} memories: %{y:,} users<extra></extra>",
     )
-    sizes = {"type": "category", "showgrid": False, "title": {"text": "memories"}}
+    sizes = {"type": "category", "showgrid": False, "title": {"text": "memories", "standoff": 14}}
     high = {"visible": False, "range": [0, max(counts, default=1) * 1.15]}
     figure = _figure([bars], 240, xaxis=sizes, yaxis=high)
     middle = sorted(user.memories for user in users)[len(users) // 2]
@@ -321,7 +332,7 @@ def storage_strip(
         name="redeploy test",
         text=[mark for mark, _ in marks],
         textfont={"color": [colour for _, colour in marks], "size": 16},
-        customdata=[report.run for _, report in judged],
+        customdata=[routes.address(routes.REDEPLOY, test=report.run) for _, report in judged],
         hovertext=[report.verdict.value for _, report in judged],
         hovertemplate="%{x|%-d %b %Y, %H:%M}: %{hovertext}<extra></extra>",
     )
@@ -348,6 +359,8 @@ def storage_strip(
             "range": [0, 1.08 * max([1, *counts])],
             "tickvals": counts[-1:],
             "tickformat": ",d",
+            "automargin": True,
+            "zeroline": False,
         },
     )
     latest = f"{text.backend_name(starts[-1].backend)} now" if starts else "no start on record"
@@ -376,8 +389,7 @@ def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int
         "failed": {at: count.failed for at, count in asked.items()},
         "saves that failed": {at: count.failed for at, count in saved.items()},
     }
-    colours = (BACKEND_COLOURS["s3_vectors"], BACKEND_COLOURS["chroma"], _RED, _VIOLET)
-    figure = _over_time(parts, height, _DAY_MS / 30, colours)
+    figure = _over_time(parts, height, _DAY_MS / 30, (_TEAL, _AMBER, _RED, _VIOLET))
     at = sorted({hour for hour, _ in hours})
     return Chart(
         figure,
@@ -389,53 +401,55 @@ def answers(hours: Mapping[tuple[dt.datetime, CallKind], CallCount], height: int
     )
 
 
-def clicked(event: Any) -> str | None:
-    """Return the custom data of the clicked point, empty if it has none; None without a click."""
-    points = event.selection.points if event else []
-    if not points:
-        return None
-    chosen = points[0].get("customdata")
-    if isinstance(chosen, list):
-        chosen = chosen[0] if chosen else None
-    return chosen if isinstance(chosen, str) else ""
-
-
 def _figure(traces: Sequence[Any], height: int, **layout: Any) -> go.Figure:
-    """Build a figure that cannot be zoomed or dragged; at once, for updates of it are slow."""
-    fixed = {"fixedrange": True, "automargin": True}
+    """Build a figure that cannot be zoomed or dragged; at once, for updates of it are slow.
+
+    Words and grid get the colour of the page's text from page.js, in either mode.
+    """
+    fixed = {"fixedrange": True, "automargin": True, "zeroline": False}
     layout = {
-        "margin": {"l": 0, "r": 8, "t": 26 if "legend" in layout else 8, "b": 0},
+        "template": go.layout.Template(),
+        "height": height,
+        "margin": {"l": 0, "r": 8, "t": 26 if "legend" in layout else 8, "b": 0, "pad": 8},
+        "paper_bgcolor": _CLEAR,
+        "plot_bgcolor": _CLEAR,
+        "font": _FONT,
+        "hoverlabel": {
+            "bgcolor": "#10201E",
+            "bordercolor": _GREY,
+            "font": {**_FONT, "color": "#FFFFFF"},
+        },
         "dragmode": False,
+        "hovermode": "closest",
         "bargap": 0.35,
         "showlegend": False,
-        "clickmode": "event+select",
         **layout,
         **{axis: {**fixed, **layout.get(axis, {})} for axis in ("xaxis", "yaxis")},
     }
-    return go.Figure({"data": traces, "layout": {"height": height, **layout}})
+    return go.Figure({"data": traces, "layout": layout})
 
 
 def _over_time(
     parts: Mapping[str, Mapping[Any, int]],
     height: int,
     width_ms: float,
-    colours: Sequence[str] = (),
+    colours: Sequence[str],
     *,
     total: bool = False,
     **xaxis: Any,
 ) -> go.Figure:
     """Draw counts by day or hour: stacked bars of that width, or areas of a total."""
     traces = []
-    for number, (name, counts) in enumerate(parts.items()):
+    for (name, counts), colour in zip(parts.items(), colours, strict=True):
         values = list(counts.values())
         words = f"%{{x|%-d %b %Y, %H:%M}}: %{{y:,}} {name.lower()}<extra></extra>"
         options = {"x": list(counts), "y": values, "hovertemplate": words}
         if total:
-            traces.append(go.Scatter(stackgroup="total", mode="lines", name=name, **options))
+            area = {"stackgroup": "total", "mode": "lines", "line": {"color": colour}}
+            traces.append(go.Scatter(name=name, **area, **options))
         else:
-            colour = {"color": colours[number] if colours else None}
             options["name"] = f"{name}: {sum(values):,}"
-            traces.append(go.Bar(width=width_ms, marker=colour, **options))
+            traces.append(go.Bar(width=width_ms, marker={"color": colour}, **options))
     return _figure(
         traces,
         height,

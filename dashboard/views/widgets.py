@@ -1,6 +1,7 @@
 """Widgets that the pages share: rows, buttons, folded parts, tables, downloads, failures."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -10,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from .. import routes
 from ..auth.visitor import bound
 from ..services import jobs
-from ..ui import actions, tables
+from ..ui import actions, charts, tables
 from ..ui.messages import show_trouble
 
 AGO: Final = st.column_config.DatetimeColumn(format="distance")
@@ -64,6 +65,20 @@ def draw_document(link: str, key: str) -> None:
         st.caption(f"See {link}.")
     elif part := folded(f"Read {link}", key):
         part.markdown(file.read_text("utf-8"))
+
+
+def draw_chart(chart: charts.Chart, link: str = "") -> None:
+    """Draw a chart; a click opens the address of its point, or else `link`.
+
+    It is an element of which page.js makes the chart. Streamlit's own would load all of Plotly,
+    four times as much, and draw each chart twice.
+    """
+    alt, link = escape(chart.alt), escape(link)
+    figure = escape(chart.figure.to_json())
+    st.html(
+        f'<div class="holdfast-chart" style="height: {chart.figure.layout.height}px" role="figure"'
+        f' aria-label="{alt}" data-link="{link}" data-figure="{figure}"></div>'
+    )
 
 
 def table(columns: Any, alt: str, *, at_most: int = 12, **options: Any) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -24,7 +28,36 @@ TEXT = (
 
 # Elements that neither fetch what stands in the text nor make a link of it. A chart carries
 # escaped labels; input fields hold their value; a selectbox shows its options as they are.
-SAFE = {"text", "code", "dataframe", "selectbox", "text_area", "text_input", "plotly_chart"}
+SAFE = {"text", "code", "dataframe", "selectbox", "text_area", "text_input", "chart"}
+
+
+@dataclass(frozen=True)
+class DrawnChart:
+    """What page.js makes a chart of: its figure, its sentence, and where a click leads."""
+
+    figure: dict[str, Any]
+    alt: str
+    link: str
+
+
+def charts_of(app: AppTest) -> list[DrawnChart]:
+    """Return the charts of the page in order."""
+    return [_chart_in(element.proto.body) for element in app.get("html")]
+
+
+def _chart_in(html: str) -> DrawnChart:
+    """Return the chart of an element, which has to be one empty part with nothing else in it."""
+    tags: list[tuple[str, dict[str, str | None]]] = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))  # type: ignore[method-assign]
+    reader.handle_data = lambda text: pytest.fail(f"a chart holds {text!r}")  # type: ignore[method-assign]
+    reader.feed(html)
+    reader.close()
+    ((tag, holds),) = tags
+    assert (tag, holds["class"], holds["role"]) == ("div", "holdfast-chart", "figure")
+    assert {*holds} == {"class", "style", "role", "aria-label", "data-link", "data-figure"}
+    figure = json.loads(holds["data-figure"] or "")
+    return DrawnChart(figure, holds["aria-label"] or "", holds["data-link"] or "")
 
 
 def run_until(page: AppTest, words: str) -> str:
@@ -99,7 +132,11 @@ def _walk(node: object) -> Iterator[tuple[str, str]]:
             yield from _walk(child)
     proto = getattr(node, "proto", None)
     if proto is not None:
-        yield getattr(node, "type", "unknown"), str(proto)
+        kind = getattr(node, "type", "unknown")
+        if kind == "html":
+            _chart_in(proto.body)
+            kind = "chart"
+        yield kind, str(proto)
 
 
 def text_of(app: AppTest) -> str:

@@ -1,5 +1,6 @@
 // What Streamlit's page lacks: one step of Back for each step forward, results that are announced
-// and scrolled into view, and a message when the server does not answer.
+// and scrolled into view, charts that are drawn at once and lead somewhere, and a message when the
+// server does not answer.
 (() => {
   const RESULTS = ['answer', 'saved', 'job', 'detail', 'traces', 'checked', 'compared']
   // These stay on the page, so arriving there does not announce them.
@@ -21,6 +22,63 @@
       ? {at: performance.now(), path: to.pathname, search: to.search} : null
     if (completes) history.replaceState(state, unused, url)
     else push(state, unused, url)
+  }
+
+  const PLOTLY = './plotly-basic-4.1.1.min.js'
+  let plotly = null
+  const loaded = () => plotly ??= new Promise((done, failed) => {
+    const script = document.createElement('script')
+    script.onload = () => done(window.Plotly)
+    script.onerror = () => {
+      plotly = null
+      failed(new Error(`${PLOTLY} was not loaded`))
+    }
+    script.src = PLOTLY
+    document.head.append(script)
+  })
+  // Where charts are sure to come, while there is nothing else to do.
+  if (document.querySelector(`link[href="${PLOTLY}"]`)) loaded().catch(() => {})
+  const charts = new Map()
+  const visit = (address) => {
+    push(null, '', address)
+    dispatchEvent(new PopStateEvent('popstate'))
+  }
+  const draw = async (chart) => {
+    const {data, layout} = JSON.parse(chart.dataset.figure)
+    const {link} = chart.dataset
+    let width = chart.clientWidth
+    try {
+      const Plotly = await loaded()
+      if (!chart.isConnected) return
+      await Plotly.newPlot(chart, data, layout, {displayModeBar: false, doubleClick: false})
+      chart.on('plotly_click', ({points: [point]}) => {
+        const address = point.customdata ?? link
+        if (address) visit(address)
+      })
+      const resized = new ResizeObserver(() => {
+        if (!chart.clientWidth || chart.clientWidth === width) return
+        width = chart.clientWidth
+        Plotly.Plots.resize(chart)
+      })
+      resized.observe(chart)
+      charts.set(chart, resized)
+    } catch (error) {
+      console.error(`A chart cannot be drawn: ${error.message}`)
+      chart.textContent = chart.getAttribute('aria-label')
+    }
+  }
+  const drawNew = () => {
+    for (const [chart, resized] of charts) {
+      if (chart.isConnected) continue
+      resized?.disconnect()
+      window.Plotly?.purge(chart)
+      charts.delete(chart)
+    }
+    for (const chart of document.getElementsByClassName('holdfast-chart')) {
+      if (charts.has(chart)) continue
+      charts.set(chart, null)
+      draw(chart)
+    }
   }
 
   // In a shadow root, so that a search in the page finds each text once.
@@ -55,6 +113,7 @@
     }
   }
   const watch = new MutationObserver(() => {
+    drawNew()
     clearTimeout(due)
     due = setTimeout(announce, 150)
   })
@@ -74,7 +133,12 @@
   style.textContent = `
     [data-testid=stSidebar] a:focus-visible {outline: 2px solid currentColor; outline-offset: -2px}
     button[role=radio][aria-checked=true] {color: inherit !important}
-    button kbd {color: inherit !important; opacity: 1 !important; background: none !important}`
+    button kbd {color: inherit !important; opacity: 1 !important; background: none !important}
+    .holdfast-chart {overflow: hidden}
+    .holdfast-chart:not([data-link=""]) .nsewdrag {cursor: pointer}
+    .holdfast-chart :is(.xtick text, .ytick text, .y2tick text, .xtitle, .bartext, .legendtext) {
+      fill: currentColor !important}
+    .holdfast-chart :is(.xgrid, .ygrid, .y2grid) {stroke: currentColor !important; stroke-opacity: .15 !important}`
   let acted = 0
   let lost = 0
   let busy = 0

@@ -16,7 +16,6 @@ from ...services.redeploy import past_reports
 from ...ui import charts, text
 from .. import widgets
 from ..doctor import logs
-from ..redeploy import start
 
 _PERIODS: Final = {"30 days": 30, "90": 90, "365": 365, "All": 0}
 _HEIGHT: Final = 222
@@ -48,8 +47,7 @@ def _draw_users(census: Census) -> None:
         most = f", the {charts.TOP_USERS} with most of {count:,}"
         head = _head(f"Memories per user{most if count > charts.TOP_USERS else ''}")
         chart = charts.per_user(census.users, census.recent, differing)
-        if user_id := _draw_chart("users", chart, head):
-            routes.open_user(user_id)
+        _draw_chart("users", chart, head)
 
 
 def _draw_growth(census: Census) -> None:
@@ -69,8 +67,7 @@ def _draw_growth(census: Census) -> None:
             total = st.toggle("Total", key="overview.total")
         days = _PERIODS[str(period)]
         chart = charts.growth(census, days, total=total, height=_HEIGHT)
-        if _draw_chart("growth", chart, head) is not None:
-            st.switch_page(routes.USERS)
+        _draw_chart("growth", chart, head, routes.address(routes.USERS))
 
 
 def _draw_should_be(state: Status) -> None:
@@ -105,8 +102,7 @@ def _draw_should_be(state: Status) -> None:
         colours = ("blue" if state.backend == "s3_vectors" else "orange", "red", "violet", "gray")
         parts = zip(colours, chart.figure.data, strict=True)
         st.markdown(" · ".join(f":{colour}[■] {part.name}" for colour, part in parts))
-        if _draw_chart("should-be", chart, head) is not None:
-            st.switch_page(routes.USERS)
+        _draw_chart("should-be", chart, head, routes.address(routes.USERS))
 
 
 def draw_strip(census: Census, state: Status) -> None:
@@ -116,9 +112,7 @@ def draw_strip(census: Census, state: Status) -> None:
         since, now = state.since or state.as_of, dt.datetime.now(dt.UTC)
         chart = charts.storage_strip(memory_calls.starts(), past_reports(), census.days, since, now)
         head.caption(_MARKS, width="content")
-        run = _draw_chart("strip", chart, head)
-        if run is not None:
-            st.switch_page(routes.REDEPLOY, query_params={start.TEST: run} if run else None)
+        _draw_chart("strip", chart, head, routes.address(routes.REDEPLOY))
 
 
 def _draw_answers() -> None:
@@ -136,8 +130,8 @@ def _draw_answers() -> None:
                 if count.calls:
                     speed = f"p50 {median * 1000:,.0f} ms, p95 {slow * 1000:,.0f} ms"
                     st.caption(f"{counted(count.calls, noun)}, {speed}", width="content")
-        if _draw_chart("answers", charts.answers(hours, 170), head) is not None:
-            st.switch_page(routes.DOCTOR, query_params={"tab": logs.NAME})
+        link = routes.address(routes.DOCTOR, tab=logs.NAME)
+        _draw_chart("answers", charts.answers(hours, 170), head, link)
 
 
 def _head(title: str, about: str | None = None) -> DeltaGenerator:
@@ -148,19 +142,11 @@ def _head(title: str, about: str | None = None) -> DeltaGenerator:
     return row
 
 
-def _draw_chart(key: str, chart: charts.Chart, head: DeltaGenerator) -> str | None:
-    """Draw a chart, and its table into the row of its title; return what was clicked."""
+def _draw_chart(key: str, chart: charts.Chart, head: DeltaGenerator, link: str = "") -> None:
+    """Draw a chart, and its table into the row of its title; a click opens the address."""
     with head:
         table = st.popover("Table", key=f"overview.table.{key}", type="tertiary", on_change="rerun")
     if table.open:
         with table:
             widgets.table(chart.table, chart.alt)
-    event = st.plotly_chart(
-        chart.figure,
-        key=f"overview.{key}",
-        on_select="rerun",
-        selection_mode="points",
-        config=charts.CONFIG,
-        alt=chart.alt,
-    )
-    return charts.clicked(event)
+    widgets.draw_chart(chart, link)

@@ -17,6 +17,7 @@ from memory_core.model.past import Change, ChangeReceipt, MemoryFilter
 from memory_core.model.records import MemoryRecord
 from memory_core.model.user_id import UserId
 
+from ... import routes
 from ...auth.roles import Role
 from ...auth.visitor import may
 from ...services import memory_calls, redeploy, time_machine, user_actions
@@ -77,22 +78,16 @@ def _go() -> None:
 
 def _draw_line(user_id: UserId, now: PastMemories, chosen: dt.datetime) -> None:
     marks = charts.marks(memory_calls.starts(), redeploy.past_reports(), now.moves())
-    chart = charts.timeline(user_actions.events_per_day(user_id), marks, chosen, _CHART_PX)
-    event = st.plotly_chart(
-        chart.figure,
-        key=f"user.events.{st.session_state.get('time.clicks', 0)}",
-        config=charts.CONFIG,
-        theme="streamlit",
-        on_select="rerun",
-        selection_mode="points",
-        alt=chart.alt,
+    here = st.query_params.to_dict()
+    chart = charts.timeline(
+        user_actions.events_per_day(user_id),
+        marks,
+        chosen,
+        _CHART_PX,
+        lambda moment: routes.address(routes.MEMORIES, **{**here, _AT: moment}),
     )
+    widgets.draw_chart(chart)
     st.caption(chart.alt)
-    if clicked := charts.clicked(event):
-        st.query_params[_AT] = clicked
-        # A new key, because the chart repeats the click in every run otherwise.
-        st.session_state["time.clicks"] = st.session_state.get("time.clicks", 0) + 1
-        st.rerun()
 
 
 def _draw_stepper(events: tuple[str, ...], place: int) -> None:

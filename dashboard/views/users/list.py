@@ -67,8 +67,7 @@ def _draw_users() -> None:
     )
     with st.container(key="distribution"):
         st.header("How many users have how many memories", anchor=False)
-        chart = charts.distribution(census.users)
-        st.plotly_chart(chart.figure, key="users.distribution", config=charts.CONFIG, alt=chart.alt)
+        widgets.draw_chart(charts.distribution(census.users))
 
 
 def _draw_comparison() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
-import pytest
+from plotly.offline import get_plotlyjs_version
 
+from dashboard import routes
 from dashboard.ui import charts
 from memory_core import ServiceStart
 from memory_core.ledger.entries import next_ulid
@@ -45,13 +45,13 @@ def test_equal_short_names_stay_two_bars() -> None:
     users = [UserSummary(UserId(f"{long}{n}"), 1, NOW, NOW) for n in range(2)]
     bars = charts.per_user(users, {}, ()).figure.data[0]
     assert list(bars.y) == [0, 1]
-    assert list(bars.customdata) == [f"{long}0", f"{long}1"]
+    assert list(bars.customdata) == [f"./memories?user={long}0", f"./memories?user={long}1"]
 
 
 def test_labels_are_escaped() -> None:
     hostile = '<a href="//evil.example">x</a>'
     figure = charts.per_user([UserSummary(UserId(hostile), 1, NOW, NOW)], {}, ()).figure
-    assert "<a" not in str(figure.layout) + str(figure.data[0].hovertext)
+    assert "<a" not in str(figure)
     start = ServiceStart(NOW, "chroma", "", hostile, hostile, "")
     strip = charts.storage_strip([start], [], {}, NOW, LATER)
     assert "<a" not in str(strip.figure)
@@ -136,7 +136,7 @@ def test_the_strip_shows_storage_deployments_and_verdicts() -> None:
         1, 3, 1,
     ]  # fmt: skip
     assert (len(traces["start"].x), len(traces["deployment"].x)) == (3, 1)
-    assert list(traces["redeploy test"].customdata) == [report.run]
+    assert list(traces["redeploy test"].customdata) == [f"./redeploy?test={report.run}"]
     assert list(traces["memories"].y) == [2, 5, 5]
     assert chart.alt == (
         "Storage since 11 Nov 2025: S3 Vectors now, 4 starts, 1 deployment, 1 redeploy test."
@@ -159,20 +159,10 @@ def test_questions_are_answered_find_nothing_or_fail() -> None:
     assert list(chart.table["answered"]) == [3]
 
 
-@pytest.mark.parametrize(
-    ("points", "chosen"),
-    [
-        ([], None),
-        ([{"customdata": "bob@example.com"}], "bob@example.com"),
-        ([{"customdata": ["bob@example.com"]}], "bob@example.com"),
-        ([{"customdata": None}], ""),
-        ([{"customdata": []}], ""),
-        ([{}], ""),
-    ],
-)
-def test_the_clicked_user_is_read_from_the_bar(points: list[object], chosen: str | None) -> None:
-    event = SimpleNamespace(selection=SimpleNamespace(points=points))
-    assert charts.clicked(event) == chosen
+def test_what_draws_them_is_of_the_version_that_describes_them() -> None:
+    assert routes.PLOTLY.name == f"plotly-basic-{get_plotlyjs_version()}.min.js"
+    assert f"(basic - minified) v{get_plotlyjs_version()}\n" in routes.PLOTLY.read_text("utf-8")
+    assert f"'./{routes.PLOTLY.name}'" in (routes.PLOTLY.parent / "page.js").read_text("utf-8")
 
 
 def test_the_line_of_a_user_has_marks_that_lead_to_their_moment() -> None:
@@ -183,9 +173,9 @@ def test_the_line_of_a_user_has_marks_that_lead_to_their_moment() -> None:
     merge = next_ulid("", NOW + dt.timedelta(hours=3))
     marks = charts.marks(starts, [make_report()], {merge: "merge"})
     assert [kind for _, kind, _ in marks] == ["deployment", "redeploy test", "merge"]
-    chart = charts.timeline({NOW.date(): {Kind.ADD: 2}}, marks, NOW, 200)
+    chart = charts.timeline({NOW.date(): {Kind.ADD: 2}}, marks, NOW, 200, "at {}".format)
     assert "1 deployment, 1 merge" in chart.alt.replace("1 redeploy test, ", "")
     points = {trace.name: list(trace.customdata) for trace in chart.figure.data}
-    assert points["Saved: 2"] == ["2025-11-12T23:59:59.999999"]
-    assert points["deployment: 1"] == [starts[1].at.isoformat()]
-    assert points["merge: 1"] == [(NOW + dt.timedelta(hours=3)).isoformat()]
+    assert points["Saved: 2"] == ["at 2025-11-12T23:59:59.999999"]
+    assert points["deployment: 1"] == [f"at {starts[1].at.isoformat()}"]
+    assert points["merge: 1"] == [f"at {(NOW + dt.timedelta(hours=3)).isoformat()}"]

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.services import memory_calls
 from memory_core import MemoryService
-from tests.support.app_test import text_of
+from tests.support.app_test import charts_of, text_of
 from tests.support.other_servers import server
 from tests.support.s3_bench import Bench
 
@@ -32,7 +32,7 @@ def test_it_is_persistent_and_says_that_it_is_a_stand_in(
     for part in (s3.bucket, s3.environ["AWS_REGION"], "mem0-wordllama-256", "memory/"):
         assert part in words
     assert not app.warning
-    alts = [chart.proto.alt for chart in app.get("plotly_chart")]
+    alts = [chart.alt for chart in charts_of(app)]
     assert alts[2].startswith("Memories on record compared with S3 Vectors: in both: 1,")
 
 
@@ -56,11 +56,11 @@ def test_a_large_index_is_counted_when_somebody_asks(
     s3.standin.reset_requests()
     app.run()
     assert s3.asked("ListVectors") == 0
-    assert not [chart for chart in app.get("plotly_chart") if "in both" in chart.proto.alt]
+    assert not [chart for chart in charts_of(app) if "in both" in chart.alt]
     app.button(key="overview.count").click().run()
     assert not app.exception
     assert s3.asked("ListVectors") > 0
-    assert "in both: 2," in app.get("plotly_chart")[2].proto.alt
+    assert "in both: 2," in charts_of(app)[2].alt
 
 
 @pytest.mark.parametrize("action", ["s3:ListBucket", "s3vectors:GetIndex"])

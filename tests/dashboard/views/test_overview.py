@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.services import memory_calls
 from dashboard.ui.text import utc
 from memory_core import MemoryService, open_service
-from tests.support.app_test import run_timers, run_until, text_of
+from tests.support.app_test import charts_of, run_timers, run_until, text_of
 
 
 def test_an_empty_storage_teaches_the_next_step(app: AppTest) -> None:
@@ -18,7 +18,7 @@ def test_an_empty_storage_teaches_the_next_step(app: AppTest) -> None:
     assert not app.exception
     assert "No memories yet" in text_of(app)
     assert "Save a memory" in [button.label for button in app.button]
-    assert not app.get("plotly_chart")
+    assert not charts_of(app)
 
 
 def test_the_state_is_said_once_with_what_to_set(app: AppTest) -> None:
@@ -45,7 +45,7 @@ def test_figures_and_charts_say_what_they_count(app: AppTest, shared: MemoryServ
     app.run()
     assert not app.exception
     assert "**4 memories · 2 users** · last write just now · counted just now" in text_of(app)
-    alts = [chart.proto.alt for chart in app.get("plotly_chart")]
+    alts = [chart.alt for chart in charts_of(app)]
     assert alts[0].startswith(
         "alice@example.com has the most of 2 users, 3 memories; created in seven days: 4."
     )
@@ -98,9 +98,9 @@ def test_a_new_process_shows_the_last_figures_until_it_has_counted(
             assert "**1 memory · 1 user** · last write just now · as of" in words
             assert f"as of {utc(last.as_of)}, counting again…" in words
             assert "The charts follow" in words
-        assert not app.get("plotly_chart")
+        assert not charts_of(app)
     run_until(app, "**2 memories · 2 users** · last write just now · counted just now")
-    assert app.get("plotly_chart")
+    assert charts_of(app)
     kept = shared.parts.backend.objects.get("census/v1/figures.json") or b""
     assert b'"memories": 2' in kept
     assert b"alice" not in kept

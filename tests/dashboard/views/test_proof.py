@@ -11,7 +11,7 @@ from dashboard.views.proof.standing import deployments_since
 from memory_core import MemoryService, ServiceStart
 from memory_core.redeploy_test import Verdict
 from memory_core.storage.starts import keep_start
-from tests.support.app_test import run_timers, run_until, text_of, walk
+from tests.support.app_test import charts_of, run_timers, run_until, text_of, walk
 from tests.support.redeploy_reports import keep_reports, make_report
 
 PAGE = "../pages/proof.py"
@@ -65,9 +65,9 @@ def test_starts_and_earlier_tests_are_drawn_as_they_are(
     assert not app.exception
     (tests,) = app.dataframe
     assert len(tests.value) == 200
-    assert "3 starts" in app.get("plotly_chart")[0].proto.alt
+    assert "3 starts" in charts_of(app)[0].alt
     seen = {kind for kind, proto in walk(app) if "evil.example" in proto}
-    assert seen <= {"dataframe", "plotly_chart"}
+    assert seen <= {"dataframe", "chart"}
 
 
 def test_deployments_are_counted_by_commit_instance_and_disk() -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.services import jobs, memory_calls
 from memory_core import MemoryService
 from memory_core.redeploy_test import StepDone, Verdict
-from tests.support.app_test import text_of, walk
+from tests.support.app_test import charts_of, text_of, walk
 from tests.support.redeploy_reports import (
     PAGE,
     TIMEOUT_S,
@@ -35,7 +35,7 @@ def page(app: AppTest) -> AppTest:
 def test_with_no_data_the_page_teaches_the_next_step(page: AppTest) -> None:
     assert not page.exception
     assert "Nothing is proven about the next deployment" in text_of(page)
-    assert not page.get("plotly_chart")
+    assert not charts_of(page)
     assert not page.dataframe
 
 
@@ -54,7 +54,7 @@ def test_a_verdict_has_what_can_be_passed_on(app: AppTest, shared: MemoryService
     assert list(page.query_params) == ["test"]
     assert list(page.dataframe[0].value["Probe"]) == [1, 2]
     assert "backend" in list(page.dataframe[1].value["What"])
-    assert not page.get("plotly_chart"), "earlier runs are on the page Proof"
+    assert not charts_of(page), "earlier runs are on the page Proof"
 
 
 def test_steps_show_while_they_occur_and_the_link_shows_them_to_a_colleague(app: AppTest) -> None:

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from streamlit.testing.v1 import AppTest
 
 from dashboard.auth.headers import CompressedFiles
-from dashboard.routes import HTTP_ROUTES
+from dashboard.routes import HTTP_ROUTES, PLOTLY
 from dashboard.services import user_actions
 from dashboard.views.user import erase
 from dashboard.views.user.summary import file_name
@@ -192,10 +192,12 @@ def test_pages_have_our_script_and_the_former_address_of_a_user_leads_on() -> No
     assert answer.headers["location"] == "memories?user=ann%2Blee%40x.com&view=Merge+users"
 
 
-def test_the_overview_names_all_code_it_needs_and_the_largest_script_last() -> None:
-    page = TestClient(Starlette(routes=HTTP_ROUTES)).get("/").text
+def test_the_overview_names_all_code_it_needs() -> None:
+    client = TestClient(Starlette(routes=HTTP_ROUTES))
+    page = client.get("/").text
     named = re.findall(r'(?:href|src)="\./static/js/(.+?)"', page)
-    assert named[-1].startswith("PlotlyChart.")
+    assert f'<link rel="preload" as="script" href="./{PLOTLY.name}">' in page
+    assert PLOTLY.name not in client.get("/users").text, "asked for by the first chart"
     scripts = Path(st.__file__).parent / "static" / "static" / "js"
     for name in named:
         imported = re.findall(r'(?:from|import)"\./(.+?)"', (scripts / name).read_text()[:20_000])
@@ -203,7 +205,7 @@ def test_the_overview_names_all_code_it_needs_and_the_largest_script_last() -> N
 
 
 def test_scripts_and_styles_are_sent_compressed_and_nothing_else_is_answered() -> None:
-    client = TestClient(CompressedFiles(PlainTextResponse("as it is")))
+    client = TestClient(CompressedFiles(PlainTextResponse("as it is"), PLOTLY))
     folder = Path(st.__file__).parent / "static" / "static"
     script, style = next(folder.glob("js/index.*.js")), next(folder.glob("css/index.*.css"))
     sent = client.get(f"/static/js/{script.name}")
@@ -213,6 +215,8 @@ def test_scripts_and_styles_are_sent_compressed_and_nothing_else_is_answered() -
     assert sent.headers["cache-control"] == "public, immutable, max-age=31536000"
     assert client.get(f"/static/css/{style.name}").text == style.read_text()
     unpacked = {"Accept-Encoding": "identity"}
+    for app, headers in ((client, {}), (TestClient(Starlette(routes=HTTP_ROUTES)), unpacked)):
+        assert app.get(f"/{PLOTLY.name}", headers=headers).content == PLOTLY.read_bytes()
     assert client.get(f"/static/js/{script.name}", headers=unpacked).text == "as it is"
     assert client.get("/static/js/none.js").text == "as it is"
     assert client.post(f"/static/js/{script.name}").text == "as it is"
