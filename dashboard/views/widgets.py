@@ -17,6 +17,7 @@ from ..ui.messages import show_trouble
 AGO: Final = st.column_config.DatetimeColumn(format="distance")
 EXACT: Final = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", timezone="UTC")
 
+_BRACKETS: Final = str.maketrans("<>", "‹›")
 _MIME: Final = {
     "csv": "text/csv",
     "json": "application/json",
@@ -73,7 +74,8 @@ def draw_chart(chart: charts.Chart, link: str = "") -> None:
     It is an element of which page.js makes the chart. Streamlit's own would load all of Plotly,
     four times as much, and draw each chart twice.
     """
-    alt, link = escape(chart.alt), escape(link)
+    # Streamlit's page leaves out an attribute with `-->` or `</style`.
+    alt, link = escape(chart.alt.translate(_BRACKETS)), escape(link)
     figure = escape(chart.figure.to_json())
     st.html(
         f'<div class="holdfast-chart" style="height: {chart.figure.layout.height}px" role="figure"'

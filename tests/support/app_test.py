@@ -56,6 +56,8 @@ def _chart_in(html: str) -> DrawnChart:
     ((tag, holds),) = tags
     assert (tag, holds["class"], holds["role"]) == ("div", "holdfast-chart", "figure")
     assert {*holds} == {"class", "style", "role", "aria-label", "data-link", "data-figure"}
+    for name, value in holds.items():
+        assert not {*"<>"} & {*(value or "")}, f"Streamlit's page may leave out {name}"
     figure = json.loads(holds["data-figure"] or "")
     return DrawnChart(figure, holds["aria-label"] or "", holds["data-link"] or "")
 
