@@ -12,6 +12,10 @@
   // To open another page with parameters, Streamlit first pushes the old path with the new
   // parameters: an address that was never shown. The second push takes its place.
   const push = history.pushState.bind(history)
+  // Another page begins at its top, however far the one before was scrolled.
+  const toTopFor = (to) => {
+    if (to.pathname !== location.pathname) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)
+  }
   let half = null
   history.pushState = (state, unused, url) => {
     const from = new URL(location.href)
@@ -20,6 +24,7 @@
       && half.path === from.pathname && half.search === to.search && from.pathname !== to.pathname
     half = from.pathname === to.pathname
       ? {at: performance.now(), path: to.pathname, search: to.search} : null
+    toTopFor(to)
     if (completes) history.replaceState(state, unused, url)
     else push(state, unused, url)
   }
@@ -40,6 +45,7 @@
   if (document.querySelector(`link[href="${PLOTLY}"]`)) loaded().catch(() => {})
   const charts = new Map()
   const visit = (address) => {
+    toTopFor(new URL(address, location.href))
     push(null, '', address)
     dispatchEvent(new PopStateEvent('popstate'))
   }
@@ -92,6 +98,27 @@
   let path = ''
   let arrivedAt = 0
   let touchedAt = 0
+  // What is drawn later around a result would push it out of view again. A hand goes before.
+  let bringing = null
+  const leave = () => bringing?.disconnect()
+  const bring = (part) => {
+    leave()
+    const end = performance.now() + PATIENCE_MS
+    const scroll = () => {
+      part.scrollIntoView({block: part.clientHeight > innerHeight - 100 ? 'start' : 'nearest'})
+    }
+    part.style.scrollMargin = '4.5rem 0 1rem'
+    scroll()
+    bringing = new ResizeObserver(() => {
+      if (performance.now() < end && part.isConnected) scroll()
+      else leave()
+    })
+    bringing.observe(part)
+    bringing.observe(document.querySelector('[data-testid=stMainBlockContainer]'))
+  }
+  for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) {
+    addEventListener(kind, leave, {capture: true, passive: true})
+  }
   const announce = () => {
     if (app()?.dataset.testScriptState !== 'notRunning') return void (due = setTimeout(announce, 100))
     // Otherwise screen readers read out the names that the icons have in the font.
@@ -108,8 +135,7 @@
       if (!text || part.contains(document.activeElement)) continue
       if (touchedAt < arrivedAt && LASTING.includes(name)) continue
       region.textContent = part.innerText.trim().slice(0, 300)
-      part.style.scrollMargin = '4.5rem 0 1rem'
-      part.scrollIntoView({block: part.clientHeight > innerHeight - 100 ? 'start' : 'nearest'})
+      bring(part)
     }
   }
   const watch = new MutationObserver(() => {
