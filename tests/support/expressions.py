@@ -28,7 +28,10 @@ def compiled(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[str]]]:
 
 
 def runs_of(pattern: re.Pattern[str]) -> set[str]:
-    """Return what a pattern names: its characters, literal texts, and each text with each."""
+    """Return what a pattern names: its characters, literal texts, and each text with each.
+
+    Of the characters of a literal text the first and the last: no other, repeated, goes on with it.
+    """
     characters: set[str] = set()
     texts: set[str] = set()
 
@@ -37,9 +40,8 @@ def runs_of(pattern: re.Pattern[str]) -> set[str]:
         for code, value in parts:
             if code is codes.LITERAL:
                 text += chr(value)
-                characters.add(chr(value))
                 continue
-            texts.add(text)
+            keep(text)
             text = ""
             if code in (codes.ANY, codes.NOT_LITERAL):
                 characters.update("x ")
@@ -54,7 +56,11 @@ def runs_of(pattern: re.Pattern[str]) -> set[str]:
                 for part in value:
                     if isinstance(part, parser.SubPattern):
                         visit(part)
+        keep(text)
+
+    def keep(text: str) -> None:
         texts.add(text)
+        characters.update(text[:1], text[-1:])
 
     def visit_class(members: Any) -> None:
         negated = members[0][0] is codes.NEGATE
