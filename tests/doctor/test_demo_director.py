@@ -10,24 +10,19 @@ from pathlib import Path
 import pytest
 
 from memory_core import Settings, open_service
-from memory_core.doctor import demo_director, diagnose
-from memory_core.doctor.demo_director import PEOPLE, SCENES, DemoDirector, DemoState
+from memory_core.doctor import diagnose
+from memory_core.doctor.demo_director import SCENES, DemoDirector, DemoState
 from memory_core.errors import DemoRefused
 from standin import StandIn
+from tests.support.invented_people import invite_few
 
-FEW = 8
 PLACES = ("chroma", "stand-in")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A few memories of three of the twelve, enough for each scene; the talk loads all of them."""
-    folder = tmp_path_factory.mktemp("people")
-    for name in ("Alice@Example.com", "elif@example.com", "giulia.Rossi@Example.com"):
-        lines = (PEOPLE / f"{name}.jsonl").read_text().splitlines(keepends=True)
-        (folder / f"{name}.jsonl").write_text("".join(lines[:FEW]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo_director, "PEOPLE", folder)
+        invite_few(patch, tmp_path_factory.mktemp("people"))
         yield
 
 

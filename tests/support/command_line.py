@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -116,9 +115,3 @@ class CommandLine:
         with self.start_fresh(*arguments, **environ) as process:
             out, err = process.communicate(timeout=TIMEOUT_S)
         return Result(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode())
-
-    def run_all_fresh(self, calls: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
-        """Make calls of `run_fresh` that do not depend on each other, two at a time."""
-        with ThreadPoolExecutor(2) as pool:
-            results = pool.map(lambda call: call(), calls.values())
-            return dict(zip(calls, results, strict=True))

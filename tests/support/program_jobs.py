@@ -86,6 +86,9 @@ def _run(module: str, arguments: list[str], stdin: str, out: str, err: str) -> i
     ):
         os.dup2(os.open(path, flags), at)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # Python itself does so as it starts.
+        stream.reconfigure(encoding=os.environ.get("PYTHONIOENCODING", "utf-8"))  # type: ignore[union-attr]
     sys.argv[1:] = arguments
     logging.disable(logging.NOTSET)
     code = 0

@@ -14,6 +14,7 @@ from memory_core import MemoryService, doctor
 from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
 from tests.support.forked_workers import fork_workers
+from tests.support.invented_people import invite_few
 from tests.support.log_texts import LOG
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
@@ -143,6 +144,7 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
     page: AppTest, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fork_workers(monkeypatch, zygote, tmp_path)
+    invite_few(monkeypatch, tmp_path / "people")
     page.run()
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
@@ -155,7 +157,7 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
     )
     assert load.state == "done", load.trouble
     page.run()
-    assert "12 invented people** here" in text_of(page)
+    assert "3 invented people** here" in text_of(page)
     assert "Show me in two minutes" in text_of(page)
     assert "**Demo**" in page.sidebar.markdown[0].value
     label = "The same on a stand-in for Amazon S3 Vectors"
