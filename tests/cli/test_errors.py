@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import CommandLine, Result
+from tests.support.command_line import CommandLine, CommandsHere, Result
 from tests.support.ports import held_port
 from tests.support.zygote import Zygote
 
@@ -15,8 +15,8 @@ NO_ID = "357a4830-eabc-51fb-b856-0c194d19d9e4"
 
 
 @pytest.fixture(scope="module")
-def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    made = CommandLine(zygote, tmp_path_factory.mktemp("cli"))
+def commands(tmp_path_factory: pytest.TempPathFactory) -> CommandsHere:
+    made = CommandsHere(tmp_path_factory.mktemp("cli"))
     assert made.run("save", "ann", "likes tea").code == 0
     return made
 
@@ -59,13 +59,13 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_is_one_sentence_and_code_2(commands: CommandLine, case: str) -> None:
+def test_bad_input_is_one_sentence_and_code_2(commands: CommandsHere, case: str) -> None:
     arguments, word = BAD_INPUT[case]
     refused(commands.run(*arguments), 2, word)
 
 
 @pytest.mark.parametrize("case", ["an empty text", "an unknown id", "a limit of none"])
-def test_with_json_an_error_is_the_same_sentence(commands: CommandLine, case: str) -> None:
+def test_with_json_an_error_is_the_same_sentence(commands: CommandsHere, case: str) -> None:
     arguments, word = BAD_INPUT[case]
     refused(commands.run(*arguments, "--json"), 2, word)
 
@@ -84,13 +84,13 @@ def test_with_json_an_error_is_the_same_sentence(commands: CommandLine, case: st
     ],
 )
 def test_wrong_usage_is_explained_and_code_2(
-    commands: CommandLine, arguments: list[str], word: str
+    commands: CommandsHere, arguments: list[str], word: str
 ) -> None:
     misused(commands.run(*arguments), word)
 
 
 def test_files_that_cannot_become_memories_are_refused_with_code_2(
-    commands: CommandLine, tmp_path: Path
+    commands: CommandsHere, tmp_path: Path
 ) -> None:
     def write(name: str, content: bytes) -> str:
         path = tmp_path / name
@@ -109,7 +109,7 @@ def test_files_that_cannot_become_memories_are_refused_with_code_2(
     assert len(commands.run("list", "ann", "--json").document["memories"]) == 1
 
 
-def test_a_file_that_cannot_be_read_is_one_sentence(commands: CommandLine) -> None:
+def test_a_file_that_cannot_be_read_is_one_sentence(commands: CommandsHere) -> None:
     # Its first page cannot be read, not even by root.
     result = commands.run("upload", "ann", "/proc/self/mem")
     refused(result, 2, "/proc/self/mem")
@@ -137,12 +137,12 @@ AWS = {
     ],
 )
 def test_a_broken_configuration_is_one_sentence_that_names_the_variable(
-    commands: CommandLine, environ: dict[str, str], code: int, word: str
+    commands: CommandsHere, environ: dict[str, str], code: int, word: str
 ) -> None:
     refused(commands.run("status", "--json", **environ), code, word)
 
 
-def test_aws_that_does_not_answer_is_an_error_and_never_a_fallback(commands: CommandLine) -> None:
+def test_aws_that_does_not_answer_is_an_error_and_never_a_fallback(commands: CommandsHere) -> None:
     with held_port() as port:
         endpoint = f"http://127.0.0.1:{port}"
         environ = {**AWS, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_ENDPOINT_URL_S3VECTORS": endpoint}
@@ -174,7 +174,7 @@ PLACES: dict[str, Callable[[Path], Path]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_data_folder_that_cannot_be_written_is_one_sentence_and_code_3(
-    commands: CommandLine, tmp_path: Path, place: str
+    commands: CommandsHere, tmp_path: Path, place: str
 ) -> None:
     data_dir = str(PLACES[place](tmp_path))
     for arguments in (["save", "ann", "likes figs"], ["users", "--json"]):

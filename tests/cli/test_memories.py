@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from memory_core import Settings, open_service
 from memory_core.cli import cli
-from tests.support.command_line import CommandLine, Result
+from tests.support.command_line import CommandLine, CommandsHere, Result
 from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
 from tests.support.zygote import Zygote
@@ -43,21 +43,19 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def commands(
-    backend: str, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[CommandLine]:
+def commands(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandsHere]:
     """A backend with two memories of Ann and one of Bob."""
     folder = tmp_path_factory.mktemp("cli")
     if backend == "chroma":
-        yield filled(CommandLine(zygote, folder))
+        yield filled(CommandsHere(folder))
         return
     with open_bench() as bench:
-        yield filled(CommandLine(zygote, folder, **bench.environ))
+        yield filled(CommandsHere(folder, **bench.environ))
         # Nothing but the store that was asked for is written to.
         assert not (folder / "data").exists()
 
 
-def filled(made: CommandLine) -> CommandLine:
+def filled(made: CommandsHere) -> CommandsHere:
     saved = made.run(
         "save", "Ann@X.com ", TEA, "--meta", "topic=drinks", "--agent", "chef", "--json"
     )
@@ -68,7 +66,7 @@ def filled(made: CommandLine) -> CommandLine:
 
 
 @pytest.fixture
-def tea(commands: CommandLine) -> str:
+def tea(commands: CommandsHere) -> str:
     """The id of Ann's memory of tea."""
     listed = commands.run("list", "ann@x.com", "--json").document["memories"]
     return next(str(one["id"]) for one in listed if one["memory"] == TEA)
@@ -87,7 +85,7 @@ def is_time(value: Any) -> bool:
 
 @BOTH
 def test_save_says_what_was_stored_and_once_more_that_it_was(
-    commands: CommandLine, backend: str
+    commands: CommandsHere, backend: str
 ) -> None:
     document = commands.run("save", "CLEO", "likes figs", "--json").document
     assert {"id", "user_id", "backend", "verified"} <= document.keys()
@@ -103,7 +101,7 @@ def test_save_says_what_was_stored_and_once_more_that_it_was(
     assert "read back" in ok(commands.run("save", "cleo", "likes plums"))
 
 
-def test_list_is_complete_and_newest_first(commands: CommandLine, tea: str) -> None:
+def test_list_is_complete_and_newest_first(commands: CommandsHere, tea: str) -> None:
     document = commands.run("list", "ANN@x.com", "--json").document
     assert (document["user_id"], document["complete"]) == ("ann@x.com", True)
     assert [one["memory"] for one in document["memories"]] == [RYE, TEA]
@@ -116,7 +114,7 @@ def test_list_is_complete_and_newest_first(commands: CommandLine, tea: str) -> N
     assert "0 memories of nobody, complete" in ok(commands.run("list", "nobody"))
 
 
-def test_query_ranks(commands: CommandLine, tea: str) -> None:
+def test_query_ranks(commands: CommandsHere, tea: str) -> None:
     document = commands.run("query", "ann@x.com", "Which tea?", "--json").document
     assert (document["user_id"], document["mode"]) == ("ann@x.com", "exact")
     first, second = document["hits"]
@@ -138,7 +136,7 @@ def test_query_ranks(commands: CommandLine, tea: str) -> None:
     assert "nobody has no memories" in ok(commands.run("query", "nobody", "tea"))
 
 
-def test_get_shows_one_memory_whole(commands: CommandLine, tea: str) -> None:
+def test_get_shows_one_memory_whole(commands: CommandsHere, tea: str) -> None:
     document = commands.run("get", "ann@x.com", tea, "--json").document
     assert (document["id"], document["user_id"], document["memory"]) == (tea, "ann@x.com", TEA)
     assert document["metadata"] == {"topic": "drinks"}
@@ -149,7 +147,7 @@ def test_get_shows_one_memory_whole(commands: CommandLine, tea: str) -> None:
 
 
 @BOTH
-def test_users_and_status_count_exactly(commands: CommandLine, backend: str) -> None:
+def test_users_and_status_count_exactly(commands: CommandsHere, backend: str) -> None:
     users = commands.run("users", "--json").document
     assert users["complete"] is True
     assert is_time(users["as_of"])
@@ -168,7 +166,7 @@ def test_users_and_status_count_exactly(commands: CommandLine, backend: str) -> 
 
 
 @pytest.mark.parametrize("backend", ["chroma"], indirect=True)
-def test_status_warns_of_a_disk_that_a_deployment_wipes(commands: CommandLine) -> None:
+def test_status_warns_of_a_disk_that_a_deployment_wipes(commands: CommandsHere) -> None:
     status = commands.run("status", "--json").document
     assert str(commands.data_dir) in status["location"]["folder"]
     assert status["stand_in"] is None
@@ -178,7 +176,7 @@ def test_status_warns_of_a_disk_that_a_deployment_wipes(commands: CommandLine) -
 
 
 @pytest.mark.parametrize("backend", ["s3_vectors"], indirect=True)
-def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: CommandLine) -> None:
+def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: CommandsHere) -> None:
     status = commands.run("status", "--json").document
     assert {"bucket", "vector bucket", "index", "region", "prefix"} <= status["location"].keys()
     assert status["stand_in"] == status["location"]["endpoint"]
@@ -186,7 +184,7 @@ def test_status_names_bucket_and_index_and_that_it_is_a_stand_in(commands: Comma
     assert told.startswith("Persistent: memories are on a stand-in for Amazon S3 Vectors at ")
 
 
-def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
+def test_find_says_who_is_meant_and_who_is_close(commands: CommandsHere) -> None:
     document = commands.run("users", "find", " ANN@x.com", "--json").document
     assert (document["user_id"], document["user"]["memories"]) == ("ann@x.com", 2)
     close = commands.run("users", "find", "anne@x.com", "--json").document["close"]
@@ -196,7 +194,7 @@ def test_find_says_who_is_meant_and_who_is_close(commands: CommandLine) -> None:
     assert "ann@x.com  2 memories" in ok(commands.run("users", "find", "anne@x.com"))
 
 
-def test_an_expiry_date_is_set_shown_and_cleared(commands: CommandLine) -> None:
+def test_an_expiry_date_is_set_shown_and_cleared(commands: CommandsHere) -> None:
     saved = commands.run("save", "eva", "likes figs", "--expires", "2020-01-31", "--json")
     memory_id = saved.document["id"]
     assert "expired after 2020-01-31" in ok(commands.run("get", "eva", memory_id))
@@ -216,7 +214,7 @@ def test_an_expiry_date_is_set_shown_and_cleared(commands: CommandLine) -> None:
     commands.run("forget", "eva", "--yes")
 
 
-def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
+def test_update_changes_and_history_remembers(commands: CommandsHere) -> None:
     one = commands.run("save", "dan", "likes figs", "--meta", "a=1", "--json").document["id"]
     updated = commands.run("update", "Dan", one, "likes dates", "--meta", "b=2", "--json").document
     assert (updated["id"], updated["memory"], updated["verified"]) == (one, "likes dates", True)
@@ -242,7 +240,7 @@ def test_update_changes_and_history_remembers(commands: CommandLine) -> None:
 
 
 def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
-    commands: CommandLine,
+    commands: CommandsHere,
 ) -> None:
     for text in ("likes figs", "likes dates", "has a dog"):
         commands.run("save", "kim", text)
@@ -303,7 +301,7 @@ def test_a_commit_that_was_deployed_is_a_moment(zygote: Zygote, tmp_path: Path) 
     assert (unknown.code, "is not a time" in unknown.err) == (2, True)
 
 
-def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path) -> None:
+def test_upload_cuts_a_file_into_memories(commands: CommandsHere, tmp_path: Path) -> None:
     file = tmp_path / "notes.jsonl"
     file.write_text('{"memory": "likes figs"}\n{"memory": "likes dates"}\n')
     document = commands.run("upload", "eve", str(file), "--json").document
@@ -313,7 +311,7 @@ def test_upload_cuts_a_file_into_memories(commands: CommandLine, tmp_path: Path)
     assert "2 memories for eve had been stored already" in told
 
 
-def test_upload_names_what_it_left_out(commands: CommandLine) -> None:
+def test_upload_names_what_it_left_out(commands: CommandsHere) -> None:
     chat = ROOT / "tests/documents/chats/conversations.json"
     document = commands.run("upload", "gil", str(chat), "--json").document
     assert document["left_out"] == ["2 media files"]
@@ -324,7 +322,7 @@ def test_upload_names_what_it_left_out(commands: CommandLine) -> None:
     assert told.rstrip().endswith("Left out:\n  2 media files")
 
 
-def test_forget_asks_unless_told_not_to(commands: CommandLine) -> None:
+def test_forget_asks_unless_told_not_to(commands: CommandsHere) -> None:
     for text in ("likes figs", "likes dates"):
         commands.run("save", "fay", text)
     for answer in ("n\n", "\n", ""):
@@ -342,7 +340,7 @@ def test_forget_asks_unless_told_not_to(commands: CommandLine) -> None:
     assert [event["kind"] for event in history["events"]] == ["FORGET"]
 
 
-def test_normalize_says_what_it_changed(commands: CommandLine) -> None:
+def test_normalize_says_what_it_changed(commands: CommandsHere) -> None:
     document = commands.run("normalize", " Ann@X.com\u200b", "--json").document
     assert (document["raw"], document["user_id"]) == (" Ann@X.com\u200b", "ann@x.com")
     assert len(document["changes"]) == 3
@@ -351,7 +349,7 @@ def test_normalize_says_what_it_changed(commands: CommandLine) -> None:
 
 @BOTH
 def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(
-    commands: CommandLine, backend: str
+    commands: CommandsHere, backend: str
 ) -> None:
     saved = commands.run("-v", "save", "Gus@X.com", "likes figs")
     assert saved.err.splitlines() == [
@@ -364,7 +362,7 @@ def test_verbose_shows_the_log_lines_letter_for_letter_on_stderr(
 
 
 def test_help_names_every_command_and_needs_no_backend(
-    commands: CommandLine, monkeypatch: pytest.MonkeyPatch
+    commands: CommandsHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = ok(commands.run("--help", MEMORY_BACKEND="nonsense"))
     assert "Usage: python -m memory_core" in ok(commands.run("list", "-h", MEMORY_BACKEND="x"))

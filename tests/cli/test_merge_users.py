@@ -7,24 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import CommandLine
-from tests.support.zygote import Zygote
+from tests.support.command_line import CommandsHere
 
 
 @pytest.fixture(scope="module")
-def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    made = CommandLine(zygote, tmp_path_factory.mktemp("merge"))
+def commands(tmp_path_factory: pytest.TempPathFactory) -> CommandsHere:
+    made = CommandsHere(tmp_path_factory.mktemp("merge"))
     for user, text in (("ann@googlemail.com", "Likes tea"), ("ann@gmail.com", "Likes rye")):
         assert made.run("save", user, text).code == 0
     return made
 
 
-def counts(commands: CommandLine) -> dict[str, int]:
+def counts(commands: CommandsHere) -> dict[str, int]:
     found = commands.run("users", "--json").document["users"]
     return {one["user_id"]: one["memories"] for one in found}
 
 
-def test_a_person_moves_memories_and_takes_it_back(commands: CommandLine) -> None:
+def test_a_person_moves_memories_and_takes_it_back(commands: CommandsHere) -> None:
     ids = ("Ann@GoogleMail.com ", "ann@gmail.com")
     undo_file = commands.folder / "undo.json"
     apart = {"ann@gmail.com": 1, "ann@googlemail.com": 1}
@@ -59,7 +58,9 @@ def test_a_person_moves_memories_and_takes_it_back(commands: CommandLine) -> Non
     assert counts(commands) == apart
 
 
-def test_a_file_that_is_no_undo_file_is_one_sentence(commands: CommandLine, tmp_path: Path) -> None:
+def test_a_file_that_is_no_undo_file_is_one_sentence(
+    commands: CommandsHere, tmp_path: Path
+) -> None:
     cut = tmp_path / "cut.json"
     cut.write_text('{"format": "holdfast reunion", "version": 1, "from"')
     other = tmp_path / "other.json"
@@ -71,7 +72,7 @@ def test_a_file_that_is_no_undo_file_is_one_sentence(commands: CommandLine, tmp_
         assert len(result.err.splitlines()) == 1
 
 
-def test_the_old_names_of_commands_work_and_are_not_shown(commands: CommandLine) -> None:
+def test_the_old_names_of_commands_work_and_are_not_shown(commands: CommandsHere) -> None:
     shown = commands.run("users", "--help").out
     calls = {
         "reunite": ("merge", ["ann@googlemail.com", "ann@gmail.com", "--dry-run"]),

@@ -10,20 +10,19 @@ import pytest
 
 from memory_core.render.transfer import import_document, import_text
 from memory_core.transfer import import_memories
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandsHere
 from tests.support.intakes import carried, open_world, take
-from tests.support.zygote import Zygote
 
 
 @pytest.fixture(scope="module")
-def commands(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    made = CommandLine(zygote, tmp_path_factory.mktemp("transfer"))
+def commands(tmp_path_factory: pytest.TempPathFactory) -> CommandsHere:
+    made = CommandsHere(tmp_path_factory.mktemp("transfer"))
     assert made.run("save", "Ann@X.com ", "=likes tea ñ").code == 0
     assert made.run("save", "bob", "likes rye").code == 0
     return made
 
 
-def test_from_one_place_to_another(commands: CommandLine) -> None:
+def test_from_one_place_to_another(commands: CommandsHere) -> None:
     path = str(commands.folder / "all.csv")
     told = commands.run("export", "--format", "csv", "--output", path, "--json").document
     assert (told["file"], told["memories"], told["users"]) == (path, 2, 2)
@@ -42,7 +41,7 @@ def test_from_one_place_to_another(commands: CommandLine) -> None:
     assert "Verified: 2 read back" in again.out
 
 
-def test_to_stdout_and_back_as_another_user(commands: CommandLine) -> None:
+def test_to_stdout_and_back_as_another_user(commands: CommandsHere) -> None:
     told = commands.run("export", "--user", "ANN@x.com")
     assert (told.code, told.err) == (0, "")
     lines = [json.loads(line) for line in told.out.splitlines()]
@@ -54,7 +53,7 @@ def test_to_stdout_and_back_as_another_user(commands: CommandLine) -> None:
     assert [one["memory"] for one in listed] == ["=likes tea ñ"]
 
 
-def test_what_another_system_wrote(commands: CommandLine) -> None:
+def test_what_another_system_wrote(commands: CommandsHere) -> None:
     path = commands.folder / "backup.jsonl"
     lines = [{"id": f"dan-{state}", "content": f"is {state}", "state": state, "steps": {"a": 1}}
              for state in ("active", "deleted")]  # fmt: skip
@@ -72,7 +71,7 @@ def test_what_another_system_wrote(commands: CommandLine) -> None:
     assert [event["memory"] for event in histories["dan-active"]] == ["is active", "is edited"]
 
 
-def test_what_goes_wrong_is_a_sentence_and_an_exit_code(commands: CommandLine) -> None:
+def test_what_goes_wrong_is_a_sentence_and_an_exit_code(commands: CommandsHere) -> None:
     path = commands.folder / "cut.jsonl"
     path.write_text(commands.run("export").out.rpartition("{")[0], "utf-8")
     cut = commands.run("import", str(path))
