@@ -14,10 +14,9 @@ from click.testing import CliRunner
 
 from memory_core import Settings, open_service
 from memory_core.cli import cli
-from tests.support.command_line import CommandLine, CommandsHere, Result
+from tests.support.command_line import CommandsHere, Result
 from tests.support.paths import ROOT
 from tests.support.s3_bench import open_bench
-from tests.support.zygote import Zygote
 
 OPENED = {
     "chroma": [
@@ -288,8 +287,8 @@ def test_a_deletion_by_a_filter_is_previewed_confirmed_and_brought_back(
     assert (refused.code, "'soon' is not a time" in refused.err) == (2, True)
 
 
-def test_a_commit_that_was_deployed_is_a_moment(zygote: Zygote, tmp_path: Path) -> None:
-    line = CommandLine(zygote, tmp_path)
+def test_a_commit_that_was_deployed_is_a_moment(tmp_path: Path) -> None:
+    line = CommandsHere(tmp_path)
     line.run("save", "ann", "likes tea")
     deployed = line.environ(RENDER_GIT_COMMIT="c0ffee1" + "0" * 33)
     with open_service(Settings.from_env(deployed)) as service:
@@ -375,8 +374,8 @@ def test_help_names_every_command_and_needs_no_backend(
     assert "holdfast" in ok(commands.run("--version"))
 
 
-def test_the_past_is_read_while_the_index_is_gone(zygote: Zygote, tmp_path: Path) -> None:
-    commands = CommandLine(zygote, tmp_path)
+def test_the_past_is_read_while_the_index_is_gone(tmp_path: Path) -> None:
+    commands = CommandsHere(tmp_path)
     assert commands.run("save", "ann", "likes tea").code == 0
     shutil.rmtree(commands.data_dir / "chroma")
     assert commands.run("list", "ann").code == 3

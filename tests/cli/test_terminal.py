@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from memory_core.storage.vectors.base import PUT_BATCH
-from tests.support.command_line import TIMEOUT_S, CommandLine, Result
+from tests.support.command_line import TIMEOUT_S, CommandLine, CommandsHere, Result
 from tests.support.zygote import Zygote
 
 pytestmark = pytest.mark.process
 
-MEMORIES = PUT_BATCH + 20
+BATCH, MEMORIES = 25, 30
 """What is uploaded in two batches."""
 SCRIPTS = "Zoë trinkt Tee ☕ שלום 緑茶 👩‍👩‍👧 İstanbul"
 HOSTILE = (
@@ -39,7 +38,8 @@ LATIN_1 = {"PYTHONIOENCODING": "latin-1"}
 
 def test_any_script_survives_a_terminal_that_cannot_show_it(commands: CommandLine) -> None:
     (commands.folder / "in.jsonl").write_text(json.dumps({"memory": SCRIPTS}))
-    assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
+    here = CommandsHere(commands.folder)
+    assert here.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
     before = {*commands.folder.iterdir()}
     # What a process that is started anew says is one document, and it writes nowhere else.
     found = commands.run_fresh("query", "ann", "Tee", "--json", **C_WITHOUT_UTF_8).document
@@ -50,7 +50,8 @@ def test_any_script_survives_a_terminal_that_cannot_show_it(commands: CommandLin
     assert "trinkt Tee" in told.out
 
 
-def test_hostile_text_cannot_steer_the_terminal(commands: CommandLine) -> None:
+def test_hostile_text_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    commands = CommandsHere(tmp_path)
     (commands.folder / "in.jsonl").write_text(
         json.dumps({"memory": HOSTILE, "metadata": {"k\x1b[1m": HOSTILE}}) + '\n{"memory": "b"}'
     )
@@ -86,7 +87,8 @@ def with_long_list(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> 
     commands = CommandLine(zygote, tmp_path_factory.mktemp("long"))
     lines = "\n".join(json.dumps({"memory": f"number {n} " + "x" * 4_000}) for n in range(60))
     (commands.folder / "in.jsonl").write_text(lines)
-    assert commands.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
+    here = CommandsHere(commands.folder)
+    assert here.run("upload", "ann", str(commands.folder / "in.jsonl")).code == 0
     return commands
 
 
@@ -115,9 +117,8 @@ def upload(commands: CommandLine, interrupt_at: int) -> tuple[Result, int]:
     """Upload two batches, with a Ctrl-C at the file of that number; return how many there were."""
     lines = "\n".join(json.dumps({"memory": f"number {n}"}) for n in range(MEMORIES))
     (commands.folder / "in.jsonl").write_text(lines)
-    return commands.run_interrupted(
-        interrupt_at, "upload", "ann", str(commands.folder / "in.jsonl")
-    )
+    file = str(commands.folder / "in.jsonl")
+    return commands.run_interrupted(interrupt_at, "upload", "ann", file, batch=BATCH)
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +138,15 @@ def test_ctrl_c_causes_no_traceback_and_loses_nothing(
     assert files >= at
     assert "Traceback" not in result.err
     assert result.code != 0 or "Stored" in result.out
-    again = commands.run("upload", "ann", str(commands.folder / "in.jsonl"), "--json").document
+    here = CommandsHere(commands.folder)
+    again = here.run("upload", "ann", str(commands.folder / "in.jsonl"), "--json").document
     assert len(again["memories"]) == MEMORIES
-    assert commands.run("status", "--json").document["memories"] == MEMORIES
+    assert here.run("status", "--json").document["memories"] == MEMORIES
 
 
 def test_interrupting_the_question_forgets_nothing(commands: CommandLine) -> None:
-    assert commands.run("save", "ann", "likes tea").code == 0
+    here = CommandsHere(commands.folder)
+    assert here.run("save", "ann", "likes tea").code == 0
     result, _ = commands.run_interrupted("builtins.input", "forget", "ann", stdin="y\n")
     assert (result.code, result.out, result.err) == (1, "", "Aborted!\n")
-    assert len(commands.run("list", "ann", "--json").document["memories"]) == 1
+    assert len(here.run("list", "ann", "--json").document["memories"]) == 1

@@ -75,19 +75,21 @@ class CommandLine:
         return self.run_interrupted(0, *arguments, stdin=stdin, **environ)[0]
 
     def run_interrupted(
-        self, at: int | str, *arguments: str, stdin: str = "", **environ: str
+        self, at: int | str, *arguments: str, stdin: str = "", batch: int = 0, **environ: str
     ) -> tuple[Result, int]:
         """Run a command that gets a Ctrl-C as it opens its file of that number in the data folder.
 
-        Or at an audit event of that name. Returns also how many files it opened there.
+        Or at an audit event of that name. Returns also how many files it opened there. With
+        `batch` it saves so many memories at once.
         """
         name = next(self._numbers)
         files = {kind: self.folder / f"{name}.{kind}" for kind in ("stdin", "out", "err")}
         files["stdin"].write_text(stdin)
         variables = self.environ(**environ)
         ((code, opened),) = self._zygote.run(
-            "command", arguments=arguments, environ=variables, interrupt_at=at, **files
-        )
+            "command", arguments=arguments, environ=variables, interrupt_at=at,
+            batch=batch, **files,
+        )  # fmt: skip
         out = files["out"].read_text(errors="surrogateescape")
         return Result(code, out, files["err"].read_text()), opened
 
@@ -130,12 +132,16 @@ class CommandsHere:
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
-        self._environ = {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(folder), **environ}
+        self._environ = environ
+
+    def environ(self, **more: str) -> dict[str, str]:
+        given = {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)}
+        return {**given, **self._environ, **more}
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
         """Run a command with no other variables of AWS, OpenAI or this library than given."""
         others = (name for name in os.environ if name.startswith(("AWS_", "MEMORY_", "OPENAI_")))
-        shown = CliRunner(env={**dict.fromkeys(others), **self._environ, **environ}).invoke(
+        shown = CliRunner(env={**dict.fromkeys(others), **self.environ(**environ)}).invoke(
             cli, arguments, input=stdin, prog_name="python -m memory_core"
         )
         if shown.exception and not isinstance(shown.exception, SystemExit):

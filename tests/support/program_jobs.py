@@ -11,6 +11,7 @@ import traceback
 from contextlib import suppress
 from runpy import run_module
 
+from memory_core.memories import inputs, writer
 from tests.support.wrappers import die
 from tests.support.zygote import Report
 
@@ -23,15 +24,19 @@ def command(
     out: str,
     err: str,
     interrupt_at: int | str = 0,
+    batch: int = 0,
 ) -> None:
     """Be `python -m memory_core ARGUMENTS`, with nothing of the library used before.
 
     Files opened in the data folder are counted; Ctrl-C is pressed as the one of that number is
     opened, or at an audit event of that name. Reports the exit code, and how many there were.
+    With `batch` so many memories are saved at once.
     """
     for name in [one for one in os.environ if one.startswith(("AWS_", "MEMORY_", "OPENAI_"))]:
         del os.environ[name]
     os.environ.update(environ)
+    if batch:
+        inputs.PUT_BATCH = writer.PUT_BATCH = batch
     opened = _interrupt(environ["MEMORY_DATA_DIR"], interrupt_at)
     code = _run("memory_core", arguments, stdin, out, err)
     report([code, len(opened)])
