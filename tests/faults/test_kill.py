@@ -120,28 +120,24 @@ def drill(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Drill:
     return Drill(zygote, tmp_path_factory.mktemp("drill"), "in_memory")
 
 
-@pytest.fixture(scope="module")
-def chroma_drill(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Drill:
-    return Drill(zygote, tmp_path_factory.mktemp("chroma_drill"), "chroma", BEFORE[:2])
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_a_process_may_die_at_any_write_of_a_call(drill: Drill, name: str) -> None:
     assert drill_every_step(drill, name) >= (name != "save what is there")
 
 
-@pytest.mark.parametrize("name", ["update", "forget"])
 def test_a_process_may_die_at_any_write_of_a_call_with_chromadb(
-    chroma_drill: Drill, name: str
+    zygote: Zygote, tmp_path: Path
 ) -> None:
-    assert drill_every_step(chroma_drill, name) >= 2
+    # It writes and removes, vectors and entries; the order of the other calls is that on any store.
+    drill = Drill(zygote, tmp_path, "chroma", BEFORE[:2])
+    assert drill_every_step(drill, "forget") >= 2
 
 
 def test_a_document_cut_off_between_its_parts_is_finished_without_doubles(drill: Drill) -> None:
     call = ["document", "ann", "many.jsonl", MANY]
     texts = [f"entry {number}" for number in range(510)]
     # The writes are an entry and then 500 vectors, and an entry and 10 vectors.
-    moments = {501: 500, 502: 500, 503: 510}
+    moments = {502: 500, 503: 510}
     data_dirs = [drill.copy(f"many {at}") for at in moments]
     for at, data_dir in zip(moments, data_dirs, strict=True):
         code, acknowledged = drill.die(data_dir, call, at, "before")
