@@ -11,10 +11,12 @@ from memory_core.errors import MemoryNotFound
 from memory_core.model.limits import MAX_MEMORY_BYTES, MAX_METADATA_KEYS
 from memory_core.model.records import Kind
 from tests.support.contract import OATS, RYE, TEA, Bench, check, save, texts
-from tests.support.places import EVERYWHERE, OF_THE_LEDGER
+from tests.support.places import EVERYWHERE, FEW, OF_THE_LEDGER
 
 ON_EVERY_SERVER = pytest.mark.parametrize("bench", EVERYWHERE, indirect=True)
 BY_THE_LEDGER = pytest.mark.parametrize("bench", OF_THE_LEDGER, indirect=True)
+
+MANY = 12
 
 
 @ON_EVERY_SERVER
@@ -67,6 +69,7 @@ def test_the_same_text_in_another_scope_is_another_memory(bench: Bench) -> None:
     ]
 
 
+@BY_THE_LEDGER
 def test_an_update_keeps_id_place_scope_and_creation_and_merges_metadata(bench: Bench) -> None:
     service = bench.service
     (first,) = service.add_text_memory(
@@ -118,6 +121,7 @@ def test_an_update_back_and_forth_ends_where_it_began(bench: Bench) -> None:
     check(bench, {"ann": [TEA]})
 
 
+@BY_THE_LEDGER
 def test_a_deleted_memory_saved_again_is_there_again(bench: Bench) -> None:
     first = save(bench.service, TEA)
     save(bench.service, RYE)
@@ -150,20 +154,20 @@ def test_list_is_newest_first_and_complete(bench: Bench) -> None:
 
 @ON_EVERY_SERVER
 def test_nothing_is_missed_whatever_the_index_finds(bench: Bench) -> None:
-    numbers = [f"Remembers the number {number}" for number in range(30)]
+    numbers = [f"Remembers the number {number}" for number in range(MANY)]
     messages = [{"role": "user", "content": text} for text in numbers]
     bench.service.add_messages("ann", messages, infer=False)
     save(bench.service, TEA, user="bob")
     service = bench.reopen()
     near = service.search("ann", "number", limit=100, mode="index").hits
     # What an index misses may stand beside what it finds, and be found with it.
-    assert len(near) == 30 if bench.place.finds_all else 0 < len(near) <= 30
+    assert len(near) == MANY if bench.place.finds_all else 0 < len(near) <= MANY
     exact = service.search("ann", "number", limit=100)
     assert sorted(hit.memory.memory for hit in exact.hits) == sorted(numbers)
     assert texts(service) == numbers[::-1]
-    assert (service.status().memories, sum(service.storage().values())) == (31, 31)
+    assert (service.status().memories, sum(service.storage().values())) == (MANY + 1,) * 2
     assert service.audit().clean
-    assert (service.delete_user("ann").removed, service.delete_user("ann").removed) == (30, 0)
+    assert (service.delete_user("ann").removed, service.delete_user("ann").removed) == (MANY, 0)
     assert service.audit().clean
     assert texts(service, "bob") == [TEA]
 
@@ -207,6 +211,7 @@ def test_what_was_deleted_is_not_found_but_its_history_is(bench: Bench) -> None:
     assert [event.at for event in events] == sorted(event.at for event in events)
 
 
+@BY_THE_LEDGER
 def test_delete_user_removes_everything_of_one_user_and_keeps_the_history(bench: Bench) -> None:
     service = bench.service
     for text in (TEA, RYE):
@@ -252,6 +257,7 @@ def test_messages_without_extraction_are_a_memory_each_whoever_spoke(bench: Benc
     check(bench, {"ann": ["Noted.", TEA]})
 
 
+@pytest.mark.parametrize("bench", [*FEW, "s3_vectors_noobaa"], indirect=True)
 def test_what_is_just_within_every_limit_is_stored(bench: Bench) -> None:
     text = "é" * (MAX_MEMORY_BYTES // 2)
     metadata: dict[str, Any] = {f"k{n}": n for n in range(MAX_METADATA_KEYS - 1)} | {"k" * 63: "v"}
