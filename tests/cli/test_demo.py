@@ -7,10 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from memory_core.cli import cli
-from tests.support.command_line import CommandLine, Result
+from tests.support.command_line import CommandsHere
 from tests.support.forked_workers import fork_workers
 from tests.support.paths import ROOT
 from tests.support.zygote import Zygote
@@ -31,24 +29,17 @@ SAID = {
 
 
 @pytest.fixture
-def command_line(zygote: Zygote, tmp_path: Path) -> CommandLine:
-    return CommandLine(zygote, tmp_path)
-
-
-def run_here(*arguments: str) -> Result:
-    result = CliRunner().invoke(cli, arguments)
-    return Result(result.exit_code, result.stdout, result.stderr)
+def command_line(tmp_path: Path) -> CommandsHere:
+    return CommandsHere(tmp_path)
 
 
 def test_the_talk_can_be_given_as_it_stands(
-    command_line: CommandLine, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandsHere, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fork_workers(monkeypatch, zygote, tmp_path)
     assert len(TALK) == 12
     for line in TALK:
-        # Only from here can the processes of a simulation be forked.
-        run = run_here if line.startswith("redeploy-test") else command_line.run
-        shown = run(*shlex.split(line))
+        shown = command_line.run(*shlex.split(line))
         assert shown.code == (1 if line.startswith("redeploy-test") else 0), line
         for begin, words in SAID.items():
             if shlex.join(shlex.split(line)).startswith(begin):
@@ -59,7 +50,7 @@ def test_the_talk_can_be_given_as_it_stands(
     assert command_line.run("users", "--json").document["users"] == []
 
 
-def test_a_demo_says_why_it_refuses(command_line: CommandLine) -> None:
+def test_a_demo_says_why_it_refuses(command_line: CommandsHere) -> None:
     for arguments, environ, words in (
         (("break", "lost-vectors"), {}, "no invented people are loaded; load them first"),
         (("break", "nothing"), {}, "no scene 'nothing' here; use one of wipe, other-form"),

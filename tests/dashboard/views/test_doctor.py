@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.services import diagnosis, jobs
 from dashboard.views.doctor import checks
-from memory_core import MemoryService, doctor
+from memory_core import MemoryService, doctor, redeploy_test
 from memory_core.doctor import KINDS, SUBJECTS
 from tests.support.app_test import MARK, SAFE, TEXT, run_until, text_of, walk
 from tests.support.forked_workers import fork_workers
@@ -145,6 +146,7 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
 ) -> None:
     fork_workers(monkeypatch, zygote, tmp_path)
     invite_few(monkeypatch, tmp_path / "people")
+    monkeypatch.setattr(redeploy_test, "simulate", partial(redeploy_test.simulate, count=2))
     page.run()
     assert "**Temporary**" in page.sidebar.markdown[0].value
     page.query_params["tab"] = "Demo"
@@ -164,7 +166,7 @@ def test_a_demo_loads_people_breaks_things_and_removes_what_it_made(
     next(button for button in page.button if button.label == label).click().run()
     page.switch_page("../pages/redeploy.py")
     page.query_params["job"] = jobs.board().latest("demo/stand-in").id
-    assert "12 of 12 probes survived" in run_until(page, "Memories survive")
+    assert "2 of 2 probes survived" in run_until(page, "Memories survive")
     assert "simulated on a stand-in for Amazon S3 Vectors" in text_of(page)
     page.switch_page(DOCTOR)
     page.query_params["tab"] = "Demo"
