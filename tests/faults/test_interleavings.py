@@ -64,6 +64,8 @@ WORKS: dict[str, list[Step]] = {
 }
 SINGLE = [name for name, steps in WORKS.items() if len(steps) == 1]
 """What is stopped: each call of two steps is a call of one of them."""
+SEEN = [name for name in WORKS if name not in {"save old", "save new and update"}]
+"""What others may see: but for what changes nothing, and two steps that each are seen alone."""
 LOOKS: dict[str, Step] = {
     "list": lambda service, ids: service.list_memories("ann"),
     "query": lambda service, ids: service.query_memories("ann", OLD),
@@ -199,7 +201,7 @@ def test_two_writers_end_as_if_they_had_taken_turns(
     assert {where: one for where, one in outcomes.items() if one not in possible} == {}
 
 
-@pytest.mark.parametrize("between", WORKS)
+@pytest.mark.parametrize("between", SEEN)
 @pytest.mark.parametrize("look", LOOKS)
 def test_whoever_looks_while_another_writes_meets_no_error(
     world: World, look: str, between: str

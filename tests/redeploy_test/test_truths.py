@@ -345,7 +345,7 @@ TABLE = {
     ),
     "another service, which has another commit": Row(
         change(RENDER_SERVICE_ID="staging"), INCONCLUSIVE, "not the service production",
-        kinds=S3,
+        kinds=CHROMA,
     ),
     "somebody's own computer": Row(
         change(RENDER_GIT_COMMIT="", RENDER_INSTANCE_ID=""), INCONCLUSIVE,
