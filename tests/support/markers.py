@@ -69,10 +69,12 @@ EXHAUSTIVE = (
     "tests/storage/test_other_servers.py",
     "tests/storage/test_request_budgets.py",
     "tests/storage/test_server_probe.py",
+    "tests/storage/vectors/test_chroma_trial.py",
     "tests/storage/vectors/test_s3_tie.py",
     "tests/test_patterns.py",
     "tests/transfer/test_bad_sources.py",
     "tests/transfer/test_foreign_exports.py",
+    "tests/transfer/test_interrupted.py",
     "tests/transfer/test_migrate_on_s3.py",
     "tests/transfer/test_real_sources.py",
 )
