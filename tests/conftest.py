@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -16,12 +15,12 @@ from hypothesis import settings
 from memory_core import MemoryService, Settings, open_service
 from memory_core.embedders import Embedder
 from memory_core.embedders.local import LocalEmbedder
-from memory_core.memories.log_lines import LOGGER
 from memory_core.settings import silence_telemetry
 from standin import StandIn
 from tests.support.alert_receiver import Receiver
 from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
 from tests.support.collected import COLLECTED, parameters_of
+from tests.support.loggers import kept_logger, let_streamlits_loggers_propagate
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
     pytest_runtest_setup,
@@ -74,20 +73,9 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     # Libraries that are loaded later stay as well: they are looked through less often.
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
-    _let_streamlits_loggers_propagate()
+    let_streamlits_loggers_propagate()
     share_botocore()
     return collected
-
-
-def _let_streamlits_loggers_propagate() -> None:
-    """Let what they log be seen at the root, as of any other library.
-
-    Pytest attaches itself six times in every test to each logger that does not propagate, and
-    these are more than sixty: half of what a short test takes.
-    """
-    for name, logger in logging.getLogger().manager.loggerDict.items():
-        if name.startswith("streamlit") and isinstance(logger, logging.Logger):
-            logger.propagate = True
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,15 +101,10 @@ def clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 @pytest.fixture(autouse=True)
-def kept_logger() -> Iterator[None]:
-    """Leave the logger as the next test expects it, whatever configured it meanwhile."""
-    logger = logging.getLogger(LOGGER)
-    before = list(logger.handlers), logger.level, logger.propagate
-    yield
-    if (logger.handlers, logger.level, logger.propagate) != before:
-        logger.handlers[:], logger.level, logger.propagate = before
-        # It forgets what it knows of levels, and so does every other logger there is.
-        logger.setLevel(logger.level)
+def our_logger_is_kept() -> Iterator[None]:
+    """Leave the logger as the next test expects it."""
+    with kept_logger():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from click.testing import CliRunner
 
 from memory_core.cli import cli
+from tests.support.loggers import kept_logger
 from tests.support.paths import ROOT
 from tests.support.zygote import Child, Zygote
 
@@ -141,9 +142,10 @@ class CommandsHere:
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
         """Run a command with no other variables of AWS, OpenAI or this library than given."""
         others = (name for name in os.environ if name.startswith(("AWS_", "MEMORY_", "OPENAI_")))
-        shown = CliRunner(env={**dict.fromkeys(others), **self.environ(**environ)}).invoke(
-            cli, arguments, input=stdin, prog_name="python -m memory_core"
-        )
+        runner = CliRunner(env={**dict.fromkeys(others), **self.environ(**environ)})
+        # Also in a fixture of a module, which is no part of the test that asks for it.
+        with kept_logger():
+            shown = runner.invoke(cli, arguments, input=stdin, prog_name="python -m memory_core")
         if shown.exception and not isinstance(shown.exception, SystemExit):
             raise shown.exception
         return Result(shown.exit_code, shown.stdout, shown.stderr)
