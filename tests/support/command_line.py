@@ -53,24 +53,29 @@ class Running:
         return code, self.err.read_text()
 
 
-class CommandLine:
+class _OfOneFolder:
+    """What commands are told of their data folder."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self._environ = environ
+
+    def environ(self, **more: str) -> dict[str, str]:
+        given = {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)}
+        return {**given, **self._environ, **more}
+
+
+class CommandLine(_OfOneFolder):
     """Commands on one data folder.
 
     `run` forks a process that has loaded the libraries already; `run_fresh` starts Python anew.
     """
 
     def __init__(self, zygote: Zygote, folder: Path, **environ: str) -> None:
-        self.folder = folder
-        self._environ = environ
-        self.data_dir = folder / "data"
+        super().__init__(folder, **environ)
         self._zygote = zygote
         self._numbers = count()
-
-    def environ(self, **more: str) -> dict[str, str]:
-        return {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)} | {
-            **self._environ,
-            **more,
-        }
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
         return self.run_interrupted(0, *arguments, stdin=stdin, **environ)[0]
@@ -124,20 +129,11 @@ class CommandLine:
         return Result(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode())
 
 
-class CommandsHere:
+class CommandsHere(_OfOneFolder):
     """Commands on one data folder, run in this process, for what is not shown of processes.
 
     It takes a third of the time. Each command opens the storage and closes it, as a process does.
     """
-
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.folder = folder
-        self.data_dir = folder / "data"
-        self._environ = environ
-
-    def environ(self, **more: str) -> dict[str, str]:
-        given = {"MEMORY_DATA_DIR": str(self.data_dir), "HOME": str(self.folder)}
-        return {**given, **self._environ, **more}
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Result:
         """Run a command with no other variables of AWS, OpenAI or this library than given."""
