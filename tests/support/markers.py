@@ -6,9 +6,10 @@ A test is followed through its fixtures, parameters and helpers as far as they l
 - `process`: starts a process of its own or forks.
 - `s3`: talks to the stand-in for AWS, or to AWS.
 - `exhaustive`: tries each fault, damage or outcome there is, each document or source that means
-  harm, each call with each role or against mem0, the stand-in itself, or the contract on a variant
-  of S3 Vectors once more. `EXHAUSTIVE` and `VARIANTS` say which; the core contract is not among
-  them.
+  harm, each call with each role or against mem0, the stand-in or the benchmarks themselves, or the
+  contract on a variant of S3 Vectors once more. `EXHAUSTIVE` and `VARIANTS` say which; the core
+  contract is not among them. A test that measures much in a file of others carries the marker
+  itself.
 
 What starts a process inside the product is not seen that way; such a test carries the marker
 itself. A test that starts a process without being marked fails, and says which command it ran.
@@ -23,11 +24,13 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from types import CodeType, FunctionType, ModuleType
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.places import LIVE, PROFILED, S3_SWITCHES
 
 STARTING = {
@@ -43,7 +46,7 @@ AWS_KINDS = {"s3", LIVE, *S3_SWITCHES, *PROFILED}
 
 EXHAUSTIVE = (
     "tests/activity/test_service_notes.py",
-    "tests/benchmarks/test_parts.py",
+    "tests/benchmarks/",
     "tests/cli/test_service_notes.py",
     "tests/contract/test_isolation.py",
     "tests/dashboard/auth/test_calls.py",
@@ -80,8 +83,12 @@ EXHAUSTIVE = (
 )
 VARIANTS = {kind for kind, switches in S3_SWITCHES.items() if switches} | {*PROFILED}
 
-FIRST = ("tests/browser/", "tests/test_packaging.py")
+BROWSER = "tests/browser/"
+FIRST = (BROWSER, "tests/test_packaging.py")
 """What takes longest of what one process does alone."""
+
+PLAIN = (str, bytes, int, float, NoneType)
+"""What needs nothing, and is most of what tests are given."""
 
 EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 READS = "memory_core.model.child_process"
@@ -101,6 +108,8 @@ class Needs:
 
     def of(self, value: Any) -> set[str]:
         """Return the markers of a function, a class, a module, or a container of such."""
+        if isinstance(value, PLAIN):
+            return set()
         if id(value) in self._read:
             return self._read[id(value)][1]
         markers: set[str] = set()
@@ -207,14 +216,33 @@ def _read(item: pytest.Function, needs: Needs) -> _Code:
 
 def _markers_of(item: pytest.Function, needs: Needs, code: _Code) -> set[str]:
     parameters = tuple(item.callspec.params.values()) if hasattr(item, "callspec") else ()
-    markers = code.markers | code.of_chosen | needs.of(parameters)
+    # One by one: the tuple is new for each test, and what it holds is not.
+    markers = (code.markers | code.of_chosen).union(*map(needs.of, parameters))
     if code.chooses and (code.names_aws or AWS_KINDS & {*_words(parameters)}):
         markers.add("s3")
-    if item.nodeid.startswith("tests/browser/"):
+    if item.nodeid.startswith(BROWSER):
         markers |= {"browser"}
     if is_exhaustive(item.nodeid, parameters):
         markers |= {"exhaustive"}
     return markers
+
+
+def _left_out(expression: str) -> tuple[str, ...]:
+    """Return the files of which `-m` leaves out every test, as far as it is plain to see."""
+    if {"or", "("} & {*expression.replace("(", " ( ").split()}:
+        return ()
+    terms = expression.split(" and ")
+    return (EXHAUSTIVE if "not exhaustive" in terms else ()) + (
+        (BROWSER,) if "not browser" in terms else ()
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of which every test is left out."""
+    if not collection_path.is_relative_to(ROOT):
+        return None
+    within = f"{collection_path.relative_to(ROOT).as_posix()}/"
+    return within.startswith(_left_out(config.option.markexpr)) or None
 
 
 @pytest.hookimpl(tryfirst=True)

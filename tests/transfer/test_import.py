@@ -158,6 +158,7 @@ def test_progress_counts_what_is_taken_in_and_what_is_read_back(
     assert seen == [(12, 24), (16, 24), (20, 24), (24, 24)]
 
 
+@pytest.mark.exhaustive
 def test_a_large_file_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times the users take no more than a half more; what is kept of each is bounded."""
     for name in ("_EVENTS_KEPT", "_FRUGAL_EVENTS"):

@@ -325,6 +325,7 @@ def bench() -> Iterator[Bench]:
         yield opened
 
 
+@pytest.mark.exhaustive
 def test_a_check_takes_at_most_ten_requests_on_s3(bench: Bench) -> None:
     settings = replace(bench.settings, watch_s=5)
     moment, costs = [5_000.0], []
