@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from threading import RLock
 from typing import Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
@@ -52,6 +54,8 @@ _QUIET = {
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
     "HF_HUB_OFFLINE": "1",
 }
+
+_variables_lock = RLock()
 
 _Value = TypeVar("_Value")
 _Word = TypeVar("_Word", bound=str)
@@ -397,6 +401,20 @@ def silence_telemetry() -> None:
     for name, value in _QUIET.items():
         os.environ[name] = value
     os.environ.setdefault("MEM0_DIR", str(Path(tempfile.gettempdir(), "holdfast-mem0")))
+
+
+@contextmanager
+def variable_set(name: str, value: str) -> Iterator[None]:
+    """Set a variable for a library that reads it now, and give it back what it was."""
+    with _variables_lock:
+        before = os.environ.get(name)
+        os.environ[name] = value
+        try:
+            yield
+        finally:
+            os.environ.pop(name, None)
+            if before is not None:
+                os.environ[name] = before
 
 
 def keep_files_private() -> None:

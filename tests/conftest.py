@@ -23,6 +23,7 @@ from tests.support.collected import COLLECTED, parameters_of
 from tests.support.loggers import kept_logger, let_streamlits_loggers_propagate
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,
+    pytest_ignore_collect,
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
@@ -55,6 +56,8 @@ use_memory_disk()
 # mem0 reads them while it is imported, perhaps by a thread that a test before has started.
 _SILENT = frozenset({"MEM0_TELEMETRY", "MEM0_DIR"})
 silence_telemetry()
+# With several, a client of ChromaDB's own may never close; Holdfast sets it for its own clients.
+os.environ["TOKIO_WORKER_THREADS"] = "1"
 
 
 @pytest.hookimpl(optionalhook=True)

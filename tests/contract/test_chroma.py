@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,27 @@ def test_two_services_in_one_process_share_the_folder_and_survive_each_others_cl
     other.add_text_memory("ann", "likes rye", verify=True)
     assert {found.memory for found in one.list_memories("ann")} == {"likes tea", "likes rye"}
     other.close()
+
+
+def threads_named(name: str) -> int:
+    return sum(
+        (task / "comm").read_text().strip().startswith(name)
+        for task in Path("/proc/self/task").iterdir()
+    )
+
+
+def test_chromadb_starts_one_thread_for_its_own_tasks_whatever_others_are_told(
+    reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several, one of them may spin for ever: https://github.com/launchbadge/sqlx/issues/3645.
+
+    Those that it starts for files have the same name.
+    """
+    monkeypatch.setenv("TOKIO_WORKER_THREADS", "64")
+    before = threads_named("tokio-rt")
+    reopen().add_text_memory("ann", "likes tea")
+    assert threads_named("tokio-rt") - before < 64
+    assert os.environ["TOKIO_WORKER_THREADS"] == "64"
 
 
 def test_plain_mem0_finds_our_memories_by_user(service: MemoryService, data_dir: Path) -> None:

@@ -32,7 +32,7 @@ from ...extras import require
 from ...model.counting import batches, counted
 from ...model.records import IndexInfo
 from ...model.user_id import UserId
-from ...settings import silence_telemetry
+from ...settings import silence_telemetry, variable_set
 from ..objects.local import keep_private, make_private_folder
 from .base import Vector
 from .chroma_readonly import DATABASE, is_chroma
@@ -51,6 +51,13 @@ _BATCH = 500
 _TRIED = 20
 _METRIC = "cosine"
 _EXACT = "exact_numbers"
+_WORKERS = "TOKIO_WORKER_THREADS"
+"""How many threads a client starts for ChromaDB's own tasks: one, as on a machine with one core.
+
+With several, its pool of connections may lose count: one of them then keeps a core busy for ever,
+and a client that is closed stops the whole process. Seen with ChromaDB 1.5.9, which has sqlx
+0.8.6: https://github.com/launchbadge/sqlx/issues/3645.
+"""
 _logger = logging.getLogger("memory_core")
 
 _folders: WeakValueDictionary[str, ChromaFolder] = WeakValueDictionary()
@@ -409,7 +416,8 @@ def _open_client(path: Path) -> Client:
     from chromadb.api.shared_system_client import SharedSystemClient
 
     try:
-        client: Any = chromadb.PersistentClient(path=str(path), settings=copy(_settings()))
+        with variable_set(_WORKERS, "1"):
+            client: Any = chromadb.PersistentClient(path=str(path), settings=copy(_settings()))
     except Exception:
         # chromadb keeps a system that failed to start, and reuses it next time (1.5.9).
         SharedSystemClient._identifier_to_system.pop(str(path), None)
