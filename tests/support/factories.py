@@ -60,8 +60,8 @@ def files_holding(folder: Path, word: str) -> list[str]:
     return [
         str(path.relative_to(folder))
         for path in folder.rglob("*")
-        # ChromaDB fills its vector file with whatever the process had in freed memory; no text is
+        # ChromaDB fills its vector files with whatever the process had in freed memory; no text is
         # stored there, but one may turn up (docs/caveats.md).
-        if path.name != "data_level0.bin"
+        if path.name not in {"data_level0.bin", "length.bin"}
         and (word in path.name or (path.is_file() and word.encode() in path.read_bytes()))
     ]
