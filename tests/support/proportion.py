@@ -8,16 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 TIMES_LARGER = 8
-TIMES_LONGER = 24.0
-"""In proportion it takes 8 times as long, by the square 64 times."""
+TIMES_LONGER = (12.0, 24.0)
+"""In proportion it takes 8 times as long, by the square 64 times.
 
-CLEARLY = 12.0
-"""What takes less is good at once: no short one is held up for five times as long."""
+What takes longer than the first at one size is measured at eight times that, and may take as long
+as the second there: a square shows all the more, and a machine busy with something else less.
+"""
 
 TRIES = 3
-SIZES = 2
-"""What looks too slow at one size is measured at eight times that: a square shows there all the
-more, and a machine busy with something else less."""
 
 
 def is_in_proportion(
@@ -28,13 +26,13 @@ def is_in_proportion(
     `size` is the smallest n; what takes less than `quick_s` seconds of this thread's processor
     time at eight times that is good, whatever the smaller one takes.
     """
-    for _ in range(SIZES):
+    for times_longer in TIMES_LONGER:
         short, long = make(size), make(TIMES_LARGER * size)
         took = seconds(work, long)
-        if took < quick_s or took < CLEARLY * seconds(work, short):
+        if took < quick_s:
             return True
         # The best of all tries first: with a short one that was held up, a square would pass.
-        longest = TIMES_LONGER * min(seconds(work, short) for _ in range(TRIES))
+        longest = times_longer * min(seconds(work, short) for _ in range(TRIES))
         longest = max(longest, quick_s)
         if took < longest or any(seconds(work, long) < longest for _ in range(TRIES - 1)):
             return True

@@ -92,7 +92,7 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
     ("Render", r"\s{0,2}\[((?=[a-z0-9-]*[0-9-])[a-z0-9][a-z0-9-]{3,60})\](?:\s{1,2}|$)"),
     ("Kubernetes", r"\[pod/([\w./-]{1,200})\] "),
     # Compose separates a given name by two blanks; a level in front of "|" is not a name.
-    ("Docker", r"((?![A-Z]+ )[\w.-]{1,64}+)(?:(?<=\d) {1,40}| {2,40})\| "),
+    ("Docker", r"((?![A-Z]{1,64} )[\w.-]{1,64}+)(?:(?<=\d) {1,40}| {2,40})\| "),
     ("CloudWatch", r"((?=[A-Za-z])[\w.-]{1,64}+(?:/[\w.-]{1,64}+){2}) "),
     ("tagged", r"()[\w.:-]{1,80}+\s(?=\{\")"),
     # A program with its process, as of syslog, journald, Heroku and Fly.io.
