@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from standin import StandIn
-from tests.support.markers import EXHAUSTIVE, Needs, is_exhaustive
+from tests.support.markers import BROWSER, EXHAUSTIVE, Needs, is_exhaustive, left_out
 from tests.support.paths import ROOT
 from tests.support.places import Folder
 from tests.support.s3_bench import open_bench
@@ -71,6 +71,23 @@ def test_the_core_contract_is_not_exhaustive_its_variants_are(
     nodeid: str, parameters: tuple[str, ...], expected: bool
 ) -> None:
     assert is_exhaustive(nodeid, parameters) is expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "files"),
+    [
+        ("", ()),
+        ("s3", ()),
+        ("not browser", (BROWSER,)),
+        ("not browser and not process and not exhaustive", (*EXHAUSTIVE, BROWSER)),
+        ("not browser or s3", ()),
+        ("not (s3 and not browser and process)", ()),
+    ],
+)
+def test_only_files_of_which_no_test_is_wanted_are_left_out(
+    expression: str, files: tuple[str, ...]
+) -> None:
+    assert left_out(expression) == files
 
 
 def test_all_that_is_exhaustive_exists() -> None:

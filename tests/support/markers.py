@@ -227,7 +227,7 @@ def _markers_of(item: pytest.Function, needs: Needs, code: _Code) -> set[str]:
     return markers
 
 
-def _left_out(expression: str) -> tuple[str, ...]:
+def left_out(expression: str) -> tuple[str, ...]:
     """Return the files of which `-m` leaves out every test, as far as it is plain to see."""
     if {"or", "("} & {*expression.replace("(", " ( ").split()}:
         return ()
@@ -242,7 +242,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not collection_path.is_relative_to(ROOT):
         return None
     within = f"{collection_path.relative_to(ROOT).as_posix()}/"
-    return within.startswith(_left_out(config.option.markexpr)) or None
+    return within.startswith(left_out(config.option.markexpr)) or None
 
 
 @pytest.hookimpl(tryfirst=True)
