@@ -265,10 +265,11 @@ _started: list[str] = []
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    # Reading a document in a child takes a tenth of a second: no reason to be left out.
-    if any(READS in str(part) for part in arguments[1:2]):
+    # First what it is: Python tells of each file and each id() as well.
+    if event not in EVENTS or next(iter(arguments), None) in OF_LIBRARIES:
         return
-    if event in EVENTS and next(iter(arguments), None) not in OF_LIBRARIES:
+    # Reading a document in a child takes a tenth of a second: no reason to be left out.
+    if not any(READS in str(part) for part in arguments[1:2]):
         _started.append(f"{event} {arguments[:2]}")
 
 
