@@ -34,6 +34,8 @@ _SECTIONS = {
     "Export, import and migration": "export import migrate",
     "Storage and diagnosis": "status audit rebuild doctor logs redeploy-test demo mcp",
 }
+# What the library and mem0 call it.
+_MEANT = {"add": "save", "find": "users find", "get_all": "list", "search": "query"}
 _CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 _JSON = f"{__name__}.json"
 _Values = TypeVarTuple("_Values")
@@ -81,6 +83,13 @@ class _Commands(click.Group):
             click.echo(f"Error: {exc}", err=True)
             no_answer = isinstance(exc, (BackendError, LedgerError, NotIndexed))
             ctx.exit(EXIT_NO_ANSWER if no_answer else EXIT_BAD_INPUT)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if meant := _MEANT.get(args[0]):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))

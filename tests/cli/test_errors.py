@@ -74,6 +74,7 @@ def test_with_json_an_error_is_the_same_sentence(commands: CommandsHere, case: s
     ("arguments", "word"),
     [
         (["remember", "ann"], "No such command"),
+        (["search", "ann", "tea"], "No such command 'search'. Did you mean 'query'?"),
         (["save", "ann"], "TEXT"),
         (["list"], "USER"),
         (["query", "ann", "tea", "--limit", "many"], "--limit"),
