@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import routes
 from dashboard.auth import visitor
 from dashboard.services import jobs, memory_calls
-from dashboard.ui import frame
+from dashboard.ui import actions, frame
 
 begun = time.monotonic()
 st.set_page_config(
@@ -26,6 +26,8 @@ with st.skeleton(height=320):
     health = memory_calls.health()
 frame.draw_sidebar(pages, health, who)
 frame.draw_band(health, page.url_path)
+if routes.arrived(page.url_path):
+    actions.forget_wishes()
 page.run()
 routes.note_page(page)
 if jobs.board().any_ended(since=begun):

@@ -7,7 +7,7 @@ time, because `.streamlit/config.toml` disables fast reruns.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from .text import one_line
 
 DOUBLE_CLICK_S: Final = 1.5
 _KEY: Final = "dashboard.actions"
+_WISHES: Final = "dashboard.wishes"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,24 @@ def action(name: str) -> Action:
 def forget_outcomes() -> None:
     """Drop all outcomes, when the user or the form changes."""
     st.session_state.pop(_KEY, None)
+
+
+def wanted(label: str, key: str, about: Hashable, **style: Any) -> bool:
+    """Draw a button for costly reading until it is pressed; return whether it was, for `about`.
+
+    It holds for later runs too, until another page is opened: what is read has buttons of its
+    own, and the end of any job draws the page again. `style` is further options of the button.
+    """
+    wishes = st.session_state.setdefault(_WISHES, {})
+    if key in wishes and wishes[key] == about:
+        return True
+    st.button(label, key=key, on_click=wishes.__setitem__, args=(key, about), **style)
+    return False
+
+
+def forget_wishes() -> None:
+    """Drop what was wanted, when another page is opened."""
+    st.session_state.pop(_WISHES, None)
 
 
 def draw_typed(

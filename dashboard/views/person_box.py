@@ -22,6 +22,7 @@ from ..auth.roles import Role
 from ..auth.visitor import may
 from ..services import memory_calls, privacy, user_actions
 from ..ui import tables, text
+from ..ui.actions import wanted
 from ..ui.messages import draw_unless, friendly_errors, show_trouble
 from ..ui.progress import watch
 from ..ui.text import draw_changes, one_line, sentence, show
@@ -56,7 +57,7 @@ def draw(key: str, *, opens: bool = False, into: UserId | None = None, **options
         return False
     with friendly_errors():
         answer = user_actions.find(asked)
-        if not answer.answered and may(Role.OPERATOR) and _texts_wanted(key):
+        if not answer.answered and may(Role.OPERATOR) and _texts_wanted(key, asked):
             answer = replace(answer, mentions=user_actions.mentions(asked))
         # The field is emptied once a user is chosen, so that the text does not stay above them.
         st.session_state[f"{key}.empties"] = opens or into is not None
@@ -125,11 +126,11 @@ def _draw_answer(key: str, asked: str, answer: UserSearch, into: UserId | None) 
             _open(key, chosen)
 
 
-def _texts_wanted(key: str) -> bool:
+def _texts_wanted(key: str, asked: str) -> bool:
     """Return whether to search all texts: at once, or once a button is pressed if they are many."""
     memories = memory_calls.census().memories
-    return memories <= memory_calls.COUNTED_UP_TO or st.button(
-        f"Search the texts of {counted(memories, 'memory')}", key=f"{key}.texts"
+    return memories <= memory_calls.COUNTED_UP_TO or wanted(
+        f"Search the texts of {counted(memories, 'memory')}", f"{key}.texts", asked
     )
 
 

@@ -14,6 +14,7 @@ from ... import routes
 from ...services import memory_calls, user_actions
 from ...services.redeploy import past_reports
 from ...ui import charts, text
+from ...ui.actions import wanted
 from .. import widgets
 from ..doctor import logs
 
@@ -76,8 +77,12 @@ def _draw_should_be(state: Status) -> None:
         head = _head("Is everything where it should be?")
         if state.memories > memory_calls.COUNTED_UP_TO:
             with head:
-                counting = st.button(
-                    "Count the index", key="overview.count", icon=":material/123:", type="tertiary"
+                counting = wanted(
+                    "Count the index",
+                    "overview.count",
+                    state.memories,
+                    icon=":material/123:",
+                    type="tertiary",
                 )
             if not counting:
                 requests = counted(state.memories // 500, "request")

@@ -61,6 +61,14 @@ def test_a_large_index_is_counted_when_somebody_asks(
     assert not app.exception
     assert s3.asked("ListVectors") > 0
     assert "in both: 2," in charts_of(app)[2].alt
+    app.toggle(key="overview.total").set_value(True).run()
+    assert "in both: 2," in charts_of(app)[2].alt, "it stays while something else is done"
+    app.button(key="overview.check").click().run()
+    assert "in both: 2," in charts_of(app)[2].alt
+    shared.add_text_memory("alice@example.com", "likes figs")
+    s3.standin.reset_requests()
+    app.run()
+    assert s3.asked("ListVectors") == 0, "another count costs again"
 
 
 @pytest.mark.parametrize("action", ["s3:ListBucket", "s3vectors:GetIndex"])
