@@ -28,6 +28,7 @@ MADE_AT_RUNTIME = {
 }
 """Files that make one of values, with an example of it."""
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Work = Callable[[str], object]
 
 
@@ -42,23 +43,30 @@ def _files(folder: str) -> list[Path]:
     return sorted(path for path in (ROOT / folder).rglob("*.py") if logs not in path.parents)
 
 
-def in_functions(tree: ast.Module) -> Iterator[ast.Call]:
-    """Yield the calls of `re` that are not made when the file is imported."""
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    inner = (node for node in ast.walk(tree) if isinstance(node, functions))
-    # Of a function within another one only once.
-    yield from dict.fromkeys(
-        node for function in inner for node in ast.walk(function) if _is_call(node)
-    )  # type: ignore[misc]
+@cache
+def calls_of_re() -> dict[str, list[tuple[ast.Call, bool]]]:
+    """Return each file's calls of `re`, and whether one is made only when a function runs."""
+    return {name: [*_calls_in(tree, in_function=False)] for name, tree in trees().items()}
 
 
-def _is_call(node: ast.AST) -> bool:
+def _calls_in(node: ast.AST, in_function: bool) -> Iterator[tuple[ast.Call, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Call) and _is_of_re(child):
+            yield child, in_function
+        yield from _calls_in(child, in_function or isinstance(child, FUNCTIONS))
+
+
+def in_functions(name: str) -> list[ast.Call]:
+    """Return the calls of `re` that are not made when the file is imported."""
+    return [call for call, in_function in calls_of_re()[name] if in_function]
+
+
+def _is_of_re(call: ast.Call) -> bool:
     return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "re"
-        and node.func.attr in CALLS
+        isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "re"
+        and call.func.attr in CALLS
     )
 
 
@@ -81,14 +89,13 @@ def _calls_by_name() -> defaultdict[str, set[str]]:
 
 def patterns() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
     """Yield every expression with its place and how it is used."""
-    for name, tree in trees().items():
-        for call in in_functions(tree):
+    for name, calls_here in calls_of_re().items():
+        for call in in_functions(name):
             if isinstance(pattern := call.args[0], ast.Constant):
                 assert isinstance(call.func, ast.Attribute)
                 calls = {call.func.attr} - {"compile"} or {"search", "findall"}
                 yield f"{name}:{call.lineno}.{call.col_offset}", re.compile(pattern.value), calls
-        uses_re = any(_is_call(node) for node in ast.walk(tree))
-        if uses_re and name not in SCRIPTS and not name.startswith("pages/"):
+        if calls_here and name not in SCRIPTS and not name.startswith("pages/"):
             module = importlib.import_module(name[:-3].replace("/", ".").removesuffix(".__init__"))
             for variable, value in vars(module).items():
                 for place, pattern in compiled(variable, value):
@@ -121,8 +128,8 @@ def text_pattern(pattern: re.Pattern[Any]) -> re.Pattern[str]:
 def test_every_expression_is_measured() -> None:
     at_runtime = {
         name
-        for name, tree in trees().items()
-        for call in in_functions(tree)
+        for name in trees()
+        for call in in_functions(name)
         if not isinstance(call.args[0], ast.Constant)
     }
     assert at_runtime == MADE_AT_RUNTIME.keys(), "give an example of the expression"
