@@ -70,10 +70,10 @@ def _nodes(path: Path) -> list[ast.AST]:
     return [*ast.walk(_tree(path))]
 
 
-def _for_typing_alone(tree: ast.Module) -> set[ast.AST]:
+def _for_typing_alone(path: Path) -> set[ast.AST]:
     return {
         inner
-        for node in ast.walk(tree)
+        for node in _nodes(path)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
@@ -84,7 +84,7 @@ def _imported(path: Path) -> list[str]:
     """Return the full name of what a file imports, wherever the import stands."""
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    skipped = _for_typing_alone(_tree(path))
+    skipped = _for_typing_alone(path)
     names: list[str] = []
     for node in _nodes(path):
         if node in skipped:
@@ -251,11 +251,11 @@ def test_no_file_name_stands_for_three_things() -> None:
     assert again == set()
 
 
-def _fields(tree: ast.Module) -> set[ast.AST]:
+def _fields(path: Path) -> set[ast.AST]:
     """Return the names of fields: `report.found` says what it holds, and may be a key of JSON."""
     return {
         field.target
-        for node in ast.walk(tree)
+        for node in _nodes(path)
         if isinstance(node, ast.ClassDef)
         for field in node.body
         if isinstance(field, ast.AnnAssign)
@@ -266,7 +266,7 @@ def test_variables_say_what_they_hold() -> None:
     vague = {
         f"{_name(path)}:{node.lineno} {name}"
         for path in [*_files("memory_core", "dashboard", "pages"), ROOT / "app.py"]
-        for node in set(_nodes(path)) - _fields(_tree(path))
+        for node in set(_nodes(path)) - _fields(path)
         if (isinstance(node, ast.Name) and (name := node.id) in VAGUE)
         or (isinstance(node, ast.arg) and (name := node.arg) in VAGUE)
     }
