@@ -65,7 +65,9 @@ def _place(user_id: UserId, events: tuple[str, ...]) -> int:
     if asked and not EVENT_ID.fullmatch(asked):
         asked = time_machine.past(user_id, asked).event_id
         if not asked:
-            st.info("Nothing was written here by then; this is the first event.")
+            older = min(user_actions.events_per_day(user_id)) < time_in(events[0]).date()
+            since = " Memories created earlier were brought here later." if older else ""
+            st.info(f"Nothing was written here by then; this is the first event.{since}")
     elif not asked:
         return len(events) - 1
     return max(0, bisect_right(events, asked) - 1)

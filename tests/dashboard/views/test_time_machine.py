@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from memory_core import MemoryService
+from memory_core.transfer import import_memories
 from tests.support.app_test import run_until, text_of
 
 ANN = "ann@example.com"
@@ -63,9 +66,23 @@ def test_a_moment_in_words_is_gone_to(page: AppTest) -> None:
     page.query_params["view"] = "Timeline"
     page.run()
     page.text_input(key="time.go").set_value("yesterday").run()
-    assert "Nothing was written here by then" in text_of(page)
+    assert "Nothing was written here by then; this is the first event." in text_of(page)
+    assert "brought here later" not in text_of(page)
     page.text_input(key="time.go").set_value("soon").run()
     assert "is not a time" in text_of(page)
+
+
+def test_a_day_before_an_import_says_that_its_memories_came_later(
+    page: AppTest, shared: MemoryService, tmp_path: Path
+) -> None:
+    (tmp_path / "bob.jsonl").write_text(
+        '{"user_id": "bob@x.com", "memory": "likes tea", "created_at": "2025-03-02T10:00:00Z"}\n'
+    )
+    import_memories(shared, tmp_path / "bob.jsonl")
+    page.query_params.update({"user": "bob@x.com", "view": "Timeline", "at": "2025-03-02T23:59"})
+    page.run()
+    assert not page.exception
+    assert "this is the first event. Memories created earlier were brought here" in text_of(page)
 
 
 def test_some_or_all_that_match_are_changed(page: AppTest, shared: MemoryService) -> None:
