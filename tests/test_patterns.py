@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from memory_core.doctor.support_bundle import _Redactor
-from tests.support.expressions import LENGTH, compiled, in_proportion, runs_of
+from tests.support.expressions import LENGTH, compiled, in_proportion, keeps_a_group, runs_of
 from tests.support.paths import ROOT
 
 CALLS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn"}
@@ -149,6 +151,24 @@ def test_no_expression_is_superlinear() -> None:
         if not in_proportion(work_of(pattern, call), run)
     ]
     assert slow == []
+
+
+def test_no_expression_is_matched_wrongly_by_an_older_python() -> None:
+    assert [place for place, pattern, _ in patterns() if keeps_a_group(pattern)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "is_kept"),
+    [
+        (r"[a-z]{1,9}+\d++x?+", False),
+        (r"(?:a[b-d]?|(e)f++)*", False),
+        (r"(?:ab)*+", True),
+        (r"x(?:y|(?=(?:\w-){0,6}+))", True),
+        (r"(?>ab|a)c", True),
+    ],
+)
+def test_a_group_without_a_way_back_is_seen(source: str, is_kept: bool) -> None:
+    assert keeps_a_group(re.compile(source)) is is_kept
 
 
 def test_the_measure_knows_how_an_expression_is_used() -> None:

@@ -18,6 +18,8 @@ OF_CATEGORIES = {
     codes.CATEGORY_NOT_WORD: "- ",
 }
 
+ONE_CHARACTER = (codes.ANY, codes.CATEGORY, codes.IN, codes.LITERAL, codes.NOT_LITERAL)
+
 
 def compiled(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[str]]]:
     if isinstance(value, re.Pattern):
@@ -76,6 +78,36 @@ def runs_of(pattern: re.Pattern[str]) -> set[str]:
     visit(parser.parse(pattern.pattern, pattern.flags))
     texts.discard("")
     return characters | texts | {text + character for text in texts for character in characters}
+
+
+def keeps_a_group(pattern: re.Pattern[Any]) -> bool:
+    """Say whether a group is matched without going back, which Python before 3.11.5 does wrongly.
+
+    That is `(?>...)`, and `(...)` with `*+`, `++`, `?+` or `{}+` behind it (gh-106052). One
+    character or class of characters repeated so is matched rightly.
+    """
+
+    def kept(parts: Any) -> bool:
+        return any(
+            code is codes.ATOMIC_GROUP
+            or (code is codes.POSSESSIVE_REPEAT and not _is_one_character(value[2]))
+            or any(kept(part) for part in _inner(value))
+            for code, value in parts
+        )
+
+    return kept(parser.parse(pattern.pattern, pattern.flags))
+
+
+def _is_one_character(parts: parser.SubPattern) -> bool:
+    return len(parts) == 1 and parts[0][0] in ONE_CHARACTER
+
+
+def _inner(value: Any) -> Iterator[parser.SubPattern]:
+    if isinstance(value, parser.SubPattern):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _inner(part)
 
 
 LENGTH = 375

@@ -58,7 +58,9 @@ class Old:
 def unpack(release: str, folder: Path) -> Old:
     """Lay a folder of a release out, as it was made."""
     with tarfile.open(SOURCES / f"{release}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        # Python before 3.11.4 has no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
     return Old(folder / release)
 
 

@@ -101,11 +101,14 @@ _PREFIX = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in (
 )))  # fmt: skip
 _WORDS = "DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?|FATAL"
 _WORD = rf"(?:{_WORDS}|EXCEPTION|(?i:{_WORDS})(?=\s{{0,9}}[\]:]))(?![\w.])"
-# Six parts may stand before a level; behind it the name of a logger, or who called it.
+# Six parts may stand before a level; behind it the name of a logger, or who called it. The parts
+# are looked ahead for and then taken as found, which no failure behind them can undo: a group with
+# "+" behind its repeat is for that, and is matched wrongly by Python before 3.11.5 (gh-106052).
 _LEVEL = re.compile(
-    rf"[ |:\t-]{{0,9}}+(?:(?!{MARK.pattern}|[\[(<]?{_WORD})(?:\[[^\]\n]{{0,64}}+\]\s{{0,9}}+"
-    r"|[\w.$/<>-]{1,80}+(?<=[\w>])(?::\d{1,9})?\s{0,9}+[-|:]\s{0,9}+|\(?\d{1,9}\)?\s{1,9}+"
-    rf"|[-|:]\s{{0,9}}+)){{0,6}}+(?P<open>[\[(<]?)(?P<level>{_WORD})(?:\s{{0,9}}[\])>])?"
+    rf"[ |:\t-]{{0,9}}+(?=(?P<before>(?:(?!{MARK.pattern}|[\[(<]?{_WORD})"
+    r"(?:\[[^\]\n]{0,64}+\]\s{0,9}+|[\w.$/<>-]{1,80}+(?<=[\w>])(?::\d{1,9})?\s{0,9}+[-|:]\s{0,9}+"
+    r"|\(?\d{1,9}\)?\s{1,9}+|[-|:]\s{0,9}+)){0,6}))(?P=before)"
+    rf"(?P<open>[\[(<]?)(?P<level>{_WORD})(?:\s{{0,9}}[\])>])?"
     r"(?::[\w.]{1,80}:\s{0,9}|\s{0,9}[-|](?:\s?[\w.]{1,80}:[\w.<>]{1,80}:\d{1,9}\s{1,9}(?:[-|]\s)?"
     r"|\s)?|(?<=[\])>])[ \t]?|(?:\s{0,9}:)?[ \t]{0,9})"
 )

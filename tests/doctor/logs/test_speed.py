@@ -14,7 +14,7 @@ from memory_core.doctor import logs, redact
 from memory_core.doctor.logs import analyze_log
 from memory_core.memories import log_lines
 from memory_core.storage.aws import errors
-from tests.support.expressions import compiled, in_proportion, runs_of
+from tests.support.expressions import compiled, in_proportion, keeps_a_group, runs_of
 
 
 def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
@@ -32,6 +32,10 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
 def test_no_regular_expression_is_superlinear(name: str) -> None:
     pattern = dict(patterns())[name]
     assert [run for run in sorted(runs_of(pattern)) if not in_proportion(pattern.search, run)] == []
+
+
+def test_no_regular_expression_is_matched_wrongly_by_an_older_python() -> None:
+    assert [name for name, pattern in patterns() if keeps_a_group(pattern)] == []
 
 
 def test_the_measure_finds_what_is_superlinear() -> None:
