@@ -15,6 +15,7 @@ from memory_core import MemoryService, Settings, open_service
 from memory_core.errors import BackendError, IndexMismatch
 from memory_core.storage.vectors import Vector
 from memory_core.storage.vectors.chroma import open_chroma, open_folder
+from tests.support.child_tasks import text_if_there
 
 Reopen = Callable[[], MemoryService]
 
@@ -158,8 +159,7 @@ def test_two_services_in_one_process_share_the_folder_and_survive_each_others_cl
 
 def threads_named(name: str) -> int:
     return sum(
-        (task / "comm").read_text().strip().startswith(name)
-        for task in Path("/proc/self/task").iterdir()
+        text_if_there(task / "comm").startswith(name) for task in Path("/proc/self/task").iterdir()
     )
 
 

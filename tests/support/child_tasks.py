@@ -116,23 +116,23 @@ def measured() -> Iterator[Peaks]:
 def _children() -> list[int]:
     """Return the children that run Python by now: before, they show the memory of this process."""
     tasks = Path("/proc/self/task").glob("*/children")
-    ids = [int(child) for task in tasks for child in _text(task).split()]
+    ids = [int(child) for task in tasks for child in text_if_there(task).split()]
     return [
         child
         for child in ids
-        if "child_process import serve" in _text(Path(f"/proc/{child}/cmdline"))
+        if "child_process import serve" in text_if_there(Path(f"/proc/{child}/cmdline"))
     ]
 
 
 def _memory(process: int | str, name: str) -> int:
-    for line in _text(Path(f"/proc/{process}/status")).splitlines():
+    for line in text_if_there(Path(f"/proc/{process}/status")).splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
 
 
-def _text(path: Path) -> str:
-    # A child may end at any moment.
+def text_if_there(path: Path) -> str:
+    # A process or a thread may end at any moment.
     try:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
