@@ -52,12 +52,16 @@ def test_words_of_memories_find_who_has_them(page: AppTest, shared: MemoryServic
     assert entry.detail == "1 user"
 
 
-def test_many_texts_are_searched_when_somebody_asks_and_what_is_found_opens(
-    page: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def many(shared: MemoryService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More memories than are searched without asking."""
     monkeypatch.setattr(memory_calls, "COUNTED_UP_TO", 1)
     for text in ("Called about case-4711.", "Called about case-4712."):
         shared.add_text_memory("ann@x.com", text)
+
+
+@pytest.mark.usefixtures("many")
+def test_many_texts_are_searched_when_somebody_asks_and_what_is_found_opens(page: AppTest) -> None:
     assert "ann@x.com" not in asked(page, "case-4711")
     page.button(key="who.texts").click().run()
     assert "1 memory of 1 user contains it." in text_of(page)
@@ -66,12 +70,8 @@ def test_many_texts_are_searched_when_somebody_asks_and_what_is_found_opens(
     assert "Called about" in text_of(page)
 
 
-def test_each_word_and_each_visit_asks_anew_before_many_texts_are_searched(
-    page: AppTest, shared: MemoryService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory_calls, "COUNTED_UP_TO", 1)
-    for text in ("Called about case-4711.", "Called about case-4712."):
-        shared.add_text_memory("ann@x.com", text)
+@pytest.mark.usefixtures("many")
+def test_each_word_and_each_visit_asks_anew_before_many_texts_are_searched(page: AppTest) -> None:
     asked(page, "case-4711")
     page.button(key="who.texts").click().run()
     page.text_input(key="who").set_value("case-4712").run()
