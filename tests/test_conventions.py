@@ -310,3 +310,13 @@ def test_the_library_never_prints() -> None:
         and node.func.id == "print"
     }
     assert printing == set()
+
+
+def test_no_test_file_is_imported() -> None:
+    importing = {
+        f"{_name(path)} imports {name}"
+        for path in _files("tests", "benchmarks", "scripts", "standin")
+        for name in _imported(path)
+        if re.match(r"tests\.(?:\w+\.)*test_", name)
+    }
+    assert importing == set(), "what several need lies in tests/support"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 import pytest
-from pypdf import PdfWriter
-from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from memory_core.documents import read_document
 from memory_core.errors import InvalidMemory
 from memory_core.model import child_process
 from tests.support.child_tasks import measured
-from tests.support.document_files import W, make_docx, with_part
+from tests.support.document_files import W, make_docx, pdf_of, spaces, with_part
 
 MB = 1024**2
 SLOW_S = 1
@@ -32,26 +28,6 @@ def picture(size: int) -> bytes:
 
 def noise_without_zeros(size: int) -> bytes:
     return picture(MB)[1:].replace(b"\0", b"") * (size // MB)
-
-
-def pdf_of(stream: bytes, coding: str, pages: int) -> bytes:
-    """Return a PDF whose pages all show this stream."""
-    writer, content = PdfWriter(), StreamObject()
-    content._data = stream
-    content[NameObject("/Filter")] = NameObject(coding)
-    shown = writer._add_object(content)
-    for _ in range(pages):
-        page = writer.add_blank_page(595, 842)
-        page[NameObject("/Contents")] = shown
-        fonts = DictionaryObject({NameObject("/Font"): DictionaryObject()})
-        page[NameObject("/Resources")] = fonts
-    buffer = BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
-
-
-def spaces(pages: int) -> bytes:
-    return pdf_of(zlib.compress(b" " * 24_900_000), "/FlateDecode", pages)
 
 
 def docx_of(tags: int, encoding: str) -> bytes:

@@ -12,8 +12,7 @@ import pytest
 
 from memory_core.documents import read_document
 from memory_core.errors import InvalidMemory
-from tests.documents.test_isolated import pdf_of
-from tests.support.document_files import W, docx_of_body, with_part
+from tests.support.document_files import W, docx_of_body, pdf_of, with_part
 from tests.support.proportion import is_in_proportion
 
 QUICK_S = 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 
 from docx import Document as WordFile
@@ -15,6 +16,7 @@ from pypdf.generic import (
     DictionaryObject,
     NameObject,
     NumberObject,
+    StreamObject,
 )
 
 from memory_core.documents import Document, read_document
@@ -153,3 +155,24 @@ def _written(writer: PdfWriter) -> bytes:
     buffer = io.BytesIO()
     writer.write(buffer)
     return buffer.getvalue()
+
+
+def pdf_of(stream: bytes, coding: str, pages: int) -> bytes:
+    """Return a PDF whose pages all show this stream."""
+    writer, content = PdfWriter(), StreamObject()
+    content._data = stream
+    content[NameObject("/Filter")] = NameObject(coding)
+    shown = writer._add_object(content)
+    for _ in range(pages):
+        page = writer.add_blank_page(595, 842)
+        page[NameObject("/Contents")] = shown
+        fonts = DictionaryObject({NameObject("/Font"): DictionaryObject()})
+        page[NameObject("/Resources")] = fonts
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def spaces(pages: int) -> bytes:
+    """Return a PDF whose pages show 25 MB of blanks each."""
+    return pdf_of(zlib.compress(b" " * 24_900_000), "/FlateDecode", pages)

@@ -13,8 +13,8 @@ from dashboard.services.jobs import Jobs, Progress, TooBusy
 from memory_core import MemoryService
 from memory_core.errors import InvalidMemory
 from memory_core.redeploy_test import StepDone
-from tests.documents.test_isolated import spaces
 from tests.support.child_tasks import measured
+from tests.support.document_files import spaces
 from tests.support.waiting import wait_for
 
 TIMEOUT_S = 60
