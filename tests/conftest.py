@@ -20,6 +20,7 @@ from standin import StandIn
 from tests.support.alert_receiver import Receiver
 from tests.support.bucket import CREDENTIALS, KeptAws, Server, on_aws, on_standin
 from tests.support.collected import COLLECTED, parameters_of
+from tests.support.cores import pytest_runtest_protocol  # noqa: F401
 from tests.support.loggers import kept_logger, let_streamlits_loggers_propagate
 from tests.support.markers import (  # noqa: F401
     pytest_collection_modifyitems,

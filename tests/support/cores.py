@@ -1,0 +1,58 @@
+"""Keeps the threads of a process of the tests on one core, where they take a quarter less time.
+
+A test's client and its server are threads of one process, and Python runs one of them at a time.
+Each request wakes the other: on a second core that takes longer than what it then does, most of
+all on a virtual machine. A test that starts processes has all cores, and so have they.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Set
+from pathlib import Path
+
+import pytest
+
+ALL = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
+"""The cores that the run may use; none where a process cannot choose, as on macOS."""
+
+_FREE = {"browser", "process"}
+
+_put_on: Set[int] = ALL
+_files: list[Path] = []
+
+
+def core_for(worker: int, workers: int, turn: int, cores: Set[int] = ALL) -> int:
+    """Return the core of one of several workers, numbered from 0, in its `turn`.
+
+    Those that are left over, one of three on two cores, go from core to core with their turns.
+    """
+    left_over = workers % len(cores) if workers > len(cores) else 0
+    place = worker + turn if worker < left_over else worker - left_over
+    return sorted(cores)[place % len(cores)]
+
+
+def put_on(cores: Set[int]) -> None:
+    """Let all threads of this process run on these cores alone, and those that they start."""
+    global _put_on
+    if cores == _put_on:
+        return
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            os.sched_setaffinity(int(thread), cores)
+        except ProcessLookupError:
+            # It has ended meanwhile.
+            continue
+    _put_on = cores
+
+
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Choose the cores of a test in a run of several processes; a turn is a file."""
+    given = getattr(item.config, "workerinput", None)
+    if given is None or not ALL:
+        return
+    if item.path not in _files[-1:]:
+        _files.append(item.path)
+    worker = int(given["workerid"].removeprefix("gw"))
+    own = core_for(worker, given["workercount"], len(_files))
+    put_on(ALL if _FREE & {mark.name for mark in item.iter_markers()} else {own})
