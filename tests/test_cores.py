@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cores import ALL, core_for, put_on
+from tests.support.cores import ALL, cores_of, put_on
 
 pytestmark = pytest.mark.skipif(not ALL, reason="a process cannot choose its cores here")
 
@@ -26,12 +26,12 @@ def threads() -> Iterator[list[int]]:
         thread.join()
 
 
-def test_a_test_without_processes_has_one_core(
+def test_a_test_without_processes_has_the_core_of_its_worker(
     threads: list[int], pytestconfig: pytest.Config
 ) -> None:
-    of_several = hasattr(pytestconfig, "workerinput")
-    expected = 1 if of_several else len(ALL)
-    assert {len(os.sched_getaffinity(thread)) for thread in threads} == {expected}
+    given = getattr(pytestconfig, "workerinput", None)
+    expected = cores_of(int(given["workerid"][2:]), given["workercount"]) if given else ALL
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {frozenset(expected)}
 
 
 @pytest.mark.process
@@ -47,18 +47,17 @@ def test_all_threads_are_put_on_a_core_and_back(threads: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "cores", "first", "second"),
+    ("workers", "cores", "expected"),
     [
-        (2, {0, 1}, [0, 1], [0, 1]),
-        (3, {0, 1}, [0, 0, 1], [1, 0, 1]),
-        (3, {4, 7}, [4, 4, 7], [7, 4, 7]),
-        (4, {0, 1}, [0, 1, 0, 1], [0, 1, 0, 1]),
-        (3, {0, 1, 2, 3}, [0, 1, 2], [0, 1, 2]),
-        (3, {5}, [5, 5, 5], [5, 5, 5]),
+        (2, {0, 1}, [{0}, {1}]),
+        (3, {0, 1}, [{0, 1}, {0}, {1}]),
+        (3, {4, 7}, [{4, 7}, {4}, {7}]),
+        (4, {0, 1}, [{0}, {1}, {0}, {1}]),
+        (3, {0, 1, 2, 3}, [{0}, {1}, {2}]),
+        (3, {5}, [{5}, {5}, {5}]),
     ],
 )
-def test_no_core_has_two_processes_more_than_another(
-    workers: int, cores: set[int], first: list[int], second: list[int]
+def test_no_core_is_kept_for_more_workers_than_another(
+    workers: int, cores: set[int], expected: list[set[int]]
 ) -> None:
-    assert [core_for(one, workers, 0, cores) for one in range(workers)] == first
-    assert [core_for(one, workers, 1, cores) for one in range(workers)] == second
+    assert [cores_of(worker, workers, cores) for worker in range(workers)] == expected

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Set
-from pathlib import Path
 
 import pytest
 
@@ -19,17 +18,17 @@ ALL = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") els
 _FREE = {"browser", "process"}
 
 _put_on: Set[int] = ALL
-_files: list[Path] = []
 
 
-def core_for(worker: int, workers: int, turn: int, cores: Set[int] = ALL) -> int:
-    """Return the core of one of several workers, numbered from 0, in its `turn`.
+def cores_of(worker: int, workers: int, cores: Set[int] = ALL) -> Set[int]:
+    """Return the core of one of several workers, numbered from 0.
 
-    Those that are left over, one of three on two cores, go from core to core with their turns.
+    Those that are left over, one of three on two cores, take whichever is free.
     """
     left_over = workers % len(cores) if workers > len(cores) else 0
-    place = worker + turn if worker < left_over else worker - left_over
-    return sorted(cores)[place % len(cores)]
+    if worker < left_over:
+        return cores
+    return {sorted(cores)[(worker - left_over) % len(cores)]}
 
 
 def put_on(cores: Set[int]) -> None:
@@ -47,12 +46,9 @@ def put_on(cores: Set[int]) -> None:
 
 
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Choose the cores of a test in a run of several processes; a turn is a file."""
+    """Choose the cores of a test in a run of several processes."""
     given = getattr(item.config, "workerinput", None)
     if given is None or not ALL:
         return
-    if item.path not in _files[-1:]:
-        _files.append(item.path)
-    worker = int(given["workerid"].removeprefix("gw"))
-    own = core_for(worker, given["workercount"], len(_files))
-    put_on(ALL if _FREE & {mark.name for mark in item.iter_markers()} else {own})
+    own = cores_of(int(given["workerid"].removeprefix("gw")), given["workercount"])
+    put_on(ALL if _FREE & {mark.name for mark in item.iter_markers()} else own)
