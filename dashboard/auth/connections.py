@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from asyncio.transports import BaseTransport
 from itertools import count
 from typing import Any, Final, cast
@@ -28,6 +29,14 @@ HALF_OPEN_S: Final = 20.0
 """Seconds for a request to arrive or an answer to be read, or `LEAST_BYTES` of a long one."""
 
 LEAST_BYTES: Final = 16 * 1024
+
+UNSENT_BYTES: Final = 2 * LEAST_BYTES
+"""Bytes of an answer that the system keeps beyond what the client has room for.
+
+Without a limit it keeps megabytes, and takes more once a third of them is read: what a slow client
+reads meanwhile cannot be seen (tcp(7), TCP_NOTSENT_LOWAT).
+"""
+
 MOST_CONNECTIONS: Final = 400
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Longest socket message, until the gate allows a visitor longer ones."""
@@ -55,6 +64,14 @@ def bound_connections() -> None:
 
 def _new_bounded(cls: type[Any], *_: Any, **__: Any) -> BoundedHttp:
     return object.__new__(BoundedHttp)
+
+
+def _keep_little_unsent(connection: socket.socket) -> None:
+    """Let what a client reads be seen soon; a socket of a file, or of Windows, stays as it is."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
@@ -96,6 +113,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        _keep_little_unsent(transport.get_extra_info("socket"))
         self._expect()
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()
