@@ -34,7 +34,7 @@ UNSENT_BYTES: Final = 2 * LEAST_BYTES
 """Bytes of an answer that the system keeps beyond what the client has room for.
 
 Without a limit it keeps megabytes, and takes more once a third of them is read: what a slow client
-reads meanwhile cannot be seen (tcp(7), TCP_NOTSENT_LOWAT).
+reads meanwhile cannot be seen (tcp_notsent_lowat in the ip-sysctl documentation of Linux).
 """
 
 MOST_CONNECTIONS: Final = 400
