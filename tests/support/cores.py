@@ -1,4 +1,4 @@
-"""Keeps the threads of a process of the tests on one core, where they take a quarter less time.
+"""Keeps the threads of a process of the tests on one core, where they take a tenth less time.
 
 A test's client and its server are threads of one process, and Python runs one of them at a time.
 Each request wakes the other: on a second core that takes longer than what it then does, most of
