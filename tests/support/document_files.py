@@ -168,9 +168,7 @@ def pdf_of(stream: bytes, coding: str, pages: int) -> bytes:
         page[NameObject("/Contents")] = shown
         fonts = DictionaryObject({NameObject("/Font"): DictionaryObject()})
         page[NameObject("/Resources")] = fonts
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
+    return _written(writer)
 
 
 def spaces(pages: int) -> bytes:
