@@ -32,8 +32,20 @@ _GRAM = 3
 _GRAM_MARK = "#"
 _ENGLISH = "EN"
 _LIST = "STOPWORDS_"
-# The English lists lack them; in "Which wedding is coming up?" they are all that others share.
+# The English lists lack them. In "Which wedding is coming up?" they are all that others share;
+# "What must she not eat?" found an invoice that must be made out to a company. "Would" and "could"
+# are not among them, since they tell of wishes.
 _COMING = frozenset(("come", "comes", "came", "coming"))
+_MODAL_VERBS = frozenset(("cannot", "may", "might", "must", "ought", "shall"))
+_MAY = "may"
+_BEFORE_THE_MONTH = frozenset((
+    "after", "before", "by", "during", "early", "every", "from", "in", "last", "late", "next", "of",
+    "on", "since", "till", "until",
+))  # fmt: skip
+_BESIDE_THE_VERB = frozenset((
+    "be", "he", "i", "it", "much", "never", "not", "she", "that", "the", "there", "they", "this",
+    "we", "what", "which", "who", "you",
+))  # fmt: skip
 _SCRIPT_SHARE = 0.25
 _LANGUAGE_OF_SCRIPT = {
     "CJK": "Chinese", "CYRILLIC": "Russian", "DEVANAGARI": "Hindi", "ETHIOPIC": "Amharic",
@@ -179,10 +191,20 @@ def _telling(words: list[str]) -> list[str]:
     stop_words = _stop_words()[_language(words)]
     telling = [
         word
-        for word in words
-        if word.isdigit() or (len(word) > 1 and _unaccented(word) not in stop_words)
+        for at, word in enumerate(words)
+        if word.isdigit()
+        or (len(word) > 1 and _unaccented(word) not in stop_words)
+        or (word == _MAY and not _is_verb(words, at))
     ]
     return telling or words
+
+
+def _is_verb(words: Sequence[str], at: int) -> bool:
+    """Tell "What may she eat?" from "In May she flies", "3 May" and "Where does May live?"."""
+    before, after = words[at - 1 : at], words[at + 1 : at + 2]
+    if any(word[0].isdigit() or word in _BEFORE_THE_MONTH for word in before):
+        return False
+    return any(word in _BESIDE_THE_VERB for word in (*before, *after))
 
 
 def language_of(text: str) -> str | None:
@@ -253,7 +275,7 @@ def _stop_words() -> Mapping[str, frozenset[str]]:
     """Return the stop words of each language; two lists may be of one, as EN and EN_PLUS."""
     from bm25s import stopwords
 
-    lists: dict[str, set[str]] = {_ENGLISH: set(_COMING)}
+    lists: dict[str, set[str]] = {_ENGLISH: set(_COMING | _MODAL_VERBS)}
     for name, words in vars(stopwords).items():
         if name.startswith(_LIST):
             language = name.removeprefix(_LIST).split("_")[0]

@@ -48,6 +48,32 @@ def test_a_text_loses_the_stop_words_of_its_own_language(text: str, kept: set[st
     assert {term for term in terms(text) if not term.startswith("#")} == kept
 
 
+@pytest.mark.parametrize("verb", ["must", "may", "might", "shall", "cannot"])
+def test_a_modal_verb_is_no_word_of_the_answer(verb: str) -> None:
+    assert terms(f"What {verb} she not eat?") == ["eat"]
+    texts = [f"The invoice {verb} not be sent to her.", "Fish makes her ill if she eats it."]
+    scores, _ = WordIndex(texts).scores(f"What {verb} she not eat?")
+    assert scores[0] == 0.0 < scores[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("May she eat nuts?", False),
+        ("This may not be forgotten", False),
+        ("Alice may be late", False),
+        ("How much may the kitchen cost?", False),
+        ("In May she flies to Rome", True),
+        ("The talk in may", True),
+        ("On 3 May she flies to Rome", True),
+        ("Where does May live?", True),
+        ("May", True),
+    ],
+)
+def test_the_verb_may_is_told_from_the_month_and_the_name(text: str, kept: bool) -> None:
+    assert ("may" in terms(text)) == kept
+
+
 def test_as_many_words_of_two_languages_are_english() -> None:
     assert terms("Rex") == ["rex"]
     assert "war" in terms("on war")
