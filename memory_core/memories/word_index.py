@@ -42,10 +42,9 @@ _BEFORE_THE_MONTH = frozenset((
     "after", "before", "by", "during", "early", "every", "from", "in", "last", "late", "next", "of",
     "on", "since", "till", "until",
 ))  # fmt: skip
-_BESIDE_THE_VERB = frozenset((
-    "be", "he", "i", "it", "much", "never", "not", "she", "that", "the", "there", "they", "this",
-    "we", "what", "which", "who", "you",
-))  # fmt: skip
+_SUBJECTS = frozenset(("he", "i", "it", "she", "there", "they", "we", "you"))
+_BEFORE_THE_VERB = _SUBJECTS | {"much", "what", "which", "who"}
+_AFTER_THE_VERB = _SUBJECTS | {"be", "never", "not", "the"}
 _SCRIPT_SHARE = 0.25
 _LANGUAGE_OF_SCRIPT = {
     "CJK": "Chinese", "CYRILLIC": "Russian", "DEVANAGARI": "Hindi", "ETHIOPIC": "Amharic",
@@ -204,7 +203,7 @@ def _is_verb(words: Sequence[str], at: int) -> bool:
     before, after = words[at - 1 : at], words[at + 1 : at + 2]
     if any(word[0].isdigit() or word in _BEFORE_THE_MONTH for word in before):
         return False
-    return any(word in _BESIDE_THE_VERB for word in (*before, *after))
+    return not (_BEFORE_THE_VERB.isdisjoint(before) and _AFTER_THE_VERB.isdisjoint(after))
 
 
 def language_of(text: str) -> str | None:
